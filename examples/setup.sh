@@ -1,0 +1,46 @@
+# Sourced by the scripts that build: installs what a fresh Debian 12 lacks.
+#
+#   require_packages <package>...
+#
+# Looks first, so that nothing is asked of the network or of root when all the
+# packages are there.
+
+# What the library, its program and its examples need to build.
+build_packages=(
+  cmake ninja-build g++ pkg-config
+  libabsl-dev libboost-container-dev nlohmann-json3-dev zlib1g-dev
+)
+
+require_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    echo "setup: not a Debian system, expecting to find: $*" >&2
+    return 0
+  fi
+  local package missing=()
+  for package in "$@"; do
+    # One word per architecture, "installed" or a state that is of no use.
+    if [[ " $(dpkg-query -W -f='${db:Status-Status} ' "$package" 2>/dev/null)" \
+      != *" installed "* ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((${#missing[@]} == 0)); then
+    return 0
+  fi
+
+  local as_root=()
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      echo "setup: these packages are missing: ${missing[*]}" >&2
+      echo "setup: run this as root, or install sudo, or run as root:" >&2
+      echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${missing[*]}"
+  # env, because sudo drops the variable.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
+      --no-install-recommends "${missing[@]}"
+}

@@ -1,0 +1,39 @@
+#!/bin/bash
+# Builds and tests everything, from a fresh Debian 12 on: the whole suite with
+# warnings as errors, the core suites under the sanitizers, and each benchmark
+# for a moment. Says what is slow; ends with "all checks passed" or not at all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source examples/setup.sh
+
+step() { printf '\n== %s (at %d s)\n' "$*" "$SECONDS"; }
+jobs=$(nproc)
+
+step packages
+require_packages "${build_packages[@]}" python3 clang-format \
+  libbenchmark-dev libgtest-dev libgmock-dev
+
+step format
+tests/lint.sh
+
+step "build, warnings as errors"
+cmake --preset ci
+cmake --build --preset ci -j "$jobs"
+
+step tests
+ctest --preset ci -j "$jobs"
+
+step "build with address and undefined-behaviour sanitizers"
+cmake --preset asan-ubsan
+cmake --build --preset asan-ubsan -j "$jobs" --target xmmu_core_tests
+
+step "core tests under the sanitizers"
+ctest --preset asan-ubsan -j "$jobs"
+
+step "benchmarks, a moment each"
+for bench in build/ci/bench/*_bench; do
+  echo "-- ${bench##*/}"
+  "$bench" --benchmark_min_time=0.01
+done
+
+step "all checks passed"
