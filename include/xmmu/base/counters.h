@@ -1,0 +1,95 @@
+#ifndef XMMU_BASE_COUNTERS_H_
+#define XMMU_BASE_COUNTERS_H_
+
+// Event counters, named as Xen's performance counters (perfc_defn.h) where Xen
+// has one. Counting is free: no counter charges a clock.
+//
+// Single-threaded; one set a simulated CPU, added up for a report.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace xmmu {
+
+// X(enumerator, report name, help)
+#define XMMU_COUNTERS(X)                                                      \
+  X(kAccesses, "accesses", "accesses of the guest program, per page touched") \
+  X(kTlbL1Hits, "tlb_l1_hits", "translations served by an L1 TLB")            \
+  X(kTlbL2Hits, "tlb_l2_hits", "translations served by the L2 TLB")           \
+  X(kPageWalks, "page_walks", "page walks")                                   \
+  X(kPteLoads, "pte_loads", "entries loaded by page walks")                   \
+  X(kPscHits, "psc_hits", "walks shortened by a paging-structure cache")      \
+  X(kAdUpdates, "ad_updates", "A or D flags set by page walks")               \
+  X(kHardwareFaults, "page_faults", "page faults raised by the hardware")     \
+  X(kGuestFaults, "guest_page_faults", "page faults the guest kernel saw")    \
+  X(kFixedFaults, "fixed_faults", "faults the hypervisor resolved by itself") \
+  X(kPtwrEmulations, "ptwr_emulations", "page-table writes emulated")         \
+  X(kPtwrRefused, "ptwr_refused", "page-table writes refused by emulation")   \
+  X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
+  X(kMulticalls, "multicalls", "hypercalls that carried several")             \
+  X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \
+  X(kNumPageUpdates, "num_page_updates", "requests inside mmu_update calls")  \
+  X(kWritableMmuUpdates, "writable_mmu_updates",                              \
+    "mmu_update requests that hit a page that is no page table")              \
+  X(kCallsToUpdateVaMapping, "calls_to_update_va", "update_va_mapping calls") \
+  X(kCallsToMmuextOp, "calls_to_mmuext_op", "mmuext_op calls")                \
+  X(kNumMmuextOps, "num_mmuext_ops", "operations inside mmuext_op calls")     \
+  X(kPins, "pins", "page tables pinned")                                      \
+  X(kUnpins, "unpins", "page tables unpinned")                                \
+  X(kPromotions, "validated_tables", "page tables validated")                 \
+  X(kDemotions, "devalidated_tables", "page tables devalidated")              \
+  X(kValidatedPtes, "validated_ptes", "entries scanned by validation")        \
+  X(kDevalidatedPtes, "devalidated_ptes", "entries scanned by devalidation")  \
+  X(kTypeChangeFlushes, "need_flush_tlb_flush",                               \
+    "TLB flushes forced by a type change")                                    \
+  X(kTlbFlushes, "tlb_flushes", "TLB flushes wider than a page")              \
+  X(kTlbPageFlushes, "tlb_page_flushes", "INVLPG and its kin")                \
+  X(kIpis, "ipis", "interprocessor interrupts received")                      \
+  X(kCr3Loads, "cr3_loads", "MOV to CR3")                                     \
+  X(kContextSwitches, "context_switches", "process switches of the guest")    \
+  X(kModeSwitches, "mode_switches", "guest user/kernel switches through Xen") \
+  X(kSyscalls, "syscalls", "system calls of the guest program")               \
+  X(kForks, "forks", "processes forked")                                      \
+  X(kExecs, "execs", "programs executed")                                     \
+  X(kExits, "exits", "processes ended")                                       \
+  X(kDemandZero, "demand_zero", "pages zeroed on a fault")                    \
+  X(kCowCopies, "cow_copies", "pages copied on a write fault")                \
+  X(kCowReuses, "cow_reuses", "pages reused by their last owner on a fault")  \
+  X(kFileMapped, "file_mapped", "file pages mapped by faults")                \
+  X(kPteStores, "pte_stores", "page-table entries stored by guest instructions")
+
+enum class Counter : uint8_t {
+#define XMMU_ENUM(id, name, help) id,
+  XMMU_COUNTERS(XMMU_ENUM)
+#undef XMMU_ENUM
+};
+
+#define XMMU_COUNT(...) +1
+inline constexpr size_t kCounterCount = 0 XMMU_COUNTERS(XMMU_COUNT);
+#undef XMMU_COUNT
+
+std::string_view CounterName(Counter counter);
+std::string_view CounterHelp(Counter counter);
+
+class Counters {
+ public:
+  void Add(Counter counter, uint64_t times = 1) {
+    values_[static_cast<size_t>(counter)] += times;
+  }
+  uint64_t operator[](Counter counter) const {
+    return values_[static_cast<size_t>(counter)];
+  }
+  Counters& operator+=(const Counters& other);
+  // What was counted since `earlier`, a copy taken before.
+  Counters operator-(const Counters& earlier) const;
+  bool operator==(const Counters&) const = default;
+
+ private:
+  std::array<uint64_t, kCounterCount> values_{};
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_BASE_COUNTERS_H_

@@ -1,0 +1,205 @@
+#ifndef XMMU_BASE_CYCLES_H_
+#define XMMU_BASE_CYCLES_H_
+
+// Simulated time. Everything that takes time is one of the CostEvents below; a
+// CycleClock counts how often each happened and prices them. Nothing else in
+// xmmu knows time: there is no tick, and no wall clock.
+//
+// Keeping the tally instead of a sum has two uses: a report can say exactly
+// which constant its cycles rest on, and the components add up to the total by
+// construction.
+//
+// Single-threaded; one clock a simulated CPU.
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace xmmu {
+
+// Core cycles of the simulated machine.
+class Cycles {
+ public:
+  constexpr Cycles() = default;
+  constexpr explicit Cycles(uint64_t count) : count_(count) {}
+  constexpr uint64_t count() const { return count_; }
+  constexpr auto operator<=>(const Cycles&) const = default;
+  constexpr Cycles operator+(Cycles other) const {
+    return Cycles(count_ + other.count_);
+  }
+  constexpr Cycles operator-(Cycles other) const {
+    return Cycles(count_ - other.count_);
+  }
+  constexpr Cycles operator*(uint64_t times) const {
+    return Cycles(count_ * times);
+  }
+  constexpr Cycles& operator+=(Cycles other) {
+    count_ += other.count_;
+    return *this;
+  }
+
+ private:
+  uint64_t count_ = 0;
+};
+
+// The columns that cycles are reported under, in report order.
+// X(enumerator, report name, help)
+#define XMMU_COMPONENTS(X)                                                  \
+  X(kExecute, "execute", "instructions and accesses of the guest program")  \
+  X(kData, "data", "data accesses beyond the L1 cache (off by default)")    \
+  X(kTlb, "tlb", "second-level TLB hits")                                   \
+  X(kWalk, "walk", "page-walk overhead and A/D updates by the walker")      \
+  X(kPteLoad, "pte_load", "page-table entries loaded by the walker, flat")  \
+  X(kPteLoadL1, "pte_load_l1", "... that hit the L1 cache")                 \
+  X(kPteLoadL2, "pte_load_l2", "... that hit the L2 cache")                 \
+  X(kPteLoadL3, "pte_load_l3", "... that hit the L3 cache")                 \
+  X(kPteLoadDram, "pte_load_dram", "... that came from memory")             \
+  X(kException, "exception", "exception delivery and IRET, by hardware")    \
+  X(kRingCrossing, "ring_crossing", "faults and syscalls bounced by Xen")   \
+  X(kHypercall, "hypercall", "hypercall entry, exit, dispatch, arguments")  \
+  X(kPageRefs, "page_refs", "locked updates of reference and type counts")  \
+  X(kValidation, "validation", "entries scanned to validate or devalidate") \
+  X(kPteUpdate, "pte_update", "page-table entries read or written by Xen")  \
+  X(kEmulation, "emulation", "decoding and emulating guest instructions")   \
+  X(kCr3, "cr3", "MOV to CR3 and its direct aftermath")                     \
+  X(kTlbFlush, "tlb_flush", "INVLPG, INVPCID and global flushes")           \
+  X(kIpi, "ipi", "interprocessor interrupts and waiting for them")          \
+  X(kZero, "zero", "zeroing pages")                                         \
+  X(kCopy, "copy", "copying pages")                                         \
+  X(kGuestKernel, "guest_kernel", "the guest kernel's own paths")
+
+enum class Component : uint8_t {
+#define XMMU_ENUM(id, name, help) id,
+  XMMU_COMPONENTS(XMMU_ENUM)
+#undef XMMU_ENUM
+};
+
+// Everything that takes time. Prices are a machine's: see machine/cost_model.h.
+// X(enumerator, component, name, help)
+#define XMMU_COST_EVENTS(X)                                                    \
+  X(kAccess, kExecute, "access", "one fetch, load or store of the program")    \
+  X(kDataL2, kData, "data_l2", "data access served by L2, beyond an L1 hit")   \
+  X(kDataL3, kData, "data_l3", "data access served by L3, beyond an L1 hit")   \
+  X(kDataDram, kData, "data_dram", "data access to DRAM, beyond an L1 hit")    \
+  X(kTlbL2Hit, kTlb, "tlb_l2_hit", "L1 TLB miss that hits the L2 TLB")         \
+  X(kWalkOverhead, kWalk, "walk_overhead", "one page walk, without loads")     \
+  X(kAdUpdate, kWalk, "ad_update", "locked update of A or D by the walker")    \
+  X(kPteLoadFlat, kPteLoad, "pte_load_flat", "entry load, flat timing")        \
+  X(kPteLoadL1, kPteLoadL1, "pte_load_l1", "entry load served by L1")          \
+  X(kPteLoadL2, kPteLoadL2, "pte_load_l2", "entry load served by L2")          \
+  X(kPteLoadL3, kPteLoadL3, "pte_load_l3", "entry load served by L3")          \
+  X(kPteLoadDram, kPteLoadDram, "pte_load_dram", "entry load from DRAM")       \
+  X(kExceptionEntry, kException, "exception_entry", "#PF or #GP delivery")     \
+  X(kIret, kException, "iret", "IRET to an outer ring")                        \
+  X(kSyscallInt, kException, "syscall_int", "INT n with ring change + IRET")   \
+  X(kSyscallFast, kException, "syscall_fast", "SYSCALL/SYSENTER and return")   \
+  X(kBounce, kRingCrossing, "bounce", "Xen hands an exception to its guest")   \
+  X(kSyscallBounce, kRingCrossing, "syscall_bounce",                           \
+    "Xen hands a 64-bit SYSCALL to its guest kernel")                          \
+  X(kIretHypercall, kRingCrossing, "iret_hypercall",                           \
+    "64-bit guest kernel returns to user mode through Xen")                    \
+  X(kHypercallInt, kHypercall, "hypercall_int", "INT 0x82 and return")         \
+  X(kHypercallSyscall, kHypercall, "hypercall_syscall",                        \
+    "hypercall by SYSCALL and return")                                         \
+  X(kHypercallWork, kHypercall, "hypercall_work",                              \
+    "dispatch, checks and locks of one hypercall")                             \
+  X(kMulticallEntry, kHypercall, "multicall_entry",                            \
+    "one call inside a multicall")                                             \
+  X(kCopyIn, kHypercall, "copy_in", "guarded copy of one request")             \
+  X(kContinuation, kHypercall, "continuation", "re-entry after preemption")    \
+  X(kLockedOp, kPageRefs, "locked_op", "locked read-modify-write, L1 hit")     \
+  X(kValidatePte, kValidation, "validate_pte", "entry scanned, flags checked") \
+  X(kXenPteRead, kPteUpdate, "xen_pte_read", "entry read by Xen")              \
+  X(kXenPteWrite, kPteUpdate, "xen_pte_write", "plain entry write by Xen")     \
+  X(kXenPteCas, kPteUpdate, "xen_pte_cas", "locked entry write by Xen")        \
+  X(kTempMap, kPteUpdate, "temp_map", "temporary mapping of a frame by Xen")   \
+  X(kEmulate, kEmulation, "emulate", "fetch, decode, emulate one instruction") \
+  X(kMovCr3, kCr3, "mov_cr3", "MOV to CR3 that flushes")                       \
+  X(kMovCr3NoFlush, kCr3, "mov_cr3_noflush", "MOV to CR3 with bit 63 set")     \
+  X(kCr3Refill, kCr3, "cr3_refill", "front-end refill after MOV to CR3")       \
+  X(kInvlpg, kTlbFlush, "invlpg", "INVLPG")                                    \
+  X(kInvpcid, kTlbFlush, "invpcid", "INVPCID, any type")                       \
+  X(kMovCr4, kTlbFlush, "mov_cr4", "MOV to CR4 or CR0")                        \
+  X(kIpiSend, kIpi, "ipi_send", "sending an IPI")                              \
+  X(kIpiDelivery, kIpi, "ipi_delivery", "flight of an IPI, waited for")        \
+  X(kIpiHandler, kIpi, "ipi_handler", "interrupt, handler and IRET")           \
+  X(kIpiWait, kIpi, "ipi_wait", "one cycle of waiting for the slowest CPU")    \
+  X(kZeroPage, kZero, "zero_page", "zeroing 4 KiB, cached")                    \
+  X(kCopyPage, kCopy, "copy_page", "copying 4 KiB, cached")                    \
+  X(kGuestFaultPath, kGuestKernel, "guest_fault_path",                         \
+    "guest kernel's handling of one fault")                                    \
+  X(kGuestSyscallPath, kGuestKernel, "guest_syscall_path",                     \
+    "guest kernel's work of one system call")                                  \
+  X(kGuestSwitchPath, kGuestKernel, "guest_switch_path",                       \
+    "guest scheduler, one process switch")                                     \
+  X(kGuestPteWork, kGuestKernel, "guest_pte_work",                             \
+    "guest kernel's loop over one page-table entry")
+
+enum class CostEvent : uint8_t {
+#define XMMU_ENUM(id, component, name, help) id,
+  XMMU_COST_EVENTS(XMMU_ENUM)
+#undef XMMU_ENUM
+};
+
+#define XMMU_COUNT(...) +1
+inline constexpr size_t kComponentCount = 0 XMMU_COMPONENTS(XMMU_COUNT);
+inline constexpr size_t kCostEventCount = 0 XMMU_COST_EVENTS(XMMU_COUNT);
+#undef XMMU_COUNT
+
+// Report names and help texts; no cost.
+std::string_view ComponentName(Component component);
+std::string_view ComponentHelp(Component component);
+std::string_view CostEventName(CostEvent event);
+std::string_view CostEventHelp(CostEvent event);
+Component ComponentOf(CostEvent event);
+
+// Cycles per CostEvent.
+using PriceList = std::array<uint64_t, kCostEventCount>;
+
+class CycleClock {
+ public:
+  explicit CycleClock(const PriceList& prices) : prices_(prices) {}
+
+  // Charges `event`, `times` times.
+  void Charge(CostEvent event, uint64_t times = 1) {
+    const auto index = static_cast<size_t>(event);
+    tally_[index] += times;
+    busy_ += times * prices_[index];
+  }
+
+  // Lets time pass to `when` without work, if that lies in the future: the CPU
+  // was idle. Idle cycles are in now() but in no component.
+  void AdvanceTo(Cycles when) {
+    if (when > now()) idle_ += when.count() - now().count();
+  }
+
+  // Simulated time of this CPU: busy and idle cycles.
+  Cycles now() const { return Cycles(busy_ + idle_); }
+  // Cycles charged; equals the sum of by_component().
+  Cycles busy() const { return Cycles(busy_); }
+  Cycles idle() const { return Cycles(idle_); }
+
+  // How often `event` was charged.
+  uint64_t tally(CostEvent event) const {
+    return tally_[static_cast<size_t>(event)];
+  }
+  uint64_t price(CostEvent event) const {
+    return prices_[static_cast<size_t>(event)];
+  }
+  Cycles charged(CostEvent event) const {
+    return Cycles(tally(event) * price(event));
+  }
+  std::array<Cycles, kComponentCount> by_component() const;
+
+ private:
+  PriceList prices_;
+  std::array<uint64_t, kCostEventCount> tally_{};
+  uint64_t busy_ = 0;
+  uint64_t idle_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_BASE_CYCLES_H_

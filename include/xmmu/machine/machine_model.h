@@ -1,0 +1,121 @@
+#ifndef XMMU_MACHINE_MACHINE_MODEL_H_
+#define XMMU_MACHINE_MACHINE_MODEL_H_
+
+// A machine: what its CPU can do, the geometry of its TLBs and caches, and what
+// each CostEvent takes, every constant with a band, a mark and a source.
+// Presets are named, explicit data (lib/machine/presets/). Constants; any
+// thread.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "xmmu/base/cycles.h"
+#include "xmmu/machine/control_registers.h"
+
+namespace xmmu {
+
+// How far a constant can be trusted.
+enum class Mark : uint8_t {
+  kRead,        // read in the source named
+  kMeasured,    // measured on such a machine
+  kDerived,     // arithmetic on read or measured values; the source says how
+  kRemembered,  // from a named publication, not re-read
+  kEstimated,   // assumed: an engineering estimate
+};
+
+// "read", "measured", ...
+std::string_view MarkName(Mark mark);
+
+// Whether reports count cycles of this mark as estimated: remembered and
+// estimated ones.
+constexpr bool IsEstimate(Mark mark) {
+  return mark == Mark::kRemembered || mark == Mark::kEstimated;
+}
+
+// Cycles of one CostEvent: the value used and the band it may lie in.
+struct CostConstant {
+  uint32_t value = 0;
+  uint32_t low = 0;
+  uint32_t high = 0;
+  Mark mark = Mark::kEstimated;
+  std::string_view source;
+};
+
+using CostTable = std::array<CostConstant, kCostEventCount>;
+
+// Page sizes an array of TLB entries holds, or'ed. kLarge is 2 MiB, or 4 MiB in
+// 2-level paging.
+enum TlbPageSizes : uint8_t { kTlb4K = 1, kTlbLarge = 2, kTlb1G = 4 };
+
+// One array of TLB entries. `ways` 0 means fully associative; `entries` 0 means
+// there is no such array.
+struct TlbArrayGeometry {
+  uint16_t entries = 0;
+  uint16_t ways = 0;
+  uint8_t page_sizes = 0;
+};
+
+// Up to three arrays a side and level, told apart by the page sizes they hold;
+// a size that no array of a level holds is not cached at that level.
+struct TlbGeometry {
+  std::array<TlbArrayGeometry, 3> instruction_l1{};
+  std::array<TlbArrayGeometry, 3> data_l1{};
+  // With `unified_l2` both sides use data_l2.
+  bool unified_l2 = true;
+  std::array<TlbArrayGeometry, 3> instruction_l2{};
+  std::array<TlbArrayGeometry, 3> data_l2{};
+};
+
+struct PagingStructureCacheArray {
+  uint16_t entries = 0;
+  uint16_t ways = 0;  // 0: fully associative
+};
+
+// Caches of the non-leaf entries, index = level of the entry cached: [2] PDE,
+// [3] PDPTE, [4] PML4E, [5] PML5E cache; [0] and [1] are unused.
+// Source: SDM Vol. 3A, "Paging-Structure Caches".
+struct PagingStructureCacheGeometry {
+  std::array<PagingStructureCacheArray, 6> level{};
+};
+
+// `bytes` 0 means there is no such cache; a line is 64 bytes unless it says
+// otherwise.
+struct CacheGeometry {
+  uint64_t bytes = 0;
+  uint32_t ways = 0;
+  uint32_t line_bytes = 64;
+};
+
+struct MachineModel {
+  std::string_view name;
+  std::string_view description;
+  double clock_ghz = 0;  // for converting cycles to time in reports only
+  CpuFeatures features;
+  TlbGeometry tlb;
+  PagingStructureCacheGeometry psc;
+  CacheGeometry l1;
+  CacheGeometry l2;
+  CacheGeometry l3;
+  CostTable costs{};
+
+  const CostConstant& cost(CostEvent event) const {
+    return costs[static_cast<size_t>(event)];
+  }
+  CostConstant& cost(CostEvent event) {
+    return costs[static_cast<size_t>(event)];
+  }
+  // The values alone.
+  PriceList prices() const;
+};
+
+// All presets, in a fixed order.
+std::span<const MachineModel* const> Machines();
+
+// The preset of that name, or nullptr.
+const MachineModel* FindMachine(std::string_view name);
+
+}  // namespace xmmu
+
+#endif  // XMMU_MACHINE_MACHINE_MODEL_H_

@@ -1,0 +1,18 @@
+#include "xmmu/machine/control_registers.h"
+
+namespace xmmu {
+
+ControlRegisters KernelControlRegisters(PagingMode mode,
+                                        const CpuFeatures& features) {
+  ControlRegisters registers;
+  registers.cr4 = cr4::kPge | cr4::kPse;
+  if (mode != PagingMode::k2Level) {
+    registers.cr4 |= cr4::kPae;
+    if (features.nx) registers.efer |= efer::kNxe;
+  }
+  if (LevelCount(mode) >= 4) registers.efer |= efer::kLme | efer::kLma;
+  if (mode == PagingMode::k5Level) registers.cr4 |= cr4::kLa57;
+  return registers;
+}
+
+}  // namespace xmmu

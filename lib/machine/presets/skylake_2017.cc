@@ -1,0 +1,170 @@
+#include "machine/presets/presets.h"
+
+namespace xmmu::presets {
+namespace {
+
+// {value, low, high, mark, source}; core cycles.
+constexpr CostRow kCosts[] = {
+    {CostEvent::kAccess,
+     {1, 1, 2, Mark::kEstimated,
+      "assumed: one cycle an instruction or access"}},
+    {CostEvent::kDataL2,
+     {10, 10, 10, Mark::kDerived, "InstLatx64 i9-7900X: L2 14 less L1 4"}},
+    {CostEvent::kDataL3,
+     {70, 70, 71, Mark::kDerived, "InstLatx64 i9-7900X: L3 74-75 less L1 4"}},
+    {CostEvent::kDataDram,
+     {274, 261, 286, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kTlbL2Hit,
+     {9, 9, 9, Mark::kDerived,
+      "InstLatx64 i9-7900X: 14 to 23 cycles past 64 pages"}},
+    {CostEvent::kWalkOverhead,
+     {5, 2, 8, Mark::kDerived,
+      "InstLatx64 i9-7900X: step of 8-12 past the L2 TLB less one L1 load"}},
+    {CostEvent::kAdUpdate,
+     {18, 18, 40, Mark::kDerived, "InstLatx64: LOCK RMW on an L1 line, 18"}},
+    {CostEvent::kPteLoadFlat,
+     {4, 4, 14, Mark::kDerived,
+      "the L1 latency that the step past the L2 TLB implies"}},
+    {CostEvent::kPteLoadL1, {4, 4, 5, Mark::kRead, "InstLatx64 i9-7900X"}},
+    {CostEvent::kPteLoadL2, {14, 14, 14, Mark::kRead, "InstLatx64 i9-7900X"}},
+    {CostEvent::kPteLoadL3, {74, 74, 75, Mark::kRead, "InstLatx64 i9-7900X"}},
+    {CostEvent::kPteLoadDram,
+     {278, 265, 290, Mark::kRead, "InstLatx64 i9-7900X, 80-88 ns"}},
+    {CostEvent::kExceptionEntry,
+     {715, 650, 800, Mark::kRead, "Torvalds'14, Haswell: page fault delivery"}},
+    {CostEvent::kIret,
+     {330, 280, 380, Mark::kRead, "Torvalds'14, Haswell: IRET"}},
+    {CostEvent::kSyscallInt,
+     {500, 350, 700, Mark::kEstimated,
+      "assumed: INT n with ring change and IRET"}},
+    {CostEvent::kSyscallFast,
+     {120, 90, 150, Mark::kRemembered, "SYSCALL/SYSRET pair, 90-150"}},
+    {CostEvent::kBounce,
+     {300, 150, 600, Mark::kEstimated,
+      "assumed: frame built on the guest stack"}},
+    {CostEvent::kSyscallBounce,
+     {150, 80, 400, Mark::kEstimated,
+      "assumed: frame built on the guest stack"}},
+    {CostEvent::kIretHypercall,
+     {450, 250, 700, Mark::kEstimated,
+      "assumed: hypercall entry, checks and IRET"}},
+    {CostEvent::kHypercallInt,
+     {500, 350, 700, Mark::kEstimated, "assumed: as syscall_int"}},
+    {CostEvent::kHypercallSyscall,
+     {200, 150, 350, Mark::kEstimated,
+      "assumed: SYSCALL into Xen with its entry work"}},
+    {CostEvent::kHypercallWork,
+     {150, 80, 300, Mark::kEstimated, "assumed: dispatch and argument checks"}},
+    {CostEvent::kMulticallEntry,
+     {60, 30, 120, Mark::kEstimated,
+      "assumed: 32-byte copy-in, table dispatch, store of the result"}},
+    {CostEvent::kCopyIn,
+     {20, 10, 50, Mark::kEstimated, "assumed: guarded copy of 16 bytes"}},
+    {CostEvent::kContinuation,
+     {400, 250, 700, Mark::kEstimated, "assumed: one more hypercall crossing"}},
+    {CostEvent::kLockedOp,
+     {18, 18, 23, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
+    {CostEvent::kValidatePte,
+     {6, 3, 15, Mark::kEstimated,
+      "assumed: load, flag test, frame-table look-up"}},
+    {CostEvent::kXenPteRead,
+     {5, 4, 14, Mark::kEstimated,
+      "assumed: one L1 hit and address arithmetic"}},
+    {CostEvent::kXenPteWrite,
+     {4, 1, 10, Mark::kEstimated, "assumed: store to a cached line"}},
+    {CostEvent::kXenPteCas, {18, 18, 23, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kTempMap,
+     {0, 0, 0, Mark::kRead,
+      "64-bit Xen has a direct map of all memory (xen/arch/x86/domain_page.c, "
+      "4.17)"}},
+    {CostEvent::kEmulate,
+     {1500, 1000, 2000, Mark::kEstimated,
+      "assumed: fetch, decode, emulate one PTE write"}},
+    {CostEvent::kMovCr3,
+     {325, 250, 400, Mark::kEstimated, "assumed: MOV CR3 without PCID"}},
+    {CostEvent::kMovCr3NoFlush,
+     {230, 100, 250, Mark::kDerived,
+      "FreeBSD D13985: 139 ns for two writes and glue"}},
+    {CostEvent::kCr3Refill,
+     {0, 0, 0, Mark::kEstimated,
+      "assumed: caches are tagged by physical address"}},
+    {CostEvent::kInvlpg,
+     {175, 150, 250, Mark::kDerived,
+      "slope of Linux's deferred-flush series (N. Amit, 2019): at most 381 a "
+      "page with bookkeeping"}},
+    {CostEvent::kInvpcid,
+     {170, 140, 200, Mark::kDerived, "N. Amit's series: 519 less 381 a page"}},
+    {CostEvent::kMovCr4,
+     {325, 250, 400, Mark::kEstimated, "assumed: as MOV CR3"}},
+    {CostEvent::kIpiSend,
+     {200, 100, 400, Mark::kEstimated, "assumed: x2APIC write"}},
+    {CostEvent::kIpiDelivery,
+     {1500, 1000, 2500, Mark::kEstimated,
+      "assumed: with ipi_handler a round trip of 3000-6000"}},
+    {CostEvent::kIpiHandler,
+     {2000, 1500, 3000, Mark::kEstimated,
+      "assumed: interrupt gate, handler, EOI, IRET"}},
+    {CostEvent::kIpiWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
+    {CostEvent::kZeroPage,
+     {180, 150, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
+    {CostEvent::kCopyPage,
+     {250, 180, 2000, Mark::kEstimated, "assumed: cached; 2000 cold"}},
+    {CostEvent::kGuestFaultPath,
+     {500, 250, 1000, Mark::kEstimated,
+      "assumed: Torvalds'14 has 80 % of a fault in hardware, which leaves 260 "
+      "at the least"}},
+    {CostEvent::kGuestSyscallPath,
+     {80, 40, 200, Mark::kEstimated,
+      "assumed: a short system call's own work"}},
+    {CostEvent::kGuestSwitchPath,
+     {400, 200, 1000, Mark::kEstimated,
+      "assumed: run queue, stack switch, segment reloads"}},
+    {CostEvent::kGuestPteWork,
+     {8, 4, 20, Mark::kEstimated,
+      "assumed: loop overhead of an entry besides its loads and stores"}},
+};
+
+MachineModel Make() {
+  MachineModel m;
+  m.name = "skylake-2017";
+  m.description = "Skylake-X / Skylake-SP core (i9-7900X grids, 3.3 GHz)";
+  m.clock_ghz = 3.312;
+  m.features = {.vendor = Vendor::kIntel,
+                .maxphyaddr = 46,
+                .long_mode = true,
+                .la57 = false,
+                .pages_1g = true,
+                .pse36 = true,
+                .nx = true,
+                .pcid = true,
+                .invpcid = true};
+  // CPUID leaf 2 of CascadeLakeSP 50657 (InstLatx64): B5h, 76h, 63h, C3h. The
+  // L2 TLB is 12-way by Intel's tables, 6-way by descriptor C3h: 12 used.
+  m.tlb.instruction_l1[0] = {64, 8, kTlb4K};
+  m.tlb.instruction_l1[1] = {8, 0, kTlbLarge};
+  m.tlb.data_l1[0] = {64, 4, kTlb4K};
+  m.tlb.data_l1[1] = {32, 4, kTlbLarge};
+  m.tlb.data_l1[2] = {4, 4, kTlb1G};
+  m.tlb.data_l2[0] = {1536, 12, kTlb4K | kTlbLarge};
+  m.tlb.data_l2[1] = {16, 4, kTlb1G};
+  // PDE ~32, PDPTE 4..8, PML4E 2..4: remembered (Barr et al., ISCA'10, for the
+  // organisation).
+  m.psc.level[2] = {32, 4};
+  m.psc.level[3] = {4, 0};
+  m.psc.level[4] = {4, 0};
+  m.psc.level[5] = {2, 0};
+  m.l1 = {.bytes = 32 * 1024, .ways = 8};
+  m.l2 = {.bytes = 1024 * 1024, .ways = 16};
+  m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11};
+  m.costs = MakeCostTable(kCosts);
+  return m;
+}
+
+}  // namespace
+
+const MachineModel& Skylake2017() {
+  static const MachineModel model = Make();
+  return model;
+}
+
+}  // namespace xmmu::presets

@@ -1,0 +1,168 @@
+#include "machine/presets/presets.h"
+
+namespace xmmu::presets {
+namespace {
+
+// {value, low, high, mark, source}; core cycles.
+constexpr CostRow kCosts[] = {
+    {CostEvent::kAccess,
+     {1, 1, 2, Mark::kEstimated,
+      "assumed: one cycle an instruction or access"}},
+    {CostEvent::kDataL2,
+     {16, 16, 18, Mark::kDerived, "InstLatx64 P4 F27: L2 18 less L1 2"}},
+    {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on Prestonia"}},
+    {CostEvent::kDataDram,
+     {373, 358, 393, Mark::kDerived, "DRAM as pte_load_dram, less L1 2"}},
+    {CostEvent::kTlbL2Hit,
+     {0, 0, 0, Mark::kRead, "no second-level TLB (CPUID leaf 2)"}},
+    {CostEvent::kWalkOverhead,
+     {20, 15, 25, Mark::kDerived,
+      "InstLatx64 P4 F27: TLB step of 56 cycles less two loads of 18"}},
+    {CostEvent::kAdUpdate,
+     {124, 100, 150, Mark::kDerived,
+      "InstLatx64: LOCK RMW on an L1 line, 124"}},
+    {CostEvent::kPteLoadFlat,
+     {18, 2, 20, Mark::kDerived,
+      "the L2 latency that the TLB step of InstLatx64 P4 F27 implies"}},
+    {CostEvent::kPteLoadL1,
+     {2, 2, 2, Mark::kRead, "InstLatx64 P4 F27, 2410 MHz"}},
+    {CostEvent::kPteLoadL2,
+     {18, 18, 20, Mark::kRead, "InstLatx64 P4 F27, 2410 MHz"}},
+    {CostEvent::kPteLoadL3, {0, 0, 0, Mark::kRead, "no L3 on Prestonia"}},
+    {CostEvent::kPteLoadDram,
+     {375, 360, 395, Mark::kDerived,
+      "150-165 ns at 2.4 GHz and 400 MT/s, from InstLatx64 P4 F24"}},
+    {CostEvent::kExceptionEntry,
+     {820, 700, 950, Mark::kDerived,
+      "ASPLOS'06 page fault 1093 on a P4, split 3:1 as on Core Duo "
+      "(Torvalds'14)"}},
+    {CostEvent::kIret,
+     {280, 200, 400, Mark::kDerived, "as exception_entry: the rest of 1093"}},
+    {CostEvent::kSyscallInt,
+     {1000, 800, 1080, Mark::kDerived,
+      "SOSP'03 null call 0.45 us at 2.4 GHz = 1080, less the kernel's work"}},
+    {CostEvent::kSyscallFast,
+     {175, 150, 200, Mark::kEstimated, "assumed: SYSENTER/SYSEXIT pair"}},
+    {CostEvent::kBounce,
+     {540, 400, 820, Mark::kDerived,
+      "SOSP'03 protection fault, Xen less native: 0.34 us = 820, less one more "
+      "IRET"}},
+    {CostEvent::kSyscallBounce,
+     {540, 300, 900, Mark::kEstimated,
+      "assumed: as bounce; no long mode on this machine"}},
+    {CostEvent::kIretHypercall,
+     {1300, 600, 2000, Mark::kEstimated,
+      "assumed: hypercall and IRET; no long mode on this machine"}},
+    {CostEvent::kHypercallInt,
+     {1000, 800, 1100, Mark::kDerived, "INT 0x82: same gate as syscall_int"}},
+    {CostEvent::kHypercallSyscall,
+     {250, 150, 400, Mark::kEstimated,
+      "assumed; no long mode on this machine"}},
+    {CostEvent::kHypercallWork,
+     {500, 300, 900, Mark::kEstimated,
+      "assumed: argument checks and big lock; SOSP'03 page fault less bounce "
+      "leaves 2300 for the whole call"}},
+    {CostEvent::kMulticallEntry,
+     {100, 60, 200, Mark::kEstimated,
+      "assumed: 32-byte copy-in, table dispatch, store of the result"}},
+    {CostEvent::kCopyIn,
+     {60, 30, 120, Mark::kEstimated, "assumed: guarded copy of 8 or 16 bytes"}},
+    {CostEvent::kContinuation,
+     {1500, 1100, 2000, Mark::kEstimated,
+      "assumed: one more hypercall crossing"}},
+    {CostEvent::kLockedOp,
+     {124, 100, 150, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
+    {CostEvent::kValidatePte,
+     {12, 6, 25, Mark::kEstimated,
+      "assumed: load, flag test, frame-table look-up"}},
+    {CostEvent::kXenPteRead,
+     {18, 2, 40, Mark::kEstimated, "assumed: one L2 hit"}},
+    {CostEvent::kXenPteWrite,
+     {10, 2, 30, Mark::kEstimated, "assumed: store to a cached line"}},
+    {CostEvent::kXenPteCas, {124, 100, 150, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kTempMap,
+     {150, 80, 300, Mark::kEstimated,
+      "assumed: locked slot search, PTE store, later flush shared by 1024 "
+      "slots"}},
+    {CostEvent::kEmulate,
+     {2500, 2000, 3000, Mark::kEstimated,
+      "assumed: fetch, decode, emulate one PTE write"}},
+    {CostEvent::kMovCr3,
+     {500, 300, 900, Mark::kEstimated,
+      "assumed: no published figure for the P4"}},
+    {CostEvent::kMovCr3NoFlush,
+     {500, 300, 900, Mark::kEstimated, "no PCID on this machine"}},
+    {CostEvent::kCr3Refill,
+     {1000, 500, 1500, Mark::kEstimated,
+      "assumed: trace-cache refill, traces being tagged by linear address"}},
+    {CostEvent::kInvlpg,
+     {400, 200, 600, Mark::kEstimated,
+      "assumed: no published figure for the P4"}},
+    {CostEvent::kInvpcid,
+     {400, 200, 600, Mark::kEstimated, "no INVPCID on this machine"}},
+    {CostEvent::kMovCr4,
+     {500, 300, 900, Mark::kEstimated, "assumed: as MOV CR3"}},
+    {CostEvent::kIpiSend,
+     {300, 150, 600, Mark::kEstimated, "assumed: write to the local APIC"}},
+    {CostEvent::kIpiDelivery,
+     {2000, 1500, 3000, Mark::kEstimated,
+      "assumed: with ipi_handler a round trip of 4000-6000"}},
+    {CostEvent::kIpiHandler,
+     {2500, 2000, 3000, Mark::kEstimated,
+      "assumed: interrupt gate, handler, EOI, IRET"}},
+    {CostEvent::kIpiWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
+    {CostEvent::kZeroPage,
+     {1200, 800, 4000, Mark::kEstimated, "assumed: cached; 4000 cold"}},
+    {CostEvent::kCopyPage,
+     {2400, 1600, 7500, Mark::kEstimated, "assumed: cached; 7500 cold"}},
+    {CostEvent::kGuestFaultPath,
+     {1800, 1400, 2300, Mark::kDerived,
+      "SOSP'03 native page fault 1.42 us = 3400, less 1100 of hardware and the "
+      "PTE work"}},
+    {CostEvent::kGuestSyscallPath,
+     {80, 40, 200, Mark::kDerived, "SOSP'03 null call 1080 less the trap"}},
+    {CostEvent::kGuestSwitchPath,
+     {600, 300, 900, Mark::kEstimated,
+      "assumed: run queue, stack switch, segment reloads"}},
+    {CostEvent::kGuestPteWork,
+     {15, 8, 30, Mark::kEstimated,
+      "assumed: loop overhead of an entry besides its loads and stores"}},
+};
+
+MachineModel Make() {
+  MachineModel m;
+  m.name = "xeon-2003";
+  m.description =
+      "2.4 GHz Pentium 4 Xeon (Prestonia), the machine of the SOSP'03 Xen "
+      "paper";
+  m.clock_ghz = 2.4;
+  // CPUID of F24/F27/F29 (InstLatx64); 36/32 address bits remembered.
+  m.features = {.vendor = Vendor::kIntel,
+                .maxphyaddr = 36,
+                .long_mode = false,
+                .la57 = false,
+                .pages_1g = false,
+                .pse36 = true,
+                .nx = false,
+                .pcid = false,
+                .invpcid = false};
+  // CPUID leaf 2: descriptor 50h (64 instruction entries, 4K and 2M/4M) and
+  // 5Bh (64 data entries, 4K and 4M). Fully associative: remembered.
+  m.tlb.instruction_l1[0] = {64, 0, kTlb4K | kTlbLarge};
+  m.tlb.data_l1[0] = {64, 0, kTlb4K | kTlbLarge};
+  // No evidence of paging-structure caches in the latency grid, whose step is
+  // two loads: none (assumed).
+  m.l1 = {.bytes = 8 * 1024, .ways = 4};
+  m.l2 = {.bytes = 512 * 1024, .ways = 8};
+  m.costs = MakeCostTable(kCosts);
+  return m;
+}
+
+}  // namespace
+
+const MachineModel& Xeon2003() {
+  static const MachineModel model = Make();
+  return model;
+}
+
+}  // namespace xmmu::presets
