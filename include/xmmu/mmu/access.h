@@ -1,0 +1,81 @@
+#ifndef XMMU_MMU_ACCESS_H_
+#define XMMU_MMU_ACCESS_H_
+
+// One memory access and what translation answers: a machine address or a fault.
+// A fault is a value, never an exception and never an absl::Status.
+// Source: SDM Vol. 3A, "Access Rights", "Page-Fault Exceptions".
+//
+// Plain values; any thread.
+
+#include <cstdint>
+
+#include "xmmu/base/address.h"
+
+namespace xmmu {
+
+enum class AccessKind : uint8_t {
+  kRead,
+  kWrite,
+  kExecute,       // instruction fetch
+  kImplicitRead,  // descriptor-table read: supervisor whatever `user` says
+};
+
+struct Access {
+  VirtAddr va;
+  AccessKind kind = AccessKind::kRead;
+  bool user = false;  // CPL = 3
+
+  constexpr bool is_write() const { return kind == AccessKind::kWrite; }
+  constexpr bool is_fetch() const { return kind == AccessKind::kExecute; }
+};
+
+// Bits of a page-fault error code.
+namespace pf {
+inline constexpr uint32_t kProtection = 1u << 0;  // P: 0 = not present
+inline constexpr uint32_t kWrite = 1u << 1;
+inline constexpr uint32_t kUser = 1u << 2;
+inline constexpr uint32_t kReserved = 1u << 3;
+inline constexpr uint32_t kFetch = 1u << 4;
+inline constexpr uint32_t kProtectionKey = 1u << 5;
+}  // namespace pf
+
+enum class FaultVector : uint8_t {
+  kGeneralProtection = 13,  // non-canonical address; error code 0
+  kPageFault = 14,
+};
+
+struct PageFault {
+  VirtAddr va;              // CR2, for kPageFault
+  uint32_t error_code = 0;  // bits of namespace pf
+  FaultVector vector = FaultVector::kPageFault;
+
+  constexpr bool not_present() const {
+    return (error_code & pf::kProtection) == 0;
+  }
+  constexpr bool is_write() const { return (error_code & pf::kWrite) != 0; }
+  constexpr bool is_user() const { return (error_code & pf::kUser) != 0; }
+  bool operator==(const PageFault&) const = default;
+};
+
+// Either the machine address of an access or its fault.
+class [[nodiscard]] TranslateResult {
+ public:
+  constexpr explicit TranslateResult(MachineAddr addr) : addr_(addr) {}
+  constexpr explicit TranslateResult(const PageFault& fault)
+      : fault_(fault), ok_(false) {}
+
+  constexpr bool ok() const { return ok_; }
+  // REQUIRES: ok().
+  constexpr MachineAddr addr() const { return addr_; }
+  // REQUIRES: !ok().
+  constexpr const PageFault& fault() const { return fault_; }
+
+ private:
+  MachineAddr addr_;
+  PageFault fault_;
+  bool ok_ = true;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_MMU_ACCESS_H_

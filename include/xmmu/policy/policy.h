@@ -1,0 +1,134 @@
+#ifndef XMMU_POLICY_POLICY_H_
+#define XMMU_POLICY_POLICY_H_
+
+// A Policy is one way for a hypervisor to let a guest own page tables that it
+// must not be trusted with: direct paging, unhooking, trap-and-emulate,
+// shadowing, nested paging; or none at all (bare hardware). It sees what
+// reaches a hypervisor on real hardware: hypercalls, privileged instructions,
+// mode switches and faults; and acts through the Host it was made with: tables,
+// frames, registers and invalidations. It never replaces the MMU, and it never
+// sees an access that translates.
+//
+// One virtual call a guest event or fault, none a memory access. Every call
+// says which vCPU it happens on; guests are SMP, and there may be several
+// domains. A policy keeps no pointer to the guest's software.
+//
+// Each call charges the clock of the vCPU's CPU for everything the event costs,
+// hardware transition included. Single-threaded.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "xmmu/mmu/access.h"
+#include "xmmu/mmu/memory_operand.h"
+#include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/domain.h"
+#include "xmmu/xen/host.h"
+#include "xmmu/xen/hypercall.h"
+
+namespace xmmu {
+
+// What the guest kernel is told about the machine it finds itself on. The guest
+// layer builds its tables and picks its operations by this.
+struct GuestAbi {
+  // The kernel runs deprivileged: it must ask by hypercall for what would be a
+  // privileged instruction, and its page tables must be mapped read-only.
+  bool paravirtual = false;
+  // Page tables hold pseudo-physical frame numbers (DomainOptions::translated).
+  bool translated = false;
+  // Plain stores to L1 tables in use work (by hardware or by trapping).
+  bool stores_to_l1 = true;
+  // Large pages and the global flag may be used in the kernel's mappings.
+  bool large_pages = true;
+  bool global_pages = true;
+  // Each PAE root needs an L2 of its own in slot 3.
+  bool private_pae_kernel_l2 = false;
+
+  // Privilege at which the guest kernel's accesses are judged: a 64-bit
+  // paravirtual kernel runs in ring 3.
+  bool kernel_in_ring3(PagingMode mode) const {
+    return paravirtual && LevelCount(mode) >= 4;
+  }
+};
+
+enum class FaultAction : uint8_t {
+  kRetry,     // cause removed: execute the access again
+  kEmulated,  // the access has been performed for the guest
+  kReflect,   // the guest's own: deliver `guest_fault` to its handler
+};
+
+struct FaultOutcome {
+  FaultAction action = FaultAction::kReflect;
+  PageFault guest_fault;  // as the guest is to see it; for kReflect
+};
+
+// Why the guest changes between user and kernel mode.
+enum class ModeSwitch : uint8_t {
+  kSyscall,     // user to kernel, by SYSCALL / INT
+  kSysret,      // kernel to user, the return from kSyscall
+  kFaultReturn  // kernel to user or the interrupted kernel, from a fault
+                // handler
+};
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+
+  // Name in reports and in the table of policies, e.g. "trap-and-emulate".
+  virtual std::string_view name() const = 0;
+
+  // What a guest of `mode` finds.
+  // Errors: Unimplemented, with a reason, for a paging mode that this strategy
+  // has no guests of.
+  virtual absl::StatusOr<GuestAbi> Abi(PagingMode mode) const = 0;
+
+  // `vcpu` starts in kernel mode on the boot tables at `root` (a frame as the
+  // guest counts it), which the domain builder has written to guest memory.
+  // 64-bit paravirtual guests also name a user-mode root; others pass
+  // kInvalidGfn. Control registers are set here. Not charged: comparisons start
+  // after boot.
+  virtual absl::Status StartVcpu(VcpuContext& vcpu, Gfn root,
+                                 Gfn user_root) = 0;
+
+  // The guest kernel executes a hypercall.
+  // Errors: Unimplemented (ENOSYS) where there is no hypervisor to call.
+  virtual HypercallResult Hypercall(VcpuContext& vcpu,
+                                    const xmmu::Hypercall& call);
+
+  // The guest kernel executes MOV to CR3 with the address of `root`.
+  // Errors: InvalidArgument where it would get a #GP.
+  virtual absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) = 0;
+
+  // The guest kernel flushes `flush` on `vcpus` of its domain (its own one
+  // included or not): INVLPG or MOV CR3 here, its own IPIs to the others.
+  // Paravirtual guests that may not do so use mmuext_op instead.
+  virtual void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                        const TlbFlush& flush) = 0;
+
+  // The guest changes mode. Charges the transition, by hardware and hypervisor.
+  virtual void SwitchMode(VcpuContext& vcpu, ModeSwitch how) = 0;
+
+  // `access`, carrying `operand`, faulted. Removes the cause, performs it, or
+  // leaves it to the guest; then it also charges what it takes until the
+  // guest's handler runs. REQUIRES: `fault` is what translating `access` now
+  // answers.
+  virtual FaultOutcome HandlePageFault(VcpuContext& vcpu,
+                                       const PageFault& fault,
+                                       const Access& access,
+                                       MemoryOperand& operand) = 0;
+
+  // Frames that the strategy uses beyond what the guest on bare hardware needs
+  // are found as Host::xen_frames(); bytes of other bookkeeping are told here.
+  virtual uint64_t BookkeepingBytes() const { return 0; }
+
+  // Recounts the strategy's own state from the tables and says the first
+  // difference in words. For tests and debugging; not charged.
+  virtual absl::Status Audit() const { return absl::OkStatus(); }
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_POLICY_POLICY_H_

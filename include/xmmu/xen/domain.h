@@ -1,0 +1,128 @@
+#ifndef XMMU_XEN_DOMAIN_H_
+#define XMMU_XEN_DOMAIN_H_
+
+// A guest as the hypervisor knows it: Xen's struct domain and struct vcpu, as
+// far as memory goes. The guest's own state is in the guest layer.
+//
+// Created by Host::CreateDomain. Charges nothing. Single-threaded.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "xmmu/base/address.h"
+#include "xmmu/machine/paging_mode.h"
+#include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/page_info.h"
+
+namespace xmmu {
+
+class Domain;
+struct Cpu;
+
+// Xen: struct vcpu. A vCPU runs on one CPU at a time.
+struct VcpuContext {
+  Domain* domain = nullptr;
+  uint32_t id = 0;
+  Cpu* cpu = nullptr;  // where it runs
+
+  // Root tables the guest has installed. Direct paging holds a reference on
+  // each; for a translated guest these are the frames behind its CR3.
+  Mfn guest_table = kInvalidMfn;       // kernel mode, or both
+  Mfn guest_table_user = kInvalidMfn;  // 64-bit paravirtual guest, user mode
+  bool kernel_mode = true;             // the guest's own mode
+
+  // What MOV CR3 was last executed with (Xen: arch.cr3).
+  uint64_t cr3 = 0;
+
+  // Table whose last reference is still being dropped (Xen: old_guest_table).
+  Mfn old_guest_table = kInvalidMfn;
+};
+
+// The pseudo-physical to machine map of one domain and its inverse.
+class P2m {
+ public:
+  // kInvalidMfn where nothing is populated.
+  Mfn MfnOf(Pfn pfn) const {
+    return pfn.value() < to_mfn_.size() ? to_mfn_[pfn.value()] : kInvalidMfn;
+  }
+  // kInvalidPfn for a frame that is not the domain's.
+  Pfn PfnOf(Mfn mfn) const;
+  void Set(Pfn pfn, Mfn mfn);
+  void Clear(Pfn pfn);
+  // One past the highest pfn ever populated.
+  uint64_t size() const { return to_mfn_.size(); }
+
+ private:
+  std::vector<Mfn> to_mfn_;
+  // Inverse as runs: memory is populated in a few contiguous extents.
+  struct Extent {
+    Mfn first_mfn;
+    Pfn first_pfn;
+    uint64_t frames;
+  };
+  std::vector<Extent> extents_;
+};
+
+struct DomainOptions {
+  PagingMode mode = PagingMode::k4Level;
+  uint64_t memory_frames = 0;  // 4 KiB frames to populate from pfn 0 on
+  int vcpus = 1;
+  // Runs unmodified: its tables hold guest frame numbers (Xen: paging_mode_
+  // translate).
+  bool translated = false;
+  // Has rights on I/O memory and ports.
+  bool io_privileged = false;
+};
+
+class Domain {
+ public:
+  Domain(DomainId id, const DomainOptions& options);
+
+  DomainId id() const { return id_; }
+  PagingMode mode() const { return options_.mode; }
+  bool translated() const { return options_.translated; }
+  bool io_privileged() const { return options_.io_privileged; }
+
+  P2m& p2m() { return p2m_; }
+  const P2m& p2m() const { return p2m_; }
+
+  // The frame number that the guest's own tables use for `pfn`, and back.
+  Gfn GfnOf(Pfn pfn) const {
+    return Gfn(translated() ? pfn.value() : p2m_.MfnOf(pfn).value());
+  }
+  Pfn PfnOf(Gfn gfn) const {
+    return translated() ? Pfn(gfn.value()) : p2m_.PfnOf(Mfn(gfn.value()));
+  }
+  // The machine frame behind a frame number found in the guest's tables;
+  // kInvalidMfn if it is not the domain's.
+  Mfn MfnOf(Gfn gfn) const { return p2m_.MfnOf(PfnOf(gfn)); }
+
+  size_t vcpu_count() const { return vcpus_.size(); }
+  VcpuContext& vcpu(uint32_t id) { return *vcpus_[id]; }
+  const VcpuContext& vcpu(uint32_t id) const { return *vcpus_[id]; }
+
+  // CPUs whose TLBs may hold this domain's translations (Xen: dirty_cpumask).
+  CpuMask dirty_cpus() const { return dirty_cpus_; }
+  void set_dirty_cpus(CpuMask cpus) { dirty_cpus_ = cpus; }
+
+  // CPUs that run the vCPUs named.
+  CpuMask CpusOf(CpuMask vcpus) const;
+
+  // VMASST_TYPE_writable_pagetables.
+  bool writable_pagetables() const { return writable_pagetables_; }
+  void set_writable_pagetables(bool on) { writable_pagetables_ = on; }
+
+ private:
+  DomainId id_;
+  DomainOptions options_;
+  P2m p2m_;
+  std::vector<std::unique_ptr<VcpuContext>> vcpus_;
+  CpuMask dirty_cpus_ = 0;
+  bool writable_pagetables_ = false;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_DOMAIN_H_

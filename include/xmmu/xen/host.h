@@ -1,0 +1,138 @@
+#ifndef XMMU_XEN_HOST_H_
+#define XMMU_XEN_HOST_H_
+
+// The simulated machine with its hypervisor's bookkeeping: CPUs (each an Mmu, a
+// clock and counters), machine memory, the frame table and the domains. It is
+// what a Policy is given, and all that it is given.
+//
+// Single-threaded; many Hosts may run on many threads.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "xmmu/base/counters.h"
+#include "xmmu/base/cycles.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/memory_hierarchy.h"
+#include "xmmu/machine/phys_memory.h"
+#include "xmmu/mmu/mmu.h"
+#include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/domain.h"
+#include "xmmu/xen/frame_table.h"
+
+namespace xmmu {
+
+// How long memory takes.
+enum class MemoryTiming : uint8_t {
+  kFlat,       // every entry load costs kPteLoadFlat
+  kPteCaches,  // entry loads go through the caches
+  kAllCaches,  // entry loads and data accesses go through the caches
+};
+
+struct HostOptions {
+  int cpus = 1;  // 1 to 64
+  MemoryTiming timing = MemoryTiming::kPteCaches;
+  uint64_t memory_frames = uint64_t{1} << 28;  // machine size: 1 TiB, sparse
+};
+
+// One physical CPU.
+struct Cpu {
+  Cpu(uint32_t id, const MachineModel& model, PhysMemory& memory,
+      MemoryTiming timing, CacheArray* l3);
+
+  uint32_t id;
+  CycleClock clock;
+  Counters counters;
+  MemoryHierarchy hierarchy;
+  Mmu mmu;
+  bool data_through_caches;
+  VcpuContext* current = nullptr;
+  // Xen's per-CPU tlbflush_time: the TLB clock at its last full flush.
+  uint32_t tlbflush_time = 0;
+
+  // A data access at `addr` goes through the caches, if they serve data.
+  // Charges kDataL2, kDataL3 or kDataDram for what it takes beyond an L1 hit.
+  void TouchData(MachineAddr addr);
+};
+
+class Host {
+ public:
+  // `model` outlives the Host.
+  Host(const MachineModel& model, const HostOptions& options);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  const MachineModel& model() const { return model_; }
+  PhysMemory& memory() { return memory_; }
+  const PhysMemory& memory() const { return memory_; }
+  FrameTable& frames() { return frames_; }
+  const FrameTable& frames() const { return frames_; }
+  size_t cpu_count() const { return cpus_.size(); }
+  Cpu& cpu(uint32_t id) { return *cpus_[id]; }
+  const Cpu& cpu(uint32_t id) const { return *cpus_[id]; }
+
+  // Creates a domain with its memory: `memory_frames` frames in one extent that
+  // is contiguous and 1 GiB aligned relative to pfn 0, each allocated to the
+  // domain with one general reference and type kWritable, count 0. vCPU i runs
+  // on CPU i modulo cpu_count(). Charges nothing.
+  // Errors: ResourceExhausted if the machine is full; InvalidArgument for
+  // options out of range.
+  absl::StatusOr<Domain*> CreateDomain(const DomainOptions& options);
+  size_t domain_count() const { return domains_.size(); }
+  Domain& domain(size_t index) { return *domains_[index]; }
+  // nullptr for ids that are no running domain.
+  Domain* FindDomain(DomainId id);
+
+  // A frame for the hypervisor itself (shadow, snapshot, ...), zeroed, counted
+  // in xen_frames(). Charges nothing: zeroing is charged by who asks.
+  Mfn AllocXenFrame();
+  void FreeXenFrame(Mfn mfn);
+  uint64_t xen_frames() const { return xen_frames_; }
+
+  // Flushes `cpus`, on behalf of `initiator`. The own CPU executes `flush`;
+  // each other one gets an IPI, and the initiator waits for the slowest
+  // acknowledgement: a target answers at the later of its own clock and the
+  // arrival of the IPI, plus kIpiHandler and the flush. Charges the initiator
+  // kIpiSend a target, kIpiDelivery and kIpiWait; each target kIpiHandler.
+  void Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush);
+
+  // Flushes what `pending` owes and consumes it.
+  void Apply(Cpu& initiator, PendingInvalidation& pending);
+
+  // MOV CR3 on `cpu`, with Xen's TLB clock: the clock ticks before, the CPU's
+  // tlbflush_time is set after (Xen 4.17, xen/arch/x86/flushtlb.c). Returns #GP
+  // as Mmu::LoadCr3 does.
+  std::optional<PageFault> LoadCr3(Cpu& cpu, uint64_t value);
+
+  // Puts `next` on `cpu` in place of the vCPU that runs there, loading its CR3
+  // if it is another one. For several vCPUs on one CPU.
+  void SwitchVcpu(Cpu& cpu, VcpuContext& next);
+
+  // The current value of the TLB clock (Xen: tlbflush_clock).
+  uint32_t tlb_clock() const { return tlb_clock_; }
+  // CPUs of `candidates` that may hold entries older than `timestamp` (Xen:
+  // NEED_FLUSH, tlbflush_filter).
+  CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
+
+ private:
+  void FlushHere(Cpu& cpu, const TlbFlush& flush);
+
+  const MachineModel& model_;
+  PhysMemory memory_;
+  FrameTable frames_;
+  CacheArray l3_;
+  std::vector<std::unique_ptr<Cpu>> cpus_;
+  std::vector<std::unique_ptr<Domain>> domains_;
+  uint64_t next_extent_ = 0;  // first frame of the next domain
+  std::vector<Mfn> free_xen_frames_;
+  uint64_t next_xen_frame_ = 0;
+  uint64_t xen_frames_ = 0;
+  uint32_t tlb_clock_ = 1;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_HOST_H_

@@ -1,0 +1,121 @@
+#ifndef XMMU_XEN_HYPERCALL_H_
+#define XMMU_XEN_HYPERCALL_H_
+
+// The memory-management hypercalls of a paravirtual guest, as data.
+// Source: Xen 4.17, xen/include/public/xen.h; same calls since Xen 3.0
+// (mmuext_op was part of mmu_update before).
+//
+// Plain values; any thread. Spans must outlive the call they are passed to.
+
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "xmmu/base/address.h"
+#include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/page_info.h"
+
+namespace xmmu {
+
+// Low bits of mmu_update's pointer.
+enum class MmuUpdateCommand : uint8_t {
+  kNormal = 0,       // MMU_NORMAL_PT_UPDATE
+  kMachphys = 1,     // MMU_MACHPHYS_UPDATE
+  kPreserveAd = 2,   // MMU_PT_UPDATE_PRESERVE_AD
+  kNoTranslate = 3,  // MMU_PT_UPDATE_NO_TRANSLATE
+  // 4 to 7 are unknown to Xen.
+};
+
+// One request: store `value` in the entry at machine address `entry`.
+struct MmuUpdate {
+  MachineAddr entry;
+  uint64_t value = 0;
+  MmuUpdateCommand command = MmuUpdateCommand::kNormal;
+};
+
+// HYPERVISOR_mmu_update.
+struct MmuUpdateCall {
+  std::span<const MmuUpdate> requests;
+  DomainId page_owner = kDomSelf;        // owner of frames newly mapped
+  DomainId page_table_owner = kDomSelf;  // owner of the tables
+};
+
+enum class MmuextCommand : uint8_t {
+  kPinL1,
+  kPinL2,
+  kPinL3,
+  kPinL4,
+  kUnpin,
+  kNewBaseptr,
+  kNewUserBaseptr,
+  kTlbFlushLocal,
+  kInvlpgLocal,
+  kTlbFlushMulti,
+  kInvlpgMulti,
+  kTlbFlushAll,
+  kInvlpgAll,
+  kFlushCache,
+  kSetLdt,
+  kClearPage,
+  kCopyPage,
+  kUnknown,  // any number Xen does not know
+};
+
+struct MmuextOp {
+  MmuextCommand command = MmuextCommand::kUnknown;
+  Mfn mfn;            // table or page
+  Mfn source;         // kCopyPage
+  VirtAddr va;        // kInvlpg*
+  CpuMask vcpus = 0;  // k*Multi: vCPUs of the calling domain
+};
+
+// HYPERVISOR_mmuext_op.
+struct MmuextCall {
+  std::span<const MmuextOp> ops;
+  DomainId owner = kDomSelf;
+};
+
+// UVMF_ flags of update_va_mapping.
+struct VaMappingFlush {
+  FlushScope scope = FlushScope::kNone;  // kNone, kPage or kNonGlobal
+  bool all_vcpus = false;
+  CpuMask vcpus = 0;  // with neither: the calling vCPU only
+};
+
+// HYPERVISOR_update_va_mapping (and _otherdomain, with another owner).
+struct UpdateVaMappingCall {
+  VirtAddr va;
+  uint64_t value = 0;
+  VaMappingFlush flush;
+  DomainId page_owner = kDomSelf;
+};
+
+// HYPERVISOR_vm_assist, VMASST_TYPE_writable_pagetables: stores to validated L1
+// tables are from now on handled (or no longer) by the hypervisor.
+struct VmAssistCall {
+  bool enable = true;
+};
+
+using Subcall =
+    std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall>;
+
+// HYPERVISOR_multicall: several calls, one ring crossing, executed in order; a
+// refused one does not stop those after it.
+struct MulticallCall {
+  std::span<const Subcall> calls;
+};
+
+using Hypercall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
+                               VmAssistCall, MulticallCall>;
+
+struct HypercallResult {
+  // Of the first refused request; see xen/errno.h.
+  absl::Status status;
+  // Requests, operations or calls completed.
+  uint32_t done = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_HYPERCALL_H_

@@ -1,0 +1,76 @@
+#ifndef XMMU_XEN_MM_H_
+#define XMMU_XEN_MM_H_
+
+// Direct paging: the rules by which Xen lets a paravirtual guest own the page
+// tables that the hardware walks. A frame has at most one type at a time; it
+// becomes a page table only by validation, takes no writable mapping while it
+// is one, and keeps its type while anything needs it. Pinning is one more such
+// need.
+//
+// The rules follow the guest's paging mode: Xen 4.17's (xen/arch/x86/mm.c and
+// xen/arch/x86/pv/) for 4-level and PAE guests, Xen 3.0.0's (xen/arch/x86/mm.c)
+// for 2-level ones.
+//
+//   unused --get, scan ok--> validated --count 0--> unused (type remembered)
+//      |                        | ^
+//      +--get, scan fails       | +-- pin / unpin: one reference held by a flag
+//         type forgotten        +---- further references: count only
+//
+// What each operation charges is said with it; all charge the CPU of the vCPU
+// that asks, flushes other CPUs as Host::Flush does.
+//
+// Single-threaded.
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "xmmu/mmu/access.h"
+#include "xmmu/mmu/memory_operand.h"
+#include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/domain.h"
+#include "xmmu/xen/host.h"
+#include "xmmu/xen/hypercall.h"
+#include "xmmu/xen/page_info.h"
+
+namespace xmmu {
+
+class Mm {
+ public:
+  explicit Mm(Host& host) : host_(host) {}
+
+  // Installs the boot tables that the domain builder has written to the guest's
+  // memory: validates `root` as a root table, pins it, and makes it the base
+  // pointer of `vcpu` (Xen: arch_set_info_guest). Loads CR3. 64-bit:
+  // `user_root` likewise, unless it is kInvalidMfn. Errors: as a refused pin.
+  absl::Status StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root);
+
+  // Executes one hypercall for `vcpu`. Charges the ring crossing
+  // (kHypercallInt, or kHypercallSyscall for a 64-bit guest), kHypercallWork,
+  // kCopyIn a request, and what each request does: kLockedOp a reference or
+  // type change, kXenPteRead and kXenPteCas an entry, kValidatePte an entry
+  // scanned, kTempMap a table mapped, flushes, CR3 loads. A multicall charges
+  // one crossing and kMulticallEntry a call.
+  HypercallResult Execute(VcpuContext& vcpu, const Hypercall& call);
+
+  // Emulates the store `operand` of a faulting access if it is one to a
+  // validated L1 of the caller's domain through a read-only mapping (Xen 4.17:
+  // pv_ro_page_fault, ptwr_emulated_update). Nothing if it is not such a store,
+  // or if the new entry is refused: the fault is then the guest's.
+  // Charges kEmulate, entry reads, reference changes. Flushes nothing.
+  // Returns whether the instruction has been completed.
+  bool EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
+                       const Access& access, MemoryOperand& operand);
+
+  // Switches between the guest's kernel and user mode: 64-bit guests have a
+  // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.
+  void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
+
+  Host& host() { return host_; }
+
+ private:
+  Host& host_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_MM_H_

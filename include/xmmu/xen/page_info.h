@@ -1,0 +1,75 @@
+#ifndef XMMU_XEN_PAGE_INFO_H_
+#define XMMU_XEN_PAGE_INFO_H_
+
+// What Xen knows of one machine frame: who owns it, how often it is referred to
+// at all (ref_count), and as what (type, type_count).
+// Source: Xen 4.17, xen/arch/x86/include/asm/mm.h, struct page_info; the count
+// rules are in the head comment of xen/arch/x86/mm.c.
+//
+// Plain values; single-threaded.
+
+#include <cstdint>
+
+#include "xmmu/base/address.h"
+
+namespace xmmu {
+
+// Xen: domid_t and the DOMID_ constants of xen/include/public/xen.h.
+using DomainId = uint16_t;
+inline constexpr DomainId kDomSelf = 0x7ff0;
+inline constexpr DomainId kDomIo = 0x7ff1;
+inline constexpr DomainId kDomXen = 0x7ff2;
+inline constexpr DomainId kDomCow = 0x7ff3;
+inline constexpr DomainId kDomInvalid = 0x7ff4;  // no owner
+
+// PGT_type_mask. Exclusive: a frame is used as one of these at a time.
+enum class PageType : uint8_t {
+  kNone,
+  kL1,
+  kL2,
+  kL3,
+  kL4,
+  kSegDesc,  // GDT or LDT
+  kWritable,
+  kShared,  // shared copy-on-write, owned by kDomCow
+};
+
+constexpr bool IsPageTable(PageType type) {
+  return type >= PageType::kL1 && type <= PageType::kL4;
+}
+// 1 to 4. REQUIRES: IsPageTable(type).
+constexpr int LevelOf(PageType type) { return static_cast<int>(type); }
+// REQUIRES: 1 <= level <= 4.
+constexpr PageType TableType(int level) { return static_cast<PageType>(level); }
+
+// 40 bytes a frame of a chunk that was touched; see FrameTable.
+struct PageInfo {
+  // count_info
+  uint64_t ref_count = 0;  // PGC_count: general references, incl. allocation
+  DomainId owner = kDomInvalid;
+  bool allocated = false;  // PGC_allocated: the allocation reference is held
+  bool xen_heap = false;   // PGC_xen_heap: e.g. the shared-info page
+  bool is_ram = false;     // the frame exists as RAM
+
+  // type_info
+  PageType type = PageType::kNone;
+  bool validated = false;     // PGT_validated
+  bool pinned = false;        // PGT_pinned
+  bool partial = false;       // PGT_partial: validation stopped half-way
+  bool pae_xen_l2 = false;    // PGT_pae_xen_l2: kernel-slot L2 of a PAE guest
+  bool non_coherent = false;  // PGT_non_coherent: had a WC mapping
+  uint64_t type_count = 0;    // PGT_count
+
+  // Valid while the frame is a page table in use.
+  uint16_t nr_validated_ptes = 0;  // entries done when partial
+  uint8_t partial_flags = 0;       // PTF_partial_set
+  int16_t linear_pt_count = 0;     // < 0: referred to; > 0: refers to others
+  // TLB clock when type_count last fell to zero.
+  uint32_t tlbflush_timestamp = 0;
+  // Xen 3.0's PGT_va: the one L2 slot that the L1 is hooked at, or kL2SlotMany.
+  uint16_t l2_slot = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_PAGE_INFO_H_
