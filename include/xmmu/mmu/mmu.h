@@ -14,7 +14,10 @@
 //
 // Single-threaded.
 
+#include <array>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
@@ -40,15 +43,18 @@ enum class InvpcidType : uint8_t {
 class Mmu {
  public:
   // `hierarchy` may be null: flat timing, every entry load costs
-  // CostEvent::kPteLoadFlat. All arguments outlive the Mmu.
+  // CostEvent::kPteLoadFlat. All arguments outlive the Mmu. Starts with the
+  // registers of KernelControlRegisters() for the model's best mode.
   Mmu(const MachineModel& model, PhysMemory& memory, MemoryHierarchy* hierarchy,
       CycleClock& clock, Counters& counters);
+  Mmu(const Mmu&) = delete;
+  Mmu& operator=(const Mmu&) = delete;
 
   // Translates `access` under the current registers. Sets A and D in the tables
   // as the processor does. On a fault nothing else of the access happens; a
   // page fault drops what the TLB and the paging-structure caches hold for its
   // address (SDM Vol. 3A, "Operations that Invalidate TLBs and
-  // Paging-Structure Caches").
+  // Paging-Structure Caches"). With CR0.PG = 0 linear addresses are physical.
   // Charges: nothing for an L1 TLB hit; kTlbL2Hit for an L2 hit; kWalkOverhead,
   // each entry load at the level that served it, and kAdUpdate for each A/D
   // update of a walk. The fault itself is charged by who takes it.
@@ -62,18 +68,20 @@ class Mmu {
 
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
   // PDPTE registers in PAE mode. Charges kMovCr3 and kCr3Refill, or
-  // kMovCr3NoFlush.
-  // Returns a general-protection fault, and changes nothing, for a value with
-  // reserved bits or (PAE) a present PDPTE with reserved bits.
+  // kMovCr3NoFlush. Counts kCr3Loads and, if it flushes, kTlbFlushes.
+  // Returns a general-protection fault, and changes and charges nothing, for a
+  // value with reserved bits or (PAE) a present PDPTE with reserved bits.
   std::optional<PageFault> LoadCr3(uint64_t value);
 
   // MOV to CR0, CR4, WRMSR EFER, WRPKRU, POPF. The moves charge kMovCr4; the
   // others nothing. The invalidations are those of the SDM's list: none for
   // EFER, PKRU, CR0.WP, CR4.SMAP and AC, which are judged at each access.
   // A PAE guest's PDPTE registers are reloaded where the SDM says so.
+  // Return a general-protection fault, and change and charge nothing, for a
+  // combination that the processor refuses or a feature it has not.
   std::optional<PageFault> LoadCr0(uint64_t value);
   std::optional<PageFault> LoadCr4(uint64_t value);
-  void LoadEfer(uint64_t value);
+  std::optional<PageFault> LoadEfer(uint64_t value);
   void set_pkru(uint32_t value) { SetKeyRights(value, registers_.pkrs); }
   void set_pkrs(uint32_t value) { SetKeyRights(registers_.pkru, value); }
   void set_ac(bool ac);
@@ -85,29 +93,86 @@ class Mmu {
 
   // INVLPG: the page of `va` in the current PCID and globals under any, and all
   // paging-structure-cache entries of the current PCID. A non-canonical address
-  // does nothing. Charges kInvlpg.
+  // does nothing. Charges kInvlpg, counts kTlbPageFlushes.
   void Invlpg(VirtAddr va);
 
   // INVPCID. `pcid` and `va` count only for the types that name them. Charges
-  // kInvpcid.
+  // kInvpcid; counts kTlbPageFlushes for kAddress, else kTlbFlushes.
   void Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va);
 
   // Drops all non-global entries of the current PCID / everything: what MOV CR3
   // with its own value and toggling CR4.PGE do. Charge kMovCr3 + kCr3Refill /
-  // two kMovCr4.
-  void FlushNonGlobal();
-  void FlushAll();
+  // two kMovCr4; count kTlbFlushes, FlushNonGlobal kCr3Loads as well. Both
+  // reload PAE's PDPTE registers, and may so return a #GP as LoadCr3 does.
+  std::optional<PageFault> FlushNonGlobal();
+  std::optional<PageFault> FlushAll();
 
   const ControlRegisters& registers() const { return registers_; }
-  PagingMode mode() const { return mode_; }
+  // The mode in force; with CR0.PG = 0, the one that was.
+  PagingMode mode() const { return context_.mode; }
   const CpuFeatures& features() const { return model_.features; }
 
   // The physical address `access` would go to by a fresh walk of the tables in
   // memory: no TLB, no cache, no A/D update, no charge. For tests and audits.
   TranslateResult Probe(const Access& access) const;
+  // The entries of that walk, root first. REQUIRES: a canonical address.
+  WalkResult ProbeWalk(const Access& access) const;
 
-  // Everything the TLBs hold, for tests and audits. No charge.
+  // Everything the TLBs / the paging-structure caches hold, for tests and
+  // audits. No charge.
   std::vector<TlbEntry> TlbEntries() const;
+  std::vector<PagingStructureEntry> PagingStructureEntries() const;
+  // PAE's PDPTE registers, as last loaded.
+  const std::array<uint64_t, 4>& pdpte_registers() const {
+    return context_.pdpte;
+  }
+
+ private:
+  using PdpteRegisters = std::array<uint64_t, 4>;
+
+  static TlbSide SideOf(const Access& access) {
+    return access.is_fetch() ? TlbSide::kInstruction : TlbSide::kData;
+  }
+
+  // An L1 hit that allows the access, found at the first attempt.
+  std::optional<MachineAddr> LookupL1(const Access& access) {
+    TlbSlot& slot = tlb_.Guess(SideOf(access), access.va);
+    if (!slot.Matches(TlbSlot::Key(access.va, context_.pcid)) ||
+        !context_.rules.Serves(slot.rights, access)) {
+      return std::nullopt;
+    }
+    tlb_.Touch(slot);
+    return slot.Translate(access.va);
+  }
+  TranslateResult TranslateBeyondL1(const Access& access);
+  TranslateResult WalkFor(const Access& access);
+  TranslateResult RefusedByTlb(const Access& access, uint32_t violation);
+  TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
+  WalkStart StartOfWalk(VirtAddr va);
+
+  bool paging() const { return (registers_.cr0 & cr0::kPg) != 0; }
+  bool pae_paging(const ControlRegisters& registers) const;
+  // The PDPTE registers as `registers` would load them; nullopt if that faults.
+  std::optional<PdpteRegisters> ReadPdptes(
+      const ControlRegisters& registers) const;
+  bool HasReservedCr3Bits(const ControlRegisters& registers,
+                          uint64_t value) const;
+  bool AllowsCr0(uint64_t value) const;
+  bool AllowsCr4(uint64_t value) const;
+  // Puts `registers` in force; `pdpte` goes into the PDPTE registers.
+  void Install(const ControlRegisters& registers, const PdpteRegisters& pdpte);
+  void SetKeyRights(uint32_t pkru, uint32_t pkrs);
+  void DropEverything();
+  void DropCurrentPcid(bool globals);
+
+  const MachineModel& model_;
+  CycleClock& clock_;
+  Counters& counters_;
+  ControlRegisters registers_;
+  PagingContext context_;
+  PageWalker walker_;
+  PagingStructureCache psc_;
+  Tlb tlb_;
 };
 
 }  // namespace xmmu

@@ -1,0 +1,89 @@
+#ifndef XMMU_MMU_PAGING_STRUCTURE_CACHE_H_
+#define XMMU_MMU_PAGING_STRUCTURE_CACHE_H_
+
+// The caches of non-leaf entries: PDE, PDPTE, PML4E and PML5E cache. An entry
+// holds where the next table is and the rights accumulated down to there, so
+// that a walk starts below the deepest hit. Tagged by PCID; nothing in here is
+// global. PAE's PDPTE registers are no cache and not in here.
+// Source: SDM Vol. 3A, "Paging-Structure Caches".
+//
+// Replacement in a set is true LRU (assumed). Charges nothing. Single-threaded.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "xmmu/base/address.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/paging_mode.h"
+
+namespace xmmu {
+
+// A cached non-leaf entry of `level` (2: a PDE ... 5: a PML5E).
+struct PagingStructureEntry {
+  int level = 0;
+  VirtAddr va;  // first address that the entry maps
+  uint16_t pcid = 0;
+  MachineAddr table;   // the table below
+  uint8_t rights = 0;  // accumulated over the entry and all above it
+
+  bool operator==(const PagingStructureEntry&) const = default;
+};
+
+class PagingStructureCache {
+ public:
+  // REQUIRES: in each array `ways` is 0 or divides `entries`.
+  explicit PagingStructureCache(const PagingStructureCacheGeometry& geometry);
+
+  // The deepest entry on the path of `va` in `pcid`, or nullptr. Makes it the
+  // most recently used.
+  const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid);
+
+  // Caches the entry of `level` used on the way to `va`. A level without a
+  // cache takes nothing. Only valid entries with A = 1 in memory that name a
+  // table may be cached.
+  void Fill(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
+            uint8_t rights);
+
+  // Drop what would serve `va` in `pcid` / all of a PCID / all.
+  void DropAddress(VirtAddr va, uint16_t pcid);
+  void DropPcid(uint16_t pcid);
+  void DropAll();
+
+  // What an entry of each level maps follows the paging mode.
+  // REQUIRES: nothing is held.
+  void SetMode(PagingMode mode);
+
+  std::vector<PagingStructureEntry> Entries() const;
+
+ private:
+  static constexpr int kTopLevel = 5;
+
+  struct Slot {
+    uint64_t tag = kNoTag;
+    uint64_t last_use = 0;
+    PagingStructureEntry entry;
+  };
+  struct Array {
+    uint32_t sets = 0;
+    uint32_t ways = 0;
+    uint32_t live = 0;
+    std::vector<Slot> slots;
+  };
+  // No tag has bits between the PCID and the page offset.
+  static constexpr uint64_t kNoTag = ~uint64_t{0};
+
+  uint64_t TagOf(int level, VirtAddr va, uint16_t pcid) const;
+  Slot* SetOf(int level, VirtAddr va);
+  Slot* Find(int level, VirtAddr va, uint16_t pcid);
+  void Drop(Array& array, Slot& slot);
+
+  std::array<Array, kTopLevel + 1> arrays_;
+  PagingMode mode_ = PagingMode::k4Level;
+  uint64_t use_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_MMU_PAGING_STRUCTURE_CACHE_H_

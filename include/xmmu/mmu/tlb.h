@@ -1,0 +1,166 @@
+#ifndef XMMU_MMU_TLB_H_
+#define XMMU_MMU_TLB_H_
+
+// The TLBs of one CPU: L1 for instructions and for data, L2 split or unified,
+// each of up to three arrays by page size (machine/machine_model.h). An entry
+// caches one translation with its rights as accumulated by the walk, not yet
+// judged. Replacement in a set is true LRU (assumed; real ones are
+// unpublished). Source: SDM Vol. 3A, "Translation Lookaside Buffers (TLBs)".
+//
+// A fill goes to L1 and L2; an L2 hit refills L1; neither level includes the
+// other, so an entry may leave L2 and live on in L1.
+//
+// Hits are found by a hint: per side a table by low page-number bits names the
+// slot that last served such a page. A wrong hint costs a search, never a wrong
+// answer, and does not show in what hits or what is evicted.
+//
+// Charges nothing: the Mmu does. Single-threaded.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "xmmu/base/address.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/mmu/access_rules.h"
+
+namespace xmmu {
+
+// One cached translation.
+struct TlbEntry {
+  uint64_t vpn = 0;  // linear address >> page_shift
+  MachineAddr base;  // of the page
+  uint16_t pcid = 0;
+  uint8_t page_shift = kPageShift;  // 12, 21, 22 or 30
+  uint8_t rights = 0;               // namespace rights, key included
+  bool global = false;              // matches under any PCID
+
+  constexpr bool writable() const { return (rights & rights::kWritable) != 0; }
+  constexpr bool user() const { return (rights & rights::kUser) != 0; }
+  constexpr bool no_execute() const {
+    return (rights & rights::kNoExecute) != 0;
+  }
+  constexpr bool dirty() const { return (rights & rights::kDirty) != 0; }
+  constexpr int protection_key() const { return rights >> rights::kKeyShift; }
+
+  constexpr VirtAddr va() const { return VirtAddr(vpn << page_shift); }
+  constexpr uint64_t page_bytes() const { return uint64_t{1} << page_shift; }
+  bool operator==(const TlbEntry&) const = default;
+};
+
+enum class TlbSide : uint8_t { kInstruction, kData };
+
+// An entry as the arrays keep it, so that one compare decides a match: the
+// linear page address with the PCID in its low bits, and a mask without the
+// page offset and, for a global entry, without the PCID.
+struct TlbSlot {
+  // Matches nothing until filled.
+  uint64_t tag = 1;
+  uint64_t mask = 0;
+  uint64_t delta = 0;  // machine address less linear address
+  uint64_t last_use = 0;
+  uint16_t pcid = 0;
+  uint8_t page_shift = 0;
+  uint8_t rights = 0;
+
+  static constexpr uint64_t Key(VirtAddr va, uint16_t pcid) {
+    return (va.value() & ~kPageOffsetMask) | pcid;
+  }
+  constexpr bool valid() const { return mask != 0; }
+  constexpr bool global() const { return (mask & 1) == 0; }
+  constexpr bool Matches(uint64_t key) const { return (key & mask) == tag; }
+  constexpr MachineAddr Translate(VirtAddr va) const {
+    return MachineAddr(va.value() + delta);
+  }
+  static TlbSlot Of(const TlbEntry& entry);
+  TlbEntry ToEntry() const;
+};
+
+class Tlb {
+ public:
+  // REQUIRES: in each array `ways` is 0 or divides `entries`.
+  explicit Tlb(const TlbGeometry& geometry);
+
+  // The slot that last served a page with the low bits of `va` on this side's
+  // L1; a slot that matches nothing if there was none.
+  TlbSlot& Guess(TlbSide side, VirtAddr va) {
+    return slots_[hints_[static_cast<size_t>(side)][HintIndex(va)]];
+  }
+  // Makes `slot` the most recently used.
+  void Touch(TlbSlot& slot) { slot.last_use = ++use_; }
+
+  // The L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the most
+  // recently used. Where software made two page sizes coexist, the smaller one
+  // of an array, and the earlier array, is found.
+  TlbSlot* FindL1(TlbSide side, VirtAddr va, uint16_t pcid);
+  TlbSlot* FindL2(TlbSide side, VirtAddr va, uint16_t pcid);
+
+  // Puts an L2 entry into L1 as well / the outcome of a walk into L1 and L2.
+  // An array that does not hold the page size takes nothing.
+  // REQUIRES (Refill): `va` lies in the page.
+  void Refill(TlbSide side, VirtAddr va, TlbSlot entry);
+  void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
+
+  // Drop, on both sides and levels: every entry whose page contains `va` in
+  // `pcid`, with globals under any PCID or without any globals; a PCID's
+  // entries, with or without its global ones; all.
+  void DropPage(VirtAddr va, uint16_t pcid, bool globals);
+  void DropPcid(uint16_t pcid, bool globals);
+  void DropNonGlobal();
+  void DropAll();
+
+  // Sizes of kLarge pages follow the paging mode: 21, or 22 in 2-level paging.
+  // REQUIRES: no entry is held.
+  void SetLargeShift(int shift);
+
+  // All entries in array order: L1 instruction, L1 data, L2 instruction, L2
+  // data; an entry held by two arrays comes twice.
+  std::vector<TlbEntry> Entries() const;
+  // Entries held.
+  size_t size() const;
+
+ private:
+  static constexpr int kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
+  static constexpr size_t kHints = 1024;
+
+  struct Array {
+    uint32_t first = 0;  // index of its first slot
+    uint32_t sets = 0;
+    uint32_t ways = 0;
+    uint8_t page_sizes = 0;                     // TlbPageSizes
+    std::array<uint32_t, kSizeClasses> live{};  // entries held, by size
+  };
+  using Level = std::array<Array, 3>;
+
+  static size_t HintIndex(VirtAddr va) {
+    const uint64_t vpn = va.value() >> kPageShift;
+    return (vpn ^ (vpn >> 10)) % kHints;
+  }
+  Array MakeArray(const TlbArrayGeometry& geometry);
+  Level& L1(TlbSide side);
+  Level& L2(TlbSide side);
+  TlbSlot* SetOf(const Array& array, int size_class, VirtAddr va);
+  TlbSlot* FindInSet(const Array& array, TlbSlot* set, uint64_t key);
+  TlbSlot* FindInArray(const Array& array, VirtAddr va, uint64_t key);
+  TlbSlot* FindInLevel(Level& level, VirtAddr va, uint64_t key);
+  TlbSlot* Insert(Level& level, VirtAddr va, const TlbSlot& entry);
+  void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
+  void Drop(Array& array, TlbSlot& slot);
+  template <typename Predicate>
+  void DropIf(Predicate predicate);
+  static int SizeClass(int page_shift);
+
+  // slots_[0] stays invalid: where hints point at first.
+  std::vector<TlbSlot> slots_{1};
+  // L1 I, L1 D, L2 I, L2 D; with a unified L2 the L2 I arrays are empty.
+  std::array<Level, 4> levels_;
+  bool unified_l2_;
+  int large_shift_ = 21;
+  uint64_t use_ = 0;
+  std::array<std::array<uint16_t, kHints>, 2> hints_{};
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_MMU_TLB_H_
