@@ -1,0 +1,80 @@
+#ifndef XMMU_GUEST_GUEST_KERNEL_H_
+#define XMMU_GUEST_GUEST_KERNEL_H_
+
+// A guest kernel that does to page tables what Linux does: kernel mappings
+// shared the way its paging mode shares them, a direct map in which its own
+// page tables are mapped too (read-only where the strategy demands it),
+// processes with VMAs, fork with copy-on-write, exec, mmap, munmap, mprotect,
+// mremap, exit, demand-zero and file faults, context switches, several vCPUs.
+//
+// It keeps a digest of everything that the guest could observe; with the same
+// workload the digest is the same under every policy.
+//
+// Files are always in the page cache: nothing is charged for I/O. There is no
+// reclaim: running out of memory is an error.
+//
+// Owns its vCPU doors and all guest software state. Single-threaded.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/guest/vcpu.h"
+#include "xmmu/guest/workload.h"
+
+namespace xmmu {
+
+class GuestKernel {
+ public:
+  // Builds the boot tables in `domain`'s memory, as its domain builder would,
+  // and starts all vCPUs on them. Charges nothing that counts: the clocks are
+  // read from `boot` on (see Simulator).
+  // Errors: InvalidArgument if `options` do not go with the policy's ABI, with
+  // what would; ResourceExhausted if the memory is too small; what
+  // Policy::StartVcpu says.
+  static absl::StatusOr<std::unique_ptr<GuestKernel>> Boot(
+      Host& host, Policy& policy, Domain& domain, const GuestOptions& options);
+  ~GuestKernel();
+
+  GuestKernel(const GuestKernel&) = delete;
+  GuestKernel& operator=(const GuestKernel&) = delete;
+
+  // Runs the whole of `workload`: all tasks to their exit. On one vCPU tasks
+  // take turns every quantum_ops operations; on several the vCPU with the
+  // earliest clock goes next.
+  // Errors: what the workload returns; ResourceExhausted when guest memory runs
+  // out; InvalidArgument for an operation no kernel would accept.
+  absl::Status Run(Workload& workload);
+
+  // The same by hand, for tests and examples: one process after another on vCPU
+  // 0. A process is named by the TaskId it was created with.
+  absl::Status CreateProcess(TaskId task);
+  absl::Status Perform(TaskId task, const GuestOp& op);
+
+  // Hash of what the guest programs and the guest kernel could observe: data
+  // loaded, faults delivered, accessed and dirty flags and contents of pages
+  // given up; combined over tasks independently of their interleaving. No frame
+  // numbers.
+  uint64_t digest() const;
+
+  const GuestOptions& options() const;
+  const GuestAbi& abi() const;
+  Vcpu& vcpu(uint32_t id);
+
+  // Frames of guest memory in use as page tables now / at the peak.
+  uint64_t page_table_frames() const;
+  uint64_t peak_page_table_frames() const;
+
+ private:
+  class Impl;
+  explicit GuestKernel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_GUEST_GUEST_KERNEL_H_

@@ -1,0 +1,70 @@
+#ifndef XMMU_GUEST_GUEST_OPTIONS_H_
+#define XMMU_GUEST_GUEST_OPTIONS_H_
+
+// How a guest kernel behaves towards its page tables, apart from any hypervisor
+// mechanism. Published results depend on both, so both are options with names,
+// and every report row shows them.
+// Sources: the Linux sides of Xen 1.x to 3.1 and mainline's pvops.
+//
+// Plain values; any thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "xmmu/machine/paging_mode.h"
+
+namespace xmmu {
+
+// How page-table writes are issued.
+enum class GuestOps : uint8_t {
+  // Plain instructions on L1 tables: bare hardware, and guests that rely on
+  // writable page tables or emulation. Paravirtual guests still change L2 and
+  // above of a table in use by mmu_update, which Xen never emulates.
+  kStores,
+  // One update_va_mapping each where the address space is the current one, else
+  // one mmu_update (Linux 2.6.12 to 2.6.16 on Xen 3.0).
+  kUpdateVaMapping,
+  // mmu_update through a queue of 2048, flushed when full, on a TLB flush, on a
+  // change of L2 or above and before leaving the kernel (Linux 2.4 on Xen 1 and
+  // 2).
+  kQueue,
+  // mmu_update in batches of 31 inside lazy MMU regions (fork, munmap,
+  // mprotect,
+  // mremap), one each outside; table and CR3 operations by multicall (the
+  // batching of mainline's pvops, without its plain atomic clears).
+  kMulticall,
+};
+
+// When page tables are made read-only and pinned.
+enum class PinWhen : uint8_t {
+  kEarly,  // each table when it is allocated (Linux 2.4, 2.6.9)
+  kLate,   // the whole tree at its first use; unpinned before it is torn down
+           // (Linux 2.6.12 and later)
+  kNever,  // read-only as with kLate, never pinned
+};
+
+struct GuestOptions {
+  GuestOps ops = GuestOps::kStores;
+  PinWhen pin = PinWhen::kLate;
+  // Accesses and system calls of a task between two scheduling decisions.
+  uint64_t quantum_ops = 100'000;
+  // File pages mapped by one read fault, a power of two (Linux since 3.15: 16).
+  int fault_around_pages = 1;
+};
+
+// "stores", "update-va-mapping", "queue", "multicall" / "early", "late",
+// "never".
+std::string_view GuestOpsName(GuestOps ops);
+std::string_view GuestOpsHelp(GuestOps ops);
+std::optional<GuestOps> ParseGuestOps(std::string_view name);
+std::span<const GuestOps> AllGuestOps();
+std::string_view PinWhenName(PinWhen pin);
+std::string_view PinWhenHelp(PinWhen pin);
+std::optional<PinWhen> ParsePinWhen(std::string_view name);
+std::span<const PinWhen> AllPinWhen();
+
+}  // namespace xmmu
+
+#endif  // XMMU_GUEST_GUEST_OPTIONS_H_

@@ -1,0 +1,91 @@
+#ifndef XMMU_GUEST_VCPU_H_
+#define XMMU_GUEST_VCPU_H_
+
+// A virtual CPU as the guest's software sees it: the only door from the guest
+// down to the machine. Every access, hypercall and privileged instruction of
+// the guest goes through it; it holds the one loop that executes an access
+// again after the hypervisor has removed the cause of a fault.
+//
+// Charges: what the MMU and the policy charge, and kAccess for each access of
+// the guest program. Single-threaded.
+
+#include <cstdint>
+#include <optional>
+
+#include "xmmu/mmu/memory_operand.h"
+#include "xmmu/policy/policy.h"
+#include "xmmu/xen/domain.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+class Vcpu {
+ public:
+  // All arguments outlive the Vcpu.
+  Vcpu(Host& host, Policy& policy, VcpuContext& context, const GuestAbi& abi);
+
+  uint32_t id() const { return context_.id; }
+  Cpu& cpu() { return *context_.cpu; }
+  VcpuContext& context() { return context_; }
+  Domain& domain() { return *context_.domain; }
+  Cycles now() const { return context_.cpu->clock.now(); }
+
+  // The guest program accesses `va` in user mode; the access lies in one page.
+  // A store folds `value` into the frame's content token; a load returns the
+  // token in `*token`. Answers the fault that the guest kernel's handler now
+  // has to deal with, the vCPU being in kernel mode then; nothing if the access
+  // was performed.
+  std::optional<PageFault> UserAccess(AccessKind kind, VirtAddr va,
+                                      uint64_t value, uint64_t* token);
+
+  // One instruction with a memory operand, by the guest kernel (or by user code
+  // with `user`), exact to the bit. Faults as above.
+  std::optional<PageFault> Execute(VirtAddr va, bool user,
+                                   MemoryOperand& operand);
+
+  // The kernel's own loads and stores of 4 or 8 bytes at addresses that it has
+  // mapped: a fault is a broken guest, hence CHECKed.
+  uint64_t Load(VirtAddr va, int bytes);
+  void Store(VirtAddr va, int bytes, uint64_t value);
+  // XCHG: returns what was there.
+  uint64_t Exchange(VirtAddr va, int bytes, uint64_t value);
+
+  // The kernel zeroes the page at `va`, or copies one: one access a page for
+  // the translation, then kZeroPage or kCopyPage. CHECKs that both are mapped.
+  void ZeroPage(VirtAddr va);
+  void CopyPage(VirtAddr to, VirtAddr from);
+
+  // See Policy.
+  HypercallResult Hypercall(const xmmu::Hypercall& call) {
+    return policy_.Hypercall(context_, call);
+  }
+  absl::Status LoadCr3(Gfn root) { return policy_.LoadCr3(context_, root); }
+  void FlushTlb(CpuMask vcpus, const TlbFlush& flush) {
+    policy_.FlushTlb(context_, vcpus, flush);
+  }
+  void SwitchMode(ModeSwitch how);
+
+ private:
+  // Translates until the access goes through, has been emulated, or is the
+  // guest's own to deal with.
+  struct Outcome {
+    std::optional<MachineAddr> addr;  // set: translated
+    std::optional<PageFault> fault;   // set: reflected; neither: emulated
+  };
+  Outcome Resolve(const Access& access, MemoryOperand& operand);
+  Outcome ResolveFault(PageFault fault, const Access& access,
+                       MemoryOperand& operand);
+  MachineAddr KernelAddress(VirtAddr va, AccessKind kind);
+
+  Host& host_;
+  Policy& policy_;
+  VcpuContext& context_;
+  // Kernel accesses are judged as user accesses (64-bit paravirtual).
+  bool kernel_in_ring3_;
+  // Segment limit: the first address beyond it (32-bit paravirtual).
+  VirtAddr limit_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_GUEST_VCPU_H_

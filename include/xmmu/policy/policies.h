@@ -1,0 +1,36 @@
+#ifndef XMMU_POLICY_POLICIES_H_
+#define XMMU_POLICY_POLICIES_H_
+
+// The table of built-in policies. Explicit: a new policy is one private .cc and
+// one row here. A user's own Policy needs neither; see
+// examples/custom_policy.cc.
+//
+// Single-threaded.
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "xmmu/policy/policy.h"
+
+namespace xmmu {
+
+// Makes a policy for one Host, which outlives it.
+using PolicyFactory = std::function<std::unique_ptr<Policy>(Host&)>;
+
+struct PolicyEntry {
+  std::string_view name;
+  std::string_view help;  // one line
+  std::unique_ptr<Policy> (*make)(Host&);
+};
+
+// All built-in policies, in report order, bare hardware first.
+std::span<const PolicyEntry> Policies();
+
+// The entry of that name, or nullptr.
+const PolicyEntry* FindPolicy(std::string_view name);
+
+}  // namespace xmmu
+
+#endif  // XMMU_POLICY_POLICIES_H_
