@@ -13,7 +13,9 @@
 #include <span>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "xmmu/machine/paging_mode.h"
+#include "xmmu/policy/policy.h"
 
 namespace xmmu {
 
@@ -53,6 +55,17 @@ struct GuestOptions {
   // File pages mapped by one read fault, a power of two (Linux since 3.15: 16).
   int fault_around_pages = 1;
 };
+
+// What the Linux of its time did on such an ABI: plain stores where they work;
+// else the queue with early pinning for 2-level guests (Linux 2.4), single
+// update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16), multicalls
+// with late pinning for 4-level (pvops).
+GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
+
+// Whether a guest with `options` can run on `abi`.
+// Errors: InvalidArgument saying which operations would do.
+absl::Status CheckGuestOptions(const GuestAbi& abi,
+                               const GuestOptions& options);
 
 // "stores", "update-va-mapping", "queue", "multicall" / "early", "late",
 // "never".

@@ -48,7 +48,7 @@
 // one piece. A fork hands the table on, an exec empties it. What does not fit
 // is an error.
 //
-// Owns one open file and about 200 KiB for each live process whose stream has
+// Owns one open file and about 300 KiB for each live process whose stream has
 // been asked for, and a map of the mappings of each live process.
 // Single-threaded.
 

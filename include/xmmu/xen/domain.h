@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/pending_invalidation.h"
@@ -55,14 +56,19 @@ class P2m {
   uint64_t size() const { return to_mfn_.size(); }
 
  private:
+  Pfn PfnByExtent(Mfn mfn) const;
+  bool Extend(Pfn pfn, Mfn mfn);
+
   std::vector<Mfn> to_mfn_;
-  // Inverse as runs: memory is populated in a few contiguous extents.
+  // Inverse as runs, ascending: memory is populated in few contiguous extents.
+  // A run may be out of date; then to_mfn_ does not confirm it.
   struct Extent {
     Mfn first_mfn;
     Pfn first_pfn;
     uint64_t frames;
   };
   std::vector<Extent> extents_;
+  absl::flat_hash_map<Mfn, Pfn> moved_;  // frames that no run describes
 };
 
 struct DomainOptions {
@@ -84,6 +90,12 @@ class Domain {
   PagingMode mode() const { return options_.mode; }
   bool translated() const { return options_.translated; }
   bool io_privileged() const { return options_.io_privileged; }
+
+  // Whether its mappings may have the global flag, so that a flush that spares
+  // global entries spares some of them. Xen 3.0 refuses it (2-level guests).
+  bool may_use_global() const {
+    return translated() || mode() != PagingMode::k2Level;
+  }
 
   P2m& p2m() { return p2m_; }
   const P2m& p2m() const { return p2m_; }

@@ -8,6 +8,7 @@
 // nothing. Single-threaded. References stay valid for the table's lifetime.
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -28,12 +29,22 @@ class FrameTable {
 
   // REQUIRES: Valid(mfn). The const form gives a default PageInfo for a frame
   // that was never touched.
-  PageInfo& operator[](Mfn mfn);
+  PageInfo& operator[](Mfn mfn) {
+    const uint64_t index = mfn.value() >> kChunkBits;
+    const uint64_t slot = mfn.value() & kSlotMask;
+    if (index < chunks_.size() && chunks_[index] != nullptr) {
+      return (*chunks_[index])[slot];
+    }
+    return MakeChunk(index, slot);
+  }
   const PageInfo& operator[](Mfn mfn) const;
 
  private:
   static constexpr int kChunkBits = 9;
+  static constexpr uint64_t kSlotMask = (uint64_t{1} << kChunkBits) - 1;
   using Chunk = std::array<PageInfo, size_t{1} << kChunkBits>;
+
+  PageInfo& MakeChunk(uint64_t index, uint64_t slot);
 
   uint64_t frames_;
   std::vector<std::unique_ptr<Chunk>> chunks_;

@@ -74,10 +74,12 @@ class Host {
   Cpu& cpu(uint32_t id) { return *cpus_[id]; }
   const Cpu& cpu(uint32_t id) const { return *cpus_[id]; }
 
-  // Creates a domain with its memory: `memory_frames` frames in one extent that
-  // is contiguous and 1 GiB aligned relative to pfn 0, each allocated to the
-  // domain with one general reference and type kWritable, count 0. vCPU i runs
-  // on CPU i modulo cpu_count(). Charges nothing.
+  // Creates a domain with its memory: `memory_frames` frames in one contiguous
+  // extent that begins at a multiple of 4 MiB, the first domain's at 16 MiB;
+  // below that lies Xen. Each frame is allocated to the domain with one general
+  // reference and type kWritable, count 0. vCPU i runs on CPU i modulo
+  // cpu_count(); a CPU without a vCPU so far takes it as current. Domain ids
+  // count from 1. Charges nothing.
   // Errors: ResourceExhausted if the machine is full; InvalidArgument for
   // options out of range.
   absl::StatusOr<Domain*> CreateDomain(const DomainOptions& options);
@@ -102,13 +104,18 @@ class Host {
   // Flushes what `pending` owes and consumes it.
   void Apply(Cpu& initiator, PendingInvalidation& pending);
 
-  // MOV CR3 on `cpu`, with Xen's TLB clock: the clock ticks before, the CPU's
-  // tlbflush_time is set after (Xen 4.17, xen/arch/x86/flushtlb.c). Returns #GP
-  // as Mmu::LoadCr3 does.
+  // MOV CR3 on `cpu`, with Xen's TLB clock: the clock ticks and becomes the
+  // CPU's tlbflush_time. The clock only tells the truth if no entry of the
+  // guest survives; so where CR4.PGE = 1 and the guest may use global pages, it
+  // is also toggled (Xen 4.17, xen/arch/x86/flushtlb.c, switch_cr3_cr4).
+  // Charges as Mmu::LoadCr3, and Mmu::FlushAll then. Returns #GP, changing
+  // nothing, as Mmu::LoadCr3 does.
   std::optional<PageFault> LoadCr3(Cpu& cpu, uint64_t value);
 
   // Puts `next` on `cpu` in place of the vCPU that runs there, loading its CR3
-  // if it is another one. For several vCPUs on one CPU.
+  // if it is another one; all registers, uncharged, if its paging mode is
+  // another one (assumed: Xen runs guests of one mode). Maintains the dirty
+  // CPUs of both domains. For several vCPUs on one CPU.
   void SwitchVcpu(Cpu& cpu, VcpuContext& next);
 
   // The current value of the TLB clock (Xen: tlbflush_clock).
@@ -118,7 +125,11 @@ class Host {
   CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
 
  private:
+  void Populate(Domain& domain, Mfn first, uint64_t frames);
+  void Place(Domain& domain);
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
+  bool MayHoldGlobals(const Cpu& cpu) const;
+  void Tick();
 
   const MachineModel& model_;
   PhysMemory memory_;
@@ -126,11 +137,12 @@ class Host {
   CacheArray l3_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<Domain>> domains_;
-  uint64_t next_extent_ = 0;  // first frame of the next domain
+  uint64_t next_extent_;  // first frame of the next domain
   std::vector<Mfn> free_xen_frames_;
-  uint64_t next_xen_frame_ = 0;
+  uint64_t next_xen_frame_;
+  uint64_t xen_extent_end_;
   uint64_t xen_frames_ = 0;
-  uint32_t tlb_clock_ = 1;
+  uint32_t tlb_clock_ = 1;  // 0: wrapped
 };
 
 }  // namespace xmmu

@@ -49,7 +49,7 @@ struct PageInfo {
   DomainId owner = kDomInvalid;
   bool allocated = false;  // PGC_allocated: the allocation reference is held
   bool xen_heap = false;   // PGC_xen_heap: e.g. the shared-info page
-  bool is_ram = false;     // the frame exists as RAM
+  bool is_ram = true;      // false: a device or a hole in the memory map
 
   // type_info
   PageType type = PageType::kNone;
