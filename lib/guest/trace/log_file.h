@@ -1,0 +1,65 @@
+#ifndef XMMU_GUEST_TRACE_LOG_FILE_H_
+#define XMMU_GUEST_TRACE_LOG_FILE_H_
+
+// One log file, plain or gzip, as blocks of whole lines. Memory: one buffer,
+// whatever the length of the file. Single-threaded.
+
+#include <zlib.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace xmmu {
+
+// `FILE:LINE: what`, on one line whatever is in the file's name.
+absl::Status LogError(absl::string_view file, uint64_t line,
+                      absl::string_view what);
+
+class LogFile {
+ public:
+  // Errors: InvalidArgument, at line 1, for what is no readable regular file.
+  static absl::StatusOr<std::unique_ptr<LogFile>> Open(const std::string& path);
+
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+  // The next lines, each with its newline; empty at the end of the file. Valid
+  // until the next call. A message line of Valgrind's ("==PID== ...") that does
+  // not fit the buffer is cut: commands can be of any length.
+  //
+  // Errors: InvalidArgument for damaged or cut off compression, a last line
+  // without newline, any other line longer than the buffer.
+  absl::StatusOr<absl::string_view> NextLines();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  struct GzClose {
+    void operator()(gzFile file) const { gzclose(file); }
+  };
+
+  explicit LogFile(std::string path) : path_(std::move(path)) {}
+
+  // Reads to the end of the buffer. False: the file ended.
+  absl::StatusOr<bool> Fill();
+  absl::Status CutLongLine();
+  absl::Status Error(uint64_t line, absl::string_view what) const;
+
+  std::string path_;
+  std::unique_ptr<gzFile_s, GzClose> file_;
+  std::vector<char> buffer_;
+  size_t given_ = 0;    // bytes that the last NextLines() gave out
+  size_t filled_ = 0;   // bytes in the buffer
+  uint64_t lines_ = 0;  // lines given out
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_GUEST_TRACE_LOG_FILE_H_

@@ -1,0 +1,142 @@
+#include "guest/trace/op_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace xmmu {
+namespace {
+
+constexpr uint64_t kChunk = 64 * 1024;  // assumed: see lackey_trace.h
+
+// Where Valgrind 3.19 puts things on x86-64 Linux
+// (coregrind/m_aspacemgr/aspacemgr-linux.c, m_initimg/initimg-linux.c).
+constexpr uint64_t kInterpreter = 0x4000000;
+constexpr uint64_t kStackZone = 0x1f00000000;
+constexpr uint64_t kStackZoneEnd = 0x2000000000;
+constexpr uint64_t kStackTop = 0x1fff001000;
+
+constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
+
+constexpr uint64_t kLowestMapping = 64 * 1024;  // Linux, vm.mmap_min_addr
+// Linux, arch/x86/include/uapi/asm/vsyscall.h.
+constexpr uint64_t kVsyscall = 0xffffffffff600000;
+
+constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
+
+uint64_t PageDown(uint64_t va) { return va & ~kPageOffsetMask; }
+
+std::string Hex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
+
+}  // namespace
+
+absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
+  if (va >= kUserEnd || length > kUserEnd - va) {
+    if (PageDown(va) == kVsyscall) return AccessWindow{va, length, 0, 0};
+    return absl::InvalidArgumentError(absl::StrCat(
+        "an access at ", Hex(va), ", expected a user address below 2^47"));
+  }
+  for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
+    if (state_.map.Find(page) != state_.map.end()) continue;
+    if (page < kLowestMapping) return AccessWindow{va, length, 0, 0};
+    const absl::Status inferred = Infer(page);
+    if (!inferred.ok()) return inferred;
+  }
+  const auto found = state_.map.Find(va);
+  const Region& region = found->second;
+  return AccessWindow{found->first, region.end - found->first, region.shift,
+                      region.rights};
+}
+
+absl::Status OpWriter::Infer(uint64_t va) {
+  const uint64_t page = PageDown(va);
+  Region region;
+  AddressMap::Range hole;
+  if (va >= kStackZone && va < kStackZoneEnd) {
+    hole = state_.map.Hole(va, kStackZone, kStackZoneEnd);
+    hole.start = std::max(hole.start, page - std::min(page, kStackSetup));
+    if (hole.end == kStackZoneEnd) {
+      hole.end = std::max(kStackTop, page + kPageSize);
+    }
+    region.backing = Backing::kStack;
+    region.rights = kMapRead | kMapWrite;
+  } else {
+    const uint64_t chunk = va & ~(kChunk - 1);
+    hole = state_.map.Hole(va, chunk, chunk + kChunk);
+    region.backing = Backing::kFilePrivate;
+    region.rights = kAllRights;
+    region.file =
+        va < kInterpreter ? state_.program : FileIdentity("dynamic linker");
+    region.offset = hole.start;
+  }
+  region.end = hole.end;
+  return Map(hole.start, hole.end, region);
+}
+
+absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {
+  while (const auto hole = state_.map.FirstHole(start, end)) {
+    const absl::Status inferred = Infer(*hole);
+    if (!inferred.ok()) return inferred;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region) {
+  const auto shift = state_.map.Place(start, end);
+  if (!shift.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the mapping ", Hex(start), "-", Hex(end),
+        " does not fit, expected room in one piece below the address limit "
+        "(segments of 256 MiB)"));
+  }
+  // x86 has no page that can be written or executed and not read.
+  if (region.rights != 0) region.rights |= kMapRead;
+  region.shift = *shift;
+  region.end = end;
+  state_.map.Map(start, region);
+  ++generation_;
+  GuestOp& op = ops_.emplace_back();
+  op.kind = GuestOpKind::kMap;
+  op.va = VirtAddr(start + *shift);
+  op.length = end - start;
+  op.rights = region.rights;
+  op.backing = region.backing;
+  op.file = region.file;
+  op.file_offset = region.offset;
+  return absl::OkStatus();
+}
+
+absl::Status OpWriter::Unmap(uint64_t start, uint64_t end) {
+  PushPieces(GuestOpKind::kUnmap, start, end, 0);
+  state_.map.Unmap(start, end);
+  ++generation_;
+  return absl::OkStatus();
+}
+
+void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
+                          uint8_t rights) {
+  const size_t before = ops_.size();
+  state_.map.ForEachPiece(start, end,
+                          [&](uint64_t from, uint64_t to, uint64_t shift) {
+                            GuestOp& op = ops_.emplace_back();
+                            op.kind = kind;
+                            op.va = VirtAddr(from + shift);
+                            op.length = to - from;
+                            op.rights = rights;
+                          });
+  if (ops_.size() == before) Push(GuestOpKind::kSyscall);
+}
+
+void OpWriter::Exec(absl::string_view program) {
+  state_.map.Clear();
+  state_.brk = 0;
+  state_.program = FileIdentity(program);
+  for (auto it = state_.descriptors.begin(); it != state_.descriptors.end();) {
+    it =
+        it->second.close_on_exec ? state_.descriptors.erase(it) : std::next(it);
+  }
+  ++generation_;
+}
+
+}  // namespace xmmu
