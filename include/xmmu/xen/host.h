@@ -129,7 +129,7 @@ class Host {
   void Place(Domain& domain);
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
   bool MayHoldGlobals(const Cpu& cpu) const;
-  void Tick();
+  void Stamp(Cpu& cpu);
 
   const MachineModel& model_;
   PhysMemory memory_;

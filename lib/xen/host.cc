@@ -1,0 +1,254 @@
+#include "xmmu/xen/host.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "xmmu/base/check.h"
+#include "xmmu/machine/control_registers.h"
+
+namespace xmmu {
+namespace {
+
+// The hypervisor, its heap and the legacy areas lie below all domains (assumed:
+// Xen is linked to run below 16 MiB; xen/arch/x86/setup.c relocates it).
+constexpr uint64_t kReservedFrames = (uint64_t{16} << 20) >> kPageShift;
+// Domains, and further extents of Xen's heap, begin at 4 MiB boundaries.
+constexpr uint64_t kExtentFrames = (uint64_t{4} << 20) >> kPageShift;
+// First megabyte: BIOS, VGA and I/O; never handed out.
+constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
+
+constexpr uint64_t RoundUpToExtent(uint64_t frames) {
+  return (frames + kExtentFrames - 1) / kExtentFrames * kExtentFrames;
+}
+
+uint64_t MachineFrames(const MachineModel& model, const HostOptions& options) {
+  return std::min(options.memory_frames,
+                  uint64_t{1} << (model.features.maxphyaddr - kPageShift));
+}
+
+}  // namespace
+
+Cpu::Cpu(uint32_t number, const MachineModel& model, PhysMemory& memory,
+         MemoryTiming timing, CacheArray* l3)
+    : id(number),
+      clock(model.prices()),
+      hierarchy(model, l3),
+      mmu(model, memory, timing == MemoryTiming::kFlat ? nullptr : &hierarchy,
+          clock, counters),
+      data_through_caches(timing == MemoryTiming::kAllCaches) {}
+
+void Cpu::TouchData(MachineAddr addr) {
+  if (!data_through_caches) return;
+  switch (hierarchy.Touch(addr)) {
+    case MemoryLevel::kL1:
+      return;
+    case MemoryLevel::kL2:
+      return clock.Charge(CostEvent::kDataL2);
+    case MemoryLevel::kL3:
+      return clock.Charge(CostEvent::kDataL3);
+    case MemoryLevel::kDram:
+      return clock.Charge(CostEvent::kDataDram);
+  }
+}
+
+Host::Host(const MachineModel& model, const HostOptions& options)
+    : model_(model),
+      frames_(MachineFrames(model, options)),
+      l3_(model.l3),
+      next_extent_(kReservedFrames),
+      next_xen_frame_(kLegacyFrames),
+      xen_extent_end_(kReservedFrames) {
+  XMMU_CHECK(options.cpus >= 1 && options.cpus <= kMaxCpus);
+  for (int i = 0; i < options.cpus; ++i) {
+    cpus_.push_back(std::make_unique<Cpu>(static_cast<uint32_t>(i), model,
+                                          memory_, options.timing, &l3_));
+  }
+}
+
+absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
+  if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a domain has 1 to ", kMaxCpus, " vCPUs, not ", options.vcpus));
+  }
+  if (options.memory_frames == 0) {
+    return absl::InvalidArgumentError("a domain needs memory");
+  }
+  // A 4-byte entry names frames below 2^20.
+  const bool narrow = options.mode == PagingMode::k2Level;
+  const uint64_t limit =
+      narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();
+  const uint64_t first = next_extent_;
+  if (first > limit || options.memory_frames > limit - first) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no room for ", options.memory_frames, " frames"));
+  }
+  next_extent_ = RoundUpToExtent(first + options.memory_frames);
+  const auto id = static_cast<DomainId>(domains_.size() + 1);
+  domains_.push_back(std::make_unique<Domain>(id, options));
+  Populate(*domains_.back(), Mfn(first), options.memory_frames);
+  Place(*domains_.back());
+  return domains_.back().get();
+}
+
+void Host::Populate(Domain& domain, Mfn first, uint64_t frames) {
+  for (uint64_t i = 0; i < frames; ++i) {
+    const Mfn mfn = first + i;
+    domain.p2m().Set(Pfn(i), mfn);
+    PageInfo& page = frames_[mfn];
+    page = PageInfo();
+    page.ref_count = 1;
+    page.owner = domain.id();
+    page.allocated = true;
+    page.type = PageType::kWritable;
+    page.validated = true;
+  }
+}
+
+void Host::Place(Domain& domain) {
+  for (uint32_t i = 0; i < domain.vcpu_count(); ++i) {
+    Cpu& cpu = *cpus_[i % cpus_.size()];
+    domain.vcpu(i).cpu = &cpu;
+    if (cpu.current != nullptr) continue;
+    cpu.current = &domain.vcpu(i);
+    domain.set_dirty_cpus(domain.dirty_cpus() | MaskOf(cpu.id));
+  }
+}
+
+Domain* Host::FindDomain(DomainId id) {
+  for (const auto& domain : domains_) {
+    if (domain->id() == id) return domain.get();
+  }
+  return nullptr;
+}
+
+Mfn Host::AllocXenFrame() {
+  Mfn mfn;
+  if (!free_xen_frames_.empty()) {
+    mfn = free_xen_frames_.back();
+    free_xen_frames_.pop_back();
+  } else {
+    if (next_xen_frame_ == xen_extent_end_) {
+      next_xen_frame_ = next_extent_;
+      next_extent_ += kExtentFrames;
+      xen_extent_end_ = next_extent_;
+      XMMU_CHECK(xen_extent_end_ <= frames_.size());
+    }
+    mfn = Mfn(next_xen_frame_++);
+  }
+  memory_.ZeroFrame(mfn);
+  frames_[mfn] = PageInfo();
+  ++xen_frames_;
+  return mfn;
+}
+
+void Host::FreeXenFrame(Mfn mfn) {
+  XMMU_CHECK(xen_frames_ > 0);
+  --xen_frames_;
+  free_xen_frames_.push_back(mfn);
+}
+
+void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kNone) return;
+  const CpuMask own = MaskOf(initiator.id);
+  if ((cpus & own) != 0) FlushHere(initiator, flush);
+  const CpuMask others = cpus & ~own;
+  if (others == 0) return;
+  initiator.clock.Charge(CostEvent::kIpiSend,
+                         static_cast<uint64_t>(std::popcount(others)));
+  initiator.clock.Charge(CostEvent::kIpiDelivery);
+  const Cycles arrival = initiator.clock.now();
+  Cycles slowest = arrival;
+  for (const auto& cpu : cpus_) {
+    if ((others & MaskOf(cpu->id)) == 0) continue;
+    cpu->clock.AdvanceTo(arrival);
+    cpu->clock.Charge(CostEvent::kIpiHandler);
+    cpu->counters.Add(Counter::kIpis);
+    FlushHere(*cpu, flush);
+    slowest = std::max(slowest, cpu->clock.now());
+  }
+  initiator.clock.Charge(CostEvent::kIpiWait, (slowest - arrival).count());
+}
+
+void Host::FlushHere(Cpu& cpu, const TlbFlush& flush) {
+  switch (flush.scope) {
+    case FlushScope::kNone:
+      return;
+    case FlushScope::kPage:
+      return cpu.mmu.Invlpg(flush.va);
+    case FlushScope::kNonGlobal:
+      XMMU_CHECK(!cpu.mmu.FlushNonGlobal().has_value());
+      if (!MayHoldGlobals(cpu)) Stamp(cpu);
+      return;
+    case FlushScope::kAll:
+      XMMU_CHECK(!cpu.mmu.FlushAll().has_value());
+      Stamp(cpu);
+      return;
+  }
+}
+
+// Whether a flush that spares global entries may spare some of the guest's.
+bool Host::MayHoldGlobals(const Cpu& cpu) const {
+  if ((cpu.mmu.registers().cr4 & cr4::kPge) == 0) return false;
+  return cpu.current == nullptr || cpu.current->domain->may_use_global();
+}
+
+// The clock stops at zero when it wraps: from then on every type change
+// flushes (Xen restarts it behind a machine-wide flush).
+void Host::Stamp(Cpu& cpu) {
+  if (tlb_clock_ != 0) ++tlb_clock_;
+  cpu.tlbflush_time = tlb_clock_;
+}
+
+void Host::Apply(Cpu& initiator, PendingInvalidation& pending) {
+  if (!pending.empty()) Flush(initiator, pending.cpus(), pending.flush());
+  pending.Consume();
+}
+
+std::optional<PageFault> Host::LoadCr3(Cpu& cpu, uint64_t value) {
+  std::optional<PageFault> fault = cpu.mmu.LoadCr3(value);
+  if (fault.has_value()) return fault;
+  if (MayHoldGlobals(cpu)) {
+    FlushHere(cpu, TlbFlush::All());
+  } else {
+    Stamp(cpu);
+  }
+  return fault;
+}
+
+void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
+  VcpuContext* const last = cpu.current;
+  if (last == &next) return;
+  const PagingMode mode = next.domain->mode();
+  if (last != nullptr && last->domain == next.domain &&
+      cpu.mmu.registers().cr3 == next.cr3) {
+    cpu.current = &next;
+    return;
+  }
+  if (cpu.mmu.mode() != mode) {
+    ControlRegisters registers = KernelControlRegisters(mode, model_.features);
+    registers.cr3 = next.cr3;
+    XMMU_CHECK(!cpu.mmu.Reset(registers).has_value());
+    Stamp(cpu);
+  } else {
+    XMMU_CHECK(!LoadCr3(cpu, next.cr3).has_value());
+  }
+  if (last != nullptr && last->domain != next.domain) {
+    last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));
+  }
+  cpu.current = &next;
+  next.domain->set_dirty_cpus(next.domain->dirty_cpus() | MaskOf(cpu.id));
+}
+
+CpuMask Host::NeedFlush(CpuMask candidates, uint32_t timestamp) const {
+  if (tlb_clock_ == 0) return candidates;
+  CpuMask need = 0;
+  for (const auto& cpu : cpus_) {
+    const bool old = cpu->tlbflush_time <= timestamp && timestamp <= tlb_clock_;
+    if (old) need |= candidates & MaskOf(cpu->id);
+  }
+  return need;
+}
+
+}  // namespace xmmu
