@@ -146,12 +146,12 @@ class Mmu {
   }
   TranslateResult TranslateBeyondL1(const Access& access);
   TranslateResult WalkFor(const Access& access);
-  TranslateResult RefusedByTlb(const Access& access, uint32_t violation);
+  // Whether a cached page allows the write but has D = 0.
+  bool MustSetDirty(const TlbSlot& slot, const Access& access) const;
+  TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);
   TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
-  WalkStart StartOfWalk(VirtAddr va);
 
   bool paging() const { return (registers_.cr0 & cr0::kPg) != 0; }
-  bool pae_paging(const ControlRegisters& registers) const;
   // The PDPTE registers as `registers` would load them; nullopt if that faults.
   std::optional<PdpteRegisters> ReadPdptes(
       const ControlRegisters& registers) const;
@@ -163,9 +163,10 @@ class Mmu {
   void Install(const ControlRegisters& registers, const PdpteRegisters& pdpte);
   void SetKeyRights(uint32_t pkru, uint32_t pkrs);
   void DropEverything();
-  void DropCurrentPcid(bool globals);
+  void DropPcid(uint16_t pcid, bool globals);
 
   const MachineModel& model_;
+  const PhysMemory& memory_;
   CycleClock& clock_;
   Counters& counters_;
   ControlRegisters registers_;

@@ -38,12 +38,23 @@ struct LevelRules {
   bool ps_maps_page = false;       // PS = 1 makes it a leaf; L1 always is one
 };
 
+// Where a walk starts: the table of `level`, with the rights accumulated above.
+struct WalkStart {
+  int level = 0;
+  MachineAddr table;
+  uint8_t rights = rights::kAll;
+};
+
 // All that a translation depends on besides memory, worked out of the registers
 // whenever they change.
 struct PagingContext {
   PagingContext() = default;
   // REQUIRES: CR0.PG = 1. The PDPTE registers are left zero.
   PagingContext(const ControlRegisters& registers, const CpuFeatures& features);
+
+  // Takes root and PCID from CR3.
+  void LoadRoot(const ControlRegisters& registers);
+  WalkStart StartAtRoot() const { return {LevelCount(mode), root}; }
 
   PagingMode mode = PagingMode::k4Level;
   MachineAddr root;                    // the table CR3 names
@@ -58,13 +69,6 @@ struct PagingContext {
 // MAXPHYADDR up.
 // Source: SDM Vol. 3A, "PDPTE Registers".
 uint64_t PdpteReservedBits(const CpuFeatures& features);
-
-// Where a walk starts: the table of `level`, with the rights accumulated above.
-struct WalkStart {
-  int level = 0;
-  MachineAddr table;
-  uint8_t rights = rights::kAll;
-};
 
 // An entry that a walk used.
 struct WalkEntry {
@@ -106,6 +110,9 @@ class PageWalker {
   // One walk of one mode; defined and instantiated in page_walker.cc.
   template <PagingMode kMode, bool kProbe>
   class ModeWalk;
+  template <bool kProbe>
+  WalkResult WalkInMode(const PagingContext& context, const Access& access,
+                        const WalkStart& start) const;
 
   PhysMemory& memory_;
   MemoryHierarchy* hierarchy_;

@@ -1,0 +1,171 @@
+// Translation and the explicit invalidations. The register moves are in
+// mmu_registers.cc.
+
+#include "xmmu/mmu/mmu.h"
+
+#include "absl/base/optimization.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+PagingMode BestMode(const CpuFeatures& features) {
+  if (!features.long_mode) return PagingMode::kPae;
+  return features.la57 ? PagingMode::k5Level : PagingMode::k4Level;
+}
+
+TranslateResult GeneralProtection(VirtAddr va) {
+  return TranslateResult(PageFault{va, 0, FaultVector::kGeneralProtection});
+}
+
+MachineAddr AddressIn(const TlbEntry& page, VirtAddr va) {
+  return page.base + (va.value() & (page.page_bytes() - 1));
+}
+
+}  // namespace
+
+Mmu::Mmu(const MachineModel& model, PhysMemory& memory,
+         MemoryHierarchy* hierarchy, CycleClock& clock, Counters& counters)
+    : model_(model),
+      memory_(memory),
+      clock_(clock),
+      counters_(counters),
+      walker_(memory, hierarchy, clock, counters),
+      psc_(model.psc),
+      tlb_(model.tlb) {
+  Install(KernelControlRegisters(BestMode(model.features), model.features),
+          PdpteRegisters{});
+}
+
+TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
+  if (ABSL_PREDICT_FALSE(!paging())) {
+    return TranslateResult(MachineAddr(access.va.value()));
+  }
+  if (ABSL_PREDICT_FALSE(!IsCanonical(context_.mode, access.va))) {
+    return GeneralProtection(access.va);
+  }
+  const TlbSide side = SideOf(access);
+  if (const TlbSlot* slot = tlb_.FindL1(side, access.va, context_.pcid)) {
+    if (!MustSetDirty(*slot, access)) {
+      counters_.Add(Counter::kTlbL1Hits);
+      return ServeFromTlb(*slot, access);
+    }
+  } else if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
+    if (!MustSetDirty(*hit, access)) {
+      counters_.Add(Counter::kTlbL2Hits);
+      clock_.Charge(CostEvent::kTlbL2Hit);
+      const TlbSlot found = *hit;
+      tlb_.Refill(side, access.va, found);
+      return ServeFromTlb(found, access);
+    }
+  } else {
+    return WalkFor(access);
+  }
+  // A write meets D = 0: the walker sets it, and the entry is made anew.
+  tlb_.DropPage(access.va, context_.pcid, /*globals=*/true);
+  return WalkFor(access);
+}
+
+bool Mmu::MustSetDirty(const TlbSlot& slot, const Access& access) const {
+  return !context_.rules.Serves(slot.rights, access) &&
+         context_.rules.Violation(slot.rights, access) == 0;
+}
+
+TranslateResult Mmu::ServeFromTlb(const TlbSlot& slot, const Access& access) {
+  if (ABSL_PREDICT_TRUE(context_.rules.Serves(slot.rights, access))) {
+    return TranslateResult(slot.Translate(access.va));
+  }
+  return RaisePageFault(access,
+                        context_.rules.Violation(slot.rights, access));
+}
+
+TranslateResult Mmu::WalkFor(const Access& access) {
+  const uint16_t pcid = context_.pcid;
+  WalkStart start = context_.StartAtRoot();
+  if (const PagingStructureEntry* hit = psc_.Lookup(access.va, pcid)) {
+    counters_.Add(Counter::kPscHits);
+    start = {hit->level - 1, hit->table, hit->rights};
+  }
+  const WalkResult walk = walker_.Walk(context_, access, start);
+  if (!walk.ok) return RaisePageFault(access, walk.error_code);
+  // A faulting walk may cache its upper entries too, but its page fault would
+  // drop them at once.
+  for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
+    const WalkEntry& used = walk.entries[i];
+    psc_.Fill(used.level, access.va, pcid, AddressOf(used.entry.frame()),
+              used.rights);
+  }
+  tlb_.Fill(SideOf(access), access.va, walk.translation);
+  return TranslateResult(AddressIn(walk.translation, access.va));
+}
+
+TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
+  // Globals too: a fault must not recur on a cached entry alone, whichever PCID
+  // made the entry.
+  tlb_.DropPage(access.va, context_.pcid, /*globals=*/true);
+  psc_.DropAddress(access.va, context_.pcid);
+  return TranslateResult(PageFault{access.va, error_code});
+}
+
+void Mmu::DropEverything() {
+  tlb_.DropAll();
+  psc_.DropAll();
+}
+
+void Mmu::DropPcid(uint16_t pcid, bool globals) {
+  tlb_.DropPcid(pcid, globals);
+  psc_.DropPcid(pcid);
+}
+
+void Mmu::Invlpg(VirtAddr va) {
+  clock_.Charge(CostEvent::kInvlpg);
+  counters_.Add(Counter::kTlbPageFlushes);
+  if (!IsCanonical(context_.mode, va)) return;
+  tlb_.DropPage(va, context_.pcid, /*globals=*/true);
+  psc_.DropPcid(context_.pcid);
+}
+
+void Mmu::Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va) {
+  clock_.Charge(CostEvent::kInvpcid);
+  counters_.Add(type == InvpcidType::kAddress ? Counter::kTlbPageFlushes
+                                              : Counter::kTlbFlushes);
+  switch (type) {
+    case InvpcidType::kAddress:
+      tlb_.DropPage(va, pcid, /*globals=*/false);
+      psc_.DropAddress(va, pcid);
+      break;
+    case InvpcidType::kContext:
+      DropPcid(pcid, /*globals=*/false);
+      break;
+    case InvpcidType::kAllWithGlobals:
+      DropEverything();
+      break;
+    case InvpcidType::kAllWithoutGlobals:
+      tlb_.DropNonGlobal();
+      psc_.DropAll();
+      break;
+  }
+}
+
+WalkResult Mmu::ProbeWalk(const Access& access) const {
+  XMMU_CHECK(IsCanonical(context_.mode, access.va));
+  return walker_.Probe(context_, access);
+}
+
+TranslateResult Mmu::Probe(const Access& access) const {
+  if (!paging()) return TranslateResult(MachineAddr(access.va.value()));
+  if (!IsCanonical(context_.mode, access.va)) {
+    return GeneralProtection(access.va);
+  }
+  const WalkResult walk = ProbeWalk(access);
+  if (!walk.ok) return TranslateResult(PageFault{access.va, walk.error_code});
+  return TranslateResult(AddressIn(walk.translation, access.va));
+}
+
+std::vector<TlbEntry> Mmu::TlbEntries() const { return tlb_.Entries(); }
+
+std::vector<PagingStructureEntry> Mmu::PagingStructureEntries() const {
+  return psc_.Entries();
+}
+
+}  // namespace xmmu

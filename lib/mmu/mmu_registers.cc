@@ -1,0 +1,213 @@
+// The moves to control registers: what they refuse, and what they invalidate.
+// Source: SDM Vol. 2, "MOV - Move to/from Control Registers"; Vol. 3A,
+// "Control Registers", "Operations that Invalidate TLBs and Paging-Structure
+// Caches".
+
+#include "xmmu/base/check.h"
+#include "xmmu/mmu/mmu.h"
+
+namespace xmmu {
+namespace {
+
+constexpr uint64_t kCdNw = uint64_t{3} << 29;  // CR0.CD and CR0.NW
+
+// CR0 and CR4 bits whose change reloads the PDPTE registers.
+// Source: SDM Vol. 3A, "PDPTE Registers".
+constexpr uint64_t kCr0ReloadsPdptes = kCdNw | cr0::kPg;
+constexpr uint64_t kCr4ReloadsPdptes =
+    cr4::kPae | cr4::kPge | cr4::kPse | cr4::kSmep;
+
+PageFault GeneralProtection() {
+  return PageFault{VirtAddr(), 0, FaultVector::kGeneralProtection};
+}
+
+bool LongMode(const ControlRegisters& registers) {
+  return (registers.efer & efer::kLma) != 0;
+}
+
+bool Paging(const ControlRegisters& registers) {
+  return (registers.cr0 & cr0::kPg) != 0;
+}
+
+bool PaePaging(const ControlRegisters& registers) {
+  return Paging(registers) && registers.mode() == PagingMode::kPae;
+}
+
+}  // namespace
+
+bool Mmu::HasReservedCr3Bits(const ControlRegisters& registers,
+                             uint64_t value) const {
+  if (!LongMode(registers)) return value >> 32 != 0;
+  return value >> model_.features.maxphyaddr != 0;
+}
+
+std::optional<Mmu::PdpteRegisters> Mmu::ReadPdptes(
+    const ControlRegisters& registers) const {
+  PdpteRegisters loaded{};
+  if (!PaePaging(registers)) return loaded;
+  const MachineAddr table(registers.cr3 & ~uint64_t{0x1f});
+  const uint64_t reserved = PdpteReservedBits(model_.features);
+  for (size_t i = 0; i < loaded.size(); ++i) {
+    loaded[i] = memory_.Read64(table + i * sizeof(uint64_t));
+    const bool present = Pte(loaded[i]).present();
+    if (present && (loaded[i] & reserved) != 0) return std::nullopt;
+  }
+  return loaded;
+}
+
+void Mmu::Install(const ControlRegisters& registers,
+                  const PdpteRegisters& pdpte) {
+  const PagingMode old_mode = context_.mode;
+  registers_ = registers;
+  if (!Paging(registers)) return;
+  context_ = PagingContext(registers, model_.features);
+  context_.pdpte = pdpte;
+  if (context_.mode == old_mode) return;
+  // Nothing cached under another mode can be read under this one.
+  DropEverything();
+  psc_.SetMode(context_.mode);
+  tlb_.SetLargeShift(LevelShift(context_.mode, 2));
+}
+
+std::optional<PageFault> Mmu::Reset(const ControlRegisters& registers) {
+  if (HasReservedCr3Bits(registers, registers.cr3)) return GeneralProtection();
+  const std::optional<PdpteRegisters> pdpte = ReadPdptes(registers);
+  if (!pdpte) return GeneralProtection();
+  DropEverything();
+  Install(registers, *pdpte);
+  return std::nullopt;
+}
+
+std::optional<PageFault> Mmu::LoadCr3(uint64_t value) {
+  const bool pcide = (registers_.cr4 & cr4::kPcide) != 0;
+  const bool flush = !pcide || (value & cr3::kNoFlush) == 0;
+  ControlRegisters next = registers_;
+  next.cr3 = pcide ? value & ~cr3::kNoFlush : value;
+  if (HasReservedCr3Bits(next, next.cr3)) return GeneralProtection();
+  const std::optional<PdpteRegisters> pdpte = ReadPdptes(next);
+  if (!pdpte) return GeneralProtection();
+  registers_.cr3 = next.cr3;
+  context_.LoadRoot(next);
+  context_.pdpte = *pdpte;
+  counters_.Add(Counter::kCr3Loads);
+  if (!flush) {
+    clock_.Charge(CostEvent::kMovCr3NoFlush);
+    return std::nullopt;
+  }
+  DropPcid(context_.pcid, /*globals=*/false);
+  clock_.Charge(CostEvent::kMovCr3);
+  clock_.Charge(CostEvent::kCr3Refill);
+  counters_.Add(Counter::kTlbFlushes);
+  return std::nullopt;
+}
+
+bool Mmu::AllowsCr0(uint64_t value) const {
+  const bool pg = (value & cr0::kPg) != 0;
+  if (value >> 32 != 0) return false;
+  if (pg && (value & cr0::kPe) == 0) return false;
+  if (!pg && (registers_.cr4 & cr4::kPcide) != 0) return false;
+  // Long mode begins with paging, and only on top of PAE.
+  const bool starts_long_mode =
+      pg && !paging() && (registers_.efer & efer::kLme) != 0;
+  return !starts_long_mode || (registers_.cr4 & cr4::kPae) != 0;
+}
+
+std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
+  if (!AllowsCr0(value)) return GeneralProtection();
+  ControlRegisters next = registers_;
+  next.cr0 = value;
+  const bool lme = (next.efer & efer::kLme) != 0;
+  next.efer &= ~efer::kLma;
+  if (lme && Paging(next)) next.efer |= efer::kLma;
+  const uint64_t changed = value ^ registers_.cr0;
+  std::optional<PdpteRegisters> pdpte = context_.pdpte;
+  if ((changed & kCr0ReloadsPdptes) != 0) pdpte = ReadPdptes(next);
+  if (!pdpte) return GeneralProtection();
+  if (paging() && !Paging(next)) {
+    DropEverything();
+    counters_.Add(Counter::kTlbFlushes);
+  }
+  Install(next, *pdpte);
+  clock_.Charge(CostEvent::kMovCr4);
+  return std::nullopt;
+}
+
+bool Mmu::AllowsCr4(uint64_t value) const {
+  const CpuFeatures& features = model_.features;
+  const uint64_t changed = value ^ registers_.cr4;
+  if (LongMode(registers_)) {
+    if ((value & cr4::kPae) == 0) return false;
+    if ((changed & cr4::kLa57) != 0) return false;
+  }
+  if ((value & cr4::kLa57) != 0 && !features.la57) return false;
+  if ((value & cr4::kPcide) == 0) return true;
+  if (!features.pcid || !LongMode(registers_)) return false;
+  const bool sets_pcide = (changed & cr4::kPcide) != 0;
+  return !sets_pcide || (registers_.cr3 & cr3::kPcidMask) == 0;
+}
+
+std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
+  if (!AllowsCr4(value)) return GeneralProtection();
+  ControlRegisters next = registers_;
+  next.cr4 = value;
+  const uint64_t changed = value ^ registers_.cr4;
+  const uint64_t set = changed & value;
+  const uint64_t cleared = changed & ~value;
+  std::optional<PdpteRegisters> pdpte = context_.pdpte;
+  if ((changed & kCr4ReloadsPdptes) != 0) pdpte = ReadPdptes(next);
+  if (!pdpte) return GeneralProtection();
+  const bool flush_all =
+      (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0;
+  const bool flush_pcid = (changed & cr4::kPae) != 0 || (set & cr4::kSmep) != 0;
+  if (flush_all) {
+    DropEverything();
+  } else if (flush_pcid) {
+    DropPcid(context_.pcid, /*globals=*/true);
+  }
+  if (flush_all || flush_pcid) counters_.Add(Counter::kTlbFlushes);
+  Install(next, *pdpte);
+  clock_.Charge(CostEvent::kMovCr4);
+  return std::nullopt;
+}
+
+std::optional<PageFault> Mmu::LoadEfer(uint64_t value) {
+  const CpuFeatures& features = model_.features;
+  const uint64_t changed = value ^ registers_.efer;
+  if ((value & efer::kNxe) != 0 && !features.nx) return GeneralProtection();
+  if ((value & efer::kLme) != 0 && !features.long_mode) {
+    return GeneralProtection();
+  }
+  if (paging() && (changed & efer::kLme) != 0) return GeneralProtection();
+  ControlRegisters next = registers_;
+  // LMA is read-only.
+  next.efer = (value & ~efer::kLma) | (registers_.efer & efer::kLma);
+  Install(next, context_.pdpte);
+  return std::nullopt;
+}
+
+void Mmu::set_ac(bool ac) {
+  registers_.ac = ac;
+  context_.rules = AccessRules(registers_);
+}
+
+void Mmu::SetKeyRights(uint32_t pkru, uint32_t pkrs) {
+  registers_.pkru = pkru;
+  registers_.pkrs = pkrs;
+  context_.rules = AccessRules(registers_);
+}
+
+std::optional<PageFault> Mmu::FlushNonGlobal() {
+  return LoadCr3(registers_.cr3);
+}
+
+std::optional<PageFault> Mmu::FlushAll() {
+  const std::optional<PdpteRegisters> pdpte = ReadPdptes(registers_);
+  if (!pdpte) return GeneralProtection();
+  context_.pdpte = *pdpte;
+  DropEverything();
+  clock_.Charge(CostEvent::kMovCr4, 2);
+  counters_.Add(Counter::kTlbFlushes);
+  return std::nullopt;
+}
+
+}  // namespace xmmu

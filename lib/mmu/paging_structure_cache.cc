@@ -1,0 +1,125 @@
+#include "xmmu/mmu/paging_structure_cache.h"
+
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+PagingStructureCache::PagingStructureCache(
+    const PagingStructureCacheGeometry& geometry) {
+  for (size_t level = 2; level < arrays_.size(); ++level) {
+    const PagingStructureCacheArray& shape = geometry.level[level];
+    if (shape.entries == 0) continue;
+    Array& array = arrays_[level];
+    array.ways = shape.ways == 0 ? shape.entries : shape.ways;
+    XMMU_CHECK(shape.entries % array.ways == 0);
+    array.sets = shape.entries / array.ways;
+    array.slots.resize(shape.entries);
+  }
+}
+
+uint64_t PagingStructureCache::TagOf(int level, VirtAddr va,
+                                     uint16_t pcid) const {
+  const int shift = LevelShift(mode_, level);
+  return (va.value() >> shift << shift) | pcid;
+}
+
+PagingStructureCache::Slot* PagingStructureCache::SetOf(int level,
+                                                        VirtAddr va) {
+  Array& array = arrays_[static_cast<size_t>(level)];
+  if (array.sets == 1) return array.slots.data();
+  const uint64_t set = (va.value() >> LevelShift(mode_, level)) % array.sets;
+  return &array.slots[set * array.ways];
+}
+
+PagingStructureCache::Slot* PagingStructureCache::Find(int level, VirtAddr va,
+                                                       uint16_t pcid) {
+  const Array& array = arrays_[static_cast<size_t>(level)];
+  if (array.live == 0) return nullptr;
+  const uint64_t tag = TagOf(level, va, pcid);
+  Slot* const set = SetOf(level, va);
+  for (Slot* slot = set; slot != set + array.ways; ++slot) {
+    if (slot->tag == tag) return slot;
+  }
+  return nullptr;
+}
+
+const PagingStructureEntry* PagingStructureCache::Lookup(VirtAddr va,
+                                                         uint16_t pcid) {
+  for (int level = 2; level <= kTopLevel; ++level) {
+    if (Slot* const slot = Find(level, va, pcid)) {
+      slot->last_use = ++use_;
+      return &slot->entry;
+    }
+  }
+  return nullptr;
+}
+
+void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
+                                MachineAddr table, uint8_t rights) {
+  Array& array = arrays_[static_cast<size_t>(level)];
+  if (array.sets == 0) return;
+  Slot* victim = Find(level, va, pcid);
+  if (victim == nullptr) {
+    Slot* const set = SetOf(level, va);
+    victim = set;
+    for (Slot* slot = set + 1; slot != set + array.ways; ++slot) {
+      if (slot->last_use < victim->last_use) victim = slot;
+    }
+    if (victim->tag == kNoTag) ++array.live;
+  }
+  const uint64_t tag = TagOf(level, va, pcid);
+  victim->tag = tag;
+  victim->last_use = ++use_;
+  victim->entry = {level, VirtAddr(tag & ~kPageOffsetMask), pcid, table,
+                   rights};
+}
+
+void PagingStructureCache::Drop(Array& array, Slot& slot) {
+  slot = Slot();
+  --array.live;
+}
+
+void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
+  for (int level = 2; level <= kTopLevel; ++level) {
+    if (Slot* const slot = Find(level, va, pcid)) {
+      Drop(arrays_[static_cast<size_t>(level)], *slot);
+    }
+  }
+}
+
+void PagingStructureCache::DropPcid(uint16_t pcid) {
+  for (Array& array : arrays_) {
+    if (array.live == 0) continue;
+    for (Slot& slot : array.slots) {
+      if (slot.tag != kNoTag && slot.entry.pcid == pcid) Drop(array, slot);
+    }
+  }
+}
+
+void PagingStructureCache::DropAll() {
+  for (Array& array : arrays_) {
+    if (array.live == 0) continue;
+    for (Slot& slot : array.slots) {
+      if (slot.tag != kNoTag) Drop(array, slot);
+    }
+  }
+}
+
+void PagingStructureCache::SetMode(PagingMode mode) {
+  for ([[maybe_unused]] const Array& array : arrays_) {
+    XMMU_DCHECK(array.live == 0);
+  }
+  mode_ = mode;
+}
+
+std::vector<PagingStructureEntry> PagingStructureCache::Entries() const {
+  std::vector<PagingStructureEntry> entries;
+  for (const Array& array : arrays_) {
+    for (const Slot& slot : array.slots) {
+      if (slot.tag != kNoTag) entries.push_back(slot.entry);
+    }
+  }
+  return entries;
+}
+
+}  // namespace xmmu
