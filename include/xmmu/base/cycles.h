@@ -158,6 +158,9 @@ Component ComponentOf(CostEvent event);
 // Cycles per CostEvent.
 using PriceList = std::array<uint64_t, kCostEventCount>;
 
+// How often each CostEvent was charged.
+using CostTally = std::array<uint64_t, kCostEventCount>;
+
 class CycleClock {
  public:
   explicit CycleClock(const PriceList& prices) : prices_(prices) {}
@@ -185,6 +188,7 @@ class CycleClock {
   uint64_t tally(CostEvent event) const {
     return tally_[static_cast<size_t>(event)];
   }
+  const CostTally& tallies() const { return tally_; }
   uint64_t price(CostEvent event) const {
     return prices_[static_cast<size_t>(event)];
   }
@@ -195,7 +199,7 @@ class CycleClock {
 
  private:
   PriceList prices_;
-  std::array<uint64_t, kCostEventCount> tally_{};
+  CostTally tally_{};
   uint64_t busy_ = 0;
   uint64_t idle_ = 0;
 };
