@@ -18,7 +18,8 @@
 //   mprotect            kProtect; mremap: kRemap
 //   madvise             kDiscard for MADV_DONTNEED and MADV_FREE
 //   fork, clone, vfork  kFork, kVfork; threads stay in their process's stream
-//   wait4, waitid       kWait for the child that the call returned
+//   wait4, waitid       kWait for the child that the call returned, or for any
+//                       one where the log does not say which (a signal came)
 //   a further program   kExec
 //   calls that block    kYield: poll, select, epoll_wait, futex, nanosleep,
 //                       pause, sigsuspend, sched_yield, accept, msgrcv, semop,

@@ -48,6 +48,10 @@ class OpWriter {
   // A call has returned.
   absl::Status Finish(const SystemCall& call, const SystemCallResult& result);
 
+  // No record says how a call ended: a signal came as it did. A wait for any
+  // child becomes one in the stream, as long as there is a child.
+  void Abandon(const SystemCall& call);
+
   // The process starts another program, named as in "Command:".
   void Exec(absl::string_view program);
 

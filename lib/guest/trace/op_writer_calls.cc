@@ -332,8 +332,23 @@ void OpWriter::FinishWait(TaskId child) {
     Push(GuestOpKind::kYield);
     return;
   }
+  state_.unnamed_waits =
+      std::min<uint64_t>(state_.unnamed_waits, state_.children.size());
   Push(GuestOpKind::kWait);
   ops_.back().child = child;
+}
+
+void OpWriter::Abandon(const SystemCall& call) {
+  const bool waits = call.number == kWait4 && (call.args[2] & kWaitNoHang) == 0;
+  const auto named = static_cast<TaskId>(call.args[0]);
+  if (waits && state_.children.count(named) != 0) {
+    FinishWait(named);
+  } else if (waits && state_.unnamed_waits < state_.children.size()) {
+    ++state_.unnamed_waits;
+    Push(GuestOpKind::kWait);
+  } else {
+    Push(Blocks(call) ? GuestOpKind::kYield : GuestOpKind::kSyscall);
+  }
 }
 
 void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {

@@ -37,7 +37,8 @@ struct ProcessState {
   uint32_t program = 0;  // identity of the program's file
   absl::btree_map<uint64_t, Descriptor> descriptors;
   absl::btree_map<uint64_t, uint64_t> shared_memory;  // shmget id -> bytes
-  absl::btree_set<TaskId> children;  // forked and not yet waited for
+  absl::btree_set<TaskId> children;  // forked and not known to be waited for
+  uint64_t unnamed_waits = 0;  // for one of them, the log not saying which
 };
 
 }  // namespace xmmu

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -209,18 +210,21 @@ absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
   if (!absl::StartsWith(line, " --> ") || !result.has_value() || final()) {
     return Malformed();
   }
-  const auto pending = pending_.find(last_thread_);
+  const std::optional<PendingCall> pending = TakePending(last_thread_);
   absl::Status finished;
   // None at the start of a child's log: the fork's own return.
-  if (pending != pending_.end()) {
-    const PendingCall call = pending->second;
-    pending_.erase(pending);
-    SystemCall restored = call.call;
-    restored.path = call.path;
-    finished = Finish(restored, *result, births);
-  }
+  if (pending.has_value()) finished = Finish(pending->Call(), *result, births);
   Advance(length);
   return finished;
+}
+
+std::optional<TaskStream::PendingCall> TaskStream::TakePending(
+    uint32_t thread) {
+  const auto it = pending_.find(thread);
+  if (it == pending_.end()) return std::nullopt;
+  std::optional<PendingCall> call = std::move(it->second);
+  pending_.erase(it);
+  return call;
 }
 
 absl::Status TaskStream::ReadMessage(absl::string_view line) {
@@ -271,24 +275,23 @@ absl::Status TaskStream::ReadCall(absl::string_view line,
     return Malformed();
   }
   ended_ = false;
+  const std::optional<PendingCall> pending = TakePending(record->tid);
   absl::Status finished;
-  if (record->resumes) {
-    const auto pending = pending_.find(record->tid);
-    if (pending != pending_.end() && record->result.has_value()) {
-      const PendingCall call = pending->second;
-      pending_.erase(pending);
-      SystemCall restored = call.call;
-      restored.path = call.path;
-      finished = Finish(restored, *record->result, births);
+  if (record->resumes && record->result.has_value()) {
+    if (pending.has_value()) {
+      finished = Finish(pending->Call(), *record->result, births);
     }
-  } else if (record->result.has_value()) {
+    Advance(record->length);
+    return finished;
+  }
+  if (pending.has_value()) writer_.Abandon(pending->Call());
+  if (record->result.has_value()) {
     thread_exited_ |= record->call.number == kExit;
     exited_ |= record->call.number == kExitGroup;
     finished = Finish(record->call, *record->result, births);
   } else {
     last_thread_ = record->tid;
-    PendingCall& pending = pending_[record->tid];
-    pending = {record->call, std::string(record->call.path)};
+    pending_[record->tid] = {record->call, std::string(record->call.path)};
   }
   Advance(record->length);
   return finished;

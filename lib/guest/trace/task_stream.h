@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -68,6 +69,12 @@ class TaskStream {
   struct PendingCall {
     SystemCall call;
     std::string path;
+
+    SystemCall Call() const {
+      SystemCall whole = call;
+      whole.path = path;
+      return whole;
+    }
   };
 
   absl::Status Start();
@@ -85,6 +92,7 @@ class TaskStream {
   absl::Status End();
   void Exit();
   bool final() const { return counting_ || closed_; }
+  std::optional<PendingCall> TakePending(uint32_t thread);
   void NoteEnding(absl::string_view text);
   absl::Status Malformed() const;
   absl::string_view RestOfLine() const;
