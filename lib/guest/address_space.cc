@@ -1,0 +1,54 @@
+#include "guest/address_space.h"
+
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+Vma* VmaMap::Find(VirtAddr va) {
+  auto it = by_start_.upper_bound(va);
+  if (it == by_start_.begin()) return nullptr;
+  --it;
+  return va < it->second.end ? &it->second : nullptr;
+}
+
+bool VmaMap::Overlaps(VirtAddr start, VirtAddr end) const {
+  auto it = by_start_.upper_bound(start);
+  if (it != by_start_.begin() && start < std::prev(it)->second.end) return true;
+  return it != by_start_.end() && it->first < end;
+}
+
+void VmaMap::SplitAt(VirtAddr va) {
+  Vma* const vma = Find(va);
+  if (vma == nullptr || vma->start == va) return;
+  Vma upper = *vma;
+  upper.file_offset += va - vma->start;
+  upper.start = va;
+  vma->end = va;
+  by_start_.emplace(va, upper);
+}
+
+std::vector<Vma> VmaMap::Carve(VirtAddr start, VirtAddr end) {
+  SplitAt(start);
+  SplitAt(end);
+  std::vector<Vma> removed;
+  auto it = by_start_.lower_bound(start);
+  while (it != by_start_.end() && it->first < end) {
+    removed.push_back(it->second);
+    it = by_start_.erase(it);
+  }
+  return removed;
+}
+
+void VmaMap::Insert(const Vma& vma) {
+  XMMU_CHECK(vma.start < vma.end && !Overlaps(vma.start, vma.end));
+  by_start_.emplace(vma.start, vma);
+}
+
+std::vector<Vma> VmaMap::All() const {
+  std::vector<Vma> all;
+  all.reserve(by_start_.size());
+  for (const auto& [start, vma] : by_start_) all.push_back(vma);
+  return all;
+}
+
+}  // namespace xmmu

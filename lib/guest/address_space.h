@@ -1,0 +1,94 @@
+#ifndef XMMU_LIB_GUEST_ADDRESS_SPACE_H_
+#define XMMU_LIB_GUEST_ADDRESS_SPACE_H_
+
+// A process's memory as the guest kernel knows it (Linux: mm_struct and
+// vm_area_struct): what is mapped where, and the tables that say so to the
+// hardware.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "xmmu/base/address.h"
+#include "xmmu/guest/workload.h"
+#include "xmmu/mmu/pending_invalidation.h"
+
+namespace xmmu {
+
+// [start, end), page-aligned.
+struct Vma {
+  VirtAddr start;
+  VirtAddr end;
+  uint8_t rights = 0;
+  Backing backing = Backing::kAnonymous;
+  uint32_t file = 0;         // file or shared object
+  uint64_t file_offset = 0;  // of `start`, bytes
+  // Some page may be the process's own (Linux: anon_vma): fork has to copy the
+  // entries.
+  bool has_own_pages = false;
+
+  bool shared() const {
+    return backing == Backing::kFileShared ||
+           backing == Backing::kSharedAnonymous;
+  }
+  bool file_backed() const {
+    return backing == Backing::kFilePrivate || shared();
+  }
+  // Page number within the file or object.
+  uint64_t FilePage(VirtAddr va) const {
+    return (file_offset + (va - start)) >> kPageShift;
+  }
+};
+
+// The VMAs of one address space, disjoint, by address.
+class VmaMap {
+ public:
+  // The VMA that holds `va`, or nullptr.
+  Vma* Find(VirtAddr va);
+  // Whether any VMA meets [start, end).
+  bool Overlaps(VirtAddr start, VirtAddr end) const;
+  // Removes whatever lies in [start, end), splitting VMAs at its edges; the
+  // pieces removed, in order.
+  std::vector<Vma> Carve(VirtAddr start, VirtAddr end);
+  // Adds one. REQUIRES: nothing overlaps.
+  void Insert(const Vma& vma);
+  std::vector<Vma> All() const;
+  void Clear() { by_start_.clear(); }
+
+ private:
+  void SplitAt(VirtAddr va);
+
+  absl::btree_map<VirtAddr, Vma> by_start_;
+};
+
+// One page-table page.
+struct TablePage {
+  Pfn pfn;
+  uint8_t level = 0;
+  // The L2 in slot 3 of a PAE root, which maps the kernel.
+  bool kernel_l2 = false;
+};
+
+struct AddressSpace {
+  Pfn root = kInvalidPfn;
+  // 64-bit paravirtual: the root in user mode.
+  Pfn user_root = kInvalidPfn;
+  // Every table page of it but the roots.
+  std::vector<TablePage> tables;
+  VmaMap vmas;
+  int users = 0;  // tasks
+  // vCPUs that have it loaded.
+  CpuMask active = 0;
+  // Its table pages are mapped read-only: changes go through the hypervisor.
+  bool tables_read_only = false;
+  bool pinned = false;
+  // Bounds of all mappings that others may write: their content is no part of
+  // the digest, as it depends on how tasks interleave.
+  VirtAddr shared_low{~uint64_t{0}};
+  VirtAddr shared_high;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_ADDRESS_SPACE_H_

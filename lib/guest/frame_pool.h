@@ -1,0 +1,63 @@
+#ifndef XMMU_LIB_GUEST_FRAME_POOL_H_
+#define XMMU_LIB_GUEST_FRAME_POOL_H_
+
+// The guest kernel's page allocator: free pseudo-physical frames, last freed
+// first, and how many mappings refer to each (Linux: struct page, _count).
+// Allocation itself is not charged; zeroing and copying are, by who asks.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "xmmu/base/address.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+class FramePool {
+ public:
+  // Frames [first, end) are free.
+  FramePool(Pfn first, Pfn end) : next_(first), end_(end) {
+    references_.resize(end.value());
+  }
+
+  // A frame with one reference; nothing when memory is used up.
+  std::optional<Pfn> Alloc() {
+    Pfn pfn;
+    if (!free_.empty()) {
+      pfn = free_.back();
+      free_.pop_back();
+    } else if (next_ < end_) {
+      pfn = next_;
+      ++next_;
+    } else {
+      return std::nullopt;
+    }
+    references_[pfn.value()] = 1;
+    return pfn;
+  }
+
+  void Get(Pfn pfn) { ++references_[pfn.value()]; }
+  // Drops a reference; whether it was the last, the frame being free then.
+  bool Put(Pfn pfn) {
+    XMMU_CHECK(references_[pfn.value()] > 0);
+    if (--references_[pfn.value()] > 0) return false;
+    free_.push_back(pfn);
+    return true;
+  }
+  uint32_t references(Pfn pfn) const { return references_[pfn.value()]; }
+
+  uint64_t free_frames() const {
+    return free_.size() + (end_ - next_);
+  }
+
+ private:
+  Pfn next_;
+  Pfn end_;
+  std::vector<Pfn> free_;
+  std::vector<uint32_t> references_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_FRAME_POOL_H_

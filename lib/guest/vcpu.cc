@@ -1,0 +1,138 @@
+#include "xmmu/guest/vcpu.h"
+
+#include "xmmu/base/check.h"
+#include "xmmu/xen/layout.h"
+
+namespace xmmu {
+namespace {
+
+// An access that the hypervisor keeps "fixing" without it ever going through is
+// a broken policy. Every built-in one needs at most a retry per table level.
+constexpr int kMaxRetries = 16;
+
+}  // namespace
+
+Vcpu::Vcpu(Host& host, Policy& policy, VcpuContext& context,
+           const GuestAbi& abi)
+    : host_(host),
+      policy_(policy),
+      context_(context),
+      kernel_in_ring3_(abi.kernel_in_ring3(context.domain->mode())),
+      limit_(~uint64_t{0}) {
+  const bool segment_limited =
+      abi.paravirtual && LevelCount(context.domain->mode()) < 4;
+  if (segment_limited) limit_ = HypervisorStart(context.domain->mode());
+}
+
+Vcpu::Outcome Vcpu::Resolve(const Access& access, MemoryOperand& operand) {
+  if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
+    return ResolveFault({access.va, 0, FaultVector::kGeneralProtection}, access,
+                        operand);
+  }
+  const TranslateResult result = context_.cpu->mmu.Translate(access);
+  if (ABSL_PREDICT_TRUE(result.ok())) return {result.addr(), {}};
+  return ResolveFault(result.fault(), access, operand);
+}
+
+Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
+                                 MemoryOperand& operand) {
+  Counters& counters = context_.cpu->counters;
+  for (int i = 0; i < kMaxRetries; ++i) {
+    counters.Add(Counter::kHardwareFaults);
+    const FaultOutcome outcome =
+        policy_.HandlePageFault(context_, fault, access, operand);
+    if (outcome.action == FaultAction::kReflect) {
+      counters.Add(Counter::kGuestFaults);
+      return {{}, outcome.guest_fault};
+    }
+    counters.Add(Counter::kFixedFaults);
+    if (outcome.action == FaultAction::kEmulated) return {};
+    const TranslateResult again = context_.cpu->mmu.Translate(access);
+    if (again.ok()) return {again.addr(), {}};
+    fault = again.fault();
+  }
+  XMMU_CHECK(!"the policy retries an access for ever");
+  return {};
+}
+
+std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
+                                          uint64_t value, uint64_t* token) {
+  Cpu& cpu = *context_.cpu;
+  const bool store = kind == AccessKind::kWrite;
+  MemoryOperand operand{
+      .kind = store ? OperandKind::kStore : OperandKind::kLoad, .value = value};
+  const Outcome outcome = Resolve({va, kind, /*user=*/true}, operand);
+  if (ABSL_PREDICT_FALSE(!outcome.addr.has_value())) return outcome.fault;
+  cpu.clock.Charge(CostEvent::kAccess);
+  cpu.counters.Add(Counter::kAccesses);
+  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr);
+  if (store) {
+    host_.memory().FoldStore(*outcome.addr, value);
+  } else {
+    *token = host_.memory().ContentToken(FrameOf(*outcome.addr));
+  }
+  return std::nullopt;
+}
+
+std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
+                                       MemoryOperand& operand) {
+  const Access access{va,
+                      operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
+                      user || kernel_in_ring3_};
+  const Outcome outcome = Resolve(access, operand);
+  if (!outcome.addr.has_value()) return outcome.fault;
+  Cpu& cpu = *context_.cpu;
+  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr);
+  operand.Perform(host_.memory(), *outcome.addr);
+  return std::nullopt;
+}
+
+uint64_t Vcpu::Load(VirtAddr va, int bytes) {
+  MemoryOperand operand{.kind = OperandKind::kLoad,
+                        .size = static_cast<uint8_t>(bytes)};
+  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+  return operand.seen;
+}
+
+void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
+  MemoryOperand operand{.kind = OperandKind::kStore,
+                        .size = static_cast<uint8_t>(bytes),
+                        .value = value};
+  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+}
+
+uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
+  MemoryOperand operand{.kind = OperandKind::kXchg,
+                        .size = static_cast<uint8_t>(bytes),
+                        .value = value};
+  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+  return operand.seen;
+}
+
+MachineAddr Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
+  MemoryOperand none;
+  const Outcome outcome = Resolve({va, kind, kernel_in_ring3_}, none);
+  XMMU_CHECK(outcome.addr.has_value());
+  return *outcome.addr;
+}
+
+void Vcpu::ZeroPage(VirtAddr va) {
+  host_.memory().ZeroFrame(FrameOf(KernelAddress(va, AccessKind::kWrite)));
+  context_.cpu->clock.Charge(CostEvent::kZeroPage);
+}
+
+void Vcpu::CopyPage(VirtAddr to, VirtAddr from) {
+  const MachineAddr source = KernelAddress(from, AccessKind::kRead);
+  const MachineAddr target = KernelAddress(to, AccessKind::kWrite);
+  host_.memory().CopyFrame(FrameOf(target), FrameOf(source));
+  context_.cpu->clock.Charge(CostEvent::kCopyPage);
+}
+
+void Vcpu::SwitchMode(ModeSwitch how) {
+  if (how == ModeSwitch::kSyscall) {
+    context_.cpu->counters.Add(Counter::kSyscalls);
+  }
+  policy_.SwitchMode(context_, how);
+}
+
+}  // namespace xmmu

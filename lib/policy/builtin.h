@@ -1,0 +1,18 @@
+#ifndef XMMU_LIB_POLICY_BUILTIN_H_
+#define XMMU_LIB_POLICY_BUILTIN_H_
+
+// Factories of the built-in policies, one private .cc each.
+
+#include <memory>
+
+#include "xmmu/policy/policy.h"
+
+namespace xmmu {
+
+std::unique_ptr<Policy> MakeNative(Host& host);
+std::unique_ptr<Policy> MakePinning(Host& host);
+std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_POLICY_BUILTIN_H_

@@ -1,0 +1,89 @@
+#include <memory>
+
+#include "policy/builtin.h"
+#include "xmmu/machine/control_registers.h"
+
+// native: bare hardware, the baseline of every comparison.
+//
+// There is no hypervisor and no state: the guest's tables are the machine's,
+// stores to them are stores, its faults are its own.
+
+namespace xmmu {
+namespace {
+
+class Native final : public Policy {
+ public:
+  explicit Native(Host& host) : host_(host) {}
+
+  std::string_view name() const override { return "native"; }
+
+  absl::StatusOr<GuestAbi> Abi(PagingMode) const override { return GuestAbi(); }
+
+  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override {
+    const Mfn table = vcpu.domain->MfnOf(root);
+    ControlRegisters registers =
+        KernelControlRegisters(vcpu.domain->mode(), host_.model().features);
+    registers.cr3 = AddressOf(table).value();
+    if (vcpu.cpu->mmu.Reset(registers).has_value()) {
+      return absl::InvalidArgumentError("boot tables: #GP on MOV to CR3");
+    }
+    vcpu.guest_table = table;
+    vcpu.cpu->current = &vcpu;
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
+    const Mfn table = vcpu.domain->MfnOf(root);
+    if (host_.LoadCr3(*vcpu.cpu, AddressOf(table).value()).has_value()) {
+      return absl::InvalidArgumentError("#GP on MOV to CR3");
+    }
+    vcpu.guest_table = table;
+    return absl::OkStatus();
+  }
+
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override {
+    host_.Flush(*vcpu.cpu, vcpu.domain->CpusOf(vcpus), flush);
+  }
+
+  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
+    CycleClock& clock = vcpu.cpu->clock;
+    switch (how) {
+      case ModeSwitch::kSyscall:  // the price of the pair
+        clock.Charge(LevelCount(vcpu.domain->mode()) >= 4
+                         ? CostEvent::kSyscallFast
+                         : CostEvent::kSyscallInt);
+        vcpu.kernel_mode = true;
+        break;
+      case ModeSwitch::kSysret:
+        vcpu.kernel_mode = false;
+        break;
+      case ModeSwitch::kInterrupt:
+        clock.Charge(CostEvent::kExceptionEntry);
+        vcpu.kernel_mode = true;
+        break;
+      case ModeSwitch::kFaultReturn:
+        clock.Charge(CostEvent::kIret);
+        vcpu.kernel_mode = false;
+        break;
+    }
+  }
+
+  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
+                               const Access&, MemoryOperand&) override {
+    vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+    vcpu.kernel_mode = true;
+    return {FaultAction::kReflect, fault};
+  }
+
+ private:
+  Host& host_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> MakeNative(Host& host) {
+  return std::make_unique<Native>(host);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,96 @@
+#include "policy/paravirtual.h"
+
+#include <array>
+
+namespace xmmu::paravirtual {
+namespace {
+
+bool KernelInRing3(const VcpuContext& vcpu) {
+  return LevelCount(vcpu.domain->mode()) >= 4;
+}
+
+}  // namespace
+
+absl::StatusOr<GuestAbi> Abi(PagingMode mode) {
+  if (mode == PagingMode::k5Level) {
+    return absl::UnimplementedError(
+        "Xen has no paravirtual guests with 5-level paging");
+  }
+  return GuestAbi{.paravirtual = true,
+                  .translated = false,
+                  .stores_to_l1 = false,
+                  .large_pages = false,
+                  .global_pages = false,
+                  .private_pae_kernel_l2 = true};
+}
+
+FaultOutcome Reflect(Mm& mm, VcpuContext& vcpu, const PageFault& fault) {
+  const bool from_user = !vcpu.kernel_mode;
+  if (from_user && KernelInRing3(vcpu)) {
+    mm.ToggleGuestMode(vcpu, /*to_kernel=*/true);
+  }
+  vcpu.kernel_mode = true;
+  vcpu.cpu->clock.Charge(CostEvent::kBounce);
+  vcpu.cpu->clock.Charge(CostEvent::kIret);
+  PageFault seen = fault;
+  // The guest's idea of user mode, not the processor's ring.
+  seen.error_code &= ~pf::kUser;
+  if (from_user && fault.vector == FaultVector::kPageFault) {
+    seen.error_code |= pf::kUser;
+  }
+  return {FaultAction::kReflect, seen};
+}
+
+void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how) {
+  CycleClock& clock = vcpu.cpu->clock;
+  const bool ring3 = KernelInRing3(vcpu);
+  bool to_kernel = false;
+  switch (how) {
+    case ModeSwitch::kSyscall:
+      // A 32-bit guest's INT 0x80 gate leads straight to ring 1.
+      clock.Charge(ring3 ? CostEvent::kSyscallFast : CostEvent::kSyscallInt);
+      if (ring3) clock.Charge(CostEvent::kSyscallBounce);
+      to_kernel = true;
+      break;
+    case ModeSwitch::kInterrupt:
+      clock.Charge(CostEvent::kExceptionEntry);
+      clock.Charge(CostEvent::kBounce);
+      clock.Charge(CostEvent::kIret);
+      to_kernel = true;
+      break;
+    case ModeSwitch::kSysret:
+      if (ring3) clock.Charge(CostEvent::kIretHypercall);
+      break;
+    case ModeSwitch::kFaultReturn:
+      clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
+      break;
+  }
+  if (ring3) {
+    vcpu.cpu->counters.Add(Counter::kModeSwitches);
+    mm.ToggleGuestMode(vcpu, to_kernel);
+  }
+  vcpu.kernel_mode = to_kernel;
+}
+
+absl::Status LoadCr3(Mm& mm, VcpuContext& vcpu, Gfn root) {
+  vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  vcpu.cpu->clock.Charge(CostEvent::kEmulate);
+  const std::array op = {MmuextOp{.command = MmuextCommand::kNewBaseptr,
+                                  .mfn = Mfn(root.value())}};
+  return mm.Execute(vcpu, MmuextCall{.ops = op}).status;
+}
+
+void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kNone || vcpus == 0) return;
+  const bool page = flush.scope == FlushScope::kPage;
+  const bool local = vcpus == MaskOf(vcpu.id);
+  const MmuextCommand command = local ? (page ? MmuextCommand::kInvlpgLocal
+                                              : MmuextCommand::kTlbFlushLocal)
+                                      : (page ? MmuextCommand::kInvlpgMulti
+                                              : MmuextCommand::kTlbFlushMulti);
+  const std::array op = {
+      MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
+  mm.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+}
+
+}  // namespace xmmu::paravirtual

@@ -1,0 +1,29 @@
+#include "xmmu/policy/policies.h"
+
+#include <array>
+
+#include "policy/builtin.h"
+
+namespace xmmu {
+
+std::span<const PolicyEntry> Policies() {
+  static constexpr std::array<PolicyEntry, 3> kPolicies = {{
+      {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
+      {"pinning",
+       "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
+       &MakePinning},
+      {"trap-and-emulate",
+       "direct paging; stores to L1 tables trap, are validated and emulated",
+       &MakeTrapAndEmulate},
+  }};
+  return kPolicies;
+}
+
+const PolicyEntry* FindPolicy(std::string_view name) {
+  for (const PolicyEntry& entry : Policies()) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace xmmu

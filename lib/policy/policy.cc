@@ -1,0 +1,11 @@
+#include "xmmu/policy/policy.h"
+
+#include "xmmu/xen/errno.h"
+
+namespace xmmu {
+
+HypercallResult Policy::Hypercall(VcpuContext&, const xmmu::Hypercall&) {
+  return {XenError(XenErrno::kENOSYS, "there is no hypervisor to call"), 0};
+}
+
+}  // namespace xmmu
