@@ -140,6 +140,7 @@ Mfn Host::AllocXenFrame() {
   memory_.ZeroFrame(mfn);
   frames_[mfn] = PageInfo();
   ++xen_frames_;
+  peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
   return mfn;
 }
 

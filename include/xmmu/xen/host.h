@@ -93,6 +93,8 @@ class Host {
   Mfn AllocXenFrame();
   void FreeXenFrame(Mfn mfn);
   uint64_t xen_frames() const { return xen_frames_; }
+  // The most there have been at a time.
+  uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
   // Flushes `cpus`, on behalf of `initiator`. The own CPU executes `flush`;
   // each other one gets an IPI, and the initiator waits for the slowest
@@ -142,6 +144,7 @@ class Host {
   uint64_t next_xen_frame_;
   uint64_t xen_extent_end_;
   uint64_t xen_frames_ = 0;
+  uint64_t peak_xen_frames_ = 0;
   uint32_t tlb_clock_ = 1;  // 0: wrapped
 };
 
