@@ -75,8 +75,7 @@ TranslateResult Mmu::ServeFromTlb(const TlbSlot& slot, const Access& access) {
   if (ABSL_PREDICT_TRUE(context_.rules.Serves(slot.rights, access))) {
     return TranslateResult(slot.Translate(access.va));
   }
-  return RaisePageFault(access,
-                        context_.rules.Violation(slot.rights, access));
+  return RaisePageFault(access, context_.rules.Violation(slot.rights, access));
 }
 
 TranslateResult Mmu::WalkFor(const Access& access) {

@@ -1,7 +1,5 @@
 #include "xmmu/mmu/page_walker.h"
 
-#include <optional>
-
 #include "absl/base/optimization.h"
 
 namespace xmmu {
@@ -38,148 +36,149 @@ uint8_t Accumulate(uint8_t above, uint8_t own) {
 
 }  // namespace
 
-// A walk in progress.
+// A walk in progress. Its levels are unrolled: one Descend() each.
 template <PagingMode kMode, bool kProbe>
 class PageWalker::ModeWalk {
  public:
-  ModeWalk(const PageWalker& walker, const PagingContext& context,
-           const Access& access, WalkResult& result)
-      : walker_(walker), context_(context), access_(access), result_(result) {}
+  ModeWalk(const PageWalker& walker, TableFinder* finder,
+           const PagingContext& context, const Access& access,
+           WalkResult& result)
+      : walker_(walker),
+        finder_(finder),
+        context_(context),
+        access_(access),
+        result_(result) {}
 
   void Run(const WalkStart& start) {
-    MachineAddr table = start.table;
     rights_ = start.rights;
-    int level = start.level;
     if constexpr (kMode == PagingMode::kPae) {
-      if (level == 3) {
-        const std::optional<MachineAddr> directory = PageDirectory();
-        if (!directory) return Fail(0);
-        table = *directory;
-        level = 2;
-      }
-    }
-    for (; level >= 1; --level) {
-      const Step step = TakeEntry(table, level);
-      if (step == Step::kLeaf) return FinishAtLeaf();
-      if (step == Step::kFault) return;
-      table = AddressOf(result_.entries.back().entry.frame());
+      return start.level == 3 ? RunFromPdpteRegister() : Enter<2>(start);
+    } else {
+      Enter<LevelCount(kMode)>(start);
     }
   }
 
  private:
-  enum class Step : uint8_t { kTable, kLeaf, kFault };
-
   static constexpr int kEntryBytes = EntryBytes(kMode);
 
-  // The directory that the PDPTE register of the address names.
-  std::optional<MachineAddr> PageDirectory() const {
+  // Goes to the level that the walk starts from; kLevel or one below.
+  template <int kLevel>
+  void Enter(const WalkStart& start) {
+    if constexpr (kLevel > 1) {
+      if (start.level < kLevel) return Enter<kLevel - 1>(start);
+    }
+    Descend<kLevel>(start.table);
+  }
+
+  void RunFromPdpteRegister() {
     const auto index =
         static_cast<size_t>(IndexOf(PagingMode::kPae, 3, access_.va));
     const Pte pdpte(context_.pdpte[index]);
-    if (!pdpte.present()) return std::nullopt;
-    return AddressOf(pdpte.frame());
+    if (!pdpte.present()) return Fail(0);
+    Descend<2>(AddressOf(pdpte.frame()));
+  }
+
+  // Reads and checks the entry of kLevel in `table`, and goes on from there.
+  template <int kLevel>
+  void Descend(MachineAddr table) {
+    const MachineAddr addr =
+        EntryAddress(kMode, table, IndexOf(kMode, kLevel, access_.va));
+    const Pte entry(LoadEntry<kLevel>(addr));
+    WalkEntry& used = result_.entries.emplace_back();
+    used = {addr, entry, kLevel, rights_};
+    if (ABSL_PREDICT_FALSE(!entry.present())) return Fail(0);
+    const LevelRules& rules = context_.levels[kLevel];
+    const bool leaf = kLevel == 1 || (rules.ps_maps_page && entry.page_size());
+    const uint64_t reserved =
+        leaf ? rules.reserved_in_leaf : rules.reserved_in_table;
+    if (ABSL_PREDICT_FALSE((entry.raw() & reserved) != 0)) {
+      return Fail(pf::kProtection | pf::kReserved);
+    }
+    rights_ = Accumulate(rights_, RightsOf(entry));
+    used.rights = rights_;
+    if constexpr (kLevel > 1) {
+      if (!leaf) {
+        SetFlags(used, pte::kAccessed);
+        return Descend<kLevel - 1>(AddressOf(entry.frame()));
+      }
+    }
+    FinishAtLeaf<kLevel>(used, entry);
   }
 
   // Every entry that a walk reads comes through here, by the address of the
   // entry in the address space that the tables live in.
+  template <int kLevel>
   uint64_t LoadEntry(MachineAddr addr) {
-    if constexpr (!kProbe) {
+    if constexpr (kProbe) {
+      return walker_.memory_.ReadEntry(addr, kEntryBytes);
+    } else {
       ++loads_;
       if (walker_.hierarchy_ != nullptr) {
         walker_.clock_.Charge(CostOfLoad(walker_.hierarchy_->Touch(addr)));
       }
+      const uint64_t region = access_.va.value() >> LevelShift(kMode, kLevel) >>
+                              IndexBits(kMode, 1);
+      const PhysMemory::Frame* const frame =
+          finder_->Find(walker_.memory_, kLevel, region, FrameOf(addr));
+      if (ABSL_PREDICT_FALSE(frame == nullptr)) return 0;
+      return PhysMemory::ReadEntry(*frame, addr, kEntryBytes);
     }
-    return walker_.memory_.ReadEntry(addr, kEntryBytes);
   }
 
   // Sets flags in an entry, as the locked update of the processor does.
   void SetFlags(WalkEntry& used, uint64_t flags) {
-    const Pte updated = used.entry.With(flags);
-    if (ABSL_PREDICT_TRUE(updated == used.entry)) return;
+    if (ABSL_PREDICT_TRUE((used.entry.raw() & flags) == flags)) return;
     if constexpr (!kProbe) {
-      used.entry = updated;
-      walker_.memory_.WriteEntry(used.addr, kEntryBytes, updated.raw());
+      used.entry = used.entry.With(flags);
+      walker_.memory_.WriteEntry(used.addr, kEntryBytes, used.entry.raw());
       walker_.clock_.Charge(CostEvent::kAdUpdate);
       walker_.counters_.Add(Counter::kAdUpdates);
     }
   }
 
-  // Reads and checks the entry of `level` in `table`.
-  Step TakeEntry(MachineAddr table, int level) {
-    const int index = IndexOf(kMode, level, access_.va);
-    const MachineAddr addr = EntryAddress(kMode, table, index);
-    const Pte entry(LoadEntry(addr));
-    WalkEntry& used = result_.entries.emplace_back();
-    used = {level, addr, entry, rights_};
-    if (!entry.present()) return FailStep(0);
-    const LevelRules& rules = context_.levels[static_cast<size_t>(level)];
-    const bool leaf = level == 1 || (rules.ps_maps_page && entry.page_size());
-    const uint64_t reserved =
-        leaf ? rules.reserved_in_leaf : rules.reserved_in_table;
-    if ((entry.raw() & reserved) != 0) {
-      return FailStep(pf::kProtection | pf::kReserved);
-    }
-    rights_ = Accumulate(rights_, RightsOf(entry));
-    used.rights = rights_;
-    if (leaf) return Step::kLeaf;
-    SetFlags(used, pte::kAccessed);
-    return Step::kTable;
-  }
-
-  void FinishAtLeaf() {
-    WalkEntry& leaf = result_.entries.back();
+  template <int kLevel>
+  void FinishAtLeaf(WalkEntry& leaf, Pte entry) {
+    ChargeWalk();
     uint8_t rights = rights_;
     if constexpr (LevelCount(kMode) >= 4) {
-      const uint64_t key = (leaf.entry.raw() & pte::kProtectionKey) >> 59;
+      const uint64_t key = (entry.raw() & pte::kProtectionKey) >> 59;
       rights |= static_cast<uint8_t>(key << rights::kKeyShift);
     }
-    const uint32_t violation = context_.rules.Violation(rights, access_);
-    if (violation != 0) {
-      Finish();
-      result_.error_code = violation;
+    if (access_.is_write() || entry.dirty()) rights |= rights::kDirty;
+    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(rights, access_))) {
+      result_.error_code = context_.rules.Violation(rights, access_);
       return;
     }
     SetFlags(leaf, pte::kAccessed | (access_.is_write() ? pte::kDirty : 0));
-    if (leaf.entry.dirty()) rights |= rights::kDirty;
-    Finish();
+    constexpr int kShift = LevelShift(kMode, kLevel);
     result_.ok = true;
-    result_.translation = Translation(leaf, rights);
+    result_.translation = {access_.va.value() >> kShift,
+                           PageBaseOf<kLevel>(entry),
+                           context_.pcid,
+                           kShift,
+                           rights,
+                           context_.global_pages && entry.global()};
   }
 
-  TlbEntry Translation(const WalkEntry& leaf, uint8_t rights) const {
-    const int shift = LevelShift(kMode, leaf.level);
-    TlbEntry entry;
-    entry.vpn = access_.va.value() >> shift;
-    entry.base = PageBaseOf(leaf);
-    entry.pcid = context_.pcid;
-    entry.page_shift = static_cast<uint8_t>(shift);
-    entry.rights = rights;
-    entry.global = context_.global_pages && leaf.entry.global();
-    return entry;
-  }
-
-  static MachineAddr PageBaseOf(const WalkEntry& leaf) {
-    const uint64_t raw = leaf.entry.raw() & pte::kFrameMask;
-    const uint64_t base = raw >> LevelShift(kMode, leaf.level)
-                                     << LevelShift(kMode, leaf.level);
-    if (kMode == PagingMode::k2Level && leaf.level == 2) {
+  template <int kLevel>
+  static MachineAddr PageBaseOf(Pte leaf) {
+    constexpr int kShift = LevelShift(kMode, kLevel);
+    const uint64_t raw = leaf.raw() & pte::kFrameMask;
+    const uint64_t base = raw >> kShift << kShift;
+    if constexpr (kMode == PagingMode::k2Level && kLevel == 2) {
       // PSE-36: bits 20:13 are address bits 39:32.
       return MachineAddr(base | (raw >> 13 & 0xff) << 32);
     }
     return MachineAddr(base);
   }
 
-  Step FailStep(uint32_t why) {
-    Fail(why);
-    return Step::kFault;
-  }
   void Fail(uint32_t why) {
-    Finish();
+    ChargeWalk();
     result_.error_code = why | context_.rules.ErrorBitsOf(access_);
   }
 
-  // Charges what a walk takes whatever its outcome.
-  void Finish() {
+  // What a walk takes whatever its outcome.
+  void ChargeWalk() {
     if constexpr (!kProbe) {
       walker_.clock_.Charge(CostEvent::kWalkOverhead);
       walker_.counters_.Add(Counter::kPageWalks);
@@ -191,6 +190,7 @@ class PageWalker::ModeWalk {
   }
 
   const PageWalker& walker_;
+  TableFinder* const finder_;  // null for a probe
   const PagingContext& context_;
   const Access& access_;
   WalkResult& result_;
@@ -199,39 +199,41 @@ class PageWalker::ModeWalk {
 };
 
 template <bool kProbe>
-WalkResult PageWalker::WalkInMode(const PagingContext& context,
-                                  const Access& access,
-                                  const WalkStart& start) const {
-  WalkResult result;
+void PageWalker::WalkInMode(TableFinder* finder, const PagingContext& context,
+                            const Access& access, const WalkStart& start,
+                            WalkResult& result) const {
   switch (context.mode) {
     case PagingMode::k2Level:
-      ModeWalk<PagingMode::k2Level, kProbe>(*this, context, access, result)
+      return ModeWalk<PagingMode::k2Level, kProbe>(*this, finder, context,
+                                                   access, result)
           .Run(start);
-      break;
     case PagingMode::kPae:
-      ModeWalk<PagingMode::kPae, kProbe>(*this, context, access, result)
+      return ModeWalk<PagingMode::kPae, kProbe>(*this, finder, context, access,
+                                                result)
           .Run(start);
-      break;
     case PagingMode::k4Level:
-      ModeWalk<PagingMode::k4Level, kProbe>(*this, context, access, result)
+      return ModeWalk<PagingMode::k4Level, kProbe>(*this, finder, context,
+                                                   access, result)
           .Run(start);
-      break;
     case PagingMode::k5Level:
-      ModeWalk<PagingMode::k5Level, kProbe>(*this, context, access, result)
+      return ModeWalk<PagingMode::k5Level, kProbe>(*this, finder, context,
+                                                   access, result)
           .Run(start);
-      break;
   }
-  return result;
 }
 
 WalkResult PageWalker::Walk(const PagingContext& context, const Access& access,
                             const WalkStart& start) {
-  return WalkInMode<false>(context, access, start);
+  WalkResult result;
+  WalkInMode<false>(&finder_, context, access, start, result);
+  return result;
 }
 
 WalkResult PageWalker::Probe(const PagingContext& context,
                              const Access& access) const {
-  return WalkInMode<true>(context, access, context.StartAtRoot());
+  WalkResult result;
+  WalkInMode<true>(nullptr, context, access, context.StartAtRoot(), result);
+  return result;
 }
 
 }  // namespace xmmu

@@ -25,6 +25,9 @@
 namespace xmmu {
 
 class PhysMemory {
+  static constexpr int kWordsPerFrame = 512;
+  using Words = std::array<uint64_t, kWordsPerFrame>;
+
  public:
   PhysMemory() = default;
   PhysMemory(const PhysMemory&) = delete;
@@ -41,9 +44,37 @@ class PhysMemory {
   void Write64(MachineAddr addr, uint64_t value);
   void Write32(MachineAddr addr, uint32_t value);
 
+  // A handle on a frame for a reader that comes back to it: it sees every later
+  // write, and stays good as long as this object. Null for a frame of a 2 MiB
+  // range that was never written to.
+  class Frame {
+    friend class PhysMemory;
+    std::unique_ptr<Words> words;
+    uint64_t token = 0;
+  };
+  const Frame* FindFrame(Mfn mfn) const {
+    const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
+    if (ABSL_PREDICT_FALSE(top >= top_.size() || top_[top] == nullptr)) {
+      return nullptr;
+    }
+    const Chunk* chunk =
+        (*top_[top])[(mfn.value() >> kChunkBits) & ((1u << kMidBits) - 1)]
+            .get();
+    if (chunk == nullptr) return nullptr;
+    return &(*chunk)[mfn.value() & ((1u << kChunkBits) - 1)];
+  }
+  // The word at the offset of `addr` in a frame.
+  static uint64_t Read64(const Frame& frame, MachineAddr addr) {
+    return frame.words == nullptr ? 0 : (*frame.words)[WordIndex(addr)];
+  }
+
   // An entry of 4 or 8 bytes.
   uint64_t ReadEntry(MachineAddr addr, int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
+  }
+  static uint64_t ReadEntry(const Frame& frame, MachineAddr addr, int bytes) {
+    const uint64_t word = Read64(frame, WordBase(addr));
+    return bytes == 8 ? word : static_cast<uint32_t>(word >> HalfShift(addr));
   }
   void WriteEntry(MachineAddr addr, int bytes, uint64_t value);
 
@@ -67,15 +98,9 @@ class PhysMemory {
   uint64_t host_bytes() const { return host_bytes_; }
 
  private:
-  static constexpr int kWordsPerFrame = 512;
   static constexpr int kChunkBits = 9;  // frames a chunk: 2 MiB
   static constexpr int kMidBits = 12;   // chunks a mid node: 8 GiB
 
-  using Words = std::array<uint64_t, kWordsPerFrame>;
-  struct Frame {
-    std::unique_ptr<Words> words;
-    uint64_t token = 0;
-  };
   using Chunk = std::array<Frame, size_t{1} << kChunkBits>;
   using Mid = std::array<std::unique_ptr<Chunk>, size_t{1} << kMidBits>;
 
@@ -89,17 +114,6 @@ class PhysMemory {
     return static_cast<int>(addr.value() & 4) * 8;
   }
 
-  const Frame* FindFrame(Mfn mfn) const {
-    const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
-    if (ABSL_PREDICT_FALSE(top >= top_.size() || top_[top] == nullptr)) {
-      return nullptr;
-    }
-    const Chunk* chunk =
-        (*top_[top])[(mfn.value() >> kChunkBits) & ((1u << kMidBits) - 1)]
-            .get();
-    if (chunk == nullptr) return nullptr;
-    return &(*chunk)[mfn.value() & ((1u << kChunkBits) - 1)];
-  }
   const Words* FindWords(MachineAddr addr) const {
     const Frame* frame = FindFrame(FrameOf(addr));
     return frame == nullptr ? nullptr : frame->words.get();

@@ -72,9 +72,9 @@ uint64_t PdpteReservedBits(const CpuFeatures& features);
 
 // An entry that a walk used.
 struct WalkEntry {
-  int level = 0;
-  MachineAddr addr;    // of the entry
-  Pte entry;           // as the walk left it
+  MachineAddr addr;  // of the entry
+  Pte entry;         // as the walk left it
+  uint8_t level = 0;
   uint8_t rights = 0;  // accumulated down to and with it
 };
 
@@ -84,6 +84,31 @@ struct WalkResult {
   bool ok = false;
   uint32_t error_code = 0;  // if !ok
   TlbEntry translation;     // if ok; kDirty as memory has it after the walk
+};
+
+// Where the host keeps the tables that walks have gone through of late, so that
+// a walk need not wait for one level before it finds the next. No model of any
+// hardware: what it says is always true, and no result depends on it.
+class TableFinder {
+ public:
+  // The frame `mfn`, which holds the table of `level` for linear addresses of
+  // the given `region`; null if nothing was ever written near it.
+  const PhysMemory::Frame* Find(const PhysMemory& memory, int level,
+                                uint64_t region, Mfn mfn) {
+    Table& table = tables_[static_cast<size_t>(level)][region % kTables];
+    if (table.mfn != mfn || table.frame == nullptr) {
+      table = {mfn, memory.FindFrame(mfn)};
+    }
+    return table.frame;
+  }
+
+ private:
+  static constexpr size_t kTables = 16;
+  struct Table {
+    Mfn mfn = kInvalidMfn;
+    const PhysMemory::Frame* frame = nullptr;
+  };
+  std::array<std::array<Table, kTables>, 6> tables_{};
 };
 
 class PageWalker {
@@ -111,9 +136,11 @@ class PageWalker {
   template <PagingMode kMode, bool kProbe>
   class ModeWalk;
   template <bool kProbe>
-  WalkResult WalkInMode(const PagingContext& context, const Access& access,
-                        const WalkStart& start) const;
+  void WalkInMode(TableFinder* finder, const PagingContext& context,
+                  const Access& access, const WalkStart& start,
+                  WalkResult& result) const;
 
+  TableFinder finder_;
   PhysMemory& memory_;
   MemoryHierarchy* hierarchy_;
   CycleClock& clock_;
