@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds xmmu-compare and runs a recorded shell pipeline under four strategies
-# on the machine of the time. Works from a fresh Debian 12 on. Arguments, if
+# Builds xmmu-compare and runs a recorded shell pipeline under each strategy of
+# the time, with and without pinning, on a machine of the time. Works from a fresh Debian 12 on. Arguments, if
 # any, go to xmmu-compare instead: examples/compare.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,8 +11,10 @@ cmake --preset compare >/dev/null
 cmake --build --preset compare -j "$(nproc)"
 
 if (($# == 0)); then
-  traces=(examples/traces/*pipeline*)
-  set -- --machine=xeon-2003 --levels=3 \
-    --policies=native,pinning,unpinned,trap-and-emulate "${traces[0]}"
+  # The first recording of examples/traces/, all the logs of its processes.
+  traces=(examples/traces/*.gz)
+  first=${traces[0]%.*.gz}
+  set -- "$first".*.gz --machine=xeon-2003 --levels=3 \
+    --policies=native,pinning,trap-and-emulate
 fi
 exec build/compare/examples/xmmu-compare "$@"
