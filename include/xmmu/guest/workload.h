@@ -71,9 +71,9 @@ struct GuestOp {
   GuestOpKind kind = GuestOpKind::kLoad;
   uint8_t rights = 0;  // MapRights
   Backing backing = Backing::kAnonymous;
-  VirtAddr va;
+  VirtAddr va = {};
   uint64_t length = 0;       // bytes
-  VirtAddr target;           // kRemap
+  VirtAddr target = {};      // kRemap
   uint64_t new_length = 0;   // bytes, kRemap
   TaskId child = 0;          // kFork, kVfork, kWait
   uint32_t file = 0;         // identity of the file, kMap
