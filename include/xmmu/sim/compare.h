@@ -1,0 +1,79 @@
+#ifndef XMMU_SIM_COMPARE_H_
+#define XMMU_SIM_COMPARE_H_
+
+// Several strategies, head to head, on the same guest, workload and machine:
+// one Simulator after the other, so that memory use does not grow with rows.
+//
+// Single-threaded.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "xmmu/guest/workload.h"
+#include "xmmu/sim/options.h"
+#include "xmmu/sim/report.h"
+
+namespace xmmu {
+
+// A strategy to compare: a built-in one by its name, or your own with `make`.
+struct PolicyChoice {
+  std::string name;
+  PolicyFactory make = {};
+};
+
+struct ComparisonOptions {
+  // What all rows share; policy, custom_policy, guest_ops and pin of it are not
+  // read. With a machine of its own it must outlive the comparison.
+  SimulatorOptions base;
+
+  // The strategies, in row order.
+  std::vector<PolicyChoice> policies = {
+      {"native", {}}, {"pinning", {}}, {"trap-and-emulate", {}}};
+
+  // How paravirtual guests issue page-table writes: a row for each. Empty: each
+  // strategy's default. A guest with nothing to ask of a hypervisor has one row
+  // whatever is here.
+  std::vector<GuestOps> guest_ops;
+
+  // When paravirtual guests pin: a row for each. Empty: each strategy's
+  // default, and for "pinning" also kNever, which is what pinning is judged by.
+  std::vector<PinWhen> pins;
+
+  // What cannot run is left out, with a line in Comparison::left_out, instead
+  // of being an error. Among several guest_ops, those that a strategy cannot
+  // run with are left out in any case.
+  bool leave_out_unsupported = false;
+};
+
+struct ComparisonPlan {
+  std::vector<SimulatorOptions> rows;
+  std::vector<std::string> left_out;  // "NAME: why"
+};
+
+// The rows that `options` ask for. Runs nothing.
+// Errors: InvalidArgument for an unknown name; what Policy::Abi and
+// CheckGuestOptions say of a row that cannot run; InvalidArgument if no row is
+// left.
+absl::StatusOr<ComparisonPlan> PlanComparison(const ComparisonOptions& options);
+
+// Makes the workload anew for each row, always the same.
+using WorkloadFactory = std::function<absl::StatusOr<std::unique_ptr<Workload>>(
+    const SimulatorOptions& row)>;
+
+// Runs all rows of `plan`, which share what ComparisonOptions::base says.
+// Errors: those of the factory, of Simulator::Create and of Simulator::Run, the
+// last two with the row's name in front unless they are about the workload
+// itself; Internal, naming the rows, if what the guest saw differs.
+absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
+                                         const WorkloadFactory& workload);
+
+// Both.
+absl::StatusOr<Comparison> Compare(const ComparisonOptions& options,
+                                   const WorkloadFactory& workload);
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_COMPARE_H_

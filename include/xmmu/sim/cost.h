@@ -1,0 +1,57 @@
+#ifndef XMMU_SIM_COST_H_
+#define XMMU_SIM_COST_H_
+
+// What a piece of work took: how often each CostEvent was charged and each
+// event counted, added up over all CPUs of a host. Two snapshots subtract to
+// what happened between them. Taking one charges nothing.
+//
+// Plain values; any thread.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "xmmu/base/counters.h"
+#include "xmmu/base/cycles.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+struct Cost {
+  // Cycles charged, of all CPUs; the sum of `by_component`.
+  Cycles cycles;
+  // Simulated time of the CPU that is furthest ahead, idle time included.
+  Cycles elapsed;
+  std::array<Cycles, kComponentCount> by_component{};
+  CostTally tally{};
+  Counters counters;
+
+  Cycles component(Component component) const {
+    return by_component[static_cast<size_t>(component)];
+  }
+  uint64_t count(CostEvent event) const {
+    return tally[static_cast<size_t>(event)];
+  }
+  uint64_t count(Counter counter) const { return counters[counter]; }
+
+  // What it took since `earlier`, a snapshot of the same host.
+  Cost operator-(const Cost& earlier) const;
+  bool operator==(const Cost&) const = default;
+};
+
+// Everything charged and counted on the CPUs of `host` so far.
+Cost CostOf(const Host& host);
+
+// The share, 0 to 1, of the cycles of `cost` whose constants in `model` are
+// remembered or estimated (IsEstimate), rounded to six decimals; 0 of no
+// cycles. REQUIRES: `cost` was charged at the prices of `model`.
+double EstimatedShare(const Cost& cost, const MachineModel& model);
+
+// One line: cycles, then each component and counter that is not zero.
+std::string ToString(const Cost& cost);
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_COST_H_

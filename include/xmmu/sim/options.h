@@ -1,0 +1,80 @@
+#ifndef XMMU_SIM_OPTIONS_H_
+#define XMMU_SIM_OPTIONS_H_
+
+// What one simulation is made of: a machine, a paging mode, a guest and the
+// strategy that virtualizes its memory. Every field has a default, so that a
+// test or an experiment names only what it is about.
+//
+// Plain values; any thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/paging_mode.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+struct SimulatorOptions {
+  // Preset of the machine, see Machines(). The default is the machine of the
+  // first Xen paper.
+  std::string machine = "xeon-2003";
+
+  // A machine of your own; wins over `machine`. Copied. Its costs should say
+  // where they are from.
+  const MachineModel* custom_machine = nullptr;
+
+  // Paging mode of the guest, and so of the hypervisor. A mode that the machine
+  // has not is simulated all the same, with the machine's costs and geometry,
+  // and reports say that it is hypothetical.
+  PagingMode mode = PagingMode::kPae;
+
+  // vCPUs of the guest, each on a CPU of its own; 1 to 64.
+  int vcpus = 1;
+
+  // Whether page-table entries, or all data, go through the caches.
+  MemoryTiming timing = MemoryTiming::kPteCaches;
+
+  // Memory of the guest in bytes, a multiple of 4 KiB. The default (assumed) is
+  // what SOSP'03 gave its guests. A 32-bit guest kernel maps all of its memory
+  // and takes about 800 MiB at most; GuestKernel::Boot says so.
+  uint64_t guest_memory_bytes = uint64_t{512} << 20;
+
+  // The strategy, see Policies().
+  std::string policy = "pinning";
+
+  // A strategy of your own; wins over `policy`. Its name() goes into reports:
+  // letters, digits, '.', '_', '-' and '+'.
+  PolicyFactory custom_policy = {};
+
+  // The guest kernel. What is not set is what the Linux of the time did, see
+  // DefaultGuestOptions().
+  std::optional<GuestOps> guest_ops = std::nullopt;
+  std::optional<PinWhen> pin = std::nullopt;
+  std::optional<uint64_t> quantum_ops = std::nullopt;
+  std::optional<int> fault_around_pages = std::nullopt;
+};
+
+// The machine that `options` name, with the features that `options.mode` needs.
+// Errors: InvalidArgument with the names of all presets.
+absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
+
+// Whether the machine itself, as it was built, has `mode`.
+bool HasMode(const MachineModel& model, PagingMode mode);
+
+// "flat", "pte-caches", "all-caches".
+std::string_view MemoryTimingName(MemoryTiming timing);
+std::string_view MemoryTimingHelp(MemoryTiming timing);
+std::optional<MemoryTiming> ParseMemoryTiming(std::string_view name);
+std::span<const MemoryTiming> AllMemoryTimings();
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_OPTIONS_H_

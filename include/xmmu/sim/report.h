@@ -1,0 +1,101 @@
+#ifndef XMMU_SIM_REPORT_H_
+#define XMMU_SIM_REPORT_H_
+
+// What simulations are reported as: a row for each, and several rows over the
+// same workload side by side, as a table to read, JSON or CSV. Reports are
+// values; formatting them is deterministic and charges nothing.
+//
+// Plain values; any thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/machine/paging_mode.h"
+#include "xmmu/sim/cost.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+// One simulation.
+struct ReportRow {
+  std::string policy;
+  // Whether the guest asks a hypervisor at all; if not, `pin` means nothing and
+  // is reported as "-".
+  bool paravirtual = false;
+  GuestOps guest_ops = GuestOps::kStores;
+  PinWhen pin = PinWhen::kLate;
+
+  // Cycles, components, tallies and counters since the boot, over all CPUs.
+  Cost cost;
+
+  // Guest memory in use as page tables at the peak, in bytes. Differs between
+  // policies where the ABI asks for more tables (a user root, a kernel L2).
+  uint64_t page_table_bytes = 0;
+
+  // Memory that the strategy takes on the hypervisor's side and bare hardware
+  // would not, in bytes: frames allocated to it at the peak (shadows,
+  // snapshots, nested tables), plus Policy::BookkeepingBytes() at the end. Not
+  // in it: what any Xen has whatever the strategy (its frame table, its
+  // machine-to-physical map), and the guest's own page tables.
+  uint64_t memory_overhead_bytes = 0;
+
+  // Share of the cycles that rests on estimated constants, see EstimatedShare.
+  double estimated_share = 0;
+
+  // See GuestKernel::digest().
+  uint64_t guest_digest = 0;
+};
+
+// "pinning/queue/late", or "native".
+std::string RowLabel(const ReportRow& row);
+// "late", or "-" where there is nothing to pin.
+std::string_view PinCell(const ReportRow& row);
+
+// Rows over the same workload, guest and machine.
+struct Comparison {
+  std::string version;  // of xmmu
+  std::string machine;
+  std::string machine_description;
+  // The machine has no such paging mode; its costs and geometry were used as
+  // if.
+  bool hypothetical = false;
+  PagingMode mode = PagingMode::kPae;
+  int vcpus = 1;
+  MemoryTiming timing = MemoryTiming::kPteCaches;
+  uint64_t guest_memory_bytes = 0;
+  uint64_t quantum_ops = 0;
+  int fault_around_pages = 1;
+  std::string workload;
+  std::vector<std::string> left_out;  // policies left out, each with the reason
+  std::vector<ReportRow> rows;
+};
+
+// Whether all rows have one digest, as they must.
+bool DigestsAgree(const Comparison& comparison);
+
+enum class ReportFormat : uint8_t { kTable, kJson, kCsv };
+
+// "table", "json", "csv".
+std::string_view ReportFormatName(ReportFormat format);
+std::optional<ReportFormat> ParseReportFormat(std::string_view name);
+std::span<const ReportFormat> AllReportFormats();
+
+// The whole report, ending in a newline.
+//   kTable  for people; at most about 120 columns
+//   kJson   one object; cycles_by_component has every component and adds up to
+//           cycles; counters has every counter; the digest is 16 hex digits
+//   kCsv    a header and a line a row, cycles of a component as cycles_<name>;
+//           no cell holds a comma or a quote, so the workload is not in it
+std::string FormatReport(const Comparison& comparison, ReportFormat format);
+
+// Version of the library, e.g. "0.1.0".
+std::string_view Version();
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_REPORT_H_

@@ -1,0 +1,70 @@
+#ifndef XMMU_SIM_SIMULATOR_H_
+#define XMMU_SIM_SIMULATOR_H_
+
+// One simulation: a host, a policy, a domain and a booted guest kernel, built
+// from SimulatorOptions and owned by the Simulator.
+//
+// Booting is no part of any figure: cost() and Run() count from the end of the
+// boot, at which all CPUs have the same time.
+//
+// Single-threaded; one simulator a thread, any number of threads.
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "xmmu/guest/guest_kernel.h"
+#include "xmmu/guest/workload.h"
+#include "xmmu/policy/policy.h"
+#include "xmmu/sim/cost.h"
+#include "xmmu/sim/options.h"
+#include "xmmu/sim/report.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+class Simulator {
+ public:
+  // Errors: InvalidArgument for an unknown machine or policy or an option out
+  // of range, with what would do; Unimplemented for a paging mode the policy
+  // has no guests of; otherwise those of GuestKernel::Boot.
+  static absl::StatusOr<std::unique_ptr<Simulator>> Create(
+      const SimulatorOptions& options);
+
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+
+  // Runs the whole of `workload` and reports everything since the boot.
+  // Errors: those of GuestKernel::Run.
+  absl::StatusOr<ReportRow> Run(Workload& workload);
+
+  // The row of a report as of now, since the boot.
+  ReportRow Row() const;
+
+  // What has been charged and counted since the boot, on all CPUs.
+  Cost cost() const { return CostOf(host_) - boot_; }
+
+  const SimulatorOptions& options() const { return options_; }
+  // The machine simulated, with the features that the paging mode needs.
+  const MachineModel& machine() const { return machine_; }
+  Host& host() { return host_; }
+  Policy& policy() { return *policy_; }
+  Domain& domain() { return *domain_; }
+  GuestKernel& guest() { return *guest_; }
+
+ private:
+  Simulator(const SimulatorOptions& options, const MachineModel& machine);
+  absl::Status Boot();
+  absl::Status MakePolicy();
+
+  const SimulatorOptions options_;
+  const MachineModel machine_;
+  Host host_;
+  std::unique_ptr<Policy> policy_;
+  Domain* domain_ = nullptr;
+  std::unique_ptr<GuestKernel> guest_;
+  Cost boot_;  // what the boot took
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_SIMULATOR_H_

@@ -1,0 +1,207 @@
+#include "xmmu/sim/compare.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "sim/text.h"
+#include "xmmu/sim/simulator.h"
+
+namespace xmmu {
+namespace {
+
+absl::Status WithPrefix(std::string_view prefix, const absl::Status& status) {
+  return absl::Status(status.code(),
+                      absl::StrCat(Abs(prefix), ": ", status.message()));
+}
+
+// Adds the rows of one strategy after the other to a plan.
+class Planner {
+ public:
+  explicit Planner(const ComparisonOptions& options) : options_(options) {}
+
+  absl::Status Add(const PolicyChoice& choice) {
+    SimulatorOptions row = options_.base;
+    row.policy = choice.name;
+    row.custom_policy = choice.make;
+    row.guest_ops.reset();
+    row.pin.reset();
+    const absl::StatusOr<GuestAbi> abi = AbiOf(row);
+    if (!abi.ok()) {
+      const bool unsupported = absl::IsUnimplemented(abi.status());
+      return unsupported ? LeaveOut(row.policy, abi.status()) : abi.status();
+    }
+    if (!abi->paravirtual) {
+      row.guest_ops = GuestOps::kStores;
+      plan_.rows.push_back(row);
+      return absl::OkStatus();
+    }
+    return AddParavirtual(row, *abi);
+  }
+
+  absl::StatusOr<ComparisonPlan> Finish() && {
+    if (!plan_.rows.empty()) return std::move(plan_);
+    std::string message = "no policy to run";
+    if (!plan_.left_out.empty()) {
+      message += "; left out: " + absl::StrJoin(plan_.left_out, "; ");
+    }
+    return absl::InvalidArgumentError(message);
+  }
+
+ private:
+  // What a guest would find, asked of a policy made on a host of its own.
+  static absl::StatusOr<GuestAbi> AbiOf(SimulatorOptions& row) {
+    const absl::StatusOr<MachineModel> machine = MachineOf(row);
+    if (!machine.ok()) return machine.status();
+    Host host(*machine, HostOptions());
+    std::unique_ptr<Policy> policy;
+    if (row.custom_policy) {
+      policy = row.custom_policy(host);
+    } else if (const PolicyEntry* entry = FindPolicy(row.policy)) {
+      policy = entry->make(host);
+    }
+    if (policy == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "no policy '", row.policy, "'; there are ",
+          NamesOf(Policies(), [](const PolicyEntry& e) { return e.name; })));
+    }
+    row.policy = std::string(policy->name());
+    return policy->Abi(row.mode);
+  }
+
+  absl::Status AddParavirtual(SimulatorOptions row, const GuestAbi& abi) {
+    const GuestOptions defaults = DefaultGuestOptions(abi, row.mode);
+    std::vector<GuestOps> all_ops = options_.guest_ops;
+    if (all_ops.empty()) all_ops = {defaults.ops};
+    const std::vector<PinWhen> pins = PinsOf(row.policy, defaults);
+    for (GuestOps ops : all_ops) {
+      GuestOptions guest = defaults;
+      guest.ops = ops;
+      if (absl::Status ok = CheckGuestOptions(abi, guest); !ok.ok()) {
+        const std::string name =
+            absl::StrCat(row.policy, " with ", Abs(GuestOpsName(ops)));
+        if (absl::Status left = LeaveOutOps(name, ok); !left.ok()) return left;
+        continue;
+      }
+      row.guest_ops = ops;
+      for (PinWhen pin : pins) {
+        row.pin = pin;
+        plan_.rows.push_back(row);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<PinWhen> PinsOf(std::string_view policy,
+                              const GuestOptions& defaults) const {
+    if (!options_.pins.empty()) return options_.pins;
+    if (policy == "pinning" && defaults.pin != PinWhen::kNever) {
+      return {defaults.pin, PinWhen::kNever};
+    }
+    return {defaults.pin};
+  }
+
+  absl::Status LeaveOut(const std::string& name, const absl::Status& why) {
+    if (!options_.leave_out_unsupported) return WithPrefix(name, why);
+    plan_.left_out.push_back(absl::StrCat(name, ": ", why.message()));
+    return absl::OkStatus();
+  }
+
+  absl::Status LeaveOutOps(const std::string& name, const absl::Status& why) {
+    if (options_.guest_ops.size() <= 1) return LeaveOut(name, why);
+    plan_.left_out.push_back(absl::StrCat(name, ": ", why.message()));
+    return absl::OkStatus();
+  }
+
+  const ComparisonOptions& options_;
+  ComparisonPlan plan_;
+};
+
+std::string LabelOf(const SimulatorOptions& row) {
+  if (!row.pin.has_value()) return row.policy;
+  return absl::StrCat(
+      row.policy, "/",
+      row.guest_ops.has_value() ? Abs(GuestOpsName(*row.guest_ops)) : "", "/",
+      Abs(PinWhenName(*row.pin)));
+}
+
+void Describe(const Simulator& simulator, const GuestOptions& guest,
+              Comparison& comparison) {
+  const SimulatorOptions& options = simulator.options();
+  comparison.version = std::string(Version());
+  comparison.machine = std::string(simulator.machine().name);
+  comparison.machine_description = std::string(simulator.machine().description);
+  const MachineModel* own = options.custom_machine;
+  if (own == nullptr) own = FindMachine(options.machine);
+  comparison.hypothetical = !HasMode(*own, options.mode);
+  comparison.mode = options.mode;
+  comparison.vcpus = options.vcpus;
+  comparison.timing = options.timing;
+  comparison.guest_memory_bytes = options.guest_memory_bytes;
+  comparison.quantum_ops = guest.quantum_ops;
+  comparison.fault_around_pages = guest.fault_around_pages;
+}
+
+absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,
+                    Comparison& comparison) {
+  absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
+  if (!workload.ok()) return workload.status();
+  absl::StatusOr<std::unique_ptr<Simulator>> simulator = Simulator::Create(row);
+  if (!simulator.ok()) return WithPrefix(LabelOf(row), simulator.status());
+  absl::StatusOr<ReportRow> result = (*simulator)->Run(**workload);
+  if (absl::IsInvalidArgument(result.status())) return result.status();
+  if (!result.ok()) return WithPrefix(LabelOf(row), result.status());
+  if (comparison.rows.empty()) {
+    comparison.workload = (*workload)->name();
+    Describe(**simulator, (*simulator)->guest().options(), comparison);
+  }
+  comparison.rows.push_back(*std::move(result));
+  return absl::OkStatus();
+}
+
+absl::Status CheckDigests(const Comparison& comparison) {
+  if (DigestsAgree(comparison)) return absl::OkStatus();
+  const ReportRow& first = comparison.rows.front();
+  std::vector<std::string> others;
+  for (const ReportRow& row : comparison.rows) {
+    if (row.guest_digest != first.guest_digest) others.push_back(RowLabel(row));
+  }
+  return absl::InternalError(
+      absl::StrCat("the guest did not see the same under ", RowLabel(first),
+                   " and under ", absl::StrJoin(others, ", ")));
+}
+
+}  // namespace
+
+absl::StatusOr<ComparisonPlan> PlanComparison(
+    const ComparisonOptions& options) {
+  Planner planner(options);
+  for (const PolicyChoice& choice : options.policies) {
+    if (absl::Status ok = planner.Add(choice); !ok.ok()) return ok;
+  }
+  return std::move(planner).Finish();
+}
+
+absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
+                                         const WorkloadFactory& workload) {
+  Comparison comparison;
+  comparison.left_out = plan.left_out;
+  for (const SimulatorOptions& row : plan.rows) {
+    if (absl::Status ok = RunRow(row, workload, comparison); !ok.ok()) {
+      return ok;
+    }
+  }
+  if (absl::Status ok = CheckDigests(comparison); !ok.ok()) return ok;
+  return comparison;
+}
+
+absl::StatusOr<Comparison> Compare(const ComparisonOptions& options,
+                                   const WorkloadFactory& workload) {
+  absl::StatusOr<ComparisonPlan> plan = PlanComparison(options);
+  if (!plan.ok()) return plan.status();
+  return RunComparison(*plan, workload);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,69 @@
+#include "xmmu/sim/options.h"
+
+#include <array>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "sim/text.h"
+
+namespace xmmu {
+namespace {
+
+constexpr std::array kTimings = {MemoryTiming::kFlat, MemoryTiming::kPteCaches,
+                                 MemoryTiming::kAllCaches};
+
+}  // namespace
+
+bool HasMode(const MachineModel& model, PagingMode mode) {
+  if (mode == PagingMode::k5Level) return model.features.la57;
+  return mode != PagingMode::k4Level || model.features.long_mode;
+}
+
+absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
+  const MachineModel* model = options.custom_machine;
+  if (model == nullptr) model = FindMachine(options.machine);
+  if (model == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "no machine '", options.machine, "'; there are ",
+        NamesOf(Machines(), [](const MachineModel* m) { return m->name; })));
+  }
+  MachineModel machine = *model;
+  if (LevelCount(options.mode) >= 4) machine.features.long_mode = true;
+  if (options.mode == PagingMode::k5Level) machine.features.la57 = true;
+  return machine;
+}
+
+std::string_view MemoryTimingName(MemoryTiming timing) {
+  switch (timing) {
+    case MemoryTiming::kFlat:
+      return "flat";
+    case MemoryTiming::kPteCaches:
+      return "pte-caches";
+    case MemoryTiming::kAllCaches:
+      return "all-caches";
+  }
+  return "";
+}
+
+std::string_view MemoryTimingHelp(MemoryTiming timing) {
+  switch (timing) {
+    case MemoryTiming::kFlat:
+      return "every load of a page-table entry takes the same";
+    case MemoryTiming::kPteCaches:
+      return "loads of page-table entries go through the caches";
+    case MemoryTiming::kAllCaches:
+      return "entry loads and the program's data go through the caches";
+  }
+  return "";
+}
+
+std::optional<MemoryTiming> ParseMemoryTiming(std::string_view name) {
+  for (MemoryTiming timing : kTimings) {
+    if (MemoryTimingName(timing) == name) return timing;
+  }
+  return std::nullopt;
+}
+
+std::span<const MemoryTiming> AllMemoryTimings() { return kTimings; }
+
+}  // namespace xmmu

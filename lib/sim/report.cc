@@ -1,0 +1,75 @@
+#include "xmmu/sim/report.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "sim/report_formats.h"
+#include "sim/text.h"
+
+namespace xmmu {
+namespace {
+
+constexpr std::array kFormats = {ReportFormat::kTable, ReportFormat::kJson,
+                                 ReportFormat::kCsv};
+
+}  // namespace
+
+std::string RowLabel(const ReportRow& row) {
+  if (!row.paravirtual) return row.policy;
+  return absl::StrCat(row.policy, "/", Abs(GuestOpsName(row.guest_ops)), "/",
+                      Abs(PinCell(row)));
+}
+
+std::string_view PinCell(const ReportRow& row) {
+  return row.paravirtual ? PinWhenName(row.pin) : "-";
+}
+
+bool DigestsAgree(const Comparison& comparison) {
+  return std::all_of(comparison.rows.begin(), comparison.rows.end(),
+                     [&](const ReportRow& row) {
+                       return row.guest_digest ==
+                              comparison.rows.front().guest_digest;
+                     });
+}
+
+std::string_view ReportFormatName(ReportFormat format) {
+  switch (format) {
+    case ReportFormat::kTable:
+      return "table";
+    case ReportFormat::kJson:
+      return "json";
+    case ReportFormat::kCsv:
+      return "csv";
+  }
+  return "";
+}
+
+std::optional<ReportFormat> ParseReportFormat(std::string_view name) {
+  for (ReportFormat format : kFormats) {
+    if (ReportFormatName(format) == name) return format;
+  }
+  return std::nullopt;
+}
+
+std::span<const ReportFormat> AllReportFormats() { return kFormats; }
+
+std::string FormatReport(const Comparison& comparison, ReportFormat format) {
+  switch (format) {
+    case ReportFormat::kTable:
+      return FormatTable(comparison);
+    case ReportFormat::kJson:
+      return FormatJson(comparison);
+    case ReportFormat::kCsv:
+      return FormatCsv(comparison);
+  }
+  return "";
+}
+
+std::string DigestText(uint64_t digest) {
+  return absl::StrCat(absl::Hex(digest, absl::kZeroPad16));
+}
+
+std::string_view Version() { return XMMU_VERSION; }
+
+}  // namespace xmmu

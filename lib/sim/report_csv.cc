@@ -1,0 +1,72 @@
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "sim/report_formats.h"
+#include "sim/text.h"
+#include "xmmu/base/check.h"
+#include "xmmu/sim/options.h"
+
+namespace xmmu {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+std::string Line(const Cells& cells) {
+  for (const std::string& cell : cells) {
+    XMMU_CHECK(cell.find_first_of(",\"\r\n") == std::string::npos);
+  }
+  return absl::StrJoin(cells, ",") + "\n";
+}
+
+Cells Header() {
+  Cells cells = {"machine",   "levels", "vcpus",  "timing",        "policy",
+                 "guest_ops", "pin",    "cycles", "elapsed_cycles"};
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    cells.push_back(
+        absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
+  }
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    cells.emplace_back(CounterName(static_cast<Counter>(i)));
+  }
+  cells.insert(cells.end(), {"page_table_bytes", "memory_overhead_bytes",
+                             "estimated_share", "guest_digest"});
+  return cells;
+}
+
+Cells RowOf(const Comparison& comparison, const ReportRow& row) {
+  Cells cells = {comparison.machine,
+                 absl::StrCat(LevelCount(comparison.mode)),
+                 absl::StrCat(comparison.vcpus),
+                 std::string(MemoryTimingName(comparison.timing)),
+                 row.policy,
+                 std::string(GuestOpsName(row.guest_ops)),
+                 std::string(PinCell(row)),
+                 absl::StrCat(row.cost.cycles.count()),
+                 absl::StrCat(row.cost.elapsed.count())};
+  for (Cycles cycles : row.cost.by_component) {
+    cells.push_back(absl::StrCat(cycles.count()));
+  }
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    cells.push_back(absl::StrCat(row.cost.counters[static_cast<Counter>(i)]));
+  }
+  cells.push_back(absl::StrCat(row.page_table_bytes));
+  cells.push_back(absl::StrCat(row.memory_overhead_bytes));
+  cells.push_back(absl::StrFormat("%.6f", row.estimated_share));
+  cells.push_back(DigestText(row.guest_digest));
+  return cells;
+}
+
+}  // namespace
+
+std::string FormatCsv(const Comparison& comparison) {
+  std::string text = Line(Header());
+  for (const ReportRow& row : comparison.rows) {
+    text += Line(RowOf(comparison, row));
+  }
+  return text;
+}
+
+}  // namespace xmmu

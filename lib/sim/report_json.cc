@@ -1,0 +1,69 @@
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sim/report_formats.h"
+#include "xmmu/sim/options.h"
+
+namespace xmmu {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ComponentsOf(const Cost& cost) {
+  Json components = Json::object();
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    components[std::string(ComponentName(static_cast<Component>(i)))] =
+        cost.by_component[i].count();
+  }
+  return components;
+}
+
+Json CountersOf(const Cost& cost) {
+  Json counters = Json::object();
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    const auto counter = static_cast<Counter>(i);
+    counters[std::string(CounterName(counter))] = cost.counters[counter];
+  }
+  return counters;
+}
+
+Json RowOf(const ReportRow& row) {
+  Json json;
+  json["policy"] = row.policy;
+  json["guest_ops"] = std::string(GuestOpsName(row.guest_ops));
+  json["pin"] = std::string(PinCell(row));
+  json["cycles"] = row.cost.cycles.count();
+  json["elapsed_cycles"] = row.cost.elapsed.count();
+  json["cycles_by_component"] = ComponentsOf(row.cost);
+  json["counters"] = CountersOf(row.cost);
+  json["page_table_bytes"] = row.page_table_bytes;
+  json["memory_overhead_bytes"] = row.memory_overhead_bytes;
+  json["estimated_share"] = row.estimated_share;
+  json["guest_digest"] = DigestText(row.guest_digest);
+  return json;
+}
+
+}  // namespace
+
+std::string FormatJson(const Comparison& comparison) {
+  Json json;
+  json["xmmu"] = comparison.version;
+  json["machine"] = comparison.machine;
+  json["levels"] = LevelCount(comparison.mode);
+  json["vcpus"] = comparison.vcpus;
+  json["workload"] = {{"name", comparison.workload}};
+  json["hypothetical"] = comparison.hypothetical;
+  json["timing"] = std::string(MemoryTimingName(comparison.timing));
+  json["guest_memory_bytes"] = comparison.guest_memory_bytes;
+  json["quantum_ops"] = comparison.quantum_ops;
+  json["fault_around_pages"] = comparison.fault_around_pages;
+  json["left_out"] = comparison.left_out;
+  json["rows"] = Json::array();
+  for (const ReportRow& row : comparison.rows) {
+    json["rows"].push_back(RowOf(row));
+  }
+  // What is no UTF-8 (a path in the name of the workload) is replaced.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace xmmu

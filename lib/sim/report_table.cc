@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "sim/report_formats.h"
+#include "sim/text.h"
+#include "sim/text_table.h"
+#include "xmmu/sim/options.h"
+
+namespace xmmu {
+namespace {
+
+// Rows whose components stand side by side in one block: as many as fit into
+// about 120 columns.
+constexpr size_t kRowsPerBlock = 5;
+
+std::string Heading(const Comparison& comparison) {
+  std::string text = absl::StrCat(
+      "xmmu ", comparison.version, "\n", "machine   ", comparison.machine, ": ",
+      comparison.machine_description, "\n", "guest     ",
+      Abs(PagingModeName(comparison.mode)), " paging, ", comparison.vcpus,
+      comparison.vcpus == 1 ? " vCPU, " : " vCPUs, ",
+      comparison.guest_memory_bytes >> 20, " MiB, quantum ",
+      comparison.quantum_ops, " operations, fault-around ",
+      comparison.fault_around_pages,
+      comparison.fault_around_pages == 1 ? " page\n" : " pages\n", "workload  ",
+      comparison.workload, "\n", "timing    ",
+      Abs(MemoryTimingName(comparison.timing)), ": ",
+      Abs(MemoryTimingHelp(comparison.timing)), "\n");
+  if (comparison.hypothetical) {
+    absl::StrAppend(&text, "note      hypothetical: ", comparison.machine,
+                    " has no ", Abs(PagingModeName(comparison.mode)),
+                    " paging; its costs and caches are used as if it had\n");
+  }
+  for (const std::string& what : comparison.left_out) {
+    absl::StrAppend(&text, "left out  ", what, "\n");
+  }
+  return text;
+}
+
+// The first row without a hypervisor, by its name in the table of policies.
+const ReportRow* NativeRow(const Comparison& comparison) {
+  for (const ReportRow& row : comparison.rows) {
+    if (row.policy == "native") return &row;
+  }
+  return nullptr;
+}
+
+std::string Ratio(const ReportRow& row, const ReportRow* native) {
+  if (native == nullptr || native->cost.cycles.count() == 0) return "";
+  const double ratio = static_cast<double>(row.cost.cycles.count()) /
+                       static_cast<double>(native->cost.cycles.count());
+  return absl::StrFormat("%.3f", ratio);
+}
+
+std::string Kibibytes(uint64_t bytes) { return Compact((bytes + 1023) >> 10); }
+
+std::vector<std::string> Cells(const ReportRow& row, size_t number,
+                               const ReportRow* native) {
+  const Cost& cost = row.cost;
+  const auto count = [&](Counter counter) {
+    return Compact(cost.counters[counter]);
+  };
+  return {absl::StrCat(number),
+          row.policy,
+          std::string(GuestOpsName(row.guest_ops)),
+          std::string(PinCell(row)),
+          Grouped(cost.cycles.count()),
+          Ratio(row, native),
+          count(Counter::kHardwareFaults),
+          count(Counter::kPageWalks),
+          count(Counter::kHypercalls),
+          count(Counter::kFixedFaults),
+          count(Counter::kPtwrEmulations),
+          count(Counter::kValidatedPtes),
+          Compact(cost.counters[Counter::kTlbFlushes] +
+                  cost.counters[Counter::kTlbPageFlushes]),
+          Kibibytes(row.page_table_bytes),
+          Kibibytes(row.memory_overhead_bytes),
+          absl::StrFormat("%.1f", row.estimated_share * 100)};
+}
+
+std::string Rows(const Comparison& comparison) {
+  TextTable table(4);
+  table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "faults",
+             "emu-", "vali-", "", "tables", "extra", "est."});
+  table.Add({"#", "policy", "ops", "pin", "cycles", "native", "faults", "walks",
+             "calls", "fixed", "lated", "dated", "flushes", "KiB", "KiB", "%"});
+  table.Rule();
+  const ReportRow* const native = NativeRow(comparison);
+  size_t number = 0;
+  for (const ReportRow& row : comparison.rows) {
+    table.Add(Cells(row, ++number, native));
+  }
+  return table.Format();
+}
+
+std::string DigestLine(const Comparison& comparison) {
+  if (comparison.rows.empty()) return "";
+  if (DigestsAgree(comparison)) {
+    return absl::StrCat(
+        "guest digest ", DigestText(comparison.rows.front().guest_digest),
+        comparison.rows.size() == 1 ? "" : ", equal in all rows", "\n");
+  }
+  std::string text = "guest digests DIFFER:";
+  for (const ReportRow& row : comparison.rows) {
+    absl::StrAppend(&text, " ", DigestText(row.guest_digest));
+  }
+  return text + "\n";
+}
+
+std::string Share(Cycles part, Cycles whole) {
+  if (part.count() == 0) return "-";
+  const double percent = 100 * static_cast<double>(part.count()) /
+                         static_cast<double>(whole.count());
+  return absl::StrFormat("%s %5.1f%%", Grouped(part.count()), percent);
+}
+
+// Components of the rows [first, last).
+std::string ComponentBlock(const Comparison& comparison, size_t first,
+                           size_t last) {
+  TextTable table(1);
+  std::vector<std::string> head = {"component"};
+  for (size_t r = first; r < last; ++r) {
+    head.push_back(absl::StrCat(r + 1, " ", comparison.rows[r].policy));
+  }
+  table.Add(head);
+  table.Rule();
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    const bool used = std::any_of(
+        comparison.rows.begin(), comparison.rows.end(),
+        [i](const ReportRow& row) { return row.cost.by_component[i].count(); });
+    if (!used) continue;
+    std::vector<std::string> cells = {
+        std::string(ComponentName(static_cast<Component>(i)))};
+    for (size_t r = first; r < last; ++r) {
+      const Cost& cost = comparison.rows[r].cost;
+      cells.push_back(Share(cost.by_component[i], cost.cycles));
+    }
+    table.Add(cells);
+  }
+  return table.Format();
+}
+
+}  // namespace
+
+std::string FormatTable(const Comparison& comparison) {
+  std::string text = absl::StrCat(Heading(comparison), "\n", Rows(comparison),
+                                  DigestLine(comparison));
+  for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
+    const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
+    absl::StrAppend(&text, "\ncycles by component\n",
+                    ComponentBlock(comparison, r, last));
+  }
+  return text;
+}
+
+}  // namespace xmmu

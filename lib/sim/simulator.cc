@@ -1,0 +1,147 @@
+#include "xmmu/sim/simulator.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "sim/text.h"
+#include "xmmu/base/address.h"
+
+namespace xmmu {
+namespace {
+
+absl::Status CheckRanges(const SimulatorOptions& options) {
+  if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a guest has 1 to ", kMaxCpus, " vCPUs, not ", options.vcpus));
+  }
+  if (options.guest_memory_bytes == 0 ||
+      options.guest_memory_bytes % kPageSize != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("guest memory is a multiple of 4096 bytes, not ",
+                     options.guest_memory_bytes));
+  }
+  return absl::OkStatus();
+}
+
+// Names become cells of CSV reports.
+bool IsPlainName(std::string_view name) {
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-' ||
+                  c == '+';
+         });
+}
+
+absl::Status CheckName(std::string_view what, std::string_view name) {
+  if (IsPlainName(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Abs(what), " name '", Abs(name),
+                   "': want letters, digits, '.', '_', '-' and '+'"));
+}
+
+HostOptions HostOptionsOf(const SimulatorOptions& options) {
+  HostOptions host;
+  host.cpus = options.vcpus;
+  host.timing = options.timing;
+  return host;
+}
+
+GuestOptions GuestOptionsOf(const SimulatorOptions& options,
+                            const GuestAbi& abi) {
+  GuestOptions guest = DefaultGuestOptions(abi, options.mode);
+  guest.ops = options.guest_ops.value_or(guest.ops);
+  guest.pin = options.pin.value_or(guest.pin);
+  guest.quantum_ops = options.quantum_ops.value_or(guest.quantum_ops);
+  guest.fault_around_pages =
+      options.fault_around_pages.value_or(guest.fault_around_pages);
+  return guest;
+}
+
+}  // namespace
+
+Simulator::Simulator(const SimulatorOptions& options,
+                     const MachineModel& machine)
+    : options_(options),
+      machine_(machine),
+      host_(machine_, HostOptionsOf(options)) {}
+
+absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
+    const SimulatorOptions& options) {
+  if (absl::Status ok = CheckRanges(options); !ok.ok()) return ok;
+  absl::StatusOr<MachineModel> machine = MachineOf(options);
+  if (!machine.ok()) return machine.status();
+  if (absl::Status ok = CheckName("machine", machine->name); !ok.ok()) {
+    return ok;
+  }
+  std::unique_ptr<Simulator> simulator(new Simulator(options, *machine));
+  if (absl::Status ok = simulator->MakePolicy(); !ok.ok()) return ok;
+  if (absl::Status ok = simulator->Boot(); !ok.ok()) return ok;
+  return simulator;
+}
+
+absl::Status Simulator::MakePolicy() {
+  if (options_.custom_policy) {
+    policy_ = options_.custom_policy(host_);
+    if (policy_ == nullptr) {
+      return absl::InvalidArgumentError("custom_policy made no policy");
+    }
+    return CheckName("policy", policy_->name());
+  }
+  const PolicyEntry* entry = FindPolicy(options_.policy);
+  if (entry == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "no policy '", options_.policy, "'; there are ",
+        NamesOf(Policies(), [](const PolicyEntry& e) { return e.name; })));
+  }
+  policy_ = entry->make(host_);
+  return absl::OkStatus();
+}
+
+absl::Status Simulator::Boot() {
+  const absl::StatusOr<GuestAbi> abi = policy_->Abi(options_.mode);
+  if (!abi.ok()) return abi.status();
+  DomainOptions domain_options;
+  domain_options.mode = options_.mode;
+  domain_options.memory_frames = options_.guest_memory_bytes >> kPageShift;
+  domain_options.vcpus = options_.vcpus;
+  domain_options.translated = abi->translated;
+  absl::StatusOr<Domain*> domain = host_.CreateDomain(domain_options);
+  if (!domain.ok()) return domain.status();
+  domain_ = *domain;
+  absl::StatusOr<std::unique_ptr<GuestKernel>> guest = GuestKernel::Boot(
+      host_, *policy_, *domain_, GuestOptionsOf(options_, *abi));
+  if (!guest.ok()) return guest.status();
+  guest_ = *std::move(guest);
+
+  boot_ = CostOf(host_);
+  for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
+    host_.cpu(i).clock.AdvanceTo(boot_.elapsed);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReportRow> Simulator::Run(Workload& workload) {
+  if (absl::Status ok = guest_->Run(workload); !ok.ok()) return ok;
+  return Row();
+}
+
+ReportRow Simulator::Row() const {
+  ReportRow row;
+  row.policy = std::string(policy_->name());
+  row.paravirtual = guest_->abi().paravirtual;
+  row.guest_ops = guest_->options().ops;
+  row.pin = guest_->options().pin;
+  row.cost = cost();
+  row.page_table_bytes = guest_->peak_page_table_frames() * kPageSize;
+  row.memory_overhead_bytes =
+      host_.peak_xen_frames() * kPageSize + policy_->BookkeepingBytes();
+  row.estimated_share = EstimatedShare(row.cost, machine_);
+  row.guest_digest = guest_->digest();
+  return row;
+}
+
+}  // namespace xmmu
