@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 namespace xmmu {
 namespace {
@@ -67,8 +68,10 @@ absl::StatusOr<bool> LogFile::Fill() {
   if (error == Z_BUF_ERROR) {
     return Error(line, "the compressed data is cut off, expected more");
   }
-  if (error == Z_ERRNO) message = strerror(errno);
-  return Error(line, absl::StrCat("the data cannot be read (", message,
+  absl::string_view reason = message;
+  absl::ConsumePrefix(&reason, path_ + ": ");
+  if (error == Z_ERRNO) reason = strerror(errno);
+  return Error(line, absl::StrCat("the data cannot be read (", reason,
                                   "), expected an undamaged file"));
 }
 

@@ -38,7 +38,8 @@ class LogFile {
   // without newline, any other line longer than the buffer.
   absl::StatusOr<absl::string_view> NextLines();
 
-  const std::string& path() const { return path_; }
+  // What is in the buffer, also when NextLines() failed for want of a newline.
+  absl::string_view buffered() const { return {buffer_.data(), filled_}; }
 
  private:
   struct GzClose {

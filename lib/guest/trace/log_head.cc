@@ -23,10 +23,12 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<absl::string_view> block = (*file)->NextLines();
-  if (!block.ok()) {
-    // A foreign file can have no lines at all.
-    return block.status();
+  // A foreign file may have no lines at all.
+  const absl::string_view begin = (*file)->buffered();
+  if (!begin.empty() && !absl::StartsWith(begin, "==")) {
+    return LogError(path, 1, absl::StrCat("no Lackey log, ", kExpectedTitle));
   }
+  if (!block.ok()) return block.status();
   absl::string_view lines = *block;
   if (lines.empty()) {
     return LogError(path, 1,

@@ -43,10 +43,17 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
     const absl::Status inferred = Infer(page);
     if (!inferred.ok()) return inferred;
   }
-  const auto found = state_.map.Find(va);
-  const Region& region = found->second;
-  return AccessWindow{found->first, region.end - found->first, region.shift,
-                      region.rights};
+  const auto first = state_.map.Find(va);
+  AccessWindow window{first->first, first->second.end - first->first,
+                      first->second.shift, first->second.rights};
+  if (va + length <= first->second.end) return window;
+  // Two regions: only this access, and what both allow.
+  const Region& second = state_.map.Find(va + length - 1)->second;
+  const bool in_one_piece = second.shift == window.shift;
+  window.rights = in_one_piece ? window.rights & second.rights : 0;
+  window.start = va;
+  window.size = length;
+  return window;
 }
 
 absl::Status OpWriter::Infer(uint64_t va) {

@@ -38,8 +38,7 @@ class OpWriter {
   uint64_t generation() const { return generation_; }
 
   // The region of [va, va + length), inferred if need be. A window without
-  // rights, when the access cannot have happened or is not the guest's. Only
-  // the first page counts where an access lies in two regions.
+  // rights, when the access cannot have happened or is not the guest's.
   //
   // Errors: InvalidArgument with what is wrong, without FILE:LINE, here and
   // below.

@@ -75,8 +75,9 @@ std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
   uint64_t value = 0;
   const size_t begin = *at;
   for (; *at < line.size() && DigitValue(line[*at]) < base; ++*at) {
-    if (value > (UINT64_MAX - 15) / base) return std::nullopt;
-    value = value * base + DigitValue(line[*at]);
+    const unsigned digit = DigitValue(line[*at]);
+    if (value > (UINT64_MAX - digit) / base) return std::nullopt;
+    value = value * base + digit;
   }
   if (*at == begin) return std::nullopt;
   return value;
@@ -135,6 +136,7 @@ std::optional<SystemCallRecord> ParseSystemCall(absl::string_view line) {
   record.call.child = ParseChild(rest);
   size_t length = 0;
   record.result = ParseResult(rest, &length);
+  record.open = rest.find(kArrow) == absl::string_view::npos;
   record.length = record.result.has_value() ? at + length : line.size();
   return record;
 }

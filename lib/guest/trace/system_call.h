@@ -10,6 +10,9 @@
 //   SYSCALL[PID,TID](NR) sys_NAME ( ARGS )  fork: process P created child C
 //    --> [pre-success] Success(0x0)
 //
+// A record goes on in the next line after a fork, as here, where the wrapper of
+// a call prints a newline (poll) and where a string has one.
+//
 // (Valgrind 3.19, coregrind/m_syswrap/syswrap-main.c.)
 
 #include <array>
@@ -38,6 +41,7 @@ struct SystemCallRecord {
   uint32_t pid = 0;
   uint32_t tid = 0;
   bool resumes = false;  // the second record of an asynchronous call
+  bool open = false;     // goes on in the next line
   SystemCall call;       // only `number` when `resumes`
   std::optional<SystemCallResult> result;
   // Bytes of the line that are this record. More than the result can follow,

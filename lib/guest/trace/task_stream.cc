@@ -49,6 +49,7 @@ TaskStream::TaskStream(const LogHead& head, bool forked, ProcessState state,
     : head_(head),
       forked_(forked),
       fetches_(fetches),
+      forked_return_(head.forked),
       writer_(head.pid, std::move(state)) {}
 
 absl::Status TaskStream::Malformed() const {
@@ -205,14 +206,18 @@ absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
     return absl::OkStatus();
   }
   if (IsMessage(line, head_.pid)) return ReadMessage(line);
+  // The first record of a child's log ends the fork it comes from.
+  if (final() || !(call_open_ || forked_return_)) return Malformed();
+  const bool last = line.find("--> ") != absl::string_view::npos;
+  if (last) call_open_ = forked_return_ = false;
   size_t length = 0;
   const auto result = ParseResult(line, &length);
-  if (!absl::StartsWith(line, " --> ") || !result.has_value() || final()) {
-    return Malformed();
+  if (!result.has_value()) {
+    Advance(line.size());
+    return absl::OkStatus();
   }
   const std::optional<PendingCall> pending = TakePending(last_thread_);
   absl::Status finished;
-  // None at the start of a child's log: the fork's own return.
   if (pending.has_value()) finished = Finish(pending->Call(), *result, births);
   Advance(length);
   return finished;
@@ -291,6 +296,7 @@ absl::Status TaskStream::ReadCall(absl::string_view line,
     finished = Finish(record->call, *record->result, births);
   } else {
     last_thread_ = record->tid;
+    call_open_ = record->open;
     pending_[record->tid] = {record->call, std::string(record->call.path)};
   }
   Advance(record->length);

@@ -102,6 +102,7 @@ class TaskStream {
   LogHead head_;
   bool forked_;
   bool fetches_;
+  bool forked_return_;  // the return of the fork is still to come
   OpWriter writer_;
   std::unique_ptr<LogFile> file_;
   const char* cursor_ = nullptr;
@@ -110,6 +111,7 @@ class TaskStream {
   std::array<CachedWindow, 16> windows_;
   absl::btree_map<uint32_t, PendingCall> pending_;  // by thread
   uint32_t last_thread_ = 0;  // of the last SYSCALL record without result
+  bool call_open_ = false;    // that record goes on in a further line
   // How near the end is. Other threads can have records behind an exit_group,
   // but nothing has any behind Lackey's counts.
   bool thread_exited_ = false;
