@@ -142,6 +142,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.guest_memory_bytes = options.guest_memory_bytes;
   comparison.quantum_ops = guest.quantum_ops;
   comparison.fault_around_pages = guest.fault_around_pages;
+  comparison.flush_ceiling_pages = guest.flush_ceiling_pages;
 }
 
 absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,

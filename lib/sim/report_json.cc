@@ -57,6 +57,7 @@ std::string FormatJson(const Comparison& comparison) {
   json["guest_memory_bytes"] = comparison.guest_memory_bytes;
   json["quantum_ops"] = comparison.quantum_ops;
   json["fault_around_pages"] = comparison.fault_around_pages;
+  json["flush_ceiling_pages"] = comparison.flush_ceiling_pages;
   json["left_out"] = comparison.left_out;
   json["rows"] = Json::array();
   for (const ReportRow& row : comparison.rows) {

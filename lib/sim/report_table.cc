@@ -16,19 +16,23 @@ namespace {
 // about 120 columns.
 constexpr size_t kRowsPerBlock = 5;
 
+std::string GuestLine(const Comparison& comparison) {
+  return absl::StrCat("guest     ", Abs(PagingModeName(comparison.mode)),
+                      " paging, ", comparison.vcpus, " vCPU",
+                      comparison.vcpus == 1 ? "" : "s", ", ",
+                      comparison.guest_memory_bytes >> 20, " MiB; quantum ",
+                      Grouped(comparison.quantum_ops), ", fault-around ",
+                      comparison.fault_around_pages, ", flush ceiling ",
+                      comparison.flush_ceiling_pages, "\n");
+}
+
 std::string Heading(const Comparison& comparison) {
-  std::string text = absl::StrCat(
-      "xmmu ", comparison.version, "\n", "machine   ", comparison.machine, ": ",
-      comparison.machine_description, "\n", "guest     ",
-      Abs(PagingModeName(comparison.mode)), " paging, ", comparison.vcpus,
-      comparison.vcpus == 1 ? " vCPU, " : " vCPUs, ",
-      comparison.guest_memory_bytes >> 20, " MiB, quantum ",
-      comparison.quantum_ops, " operations, fault-around ",
-      comparison.fault_around_pages,
-      comparison.fault_around_pages == 1 ? " page\n" : " pages\n", "workload  ",
-      comparison.workload, "\n", "timing    ",
-      Abs(MemoryTimingName(comparison.timing)), ": ",
-      Abs(MemoryTimingHelp(comparison.timing)), "\n");
+  std::string text = absl::StrCat("xmmu ", comparison.version, "\n");
+  absl::StrAppend(&text, "machine   ", comparison.machine, ": ",
+                  comparison.machine_description, "\n", GuestLine(comparison),
+                  "workload  ", comparison.workload, "\n");
+  absl::StrAppend(&text, "timing    ", Abs(MemoryTimingName(comparison.timing)),
+                  ": ", Abs(MemoryTimingHelp(comparison.timing)), "\n");
   if (comparison.hypothetical) {
     absl::StrAppend(&text, "note      hypothetical: ", comparison.machine,
                     " has no ", Abs(PagingModeName(comparison.mode)),

@@ -58,6 +58,8 @@ GuestOptions GuestOptionsOf(const SimulatorOptions& options,
   guest.quantum_ops = options.quantum_ops.value_or(guest.quantum_ops);
   guest.fault_around_pages =
       options.fault_around_pages.value_or(guest.fault_around_pages);
+  guest.flush_ceiling_pages =
+      options.flush_ceiling_pages.value_or(guest.flush_ceiling_pages);
   return guest;
 }
 

@@ -70,6 +70,7 @@ struct Comparison {
   uint64_t guest_memory_bytes = 0;
   uint64_t quantum_ops = 0;
   int fault_around_pages = 1;
+  uint64_t flush_ceiling_pages = 0;
   std::string workload;
   std::vector<std::string> left_out;  // policies left out, each with the reason
   std::vector<ReportRow> rows;

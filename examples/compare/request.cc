@@ -1,0 +1,214 @@
+#include "compare/request.h"
+
+#include <optional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "xmmu/guest/lackey_trace.h"
+#include "xmmu/guest/synthetic.h"
+
+namespace xmmu::compare {
+namespace {
+
+// A 32-bit guest kernel begins at 3 GiB (Linux's PAGE_OFFSET).
+constexpr uint64_t kAddressLimit32 = 0xC0000000;
+// Beyond what any machine here has; keeps the arithmetic in 64 bits.
+constexpr uint64_t kMaxMemoryMib = uint64_t{1} << 24;
+constexpr char kAll[] = "all";
+
+absl::Status BadFlag(std::string_view flag, std::string_view value,
+                     std::string_view want) {
+  return absl::InvalidArgumentError(absl::StrCat("--", std::string(flag), "=",
+                                                 std::string(value), ": want ",
+                                                 std::string(want)));
+}
+
+// One name out of `all`.
+template <typename T>
+absl::Status ParseName(std::string_view flag, const std::string& name,
+                       std::span<const T> all, std::string_view (*name_of)(T),
+                       T& result) {
+  std::vector<std::string> names;
+  for (T value : all) {
+    names.emplace_back(name_of(value));
+    if (name_of(value) != name) continue;
+    result = value;
+    return absl::OkStatus();
+  }
+  return BadFlag(flag, name, absl::StrJoin(names, ", "));
+}
+
+// A list of names out of `all`, or "all".
+template <typename T>
+absl::Status ParseNames(std::string_view flag,
+                        const std::vector<std::string>& list,
+                        std::span<const T> all, std::string_view (*name_of)(T),
+                        std::vector<T>& result) {
+  for (const std::string& name : list) {
+    if (name == kAll) {
+      result.assign(all.begin(), all.end());
+      continue;
+    }
+    T value{};
+    const absl::Status ok = ParseName(flag, name, all, name_of, value);
+    if (!ok.ok()) return ok;
+    result.push_back(value);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetMachine(const Flags& flags, SimulatorOptions& base) {
+  const MachineModel* machine = FindMachine(flags.machine);
+  if (machine == nullptr && !flags.machine.empty()) {
+    std::vector<std::string> names;
+    for (const MachineModel* m : Machines()) names.emplace_back(m->name);
+    return BadFlag("machine", flags.machine, absl::StrJoin(names, ", "));
+  }
+  int levels = flags.levels;
+  if (levels == 0) {
+    levels = machine != nullptr && machine->features.long_mode ? 4 : 3;
+  }
+  const std::optional<PagingMode> mode = PagingModeOfLevels(levels);
+  if (!mode.has_value()) {
+    return BadFlag("levels", absl::StrCat(levels), "2, 3 (PAE), 4 or 5");
+  }
+  base.mode = *mode;
+  base.machine = levels >= 4 ? "skylake-2017" : "xeon-2003";
+  if (machine != nullptr) base.machine = flags.machine;
+  return absl::OkStatus();
+}
+
+absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
+  if (flags.vcpus < 1 || flags.vcpus > kMaxCpus) {
+    return BadFlag("vcpus", absl::StrCat(flags.vcpus), "1 to 64");
+  }
+  base.vcpus = flags.vcpus;
+  if (flags.memory_mib < 1 || flags.memory_mib > kMaxMemoryMib) {
+    return BadFlag("memory", absl::StrCat(flags.memory_mib), "MiB, from 1 on");
+  }
+  base.guest_memory_bytes = flags.memory_mib << 20;
+  if (flags.quantum != 0) base.quantum_ops = flags.quantum;
+  const int around = flags.fault_around;
+  if (around < 0 || around > 512 || (around & (around - 1)) != 0) {
+    return BadFlag("fault-around", absl::StrCat(around),
+                   "pages, a power of two up to 512");
+  }
+  if (around != 0) base.fault_around_pages = around;
+  if (flags.flush_ceiling >= 0) {
+    base.flush_ceiling_pages = static_cast<uint64_t>(flags.flush_ceiling);
+  }
+  return ParseName("timing", flags.timing, AllMemoryTimings(),
+                   &MemoryTimingName, base.timing);
+}
+
+absl::Status SetPolicies(const Flags& flags, ComparisonOptions& options) {
+  options.policies.clear();
+  for (const std::string& name : flags.policies) {
+    if (name == kAll) {
+      options.leave_out_unsupported = true;
+      for (const PolicyEntry& entry : Policies()) {
+        options.policies.push_back({std::string(entry.name)});
+      }
+      continue;
+    }
+    if (FindPolicy(name) == nullptr) {
+      std::vector<std::string> names;
+      for (const PolicyEntry& entry : Policies()) {
+        names.emplace_back(entry.name);
+      }
+      return BadFlag("policies", name,
+                     absl::StrCat(absl::StrJoin(names, ", "), " or all"));
+    }
+    options.policies.push_back({name});
+  }
+  if (!options.policies.empty()) return absl::OkStatus();
+  return BadFlag("policies", "", "names, see --list");
+}
+
+absl::Status SetWorkload(const Flags& flags, Request& request) {
+  request.traces = flags.traces;
+  request.workload = flags.workload;
+  if (flags.traces.empty() == flags.workload.empty()) {
+    return absl::InvalidArgumentError(
+        "want the files of one trace, or --workload=NAME; see --help");
+  }
+  return absl::OkStatus();
+}
+
+void AddName(std::string& text, std::string_view name, std::string_view help) {
+  const std::string padding(name.size() < 18 ? 18 - name.size() : 1, ' ');
+  absl::StrAppend(&text, "  ", std::string(name), padding, std::string(help),
+                  "\n");
+}
+
+template <typename T>
+void AddNames(std::string& text, std::string_view title, std::span<const T> all,
+              std::string_view (*name)(T), std::string_view (*help)(T)) {
+  absl::StrAppend(&text, "\n", std::string(title), "\n");
+  for (T value : all) AddName(text, name(value), help(value));
+}
+
+}  // namespace
+
+absl::StatusOr<Request> CheckFlags(const Flags& flags) {
+  Request request;
+  SimulatorOptions& base = request.options.base;
+  absl::Status ok = SetWorkload(flags, request);
+  if (ok.ok()) ok = SetMachine(flags, base);
+  if (ok.ok()) ok = SetGuest(flags, base);
+  if (ok.ok()) ok = SetPolicies(flags, request.options);
+  if (ok.ok()) {
+    ok = ParseNames("guest-ops", flags.guest_ops, AllGuestOps(), &GuestOpsName,
+                    request.options.guest_ops);
+  }
+  if (ok.ok()) {
+    ok = ParseNames("pin", flags.pin, AllPinWhen(), &PinWhenName,
+                    request.options.pins);
+  }
+  if (ok.ok()) {
+    ok = ParseName("format", flags.format, AllReportFormats(),
+                   &ReportFormatName, request.format);
+  }
+  if (!ok.ok()) return ok;
+  return request;
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> OpenWorkload(const Request& request,
+                                                       PagingMode mode) {
+  if (request.traces.empty()) return MakeSyntheticWorkload(request.workload);
+  LackeyOptions options;
+  if (LinearAddressBits(mode) == 32) options.address_limit = kAddressLimit32;
+  return OpenLackeyTrace(request.traces, options);
+}
+
+std::string ListNames() {
+  std::string text = "policies (--policies; also: all)\n";
+  for (const PolicyEntry& entry : Policies()) {
+    AddName(text, entry.name, entry.help);
+  }
+  text += "\nmachines (--machine)\n";
+  for (const MachineModel* machine : Machines()) {
+    AddName(text, machine->name, machine->description);
+  }
+  text += "\nworkloads (--workload=NAME[:parameter=value,...])\n";
+  for (const SyntheticWorkload& workload : SyntheticWorkloads()) {
+    AddName(text, workload.name, workload.help);
+    for (const SyntheticParameter& parameter : workload.parameters) {
+      AddName(text, "",
+              absl::StrCat(std::string(parameter.name), "=",
+                           parameter.default_value, "  ",
+                           std::string(parameter.help)));
+    }
+  }
+  AddNames(text, "how paravirtual guests write page tables (--guest-ops)",
+           AllGuestOps(), &GuestOpsName, &GuestOpsHelp);
+  AddNames(text, "when paravirtual guests pin page tables (--pin)",
+           AllPinWhen(), &PinWhenName, &PinWhenHelp);
+  AddNames(text, "what memory takes (--timing)", AllMemoryTimings(),
+           &MemoryTimingName, &MemoryTimingHelp);
+  return text;
+}
+
+}  // namespace xmmu::compare

@@ -1,0 +1,54 @@
+#ifndef XMMU_EXAMPLES_COMPARE_REQUEST_H_
+#define XMMU_EXAMPLES_COMPARE_REQUEST_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "xmmu/guest/workload.h"
+#include "xmmu/sim/compare.h"
+#include "xmmu/sim/report.h"
+
+namespace xmmu::compare {
+
+// What the command line asks for, each flag as it was given.
+struct Flags {
+  std::vector<std::string> traces;  // the arguments that are no flags
+  std::string workload;
+  std::vector<std::string> policies;
+  std::string machine;  // empty: by the levels
+  int levels = 0;       // 0: by the machine
+  int vcpus = 1;
+  std::vector<std::string> guest_ops;
+  std::vector<std::string> pin;
+  uint64_t memory_mib = 0;
+  std::string timing;
+  uint64_t quantum = 0;       // 0: the default
+  int fault_around = 0;       // 0: the default
+  int64_t flush_ceiling = 0;  // -1: the default
+  std::string format;
+};
+
+// The same, checked.
+struct Request {
+  ComparisonOptions options;
+  ReportFormat format = ReportFormat::kTable;
+  std::vector<std::string> traces;  // empty: `workload`
+  std::string workload;
+};
+
+// Errors: InvalidArgument naming the flag, what it was and what would do.
+absl::StatusOr<Request> CheckFlags(const Flags& flags);
+
+// The workload of `request` for a guest of `mode`.
+// Errors: those of OpenLackeyTrace and MakeSyntheticWorkload.
+absl::StatusOr<std::unique_ptr<Workload>> OpenWorkload(const Request& request,
+                                                       PagingMode mode);
+
+// All names that flags take, with a line on each.
+std::string ListNames();
+
+}  // namespace xmmu::compare
+
+#endif  // XMMU_EXAMPLES_COMPARE_REQUEST_H_

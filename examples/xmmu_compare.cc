@@ -1,0 +1,193 @@
+// xmmu-compare: runs one workload under several memory-virtualization
+// strategies and reports them side by side. See --help.
+//
+// Exit status: 0, or 2 for a bad option or trace, or 1 for anything else; with
+// 1 and 2 nothing is on standard output and one line is on standard error.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/reflection.h"
+#include "absl/strings/str_cat.h"
+#include "compare/output_file.h"
+#include "compare/progress.h"
+#include "compare/request.h"
+
+using StringList = std::vector<std::string>;
+
+ABSL_FLAG(std::string, workload, "",
+          "a built-in workload instead of a trace: NAME[:parameter=value,...]");
+ABSL_FLAG(StringList, policies,
+          (StringList{"native", "pinning", "trap-and-emulate"}),
+          "strategies to compare, or all");
+ABSL_FLAG(std::string, machine, "",
+          "machine; without it xeon-2003, or skylake-2017 with 4 or 5 levels");
+ABSL_FLAG(int, levels, 0,
+          "levels of page tables, 2 to 5; without it 3 (PAE), or 4 with a "
+          "machine that has them");
+ABSL_FLAG(int, vcpus, 1, "vCPUs of the guest, 1 to 64");
+ABSL_FLAG(StringList, guest_ops, {},
+          "how paravirtual guests write page tables, a row for each, or all; "
+          "without it what the Linux of the time did");
+ABSL_FLAG(StringList, pin, {},
+          "when paravirtual guests pin page tables, a row for each, or all; "
+          "without it what the Linux of the time did, and for pinning also "
+          "never");
+ABSL_FLAG(uint64_t, memory, 512, "memory of the guest, MiB");
+ABSL_FLAG(std::string, timing, "pte-caches", "what memory takes");
+ABSL_FLAG(uint64_t, quantum, 0,
+          "operations of a process between two scheduling decisions; 0: the "
+          "default");
+ABSL_FLAG(int, fault_around, 0,
+          "file pages mapped by one read fault; 0: the default");
+ABSL_FLAG(int64_t, flush_ceiling, -1,
+          "pages flushed one by one before everything is; -1: the default");
+ABSL_FLAG(std::string, format, "table", "table, json or csv");
+ABSL_FLAG(std::string, output, "",
+          "file for the report, written when it is whole; without it standard "
+          "output");
+ABSL_FLAG(bool, list, false, "lists all names that flags take, and ends");
+ABSL_FLAG(bool, help, false, "says this, and ends");
+
+namespace xmmu::compare {
+namespace {
+
+constexpr int kBadInput = 2;
+constexpr char kProgram[] = "xmmu-compare";
+
+// The flags, in the order of --help.
+constexpr const char* kFlags[] = {
+    "workload", "policies",     "machine",       "levels",
+    "vcpus",    "memory",       "guest_ops",     "pin",
+    "quantum",  "fault_around", "flush_ceiling", "timing",
+    "format",   "output",       "list",          "help"};
+
+std::string Dashed(std::string name) {
+  for (char& c : name) {
+    if (c == '_') c = '-';
+  }
+  return name;
+}
+
+std::string Help() {
+  std::string text = absl::StrCat(
+      "usage: ", kProgram, " [FLAG...] TRACE...\n       ", kProgram,
+      " [FLAG...] --workload=NAME[:parameter=value,...]\n\n"
+      "Runs one workload under several memory-virtualization strategies on a\n"
+      "simulated machine and reports cycles, events and memory side by side.\n"
+      "A trace is the set of Lackey logs of one process tree, plain or "
+      "gzip.\n\n");
+  for (const char* name : kFlags) {
+    const absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+    const std::string dashed = Dashed(name);
+    const std::string value = flag->DefaultValue();
+    const bool shown =
+        !value.empty() && value != "false" && value != "0" && value != "-1";
+    absl::StrAppend(
+        &text, "  --", dashed,
+        std::string(dashed.size() < 14 ? 14 - dashed.size() : 1, ' '),
+        flag->Help(), shown ? absl::StrCat(" (", value, ")") : "", "\n");
+  }
+  return text;
+}
+
+// Abseil ends the program with status 1 on a flag that it cannot parse, having
+// said why on standard error. Here that is bad input.
+bool parsing = true;
+
+void ExitOfParsing() {
+  if (parsing) std::_Exit(kBadInput);
+}
+
+// Flags are named by C++ identifiers; on the command line --guest-ops is as
+// good as --guest_ops.
+void ReplaceDashes(char* argument) {
+  if (std::string_view(argument).substr(0, 2) != "--") return;
+  for (char* c = argument + 2; *c != '\0' && *c != '='; ++c) {
+    if (*c == '-') *c = '_';
+  }
+}
+
+StringList ParseArguments(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    ReplaceDashes(argv[i]);
+  }
+  std::atexit(&ExitOfParsing);
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  parsing = false;
+  return StringList(rest.begin() + 1, rest.end());
+}
+
+Flags ReadFlags(StringList traces) {
+  Flags flags;
+  flags.traces = std::move(traces);
+  flags.workload = absl::GetFlag(FLAGS_workload);
+  flags.policies = absl::GetFlag(FLAGS_policies);
+  flags.machine = absl::GetFlag(FLAGS_machine);
+  flags.levels = absl::GetFlag(FLAGS_levels);
+  flags.vcpus = absl::GetFlag(FLAGS_vcpus);
+  flags.guest_ops = absl::GetFlag(FLAGS_guest_ops);
+  flags.pin = absl::GetFlag(FLAGS_pin);
+  flags.memory_mib = absl::GetFlag(FLAGS_memory);
+  flags.timing = absl::GetFlag(FLAGS_timing);
+  flags.quantum = absl::GetFlag(FLAGS_quantum);
+  flags.fault_around = absl::GetFlag(FLAGS_fault_around);
+  flags.flush_ceiling = absl::GetFlag(FLAGS_flush_ceiling);
+  flags.format = absl::GetFlag(FLAGS_format);
+  return flags;
+}
+
+absl::StatusOr<Comparison> RunAll(const Request& request) {
+  absl::StatusOr<ComparisonPlan> plan = PlanComparison(request.options);
+  if (!plan.ok()) return plan.status();
+  Progress progress(plan->rows.size());
+  return RunComparison(*plan,
+                       [&](const SimulatorOptions& row)
+                           -> absl::StatusOr<std::unique_ptr<Workload>> {
+                         auto workload = OpenWorkload(request, row.mode);
+                         if (!workload.ok()) return workload.status();
+                         return progress.Watch(row.policy,
+                                               *std::move(workload));
+                       });
+}
+
+absl::Status Run(StringList traces) {
+  absl::StatusOr<Request> request = CheckFlags(ReadFlags(std::move(traces)));
+  if (!request.ok()) return request.status();
+  absl::StatusOr<OutputFile> output =
+      OutputFile::Open(absl::GetFlag(FLAGS_output));
+  if (!output.ok()) return output.status();
+  absl::StatusOr<Comparison> comparison = RunAll(*request);
+  if (!comparison.ok()) return comparison.status();
+  return output->Write(FormatReport(*comparison, request->format));
+}
+
+int ExitStatus(const absl::Status& status) {
+  if (status.ok()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "%s: %s\n", kProgram,
+               std::string(status.message()).c_str());
+  const bool bad_input = absl::IsInvalidArgument(status) ||
+                         absl::IsUnimplemented(status) ||
+                         absl::IsResourceExhausted(status);
+  return bad_input ? kBadInput : EXIT_FAILURE;
+}
+
+int Main(int argc, char** argv) {
+  StringList traces = ParseArguments(argc, argv);
+  std::string text;
+  if (absl::GetFlag(FLAGS_help)) text = Help();
+  if (absl::GetFlag(FLAGS_list)) text = ListNames();
+  if (text.empty()) return ExitStatus(Run(std::move(traces)));
+  return std::fputs(text.c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace xmmu::compare
+
+int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
