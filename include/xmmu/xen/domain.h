@@ -37,8 +37,12 @@ struct VcpuContext {
   // What MOV CR3 was last executed with (Xen: arch.cr3).
   uint64_t cr3 = 0;
 
-  // Table whose last reference is still being dropped (Xen: old_guest_table).
-  Mfn old_guest_table = kInvalidMfn;
+  // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
+  // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.
+  Mfn hidden_l4 = kInvalidMfn;
+
+  // Frames of the descriptor table, each holding a reference as kSegDesc.
+  std::vector<Mfn> gdt_frames;
 };
 
 // The pseudo-physical to machine map of one domain and its inverse.

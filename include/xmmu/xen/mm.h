@@ -9,7 +9,11 @@
 //
 // The rules follow the guest's paging mode: Xen 4.17's (xen/arch/x86/mm.c and
 // xen/arch/x86/pv/) for 4-level and PAE guests, Xen 3.0.0's (xen/arch/x86/mm.c)
-// for 2-level ones.
+// for 2-level ones. PAE guests of a machine with long mode run under a 64-bit
+// Xen: the MMU is in 4-level mode, and slot 0 of a root of Xen's own refers to
+// the guest's L3, whose entries get RW and US. On a machine without, the
+// hardware walks the L3 itself; its entries then must be good PDPTEs, with none
+// of RW, US, A, D.
 //
 //   unused --get, scan ok--> validated --count 0--> unused (type remembered)
 //      |                        | ^
@@ -21,7 +25,8 @@
 //
 // Single-threaded.
 
-#include <optional>
+#include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "xmmu/mmu/access.h"
@@ -34,14 +39,22 @@
 
 namespace xmmu {
 
+// The mode that the MMU is in while a paravirtual guest of `mode` runs on a CPU
+// with `features`.
+PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features);
+
 class Mm {
  public:
   explicit Mm(Host& host) : host_(host) {}
 
   // Installs the boot tables that the domain builder has written to the guest's
   // memory: validates `root` as a root table, pins it, and makes it the base
-  // pointer of `vcpu` (Xen: arch_set_info_guest). Loads CR3. 64-bit:
-  // `user_root` likewise, unless it is kInvalidMfn. Errors: as a refused pin.
+  // pointer of `vcpu` (Xen: arch_set_info_guest). 64-bit: `user_root` likewise,
+  // unless it is kInvalidMfn. Then resets the Mmu of the vCPU's CPU, if that
+  // runs it, with the control registers of HardwareMode() and CR3 loaded. A
+  // root that another vCPU has had pinned stays pinned once. Charges the
+  // validation. Errors: as a refused pin; Unimplemented for a mode of which Xen
+  // runs no paravirtual guests.
   absl::Status StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root);
 
   // Executes one hypercall for `vcpu`. Charges the ring crossing
@@ -49,13 +62,15 @@ class Mm {
   // kCopyIn a request, and what each request does: kLockedOp a reference or
   // type change, kXenPteRead and kXenPteCas an entry, kValidatePte an entry
   // scanned, kTempMap a table mapped, flushes, CR3 loads. A multicall charges
-  // one crossing and kMulticallEntry a call.
+  // one crossing, and a call kMulticallEntry and kHypercallWork. Under the
+  // rules of Xen 3.0 a call also takes the domain's lock, kLockedOp.
   HypercallResult Execute(VcpuContext& vcpu, const Hypercall& call);
 
   // Emulates the store `operand` of a faulting access if it is one to a
   // validated L1 of the caller's domain through a read-only mapping (Xen 4.17:
   // pv_ro_page_fault, ptwr_emulated_update). Nothing if it is not such a store,
-  // or if the new entry is refused: the fault is then the guest's.
+  // or if the new entry is refused: the fault is then the guest's. Needs
+  // VMASST_TYPE_writable_pagetables, as in Xen, and kernel mode.
   // Charges kEmulate, entry reads, reference changes. Flushes nothing.
   // Returns whether the instruction has been completed.
   bool EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
@@ -64,6 +79,17 @@ class Mm {
   // Switches between the guest's kernel and user mode: 64-bit guests have a
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
+
+  // XENMEM_decrease_reservation: gives `frames` back, in order, until one is
+  // not the domain's; a frame is free once nothing refers to it. Charges
+  // kLockedOp a reference. Returns how many were given back.
+  uint32_t DecreaseReservation(VcpuContext& vcpu, std::span<const Mfn> frames);
+
+  // HYPERVISOR_set_gdt: the descriptor table of `vcpu` is now in `frames`, none
+  // for an empty one; the frames are of type kSegDesc for as long. Charges
+  // kLockedOp a reference. Errors: InvalidArgument, changing nothing, if one of
+  // them cannot be a descriptor page.
+  absl::Status SetGdt(VcpuContext& vcpu, std::span<const Mfn> frames);
 
   Host& host() { return host_; }
 

@@ -42,6 +42,12 @@ constexpr int LevelOf(PageType type) { return static_cast<int>(type); }
 // REQUIRES: 1 <= level <= 4.
 constexpr PageType TableType(int level) { return static_cast<PageType>(level); }
 
+// PageInfo::l2_slot of an L1 that is hooked nowhere yet, only pinned, and of
+// one that is hooked at several slots (Xen 3.0: PGT_va_mutable,
+// PGT_va_unknown).
+inline constexpr uint16_t kL2SlotMutable = 0xffff;
+inline constexpr uint16_t kL2SlotMany = 0xfffe;
+
 // 40 bytes a frame of a chunk that was touched; see FrameTable.
 struct PageInfo {
   // count_info
@@ -53,21 +59,23 @@ struct PageInfo {
 
   // type_info
   PageType type = PageType::kNone;
-  bool validated = false;     // PGT_validated
-  bool pinned = false;        // PGT_pinned
-  bool partial = false;       // PGT_partial: validation stopped half-way
-  bool pae_xen_l2 = false;    // PGT_pae_xen_l2: kernel-slot L2 of a PAE guest
-  bool non_coherent = false;  // PGT_non_coherent: had a WC mapping
-  uint64_t type_count = 0;    // PGT_count
+  bool validated = false;   // PGT_validated
+  bool pinned = false;      // PGT_pinned
+  bool pae_xen_l2 = false;  // PGT_pae_xen_l2: kernel-slot L2 of a PAE guest
+  // PGT_non_coherent: had a writable write-combining mapping (on CPUs without
+  // self-snooping; xmmu always keeps it, nothing depends on it).
+  bool non_coherent = false;
+  uint64_t type_count = 0;  // PGT_count
 
-  // Valid while the frame is a page table in use.
-  uint16_t nr_validated_ptes = 0;  // entries done when partial
-  uint8_t partial_flags = 0;       // PTF_partial_set
-  int16_t linear_pt_count = 0;     // < 0: referred to; > 0: refers to others
+  // Valid while the frame is a page table in use: > 0, entries that refer to
+  // other tables of its own level; < 0, such entries of others that refer to it
+  // (Xen 4.17 only).
+  int16_t linear_pt_count = 0;
   // TLB clock when type_count last fell to zero.
   uint32_t tlbflush_timestamp = 0;
-  // Xen 3.0's PGT_va: the one L2 slot that the L1 is hooked at, or kL2SlotMany.
-  uint16_t l2_slot = 0;
+  // Xen 3.0's PGT_va, of an L1: the one L2 slot that it is hooked at, or one of
+  // the two values above.
+  uint16_t l2_slot = kL2SlotMutable;
 };
 
 }  // namespace xmmu

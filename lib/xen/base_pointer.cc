@@ -1,0 +1,143 @@
+// Base pointers and pins: Xen 4.17, xen/arch/x86/mm.c, new_guest_cr3 and the
+// pin operations of do_mmuext_op.
+
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// CR3 is 32 bits wide in PAE mode, and a 4-byte L2 entry names its own frame.
+constexpr uint64_t kLowFrames = uint64_t{1} << 20;
+
+// Slot 0 of the hidden L4 (Xen: new_guest_cr3).
+constexpr uint64_t kHiddenEntryFlags =
+    pte::kPresent | pte::kWritable | pte::kUser | pte::kAccessed;
+// Xen: __PAGE_HYPERVISOR_RW.
+constexpr uint64_t kLinearEntryFlags = pte::kPresent | pte::kWritable |
+                                       pte::kAccessed | pte::kDirty |
+                                       pte::kNoExecute;
+
+}  // namespace
+
+XenErrno PvContext::Pin(Mfn table, int level) {
+  TypeRequest request{TableType(level)};
+  const XenErrno error = GetPageType(table, request);
+  if (error != XenErrno::kOk) return error;
+  PageInfo& page = Page(table);
+  Charge(CostEvent::kLockedOp);  // test and set of PGT_pinned
+  if (page.pinned) {
+    PutPageType(table);
+    return Refuse(XenErrno::kEINVAL, "the table is pinned already");
+  }
+  page.pinned = true;
+  Count(Counter::kPins);
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::Unpin(Mfn table) {
+  PageInfo& page = Page(table);
+  Charge(CostEvent::kLockedOp);  // test and clear of PGT_pinned
+  if (!page.pinned) return Refuse(XenErrno::kEINVAL, "the table is not pinned");
+  page.pinned = false;
+  Count(Counter::kUnpins);
+  PutPageAndType(table);
+  return XenErrno::kOk;
+}
+
+void PvContext::LoadCr3(Mfn root) {
+  vcpu_.cr3 = AddressOf(root).value();
+  if (cpu_.current != &vcpu_) return;
+  XMMU_CHECK(!host_.LoadCr3(cpu_, vcpu_.cr3).has_value());
+}
+
+XenErrno PvContext::NewBasePointer(Mfn root) {
+  if (rules_.hidden_l4) return NewHiddenRoot(root);
+  const Mfn old = vcpu_.guest_table;
+  if (root != old) {
+    const bool narrow = LinearAddressBits(rules_.hardware) == 32;
+    if (narrow && root.value() >= kLowFrames) {
+      return Refuse(XenErrno::kEINVAL, "CR3 cannot hold that frame");
+    }
+    const XenErrno error =
+        GetPageAndType(root, {TableType(LevelCount(rules_.mode))});
+    if (error != XenErrno::kOk) return error;
+    vcpu_.guest_table = root;
+  }
+  LoadCr3(root);
+  if (root != old && old != kInvalidMfn) PutPageAndType(old);
+  return XenErrno::kOk;
+}
+
+// The guest's root is what slot 0 of the vCPU's own L4 refers to.
+XenErrno PvContext::NewHiddenRoot(Mfn root) {
+  const Mfn old = vcpu_.guest_table;
+  const MachineAddr slot0 = AddressOf(vcpu_.hidden_l4);
+  const Pte old_entry = ReadEntry(slot0);
+  if (root != old) {
+    const XenErrno error = GetPageAndType(root, {PageType::kL3});
+    if (error != XenErrno::kOk) return error;
+    vcpu_.guest_table = root;
+  }
+  UpdateEntry(slot0, old_entry, Pte(root, kHiddenEntryFlags), false);
+  if (root != old && old != kInvalidMfn) PutPageAndType(old);
+  LoadCr3(vcpu_.hidden_l4);
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::NewUserBasePointer(Mfn root) {
+  // Frame 0 is Xen's word for "none".
+  const Mfn wanted = root == Mfn(0) ? kInvalidMfn : root;
+  const Mfn old = vcpu_.guest_table_user;
+  if (wanted == old) return XenErrno::kOk;
+  if (wanted != kInvalidMfn) {
+    const XenErrno error = GetPageAndType(wanted, {PageType::kL4});
+    if (error != XenErrno::kOk) return error;
+  }
+  vcpu_.guest_table_user = wanted;
+  if (old != kInvalidMfn) PutPageAndType(old);
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::BootRoot(Mfn root, Mfn& base) {
+  const int level = LevelCount(rules_.mode);
+  if (!GetPage(root, domain_.id())) {
+    return Refuse(XenErrno::kEINVAL, "the root is not the domain's");
+  }
+  // A further vCPU may start on a root that is pinned already.
+  XenErrno error = XenErrno::kOk;
+  if (Page(root).pinned) {
+    PutPage(root);
+  } else {
+    error = Pin(root, level);
+    if (error != XenErrno::kOk) {
+      PutPage(root);
+      return error;
+    }
+  }
+  error = GetPageAndType(root, {TableType(level)});
+  if (error == XenErrno::kOk) base = root;
+  return error;
+}
+
+absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
+  XenErrno error = BootRoot(root, vcpu_.guest_table);
+  if (error == XenErrno::kOk && user_root != kInvalidMfn &&
+      LevelCount(rules_.mode) == 4) {
+    error = BootRoot(user_root, vcpu_.guest_table_user);
+  }
+  if (error != XenErrno::kOk) return StatusOf(error);
+  Mfn hardware_root = root;
+  if (rules_.hidden_l4) {
+    vcpu_.hidden_l4 = host_.AllocXenFrame();
+    hardware_root = vcpu_.hidden_l4;
+    Store(AddressOf(hardware_root), Pte(root, kHiddenEntryFlags));
+    Store(EntryOf(hardware_root, rules_.linear_slot),
+          Pte(hardware_root, kLinearEntryFlags));
+  }
+  vcpu_.kernel_mode = true;
+  vcpu_.cr3 = AddressOf(hardware_root).value();
+  return absl::OkStatus();
+}
+
+}  // namespace xmmu

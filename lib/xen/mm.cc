@@ -1,0 +1,164 @@
+#include "xmmu/xen/mm.h"
+
+#include <type_traits>
+
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// The rules for the domain of `vcpu`. REQUIRES: StartVcpu has found some.
+const PvRules& RulesOf(const Host& host, const VcpuContext& vcpu) {
+  const PvRules* rules =
+      FindPvRules(vcpu.domain->mode(), host.model().features);
+  XMMU_CHECK(rules != nullptr);
+  return *rules;
+}
+
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const MmuUpdateCall& call) {
+  return context.MmuUpdates(call);
+}
+
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const MmuextCall& call) {
+  return context.MmuextOps(call);
+}
+
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const UpdateVaMappingCall& call) {
+  absl::Status status = context.UpdateVaMapping(call);
+  const uint32_t done = status.ok() ? 1 : 0;
+  return {std::move(status), done};
+}
+
+HypercallResult Dispatch(PvContext&, VcpuContext& vcpu,
+                         const VmAssistCall& call) {
+  vcpu.domain->set_writable_pagetables(call.enable);
+  return {absl::OkStatus(), 1};
+}
+
+// The part of a hypercall that a multicall does not save.
+template <typename Call>
+HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
+                           const Call& call) {
+  vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
+  if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
+  PvContext context(host, vcpu, rules);
+  HypercallResult result = Dispatch(context, vcpu, call);
+  context.Finish();
+  return result;
+}
+
+HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
+                           const MulticallCall& multicall) {
+  vcpu.cpu->counters.Add(Counter::kMulticalls);
+  HypercallResult result;
+  for (const Subcall& subcall : multicall.calls) {
+    vcpu.cpu->clock.Charge(CostEvent::kMulticallEntry);
+    HypercallResult one = std::visit(
+        [&](const auto& call) { return ExecuteOne(host, vcpu, rules, call); },
+        subcall);
+    if (one.status.ok()) {
+      ++result.done;
+    } else if (result.status.ok()) {
+      result.status = std::move(one.status);
+    }
+  }
+  return result;
+}
+
+// Puts the registers of a guest kernel in place, if they are not there.
+void PrepareCpu(Cpu& cpu, const PvRules& rules, const MachineModel& model,
+                uint64_t cr3) {
+  ControlRegisters registers =
+      KernelControlRegisters(rules.hardware, model.features);
+  registers.cr3 = cr3;
+  XMMU_CHECK(!cpu.mmu.Reset(registers).has_value());
+}
+
+}  // namespace
+
+absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
+  const PvRules* rules =
+      FindPvRules(vcpu.domain->mode(), host_.model().features);
+  if (rules == nullptr) {
+    return absl::UnimplementedError(
+        "Xen runs no paravirtual guests of this paging mode on this machine");
+  }
+  PvContext context(host_, vcpu, *rules);
+  absl::Status status = context.Boot(root, user_root);
+  context.Finish();
+  if (!status.ok()) return status;
+  Cpu& cpu = *vcpu.cpu;
+  Domain& domain = *vcpu.domain;
+  if (cpu.current == nullptr) cpu.current = &vcpu;
+  if (cpu.current != &vcpu) return status;
+  domain.set_dirty_cpus(domain.dirty_cpus() | MaskOf(cpu.id));
+  PrepareCpu(cpu, *rules, host_.model(), vcpu.cr3);
+  return status;
+}
+
+HypercallResult Mm::Execute(VcpuContext& vcpu, const Hypercall& call) {
+  const PvRules& rules = RulesOf(host_, vcpu);
+  vcpu.cpu->counters.Add(Counter::kHypercalls);
+  vcpu.cpu->clock.Charge(rules.mode == PagingMode::k4Level
+                             ? CostEvent::kHypercallSyscall
+                             : CostEvent::kHypercallInt);
+  return std::visit(
+      [&](const auto& one) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>,
+                                     MulticallCall>) {
+          return ExecuteAll(host_, vcpu, rules, one);
+        } else {
+          return ExecuteOne(host_, vcpu, rules, one);
+        }
+      },
+      call);
+}
+
+bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
+                         const Access& access, MemoryOperand& operand) {
+  const PvRules& rules = RulesOf(host_, vcpu);
+  if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
+  PvContext context(host_, vcpu, rules);
+  const bool done = context.EmulatePteWrite(fault, access, operand);
+  context.Finish();
+  return done;
+}
+
+void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
+  if (vcpu.kernel_mode == to_kernel) return;
+  const bool two_roots = vcpu.domain->mode() == PagingMode::k4Level;
+  if (two_roots && !to_kernel && vcpu.guest_table_user == kInvalidMfn) return;
+  vcpu.kernel_mode = to_kernel;
+  if (!two_roots) return;
+  const Mfn root = to_kernel ? vcpu.guest_table : vcpu.guest_table_user;
+  vcpu.cr3 = AddressOf(root).value();
+  if (vcpu.cpu->current != &vcpu) return;
+  // Without the TLB clock: global entries, the user mappings, survive.
+  XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
+}
+
+uint32_t Mm::DecreaseReservation(VcpuContext& vcpu,
+                                 std::span<const Mfn> frames) {
+  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
+  const uint32_t done = context.DecreaseReservation(frames);
+  context.Finish();
+  return done;
+}
+
+absl::Status Mm::SetGdt(VcpuContext& vcpu, std::span<const Mfn> frames) {
+  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
+  absl::Status status = context.StatusOf(context.SetGdt(frames));
+  context.Finish();
+  return status;
+}
+
+PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features) {
+  const PvRules* rules = FindPvRules(mode, features);
+  return rules == nullptr ? mode : rules->hardware;
+}
+
+}  // namespace xmmu

@@ -1,0 +1,133 @@
+// HYPERVISOR_mmu_update: Xen 4.17, xen/arch/x86/mm.c, do_mmu_update.
+
+#include "pv_context.h"
+
+namespace xmmu {
+
+// Whose pages a foreign-domain argument names. The pseudo domains can always be
+// named; what they own decides what comes of it.
+bool PvContext::ResolveOwner(DomainId named, DomainId& owner, XenErrno& error) {
+  if (named == kDomSelf) {
+    owner = domain_.id();
+    return true;
+  }
+  if (named == kDomIo || named == kDomXen) {
+    owner = named;
+    return true;
+  }
+  const bool exists =
+      named != domain_.id() && host_.FindDomain(named) != nullptr;
+  why_ = exists ? "no rights on that domain" : "no such foreign domain";
+  error = exists ? XenErrno::kEPERM : XenErrno::kESRCH;
+  return false;
+}
+
+HypercallResult PvContext::MmuUpdates(const MmuUpdateCall& call) {
+  Count(Counter::kCallsToMmuUpdate);
+  HypercallResult result;
+  XenErrno error = XenErrno::kOk;
+  DomainId page_owner = kDomInvalid;
+  DomainId table_owner = kDomInvalid;
+  // The own domain may be named as owner of the tables by its number.
+  const bool own_tables =
+      call.page_table_owner == domain_.id() ||
+      ResolveOwner(call.page_table_owner, table_owner, error);
+  if (!own_tables || !ResolveOwner(call.page_owner, page_owner, error)) {
+    result.status = StatusOf(error);
+    return result;
+  }
+  for (const MmuUpdate& request : call.requests) {
+    Charge(CostEvent::kCopyIn);
+    error = OneUpdate(request, page_owner);
+    if (error != XenErrno::kOk) break;
+    ++result.done;
+  }
+  Count(Counter::kNumPageUpdates, result.done);
+  result.status = StatusOf(error);
+  return result;
+}
+
+XenErrno PvContext::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
+  switch (request.command) {
+    case MmuUpdateCommand::kNormal:
+    case MmuUpdateCommand::kPreserveAd:
+    case MmuUpdateCommand::kNoTranslate:
+      break;
+    case MmuUpdateCommand::kMachphys:
+      return UpdateMachphys(request, page_owner);
+    default:
+      why_ = "unknown mmu_update command";
+      return XenErrno::kENOSYS;
+  }
+  const Mfn table = FrameOf(request.entry);
+  if (!GetPage(table, domain_.id())) {
+    return Refuse(XenErrno::kEINVAL, "the table is not the domain's");
+  }
+  if (table != mapped_) {
+    Charge(CostEvent::kTempMap);
+    mapped_ = table;
+  }
+  const auto bytes = static_cast<uint64_t>(entry_bytes());
+  const MachineAddr entry(request.entry.value() & ~(bytes - 1));
+  XenErrno error;
+  if (LockPage(table)) {
+    error = UpdateTable(entry, request, page_owner);
+    UnlockPage(table);
+  } else {
+    error = GetPageType(table, {PageType::kWritable});
+    if (error == XenErrno::kOk) {
+      Count(Counter::kWritableMmuUpdates);
+      Charge(CostEvent::kXenPteWrite);
+      Store(entry, EntryValue(request.value));
+      PutPageType(table);
+    }
+  }
+  PutPage(table);
+  return error;
+}
+
+XenErrno PvContext::UpdateTable(MachineAddr entry, const MmuUpdate& request,
+                                DomainId page_owner) {
+  const Pte value = EntryValue(request.value);
+  const bool preserve_ad = request.command == MmuUpdateCommand::kPreserveAd;
+  const PageType type = Page(FrameOf(entry)).type;
+  if (type == PageType::kL1) {
+    return ModL1Entry(entry, value, preserve_ad, page_owner);
+  }
+  if (type == PageType::kWritable) {
+    Count(Counter::kWritableMmuUpdates);
+    Charge(CostEvent::kXenPteWrite);
+    Store(entry, value);
+    return XenErrno::kOk;
+  }
+  if (!IsPageTable(type)) {
+    return Refuse(XenErrno::kEINVAL, "neither a table nor a writable page");
+  }
+  if (page_owner != domain_.id()) {
+    return Refuse(XenErrno::kEINVAL, "tables refer to own tables only");
+  }
+  const XenErrno error =
+      ModUpperEntry(entry, value, LevelOf(type), preserve_ad);
+  if (error == XenErrno::kOk) OweUpperUpdateFlush();
+  return error;
+}
+
+// Paging-structure caches, and Xen's linear map, may hold the old entry.
+void PvContext::OweUpperUpdateFlush() {
+  if (!rules_.flush_on_upper_update) return;
+  pending_.Add(domain_.dirty_cpus(), FullFlush());
+}
+
+// The machine-to-physical table is the domain's P2M read backwards; a guest
+// that renumbers its frames is none of the simulator's business.
+XenErrno PvContext::UpdateMachphys(const MmuUpdate& request,
+                                   DomainId page_owner) {
+  const Mfn mfn = FrameOf(request.entry);
+  if (!GetPage(mfn, page_owner)) {
+    return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
+  }
+  PutPage(mfn);
+  return XenErrno::kOk;
+}
+
+}  // namespace xmmu

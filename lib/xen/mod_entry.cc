@@ -1,0 +1,74 @@
+// One entry of a table in use: Xen 4.17, xen/arch/x86/mm.c, mod_l1_entry..
+// mod_l4_entry. References for the new value are taken before those of the old
+// are dropped, so that a page that is only replaced by itself stays in use.
+
+#include "pv_context.h"
+
+namespace xmmu {
+
+Pte PvContext::ReadEntry(MachineAddr entry) {
+  Charge(CostEvent::kXenPteRead);
+  return Load(entry);
+}
+
+void PvContext::UpdateEntry(MachineAddr entry, Pte old, Pte value,
+                            bool preserve_ad) {
+  constexpr uint64_t kAd = pte::kAccessed | pte::kDirty;
+  Charge(CostEvent::kXenPteCas);
+  Store(entry, preserve_ad ? value.With(old.raw() & kAd) : value);
+}
+
+XenErrno PvContext::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
+                               DomainId page_owner) {
+  const Pte old = ReadEntry(entry);
+  if (!value.present()) {
+    UpdateEntry(entry, old, value, preserve_ad);
+    PutPageFromL1e(old);
+    return XenErrno::kOk;
+  }
+  if (BadFlags(value, 1) != 0) {
+    return Refuse(XenErrno::kEINVAL, "flags that an L1 entry must not have");
+  }
+  if (((old.raw() ^ value.raw()) & ~rules_.fast_path[1]) == 0) {
+    UpdateEntry(entry, old, Adjust(value, 1), preserve_ad);
+    return XenErrno::kOk;
+  }
+  const XenErrno error = GetPageFromL1e(value, page_owner);
+  if (error != XenErrno::kOk) return error;
+  UpdateEntry(entry, old, Adjust(value, 1), preserve_ad);
+  PutPageFromL1e(old);
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::ModUpperEntry(MachineAddr entry, Pte value, int level,
+                                  bool preserve_ad) {
+  const Mfn table = FrameOf(entry);
+  const int slot = SlotOf(entry);
+  if (!IsGuestSlot(Page(table), level, slot)) {
+    return Refuse(rules_.xen_slot_error, "a slot of Xen's");
+  }
+  if (rules_.kernel_l2 && level == 3 && slot >= 3) {
+    return Refuse(XenErrno::kEINVAL, "slot 3 of a PAE root in use is fixed");
+  }
+  const Pte old = ReadEntry(entry);
+  if (!value.present()) {
+    UpdateEntry(entry, old, value, preserve_ad);
+    PutPageFromUpper(old, table);
+    return XenErrno::kOk;
+  }
+  if (BadFlags(value, level) != 0) {
+    return Refuse(XenErrno::kEINVAL, "flags that a table entry must not have");
+  }
+  const uint64_t may_change = rules_.fast_path[static_cast<size_t>(level)];
+  if (((old.raw() ^ value.raw()) & ~may_change) == 0) {
+    UpdateEntry(entry, old, Adjust(value, level), preserve_ad);
+    return XenErrno::kOk;
+  }
+  const XenErrno error = GetPageFromUpper(value, level, table, slot);
+  if (error != XenErrno::kOk) return error;
+  UpdateEntry(entry, old, Adjust(value, level), preserve_ad);
+  PutPageFromUpper(old, table);
+  return XenErrno::kOk;
+}
+
+}  // namespace xmmu

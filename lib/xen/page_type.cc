@@ -1,0 +1,150 @@
+// Type references: Xen 4.17, xen/arch/x86/mm.c, _get_page_type, _put_page_type,
+// page_lock; back-pointers as in 3.0.0.
+
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// Xen 3.0: where an L1 is hooked after one more use at `slot`.
+uint16_t MergeSlots(uint16_t known, uint16_t slot) {
+  if (known == kL2SlotMutable) return slot;
+  if (slot == kL2SlotMutable || slot == known) return known;
+  return kL2SlotMany;
+}
+
+}  // namespace
+
+XenErrno PvContext::GetPageType(Mfn mfn, const TypeRequest& request) {
+  PageInfo& page = Page(mfn);
+  table_keeps_type_ = false;
+  if (page.type_count == 0) return FirstUse(mfn, page, request);
+  return FurtherUse(page, request);
+}
+
+XenErrno PvContext::FirstUse(Mfn mfn, PageInfo& page,
+                             const TypeRequest& request) {
+  XMMU_DCHECK(!page.pae_xen_l2);
+  if (page.type != request.type || request.kernel_l2) {
+    FlushForTypeChange(page);
+    page.type = request.type;
+    page.validated = request.type == PageType::kWritable ||
+                     request.type == PageType::kShared;
+    if (!page.validated) page.non_coherent = false;
+  }
+  page.pae_xen_l2 = request.kernel_l2;
+  page.l2_slot = request.l2_slot;
+  page.type_count = 1;
+  Charge(CostEvent::kLockedOp);
+  if (page.validated) return XenErrno::kOk;
+
+  page.linear_pt_count = 0;
+  bool keeps_type = false;
+  const XenErrno error = request.type == PageType::kSegDesc
+                             ? ValidateDescriptors(mfn)
+                             : Promote(mfn, LevelOf(request.type), keeps_type);
+  if (error == XenErrno::kOk) {
+    page.validated = true;
+    return error;
+  }
+  page.type_count = 0;
+  page.pae_xen_l2 = false;
+  if (keeps_type) {
+    page.tlbflush_timestamp = host_.tlb_clock();
+  } else {
+    page.type = PageType::kNone;
+  }
+  table_keeps_type_ = keeps_type;
+  return error;
+}
+
+XenErrno PvContext::FurtherUse(PageInfo& page, const TypeRequest& request) {
+  if (page.type != request.type || page.pae_xen_l2 != request.kernel_l2) {
+    return Refuse(XenErrno::kEINVAL, "the frame is in use with another type");
+  }
+  // A frame that is just being validated is not asked for with its own type.
+  XMMU_CHECK(page.validated);
+  Charge(CostEvent::kLockedOp);
+  ++page.type_count;
+  if (rules_.back_pointer && page.type == PageType::kL1) {
+    page.l2_slot = MergeSlots(page.l2_slot, request.l2_slot);
+  }
+  return XenErrno::kOk;
+}
+
+// Entries of an earlier use of the frame may still be in TLBs: of a writable
+// mapping above all.
+void PvContext::FlushForTypeChange(const PageInfo& page) {
+  const Domain* owner =
+      page.owner == domain_.id() ? &domain_ : host_.FindDomain(page.owner);
+  if (owner == nullptr) return;
+  const CpuMask cpus =
+      host_.NeedFlush(owner->dirty_cpus(), page.tlbflush_timestamp);
+  if (cpus == 0) return;
+  Count(Counter::kTypeChangeFlushes);
+  FlushNow(cpus, FullFlush());
+}
+
+void PvContext::PutPageType(Mfn mfn, Mfn parent) {
+  PageInfo& page = Page(mfn);
+  XMMU_CHECK(page.type_count > 0 && page.validated);
+  Charge(CostEvent::kLockedOp);
+  const bool linear = rules_.counts_linear && parent != kInvalidMfn &&
+                      Page(parent).type == page.type;
+  if (page.type_count == 1) {
+    LastUse(mfn, page);
+  } else {
+    --page.type_count;
+    if (page.pinned && page.type_count == 1) page.l2_slot = kL2SlotMutable;
+  }
+  if (linear) {
+    ++page.linear_pt_count;
+    --Page(parent).linear_pt_count;
+  }
+}
+
+void PvContext::LastUse(Mfn mfn, PageInfo& page) {
+  if (IsPageTable(page.type)) {
+    const int level = LevelOf(page.type);
+    page.validated = false;
+    Charge(CostEvent::kLockedOp,
+           static_cast<uint64_t>(rules_.locked_ops_of_last_put - 1));
+    Demote(mfn, level);
+    page.pae_xen_l2 = false;
+    if (rules_.flush_on_teardown) {
+      pending_.Add(domain_.dirty_cpus(), FullFlush());
+    }
+  }
+  page.type_count = 0;
+  page.tlbflush_timestamp = host_.tlb_clock();
+}
+
+XenErrno PvContext::GetPageAndType(Mfn mfn, const TypeRequest& request) {
+  if (!GetPage(mfn, domain_.id())) {
+    return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
+  }
+  const XenErrno error = GetPageType(mfn, request);
+  if (error != XenErrno::kOk) PutPage(mfn);
+  return error;
+}
+
+void PvContext::PutPageAndType(Mfn mfn, Mfn parent) {
+  PutPageType(mfn, parent);
+  PutPage(mfn);
+}
+
+bool PvContext::LockPage(Mfn mfn) {
+  PageInfo& page = Page(mfn);
+  if (!page.validated || page.type_count == 0) return false;
+  Charge(CostEvent::kLockedOp);
+  ++page.type_count;
+  return true;
+}
+
+void PvContext::UnlockPage(Mfn mfn) {
+  Charge(CostEvent::kLockedOp);
+  --Page(mfn).type_count;
+}
+
+}  // namespace xmmu

@@ -1,0 +1,158 @@
+// Whole tables: Xen 4.17, xen/arch/x86/mm.c, promote_l1_table.. l4,
+// demote_l1_table.. l4, init_xen_l4_slots, init_xen_pae_l2_slots.
+
+#include "pv_context.h"
+
+namespace xmmu {
+
+bool PvContext::IsGuestSlot(const PageInfo& table, int level, int slot) const {
+  if (level != rules_.xen_slots.level) return true;
+  if (rules_.kernel_l2 && !table.pae_xen_l2) return true;
+  return !rules_.xen_slots.Contains(slot);
+}
+
+XenErrno PvContext::Promote(Mfn table, int level, bool& keeps_type) {
+  Charge(CostEvent::kTempMap);
+  Count(Counter::kPromotions);
+  if (level == 1) return PromoteL1(table);
+  return PromoteUpper(table, level, keeps_type);
+}
+
+XenErrno PvContext::PromoteL1(Mfn table) {
+  const int slots = CountSlots(1);
+  int slot = 0;
+  XenErrno error = XenErrno::kOk;
+  for (; slot < slots; ++slot) {
+    const Pte old = Load(EntryOf(table, slot));
+    if (!old.present()) continue;
+    Pte entry = old;
+    error = GetPageFromL1e(entry, domain_.id());
+    if (error != XenErrno::kOk) break;
+    entry = Adjust(entry, 1);
+    if (entry != old) Store(EntryOf(table, slot), entry);
+  }
+  const auto scanned =
+      static_cast<uint64_t>(error == XenErrno::kOk ? slots : slot + 1);
+  Charge(CostEvent::kValidatePte, scanned);
+  Count(Counter::kValidatedPtes, scanned);
+  if (error == XenErrno::kOk) return error;
+  Charge(CostEvent::kValidatePte, static_cast<uint64_t>(slot));
+  while (slot-- > 0) PutPageFromL1e(Load(EntryOf(table, slot)));
+  return error;
+}
+
+XenErrno PvContext::PromoteUpper(Mfn table, int level, bool& keeps_type) {
+  // Of the frame behind a PAE root only four entries count.
+  if (rules_.kernel_l2 && level == 3) {
+    for (int slot = CountSlots(3); slot < CountSlots(1); ++slot) {
+      if (Load(EntryOf(table, slot)) != Pte()) Store(EntryOf(table, slot), {});
+    }
+  }
+  const PageInfo& page = Page(table);
+  const int slots = CountSlots(level);
+  uint64_t scanned = 0;
+  for (int slot = 0; slot < slots; ++slot) {
+    if (!IsGuestSlot(page, level, slot)) continue;
+    ++scanned;
+    bool child_keeps_type = false;
+    const XenErrno error = PromoteSlot(table, level, slot, child_keeps_type);
+    if (error == XenErrno::kOk) continue;
+    Charge(CostEvent::kValidatePte, scanned);
+    Count(Counter::kValidatedPtes, scanned);
+    FailPromotion(table, level, slot, child_keeps_type);
+    keeps_type = slot > 0;
+    return error;
+  }
+  Charge(CostEvent::kValidatePte, scanned);
+  Count(Counter::kValidatedPtes, scanned);
+  WriteXenSlots(table, level);
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::PromoteSlot(Mfn table, int level, int slot,
+                                bool& child_keeps_type) {
+  const MachineAddr where = EntryOf(table, slot);
+  const Pte old = Load(where);
+  const bool kernel_slot = rules_.kernel_l2 && level == 3 && slot == 3;
+  if (!old.present()) {
+    if (!kernel_slot) return XenErrno::kOk;
+    return Refuse(XenErrno::kEINVAL, "slot 3 of the PAE root is empty");
+  }
+  const XenErrno error = GetPageFromUpper(old, level, table, slot);
+  if (error != XenErrno::kOk) {
+    child_keeps_type = table_keeps_type_;
+    return error;
+  }
+  if (kernel_slot && Page(old.frame()).type_count != 1) {
+    PutPageAndType(old.frame(), table);
+    return Refuse(XenErrno::kEINVAL, "slot 3 of the PAE root is shared");
+  }
+  const Pte entry = Adjust(old, level);
+  if (entry != old) Store(where, entry);
+  return XenErrno::kOk;
+}
+
+// Undoes the slots below `slot`. A child that failed half-way counts as done in
+// part, and is undone like them, unless it hung in the first slot.
+void PvContext::FailPromotion(Mfn table, int level, int slot,
+                              bool child_keeps_type) {
+  if (child_keeps_type && slot > 0) TakeBack(EntryOf(table, slot));
+  const PageInfo& page = Page(table);
+  uint64_t scanned = 0;
+  while (slot-- > 0) {
+    if (!IsGuestSlot(page, level, slot)) continue;
+    ++scanned;
+    const MachineAddr where = EntryOf(table, slot);
+    PutPageFromUpper(Load(where), table);
+    if (level == 3) TakeBack(where);
+  }
+  Charge(CostEvent::kValidatePte, scanned);
+}
+
+// Xen: unadjust_guest_l3e.
+void PvContext::TakeBack(MachineAddr entry) {
+  const Pte old = Load(entry);
+  if (rules_.taken_back == 0 || !old.present()) return;
+  Store(entry, old.Without(rules_.taken_back));
+}
+
+// Xen's own entries: here, its linear map where the mode has one, and zeros for
+// what nothing of the simulated machine goes through.
+void PvContext::WriteXenSlots(Mfn table, int level) {
+  const XenSlots& slots = rules_.xen_slots;
+  if (level != slots.level) return;
+  if (rules_.kernel_l2 && !Page(table).pae_xen_l2) return;
+  for (int slot = slots.first; slot <= slots.last; ++slot) {
+    if (Load(EntryOf(table, slot)) != Pte()) Store(EntryOf(table, slot), {});
+  }
+  if (rules_.hidden_l4 || rules_.linear_slot < 0) return;
+  uint64_t flags =
+      pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
+  if (LevelCount(rules_.mode) >= 4) flags |= pte::kNoExecute;
+  Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
+}
+
+void PvContext::Demote(Mfn table, int level) {
+  Charge(CostEvent::kTempMap);
+  Count(Counter::kDemotions);
+  uint64_t scanned = 0;
+  if (level == 1) {
+    const int slots = CountSlots(1);
+    for (int slot = 0; slot < slots; ++slot) {
+      PutPageFromL1e(Load(EntryOf(table, slot)));
+    }
+    scanned = static_cast<uint64_t>(slots);
+  } else {
+    const PageInfo& page = Page(table);
+    for (int slot = CountSlots(level) - 1; slot >= 0; --slot) {
+      if (!IsGuestSlot(page, level, slot)) continue;
+      ++scanned;
+      const bool put = PutPageFromUpper(Load(EntryOf(table, slot)), table);
+      if (put && level == 3) TakeBack(EntryOf(table, slot));
+    }
+  }
+  Charge(CostEvent::kValidatePte, scanned);
+  Count(Counter::kDevalidatedPtes, scanned);
+}
+
+}  // namespace xmmu

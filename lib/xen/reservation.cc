@@ -1,0 +1,63 @@
+// Pages given back and descriptor tables: Xen 4.17, xen/common/memory.c,
+// decrease_reservation; xen/arch/x86/pv/descriptor-tables.c.
+
+#include "pv_context.h"
+
+namespace xmmu {
+namespace {
+
+// A segment descriptor (SDM Vol. 3A, "Segment Descriptors").
+constexpr uint64_t kDescriptorPresent = uint64_t{1} << 47;
+constexpr uint64_t kDescriptorCodeOrData = uint64_t{1} << 44;
+constexpr int kDescriptorTypeShift = 40;
+
+// Whether Xen lets a guest have `descriptor`: one that is not present, a code
+// or data segment, or type 0, the second half of a call gate. Xen also checks
+// call gates and fixes privilege levels; here gates are refused.
+bool MayHaveDescriptor(uint64_t descriptor) {
+  if ((descriptor & kDescriptorPresent) == 0) return true;
+  if ((descriptor & kDescriptorCodeOrData) != 0) return true;
+  return (descriptor >> kDescriptorTypeShift & 0xf) == 0;
+}
+
+}  // namespace
+
+uint32_t PvContext::DecreaseReservation(std::span<const Mfn> frames) {
+  uint32_t done = 0;
+  for (const Mfn mfn : frames) {
+    if (!GetPage(mfn, domain_.id())) break;
+    PageInfo& page = Page(mfn);
+    Charge(CostEvent::kLockedOp);  // test and clear of PGC_allocated
+    if (page.allocated) {
+      page.allocated = false;
+      PutPage(mfn);
+    }
+    PutPage(mfn);
+    ++done;
+  }
+  return done;
+}
+
+XenErrno PvContext::SetGdt(std::span<const Mfn> frames) {
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const XenErrno error = GetPageAndType(frames[i], {PageType::kSegDesc});
+    if (error == XenErrno::kOk) continue;
+    while (i-- > 0) PutPageAndType(frames[i]);
+    return error;
+  }
+  for (const Mfn old : vcpu_.gdt_frames) PutPageAndType(old);
+  vcpu_.gdt_frames.assign(frames.begin(), frames.end());
+  return XenErrno::kOk;
+}
+
+XenErrno PvContext::ValidateDescriptors(Mfn page) {
+  Charge(CostEvent::kTempMap);
+  for (uint64_t offset = 0; offset < kPageSize; offset += 8) {
+    const uint64_t raw = host_.memory().Read64(AddressOf(page) + offset);
+    if (MayHaveDescriptor(raw)) continue;
+    return Refuse(XenErrno::kEINVAL, "a descriptor that Xen does not allow");
+  }
+  return XenErrno::kOk;
+}
+
+}  // namespace xmmu
