@@ -1,0 +1,199 @@
+#include "xmmu/sim/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "xmmu/guest/synthetic.h"
+#include "xmmu/policy/policies.h"
+
+namespace xmmu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// "policy/ops/pin" of each row of the plan.
+std::vector<std::string> RowsOf(const ComparisonPlan& plan) {
+  std::vector<std::string> rows;
+  for (const SimulatorOptions& row : plan.rows) {
+    std::string text = row.policy;
+    if (row.guest_ops) text += "/" + std::string(GuestOpsName(*row.guest_ops));
+    if (row.pin) text += "/" + std::string(PinWhenName(*row.pin));
+    rows.push_back(text);
+  }
+  return rows;
+}
+
+std::vector<std::string> PlannedRows(const ComparisonOptions& options) {
+  const absl::StatusOr<ComparisonPlan> plan = PlanComparison(options);
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  return plan.ok() ? RowsOf(*plan) : std::vector<std::string>();
+}
+
+absl::Status PlanError(const ComparisonOptions& options) {
+  return PlanComparison(options).status();
+}
+
+WorkloadFactory Synthetic(std::string spec) {
+  return
+      [spec](const SimulatorOptions&) { return MakeSyntheticWorkload(spec); };
+}
+
+std::string AnyWorkload() {
+  return std::string(SyntheticWorkloads().front().name);
+}
+
+TEST(PlanTest, TheDefaultComparesPinningWithAndWithoutPins) {
+  EXPECT_THAT(PlannedRows({}),
+              ElementsAre("native/stores", "pinning/update-va-mapping/late",
+                          "pinning/update-va-mapping/never",
+                          "trap-and-emulate/stores/late"));
+}
+
+TEST(PlanTest, TwoLevelGuestsAreOfAnotherTime) {
+  ComparisonOptions options;
+  options.base.mode = PagingMode::k2Level;
+  options.policies = {{"pinning"}};
+  EXPECT_THAT(PlannedRows(options),
+              ElementsAre("pinning/queue/early", "pinning/queue/never"));
+}
+
+TEST(PlanTest, BareHardwareHasOneRowWhateverTheGuestCouldDo) {
+  ComparisonOptions options;
+  options.policies = {{"native"}};
+  options.guest_ops = {GuestOps::kQueue, GuestOps::kMulticall};
+  options.pins = {PinWhen::kEarly, PinWhen::kNever};
+  EXPECT_THAT(PlannedRows(options), ElementsAre("native/stores"));
+}
+
+TEST(PlanTest, OpsAndPinsMultiply) {
+  ComparisonOptions options;
+  options.policies = {{"pinning"}};
+  options.guest_ops = {GuestOps::kQueue, GuestOps::kMulticall};
+  options.pins = {PinWhen::kEarly, PinWhen::kNever};
+  EXPECT_THAT(
+      PlannedRows(options),
+      ElementsAre("pinning/queue/early", "pinning/queue/never",
+                  "pinning/multicall/early", "pinning/multicall/never"));
+}
+
+TEST(PlanTest, AnUnknownPolicyIsAnsweredWithTheKnownOnes) {
+  ComparisonOptions options;
+  options.policies = {{"hope"}};
+  EXPECT_TRUE(absl::IsInvalidArgument(PlanError(options)));
+  EXPECT_THAT(std::string(PlanError(options).message()),
+              AllOf(HasSubstr("hope"), HasSubstr("native, pinning")));
+}
+
+TEST(PlanTest, TheOneWayAskedForMustWork) {
+  ComparisonOptions options;
+  options.policies = {{"native"}, {"pinning"}};
+  options.guest_ops = {GuestOps::kStores};
+  EXPECT_TRUE(absl::IsInvalidArgument(PlanError(options)));
+  EXPECT_THAT(std::string(PlanError(options).message()),
+              HasSubstr("pinning with stores"));
+}
+
+TEST(PlanTest, OfSeveralWaysThoseThatCannotBeAreLeftOut) {
+  ComparisonOptions options;
+  options.policies = {{"pinning"}};
+  options.guest_ops = {GuestOps::kStores, GuestOps::kQueue};
+  options.pins = {PinWhen::kLate};
+  const absl::StatusOr<ComparisonPlan> plan = PlanComparison(options);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(RowsOf(*plan), ElementsAre("pinning/queue/late"));
+  EXPECT_THAT(plan->left_out, ElementsAre(HasSubstr("pinning with stores: ")));
+}
+
+TEST(PlanTest, AModeWithoutGuestsIsAnErrorUnlessToBeLeftOut) {
+  ComparisonOptions options;
+  options.base.mode = PagingMode::k5Level;
+  options.base.machine = "skylake-2017";
+  options.policies = {{"native"}, {"pinning"}};
+  EXPECT_TRUE(absl::IsUnimplemented(PlanError(options)));
+  EXPECT_THAT(std::string(PlanError(options).message()),
+              HasSubstr("pinning: "));
+  options.leave_out_unsupported = true;
+  const absl::StatusOr<ComparisonPlan> plan = PlanComparison(options);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(RowsOf(*plan), ElementsAre("native/stores"));
+  EXPECT_THAT(plan->left_out, ElementsAre(HasSubstr("pinning: ")));
+}
+
+TEST(PlanTest, NothingToRunIsAnError) {
+  ComparisonOptions options;
+  options.base.mode = PagingMode::k5Level;
+  options.policies = {{"pinning"}};
+  options.leave_out_unsupported = true;
+  EXPECT_THAT(std::string(PlanError(options).message()),
+              HasSubstr("no policy to run"));
+}
+
+TEST(CompareTest, DescribesWhatItsRowsShare) {
+  ComparisonOptions options;
+  options.base.machine = "xeon-2003";
+  options.base.mode = PagingMode::k4Level;
+  options.base.vcpus = 2;
+  options.base.quantum_ops = 500;
+  options.policies = {{"native"}};
+  const auto comparison = Compare(options, Synthetic(AnyWorkload()));
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->version, Version());
+  EXPECT_EQ(comparison->machine, "xeon-2003");
+  EXPECT_TRUE(comparison->hypothetical);
+  EXPECT_EQ(comparison->vcpus, 2);
+  EXPECT_EQ(comparison->quantum_ops, 500u);
+  EXPECT_THAT(comparison->workload, HasSubstr(AnyWorkload()));
+  EXPECT_THAT(comparison->left_out, IsEmpty());
+}
+
+TEST(CompareTest, TheSameComparisonIsTheSameBytes) {
+  std::array<std::string, 2> reports;
+  for (std::string& report : reports) {
+    ComparisonOptions options;
+    options.base.vcpus = 4;
+    const auto comparison = Compare(options, Synthetic(AnyWorkload()));
+    ASSERT_TRUE(comparison.ok()) << comparison.status();
+    for (ReportFormat format : AllReportFormats()) {
+      report += FormatReport(*comparison, format);
+    }
+  }
+  EXPECT_EQ(reports[0], reports[1]);
+}
+
+// Another workload each time that it is asked.
+TEST(CompareTest, RowsThatSawDifferentThingsAreAnError) {
+  ComparisonOptions options;
+  options.policies = {{"native"}, {"pinning"}};
+  options.pins = {PinWhen::kLate};
+  size_t next = 0;
+  const auto comparison = Compare(options, [&](const SimulatorOptions&) {
+    return MakeSyntheticWorkload(SyntheticWorkloads()[next++].name);
+  });
+  ASSERT_FALSE(comparison.ok());
+  EXPECT_TRUE(absl::IsInternal(comparison.status()));
+  EXPECT_THAT(std::string(comparison.status().message()),
+              AllOf(HasSubstr("under native"),
+                    HasSubstr("under pinning/update-va-mapping/late")));
+}
+
+TEST(CompareTest, TheErrorOfAWorkloadIsPassedOnAsItIs) {
+  const absl::Status error = absl::InvalidArgumentError("log:1: what is this");
+  const auto comparison = Compare(
+      {},
+      [&](const SimulatorOptions&)
+          -> absl::StatusOr<std::unique_ptr<Workload>> { return error; });
+  EXPECT_EQ(comparison.status(), error);
+}
+
+}  // namespace
+}  // namespace xmmu

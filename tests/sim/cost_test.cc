@@ -1,0 +1,76 @@
+#include "xmmu/sim/cost.h"
+
+#include <gtest/gtest.h>
+
+#include "xmmu/machine/machine_model.h"
+
+namespace xmmu {
+namespace {
+
+class CostTest : public ::testing::Test {
+ protected:
+  const MachineModel& model_ = *FindMachine("xeon-2003");
+  Host host_{model_, HostOptions{.cpus = 2}};
+};
+
+TEST_F(CostTest, ANewHostHasCostNothing) {
+  EXPECT_EQ(CostOf(host_), Cost());
+  EXPECT_EQ(ToString(Cost()), "0 cycles");
+}
+
+TEST_F(CostTest, AddsUpOverCpus) {
+  host_.cpu(0).clock.Charge(CostEvent::kInvlpg, 2);
+  host_.cpu(1).clock.Charge(CostEvent::kInvlpg, 3);
+  host_.cpu(1).counters.Add(Counter::kTlbPageFlushes, 3);
+  const Cost cost = CostOf(host_);
+  const uint64_t price = model_.cost(CostEvent::kInvlpg).value;
+  EXPECT_EQ(cost.count(CostEvent::kInvlpg), 5u);
+  EXPECT_EQ(cost.count(Counter::kTlbPageFlushes), 3u);
+  EXPECT_EQ(cost.cycles, Cycles(5 * price));
+  EXPECT_EQ(cost.component(Component::kTlbFlush), cost.cycles);
+}
+
+TEST_F(CostTest, ElapsedIsTheLatestClockWithItsIdleTime) {
+  host_.cpu(0).clock.AdvanceTo(Cycles(1000));
+  host_.cpu(1).clock.Charge(CostEvent::kAccess);
+  EXPECT_EQ(CostOf(host_).elapsed, Cycles(1000));
+  EXPECT_EQ(CostOf(host_).cycles,
+            Cycles(model_.cost(CostEvent::kAccess).value));
+}
+
+TEST_F(CostTest, ADifferenceIsWhatCameBetween) {
+  host_.cpu(0).clock.Charge(CostEvent::kInvlpg);
+  const Cost before = CostOf(host_);
+  host_.cpu(0).clock.Charge(CostEvent::kZeroPage, 4);
+  host_.cpu(0).counters.Add(Counter::kDemandZero, 4);
+  const Cost between = CostOf(host_) - before;
+  EXPECT_EQ(between.count(CostEvent::kInvlpg), 0u);
+  EXPECT_EQ(between.count(CostEvent::kZeroPage), 4u);
+  EXPECT_EQ(between.count(Counter::kDemandZero), 4u);
+  EXPECT_EQ(between.cycles, between.component(Component::kZero));
+}
+
+TEST_F(CostTest, TheEstimatedShareCountsRememberedAndEstimatedConstants) {
+  MachineModel model = model_;
+  model.cost(CostEvent::kInvlpg) = {30, 30, 30, Mark::kEstimated, "assumed"};
+  model.cost(CostEvent::kZeroPage) = {60, 60, 60, Mark::kMeasured, "assumed"};
+  model.cost(CostEvent::kCopyPage) = {10, 10, 10, Mark::kRemembered, "assumed"};
+  Host host(model, HostOptions());
+  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0);
+  host.cpu(0).clock.Charge(CostEvent::kInvlpg, 3);
+  EXPECT_EQ(EstimatedShare(CostOf(host), model), 1);
+  host.cpu(0).clock.Charge(CostEvent::kZeroPage, 3);
+  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0.333333);
+  host.cpu(0).clock.Charge(CostEvent::kCopyPage, 9);
+  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0.5);
+}
+
+TEST_F(CostTest, TextNamesWhatIsNotZero) {
+  Host host(model_, HostOptions());
+  host.cpu(0).clock.Charge(CostEvent::kAccess, 7);
+  host.cpu(0).counters.Add(Counter::kAccesses, 7);
+  EXPECT_EQ(ToString(CostOf(host)), "7 cycles (execute 7); accesses 7");
+}
+
+}  // namespace
+}  // namespace xmmu

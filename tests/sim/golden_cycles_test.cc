@@ -1,0 +1,62 @@
+// Exact cycles of each built-in workload under each default row, so that no
+// change of a figure goes unnoticed. The numbers are in golden_cycles.txt; with
+// XMMU_WRITE_GOLDEN=1 in the environment the test writes that file anew, and
+// the diff is the thing to review.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "xmmu/guest/synthetic.h"
+#include "xmmu/sim/compare.h"
+
+namespace xmmu {
+namespace {
+
+constexpr char kPath[] = XMMU_SOURCE_DIR "/tests/sim/golden_cycles.txt";
+
+std::string LinesOf(PagingMode mode, const SyntheticWorkload& workload) {
+  ComparisonOptions options;
+  options.base.machine = LevelCount(mode) >= 4 ? "skylake-2017" : "xeon-2003";
+  options.base.mode = mode;
+  const auto comparison = Compare(options, [&](const SimulatorOptions&) {
+    return MakeSyntheticWorkload(workload.name);
+  });
+  if (!comparison.ok()) return comparison.status().ToString() + "\n";
+  std::string text;
+  for (const ReportRow& row : comparison->rows) {
+    absl::StrAppend(&text, std::string(PagingModeName(mode)), " ",
+                    std::string(workload.name), " ", RowLabel(row), " ",
+                    row.cost.cycles.count(), "\n");
+  }
+  return text;
+}
+
+std::string AllLines() {
+  std::string text = "# mode workload row cycles; see golden_cycles_test.cc\n";
+  for (PagingMode mode :
+       {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+    for (const SyntheticWorkload& workload : SyntheticWorkloads()) {
+      text += LinesOf(mode, workload);
+    }
+  }
+  return text;
+}
+
+TEST(GoldenCyclesTest, NoFigureHasChanged) {
+  const std::string now = AllLines();
+  if (std::getenv("XMMU_WRITE_GOLDEN") != nullptr) {
+    std::ofstream(kPath) << now;
+  }
+  std::ifstream file(kPath);
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(golden.str(), now);
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,192 @@
+#include "xmmu/sim/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+
+namespace xmmu {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+void AddCycles(Cost& cost, Component component, uint64_t cycles) {
+  cost.by_component[static_cast<size_t>(component)] = Cycles(cycles);
+  cost.cycles += Cycles(cycles);
+  cost.elapsed = cost.cycles;
+}
+
+ReportRow NativeRow() {
+  ReportRow row;
+  row.policy = "native";
+  AddCycles(row.cost, Component::kExecute, 1000);
+  AddCycles(row.cost, Component::kException, 500);
+  row.cost.counters.Add(Counter::kHardwareFaults, 3);
+  row.page_table_bytes = 8192;
+  row.estimated_share = 0.25;
+  row.guest_digest = 0xabc;
+  return row;
+}
+
+ReportRow PinningRow() {
+  ReportRow row;
+  row.policy = "pinning";
+  row.paravirtual = true;
+  row.guest_ops = GuestOps::kUpdateVaMapping;
+  row.pin = PinWhen::kLate;
+  AddCycles(row.cost, Component::kExecute, 1000);
+  AddCycles(row.cost, Component::kHypercall, 2000);
+  row.cost.counters.Add(Counter::kHypercalls, 2);
+  row.cost.counters.Add(Counter::kPageWalks, 123'456);
+  row.page_table_bytes = 8192;
+  row.memory_overhead_bytes = 4097;
+  row.guest_digest = 0xabc;
+  return row;
+}
+
+Comparison Example() {
+  Comparison comparison;
+  comparison.version = "9.9.9";
+  comparison.machine = "test";
+  comparison.machine_description = "a machine to test with";
+  comparison.mode = PagingMode::kPae;
+  comparison.guest_memory_bytes = uint64_t{64} << 20;
+  comparison.quantum_ops = 1000;
+  comparison.workload = "fork:pages=1,times=2";
+  comparison.rows = {NativeRow(), PinningRow()};
+  return comparison;
+}
+
+TEST(ReportTest, ALabelNamesWhatTellsRowsApart) {
+  EXPECT_EQ(RowLabel(NativeRow()), "native");
+  EXPECT_EQ(RowLabel(PinningRow()), "pinning/update-va-mapping/late");
+}
+
+TEST(ReportTest, FormatsAreFoundByName) {
+  EXPECT_EQ(ParseReportFormat("json"), ReportFormat::kJson);
+  EXPECT_EQ(ParseReportFormat("xml"), std::nullopt);
+  for (ReportFormat format : AllReportFormats()) {
+    EXPECT_EQ(ParseReportFormat(ReportFormatName(format)), format);
+  }
+}
+
+TEST(ReportTest, DigestsAgreeOnlyIfAllAreEqual) {
+  Comparison comparison = Example();
+  EXPECT_TRUE(DigestsAgree(comparison));
+  comparison.rows[1].guest_digest ^= 1;
+  EXPECT_FALSE(DigestsAgree(comparison));
+}
+
+TEST(TableReportTest, IsWhatItWas) {
+  EXPECT_EQ(FormatReport(Example(), ReportFormat::kTable), R"(@TABLE@)");
+}
+
+TEST(TableReportTest, SaysWhenTheMachineHasNoSuchMode) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("hypothetical")));
+  comparison.hypothetical = true;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("hypothetical: test has no pae paging"));
+}
+
+TEST(TableReportTest, SaysWhatWasLeftOut) {
+  Comparison comparison = Example();
+  comparison.left_out = {"shadow: too young"};
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("left out  shadow: too young\n"));
+}
+
+TEST(TableReportTest, WithoutANativeRowThereAreNoRatios) {
+  Comparison comparison = Example();
+  comparison.rows.erase(comparison.rows.begin());
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("1.000")));
+}
+
+TEST(TableReportTest, DifferingDigestsAreLoud) {
+  Comparison comparison = Example();
+  comparison.rows[1].guest_digest = 1;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("DIFFER: 0000000000000abc 0000000000000001"));
+}
+
+TEST(TableReportTest, ManyRowsStayWithinTheWidth) {
+  Comparison comparison = Example();
+  for (int i = 0; i < 10; ++i) comparison.rows.push_back(PinningRow());
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    EXPECT_LE(line.size(), 125u) << line;
+  }
+}
+
+TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  EXPECT_EQ(json["xmmu"], "9.9.9");
+  EXPECT_EQ(json["machine"], "test");
+  EXPECT_EQ(json["levels"], 3);
+  EXPECT_EQ(json["vcpus"], 1);
+  EXPECT_EQ(json["workload"]["name"], "fork:pages=1,times=2");
+  std::vector<std::string> keys;
+  for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
+  EXPECT_THAT(
+      keys,
+      ElementsAre("policy", "guest_ops", "pin", "cycles", "elapsed_cycles",
+                  "cycles_by_component", "counters", "page_table_bytes",
+                  "memory_overhead_bytes", "estimated_share", "guest_digest"));
+}
+
+TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  EXPECT_EQ(json["rows"][0]["pin"], "-");
+  EXPECT_EQ(json["rows"][0]["guest_ops"], "stores");
+  EXPECT_EQ(json["rows"][1]["pin"], "late");
+  EXPECT_EQ(json["rows"][1]["guest_ops"], "update-va-mapping");
+  EXPECT_EQ(json["rows"][1]["guest_digest"], "0000000000000abc");
+}
+
+TEST(JsonReportTest, EveryComponentIsThereAndTheyAddUp) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  for (const Json& row : json["rows"]) {
+    uint64_t sum = 0;
+    for (const Json& part : row["cycles_by_component"]) {
+      sum += part.get<uint64_t>();
+    }
+    EXPECT_EQ(row["cycles_by_component"].size(), kComponentCount);
+    EXPECT_EQ(row["counters"].size(), kCounterCount);
+    EXPECT_EQ(sum, row["cycles"].get<uint64_t>());
+  }
+}
+
+TEST(JsonReportTest, ANameThatIsNoUtf8DoesNotBreakTheReport) {
+  Comparison comparison = Example();
+  comparison.workload = "trace of \xff";
+  EXPECT_TRUE(Json::accept(FormatReport(comparison, ReportFormat::kJson)));
+}
+
+TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
+  const std::string text = FormatReport(Example(), ReportFormat::kCsv);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[3], "");
+  const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
+  EXPECT_EQ(header.size(), 13 + kComponentCount + kCounterCount);
+  for (int row : {1, 2}) {
+    const std::vector<std::string> cells =
+        absl::StrSplit(lines[static_cast<size_t>(row)], ',');
+    EXPECT_EQ(cells.size(), header.size());
+  }
+  EXPECT_THAT(lines[2], HasSubstr("test,3,1,pte-caches,pinning,"
+                                  "update-va-mapping,late,3000,3000,"));
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,73 @@
+// Every strategy gives the guest the same world: all policies, with every way
+// their guests have of writing and pinning page tables, in all paging modes, on
+// one and on four vCPUs, under each built-in workload. A comparison fails by
+// itself if two digests differ.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+
+#include "xmmu/guest/synthetic.h"
+#include "xmmu/sim/compare.h"
+
+namespace xmmu {
+namespace {
+
+class SameWorldTest
+    : public ::testing::TestWithParam<std::tuple<PagingMode, int, size_t>> {
+ protected:
+  ComparisonOptions Options() const {
+    const auto [mode, vcpus, workload] = GetParam();
+    ComparisonOptions options;
+    options.base.machine = LevelCount(mode) >= 4 ? "skylake-2017" : "xeon-2003";
+    options.base.mode = mode;
+    options.base.vcpus = vcpus;
+    options.policies.clear();
+    for (const PolicyEntry& policy : Policies()) {
+      options.policies.push_back({std::string(policy.name)});
+    }
+    options.guest_ops.assign(AllGuestOps().begin(), AllGuestOps().end());
+    options.pins.assign(AllPinWhen().begin(), AllPinWhen().end());
+    options.leave_out_unsupported = true;
+    return options;
+  }
+};
+
+TEST_P(SameWorldTest, AllPoliciesAgree) {
+  const SyntheticWorkload& workload =
+      SyntheticWorkloads()[std::get<2>(GetParam())];
+  const auto comparison = Compare(Options(), [&](const SimulatorOptions&) {
+    return MakeSyntheticWorkload(workload.name);
+  });
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_TRUE(DigestsAgree(*comparison));
+  for (const ReportRow& row : comparison->rows) {
+    EXPECT_EQ(row.cost.count(Counter::kGuestFaults),
+              comparison->rows.front().cost.count(Counter::kGuestFaults))
+        << RowLabel(row);
+  }
+}
+
+std::string NameOf(
+    const ::testing::TestParamInfo<SameWorldTest::ParamType>& info) {
+  const auto [mode, vcpus, workload] = info.param;
+  std::string name = std::string(PagingModeName(mode)) + "_" +
+                     std::to_string(vcpus) + "_" +
+                     std::string(SyntheticWorkloads()[workload].name);
+  for (char& c : name) {
+    if (c == '-') c = '_';
+  }
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SameWorldTest,
+    ::testing::Combine(::testing::ValuesIn(kAllPagingModes),
+                       ::testing::Values(1, 4),
+                       ::testing::Range(size_t{0},
+                                        SyntheticWorkloads().size())),
+    NameOf);
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,183 @@
+#include "xmmu/sim/simulator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "xmmu/guest/synthetic.h"
+
+namespace xmmu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string ErrorOf(const SimulatorOptions& options) {
+  const auto simulator = Simulator::Create(options);
+  EXPECT_FALSE(simulator.ok());
+  return std::string(simulator.status().message());
+}
+
+std::unique_ptr<Simulator> Make(const SimulatorOptions& options) {
+  auto simulator = Simulator::Create(options);
+  EXPECT_TRUE(simulator.ok()) << simulator.status();
+  return *std::move(simulator);
+}
+
+ReportRow RunOn(Simulator& simulator, const std::string& spec) {
+  const auto workload = MakeSyntheticWorkload(spec);
+  EXPECT_TRUE(workload.ok()) << workload.status();
+  absl::StatusOr<ReportRow> row = simulator.Run(**workload);
+  EXPECT_TRUE(row.ok()) << row.status();
+  return *std::move(row);
+}
+
+// A first workload by name, whatever it is.
+std::string AnyWorkload() {
+  return std::string(SyntheticWorkloads().front().name);
+}
+
+TEST(SimulatorTest, TheBootCostsNothing) {
+  for (const PolicyEntry& policy : Policies()) {
+    const auto simulator = Make({.policy = std::string(policy.name)});
+    EXPECT_EQ(simulator->cost(), Cost()) << policy.name;
+  }
+}
+
+TEST(SimulatorTest, AfterTheBootAllCpusHaveTheSameTime) {
+  const auto simulator = Make({.vcpus = 4});
+  for (uint32_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(simulator->host().cpu(i).clock.now(),
+              simulator->host().cpu(0).clock.now());
+  }
+}
+
+TEST(SimulatorTest, TheComponentsOfARunAddUpToItsCycles) {
+  const auto simulator = Make({});
+  const ReportRow row = RunOn(*simulator, AnyWorkload());
+  Cycles sum;
+  for (Cycles part : row.cost.by_component) sum += part;
+  EXPECT_GT(row.cost.cycles, Cycles(0));
+  EXPECT_EQ(sum, row.cost.cycles);
+  EXPECT_EQ(row.cost, simulator->cost());
+}
+
+TEST(SimulatorTest, OneCpuIsNeverAheadOfItsWork) {
+  const auto simulator = Make({.policy = "native"});
+  const ReportRow row = RunOn(*simulator, AnyWorkload());
+  EXPECT_EQ(row.cost.elapsed, row.cost.cycles);
+}
+
+TEST(SimulatorTest, TwoRunsAreEqualToTheLastFigure) {
+  const ReportRow a = RunOn(*Make({.vcpus = 2}), AnyWorkload());
+  const ReportRow b = RunOn(*Make({.vcpus = 2}), AnyWorkload());
+  EXPECT_EQ(a.cost, b.cost);
+  EXPECT_EQ(a.guest_digest, b.guest_digest);
+  EXPECT_EQ(a.page_table_bytes, b.page_table_bytes);
+}
+
+TEST(SimulatorTest, AnUnknownMachineIsAnswerdWithTheKnownOnes) {
+  EXPECT_THAT(ErrorOf({.machine = "abacus"}),
+              AllOf(HasSubstr("abacus"), HasSubstr("xeon-2003, skylake-2017")));
+}
+
+TEST(SimulatorTest, AnUnknownPolicyIsAnsweredWithTheKnownOnes) {
+  EXPECT_THAT(ErrorOf({.policy = "hope"}),
+              AllOf(HasSubstr("hope"), HasSubstr("native, pinning")));
+}
+
+TEST(SimulatorTest, VcpusAreOneToSixtyFour) {
+  EXPECT_THAT(ErrorOf({.vcpus = 0}), HasSubstr("1 to 64"));
+  EXPECT_THAT(ErrorOf({.vcpus = 65}), HasSubstr("1 to 64"));
+  EXPECT_TRUE(Simulator::Create({.vcpus = 64}).ok());
+}
+
+TEST(SimulatorTest, MemoryIsWholePages) {
+  EXPECT_THAT(ErrorOf({.guest_memory_bytes = 0}), HasSubstr("4096"));
+  EXPECT_THAT(ErrorOf({.guest_memory_bytes = (uint64_t{64} << 20) + 1}),
+              HasSubstr("4096"));
+}
+
+TEST(SimulatorTest, TooLittleMemoryIsAnErrorNotACrash) {
+  EXPECT_THAT(ErrorOf({.guest_memory_bytes = kPageSize}), Not(HasSubstr("\n")));
+}
+
+TEST(SimulatorTest, GuestOptionsThatAreNotSetAreThoseOfTheTime) {
+  const auto simulator =
+      Make({.mode = PagingMode::k2Level, .pin = PinWhen::kNever});
+  EXPECT_EQ(simulator->guest().options().ops, GuestOps::kQueue);
+  EXPECT_EQ(simulator->guest().options().pin, PinWhen::kNever);
+}
+
+TEST(SimulatorTest, AMissingModeIsLentToTheMachine) {
+  EXPECT_FALSE(HasMode(*FindMachine("xeon-2003"), PagingMode::k4Level));
+  EXPECT_TRUE(HasMode(*FindMachine("xeon-2003"), PagingMode::kPae));
+  EXPECT_FALSE(HasMode(*FindMachine("skylake-2017"), PagingMode::k5Level));
+  const auto simulator =
+      Make({.machine = "xeon-2003", .mode = PagingMode::k4Level});
+  EXPECT_TRUE(simulator->machine().features.long_mode);
+}
+
+// A policy under another name.
+class Renamed final : public Policy {
+ public:
+  Renamed(Host& host, std::string_view name)
+      : name_(name), native_(FindPolicy("native")->make(host)) {}
+  std::string_view name() const override { return name_; }
+  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
+    return native_->Abi(mode);
+  }
+  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user) override {
+    return native_->StartVcpu(vcpu, root, user);
+  }
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
+    return native_->LoadCr3(vcpu, root);
+  }
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override {
+    native_->FlushTlb(vcpu, vcpus, flush);
+  }
+  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
+    native_->SwitchMode(vcpu, how);
+  }
+  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
+                               const Access& access,
+                               MemoryOperand& operand) override {
+    return native_->HandlePageFault(vcpu, fault, access, operand);
+  }
+
+ private:
+  std::string_view name_;
+  std::unique_ptr<Policy> native_;
+};
+
+PolicyFactory Named(std::string_view name) {
+  return [name](Host& host) { return std::make_unique<Renamed>(host, name); };
+}
+
+TEST(SimulatorTest, APolicyOfYourOwnRunsUnderItsName) {
+  const auto own = Make({.custom_policy = Named("my-own")});
+  const auto native = Make({.policy = "native"});
+  const ReportRow row = RunOn(*own, AnyWorkload());
+  EXPECT_EQ(row.policy, "my-own");
+  EXPECT_EQ(row.cost, RunOn(*native, AnyWorkload()).cost);
+}
+
+TEST(SimulatorTest, APolicyNameThatWouldBreakAReportIsRefused) {
+  EXPECT_THAT(ErrorOf({.custom_policy = Named("a,b")}), HasSubstr("'a,b'"));
+  EXPECT_THAT(ErrorOf({.custom_policy = Named("")}), HasSubstr("policy name"));
+}
+
+TEST(SimulatorTest, AFactoryThatMakesNothingIsAnError) {
+  EXPECT_THAT(ErrorOf({.custom_policy =
+                           [](Host&) { return std::unique_ptr<Policy>(); }}),
+              HasSubstr("no policy"));
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,90 @@
+#!/bin/bash
+# What xmmu-compare promises on the command line: reports on standard output,
+# and for bad input exit status 2, one line on standard error and nothing else.
+# Usage: xmmu_compare_test.sh <xmmu-compare>
+set -uo pipefail
+program=$1
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+failures=0
+
+fail() {
+  echo "FAILED: $*" >&2
+  failures=$((failures + 1))
+}
+
+# refuses <words that the message must have> <argument>...
+refuses() {
+  local words=$1
+  shift
+  "$program" "$@" >out 2>err
+  local status=$?
+  ((status == 2)) || fail "$* ended with $status"
+  [[ ! -s out ]] || fail "$* wrote to standard output"
+  [[ $(wc -l <err) == 1 ]] || fail "$* said: $(cat err)"
+  grep -qF -- "$words" err || fail "$* did not say '$words': $(cat err)"
+}
+
+# accepts <argument>...
+accepts() {
+  "$program" "$@" >out 2>err || fail "$* ended with $?: $(cat err)"
+  [[ ! -s err ]] || fail "$* said: $(cat err)"
+}
+
+workload=$("$program" --list | sed -n '/^workloads/{n;s/^ *\([^ ]*\).*/\1/p}')
+[[ -n $workload ]] || fail "--list names no workload"
+
+accepts --help
+grep -q -- '--guest-ops' out || fail "--help does not name --guest-ops"
+accepts --list
+grep -q '^  trap-and-emulate' out || fail "--list does not name policies"
+
+accepts --workload="$workload"
+grep -q '^  1  native' out || fail "no row of native"
+accepts --workload="$workload" --format=json
+python3 -c '
+import json, sys
+report = json.load(sys.stdin)
+assert [r["policy"] for r in report["rows"]] == [
+    "native", "pinning", "pinning", "trap-and-emulate"], report["rows"]
+for row in report["rows"]:
+    assert sum(row["cycles_by_component"].values()) == row["cycles"]
+assert len({r["guest_digest"] for r in report["rows"]}) == 1
+' <out || fail "the JSON report is not what it should be"
+accepts --workload="$workload" --format csv --policies all --levels=5
+accepts --workload="$workload" --guest-ops=queue,multicall --pin=all --vcpus=4
+accepts --workload="$workload" --format=csv --output=report.csv
+[[ ! -s out && $(wc -l <report.csv) == 5 ]] || fail "--output"
+
+refuses "--workload" --format=table
+refuses "Unknown command line flag" --no-such-flag
+refuses "vcpus" --vcpus=many --workload="$workload"
+refuses "--vcpus=65" --vcpus=65 --workload="$workload"
+refuses "--levels=6" --levels=6 --workload="$workload"
+refuses "--machine=abacus: want xeon-2003" --machine=abacus \
+  --workload="$workload"
+refuses "--policies=hope: want native, pinning" --policies=native,hope \
+  --workload="$workload"
+refuses "--guest-ops=shouting" --guest-ops=shouting --workload="$workload"
+refuses "--pin=often: want early" --pin=often --workload="$workload"
+refuses "--timing=swift" --timing=swift --workload="$workload"
+refuses "--format=xml: want table" --format=xml --workload="$workload"
+refuses "--memory=0" --memory=0 --workload="$workload"
+refuses "--fault-around=3" --fault-around=3 --workload="$workload"
+refuses "pinning with stores" --guest-ops=stores --workload="$workload"
+refuses "no-such-workload" --workload=no-such-workload
+refuses "no-such-parameter" --workload="$workload":no-such-parameter=1
+refuses "no-such-log" no-such-log
+refuses "no-such-directory" --workload="$workload" \
+  --output=no-such-directory/report
+refuses "pinning" --levels=5 --policies=pinning --workload="$workload"
+printf 'this is no log\n' >bad.log
+refuses "bad.log:1" bad.log
+refuses "bad.log:1" bad.log --output=report.json --format=json
+[[ ! -e report.json ]] || fail "a bad trace left an output file"
+refuses "more memory" --memory=1 --workload="$workload"
+[[ -z $(ls ./*.tmp.* 2>/dev/null) ]] || fail "temporary files were left"
+
+((failures == 0)) && echo "all as promised"
+exit $((failures != 0))
