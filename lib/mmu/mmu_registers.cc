@@ -55,8 +55,7 @@ std::optional<Mmu::PdpteRegisters> Mmu::ReadPdptes(
   return loaded;
 }
 
-void Mmu::Install(const ControlRegisters& registers,
-                  const PdpteRegisters& pdpte) {
+void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   const PagingMode old_mode = context_.mode;
   registers_ = registers;
   if (!Paging(registers)) return;

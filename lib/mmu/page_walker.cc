@@ -1,5 +1,6 @@
 #include "xmmu/mmu/page_walker.h"
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 
 namespace xmmu {
@@ -20,19 +21,17 @@ CostEvent CostOfLoad(MemoryLevel level) {
   return CostEvent::kPteLoadDram;
 }
 
-// Rights of `entry` alone; XD of 4-byte entries does not exist and is 0.
-uint8_t RightsOf(Pte entry) {
-  return static_cast<uint8_t>((entry.raw() >> 1 & rights::kAll) |
-                              (entry.no_execute() ? rights::kNoExecute : 0));
+// Rights accumulated `above`, and then through `entry`: R/W and U/S are and'ed,
+// XD is or'ed. 4-byte entries have no XD and bring 0.
+uint8_t Accumulate(uint8_t above, Pte entry) {
+  const uint64_t granted = above & (entry.raw() >> 1) & rights::kAll;
+  const uint64_t no_execute = entry.raw() >> 63 << 2;
+  return static_cast<uint8_t>(granted | (above & rights::kNoExecute) |
+                              no_execute);
 }
 static_assert(pte::kWritable >> 1 == rights::kWritable);
 static_assert(pte::kUser >> 1 == rights::kUser);
-
-// Rights accumulated `above`, and then through an entry with rights `own`.
-uint8_t Accumulate(uint8_t above, uint8_t own) {
-  return static_cast<uint8_t>((above & own & rights::kAll) |
-                              ((above | own) & rights::kNoExecute));
-}
+static_assert(pte::kNoExecute >> 63 << 2 == rights::kNoExecute);
 
 }  // namespace
 
@@ -50,7 +49,6 @@ class PageWalker::ModeWalk {
         result_(result) {}
 
   void Run(const WalkStart& start) {
-    rights_ = start.rights;
     if constexpr (kMode == PagingMode::kPae) {
       return start.level == 3 ? RunFromPdpteRegister() : Enter<2>(start);
     } else {
@@ -61,13 +59,22 @@ class PageWalker::ModeWalk {
  private:
   static constexpr int kEntryBytes = EntryBytes(kMode);
 
-  // Goes to the level that the walk starts from; kLevel or one below.
+  // What an entry turns out to be.
+  enum class Finding : uint8_t { kTable, kLeaf, kNotPresent, kReserved };
+
+  // Goes to the level that the walk starts from: kLevel or one below.
   template <int kLevel>
   void Enter(const WalkStart& start) {
     if constexpr (kLevel > 1) {
-      if (start.level < kLevel) return Enter<kLevel - 1>(start);
+      if (ABSL_PREDICT_FALSE(start.level < kLevel)) {
+        return EnterBelow<kLevel - 1>(start);
+      }
     }
-    Descend<kLevel>(start.table);
+    Descend<kLevel>(start.table, start.rights);
+  }
+  template <int kLevel>
+  ABSL_ATTRIBUTE_NOINLINE void EnterBelow(const WalkStart& start) {
+    Enter<kLevel>(start);
   }
 
   void RunFromPdpteRegister() {
@@ -75,34 +82,60 @@ class PageWalker::ModeWalk {
         static_cast<size_t>(IndexOf(PagingMode::kPae, 3, access_.va));
     const Pte pdpte(context_.pdpte[index]);
     if (!pdpte.present()) return Fail(0);
-    Descend<2>(AddressOf(pdpte.frame()));
+    Descend<2>(AddressOf(pdpte.frame()), rights::kAll);
   }
 
-  // Reads and checks the entry of kLevel in `table`, and goes on from there.
+  // Reads the entry of kLevel in `table` and goes on from there. The common
+  // case, a valid entry with A = 1, is one test.
   template <int kLevel>
-  void Descend(MachineAddr table) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Descend(MachineAddr table, uint8_t above) {
     const MachineAddr addr =
         EntryAddress(kMode, table, IndexOf(kMode, kLevel, access_.va));
     const Pte entry(LoadEntry<kLevel>(addr));
+    const uint8_t rights = Accumulate(above, entry);
     WalkEntry& used = result_.entries.emplace_back();
-    used = {addr, entry, kLevel, rights_};
-    if (ABSL_PREDICT_FALSE(!entry.present())) return Fail(0);
+    // Member by member: a temporary would be copied with wider loads than it
+    // was stored with, which stalls the host.
+    used.addr = addr;
+    used.entry = entry;
+    used.level = kLevel;
+    used.rights = rights;
     const LevelRules& rules = context_.levels[kLevel];
+    if constexpr (kLevel == 1) {
+      if (ABSL_PREDICT_FALSE(!rules.IsUsedLeaf(entry))) {
+        return Conclude<kLevel>(Examine<kLevel>(used, rules), used);
+      }
+      FinishAtLeaf<kLevel>(used);
+    } else {
+      if (ABSL_PREDICT_FALSE(!rules.IsUsedTable(entry))) {
+        const Finding finding = Examine<kLevel>(used, rules);
+        if (finding != Finding::kTable) return Conclude<kLevel>(finding, used);
+      }
+      Descend<kLevel - 1>(AddressOf(entry.frame()), rights);
+    }
+  }
+
+  // Tells what `used` is, and sets A in it if it names a table. P comes first,
+  // then the reserved bits.
+  template <int kLevel>
+  ABSL_ATTRIBUTE_NOINLINE Finding Examine(WalkEntry& used,
+                                          const LevelRules& rules) {
+    const Pte entry = used.entry;
+    if (!entry.present()) return Finding::kNotPresent;
     const bool leaf = kLevel == 1 || (rules.ps_maps_page && entry.page_size());
     const uint64_t reserved =
         leaf ? rules.reserved_in_leaf : rules.reserved_in_table;
-    if (ABSL_PREDICT_FALSE((entry.raw() & reserved) != 0)) {
-      return Fail(pf::kProtection | pf::kReserved);
-    }
-    rights_ = Accumulate(rights_, RightsOf(entry));
-    used.rights = rights_;
-    if constexpr (kLevel > 1) {
-      if (!leaf) {
-        SetFlags(used, pte::kAccessed);
-        return Descend<kLevel - 1>(AddressOf(entry.frame()));
-      }
-    }
-    FinishAtLeaf<kLevel>(used, entry);
+    if ((entry.raw() & reserved) != 0) return Finding::kReserved;
+    if (leaf) return Finding::kLeaf;
+    SetFlags(used, pte::kAccessed);
+    return Finding::kTable;
+  }
+
+  // Ends the walk at an entry that is not a table.
+  template <int kLevel>
+  ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, WalkEntry& used) {
+    if (finding == Finding::kLeaf) return FinishAtLeaf<kLevel>(used);
+    Fail(finding == Finding::kReserved ? pf::kProtection | pf::kReserved : 0);
   }
 
   // Every entry that a walk reads comes through here, by the address of the
@@ -112,10 +145,7 @@ class PageWalker::ModeWalk {
     if constexpr (kProbe) {
       return walker_.memory_.ReadEntry(addr, kEntryBytes);
     } else {
-      ++loads_;
-      if (walker_.hierarchy_ != nullptr) {
-        walker_.clock_.Charge(CostOfLoad(walker_.hierarchy_->Touch(addr)));
-      }
+      if (walker_.hierarchy_ != nullptr) ChargeLoad(addr);
       const uint64_t region = access_.va.value() >> LevelShift(kMode, kLevel) >>
                               IndexBits(kMode, 1);
       const PhysMemory::Frame* const frame =
@@ -125,21 +155,27 @@ class PageWalker::ModeWalk {
     }
   }
 
+  ABSL_ATTRIBUTE_NOINLINE void ChargeLoad(MachineAddr addr) {
+    walker_.clock_.Charge(CostOfLoad(walker_.hierarchy_->Touch(addr)));
+  }
+
   // Sets flags in an entry, as the locked update of the processor does.
   void SetFlags(WalkEntry& used, uint64_t flags) {
     if (ABSL_PREDICT_TRUE((used.entry.raw() & flags) == flags)) return;
-    if constexpr (!kProbe) {
-      used.entry = used.entry.With(flags);
-      walker_.memory_.WriteEntry(used.addr, kEntryBytes, used.entry.raw());
-      walker_.clock_.Charge(CostEvent::kAdUpdate);
-      walker_.counters_.Add(Counter::kAdUpdates);
-    }
+    if constexpr (!kProbe) UpdateEntry(used, flags);
+  }
+  ABSL_ATTRIBUTE_NOINLINE void UpdateEntry(WalkEntry& used, uint64_t flags) {
+    used.entry = used.entry.With(flags);
+    walker_.memory_.WriteEntry(used.addr, kEntryBytes, used.entry.raw());
+    walker_.clock_.Charge(CostEvent::kAdUpdate);
+    walker_.counters_.Add(Counter::kAdUpdates);
   }
 
   template <int kLevel>
-  void FinishAtLeaf(WalkEntry& leaf, Pte entry) {
+  void FinishAtLeaf(WalkEntry& leaf) {
     ChargeWalk();
-    uint8_t rights = rights_;
+    const Pte entry = leaf.entry;
+    uint8_t rights = leaf.rights;
     if constexpr (LevelCount(kMode) >= 4) {
       const uint64_t key = (entry.raw() & pte::kProtectionKey) >> 59;
       rights |= static_cast<uint8_t>(key << rights::kKeyShift);
@@ -152,12 +188,13 @@ class PageWalker::ModeWalk {
     SetFlags(leaf, pte::kAccessed | (access_.is_write() ? pte::kDirty : 0));
     constexpr int kShift = LevelShift(kMode, kLevel);
     result_.ok = true;
-    result_.translation = {access_.va.value() >> kShift,
-                           PageBaseOf<kLevel>(entry),
-                           context_.pcid,
-                           kShift,
-                           rights,
-                           context_.global_pages && entry.global()};
+    TlbEntry& page = result_.translation;
+    page.vpn = access_.va.value() >> kShift;
+    page.base = PageBaseOf<kLevel>(entry);
+    page.pcid = context_.pcid;
+    page.page_shift = kShift;
+    page.rights = rights;
+    page.global = context_.global_pages && entry.global();
   }
 
   template <int kLevel>
@@ -172,7 +209,7 @@ class PageWalker::ModeWalk {
     return MachineAddr(base);
   }
 
-  void Fail(uint32_t why) {
+  ABSL_ATTRIBUTE_NOINLINE void Fail(uint32_t why) {
     ChargeWalk();
     result_.error_code = why | context_.rules.ErrorBitsOf(access_);
   }
@@ -182,9 +219,10 @@ class PageWalker::ModeWalk {
     if constexpr (!kProbe) {
       walker_.clock_.Charge(CostEvent::kWalkOverhead);
       walker_.counters_.Add(Counter::kPageWalks);
-      walker_.counters_.Add(Counter::kPteLoads, loads_);
+      const uint64_t loads = result_.entries.size();
+      walker_.counters_.Add(Counter::kPteLoads, loads);
       if (walker_.hierarchy_ == nullptr) {
-        walker_.clock_.Charge(CostEvent::kPteLoadFlat, loads_);
+        walker_.clock_.Charge(CostEvent::kPteLoadFlat, loads);
       }
     }
   }
@@ -194,8 +232,6 @@ class PageWalker::ModeWalk {
   const PagingContext& context_;
   const Access& access_;
   WalkResult& result_;
-  uint8_t rights_ = 0;
-  uint64_t loads_ = 0;
 };
 
 template <bool kProbe>

@@ -89,6 +89,10 @@ PagingContext::PagingContext(const ControlRegisters& registers,
         entry = RulesLong(mode, level, xd, features);
         break;
     }
+    entry.leaf_test = pte::kPresent | pte::kAccessed | entry.reserved_in_leaf;
+    entry.table_test = pte::kPresent | pte::kAccessed |
+                       entry.reserved_in_table |
+                       (entry.ps_maps_page ? pte::kPageSize : 0);
   }
 }
 

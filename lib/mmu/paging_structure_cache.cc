@@ -1,5 +1,7 @@
 #include "xmmu/mmu/paging_structure_cache.h"
 
+#include <bit>
+
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -27,7 +29,11 @@ PagingStructureCache::Slot* PagingStructureCache::SetOf(int level,
                                                         VirtAddr va) {
   Array& array = arrays_[static_cast<size_t>(level)];
   if (array.sets == 1) return array.slots.data();
-  const uint64_t set = (va.value() >> LevelShift(mode_, level)) % array.sets;
+  const uint64_t region = va.value() >> LevelShift(mode_, level);
+  // A division is slow on the host, and nearly all caches have 2^n sets.
+  const uint64_t set = std::has_single_bit(array.sets)
+                           ? region & (array.sets - 1)
+                           : region % array.sets;
   return &array.slots[set * array.ways];
 }
 
@@ -43,8 +49,8 @@ PagingStructureCache::Slot* PagingStructureCache::Find(int level, VirtAddr va,
   return nullptr;
 }
 
-const PagingStructureEntry* PagingStructureCache::Lookup(VirtAddr va,
-                                                         uint16_t pcid) {
+const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
+                                                             uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
     if (Slot* const slot = Find(level, va, pcid)) {
       slot->last_use = ++use_;
@@ -54,10 +60,9 @@ const PagingStructureEntry* PagingStructureCache::Lookup(VirtAddr va,
   return nullptr;
 }
 
-void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
-                                MachineAddr table, uint8_t rights) {
+void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
+                                    MachineAddr table, uint8_t rights) {
   Array& array = arrays_[static_cast<size_t>(level)];
-  if (array.sets == 0) return;
   Slot* victim = Find(level, va, pcid);
   if (victim == nullptr) {
     Slot* const set = SetOf(level, va);
@@ -65,18 +70,26 @@ void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
     for (Slot* slot = set + 1; slot != set + array.ways; ++slot) {
       if (slot->last_use < victim->last_use) victim = slot;
     }
-    if (victim->tag == kNoTag) ++array.live;
+    if (victim->tag == kNoTag) {
+      ++array.live;
+      ++live_;
+    }
   }
   const uint64_t tag = TagOf(level, va, pcid);
   victim->tag = tag;
   victim->last_use = ++use_;
-  victim->entry = {level, VirtAddr(tag & ~kPageOffsetMask), pcid, table,
-                   rights};
+  PagingStructureEntry& entry = victim->entry;
+  entry.level = level;
+  entry.va = VirtAddr(tag & ~kPageOffsetMask);
+  entry.pcid = pcid;
+  entry.table = table;
+  entry.rights = rights;
 }
 
 void PagingStructureCache::Drop(Array& array, Slot& slot) {
   slot = Slot();
   --array.live;
+  --live_;
 }
 
 void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
@@ -106,9 +119,7 @@ void PagingStructureCache::DropAll() {
 }
 
 void PagingStructureCache::SetMode(PagingMode mode) {
-  for ([[maybe_unused]] const Array& array : arrays_) {
-    XMMU_DCHECK(array.live == 0);
-  }
+  XMMU_DCHECK(live_ == 0);
   mode_ = mode;
 }
 

@@ -160,7 +160,7 @@ class Mmu {
   bool AllowsCr0(uint64_t value) const;
   bool AllowsCr4(uint64_t value) const;
   // Puts `registers` in force; `pdpte` goes into the PDPTE registers.
-  void Install(const ControlRegisters& registers, const PdpteRegisters& pdpte);
+  void Install(const ControlRegisters& registers, PdpteRegisters pdpte);
   void SetKeyRights(uint32_t pkru, uint32_t pkrs);
   void DropEverything();
   void DropPcid(uint16_t pcid, bool globals);

@@ -16,6 +16,8 @@
 #include <array>
 #include <cstdint>
 
+#include "absl/base/optimization.h"
+#include "boost/container/options.hpp"
 #include "boost/container/static_vector.hpp"
 #include "xmmu/base/address.h"
 #include "xmmu/base/counters.h"
@@ -36,6 +38,18 @@ struct LevelRules {
   uint64_t reserved_in_table = 0;  // must be 0 where it names a table
   uint64_t reserved_in_leaf = 0;   // must be 0 where it maps a page
   bool ps_maps_page = false;       // PS = 1 makes it a leaf; L1 always is one
+
+  // Valid entries with A = 1, in one test each.
+  bool IsUsedTable(Pte entry) const {
+    return (entry.raw() & table_test) == (pte::kPresent | pte::kAccessed);
+  }
+  bool IsUsedLeaf(Pte entry) const {
+    return (entry.raw() & leaf_test) == (pte::kPresent | pte::kAccessed);
+  }
+  // P, A, the reserved bits, and for a table PS where that would be a leaf.
+  // Set from the above by the PagingContext.
+  uint64_t table_test = 0;
+  uint64_t leaf_test = 0;
 };
 
 // Where a walk starts: the table of `level`, with the rights accumulated above.
@@ -80,7 +94,11 @@ struct WalkEntry {
 
 struct WalkResult {
   // Root first. Ends with the leaf, or with the entry that faulted.
-  boost::container::static_vector<WalkEntry, 5> entries;
+  boost::container::static_vector<
+      WalkEntry, 5,
+      boost::container::static_vector_options<
+          boost::container::throw_on_overflow<false>>::type>
+      entries;
   bool ok = false;
   uint32_t error_code = 0;  // if !ok
   TlbEntry translation;     // if ok; kDirty as memory has it after the walk
@@ -96,9 +114,7 @@ class TableFinder {
   const PhysMemory::Frame* Find(const PhysMemory& memory, int level,
                                 uint64_t region, Mfn mfn) {
     Table& table = tables_[static_cast<size_t>(level)][region % kTables];
-    if (table.mfn != mfn || table.frame == nullptr) {
-      table = {mfn, memory.FindFrame(mfn)};
-    }
+    if (ABSL_PREDICT_FALSE(table.mfn != mfn)) Learn(memory, mfn, table);
     return table.frame;
   }
 
@@ -108,6 +124,11 @@ class TableFinder {
     Mfn mfn = kInvalidMfn;
     const PhysMemory::Frame* frame = nullptr;
   };
+  static void Learn(const PhysMemory& memory, Mfn mfn, Table& table) {
+    table.frame = memory.FindFrame(mfn);
+    // An absent frame may come to be.
+    table.mfn = table.frame == nullptr ? kInvalidMfn : mfn;
+  }
   std::array<std::array<Table, kTables>, 6> tables_{};
 };
 

@@ -38,13 +38,19 @@ class PagingStructureCache {
 
   // The deepest entry on the path of `va` in `pcid`, or nullptr. Makes it the
   // most recently used.
-  const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid);
+  const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid) {
+    return live_ == 0 ? nullptr : LookupHeld(va, pcid);
+  }
 
   // Caches the entry of `level` used on the way to `va`. A level without a
   // cache takes nothing. Only valid entries with A = 1 in memory that name a
   // table may be cached.
   void Fill(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
-            uint8_t rights);
+            uint8_t rights) {
+    if (arrays_[static_cast<size_t>(level)].sets != 0) {
+      FillHeld(level, va, pcid, table, rights);
+    }
+  }
 
   // Drop what would serve `va` in `pcid` / all of a PCID / all.
   void DropAddress(VirtAddr va, uint16_t pcid);
@@ -74,12 +80,16 @@ class PagingStructureCache {
   // No tag has bits between the PCID and the page offset.
   static constexpr uint64_t kNoTag = ~uint64_t{0};
 
+  const PagingStructureEntry* LookupHeld(VirtAddr va, uint16_t pcid);
+  void FillHeld(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
+                uint8_t rights);
   uint64_t TagOf(int level, VirtAddr va, uint16_t pcid) const;
   Slot* SetOf(int level, VirtAddr va);
   Slot* Find(int level, VirtAddr va, uint16_t pcid);
   void Drop(Array& array, Slot& slot);
 
   std::array<Array, kTopLevel + 1> arrays_;
+  uint32_t live_ = 0;  // entries held in all
   PagingMode mode_ = PagingMode::k4Level;
   uint64_t use_ = 0;
 };

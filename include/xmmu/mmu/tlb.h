@@ -73,7 +73,7 @@ struct TlbSlot {
   constexpr MachineAddr Translate(VirtAddr va) const {
     return MachineAddr(va.value() + delta);
   }
-  static TlbSlot Of(const TlbEntry& entry);
+  void Assign(const TlbEntry& entry);
   TlbEntry ToEntry() const;
 };
 
@@ -91,15 +91,15 @@ class Tlb {
   void Touch(TlbSlot& slot) { slot.last_use = ++use_; }
 
   // The L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the most
-  // recently used. Where software made two page sizes coexist, the smaller one
-  // of an array, and the earlier array, is found.
+  // recently used. Where software made two page sizes coexist, either may be
+  // found, always the same one.
   TlbSlot* FindL1(TlbSide side, VirtAddr va, uint16_t pcid);
   TlbSlot* FindL2(TlbSide side, VirtAddr va, uint16_t pcid);
 
   // Puts an L2 entry into L1 as well / the outcome of a walk into L1 and L2.
   // An array that does not hold the page size takes nothing.
   // REQUIRES (Refill): `va` lies in the page.
-  void Refill(TlbSide side, VirtAddr va, TlbSlot entry);
+  void Refill(TlbSide side, VirtAddr va, const TlbSlot& entry);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
 
   // Drop, on both sides and levels: every entry whose page contains `va` in
@@ -121,42 +121,42 @@ class Tlb {
   size_t size() const;
 
  private:
-  static constexpr int kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
+  static constexpr size_t kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
   static constexpr size_t kHints = 1024;
 
-  struct Array {
+  // The array of a level that holds pages of one size; two sizes may share it.
+  struct Home {
     uint32_t first = 0;  // index of its first slot
-    uint32_t sets = 0;
+    uint32_t sets = 0;   // 0: no array holds this size
     uint32_t ways = 0;
-    uint8_t page_sizes = 0;                     // TlbPageSizes
-    std::array<uint32_t, kSizeClasses> live{};  // entries held, by size
+    uint32_t live = 0;         // entries of this size held
+    bool power_of_two = true;  // sets
   };
-  using Level = std::array<Array, 3>;
+  using Level = std::array<Home, kSizeClasses>;
 
   static size_t HintIndex(VirtAddr va) {
     const uint64_t vpn = va.value() >> kPageShift;
     return (vpn ^ (vpn >> 10)) % kHints;
   }
-  Array MakeArray(const TlbArrayGeometry& geometry);
+  Level MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry);
   Level& L1(TlbSide side);
   Level& L2(TlbSide side);
-  TlbSlot* SetOf(const Array& array, int size_class, VirtAddr va);
-  TlbSlot* FindInSet(const Array& array, TlbSlot* set, uint64_t key);
-  TlbSlot* FindInArray(const Array& array, VirtAddr va, uint64_t key);
-  TlbSlot* FindInLevel(Level& level, VirtAddr va, uint64_t key);
-  TlbSlot* Insert(Level& level, VirtAddr va, const TlbSlot& entry);
+  TlbSlot* SetOf(const Home& home, size_t size_class, VirtAddr va);
+  TlbSlot* FindInLevel(Level& level, VirtAddr va, uint16_t pcid);
+  // The slot for a new entry for `va` in its set, marked used and emptied of
+  // its old entry; nullptr if the level does not hold the size.
+  TlbSlot* TakeSlot(Level& level, int page_shift, VirtAddr va);
   void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
-  void Drop(Array& array, TlbSlot& slot);
   template <typename Predicate>
   void DropIf(Predicate predicate);
-  static int SizeClass(int page_shift);
+  static size_t SizeClass(int page_shift);
 
   // slots_[0] stays invalid: where hints point at first.
   std::vector<TlbSlot> slots_{1};
   // L1 I, L1 D, L2 I, L2 D; with a unified L2 the L2 I arrays are empty.
   std::array<Level, 4> levels_;
   bool unified_l2_;
-  int large_shift_ = 21;
+  std::array<int, kSizeClasses> shifts_ = {kPageShift, 21, 30};
   uint64_t use_ = 0;
   std::array<std::array<uint16_t, kHints>, 2> hints_{};
 };

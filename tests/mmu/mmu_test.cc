@@ -1,0 +1,394 @@
+// Translation through the TLBs: what is cached, how cached rights are judged,
+// and what each step charges.
+
+#include "xmmu/mmu/mmu.h"
+
+#include "gtest/gtest.h"
+#include "mmu/mmu_fixture.h"
+
+namespace xmmu {
+namespace {
+
+constexpr VirtAddr kVa{0x40201000};
+constexpr Mfn kFrame{0x345};
+constexpr uint32_t kP = pf::kProtection;
+
+// A machine with a cached translation of kVa.
+class CachedPageTest : public testing::Test {
+ protected:
+  void Cache(uint64_t flags, AccessKind kind = AccessKind::kRead) {
+    machine_.Map(kVa, kFrame, flags);
+    // With the TLB filled, the entry in memory is of no more interest: making
+    // it absent proves that what follows comes from the TLB.
+    machine_.MustTranslate({kVa, kind, false});
+    machine_.ClearFlags(kVa, 1, pte::kPresent);
+  }
+
+  TestMachine machine_;
+};
+
+// ---- Rights are judged at each access, by the registers of the moment.
+
+TEST_F(CachedPageTest, WriteProtectIsJudgedAtEachAccess) {
+  Cache(kKernelPage & ~pte::kWritable);
+  machine_.ClearCr0(cr0::kWp);
+  EXPECT_EQ(machine_.MustTranslate(Write(kVa)), AddressOf(kFrame));
+  machine_.SetCr0(cr0::kWp);
+  EXPECT_EQ(machine_.ErrorCode(Write(kVa)), kP | pf::kWrite);
+}
+
+TEST_F(CachedPageTest, WriteProtectNeverConcernsUserWrites) {
+  Cache(kUserPage & ~pte::kWritable);
+  machine_.ClearCr0(cr0::kWp);
+  EXPECT_EQ(machine_.ErrorCode(ByUser(Write(kVa))),
+            kP | pf::kWrite | pf::kUser);
+}
+
+TEST_F(CachedPageTest, SmapIsJudgedAtEachAccess) {
+  Cache(kUserPage);
+  machine_.SetCr4(cr4::kSmap);
+  machine_.mmu().set_ac(true);
+  EXPECT_EQ(machine_.MustTranslate(Read(kVa)), AddressOf(kFrame));
+  machine_.mmu().set_ac(false);
+  EXPECT_EQ(machine_.ErrorCode(Read(kVa)), kP);
+}
+
+TEST_F(CachedPageTest, SmapRefusesImplicitAccessesWhateverAcIs) {
+  Cache(kUserPage);
+  machine_.SetCr4(cr4::kSmap);
+  machine_.mmu().set_ac(true);
+  EXPECT_EQ(machine_.ErrorCode(Implicit(kVa)), kP);
+}
+
+TEST_F(CachedPageTest, SmapSparesUserAccesses) {
+  Cache(kUserPage);
+  machine_.SetCr4(cr4::kSmap);
+  EXPECT_EQ(machine_.MustTranslate(ByUser(Read(kVa))), AddressOf(kFrame));
+}
+
+TEST_F(CachedPageTest, SmepIsAboutSupervisorFetchesOfUserPages) {
+  Cache(kUserPage, AccessKind::kExecute);
+  machine_.ClearCr4(cr4::kSmep);
+  EXPECT_EQ(machine_.MustTranslate(Fetch(kVa)), AddressOf(kFrame));
+  EXPECT_EQ(machine_.MustTranslate(ByUser(Fetch(kVa))), AddressOf(kFrame));
+  TestMachine smep;
+  smep.SetCr4(cr4::kSmep);
+  smep.Map(kVa, kFrame);
+  EXPECT_EQ(smep.MustTranslate(ByUser(Fetch(kVa))), AddressOf(kFrame));
+  EXPECT_EQ(smep.MustTranslate(Read(kVa)), AddressOf(kFrame));
+  EXPECT_EQ(smep.ErrorCode(Fetch(kVa)), kP | pf::kFetch);
+}
+
+TEST_F(CachedPageTest, NoExecuteIsJudgedByTheNxeOfTheMoment) {
+  // A read fills L2; the fetch then hits there.
+  Cache(kUserPage | pte::kNoExecute);
+  machine_.ClearEfer(efer::kNxe);
+  EXPECT_EQ(machine_.MustTranslate(Fetch(kVa)), AddressOf(kFrame));
+  machine_.SetEfer(efer::kNxe);
+  EXPECT_EQ(machine_.ErrorCode(Fetch(kVa)), kP | pf::kFetch);
+}
+
+TEST_F(CachedPageTest, PkruIsJudgedAtEachAccess) {
+  machine_.SetCr4(cr4::kPke);
+  Cache(kUserPage | uint64_t{5} << 59);
+  machine_.mmu().set_pkru(2u << 10);  // WD of key 5
+  EXPECT_EQ(machine_.MustTranslate(ByUser(Read(kVa))), AddressOf(kFrame));
+  machine_.mmu().set_pkru(3u << 8);  // key 4: not this page's
+  EXPECT_EQ(machine_.MustTranslate(ByUser(Write(kVa))), AddressOf(kFrame));
+  machine_.mmu().set_pkru(1u << 10);  // AD of key 5
+  EXPECT_EQ(machine_.ErrorCode(ByUser(Read(kVa))),
+            kP | pf::kUser | pf::kProtectionKey);
+}
+
+TEST_F(CachedPageTest, WriteDisableBindsTheSupervisorOnlyWithWp) {
+  machine_.SetCr4(cr4::kPke);
+  Cache(kUserPage | uint64_t{1} << 59);
+  machine_.mmu().set_pkru(2u << 2);
+  machine_.ClearCr0(cr0::kWp);
+  EXPECT_EQ(machine_.MustTranslate(Write(kVa)), AddressOf(kFrame));
+  machine_.SetCr0(cr0::kWp);
+  EXPECT_EQ(machine_.ErrorCode(Write(kVa)),
+            kP | pf::kWrite | pf::kProtectionKey);
+}
+
+TEST_F(CachedPageTest, KeysNeverStopAFetch) {
+  machine_.SetCr4(cr4::kPke);
+  Cache(kUserPage | uint64_t{1} << 59);
+  machine_.mmu().set_pkru(3u << 2);
+  EXPECT_EQ(machine_.MustTranslate(ByUser(Fetch(kVa))), AddressOf(kFrame));
+}
+
+TEST_F(CachedPageTest, PkrsGovernsSupervisorPages) {
+  machine_.SetCr4(cr4::kPks);
+  Cache(kKernelPage | uint64_t{3} << 59);
+  machine_.mmu().set_pkru(~0u);
+  EXPECT_EQ(machine_.MustTranslate(Read(kVa)), AddressOf(kFrame));
+  machine_.mmu().set_pkrs(1u << 6);
+  EXPECT_EQ(machine_.ErrorCode(Read(kVa)), kP | pf::kProtectionKey);
+}
+
+// ---- The bits of an error code.
+
+TEST(ErrorCodeTest, FetchIsReportedOnlyWithNxeOrSmep) {
+  TestMachine machine;
+  EXPECT_EQ(machine.ErrorCode(Fetch(kVa)), pf::kFetch);
+  machine.ClearEfer(efer::kNxe);
+  EXPECT_EQ(machine.ErrorCode(Fetch(kVa)), 0u);
+  machine.SetCr4(cr4::kSmep);
+  EXPECT_EQ(machine.ErrorCode(Fetch(kVa)), pf::kFetch);
+}
+
+TEST(ErrorCodeTest, NxeMeansNothingInTwoLevelPaging) {
+  TestMachine machine(PagingMode::k2Level);
+  machine.SetEfer(efer::kNxe);
+  EXPECT_EQ(machine.ErrorCode(Fetch(kVa)), 0u);
+}
+
+TEST(ErrorCodeTest, AnImplicitAccessOfUserCodeIsTheSupervisors) {
+  TestMachine machine;
+  EXPECT_EQ(machine.ErrorCode(ByUser(Implicit(kVa))), 0u);
+  machine.Map(kVa, kFrame, kKernelPage);
+  EXPECT_EQ(machine.MustTranslate(ByUser(Implicit(kVa))), AddressOf(kFrame));
+}
+
+TEST(ErrorCodeTest, AKeyIsReportedBesideOtherViolations) {
+  TestMachine machine;
+  machine.SetCr4(cr4::kPke);
+  machine.Map(kVa, kFrame, (kUserPage & ~pte::kWritable) | uint64_t{1} << 59);
+  machine.mmu().set_pkru(1u << 2);
+  EXPECT_EQ(machine.ErrorCode(ByUser(Write(kVa))), 0x27u);
+}
+
+TEST(ErrorCodeTest, NonCanonicalAddressesAreGeneralProtection) {
+  struct Case {
+    PagingMode mode;
+    uint64_t va;
+    bool canonical;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {PagingMode::k4Level, 0x00007fffffffffff, true},
+           {PagingMode::k4Level, 0x0000800000000000, false},
+           {PagingMode::k4Level, 0xffff7fffffffffff, false},
+           {PagingMode::k4Level, 0xffff800000000000, true},
+           {PagingMode::k5Level, 0x00ffffffffffffff, true},
+           {PagingMode::k5Level, 0x0100000000000000, false},
+           {PagingMode::k5Level, 0xff00000000000000, true},
+           {PagingMode::k5Level, 0xfeffffffffffffff, false},
+           {PagingMode::kPae, 0xffffffff, true},
+           {PagingMode::kPae, 0x100000000, false}}) {
+    TestMachine machine(c.mode);
+    const TranslateResult result =
+        machine.mmu().Translate(Read(VirtAddr(c.va)));
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.fault().vector == FaultVector::kPageFault, c.canonical)
+        << std::hex << c.va;
+    EXPECT_EQ(machine.counters()[Counter::kPageWalks], c.canonical ? 1u : 0u);
+  }
+}
+
+// ---- The dirty flag is cached.
+
+TEST(DirtyTest, AWriteThroughACleanEntrySetsDInMemory) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame, kUserPage & ~pte::kDirty);
+  machine.MustTranslate(Read(kVa));
+  EXPECT_EQ(machine.LoadsOf(Write(kVa)), 1u);
+  EXPECT_TRUE(machine.EntryOf(kVa, 1).dirty());
+  EXPECT_EQ(machine.LoadsOf(Write(kVa)), 0u);
+  for (const TlbEntry& entry : machine.mmu().TlbEntries()) {
+    EXPECT_TRUE(entry.dirty());
+  }
+}
+
+TEST(DirtyTest, SoftwareClearingDIsNotSeenUntilInvalidated) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame);
+  machine.MustTranslate(Write(kVa));
+  machine.ClearFlags(kVa, 1, pte::kDirty);
+  machine.MustTranslate(Write(kVa));
+  EXPECT_FALSE(machine.EntryOf(kVa, 1).dirty());
+  machine.mmu().Invlpg(kVa);
+  machine.MustTranslate(Write(kVa));
+  EXPECT_TRUE(machine.EntryOf(kVa, 1).dirty());
+}
+
+TEST(DirtyTest, TheWalkForAWriteSeesWhatTheTablesHoldByThen) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame, kUserPage & ~pte::kDirty);
+  machine.MustTranslate(Read(kVa));
+  machine.Map(kVa, Mfn(0x777), kUserPage & ~pte::kDirty);
+  EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
+  EXPECT_EQ(machine.MustTranslate(Write(kVa)), AddressOf(Mfn(0x777)));
+  EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(Mfn(0x777)));
+}
+
+TEST(DirtyTest, AWriteRefusedByACleanEntryLeavesDAlone) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame, kKernelPage & ~pte::kDirty);
+  machine.MustTranslate(Read(kVa));
+  EXPECT_EQ(machine.ErrorCode(ByUser(Write(kVa))), kP | pf::kWrite | pf::kUser);
+  EXPECT_FALSE(machine.EntryOf(kVa, 1).dirty());
+}
+
+TEST(DirtyTest, AccessedClearedBySoftwareStaysClearWhileCached) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame);
+  machine.MustTranslate(Read(kVa));
+  machine.ClearFlags(kVa, 1, pte::kAccessed);
+  machine.MustTranslate(Read(kVa));
+  EXPECT_FALSE(machine.EntryOf(kVa, 1).accessed());
+}
+
+// ---- Nothing negative is cached; what is cached may be stale.
+
+TEST(StalenessTest, MakingAPagePresentNeedsNoInvalidation) {
+  TestMachine machine;
+  EXPECT_EQ(machine.ErrorCode(Read(kVa)), 0u);
+  machine.Map(kVa, kFrame);
+  EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
+}
+
+TEST(StalenessTest, ClearingAReservedBitNeedsNoInvalidation) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame);
+  machine.SetFlags(kVa, 1, uint64_t{1} << 45);
+  EXPECT_EQ(machine.ErrorCode(Read(kVa)), kP | pf::kReserved);
+  machine.ClearFlags(kVa, 1, uint64_t{1} << 45);
+  EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
+}
+
+TEST(StalenessTest, AnUnmappedPageStaysReachableUntilInvalidated) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame);
+  machine.MustTranslate(Read(kVa));
+  machine.Store(machine.EntryAt(kVa, 1), 0);
+  EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
+  machine.mmu().Invlpg(kVa);
+  EXPECT_EQ(machine.ErrorCode(Read(kVa)), 0u);
+}
+
+TEST(StalenessTest, AnUpgradeWithoutFlushCostsOneSpuriousFaultAtMost) {
+  TestMachine machine;
+  machine.Map(kVa, kFrame, kUserPage & ~pte::kWritable);
+  machine.MustTranslate(ByUser(Read(kVa)));
+  machine.Map(kVa, kFrame, kUserPage);
+  EXPECT_EQ(machine.ErrorCode(ByUser(Write(kVa))), kP | pf::kWrite | pf::kUser);
+  EXPECT_EQ(machine.MustTranslate(ByUser(Write(kVa))), AddressOf(kFrame));
+}
+
+TEST(StalenessTest, AGlobalEntryCostsOneSpuriousFaultAtMostToo) {
+  TestMachine machine;
+  machine.SetCr4(cr4::kPcide);
+  machine.Map(kVa, kFrame, (kUserPage & ~pte::kWritable) | pte::kGlobal);
+  machine.MustTranslate(ByUser(Read(kVa)));
+  machine.LoadCr3(machine.cr3() | 1);
+  machine.Map(kVa, kFrame, kUserPage | pte::kGlobal);
+  EXPECT_TRUE(machine.ErrorCode(ByUser(Write(kVa))).has_value());
+  EXPECT_EQ(machine.MustTranslate(ByUser(Write(kVa))), AddressOf(kFrame));
+}
+
+TEST(StalenessTest, ATlbOfSizeZeroGivesTheSameTranslations) {
+  MachineModel model = TestModel();
+  model.tlb = TlbGeometry{};
+  model.psc = PagingStructureCacheGeometry{};
+  TestMachine machine(PagingMode::k4Level, model);
+  machine.Map(kVa, kFrame);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(machine.MustTranslate(Write(kVa)), AddressOf(kFrame));
+  }
+  EXPECT_EQ(machine.counters()[Counter::kPageWalks], 3u);
+}
+
+TEST(PagingOffTest, LinearAddressesArePhysical) {
+  TestMachine machine;
+  machine.ClearCr0(cr0::kPg);
+  EXPECT_EQ(machine.MustTranslate(Write(kVa)), MachineAddr(kVa.value()));
+}
+
+// ---- Charges, exactly.
+
+class ChargeTest : public testing::Test {
+ protected:
+  // Cycles that `access` takes.
+  uint64_t CyclesOf(TestMachine& machine, const Access& access) {
+    const Cycles before = machine.clock().busy();
+    static_cast<void>(machine.mmu().Translate(access));
+    return (machine.clock().busy() - before).count();
+  }
+  static uint64_t Price(TestMachine& machine, CostEvent event) {
+    return machine.clock().price(event);
+  }
+};
+
+TEST_F(ChargeTest, FlatWalkThenL1HitThenL2Hit) {
+  MachineModel model = TestModel();
+  model.tlb.data_l1[0].entries = 1;
+  TestMachine m(PagingMode::k4Level, model);
+  m.Map(kVa, kFrame);
+  m.Map(kVa + kPageSize, Mfn(0x346));
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                        4 * Price(m, CostEvent::kPteLoadFlat));
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), 0u);
+  EXPECT_EQ(
+      CyclesOf(m, Read(kVa + kPageSize)),
+      Price(m, CostEvent::kWalkOverhead) + Price(m, CostEvent::kPteLoadFlat));
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kTlbL2Hit));
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), 0u);
+  EXPECT_EQ(m.counters()[Counter::kTlbL1Hits], 2u);
+  EXPECT_EQ(m.counters()[Counter::kTlbL2Hits], 1u);
+  EXPECT_EQ(m.counters()[Counter::kPageWalks], 2u);
+  EXPECT_EQ(m.counters()[Counter::kPteLoads], 5u);
+}
+
+TEST_F(ChargeTest, AccessedAndDirtyUpdatesAreChargedOncePerEntry) {
+  TestMachine m;
+  m.Map(kVa, kFrame, kUserPage & ~(pte::kAccessed | pte::kDirty));
+  m.ClearFlags(kVa, 2, pte::kAccessed);
+  EXPECT_EQ(CyclesOf(m, Write(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                         4 * Price(m, CostEvent::kPteLoadFlat) +
+                                         2 * Price(m, CostEvent::kAdUpdate));
+}
+
+TEST_F(ChargeTest, ADirtyRewalkChargesTheWalkAndNoTlbHit) {
+  TestMachine m;
+  m.Map(kVa, kFrame, kUserPage & ~pte::kDirty);
+  m.MustTranslate(Read(kVa));
+  EXPECT_EQ(CyclesOf(m, Write(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                         Price(m, CostEvent::kPteLoadFlat) +
+                                         Price(m, CostEvent::kAdUpdate));
+  EXPECT_EQ(m.counters()[Counter::kTlbL1Hits], 0u);
+}
+
+TEST_F(ChargeTest, AFaultingWalkIsChargedAndTheFaultItselfIsNot) {
+  TestMachine m;
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                        Price(m, CostEvent::kPteLoadFlat));
+}
+
+TEST_F(ChargeTest, LoadsAreChargedAtTheLevelThatServesThem) {
+  MachineModel model = TestModel();
+  model.l1 = {.bytes = 4096, .ways = 4};
+  model.l2 = {.bytes = 65536, .ways = 4};
+  model.l3 = {.bytes = 1 << 20, .ways = 4};
+  model.psc = PagingStructureCacheGeometry{};
+  TestMachine m(PagingMode::k4Level, model, /*caches=*/true);
+  m.Map(kVa, kFrame);
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                        4 * Price(m, CostEvent::kPteLoadDram));
+  m.mmu().Invlpg(kVa);
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                        4 * Price(m, CostEvent::kPteLoadL1));
+  EXPECT_EQ(m.clock().tally(CostEvent::kPteLoadFlat), 0u);
+}
+
+TEST_F(ChargeTest, PaePdpteRegistersAreNoLoads) {
+  TestMachine m(PagingMode::kPae);
+  m.Map(kVa, kFrame);
+  EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
+                                        2 * Price(m, CostEvent::kPteLoadFlat));
+  const VirtAddr absent(0xc0000000);
+  EXPECT_EQ(CyclesOf(m, Read(absent)), Price(m, CostEvent::kWalkOverhead));
+}
+
+}  // namespace
+}  // namespace xmmu
