@@ -47,9 +47,7 @@ class FramePool {
   }
   uint32_t references(Pfn pfn) const { return references_[pfn.value()]; }
 
-  uint64_t free_frames() const {
-    return free_.size() + (end_ - next_);
-  }
+  uint64_t free_frames() const { return free_.size() + (end_ - next_); }
 
  private:
   Pfn next_;

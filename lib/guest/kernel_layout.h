@@ -1,11 +1,11 @@
 #ifndef XMMU_LIB_GUEST_KERNEL_LAYOUT_H_
 #define XMMU_LIB_GUEST_KERNEL_LAYOUT_H_
 
-// Where a guest kernel of each paging mode puts things: Linux's 3:1 split in the
-// 32-bit modes, the direct map of all memory above the hypervisor's slots in the
-// 64-bit ones.
-// Source: Linux, Documentation/x86/x86_64/mm.txt (the layout in use with Xen:
-// slots 256..271 of the L4 belong to the hypervisor) and arch/i386/mm.
+// Where a guest kernel of each paging mode puts things: Linux's 3:1 split in
+// the 32-bit modes, the direct map of all memory above the hypervisor's slots
+// in the 64-bit ones. Source: Linux, Documentation/x86/x86_64/mm.txt (the
+// layout in use with Xen: slots 256..271 of the L4 belong to the hypervisor)
+// and arch/i386/mm.
 
 #include "xmmu/base/address.h"
 #include "xmmu/machine/paging_mode.h"
@@ -14,9 +14,9 @@ namespace xmmu {
 
 struct KernelLayout {
   PagingMode mode;
-  VirtAddr user_end;      // first address that is not the program's
-  VirtAddr direct_map;    // where pfn 0 is mapped
-  uint64_t max_memory;    // bytes that the direct map has room for
+  VirtAddr user_end;    // first address that is not the program's
+  VirtAddr direct_map;  // where pfn 0 is mapped
+  uint64_t max_memory;  // bytes that the direct map has room for
 
   VirtAddr DirectVa(Pfn pfn) const {
     return direct_map + (pfn.value() << kPageShift);

@@ -87,10 +87,33 @@ std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
   return std::nullopt;
 }
 
+std::optional<MachineAddr> Vcpu::ResolveKernel(const Access& access,
+                                               MemoryOperand& operand) {
+  Outcome outcome = Resolve(access, operand);
+  if (ABSL_PREDICT_FALSE(outcome.fault.has_value())) {
+    context_.cpu->clock.Charge(CostEvent::kGuestFaultPath);
+    policy_.SwitchMode(context_, ModeSwitch::kFaultReturnToKernel);
+    outcome = Resolve(access, operand);
+    XMMU_CHECK(!outcome.fault.has_value());
+  }
+  return outcome.addr;
+}
+
+void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
+  const Access access{va,
+                      operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
+                      kernel_in_ring3_};
+  const std::optional<MachineAddr> addr = ResolveKernel(access, operand);
+  if (!addr.has_value()) return;  // emulated
+  Cpu& cpu = *context_.cpu;
+  if (cpu.data_through_caches) cpu.TouchData(*addr);
+  operand.Perform(host_.memory(), *addr);
+}
+
 uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   MemoryOperand operand{.kind = OperandKind::kLoad,
                         .size = static_cast<uint8_t>(bytes)};
-  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+  KernelExecute(va, operand);
   return operand.seen;
 }
 
@@ -98,22 +121,23 @@ void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
   MemoryOperand operand{.kind = OperandKind::kStore,
                         .size = static_cast<uint8_t>(bytes),
                         .value = value};
-  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+  KernelExecute(va, operand);
 }
 
 uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
   MemoryOperand operand{.kind = OperandKind::kXchg,
                         .size = static_cast<uint8_t>(bytes),
                         .value = value};
-  XMMU_CHECK(!Execute(va, /*user=*/false, operand).has_value());
+  KernelExecute(va, operand);
   return operand.seen;
 }
 
 MachineAddr Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
   MemoryOperand none;
-  const Outcome outcome = Resolve({va, kind, kernel_in_ring3_}, none);
-  XMMU_CHECK(outcome.addr.has_value());
-  return *outcome.addr;
+  const std::optional<MachineAddr> addr =
+      ResolveKernel({va, kind, kernel_in_ring3_}, none);
+  XMMU_CHECK(addr.has_value());
+  return *addr;
 }
 
 void Vcpu::ZeroPage(VirtAddr va) {

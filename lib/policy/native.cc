@@ -66,6 +66,9 @@ class Native final : public Policy {
         clock.Charge(CostEvent::kIret);
         vcpu.kernel_mode = false;
         break;
+      case ModeSwitch::kFaultReturnToKernel:
+        clock.Charge(CostEvent::kIret);
+        break;
     }
   }
 

@@ -45,6 +45,7 @@ void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how) {
   CycleClock& clock = vcpu.cpu->clock;
   const bool ring3 = KernelInRing3(vcpu);
   bool to_kernel = false;
+  bool stays = false;
   switch (how) {
     case ModeSwitch::kSyscall:
       // A 32-bit guest's INT 0x80 gate leads straight to ring 1.
@@ -61,11 +62,15 @@ void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how) {
     case ModeSwitch::kSysret:
       if (ring3) clock.Charge(CostEvent::kIretHypercall);
       break;
+    case ModeSwitch::kFaultReturnToKernel:
+      to_kernel = stays = true;
+      clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
+      break;
     case ModeSwitch::kFaultReturn:
       clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
       break;
   }
-  if (ring3) {
+  if (ring3 && !stays) {
     vcpu.cpu->counters.Add(Counter::kModeSwitches);
     mm.ToggleGuestMode(vcpu, to_kernel);
   }

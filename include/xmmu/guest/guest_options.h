@@ -54,6 +54,9 @@ struct GuestOptions {
   uint64_t quantum_ops = 100'000;
   // File pages mapped by one read fault, a power of two (Linux since 3.15: 16).
   int fault_around_pages = 1;
+  // Ranges of at most this many pages are flushed page by page, larger ones by
+  // dropping everything (Linux since 3.16: 33; 2.4 and 2.6: 0).
+  uint64_t flush_ceiling_pages = 0;
 };
 
 // What the Linux of its time did on such an ABI: plain stores where they work;

@@ -44,7 +44,11 @@ class Vcpu {
                                    MemoryOperand& operand);
 
   // The kernel's own loads and stores of 4 or 8 bytes at addresses that it has
-  // mapped: a fault is a broken guest, hence CHECKed.
+  // mapped. A fault can only be spurious, from a TLB entry older than an
+  // upgrade of the mapping; the kernel's handler finds nothing to do and
+  // returns (Linux: spurious_kernel_fault), which charges kGuestFaultPath. A
+  // second one is a broken guest, hence CHECKed.
+  void KernelExecute(VirtAddr va, MemoryOperand& operand);
   uint64_t Load(VirtAddr va, int bytes);
   void Store(VirtAddr va, int bytes, uint64_t value);
   // XCHG: returns what was there.
@@ -75,6 +79,10 @@ class Vcpu {
   Outcome Resolve(const Access& access, MemoryOperand& operand);
   Outcome ResolveFault(PageFault fault, const Access& access,
                        MemoryOperand& operand);
+  // As Resolve, for the kernel's own accesses.
+  std::optional<MachineAddr> ResolveKernel(const Access& access,
+                                           MemoryOperand& operand);
+
   MachineAddr KernelAddress(VirtAddr va, AccessKind kind);
 
   Host& host_;

@@ -64,9 +64,9 @@ enum class MmuextCommand : uint8_t {
 
 struct MmuextOp {
   MmuextCommand command = MmuextCommand::kUnknown;
-  Mfn mfn;            // table or page
-  Mfn source;         // kCopyPage
-  VirtAddr va;        // kInvlpg*
+  Mfn mfn = {};       // table or page
+  Mfn source = {};    // kCopyPage
+  VirtAddr va = {};   // kInvlpg*
   CpuMask vcpus = 0;  // k*Multi: vCPUs of the calling domain
 };
 
@@ -87,7 +87,7 @@ struct VaMappingFlush {
 struct UpdateVaMappingCall {
   VirtAddr va;
   uint64_t value = 0;
-  VaMappingFlush flush;
+  VaMappingFlush flush = {};
   DomainId page_owner = kDomSelf;
 };
 

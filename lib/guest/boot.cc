@@ -1,0 +1,156 @@
+#include "guest/boot.h"
+
+#include "absl/strings/str_format.h"
+#include "xmmu/base/check.h"
+#include "xmmu/xen/hypercall.h"
+
+namespace xmmu {
+namespace {
+
+// Builds the tables of the kernel's direct map in frames 0, 1, 2, ... of the
+// domain. With the hypervisor's rules in force these frames, and no others, are
+// mapped read-only.
+class BootTables {
+ public:
+  BootTables(Host& host, Domain& domain, const GuestAbi& abi)
+      : host_(host),
+        domain_(domain),
+        abi_(abi),
+        layout_(LayoutOf(domain.mode())) {}
+
+  Pfn Build() {
+    const Pfn root = BuildTable(LevelCount(domain_.mode()), Pfn(0));
+    for (const Leaf& leaf : leaves_) FillLeaf(leaf);
+    return root;
+  }
+
+  Pfn next_free() const { return next_; }
+  Pfn kernel_l2() const { return kernel_l2_; }
+
+ private:
+  struct Leaf {
+    Pfn table;
+    Pfn first;
+  };
+
+  uint64_t frames() const { return domain_.p2m().size(); }
+
+  void Write(Pfn table, int index, Pfn target, uint64_t flags) {
+    const PagingMode mode = domain_.mode();
+    const Mfn mfn = domain_.p2m().MfnOf(table);
+    host_.memory().WriteEntry(
+        EntryAddress(mode, AddressOf(mfn), index), EntryBytes(mode),
+        Pte(Mfn(domain_.GfnOf(target).value()), flags).raw());
+  }
+
+  // The table of `level` whose part of the direct map begins at `first`.
+  Pfn BuildTable(int level, Pfn first) {
+    const PagingMode mode = domain_.mode();
+    const Pfn table = next_;
+    ++next_;
+    if (mode == PagingMode::kPae && level == 2) kernel_l2_ = table;
+    if (level == 1) {
+      leaves_.push_back({table, first});
+      return table;
+    }
+    const bool root = level == LevelCount(mode);
+    const bool large = level == 2 && abi_.large_pages;
+    const bool pdpte = mode == PagingMode::kPae && level == 3;
+    const uint64_t span = uint64_t{1} << (LevelShift(mode, level) - kPageShift);
+    int index = root ? IndexOf(mode, level, layout_.direct_map) : 0;
+    for (Pfn pfn = first;
+         pfn.value() < frames() && index < EntryCount(mode, level);
+         pfn += span, ++index) {
+      if (large) {
+        Write(table, index, pfn,
+              pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty |
+                  pte::kPageSize | (abi_.global_pages ? pte::kGlobal : 0));
+      } else {
+        Write(table, index, BuildTable(level - 1, pfn),
+              pdpte ? pte::kPresent
+                    : pte::kPresent | pte::kWritable | pte::kUser |
+                          pte::kAccessed | pte::kDirty);
+      }
+    }
+    return table;
+  }
+
+  void FillLeaf(const Leaf& leaf) {
+    const int count = EntryCount(domain_.mode(), 1);
+    Pfn pfn = leaf.first;
+    for (int i = 0; i < count && pfn.value() < frames(); ++i, ++pfn) {
+      const bool writable = !abi_.paravirtual || pfn >= next_;
+      Write(leaf.table, i, pfn,
+            pte::kPresent | pte::kAccessed | pte::kDirty |
+                (writable ? pte::kWritable : 0));
+    }
+  }
+
+  Host& host_;
+  Domain& domain_;
+  const GuestAbi& abi_;
+  const KernelLayout layout_;
+  Pfn next_;
+  Pfn kernel_l2_ = kInvalidPfn;
+  std::vector<Leaf> leaves_;
+};
+
+absl::Status CheckMemory(const Domain& domain, const GuestAbi& abi) {
+  const uint64_t bytes = domain.p2m().size() << kPageShift;
+  const uint64_t granule = uint64_t{4} << 20;
+  const KernelLayout layout = LayoutOf(domain.mode());
+  if (bytes > layout.max_memory) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "guest memory of %d MiB: the kernel of a %s guest maps at most %d MiB",
+        bytes >> 20, PagingModeName(domain.mode()), layout.max_memory >> 20));
+  }
+  if (bytes == 0 || (abi.large_pages && bytes % granule != 0)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "guest memory of %d KiB: expected a multiple of 4 MiB", bytes >> 10));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StartVcpus(KernelCore& core) {
+  for (uint32_t id = 0; id < core.domain.vcpu_count(); ++id) {
+    VcpuContext& context = core.domain.vcpu(id);
+    const absl::Status status = core.policy.StartVcpu(
+        context, core.domain.GfnOf(core.init_mm.root), kInvalidGfn);
+    if (!status.ok()) return status;
+    core.vcpus.push_back(
+        std::make_unique<Vcpu>(core.host, core.policy, context, core.abi));
+    core.init_mm.active |= MaskOf(id);
+  }
+  if (core.abi.paravirtual && core.options.ops == GuestOps::kStores) {
+    return core.vcpus[0]->Hypercall(VmAssistCall{.enable = true}).status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
+    Host& host, Policy& policy, Domain& domain, const GuestOptions& options) {
+  absl::StatusOr<GuestAbi> abi = policy.Abi(domain.mode());
+  if (!abi.ok()) return abi.status();
+  absl::Status status = CheckGuestOptions(*abi, options);
+  if (status.ok()) status = CheckMemory(domain, *abi);
+  if (!status.ok()) return status;
+  BootTables tables(host, domain, *abi);
+  const Pfn root = tables.Build();
+  auto core = std::make_unique<KernelCore>(host, policy, domain, *abi, options,
+                                           tables.next_free());
+  core->init_mm.root = root;
+  core->init_mm.tables_read_only = abi->paravirtual;
+  core->init_mm.users = 1;
+  core->kernel_l2 = tables.kernel_l2();
+  core->CountTable(static_cast<int64_t>(tables.next_free().value()));
+  absl::StatusOr<Pfn> zero_page = core->AllocFrame();
+  if (!zero_page.ok()) return zero_page.status();
+  core->zero_page = *zero_page;
+  status = StartVcpus(*core);
+  if (!status.ok()) return status;
+  return core;
+}
+
+}  // namespace xmmu

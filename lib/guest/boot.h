@@ -1,0 +1,21 @@
+#ifndef XMMU_LIB_GUEST_BOOT_H_
+#define XMMU_LIB_GUEST_BOOT_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "guest/kernel_core.h"
+
+namespace xmmu {
+
+// Plays domain builder and the guest's early start-up: writes the boot tables
+// into the domain's memory, starts every vCPU on them, and switches on what the
+// guest's options need of the hypervisor. Charges what the policy charges for
+// that; comparisons start after it.
+// Errors: see GuestKernel::Boot.
+absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
+    Host& host, Policy& policy, Domain& domain, const GuestOptions& options);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_BOOT_H_

@@ -1,0 +1,55 @@
+#include "xmmu/guest/guest_kernel.h"
+
+#include "guest/boot.h"
+#include "guest/scheduler.h"
+
+namespace xmmu {
+
+class GuestKernel::Impl {
+ public:
+  explicit Impl(std::unique_ptr<KernelCore> core_in)
+      : core(std::move(core_in)), scheduler(*core) {}
+
+  std::unique_ptr<KernelCore> core;
+  Scheduler scheduler;
+};
+
+GuestKernel::GuestKernel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GuestKernel::~GuestKernel() = default;
+
+absl::StatusOr<std::unique_ptr<GuestKernel>> GuestKernel::Boot(
+    Host& host, Policy& policy, Domain& domain, const GuestOptions& options) {
+  absl::StatusOr<std::unique_ptr<KernelCore>> core =
+      BootKernel(host, policy, domain, options);
+  if (!core.ok()) return core.status();
+  return std::unique_ptr<GuestKernel>(
+      new GuestKernel(std::make_unique<Impl>(*std::move(core))));
+}
+
+absl::Status GuestKernel::Run(Workload& workload) {
+  return impl_->scheduler.Run(workload);
+}
+
+absl::Status GuestKernel::CreateProcess(TaskId task) {
+  return impl_->scheduler.CreateFirst(task);
+}
+
+absl::Status GuestKernel::Perform(TaskId task, const GuestOp& op) {
+  return impl_->scheduler.Perform(task, op);
+}
+
+uint64_t GuestKernel::digest() const { return impl_->scheduler.digest(); }
+const GuestOptions& GuestKernel::options() const {
+  return impl_->core->options;
+}
+const GuestAbi& GuestKernel::abi() const { return impl_->core->abi; }
+Vcpu& GuestKernel::vcpu(uint32_t id) { return *impl_->core->vcpus[id]; }
+
+uint64_t GuestKernel::page_table_frames() const {
+  return impl_->core->page_table_frames;
+}
+uint64_t GuestKernel::peak_page_table_frames() const {
+  return impl_->core->peak_page_table_frames;
+}
+
+}  // namespace xmmu

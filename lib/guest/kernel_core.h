@@ -1,0 +1,115 @@
+#ifndef XMMU_LIB_GUEST_KERNEL_CORE_H_
+#define XMMU_LIB_GUEST_KERNEL_CORE_H_
+
+// What all parts of one guest kernel share: the door to each vCPU, the layout,
+// the page allocator, and the kernel's own address space.
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "guest/address_space.h"
+#include "guest/frame_pool.h"
+#include "guest/kernel_layout.h"
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/guest/vcpu.h"
+#include "xmmu/machine/pte.h"
+
+namespace xmmu {
+
+// A slot of an L1 table; `va` is the address it maps.
+struct PteSlot {
+  Pfn table;
+  int index = 0;
+  VirtAddr va;
+};
+
+struct KernelCore {
+  KernelCore(Host& host_in, Policy& policy_in, Domain& domain_in,
+             const GuestAbi& abi_in, const GuestOptions& options_in,
+             Pfn first_free)
+      : host(host_in),
+        policy(policy_in),
+        domain(domain_in),
+        abi(abi_in),
+        options(options_in),
+        layout(LayoutOf(domain_in.mode())),
+        frames(first_free, Pfn(domain_in.p2m().size())) {}
+
+  Host& host;
+  Policy& policy;
+  Domain& domain;
+  const GuestAbi abi;
+  const GuestOptions options;
+  const KernelLayout layout;
+  FramePool frames;
+  std::vector<std::unique_ptr<Vcpu>> vcpus;
+
+  AddressSpace init_mm;         // boot tables
+  Pfn kernel_l2 = kInvalidPfn;  // PAE: the L2 that maps the kernel
+  Pfn zero_page = kInvalidPfn;
+
+  uint64_t page_table_frames = 0;
+  uint64_t peak_page_table_frames = 0;
+
+  // The first request of this kernel that was refused: on a real machine the
+  // kernel's BUG(). Work goes on to the end of the operation at hand.
+  absl::Status failure;
+  void Fail(const absl::Status& status) {
+    if (failure.ok()) failure = status;
+  }
+
+  PagingMode mode() const { return layout.mode; }
+  int levels() const { return LevelCount(layout.mode); }
+  int entry_bytes() const { return EntryBytes(layout.mode); }
+  bool has_no_execute() const {
+    return mode() != PagingMode::k2Level && host.model().features.nx;
+  }
+
+  VirtAddr EntryVa(Pfn table, int index) const {
+    return layout.DirectVa(table) +
+           static_cast<uint64_t>(index) * static_cast<uint64_t>(entry_bytes());
+  }
+  MachineAddr EntryMachineAddr(Pfn table, int index) const {
+    return EntryAddress(mode(), AddressOf(domain.p2m().MfnOf(table)), index);
+  }
+  // An entry as the guest writes it.
+  uint64_t MakeEntry(Pfn pfn, uint64_t flags) const {
+    return Pte(Mfn(domain.GfnOf(pfn).value()), flags).raw();
+  }
+  Pfn PfnOf(uint64_t entry) const {
+    return domain.PfnOf(Gfn(Pte(entry).frame().value()));
+  }
+  // A link to a table of the level below `level`.
+  uint64_t MakeTableEntry(int level, Pfn table) const {
+    // PAE's L3 entries have no access rights.
+    const bool pdpte = mode() == PagingMode::kPae && level == 3;
+    return MakeEntry(table, pdpte
+                                ? pte::kPresent
+                                : pte::kPresent | pte::kWritable | pte::kUser |
+                                      pte::kAccessed | pte::kDirty);
+  }
+  // The kernel's own mapping of a page in the direct map.
+  uint64_t MakeKernelEntry(Pfn pfn, bool writable) const {
+    return MakeEntry(pfn, pte::kPresent | pte::kAccessed | pte::kDirty |
+                              (writable ? pte::kWritable : 0));
+  }
+
+  absl::StatusOr<Pfn> AllocFrame() {
+    if (const std::optional<Pfn> pfn = frames.Alloc()) return *pfn;
+    return absl::ResourceExhaustedError(
+        "the guest is out of memory; give it more (--memory)");
+  }
+  void CountTable(int64_t change) {
+    page_table_frames =
+        static_cast<uint64_t>(static_cast<int64_t>(page_table_frames) + change);
+    peak_page_table_frames =
+        std::max(peak_page_table_frames, page_table_frames);
+  }
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_KERNEL_CORE_H_

@@ -1,0 +1,101 @@
+#ifndef XMMU_LIB_GUEST_MEMORY_MANAGER_H_
+#define XMMU_LIB_GUEST_MEMORY_MANAGER_H_
+
+// The guest kernel's memory management proper (Linux: mm/): what a fault, a
+// system call, fork and exit do to an address space. Which page-table writes
+// that takes is decided here; how they are issued, in MmuOps.
+
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "guest/digest.h"
+#include "guest/kernel_core.h"
+#include "guest/mmu_ops.h"
+#include "guest/page_tables.h"
+#include "xmmu/guest/workload.h"
+
+namespace xmmu {
+
+class MemoryManager {
+ public:
+  MemoryManager(KernelCore& core, MmuOps& ops)
+      : core_(core), ops_(ops), tables_(core, ops) {}
+
+  // A new, empty address space with one user.
+  absl::StatusOr<std::unique_ptr<AddressSpace>> Create(Vcpu& vcpu);
+  // Copy-on-write copy of `parent` (dup_mmap).
+  absl::StatusOr<std::unique_ptr<AddressSpace>> Fork(Vcpu& vcpu,
+                                                     AddressSpace& parent);
+  // Unmaps everything and frees all tables but the roots (exit_mmap).
+  void Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest);
+  // Frees the roots. REQUIRES: torn down, loaded nowhere.
+  void Destroy(Vcpu& vcpu, AddressSpace& mm) { tables_.Destroy(vcpu, mm); }
+
+  // Resolves a fault of the program. False if it is one that no kernel resolves
+  // (Linux: SIGSEGV).
+  absl::StatusOr<bool> HandleFault(Vcpu& vcpu, AddressSpace& mm,
+                                   const PageFault& fault);
+
+  // mmap, munmap, mprotect, mremap, madvise(MADV_DONTNEED).
+  absl::Status Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
+                   TaskDigest& digest);
+  absl::Status Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, uint64_t length,
+                     TaskDigest& digest);
+  absl::Status Protect(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                       uint64_t length, uint8_t rights);
+  absl::Status Remap(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
+                     TaskDigest& digest);
+  absl::Status Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                       uint64_t length, TaskDigest& digest);
+
+ private:
+  // [start, end) of whole pages, checked to be the program's.
+  struct Range {
+    VirtAddr start;
+    VirtAddr end;
+    uint64_t pages() const { return (end - start) >> kPageShift; }
+  };
+  absl::StatusOr<Range> PageRange(VirtAddr va, uint64_t length) const;
+
+  // An entry for a page of `vma`. `writable` is for the hardware.
+  uint64_t UserEntry(Pfn pfn, const Vma& vma, bool writable, bool dirty) const;
+
+  absl::Status FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                       const PteSlot& slot, bool write);
+  absl::Status FaultAround(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
+                           const PteSlot& slot);
+  absl::Status BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                        const PteSlot& slot, uint64_t entry);
+  absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
+  absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
+  // The page of a file or shared object, with a reference for the caller.
+  absl::StatusOr<Pfn> FilePage(const Vma& vma, VirtAddr va);
+
+  // Clears all entries of [start, end) of `vma`.
+  void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, VirtAddr start,
+           VirtAddr end, TaskDigest& digest);
+  // Flushes a range whose entries have changed.
+  void FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range);
+  // After a flush: gives back what Zap collected.
+  void ReleasePages();
+  absl::Status CopyEntries(Vcpu& vcpu, AddressSpace& parent,
+                           AddressSpace& child, const Vma& vma);
+  absl::Status MovePages(Vcpu& vcpu, AddressSpace& mm, const Range& from,
+                         VirtAddr to);
+  static void NoteShared(AddressSpace& mm, const Vma& vma);
+
+  KernelCore& core_;
+  MmuOps& ops_;
+  PageTables tables_;
+  // (file or object, page number) -> page; holds one reference each. Only
+  // looked up, never iterated.
+  absl::flat_hash_map<std::pair<uint32_t, uint64_t>, Pfn> page_cache_;
+  std::vector<Pfn> zapped_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_MEMORY_MANAGER_H_

@@ -1,0 +1,159 @@
+#include "guest/memory_manager.h"
+#include "xmmu/base/check.h"
+
+// Faults of the program: demand-zero, file pages, copy-on-write
+// (Linux: mm/memory.c, handle_mm_fault).
+
+namespace xmmu {
+
+uint64_t MemoryManager::UserEntry(Pfn pfn, const Vma& vma, bool writable,
+                                  bool dirty) const {
+  uint64_t flags = pte::kPresent | pte::kUser | pte::kAccessed;
+  if (writable) flags |= pte::kWritable;
+  if (dirty) flags |= pte::kDirty;
+  if ((vma.rights & kMapExecute) == 0 && core_.has_no_execute()) {
+    flags |= pte::kNoExecute;
+  }
+  return core_.MakeEntry(pfn, flags);
+}
+
+absl::StatusOr<Pfn> MemoryManager::ZeroedPage(Vcpu& vcpu) {
+  absl::StatusOr<Pfn> pfn = core_.AllocFrame();
+  if (!pfn.ok()) return pfn;
+  vcpu.ZeroPage(core_.layout.DirectVa(*pfn));
+  vcpu.cpu().counters.Add(Counter::kDemandZero);
+  return pfn;
+}
+
+absl::StatusOr<Pfn> MemoryManager::CopyOf(Vcpu& vcpu, Pfn page) {
+  if (page == core_.zero_page) return ZeroedPage(vcpu);
+  absl::StatusOr<Pfn> copy = core_.AllocFrame();
+  if (!copy.ok()) return copy;
+  vcpu.CopyPage(core_.layout.DirectVa(*copy), core_.layout.DirectVa(page));
+  vcpu.cpu().counters.Add(Counter::kCowCopies);
+  return copy;
+}
+
+absl::StatusOr<Pfn> MemoryManager::FilePage(const Vma& vma, VirtAddr va) {
+  const uint64_t page = vma.FilePage(va);
+  const auto [it, inserted] =
+      page_cache_.try_emplace({vma.file, page}, kInvalidPfn);
+  if (inserted) {
+    absl::StatusOr<Pfn> pfn = core_.AllocFrame();
+    if (!pfn.ok()) {
+      page_cache_.erase(it);
+      return pfn;
+    }
+    it->second = *pfn;
+    // Read from disk before time began; an anonymous object starts as zeros.
+    const Mfn mfn = core_.domain.p2m().MfnOf(*pfn);
+    core_.host.memory().ZeroFrame(mfn);
+    if (vma.backing != Backing::kSharedAnonymous) {
+      core_.host.memory().SetContentToken(mfn, MixHash(vma.file + 1, page));
+    }
+  }
+  core_.frames.Get(it->second);
+  return it->second;
+}
+
+absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
+                                        const Vma& vma, const PteSlot& slot) {
+  // The aligned window around the fault, within the VMA and the L1 table
+  // (do_fault_around). Each entry is set by itself, as Linux does.
+  const auto window = static_cast<uint64_t>(core_.options.fault_around_pages)
+                      << kPageShift;
+  const VirtAddr start =
+      std::max(VirtAddr(slot.va.value() & ~(window - 1)), vma.start);
+  const VirtAddr end =
+      std::min(VirtAddr(slot.va.value() & ~(window - 1)) + window, vma.end);
+  for (VirtAddr va = start; va < end; va += kPageSize) {
+    PteSlot near = slot;
+    near.index +=
+        static_cast<int>(static_cast<int64_t>(va.value() - slot.va.value()) /
+                         static_cast<int64_t>(kPageSize));
+    near.va = va;
+    if (va != slot.va && tables_.Load(vcpu, near) != 0) continue;
+    absl::StatusOr<Pfn> page = FilePage(vma, va);
+    if (!page.ok()) return page.status();
+    uint64_t entry = UserEntry(*page, vma, /*writable=*/false, false);
+    if (va != slot.va) entry &= ~pte::kAccessed;
+    ops_.SetPte(vcpu, mm, near, entry);
+    vcpu.cpu().counters.Add(Counter::kFileMapped);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                    const PteSlot& slot, bool write) {
+  if (!write && vma.backing == Backing::kFilePrivate) {
+    return FaultAround(vcpu, mm, vma, slot);
+  }
+  absl::StatusOr<Pfn> page;
+  bool writable = write;
+  if (vma.shared()) {
+    page = FilePage(vma, slot.va);
+    writable = (vma.rights & kMapWrite) != 0;
+    vcpu.cpu().counters.Add(Counter::kFileMapped);
+  } else if (vma.backing == Backing::kFilePrivate) {
+    absl::StatusOr<Pfn> original = FilePage(vma, slot.va);
+    if (!original.ok()) return original.status();
+    page = CopyOf(vcpu, *original);
+    core_.frames.Put(*original);
+  } else if (write) {
+    page = ZeroedPage(vcpu);
+  } else {
+    core_.frames.Get(core_.zero_page);
+    page = core_.zero_page;
+  }
+  if (!page.ok()) return page.status();
+  if (!vma.shared()) vma.has_own_pages = true;
+  ops_.SetPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
+  return absl::OkStatus();
+}
+
+absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                     const PteSlot& slot, uint64_t entry) {
+  const Pfn page = core_.PfnOf(entry);
+  const bool last_owner = core_.frames.references(page) == 1;
+  if (vma.shared() || last_owner) {
+    vcpu.cpu().counters.Add(Counter::kCowReuses);
+    ops_.ReplacePte(vcpu, mm, slot, UserEntry(page, vma, true, true));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Pfn> copy = CopyOf(vcpu, page);
+  if (!copy.ok()) return copy.status();
+  vma.has_own_pages = true;
+  ops_.ReplacePte(vcpu, mm, slot, UserEntry(*copy, vma, true, true));
+  core_.frames.Put(page);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> MemoryManager::HandleFault(Vcpu& vcpu, AddressSpace& mm,
+                                                const PageFault& fault) {
+  if (fault.vector != FaultVector::kPageFault) return false;
+  Vma* const vma = mm.vmas.Find(fault.va);
+  if (vma == nullptr) return false;
+  const bool fetch = (fault.error_code & pf::kFetch) != 0;
+  const uint8_t needed = fault.is_write() ? kMapWrite
+                         : fetch          ? kMapExecute
+                                          : kMapRead;
+  // x86 can't map without reading: any right lets a page be read.
+  const bool allowed =
+      needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
+  if (!allowed) return false;
+  absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, fault.va);
+  if (!slot.ok()) return slot.status();
+  const Pte entry(tables_.Load(vcpu, *slot));
+  absl::Status status;
+  if (!entry.present()) {
+    status = FaultIn(vcpu, mm, *vma, *slot, fault.is_write());
+  } else if (fault.is_write() && !entry.writable()) {
+    status = BreakCow(vcpu, mm, *vma, *slot, entry.raw());
+  }
+  // Else spurious: the entry has become good enough since; the fault itself has
+  // dropped the stale translation.
+  if (!status.ok()) return status;
+  return true;
+}
+
+}  // namespace xmmu

@@ -1,0 +1,72 @@
+#include "guest/memory_manager.h"
+#include "xmmu/base/check.h"
+
+// Fork and exit (Linux: kernel/fork.c, dup_mmap; mm/memory.c, copy_page_range;
+// mm/mmap.c, exit_mmap).
+
+namespace xmmu {
+
+absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Create(
+    Vcpu& vcpu) {
+  absl::StatusOr<std::unique_ptr<AddressSpace>> mm = tables_.Create(vcpu);
+  if (mm.ok()) (*mm)->users = 1;
+  return mm;
+}
+
+absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
+                                        AddressSpace& child, const Vma& vma) {
+  return tables_.ForEachEntry(
+      vcpu, parent, vma.start, vma.end,
+      [&](const PteSlot& slot, uint64_t entry) {
+        absl::StatusOr<PteSlot> target = tables_.Make(vcpu, child, slot.va);
+        if (!target.ok()) return target.status();
+        if (Pte(entry).present() && Pte(entry).writable()) {
+          ops_.WriteProtectPte(vcpu, parent, slot, entry);
+        }
+        // The child has not touched the page yet.
+        const Pte copy = Pte(entry).Without(pte::kWritable | pte::kAccessed);
+        core_.frames.Get(core_.PfnOf(entry));
+        // What Xen keeps in an entry of its own is not the guest's to copy.
+        const Pte clean(core_.MakeEntry(
+            core_.PfnOf(entry),
+            copy.flags() & (pte::kPresent | pte::kUser | pte::kDirty |
+                            pte::kGlobal | pte::kNoExecute)));
+        const uint64_t value =
+            clean.present() ? clean.Without(pte::kGlobal).raw() : clean.raw();
+        ops_.SetPte(vcpu, child, *target, value);
+        return absl::OkStatus();
+      });
+}
+
+absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
+    Vcpu& vcpu, AddressSpace& parent) {
+  absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
+  if (!child.ok()) return child;
+  bool copied = false;
+  for (const Vma& vma : parent.vmas.All()) {
+    (*child)->vmas.Insert(vma);
+    NoteShared(**child, vma);
+    // What can be faulted in again is not copied (copy_page_range).
+    if (!vma.has_own_pages) continue;
+    copied = true;
+    const absl::Status status = CopyEntries(vcpu, parent, **child, vma);
+    if (!status.ok()) return status;
+  }
+  if (copied) ops_.Flush(vcpu, parent, TlbFlush::NonGlobal());
+  ops_.Activate(vcpu, **child);
+  return child;
+}
+
+void MemoryManager::Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest) {
+  ops_.Retire(vcpu, mm);
+  const std::vector<Vma> all = mm.vmas.All();
+  mm.vmas.Clear();
+  for (const Vma& vma : all) Zap(vcpu, mm, vma, vma.start, vma.end, digest);
+  std::vector<Pfn> tables;
+  tables_.FreeUnused(vcpu, mm, VirtAddr(0), core_.layout.user_end, tables);
+  ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
+  ReleasePages();
+  tables_.ReleaseFrames(tables);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,107 @@
+#include "guest/mmu_ops.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+class NativeMmuOps final : public MmuOps {
+ public:
+  explicit NativeMmuOps(KernelCore& core) : core_(core) {}
+
+  void SetPte(Vcpu& vcpu, AddressSpace&, const PteSlot& slot,
+              uint64_t value) override {
+    StorePteByInstruction(core_, vcpu, slot, value);
+  }
+  uint64_t ClearPte(Vcpu& vcpu, AddressSpace&, const PteSlot& slot) override {
+    return ExchangePteByInstruction(core_, vcpu, slot);
+  }
+  void WriteProtectPte(Vcpu& vcpu, AddressSpace&, const PteSlot& slot,
+                       uint64_t) override {
+    ClearPteFlagsByInstruction(core_, vcpu, slot, pte::kWritable);
+  }
+  void ProtectPte(Vcpu& vcpu, AddressSpace&, const PteSlot& slot, uint64_t,
+                  uint64_t value) override {
+    ExchangePteByInstruction(core_, vcpu, slot);
+    StorePteByInstruction(core_, vcpu, slot, value);
+  }
+  void ReplacePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
+                  uint64_t value) override {
+    StorePteByInstruction(core_, vcpu, slot, value);
+    Flush(vcpu, mm, TlbFlush::Page(slot.va));
+  }
+  void SetTableEntry(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
+                     int index, uint64_t value) override {
+    vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
+    // The PDPTE registers are loaded by MOV to CR3 only (SDM Vol. 3A, "PDPTE
+    // Registers"); Linux reloads CR3 in pud_populate for that.
+    const bool pdpte = core_.mode() == PagingMode::kPae && level == 3;
+    if (pdpte && (mm.active & MaskOf(vcpu.id())) != 0) LoadRoot(vcpu, mm);
+  }
+  void TableAllocated(Vcpu&, AddressSpace&, const TablePage&) override {}
+  void TableReleased(Vcpu&, AddressSpace&, const TablePage&) override {}
+  void RootAllocated(Vcpu&, AddressSpace&) override {}
+  void RootReleased(Vcpu&, AddressSpace&) override {}
+  void Activate(Vcpu&, AddressSpace&) override {}
+  void Retire(Vcpu&, AddressSpace&) override {}
+
+  void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
+    const absl::Status status = vcpu.LoadCr3(core_.domain.GfnOf(mm.root));
+    if (!status.ok()) core_.Fail(status);
+  }
+
+  void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
+    if (mm.active != 0) vcpu.FlushTlb(mm.active, flush);
+  }
+
+ private:
+  KernelCore& core_;
+};
+
+// Offset of the upper half of a PAE entry.
+constexpr uint64_t kUpperHalf = 4;
+
+}  // namespace
+
+std::unique_ptr<MmuOps> MakeNativeMmuOps(KernelCore& core) {
+  return std::make_unique<NativeMmuOps>(core);
+}
+
+std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core) {
+  return core.abi.paravirtual ? MakeXenMmuOps(core) : MakeNativeMmuOps(core);
+}
+
+void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
+                           uint64_t value) {
+  const VirtAddr va = core.EntryVa(slot.table, slot.index);
+  if (core.mode() == PagingMode::kPae) {
+    vcpu.Store(va + kUpperHalf, 4, value >> 32);
+    vcpu.Store(va, 4, value & 0xffffffff);
+  } else {
+    vcpu.Store(va, core.entry_bytes(), value);
+  }
+  vcpu.cpu().counters.Add(Counter::kPteStores);
+}
+
+uint64_t ExchangePteByInstruction(KernelCore& core, Vcpu& vcpu,
+                                  const PteSlot& slot) {
+  const VirtAddr va = core.EntryVa(slot.table, slot.index);
+  vcpu.cpu().counters.Add(Counter::kPteStores);
+  if (core.mode() != PagingMode::kPae) {
+    return vcpu.Exchange(va, core.entry_bytes(), 0);
+  }
+  const uint64_t low = vcpu.Exchange(va, 4, 0);
+  const uint64_t high = vcpu.Load(va + kUpperHalf, 4);
+  vcpu.Store(va + kUpperHalf, 4, 0);
+  return high << 32 | low;
+}
+
+void ClearPteFlagsByInstruction(KernelCore& core, Vcpu& vcpu,
+                                const PteSlot& slot, uint64_t flags) {
+  XMMU_CHECK(flags >> 32 == 0);
+  MemoryOperand operand{
+      .kind = OperandKind::kAnd, .size = 4, .value = ~flags & 0xffffffff};
+  vcpu.KernelExecute(core.EntryVa(slot.table, slot.index), operand);
+  vcpu.cpu().counters.Add(Counter::kPteStores);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,188 @@
+#include "guest/page_tables.h"
+
+#include <algorithm>
+
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+absl::StatusOr<Pfn> PageTables::AllocTable(Vcpu& vcpu) {
+  absl::StatusOr<Pfn> pfn = core_.AllocFrame();
+  if (!pfn.ok()) return pfn;
+  vcpu.ZeroPage(core_.layout.DirectVa(*pfn));
+  core_.CountTable(+1);
+  return pfn;
+}
+
+// The kernel's half of a table at `from`, which both modes of sharing need: a
+// root's own slots (2-level, 64-bit) or a PAE guest's private kernel L2.
+void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
+  const bool whole = core_.mode() == PagingMode::kPae && level == 2;
+  const int count = EntryCount(core_.mode(), level);
+  const int first =
+      whole ? 0 : IndexOf(core_.mode(), level, core_.layout.direct_map);
+  for (int i = first; i < count; ++i) {
+    // Beyond the direct map there are only the hypervisor's own slots.
+    const uint64_t mapped = static_cast<uint64_t>(i - first)
+                            << LevelShift(core_.mode(), level);
+    if (mapped >= core_.domain.p2m().size() << kPageShift) break;
+    StoreEntry(vcpu, to, i, LoadEntry(vcpu, from, i));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
+  auto mm = std::make_unique<AddressSpace>();
+  absl::StatusOr<Pfn> root = AllocTable(vcpu);
+  if (!root.ok()) return root.status();
+  mm->root = *root;
+  const int levels = core_.levels();
+  if (core_.mode() == PagingMode::kPae) {
+    Pfn kernel_l2 = core_.kernel_l2;
+    if (core_.abi.private_pae_kernel_l2) {
+      absl::StatusOr<Pfn> own = AllocTable(vcpu);
+      if (!own.ok()) return own.status();
+      kernel_l2 = *own;
+      CopyKernelEntries(vcpu, 2, core_.kernel_l2, kernel_l2);
+      mm->tables.push_back({kernel_l2, 2, /*kernel_l2=*/true});
+    }
+    StoreEntry(vcpu, mm->root, 3, core_.MakeTableEntry(3, kernel_l2));
+  } else {
+    CopyKernelEntries(vcpu, levels, core_.init_mm.root, mm->root);
+  }
+  if (core_.abi.kernel_in_ring3(core_.mode())) {
+    absl::StatusOr<Pfn> user_root = AllocTable(vcpu);
+    if (!user_root.ok()) return user_root.status();
+    mm->user_root = *user_root;
+  }
+  ops_.RootAllocated(vcpu, *mm);
+  return mm;
+}
+
+void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
+  XMMU_CHECK(mm.active == 0 && mm.users == 0);
+  ops_.RootReleased(vcpu, mm);
+  std::vector<Pfn> freed;
+  for (const TablePage& table : mm.tables) {
+    XMMU_CHECK(table.kernel_l2);
+    freed.push_back(table.pfn);
+  }
+  mm.tables.clear();
+  for (Pfn root : {mm.root, mm.user_root}) {
+    if (root != kInvalidPfn) freed.push_back(root);
+  }
+  ReleaseFrames(freed);
+}
+
+void PageTables::ReleaseFrames(const std::vector<Pfn>& freed) {
+  for (Pfn pfn : freed) {
+    XMMU_CHECK(core_.frames.Put(pfn));
+    core_.CountTable(-1);
+  }
+}
+
+absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
+                                          int level, Pfn table, int index) {
+  const uint64_t entry = LoadEntry(vcpu, table, index);
+  if (Pte(entry).present()) return core_.PfnOf(entry);
+  absl::StatusOr<Pfn> child = AllocTable(vcpu);
+  if (!child.ok()) return child;
+  const TablePage page{*child, static_cast<uint8_t>(level - 1)};
+  ops_.TableAllocated(vcpu, mm, page);
+  mm.tables.push_back(page);
+  ops_.SetTableEntry(vcpu, mm, level, table, index,
+                     core_.MakeTableEntry(level, *child));
+  return child;
+}
+
+absl::StatusOr<PteSlot> PageTables::Make(Vcpu& vcpu, AddressSpace& mm,
+                                         VirtAddr va) {
+  Pfn table = mm.root;
+  for (int level = core_.levels(); level > 1; --level) {
+    absl::StatusOr<Pfn> child =
+        MakeChild(vcpu, mm, level, table, IndexOf(core_.mode(), level, va));
+    if (!child.ok()) return child.status();
+    table = *child;
+  }
+  return PteSlot{table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+}
+
+std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
+                                        VirtAddr va) {
+  Pfn table = mm.root;
+  for (int level = core_.levels(); level > 1; --level) {
+    const uint64_t entry =
+        LoadEntry(vcpu, table, IndexOf(core_.mode(), level, va));
+    if (!Pte(entry).present()) return std::nullopt;
+    table = core_.PfnOf(entry);
+  }
+  return PteSlot{table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+}
+
+absl::Status PageTables::ForEachEntry(
+    Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
+    absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit) {
+  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+  VirtAddr va = start;
+  while (va < end) {
+    const VirtAddr table_end(((va.value() / span) + 1) * span);
+    const VirtAddr stop = std::min(end, table_end);
+    std::optional<PteSlot> slot = Find(vcpu, mm, va);
+    if (!slot.has_value()) {
+      va = stop;
+      continue;
+    }
+    ops_.EnterLazy(vcpu);
+    absl::Status status;
+    for (; va < stop && status.ok(); va += kPageSize, ++slot->index) {
+      slot->va = va;
+      const uint64_t entry = Load(vcpu, *slot);
+      if (entry == 0) continue;
+      vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
+      status = visit(*slot, entry);
+    }
+    ops_.LeaveLazy(vcpu);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void PageTables::FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
+                           int index, Pfn child, std::vector<Pfn>& freed) {
+  ops_.SetTableEntry(vcpu, mm, level, table, index, 0);
+  const auto it =
+      std::find_if(mm.tables.begin(), mm.tables.end(),
+                   [&](const TablePage& page) { return page.pfn == child; });
+  XMMU_CHECK(it != mm.tables.end());
+  ops_.TableReleased(vcpu, mm, *it);
+  mm.tables.erase(it);
+  freed.push_back(child);
+}
+
+void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
+                           VirtAddr base, VirtAddr start, VirtAddr end,
+                           std::vector<Pfn>& freed) {
+  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
+  const int last = IndexOf(core_.mode(), level, end - 1);
+  for (int i = IndexOf(core_.mode(), level, start); i <= last; ++i) {
+    const VirtAddr child_base = base + static_cast<uint64_t>(i) * span;
+    const uint64_t entry = LoadEntry(vcpu, table, i);
+    if (!Pte(entry).present()) continue;
+    const Pfn child = core_.PfnOf(entry);
+    const VirtAddr child_end = child_base + span;
+    const bool unused = !mm.vmas.Overlaps(child_base, child_end);
+    if (level > 2) {
+      // An unused child frees everything below it.
+      FreeLevel(vcpu, mm, level - 1, child, child_base,
+                unused ? child_base : std::max(start, child_base),
+                unused ? child_end : std::min(end, child_end), freed);
+    }
+    if (unused) FreeChild(vcpu, mm, level, table, i, child, freed);
+  }
+}
+
+void PageTables::FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start,
+                            VirtAddr end, std::vector<Pfn>& freed) {
+  FreeLevel(vcpu, mm, core_.levels(), mm.root, VirtAddr(0), start, end, freed);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,81 @@
+#ifndef XMMU_LIB_GUEST_PAGE_TABLES_H_
+#define XMMU_LIB_GUEST_PAGE_TABLES_H_
+
+// The guest kernel's page-table trees: making and freeing address spaces,
+// walking to the entry of an address, freeing tables that map nothing any more.
+// Entries are read by the kernel's own loads through its direct map and changed
+// through MmuOps.
+
+#include <optional>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "guest/kernel_core.h"
+#include "guest/mmu_ops.h"
+
+namespace xmmu {
+
+class PageTables {
+ public:
+  PageTables(KernelCore& core, MmuOps& ops) : core_(core), ops_(ops) {}
+
+  // A new address space with the kernel's mappings and nothing else
+  // (Linux: pgd_alloc).
+  absl::StatusOr<std::unique_ptr<AddressSpace>> Create(Vcpu& vcpu);
+
+  // Frees the roots (pgd_free). REQUIRES: no vCPU has it loaded, no user table
+  // is left.
+  void Destroy(Vcpu& vcpu, AddressSpace& mm);
+
+  // The L1 slot of `va`, making the tables on the way that are missing.
+  absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
+
+  // The L1 slot of `va`; nothing where there is no L1 table.
+  std::optional<PteSlot> Find(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
+
+  uint64_t Load(Vcpu& vcpu, const PteSlot& slot) {
+    return LoadEntry(vcpu, slot.table, slot.index);
+  }
+
+  // Calls `visit` for each non-zero L1 entry of [start, end), in order; lazy
+  // MMU mode holds within each L1 table. Stops at the first error.
+  absl::Status ForEachEntry(
+      Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
+      absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit);
+
+  // Unlinks the user tables of [start, end) that no VMA needs any more
+  // (free_pgtables). Their frames are added to `freed`: they may be reused once
+  // the TLBs have been flushed.
+  void FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
+                  std::vector<Pfn>& freed);
+
+  // Gives table frames back to the pool.
+  void ReleaseFrames(const std::vector<Pfn>& freed);
+
+ private:
+  uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
+    return vcpu.Load(core_.EntryVa(table, index), core_.entry_bytes());
+  }
+  void StoreEntry(Vcpu& vcpu, Pfn table, int index, uint64_t value) {
+    vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
+  }
+  absl::StatusOr<Pfn> AllocTable(Vcpu& vcpu);
+  // The table of `level` - 1 under `index`, made and linked if missing.
+  absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
+                                Pfn table, int index);
+  void CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to);
+  void FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
+                 VirtAddr base, VirtAddr start, VirtAddr end,
+                 std::vector<Pfn>& freed);
+  void FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table, int index,
+                 Pfn child, std::vector<Pfn>& freed);
+
+  KernelCore& core_;
+  MmuOps& ops_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_PAGE_TABLES_H_

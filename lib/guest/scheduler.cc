@@ -1,0 +1,219 @@
+#include "guest/scheduler.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+Scheduler::Scheduler(KernelCore& core)
+    : core_(core),
+      ops_(MakeMmuOps(core)),
+      memory_(core, *ops_),
+      // Not owned: part of `core`.
+      init_mm_(std::shared_ptr<void>(), &core.init_mm),
+      vcpus_(core.vcpus.size()) {
+  for (VcpuState& state : vcpus_) state.loaded = init_mm_;
+}
+
+uint32_t Scheduler::LeastLoadedVcpu() const {
+  const auto least = std::min_element(
+      vcpus_.begin(), vcpus_.end(),
+      [](const VcpuState& a, const VcpuState& b) { return a.tasks < b.tasks; });
+  return static_cast<uint32_t>(least - vcpus_.begin());
+}
+
+absl::StatusOr<Task*> Scheduler::AddTask(TaskId id, TaskId parent) {
+  auto [it, inserted] = tasks_.try_emplace(id);
+  if (!inserted) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("task ", id, " is started twice"));
+  }
+  it->second = std::make_unique<Task>();
+  Task& task = *it->second;
+  task.id = id;
+  task.parent = parent;
+  task.vcpu = LeastLoadedVcpu();
+  task.slice_left = core_.options.quantum_ops;
+  VcpuState& state = vcpus_[task.vcpu];
+  ++state.tasks;
+  state.queue.push_back(&task);
+  return &task;
+}
+
+absl::Status Scheduler::CreateFirst(TaskId id) {
+  absl::StatusOr<Task*> task = AddTask(id, 0);
+  if (!task.ok()) return task.status();
+  Vcpu& vcpu = VcpuOf(**task);
+  absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
+  if (!mm.ok()) return mm.status();
+  (*task)->mm = *std::move(mm);
+  (*task)->ready_at = vcpu.now();
+  ops_->Activate(vcpu, *(*task)->mm);
+  return core_.failure;
+}
+
+Cycles Scheduler::ReadyTime(const VcpuState& state, uint32_t id) const {
+  const Cycles now = core_.vcpus[id]->now();
+  if (state.current != nullptr) return now;
+  return std::max(now, state.queue.front()->ready_at);
+}
+
+std::optional<uint32_t> Scheduler::PickVcpu() const {
+  std::optional<uint32_t> best;
+  Cycles best_time;
+  for (uint32_t id = 0; id < vcpus_.size(); ++id) {
+    const VcpuState& state = vcpus_[id];
+    if (state.current == nullptr && state.queue.empty()) continue;
+    const Cycles time = ReadyTime(state, id);
+    if (best.has_value() && time >= best_time) continue;
+    best = id;
+    best_time = time;
+  }
+  return best;
+}
+
+absl::Status Scheduler::Run(Workload& workload) {
+  absl::Status status = CreateFirst(workload.first_task());
+  while (status.ok()) {
+    const std::optional<uint32_t> id = PickVcpu();
+    if (!id.has_value()) break;
+    status = RunVcpu(*id, workload);
+  }
+  if (!status.ok()) return status;
+  if (tasks_.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("task ", tasks_.begin()->first,
+                   " waits for something that never happens"));
+}
+
+absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
+                                                 Workload& workload) {
+  if (task.pending.empty()) {
+    absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
+    if (!ops.ok()) return ops.status();
+    XMMU_CHECK(!ops->empty());
+    task.pending = *ops;
+  }
+  const GuestOp* const op = &task.pending.front();
+  task.pending = task.pending.subspan(1);
+  return op;
+}
+
+absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
+  VcpuState& state = vcpus_[id];
+  if (state.current == nullptr) SwitchTo(*state.queue.front());
+  Task& task = *state.current;
+  // On several vCPUs the turn ends where another one falls behind.
+  Cycles limit(~uint64_t{0});
+  for (uint32_t other = 0; other < vcpus_.size(); ++other) {
+    const VcpuState& rival = vcpus_[other];
+    const bool idle = rival.current == nullptr && rival.queue.empty();
+    if (other != id && !idle) {
+      limit = std::min(limit, ReadyTime(rival, other));
+    }
+  }
+  Vcpu& vcpu = *core_.vcpus[id];
+  do {
+    absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
+    if (!op.ok()) return op.status();
+    const bool access = (*op)->kind <= GuestOpKind::kModify;
+    absl::Status status = Execute(task, **op);
+    if (status.ok()) status = core_.failure;
+    if (!status.ok()) return status;
+    // A system call may have ended the task or woken others.
+    if (!access) return absl::OkStatus();
+  } while (--task.slice_left > 0 && vcpu.now() <= limit);
+  if (task.slice_left == 0) Preempt(task);
+  return absl::OkStatus();
+}
+
+void Scheduler::Preempt(Task& task) {
+  task.slice_left = core_.options.quantum_ops;
+  VcpuState& state = vcpus_[task.vcpu];
+  if (state.queue.empty()) return;  // nobody else: the tick changes nothing
+  Vcpu& vcpu = VcpuOf(task);
+  if (!vcpu.context().kernel_mode) vcpu.SwitchMode(ModeSwitch::kInterrupt);
+  task.ready_at = vcpu.now();
+  state.queue.push_back(&task);
+  state.current = nullptr;
+}
+
+absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
+  const auto it = tasks_.find(id);
+  if (it == tasks_.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("no task ", id));
+  }
+  Task& task = *it->second;
+  if (task.waiting) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("task ", id, " waits for a child"));
+  }
+  VcpuState& state = vcpus_[task.vcpu];
+  if (state.current != &task) {
+    if (state.current != nullptr) {
+      state.current->slice_left = 0;
+      state.queue.push_back(state.current);
+      Vcpu& vcpu = VcpuOf(task);
+      if (!vcpu.context().kernel_mode) {
+        vcpu.SwitchMode(ModeSwitch::kInterrupt);
+      }
+      state.current = nullptr;
+    }
+    SwitchTo(task);
+  }
+  const absl::Status status = Execute(task, op);
+  return status.ok() ? core_.failure : status;
+}
+
+void Scheduler::LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm) {
+  VcpuState& state = vcpus_[vcpu.id()];
+  if (state.loaded == mm) return;
+  ops_->LoadRoot(vcpu, *mm);
+  mm->active |= MaskOf(vcpu.id());
+  const std::shared_ptr<AddressSpace> old = std::exchange(state.loaded, mm);
+  old->active &= ~MaskOf(vcpu.id());
+  if (old->users == 0 && old->active == 0) memory_.Destroy(vcpu, *old);
+}
+
+void Scheduler::SwitchTo(Task& task) {
+  VcpuState& state = vcpus_[task.vcpu];
+  Vcpu& vcpu = VcpuOf(task);
+  state.queue.erase(std::find(state.queue.begin(), state.queue.end(), &task));
+  state.current = &task;
+  vcpu.cpu().clock.AdvanceTo(task.ready_at);
+  vcpu.cpu().clock.Charge(CostEvent::kGuestSwitchPath);
+  vcpu.cpu().counters.Add(Counter::kContextSwitches);
+  LoadMm(vcpu, task.mm);
+}
+
+void Scheduler::EnterUser(Vcpu& vcpu) {
+  if (!vcpu.context().kernel_mode) return;
+  ops_->FinishKernelWork(vcpu);
+  vcpu.SwitchMode(ModeSwitch::kSysret);
+}
+
+void Scheduler::Wake(Task& task, Cycles when) {
+  task.waiting = task.in_vfork = false;
+  task.ready_at = when;
+  task.slice_left = core_.options.quantum_ops;
+  vcpus_[task.vcpu].queue.push_back(&task);
+}
+
+void Scheduler::EndVfork(Task& task, Cycles when) {
+  if (!task.vfork_child) return;
+  task.vfork_child = false;
+  const auto parent = tasks_.find(task.parent);
+  if (parent != tasks_.end()) Wake(*parent->second, when);
+}
+
+uint64_t Scheduler::digest() const {
+  uint64_t sum = digest_of_the_gone_;
+  for (const auto& [id, task] : tasks_) {
+    sum += MixHash(id, task->digest.value());
+  }
+  return sum;
+}
+
+}  // namespace xmmu

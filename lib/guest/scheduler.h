@@ -1,0 +1,109 @@
+#ifndef XMMU_LIB_GUEST_SCHEDULER_H_
+#define XMMU_LIB_GUEST_SCHEDULER_H_
+
+// The guest kernel's tasks and its scheduler.
+//
+//            kFork                  picked
+//   (none) --------> runnable ----------------> running
+//                     ^    ^                     |  |  |
+//                     |    +-- slice used up ----+  |  +-- kExit --> (gone)
+//                     +-- child exits or execs -- waiting
+//
+// A task stays on the vCPU it was given at birth: the one with the fewest
+// tasks. On one vCPU turns end after a fixed number of operations; on several,
+// the vCPU with the earliest clock executes next.
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "guest/digest.h"
+#include "guest/kernel_core.h"
+#include "guest/memory_manager.h"
+#include "guest/mmu_ops.h"
+#include "xmmu/guest/workload.h"
+
+namespace xmmu {
+
+struct Task {
+  TaskId id = 0;
+  TaskId parent = 0;
+  uint32_t vcpu = 0;
+  std::shared_ptr<AddressSpace> mm;
+  TaskDigest digest;
+  uint64_t stores = 0;       // executed so far: makes each store's value unique
+  uint64_t slice_left = 0;   // operations
+  Cycles ready_at;           // when it last became runnable
+  bool waiting = false;      // for a child, or for the end of a vfork
+  TaskId waits_for = 0;      // 0: any child
+  bool in_vfork = false;     // waits for a vfork child, not for an exit
+  bool vfork_child = false;  // its parent waits until it execs or exits
+  std::vector<TaskId> zombies;  // children gone, not yet waited for
+  uint32_t live_children = 0;
+  std::span<const GuestOp> pending;  // operations fetched, not yet executed
+};
+
+class Scheduler {
+ public:
+  explicit Scheduler(KernelCore& core);
+
+  absl::Status CreateFirst(TaskId id);
+  // All of `workload`, from CreateFirst(first_task()) to the last exit.
+  absl::Status Run(Workload& workload);
+  // One operation of one task, which is put on its vCPU first.
+  absl::Status Perform(TaskId id, const GuestOp& op);
+
+  uint64_t digest() const;
+
+ private:
+  struct VcpuState {
+    std::deque<Task*> queue;
+    Task* current = nullptr;
+    std::shared_ptr<AddressSpace> loaded;
+    uint32_t tasks = 0;
+  };
+
+  Vcpu& VcpuOf(const Task& task) { return *core_.vcpus[task.vcpu]; }
+
+  absl::Status Execute(Task& task, const GuestOp& op);
+  absl::Status ExecuteAccess(Task& task, Vcpu& vcpu, const GuestOp& op);
+  absl::Status AccessPage(Task& task, Vcpu& vcpu, AccessKind kind, VirtAddr va);
+  absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
+  absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
+
+  absl::Status Fork(Task& task, Vcpu& vcpu, const GuestOp& op);
+  absl::Status Exec(Task& task, Vcpu& vcpu);
+  void Wait(Task& task, TaskId child);
+  void Exit(Task& task, Vcpu& vcpu);
+  // Drops `task`'s use of its address space; the last use tears it down.
+  void DropMm(Task& task, Vcpu& vcpu);
+  void Wake(Task& task, Cycles when);
+  void EndVfork(Task& task, Cycles when);
+
+  absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
+  uint32_t LeastLoadedVcpu() const;
+
+  void EnterUser(Vcpu& vcpu);
+  void SwitchTo(Task& task);
+  void LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm);
+  void Preempt(Task& task);
+
+  // The vCPU to run next, or nothing when no task is runnable.
+  std::optional<uint32_t> PickVcpu() const;
+  Cycles ReadyTime(const VcpuState& state, uint32_t id) const;
+  absl::Status RunVcpu(uint32_t id, Workload& workload);
+  absl::StatusOr<const GuestOp*> NextOp(Task& task, Workload& workload);
+
+  KernelCore& core_;
+  std::unique_ptr<MmuOps> ops_;
+  MemoryManager memory_;
+  std::shared_ptr<AddressSpace> init_mm_;
+  std::vector<VcpuState> vcpus_;
+  absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
+  uint64_t digest_of_the_gone_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_SCHEDULER_H_

@@ -1,0 +1,222 @@
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "guest/scheduler.h"
+#include "xmmu/base/check.h"
+
+// What one operation of a task does.
+
+namespace xmmu {
+namespace {
+
+// A program's access goes through after one fault, on several vCPUs after a few
+// (another one may get in between). More is a broken kernel.
+constexpr int kMaxFaults = 8;
+
+}  // namespace
+
+absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
+  Vcpu& vcpu = VcpuOf(task);
+  if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
+  EnterUser(vcpu);
+  vcpu.SwitchMode(ModeSwitch::kSyscall);
+  vcpu.cpu().clock.Charge(CostEvent::kGuestSyscallPath);
+  return ExecuteSyscall(task, vcpu, op);
+}
+
+absl::Status Scheduler::ExecuteAccess(Task& task, Vcpu& vcpu,
+                                      const GuestOp& op) {
+  EnterUser(vcpu);
+  AccessKind kind = AccessKind::kRead;
+  if (op.kind == GuestOpKind::kFetch) kind = AccessKind::kExecute;
+  // A read-modify-write asks for write access at once.
+  if (op.kind >= GuestOpKind::kStore) kind = AccessKind::kWrite;
+  const uint64_t room = kPageSize - PageOffset(op.va);
+  if (ABSL_PREDICT_TRUE(op.length <= room)) {
+    return AccessPage(task, vcpu, kind, op.va);
+  }
+  const VirtAddr end = op.va + op.length;
+  for (VirtAddr va = op.va; va < end; va = PageBase(va) + kPageSize) {
+    const absl::Status status = AccessPage(task, vcpu, kind, va);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
+                                   VirtAddr va) {
+  const uint64_t value =
+      kind == AccessKind::kWrite ? MixHash(task.id, ++task.stores) : 0;
+  AddressSpace& mm = *task.mm;
+  for (int i = 0; i < kMaxFaults; ++i) {
+    uint64_t token = 0;
+    const std::optional<PageFault> fault =
+        vcpu.UserAccess(kind, va, value, &token);
+    if (ABSL_PREDICT_TRUE(!fault.has_value())) {
+      const bool shared = va >= mm.shared_low && va < mm.shared_high;
+      if (kind != AccessKind::kWrite && !shared) task.digest.Loaded(token);
+      return absl::OkStatus();
+    }
+    task.digest.Faulted(*fault);
+    vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
+    absl::StatusOr<bool> resolved = memory_.HandleFault(vcpu, mm, *fault);
+    ops_->FinishKernelWork(vcpu);
+    vcpu.SwitchMode(ModeSwitch::kFaultReturn);
+    if (!resolved.ok()) return resolved.status();
+    if (!*resolved) {
+      // A signal: the program goes on without the access.
+      task.digest.Refused(va);
+      return absl::OkStatus();
+    }
+    if (!core_.failure.ok()) return core_.failure;
+  }
+  return absl::InternalError(
+      absl::StrFormat("an access at 0x%x faults for ever", va.value()));
+}
+
+absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
+                                       const GuestOp& op) {
+  absl::Status status;
+  switch (op.kind) {
+    case GuestOpKind::kFork:
+    case GuestOpKind::kVfork:
+      status = Fork(task, vcpu, op);
+      break;
+    case GuestOpKind::kExec:
+      status = Exec(task, vcpu);
+      break;
+    case GuestOpKind::kWait:
+      Wait(task, op.child);
+      break;
+    case GuestOpKind::kExit:
+      Exit(task, vcpu);  // `task` is gone
+      return absl::OkStatus();
+    case GuestOpKind::kYield:
+      if (!vcpus_[task.vcpu].queue.empty()) Preempt(task);
+      break;
+    case GuestOpKind::kSyscall:
+      break;
+    default:
+      status = ExecuteMemoryCall(task, vcpu, op);
+  }
+  // The way back to user mode; a task that waits takes it when it goes on.
+  if (vcpus_[vcpu.id()].current == &task) EnterUser(vcpu);
+  return status;
+}
+
+absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
+                                          const GuestOp& op) {
+  AddressSpace& mm = *task.mm;
+  switch (op.kind) {
+    case GuestOpKind::kMap:
+      return memory_.Map(vcpu, mm, op, task.digest);
+    case GuestOpKind::kUnmap:
+      return memory_.Unmap(vcpu, mm, op.va, op.length, task.digest);
+    case GuestOpKind::kProtect:
+      return memory_.Protect(vcpu, mm, op.va, op.length, op.rights);
+    case GuestOpKind::kRemap:
+      return memory_.Remap(vcpu, mm, op, task.digest);
+    case GuestOpKind::kDiscard:
+      return memory_.Discard(vcpu, mm, op.va, op.length, task.digest);
+    default:
+      return absl::InvalidArgumentError("unknown operation");
+  }
+}
+
+absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
+  absl::StatusOr<Task*> child = AddTask(op.child, task.id);
+  if (!child.ok()) return child.status();
+  vcpu.cpu().counters.Add(Counter::kForks);
+  ++task.live_children;
+  if (op.kind == GuestOpKind::kVfork) {
+    (*child)->mm = task.mm;
+    ++task.mm->users;
+    (*child)->vfork_child = true;
+    task.waiting = task.in_vfork = true;
+    vcpus_[task.vcpu].current = nullptr;
+  } else {
+    absl::StatusOr<std::unique_ptr<AddressSpace>> mm =
+        memory_.Fork(vcpu, *task.mm);
+    if (!mm.ok()) return mm.status();
+    (*child)->mm = *std::move(mm);
+  }
+  (*child)->ready_at = vcpu.now();
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu) {
+  vcpu.cpu().counters.Add(Counter::kExecs);
+  absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
+  if (!mm.ok()) return mm.status();
+  const std::shared_ptr<AddressSpace> old = task.mm;
+  task.mm = *std::move(mm);
+  ops_->Activate(vcpu, *task.mm);
+  LoadMm(vcpu, task.mm);
+  if (--old->users == 0) {
+    memory_.Teardown(vcpu, *old, task.digest);
+    if (old->active == 0) memory_.Destroy(vcpu, *old);
+  }
+  EndVfork(task, vcpu.now());
+  return absl::OkStatus();
+}
+
+void Scheduler::Wait(Task& task, TaskId child) {
+  auto gone = child == 0
+                  ? task.zombies.begin()
+                  : std::find(task.zombies.begin(), task.zombies.end(), child);
+  if (gone != task.zombies.end()) {
+    task.zombies.erase(gone);
+    return;
+  }
+  const auto it = tasks_.find(child);
+  const bool lives = child == 0
+                         ? task.live_children > 0
+                         : it != tasks_.end() && it->second->parent == task.id;
+  if (!lives) return;  // ECHILD
+  task.waiting = true;
+  task.waits_for = child;
+  vcpus_[task.vcpu].current = nullptr;
+}
+
+void Scheduler::DropMm(Task& task, Vcpu& vcpu) {
+  const std::shared_ptr<AddressSpace> mm = task.mm;
+  VcpuState& state = vcpus_[vcpu.id()];
+  if (--mm->users > 0) {
+    // Somebody else's: it must not stay behind in this vCPU's CR3.
+    LoadMm(vcpu, init_mm_);
+    return;
+  }
+  memory_.Teardown(vcpu, *mm, task.digest);
+  // Retiring it may have left it already; else it stays loaded until the next
+  // switch, as Linux's lazy TLB mode has it.
+  if ((mm->active & MaskOf(vcpu.id())) == 0) {
+    state.loaded = init_mm_;
+    memory_.Destroy(vcpu, *mm);
+  }
+}
+
+void Scheduler::Exit(Task& task, Vcpu& vcpu) {
+  vcpu.cpu().counters.Add(Counter::kExits);
+  DropMm(task, vcpu);
+  ops_->FinishKernelWork(vcpu);
+  EndVfork(task, vcpu.now());
+  digest_of_the_gone_ += MixHash(task.id, task.digest.value());
+  VcpuState& state = vcpus_[task.vcpu];
+  state.current = nullptr;
+  --state.tasks;
+  const auto parent_it = tasks_.find(task.parent);
+  if (parent_it != tasks_.end()) {
+    Task& parent = *parent_it->second;
+    --parent.live_children;
+    const bool awaited = parent.waiting && !parent.in_vfork &&
+                         (parent.waits_for == 0 || parent.waits_for == task.id);
+    if (awaited) {
+      Wake(parent, vcpu.now());
+    } else {
+      parent.zombies.push_back(task.id);
+    }
+  }
+  tasks_.erase(task.id);
+}
+
+}  // namespace xmmu
