@@ -65,6 +65,7 @@ void PhysMemory::ZeroFrame(Mfn mfn) {
 }
 
 void PhysMemory::CopyFrame(Mfn to, Mfn from) {
+  if (to == from) return;
   ZeroFrame(to);
   const Frame* source = FindFrame(from);
   if (source == nullptr) return;
