@@ -71,7 +71,7 @@ XenErrno PvContext::OneOp(const MmuextOp& op, DomainId owner) {
 }
 
 XenErrno PvContext::PinOp(const MmuextOp& op, DomainId owner, int level) {
-  if (level > LevelCount(rules_.mode)) {
+  if (level > LevelCount(rules_.mode) && owner == domain_.id()) {
     return rules_.pin_above_root == XenErrno::kOk
                ? XenErrno::kOk
                : Refuse(rules_.pin_above_root, "no table of that level");

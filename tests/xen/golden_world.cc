@@ -1,0 +1,312 @@
+#include "xen/golden_world.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <utility>
+
+#include "xmmu/base/check.h"
+#include "xmmu/xen/layout.h"
+
+namespace xmmu::golden {
+namespace {
+
+constexpr uint64_t kMemoryFrames = uint64_t{1} << 20;
+// Frames of the machine that are not RAM, or not there at all.
+constexpr Mfn kVgaFrame{0xb8};
+constexpr Mfn kLocalApic{0xfee00};
+constexpr Mfn kHole{0xfd000};
+constexpr Mfn kAllOnes{(uint64_t{1} << 40) - 1};
+
+uint64_t Hex(const Json& text) {
+  return std::stoull(text.get<std::string>(), nullptr, 16);
+}
+
+bool IsPoolFrame(const std::string& name) {
+  return std::isdigit(static_cast<unsigned char>(name[0])) != 0;
+}
+
+std::string TypeName(PageType type) {
+  switch (type) {
+    case PageType::kNone:
+      return "none";
+    case PageType::kSegDesc:
+      return "seg";
+    case PageType::kWritable:
+      return "wr";
+    case PageType::kShared:
+      return "shared";
+    default:
+      return "L" + std::to_string(LevelOf(type));
+  }
+}
+
+std::string Sorted(std::string letters) {
+  std::sort(letters.begin(), letters.end());
+  return letters;
+}
+
+}  // namespace
+
+std::string FrameName(const Json& frame) {
+  return frame.is_string() ? frame.get<std::string>()
+                           : std::to_string(frame.get<int>());
+}
+
+World::World(const Json& header)
+    : model_(*FindMachine("skylake-2017")),
+      mode_(header["levels"] == 3 ? PagingMode::kPae : PagingMode::k4Level),
+      host_(std::make_unique<Host>(
+          model_, HostOptions{.cpus = 1,
+                              .timing = MemoryTiming::kFlat,
+                              .memory_frames = kMemoryFrames})),
+      mm_(std::make_unique<Mm>(*host_)) {
+  Domain* const domain =
+      host_
+          ->CreateDomain({.mode = mode_,
+                          .memory_frames = 1024,
+                          .io_privileged = header["io_privileged"] == true})
+          .value();
+  domain->set_writable_pagetables(true);
+  vcpu_ = &domain->vcpu(0);
+  MarkMachineFrames();
+  PlaceNamedFrames(header);
+  WriteTables(header["layout"]);
+  XMMU_CHECK(mm_->StartVcpu(*vcpu_, frames_.at("B"), kInvalidMfn).ok());
+  helper_ = vcpu_->domain->p2m().MfnOf(Pfn(next_pfn_++));
+  const std::vector<MmuextOp> pin = {
+      {.command = MmuextCommand::kPinL1, .mfn = helper_}};
+  XMMU_CHECK(mm_->Execute(*vcpu_, MmuextCall{.ops = pin}).status.ok());
+  if (pae()) {
+    // What copies of K show in its first slot of Xen's.
+    host_->memory().Write64(AddressOf(frames_.at("K")) + 428 * 8,
+                            Pte(frames_.at("M"), 0x81).raw());
+  }
+  SetInitialStates(header["init"]);
+  NoteXenTables();
+  base_ = "B";
+}
+
+void World::MarkMachineFrames() {
+  FrameTable& frames = host_->frames();
+  for (const Mfn mfn : {Mfn(0), kVgaFrame}) {
+    frames[mfn].owner = kDomIo;
+    frames[mfn].ref_count = 1;
+  }
+  for (const Mfn mfn : {kLocalApic, kHole}) frames[mfn].is_ram = false;
+  frames_["Z"] = Mfn(0);
+  frames_["I"] = kVgaFrame;
+  frames_["A"] = kLocalApic;
+  frames_["O"] = kHole;
+  frames_["P"] = kHole;  // PAE guests have none, and are refused what they ask
+  frames_["H"] = Mfn(uint64_t{1} << (model_.features.maxphyaddr - kPageShift));
+  frames_["N"] = kAllOnes;
+  frames_["X"] = host_->AllocXenFrame();
+  // Not a frame of the record: stands for all without a name.
+  frames_["x"] = host_->AllocXenFrame();
+  const Mfn m2p = host_->AllocXenFrame();
+  frames_["M"] = m2p;
+  PageInfo& page = frames[m2p];
+  page.owner = kDomXen;
+  page.ref_count = 1;
+  page.xen_heap = true;
+  page.type_count = 1;
+  page.validated = true;
+}
+
+Mfn World::NewFrame(const std::string& name) {
+  const Mfn mfn = vcpu_->domain->p2m().MfnOf(Pfn(next_pfn_++));
+  frames_[name] = mfn;
+  return mfn;
+}
+
+void World::PlaceNamedFrames(const Json& header) {
+  for (const auto& [name, state] : header["init"].items()) {
+    const Mfn mfn = NewFrame(name);
+    if (IsPoolFrame(name) || name == "W" || name == "B") {
+      expected_[name] = host_->AllocXenFrame();
+    }
+    if (name == "S") host_->frames()[mfn].xen_heap = true;
+  }
+  for (const auto& [name, mfn] : frames_) {
+    if (name != "x") named_.insert(mfn);
+  }
+}
+
+void World::WriteTables(const Json& layout) {
+  for (const auto& [table, entries] : layout.items()) {
+    for (const auto& [slot, value] : entries.items()) {
+      const uint64_t offset = std::stoull(slot) * 8;
+      host_->memory().Write64(AddressOf(frames_.at(table)) + offset,
+                              Value(value));
+    }
+  }
+}
+
+// Opaque parts of the guest hold references that only `init` knows of.
+void World::SetInitialStates(const Json& init) {
+  for (const auto& [name, state] : init.items()) {
+    PageInfo& page = host_->frames()[frames_.at(name)];
+    XMMU_CHECK(TypeName(page.type) == state[0]);
+    XMMU_CHECK(page.type_count <= state[1].get<uint64_t>());
+    XMMU_CHECK(page.ref_count <= state[2].get<uint64_t>());
+    page.type_count = state[1];
+    page.ref_count = state[2];
+    states_[name] = state;
+  }
+  for (const auto& [name, copy] : expected_) {
+    host_->memory().CopyFrame(copy, frames_.at(name));
+  }
+}
+
+Mfn World::FrameOf(const Json& frame) const {
+  if (frame.is_null()) return Mfn(0);
+  return frames_.at(FrameName(frame));
+}
+
+MachineAddr World::Entry(const Json& table, const Json& slot) const {
+  return AddressOf(FrameOf(table)) + slot.get<uint64_t>() * 8;
+}
+
+uint64_t World::Value(const Json& value) const {
+  return Pte(FrameOf(value[0]), Hex(value[1])).raw();
+}
+
+bool World::Matches(const Json& value, uint64_t raw) const {
+  if (value[0] != "x") return raw == Value(value);
+  return Pte(raw).flags() == Hex(value[1]) &&
+         !named_.contains(Pte(raw).frame());
+}
+
+Json World::StateOf(Mfn mfn) const {
+  const PageInfo& page = std::as_const(*host_).frames()[mfn];
+  if (page.ref_count == 0) return Json::array({"free", 0, 0, ""});
+  std::string letters;
+  if (page.validated) letters += 'v';
+  if (page.pinned) letters += 'p';
+  if (page.non_coherent) letters += 'n';
+  if (page.pae_xen_l2) letters += 'h';
+  if (!page.allocated) letters += 'f';
+  return Json::array(
+      {TypeName(page.type), page.type_count, page.ref_count, Sorted(letters)});
+}
+
+std::string World::Compare(const Json& record) {
+  NoteXenTables();
+  ImitateQuirk(record);
+  std::string difference = CompareStates(record);
+  if (difference.empty()) difference = CompareBases(record);
+  if (difference.empty()) difference = CompareWords(record);
+  return difference;
+}
+
+// "shared-l2-leak": the kernel-slot L2 of the refused L3 keeps a reference of
+// both kinds for good.
+void World::ImitateQuirk(const Json& record) {
+  if (!record.contains("quirk") || record["quirk"] != "shared-l2-leak") return;
+  for (const auto& [name, state] : record["st"].items()) {
+    if (state[3].get<std::string>().find('h') == std::string::npos) continue;
+    PageInfo& page = host_->frames()[frames_.at(name)];
+    ++page.type_count;
+    ++page.ref_count;
+  }
+}
+
+std::string World::CompareStates(const Json& record) {
+  if (record.contains("st")) {
+    for (const auto& [name, state] : record["st"].items()) {
+      states_[name] = state;
+    }
+  }
+  for (auto& [name, state] : states_) {
+    state[3] = Sorted(state[3].get<std::string>());
+    const Json here = StateOf(frames_.at(name));
+    if (here != state) {
+      return "frame " + name + " is " + here.dump() + ", recorded " +
+             state.dump();
+    }
+  }
+  return "";
+}
+
+std::string World::CompareBases(const Json& record) {
+  if (record.contains("base")) base_ = record["base"];
+  if (record.contains("ubase")) user_base_ = record["ubase"];
+  if (vcpu_->guest_table != FrameOf(base_)) return "another base pointer";
+  const bool unset = user_base_.is_null() || user_base_ == "Z";
+  const Mfn user = unset ? kInvalidMfn : FrameOf(user_base_);
+  if (vcpu_->guest_table_user != user) return "another user base pointer";
+  return "";
+}
+
+// Notes the words that the record says have changed.
+void World::ApplyWords(const Json& words) {
+  PhysMemory& memory = host_->memory();
+  const XenSlots xen = XenSlotsOf(mode_);
+  for (const Json& word : words) {
+    const int slot = word[1];
+    const uint64_t offset = static_cast<uint64_t>(slot) * 8;
+    const MachineAddr copy =
+        AddressOf(expected_.at(FrameName(word[0]))) + offset;
+    const MachineAddr here = AddressOf(FrameOf(word[0])) + offset;
+    const Json value = Json::array({word[2], word[3]});
+    const bool of_xen = word[2] == "x" || word[2] == "X" || word[2] == "M";
+    if (of_xen && xen.Contains(slot)) {
+      memory.Write64(here, Value(value));
+      memory.Write64(copy, Value(value));
+      continue;
+    }
+    // A frame without a name: what is here is as good as another.
+    const uint64_t raw = memory.Read64(here);
+    const bool any = word[2] == "x" && Matches(value, raw);
+    memory.Write64(copy, any ? raw : Value(value));
+  }
+}
+
+std::string World::CompareWords(const Json& record) {
+  PhysMemory& memory = host_->memory();
+  if (record.contains("mem")) ApplyWords(record["mem"]);
+  for (const auto& [name, copy] : expected_) {
+    const Mfn mfn = frames_.at(name);
+    if (xen_tables_.contains(name)) RestoreXenSlots(mfn, copy);
+    if (memory.SameContent(mfn, copy)) continue;
+    return CompareFrame(name, mfn, copy);
+  }
+  return "";
+}
+
+std::string World::CompareFrame(const std::string& name, Mfn mfn,
+                                Mfn expected) {
+  PhysMemory& memory = host_->memory();
+  for (uint64_t slot = 0; slot < 512; ++slot) {
+    const uint64_t here = memory.Read64(AddressOf(mfn) + slot * 8);
+    const uint64_t there = memory.Read64(AddressOf(expected) + slot * 8);
+    if (here == there) continue;
+    char text[120];
+    std::snprintf(text, sizeof text, "slot %d is %#llx, recorded %#llx",
+                  static_cast<int>(slot), static_cast<unsigned long long>(here),
+                  static_cast<unsigned long long>(there));
+    return "frame " + name + " " + text;
+  }
+  return "frame " + name + " has another content token";
+}
+
+void World::NoteXenTables() {
+  for (const auto& [name, copy] : expected_) {
+    const PageInfo& page = host_->frames()[frames_.at(name)];
+    if (page.type == PageType::kL4 || page.pae_xen_l2) xen_tables_.insert(name);
+  }
+}
+
+// What Xen keeps in its slots is taken from the record.
+void World::RestoreXenSlots(Mfn mfn, Mfn expected) {
+  PhysMemory& memory = host_->memory();
+  const XenSlots slots = XenSlotsOf(mode_);
+  for (int slot = slots.first; slot <= slots.last; ++slot) {
+    const uint64_t offset = static_cast<uint64_t>(slot) * 8;
+    memory.Write64(AddressOf(mfn) + offset,
+                   memory.Read64(AddressOf(expected) + offset));
+  }
+}
+
+}  // namespace xmmu::golden
