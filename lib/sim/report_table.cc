@@ -81,17 +81,16 @@ std::vector<std::string> Cells(const ReportRow& row, size_t number,
           count(Counter::kValidatedPtes),
           Compact(cost.counters[Counter::kTlbFlushes] +
                   cost.counters[Counter::kTlbPageFlushes]),
-          Kibibytes(row.page_table_bytes),
           Kibibytes(row.memory_overhead_bytes),
           absl::StrFormat("%.1f", row.estimated_share * 100)};
 }
 
 std::string Rows(const Comparison& comparison) {
   TextTable table(4);
-  table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "faults",
-             "emu-", "vali-", "", "tables", "extra", "est."});
+  table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "fault",
+             "emu-", "vali-", "TLB", "extra", "est."});
   table.Add({"#", "policy", "ops", "pin", "cycles", "native", "faults", "walks",
-             "calls", "fixed", "lated", "dated", "flushes", "KiB", "KiB", "%"});
+             "calls", "fixed", "lated", "dated", "flush", "KiB", "%"});
   table.Rule();
   const ReportRow* const native = NativeRow(comparison);
   size_t number = 0;

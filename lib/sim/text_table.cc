@@ -11,6 +11,12 @@
 #include "xmmu/base/check.h"
 
 namespace xmmu {
+namespace {
+
+// Wider tables make do with one blank between columns.
+constexpr size_t kMaxWidth = 120;
+
+}  // namespace
 
 void TextTable::Add(std::vector<std::string> cells) {
   XMMU_CHECK(rows_.empty() || rows_.front().size() == cells.size());
@@ -30,17 +36,20 @@ std::vector<size_t> TextTable::Widths() const {
 std::string TextTable::Format() const {
   const std::vector<size_t> widths = Widths();
   size_t total = 0;
-  for (size_t width : widths) total += width + 2;
+  for (size_t width : widths) total += width;
+  const size_t wide = total + 2 * widths.size();
+  const std::string gap(wide <= kMaxWidth ? 2 : 1, ' ');
+  total += gap.size() * widths.size();
   std::string text;
   for (size_t r = 0; r < rows_.size(); ++r) {
     if (std::find(rules_.begin(), rules_.end(), r) != rules_.end()) {
-      absl::StrAppend(&text, "  ", std::string(total - 2, '-'), "\n");
+      absl::StrAppend(&text, gap, std::string(total - gap.size(), '-'), "\n");
     }
     std::string line;
     for (size_t i = 0; i < widths.size(); ++i) {
       const std::string& cell = rows_[r][i];
       const std::string pad(widths[i] - cell.size(), ' ');
-      absl::StrAppend(&line, "  ", i < left_ ? cell + pad : pad + cell);
+      absl::StrAppend(&line, gap, i < left_ ? cell + pad : pad + cell);
     }
     absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(line), "\n");
   }
@@ -51,13 +60,13 @@ std::string Grouped(uint64_t number) {
   std::string digits = absl::StrCat(number);
   for (size_t left = digits.size(); left > 3;) {
     left -= 3;
-    digits.insert(left, ",");
+    digits.insert(left, 1, ',');
   }
   return digits;
 }
 
 std::string Compact(uint64_t number) {
-  if (number < 100'000) return Grouped(number);
+  if (number < 10'000) return Grouped(number);
   constexpr char kUnits[] = "kMGTPE";
   uint64_t unit = 1000;
   size_t index = 0;

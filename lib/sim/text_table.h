@@ -20,7 +20,8 @@ class TextTable {
   // A line under what has been added so far.
   void Rule() { rules_.push_back(rows_.size()); }
 
-  // Each line indented by two and ended by a newline.
+  // Each line indented as much as the columns are apart, which is two blanks,
+  // or one in a table of more than 120 columns; and ended by a newline.
   std::string Format() const;
 
  private:
@@ -34,7 +35,7 @@ class TextTable {
 // 1234567 as "1,234,567".
 std::string Grouped(uint64_t number);
 
-// At most six characters: 99,999 or less as Grouped(), else three significant
+// At most five characters: 9,999 or less as Grouped(), else three significant
 // digits and k, M, G, T, P or E, rounded down.
 std::string Compact(uint64_t number);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
 namespace xmmu {
 namespace {
@@ -17,10 +18,10 @@ TEST(GroupedTest, CommasStandEveryThreeDigits) {
             "18,446,744,073,709,551,615");
 }
 
-TEST(CompactTest, NumbersBelowAHundredThousandAreExact) {
+TEST(CompactTest, NumbersBelowTenThousandAreExact) {
   EXPECT_EQ(Compact(0), "0");
-  EXPECT_EQ(Compact(99'999), "99,999");
-  EXPECT_EQ(Compact(100'000), "100k");
+  EXPECT_EQ(Compact(9'999), "9,999");
+  EXPECT_EQ(Compact(10'000), "10.0k");
 }
 
 TEST(CompactTest, LargerNumbersKeepThreeDigitsRoundedDown) {
@@ -44,6 +45,15 @@ TEST(TextTableTest, TheFirstColumnsAreLeftAlignedTheOthersRightAligned) {
             "  -----------------\n"
             "  a               1\n"
             "  longer  1,000,000\n");
+}
+
+TEST(TextTableTest, WideTablesHaveNarrowGaps) {
+  TextTable table(2);
+  table.Add({"#", std::string(115, 'x')});
+  EXPECT_EQ(table.Format(), "  #  " + std::string(115, 'x') + "\n");
+  table.Add({"#", std::string(116, 'x')});
+  EXPECT_EQ(table.Format(), " # " + std::string(115, 'x') + "\n # " +
+                                std::string(116, 'x') + "\n");
 }
 
 TEST(TextTableTest, LinesHaveNoTrailingBlanks) {
