@@ -28,16 +28,19 @@ class Native final : public Policy {
       return absl::InvalidArgumentError("boot tables: #GP on MOV to CR3");
     }
     vcpu.guest_table = table;
+    vcpu.cr3 = registers.cr3;
     vcpu.cpu->current = &vcpu;
     return absl::OkStatus();
   }
 
   absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
     const Mfn table = vcpu.domain->MfnOf(root);
-    if (host_.LoadCr3(*vcpu.cpu, AddressOf(table).value()).has_value()) {
+    const uint64_t cr3 = AddressOf(table).value();
+    if (vcpu.cpu->mmu.LoadCr3(cr3).has_value()) {
       return absl::InvalidArgumentError("#GP on MOV to CR3");
     }
     vcpu.guest_table = table;
+    vcpu.cr3 = cr3;
     return absl::OkStatus();
   }
 

@@ -71,6 +71,7 @@ enum class ModeSwitch : uint8_t {
   kSysret,       // kernel to user, the return from kSyscall
   kInterrupt,    // user to kernel, by a timer interrupt
   kFaultReturn,  // kernel to user, from a fault or interrupt handler
+  kFaultReturnToKernel,  // back to the kernel that a spurious fault interrupted
 };
 
 class Policy {
