@@ -49,9 +49,10 @@ while (($# > 0)); do
   esac
 done
 (($# > 0)) || fail "no command, expected: record.sh [-o PREFIX] -- COMMAND..."
-command -v -- "$1" >/dev/null || fail "$1: no such command"
-[[ $(type -t -- "$1") == file ]] ||
-  fail "$1 is a part of the shell, expected a program: try sh -c '...'"
+if [[ -z $(type -P -- "$1") ]]; then
+  [[ -z $(type -t -- "$1") ]] || fail "$1 is a part of the shell: try sh -c '...'"
+  fail "$1: no such command"
+fi
 directory=$(dirname -- "$prefix")
 [[ -d $directory && -w $directory ]] ||
   fail "$directory: cannot write there, choose another place with -o"

@@ -2,6 +2,8 @@
 
 #include "xmmu/guest/lackey_trace.h"
 
+#include <sys/resource.h>
+
 #include "guest/trace/trace_support.h"
 
 namespace xmmu {
@@ -251,6 +253,37 @@ TEST_F(LackeyTraceTest, ACompressedLogReadsAsThePlainOne) {
   ASSERT_TRUE(gzip.ok()) << gzip.status();
   EXPECT_EQ(plain->at(7).size(), 100002);
   EXPECT_EQ(ToText(plain->at(7)), ToText(gzip->at(7)));
+}
+
+TEST_F(LackeyTraceTest, MemoryDoesNotGrowWithTheLog) {
+  constexpr int kBlocks = 3000;
+  std::string block;
+  for (int i = 0; i < 1000; ++i) absl::StrAppend(&block, " S 05000000,1\n");
+  gzFile file = gzopen(Path("long").c_str(), "wb1");
+  const auto write = [&](const std::string& text) {
+    gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
+  };
+  write(Head(7) + MapRecord(kAnonymous, "0x5000000"));
+  for (int i = 0; i < kBlocks; ++i) write(block);
+  write(Tail(7));
+  gzclose(file);
+
+  const auto workload = OpenLackeyTrace({Path("long")}, {});
+  ASSERT_TRUE(workload.ok()) << workload.status();
+  rusage before;
+  uint64_t operations = 0;
+  for (bool done = false; !done;) {
+    const auto ops = (*workload)->Next(7);
+    ASSERT_TRUE(ops.ok()) << ops.status();
+    ASSERT_LE(ops->size(), 1100);
+    if (operations == 0) getrusage(RUSAGE_SELF, &before);
+    operations += ops->size();
+    done = ops->back().kind == GuestOpKind::kExit;
+  }
+  rusage after;
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(operations, 1000 * kBlocks + 2);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 4096);  // KiB
 }
 
 TEST_F(LackeyTraceTest, ACommandOfAnyLengthIsRead) {

@@ -49,6 +49,7 @@ class TraceFuzzTest : public TraceTest {
 };
 
 TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
+  constexpr int kRounds = 1500;
   constexpr unsigned kSeed = 20240611;
   RecordProperty("seed", kSeed);
   std::mt19937 random(kSeed);
@@ -78,7 +79,7 @@ TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
                             Call(8, 59, "sys_execve ( 0x1(/x), 0x2, 0x3 )") +
                             Head(8, 7, "/x") + " M 00400000,8\n" + Tail(8);
   int refused = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     SCOPED_TRACE(absl::StrCat("seed ", kSeed, " round ", round));
     const LackeyOptions options{.address_limit =
                                     round % 2 == 0 ? 0u : 0xC0000000u};
@@ -98,8 +99,8 @@ TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
     if (HasFailure()) return;
   }
   // Most damage shows; damage to a number need not.
-  EXPECT_GT(refused, 1000);
-  EXPECT_LT(refused, 3000);
+  EXPECT_GT(refused, kRounds / 3);
+  EXPECT_LT(refused, kRounds);
 }
 
 }  // namespace
