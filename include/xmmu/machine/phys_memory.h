@@ -127,8 +127,9 @@ class PhysMemory {
 // Stirs `value` into `state`; the hash used for content tokens and digests.
 // The same on every machine and compiler.
 constexpr uint64_t MixHash(uint64_t state, uint64_t value) {
-  // The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-  uint64_t z = state + value + 0x9e3779b97f4a7c15u;
+  // The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). The factor
+  // keeps state and value from changing places.
+  uint64_t z = state * 0xd1342543de82ef95u + value + 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);

@@ -1,0 +1,48 @@
+#include "xmmu/base/counters.h"
+
+#include <set>
+
+#include "gtest/gtest.h"
+
+namespace xmmu {
+namespace {
+
+TEST(CountersTest, StartAtZero) {
+  const Counters counters;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    EXPECT_EQ(counters[static_cast<Counter>(i)], 0u);
+  }
+}
+
+TEST(CountersTest, EachCountsForItself) {
+  Counters counters;
+  counters.Add(Counter::kPageWalks);
+  counters.Add(Counter::kPins, 3);
+  EXPECT_EQ(counters[Counter::kPageWalks], 1u);
+  EXPECT_EQ(counters[Counter::kPins], 3u);
+  EXPECT_EQ(counters[Counter::kUnpins], 0u);
+}
+
+TEST(CountersTest, SumAndDifferenceAreInverse) {
+  Counters before;
+  before.Add(Counter::kIpis, 5);
+  Counters since;
+  since.Add(Counter::kIpis, 2);
+  since.Add(Counter::kForks, 1);
+  Counters after = before;
+  after += since;
+  EXPECT_EQ(after - before, since);
+}
+
+TEST(CountersTest, NamesAreDistinctAndExplained) {
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    const auto counter = static_cast<Counter>(i);
+    EXPECT_TRUE(names.insert(CounterName(counter)).second)
+        << CounterName(counter);
+    EXPECT_FALSE(CounterHelp(counter).empty());
+  }
+}
+
+}  // namespace
+}  // namespace xmmu

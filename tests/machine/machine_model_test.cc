@@ -1,0 +1,86 @@
+#include "xmmu/machine/machine_model.h"
+
+#include "gtest/gtest.h"
+
+namespace xmmu {
+namespace {
+
+TEST(MachineModelTest, PresetsAreFoundByName) {
+  EXPECT_EQ(FindMachine("xeon-2003")->name, "xeon-2003");
+  EXPECT_EQ(FindMachine("skylake-2017")->name, "skylake-2017");
+  EXPECT_EQ(FindMachine("xeon-2004"), nullptr);
+}
+
+TEST(MachineModelTest, EveryConstantHasASourceAndLiesInItsBand) {
+  for (const MachineModel* machine : Machines()) {
+    for (size_t i = 0; i < kCostEventCount; ++i) {
+      const auto event = static_cast<CostEvent>(i);
+      const CostConstant& constant = machine->cost(event);
+      SCOPED_TRACE(machine->name);
+      SCOPED_TRACE(CostEventName(event));
+      EXPECT_FALSE(constant.source.empty());
+      EXPECT_LE(constant.low, constant.value);
+      EXPECT_LE(constant.value, constant.high);
+    }
+  }
+}
+
+// A value that nobody published must say so.
+TEST(MachineModelTest, EstimatesSayAssumedOrNameWhatIsMissing) {
+  for (const MachineModel* machine : Machines()) {
+    for (const CostConstant& constant : machine->costs) {
+      if (constant.mark != Mark::kEstimated) continue;
+      EXPECT_TRUE(constant.source.starts_with("assumed") ||
+                  constant.source.starts_with("no "))
+          << machine->name << ": " << constant.source;
+    }
+  }
+}
+
+TEST(MachineModelTest, DerivedFiguresOfTheP4AddUpToTheirSources) {
+  const MachineModel& p4 = *FindMachine("xeon-2003");
+  // InstLatx64 P4 F27: the TLB step of 56 cycles is the walk's overhead and two
+  // loads from L2.
+  EXPECT_EQ(p4.cost(CostEvent::kWalkOverhead).value +
+                2 * p4.cost(CostEvent::kPteLoadL2).value,
+            56u);
+  // ASPLOS'06: 1093 cycles for a page fault and its return.
+  EXPECT_NEAR(p4.cost(CostEvent::kExceptionEntry).value +
+                  p4.cost(CostEvent::kIret).value,
+              1093, 10);
+  // SOSP'03: 0.34 us at 2.4 GHz for a bounce, an IRET included.
+  EXPECT_NEAR(
+      p4.cost(CostEvent::kBounce).value + p4.cost(CostEvent::kIret).value,
+      0.34 * 2400, 10);
+}
+
+TEST(MachineModelTest, PricesAreTheValues) {
+  const MachineModel& machine = *FindMachine("skylake-2017");
+  const PriceList prices = machine.prices();
+  EXPECT_EQ(prices[static_cast<size_t>(CostEvent::kExceptionEntry)], 715u);
+  EXPECT_EQ(prices[static_cast<size_t>(CostEvent::kIret)], 330u);
+}
+
+TEST(MachineModelTest, TlbArraysDivideIntoTheirWays) {
+  for (const MachineModel* machine : Machines()) {
+    for (const auto& side :
+         {machine->tlb.data_l1, machine->tlb.instruction_l1,
+          machine->tlb.data_l2, machine->tlb.instruction_l2}) {
+      for (const TlbArrayGeometry& array : side) {
+        if (array.ways == 0) continue;
+        EXPECT_EQ(array.entries % array.ways, 0) << machine->name;
+      }
+    }
+  }
+}
+
+TEST(MarkTest, RememberedAndEstimatedCountAsEstimates) {
+  EXPECT_FALSE(IsEstimate(Mark::kRead));
+  EXPECT_FALSE(IsEstimate(Mark::kMeasured));
+  EXPECT_FALSE(IsEstimate(Mark::kDerived));
+  EXPECT_TRUE(IsEstimate(Mark::kRemembered));
+  EXPECT_TRUE(IsEstimate(Mark::kEstimated));
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,95 @@
+#include "xmmu/machine/phys_memory.h"
+
+#include "gtest/gtest.h"
+
+namespace xmmu {
+namespace {
+
+TEST(PhysMemoryTest, UntouchedMemoryReadsZeroAndCostsNothing) {
+  PhysMemory memory;
+  EXPECT_EQ(memory.Read64(MachineAddr((uint64_t{1} << 52) - 8)), 0u);
+  EXPECT_EQ(memory.ContentToken(Mfn(uint64_t{1} << 39)), 0u);
+  EXPECT_EQ(memory.host_bytes(), 0u);
+}
+
+TEST(PhysMemoryTest, WritingZeroToAnUntouchedFrameStoresNoPage) {
+  PhysMemory memory;
+  memory.Write64(MachineAddr(0x1000), 0);
+  const uint64_t empty = memory.host_bytes();
+  memory.Write64(MachineAddr(0x1000), 1);
+  EXPECT_EQ(memory.host_bytes() - empty, kPageSize);
+}
+
+TEST(PhysMemoryTest, WordsReadBackAtBothEndsOfTheAddressSpace) {
+  PhysMemory memory;
+  const MachineAddr top((uint64_t{1} << 52) - 8);
+  memory.Write64(MachineAddr(0), 1);
+  memory.Write64(top, 2);
+  EXPECT_EQ(memory.Read64(MachineAddr(0)), 1u);
+  EXPECT_EQ(memory.Read64(top), 2u);
+}
+
+TEST(PhysMemoryTest, HalvesOfAWordAreIndependent) {
+  PhysMemory memory;
+  memory.Write64(MachineAddr(0x2000), 0x1111111122222222);
+  memory.Write32(MachineAddr(0x2004), 0x33333333);
+  EXPECT_EQ(memory.Read64(MachineAddr(0x2000)), 0x3333333322222222u);
+  memory.Write32(MachineAddr(0x2000), 0x44444444);
+  EXPECT_EQ(memory.Read32(MachineAddr(0x2004)), 0x33333333u);
+  EXPECT_EQ(memory.Read32(MachineAddr(0x2000)), 0x44444444u);
+}
+
+TEST(PhysMemoryTest, AMappedDataPageCostsTensOfBytesNotAPage) {
+  PhysMemory memory;
+  constexpr uint64_t kFrames = uint64_t{1} << 18;  // 1 GiB
+  for (uint64_t i = 0; i < kFrames; ++i) {
+    memory.FoldStore(AddressOf(Mfn(i)), i);
+  }
+  EXPECT_LT(memory.host_bytes() / kFrames, 32u);
+}
+
+TEST(PhysMemoryTest, TheTokenTellsWhatWasStoredWhereAndInWhichOrder) {
+  PhysMemory memory;
+  const auto token =
+      [&](Mfn mfn,
+          std::initializer_list<std::pair<uint64_t, uint64_t>> stores) {
+        for (const auto& [offset, value] : stores) {
+          memory.FoldStore(AddressOf(mfn) + offset, value);
+        }
+        return memory.ContentToken(mfn);
+      };
+  const uint64_t base = token(Mfn(1), {{0, 1}, {8, 2}});
+  EXPECT_EQ(token(Mfn(2), {{0, 1}, {8, 2}}), base);
+  EXPECT_NE(token(Mfn(3), {{8, 2}, {0, 1}}), base);
+  EXPECT_NE(token(Mfn(4), {{0, 1}, {16, 2}}), base);
+  EXPECT_NE(token(Mfn(5), {{0, 1}, {8, 3}}), base);
+}
+
+TEST(PhysMemoryTest, CopyTakesWordsAndTokenZeroDropsBoth) {
+  PhysMemory memory;
+  memory.Write64(MachineAddr(0x1008), 7);
+  memory.FoldStore(MachineAddr(0x1010), 8);
+  EXPECT_FALSE(memory.SameContent(Mfn(1), Mfn(2)));
+  memory.CopyFrame(Mfn(2), Mfn(1));
+  EXPECT_TRUE(memory.SameContent(Mfn(1), Mfn(2)));
+  memory.Write64(MachineAddr(0x2008), 9);
+  EXPECT_EQ(memory.Read64(MachineAddr(0x1008)), 7u);
+  memory.ZeroFrame(Mfn(2));
+  EXPECT_EQ(memory.Read64(MachineAddr(0x2008)), 0u);
+  EXPECT_EQ(memory.ContentToken(Mfn(2)), 0u);
+}
+
+TEST(PhysMemoryTest, CopyOfAnUntouchedFrameIsZero) {
+  PhysMemory memory;
+  memory.Write64(MachineAddr(0x1000), 1);
+  memory.CopyFrame(Mfn(1), Mfn(100));
+  EXPECT_EQ(memory.Read64(MachineAddr(0x1000)), 0u);
+}
+
+TEST(MixHashTest, IsTheSameOnEveryMachine) {
+  // SplitMix64 of state 0: its first output.
+  EXPECT_EQ(MixHash(0, 0), 0xe220a8397b1dcdafu);
+}
+
+}  // namespace
+}  // namespace xmmu
