@@ -136,9 +136,8 @@ TlbSlot* Tlb::TakeSlot(Level& level, int page_shift, VirtAddr va) {
 void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
   TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va);
   if (slot == nullptr) return;
-  const uint64_t last_use = slot->last_use;
   *slot = entry;
-  slot->last_use = last_use;
+  Touch(*slot);
   SetHint(side, va, *slot);
 }
 

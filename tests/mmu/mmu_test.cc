@@ -305,6 +305,32 @@ TEST(PagingOffTest, LinearAddressesArePhysical) {
   EXPECT_EQ(machine.MustTranslate(Write(kVa)), MachineAddr(kVa.value()));
 }
 
+// ---- Caches follow the mode: a PDE maps 4 MiB in 2-level paging, else 2 MiB.
+
+TEST(ModeChangeTest, FourMegabytePagesAreFoundFromBothHalves) {
+  MachineModel model = TestModel();
+  model.tlb.data_l1[0] = {16, 4, kTlb4K | kTlbLarge};
+  model.tlb.data_l2[0].entries = 0;
+  TestMachine machine(PagingMode::k2Level, model);
+  const VirtAddr va(0x40400000);
+  machine.Map(va, Mfn(0x400), kUserPage, 2);
+  EXPECT_EQ(machine.LoadsOf(Read(va)), 1u);
+  EXPECT_EQ(machine.LoadsOf(Read(va + 0x200000)), 0u);
+  EXPECT_EQ(machine.MustTranslate(Read(va + 0x3fffff)),
+            AddressOf(Mfn(0x400)) + 0x3fffff);
+  machine.mmu().Invlpg(va + 0x200000);
+  EXPECT_FALSE(machine.Cached(va));
+}
+
+TEST(ModeChangeTest, APdeCacheEntryCoversFourMegabytesInTwoLevelPaging) {
+  TestMachine machine(PagingMode::k2Level);
+  const VirtAddr va(0x40400000);
+  machine.Map(va, kFrame);
+  machine.Map(va + 0x3ff000, kFrame);
+  EXPECT_EQ(machine.LoadsOf(Read(va)), 2u);
+  EXPECT_EQ(machine.LoadsOf(Read(va + 0x3ff000)), 1u);
+}
+
 // ---- Charges, exactly.
 
 class ChargeTest : public testing::Test {
