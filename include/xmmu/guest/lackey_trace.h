@@ -35,9 +35,10 @@
 //   - elsewhere: the aligned 64 KiB around (assumed), less what is mapped,
 //     kFilePrivate with all rights. The file is the program named by the
 //     "Command:" line below 0x4000000, the dynamic linker from there on.
-// Left out are accesses that raised a signal in the recorded program (to a
-// mapping without the right, or below 64 KiB with no mapping: Linux
-// vm.mmap_min_addr) and those to the vsyscall page, which is the kernel's.
+// Left out are accesses that raised a signal in the recorded program: to a
+// mapping without the right, to no mapping below 64 KiB (Linux
+// vm.mmap_min_addr), and from 2^47 on, where also the vsyscall page lies, which
+// is the kernel's and not the program's.
 //
 // A file's identity is a hash of the path it was opened by: two processes that
 // map one library share it, whatever their order.

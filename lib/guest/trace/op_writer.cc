@@ -20,8 +20,6 @@ constexpr uint64_t kStackTop = 0x1fff001000;
 constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
 
 constexpr uint64_t kLowestMapping = 64 * 1024;  // Linux, vm.mmap_min_addr
-// Linux, arch/x86/include/uapi/asm/vsyscall.h.
-constexpr uint64_t kVsyscall = 0xffffffffff600000;
 
 constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
 
@@ -32,14 +30,11 @@ std::string Hex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
 }  // namespace
 
 absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
-  if (va >= kUserEnd || length > kUserEnd - va) {
-    if (PageDown(va) == kVsyscall) return AccessWindow{va, length, 0, 0};
-    return absl::InvalidArgumentError(absl::StrCat(
-        "an access at ", Hex(va), ", expected a user address below 2^47"));
-  }
+  const AccessWindow nothing{va, length, 0, 0};
+  if (va >= kUserEnd || length > kUserEnd - va) return nothing;
   for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
     if (state_.map.Find(page) != state_.map.end()) continue;
-    if (page < kLowestMapping) return AccessWindow{va, length, 0, 0};
+    if (page < kLowestMapping) return nothing;
     const absl::Status inferred = Infer(page);
     if (!inferred.ok()) return inferred;
   }

@@ -166,8 +166,13 @@ TEST_F(ProcessTreeTest, AccessesThatRaisedASignalAreLeftOut) {
             "load 0x10000+0x1\nexit\n");
 }
 
-TEST_F(ProcessTreeTest, TheVsyscallPageIsTheKernels) {
-  EXPECT_EQ(ReadText("I  ffffffffff600000,7\n"), "exit\n");
+TEST_F(ProcessTreeTest, AccessesFromTheEndOfUserSpaceOnAreLeftOut) {
+  EXPECT_EQ(ReadText("I  ffffffffff600000,7\n L 7ffffffffffc,8\n"
+                     " S ffffffffffffffff,8\n"),
+            "exit\n");
+  EXPECT_EQ(ReadText(" L 7ffffffffffc,4\n"),
+            "map 0x7fffffff0000+0x10000 private rwx offset 0x7fffffff0000\n"
+            "load 0x7ffffffffffc+0x4\nexit\n");
 }
 
 TEST_F(ProcessTreeTest, TwoProgramsShareTheLinkerAndNotTheirImages) {

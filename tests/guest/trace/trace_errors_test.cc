@@ -131,14 +131,6 @@ TEST_F(TraceErrorsTest, ALineWithoutEnd) {
             At(8, "a line of more than 65536 bytes, expected a Lackey record"));
 }
 
-TEST_F(TraceErrorsTest, AnAddressThatNoUserHas) {
-  EXPECT_EQ(ErrorOf(" L 7ffffffffffc,8"),
-            At(8,
-               "an access at 0x7ffffffffffc, expected a user address below "
-               "2^47"));
-  EXPECT_EQ(ErrorOf(" L 7ffffffffffc,4"), "no error");
-}
-
 TEST_F(TraceErrorsTest, ACallThatCannotHaveSucceeded) {
   EXPECT_EQ(ErrorOf("SYSCALL[7,1](11) sys_munmap ( 0x1001, 4096 )[sync] --> "
                     "Success(0x0) "),
