@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "guest/trace/call_number.h"
 #include "guest/trace/log_text.h"
 
 namespace xmmu {
@@ -273,8 +274,6 @@ void TaskStream::NoteEnding(absl::string_view text) {
 
 absl::Status TaskStream::ReadCall(absl::string_view line,
                                   std::vector<Birth>* births) {
-  constexpr uint64_t kExit = 60;
-  constexpr uint64_t kExitGroup = 231;
   const auto record = ParseSystemCall(line);
   if (!record.has_value() || record->pid != head_.pid || final()) {
     return Malformed();
@@ -291,7 +290,7 @@ absl::Status TaskStream::ReadCall(absl::string_view line,
   }
   if (pending.has_value()) writer_.Abandon(pending->Call());
   if (record->result.has_value()) {
-    thread_exited_ |= record->call.number == kExit;
+    thread_exited_ |= record->call.number == kExitThread;
     exited_ |= record->call.number == kExitGroup;
     finished = Finish(record->call, *record->result, births);
   } else {
