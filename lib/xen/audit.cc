@@ -1,0 +1,184 @@
+#include "xmmu/xen/audit.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "pv_rules.h"
+#include "xmmu/base/check.h"
+#include "xmmu/machine/pte.h"
+
+namespace xmmu {
+namespace {
+
+struct Recount {
+  uint64_t refs = 0;
+  uint64_t types = 0;
+  int linear = 0;
+};
+
+class Auditor {
+ public:
+  Auditor(const Host& host, const Domain& domain, const PvRules& rules)
+      : host_(host),
+        domain_(domain),
+        rules_(rules),
+        counts_(domain.p2m().size()) {}
+
+  absl::Status Run() {
+    for (uint64_t i = 0; i < counts_.size(); ++i) CountPage(Pfn(i));
+    for (uint32_t i = 0; i < domain_.vcpu_count(); ++i) {
+      CountVcpu(domain_.vcpu(i));
+    }
+    for (uint64_t i = 0; i < counts_.size() && first_.empty(); ++i) {
+      Compare(Pfn(i));
+    }
+    return first_.empty() ? absl::OkStatus() : absl::InternalError(first_);
+  }
+
+ private:
+  const PageInfo* PageOf(Pfn pfn) const {
+    const Mfn mfn = domain_.p2m().MfnOf(pfn);
+    return mfn == kInvalidMfn ? nullptr : &host_.frames()[mfn];
+  }
+
+  // The recount of an own frame; nullptr for any other.
+  Recount* CountOf(Mfn mfn) {
+    const Pfn pfn = domain_.p2m().PfnOf(mfn);
+    return pfn == kInvalidPfn ? nullptr : &counts_[pfn.value()];
+  }
+
+  void Note(std::string what) {
+    if (first_.empty()) first_ = std::move(what);
+  }
+
+  void Refer(Mfn mfn) {
+    if (Recount* count = CountOf(mfn)) ++count->refs;
+  }
+
+  // A reference to `mfn` as a `type`, by `who`.
+  void ReferAs(Mfn mfn, PageType type, const std::string& who) {
+    Refer(mfn);
+    Recount* const count = CountOf(mfn);
+    if (count == nullptr) {
+      return Note(absl::StrCat(who, " refers to frame ", mfn.value(),
+                               ", which is not the domain's"));
+    }
+    ++count->types;
+    if (host_.frames()[mfn].type != type) {
+      Note(absl::StrCat(who, " uses frame ", mfn.value(),
+                        " as another type than it has"));
+    }
+  }
+
+  void CountPage(Pfn pfn) {
+    const PageInfo* page = PageOf(pfn);
+    if (page == nullptr) return;
+    Recount& count = counts_[pfn.value()];
+    if (page->allocated) ++count.refs;
+    if (page->pinned) {
+      ++count.refs;
+      ++count.types;
+    }
+    if (page->validated && IsPageTable(page->type)) CountTable(pfn, *page);
+  }
+
+  void CountTable(Pfn pfn, const PageInfo& page) {
+    const int level = LevelOf(page.type);
+    const Mfn table = domain_.p2m().MfnOf(pfn);
+    for (int slot = 0; slot < EntryCount(rules_.mode, level); ++slot) {
+      const bool kernel_l2 = !rules_.kernel_l2 || page.pae_xen_l2;
+      if (level == rules_.xen_slots.level && kernel_l2 &&
+          rules_.xen_slots.Contains(slot)) {
+        continue;
+      }
+      const Pte entry(host_.memory().ReadEntry(
+          EntryAddress(rules_.mode, AddressOf(table), slot),
+          EntryBytes(rules_.mode)));
+      if (entry.present()) CountEntry(entry, level, table, slot);
+    }
+  }
+
+  void CountEntry(Pte entry, int level, Mfn table, int slot) {
+    const std::string who = absl::StrCat("L", level, " frame ", table.value(),
+                                         " slot ", slot);
+    const Mfn target = entry.frame();
+    if (level == 1) return CountLeaf(entry, who);
+    if (target == table) return;
+    if (!host_.frames().Valid(target)) return Note(who + " refers nowhere");
+    const bool linear = host_.frames()[target].type == TableType(level);
+    ReferAs(target, TableType(linear ? level : level - 1), who);
+    if (!linear) return;
+    if (Recount* from = CountOf(table)) ++from->linear;
+    if (Recount* to = CountOf(target)) --to->linear;
+  }
+
+  void CountLeaf(Pte entry, const std::string& who) {
+    const Mfn target = entry.frame();
+    if (!host_.frames().Valid(target)) return;  // device memory
+    const PageInfo& page = host_.frames()[target];
+    if (!page.is_ram || page.owner == kDomIo) return;
+    if (page.owner == kDomCow || page.owner == kDomXen) return;
+    if (page.owner != domain_.id()) {
+      return Note(who + " maps a frame that is not the domain's");
+    }
+    if (entry.writable()) {
+      ReferAs(target, PageType::kWritable, who);
+    } else {
+      Refer(target);
+    }
+  }
+
+  void CountVcpu(const VcpuContext& vcpu) {
+    const PageType root = TableType(LevelCount(rules_.mode));
+    if (vcpu.guest_table != kInvalidMfn) {
+      ReferAs(vcpu.guest_table, root, "the base pointer");
+    }
+    if (vcpu.guest_table_user != kInvalidMfn) {
+      ReferAs(vcpu.guest_table_user, root, "the user base pointer");
+    }
+    for (const Mfn mfn : vcpu.gdt_frames) {
+      ReferAs(mfn, PageType::kSegDesc, "the descriptor table");
+    }
+  }
+
+  void Compare(Pfn pfn) {
+    const PageInfo* page = PageOf(pfn);
+    if (page == nullptr) return;
+    const Recount& count = counts_[pfn.value()];
+    const std::string who = absl::StrCat("pfn ", pfn.value());
+    if (page->ref_count != count.refs) {
+      return Note(absl::StrCat(who, " has ", page->ref_count,
+                               " references, recounted ", count.refs));
+    }
+    if (page->type_count != count.types) {
+      return Note(absl::StrCat(who, " has type count ", page->type_count,
+                               ", recounted ", count.types));
+    }
+    const bool table = IsPageTable(page->type);
+    if (table && page->validated != (page->type_count > 0)) {
+      return Note(who + " is a table validated without use, or the reverse");
+    }
+    if (table && page->validated && rules_.counts_linear &&
+        page->linear_pt_count != count.linear) {
+      Note(absl::StrCat(who, " has linear count ", page->linear_pt_count,
+                        ", recounted ", count.linear));
+    }
+  }
+
+  const Host& host_;
+  const Domain& domain_;
+  const PvRules& rules_;
+  std::vector<Recount> counts_;
+  std::string first_;
+};
+
+}  // namespace
+
+absl::Status AuditDomain(const Host& host, const Domain& domain) {
+  const PvRules* rules = FindPvRules(domain.mode(), host.model().features);
+  XMMU_CHECK(rules != nullptr && !domain.translated());
+  return Auditor(host, domain, *rules).Run();
+}
+
+}  // namespace xmmu
