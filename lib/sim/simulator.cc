@@ -13,16 +13,20 @@
 namespace xmmu {
 namespace {
 
+// The largest page that the direct map of some guest kernel is made of; the
+// same for all, so that what runs under one policy runs under every other.
+constexpr uint64_t kMemoryGranule = uint64_t{4} << 20;
+
 absl::Status CheckRanges(const SimulatorOptions& options) {
   if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a guest has 1 to ", kMaxCpus, " vCPUs, not ", options.vcpus));
   }
   if (options.guest_memory_bytes == 0 ||
-      options.guest_memory_bytes % kPageSize != 0) {
+      options.guest_memory_bytes % kMemoryGranule != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("guest memory is a multiple of 4096 bytes, not ",
-                     options.guest_memory_bytes));
+        absl::StrCat("guest memory is a multiple of 4 MiB, not ",
+                     options.guest_memory_bytes, " bytes"));
   }
   return absl::OkStatus();
 }

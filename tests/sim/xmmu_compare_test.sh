@@ -41,7 +41,7 @@ accepts --list
 grep -q '^  trap-and-emulate' out || fail "--list does not name policies"
 
 accepts --workload="$workload"
-grep -q '^  1  native' out || fail "no row of native"
+grep -q '^ *1  *native' out || fail "no row of native"
 accepts --workload="$workload" --format=json
 python3 -c '
 import json, sys
@@ -83,7 +83,7 @@ printf 'this is no log\n' >bad.log
 refuses "bad.log:1" bad.log
 refuses "bad.log:1" bad.log --output=report.json --format=json
 [[ ! -e report.json ]] || fail "a bad trace left an output file"
-refuses "more memory" --memory=1 --workload="$workload"
+refuses "a multiple of 4 MiB" --memory=1 --workload="$workload"
 [[ -z $(ls ./*.tmp.* 2>/dev/null) ]] || fail "temporary files were left"
 
 ((failures == 0)) && echo "all as promised"

@@ -42,7 +42,7 @@ struct SimulatorOptions {
   // Whether page-table entries, or all data, go through the caches.
   MemoryTiming timing = MemoryTiming::kPteCaches;
 
-  // Memory of the guest in bytes, a multiple of 4 KiB. The default (assumed) is
+  // Memory of the guest in bytes, a multiple of 4 MiB. The default (assumed) is
   // what SOSP'03 gave its guests. A 32-bit guest kernel maps all of its memory
   // and takes about 800 MiB at most; GuestKernel::Boot says so.
   uint64_t guest_memory_bytes = uint64_t{512} << 20;
