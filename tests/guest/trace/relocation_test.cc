@@ -51,7 +51,10 @@ TEST_F(RelocationTest, AMappingOverSegmentsStaysInOnePiece) {
 }
 
 TEST_F(RelocationTest, TheTableFillsUpToTheLastSegment) {
-  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(PlaceSegments(20 + i), 11 - i);
+  int64_t slot = 11;
+  for (uint64_t segment = 20; segment < 32; ++segment, --slot) {
+    EXPECT_EQ(PlaceSegments(segment), slot);
+  }
   EXPECT_EQ(PlaceSegments(40), -1);
   EXPECT_EQ(PlaceSegments(20), 11);
 }
