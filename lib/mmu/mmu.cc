@@ -85,14 +85,17 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     counters_.Add(Counter::kPscHits);
     start = {hit->level - 1, hit->table, hit->rights};
   }
-  const WalkResult walk = walker_.Walk(context_, access, start);
+  WalkResult walk;
+  walker_.Walk(context_, access, start, walk);
   if (!walk.ok) return RaisePageFault(access, walk.error_code);
   // A faulting walk may cache its upper entries too, but its page fault would
   // drop them at once.
+  uint8_t rights = start.rights;
   for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
     const WalkEntry& used = walk.entries[i];
+    rights = AccumulateRights(rights, used.entry);
     psc_.Fill(used.level, access.va, pcid, AddressOf(used.entry.frame()),
-              used.rights);
+              rights);
   }
   tlb_.Fill(SideOf(access), access.va, walk.translation);
   return TranslateResult(AddressIn(walk.translation, access.va));

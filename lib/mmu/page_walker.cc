@@ -1,5 +1,7 @@
 #include "xmmu/mmu/page_walker.h"
 
+#include <memory>
+
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 
@@ -21,97 +23,106 @@ CostEvent CostOfLoad(MemoryLevel level) {
   return CostEvent::kPteLoadDram;
 }
 
-// Rights accumulated `above`, and then through `entry`: R/W and U/S are and'ed,
-// XD is or'ed. 4-byte entries have no XD and bring 0.
-uint8_t Accumulate(uint8_t above, Pte entry) {
-  const uint64_t granted = above & (entry.raw() >> 1) & rights::kAll;
-  const uint64_t no_execute = entry.raw() >> 63 << 2;
-  return static_cast<uint8_t>(granted | (above & rights::kNoExecute) |
-                              no_execute);
-}
-static_assert(pte::kWritable >> 1 == rights::kWritable);
-static_assert(pte::kUser >> 1 == rights::kUser);
-static_assert(pte::kNoExecute >> 63 << 2 == rights::kNoExecute);
-
 }  // namespace
 
-// A walk in progress. Its levels are unrolled: one Descend() each.
-template <PagingMode kMode, bool kProbe>
+uint64_t TableFinder::Learn(const PhysMemory& memory, MachineAddr addr,
+                            int entry_bytes, Table& table) {
+  table.frame = memory.FindFrame(FrameOf(addr));
+  // An absent frame may come to be: not learnt.
+  table.mfn = table.frame == nullptr ? kInvalidMfn : FrameOf(addr);
+  return memory.ReadEntry(addr, entry_bytes);
+}
+
+// A walk in progress. Its levels are unrolled: one Descend() each, with what
+// changes from level to level in parameters, hence in registers.
+template <PagingMode kMode, WalkEffects kEffects>
 class PageWalker::ModeWalk {
  public:
-  ModeWalk(const PageWalker& walker, TableFinder* finder,
-           const PagingContext& context, const Access& access,
-           WalkResult& result)
-      : walker_(walker),
-        finder_(finder),
-        context_(context),
-        access_(access),
-        result_(result) {}
+  ModeWalk(const PageWalker& walker, const PagingContext& context,
+           const Access& access, WalkResult& result)
+      : walker_(walker), context_(context), access_(access), result_(result) {}
 
   void Run(const WalkStart& start) {
+    Trace trace;
+    trace.granted = uint64_t{start.rights} << 1;
+    trace.denied = uint64_t{start.rights} << 61;
+    trace.next = result_.entries.entries_.data();
+    const VirtAddr va = access_.va;
     if constexpr (kMode == PagingMode::kPae) {
-      return start.level == 3 ? RunFromPdpteRegister() : Enter<2>(start);
+      if (start.level < 3) return Enter<2>(start.level, start.table, va, trace);
+      const auto index = static_cast<size_t>(IndexOf(kMode, 3, va));
+      const Pte pdpte(context_.pdpte[index]);
+      if (!pdpte.present()) return Fail(trace, 0);
+      Descend<2>(AddressOf(pdpte.frame()), va, trace);
     } else {
-      Enter<LevelCount(kMode)>(start);
+      Enter<LevelCount(kMode)>(start.level, start.table, va, trace);
     }
   }
 
  private:
   static constexpr int kEntryBytes = EntryBytes(kMode);
+  static constexpr bool kProbe = kEffects == WalkEffects::kNone;
+
+  // What has been seen on the way down.
+  struct Trace {
+    uint64_t granted;  // AND of the entries: R/W and U/S count
+    uint64_t denied;   // OR of the entries: XD counts
+    WalkEntry* next;   // where the next entry is recorded
+
+    uint8_t rights() const {
+      return static_cast<uint8_t>((granted >> 1 & rights::kAll) |
+                                  (denied >> 63 << 2));
+    }
+  };
 
   // What an entry turns out to be.
   enum class Finding : uint8_t { kTable, kLeaf, kNotPresent, kReserved };
 
   // Goes to the level that the walk starts from: kLevel or one below.
   template <int kLevel>
-  void Enter(const WalkStart& start) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Enter(int level, MachineAddr table,
+                                          VirtAddr va, Trace trace) {
     if constexpr (kLevel > 1) {
-      if (ABSL_PREDICT_FALSE(start.level < kLevel)) {
-        return EnterBelow<kLevel - 1>(start);
+      if (ABSL_PREDICT_FALSE(level < kLevel)) {
+        return EnterBelow<kLevel - 1>(level, table, va, trace);
       }
     }
-    Descend<kLevel>(start.table, start.rights);
+    Descend<kLevel>(table, va, trace);
   }
   template <int kLevel>
-  ABSL_ATTRIBUTE_NOINLINE void EnterBelow(const WalkStart& start) {
-    Enter<kLevel>(start);
-  }
-
-  void RunFromPdpteRegister() {
-    const auto index =
-        static_cast<size_t>(IndexOf(PagingMode::kPae, 3, access_.va));
-    const Pte pdpte(context_.pdpte[index]);
-    if (!pdpte.present()) return Fail(0);
-    Descend<2>(AddressOf(pdpte.frame()), rights::kAll);
+  ABSL_ATTRIBUTE_NOINLINE void EnterBelow(int level, MachineAddr table,
+                                          VirtAddr va, const Trace& trace) {
+    Enter<kLevel>(level, table, va, trace);
   }
 
   // Reads the entry of kLevel in `table` and goes on from there. The common
   // case, a valid entry with A = 1, is one test.
   template <int kLevel>
-  ABSL_ATTRIBUTE_ALWAYS_INLINE void Descend(MachineAddr table, uint8_t above) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Descend(MachineAddr table, VirtAddr va,
+                                            Trace trace) {
     const MachineAddr addr =
-        EntryAddress(kMode, table, IndexOf(kMode, kLevel, access_.va));
-    const Pte entry(LoadEntry<kLevel>(addr));
-    const uint8_t rights = Accumulate(above, entry);
-    WalkEntry& used = result_.entries.emplace_back();
+        EntryAddress(kMode, table, IndexOf(kMode, kLevel, va));
+    const Pte entry(LoadEntry<kLevel>(va, addr));
     // Member by member: a temporary would be copied with wider loads than it
     // was stored with, which stalls the host.
+    WalkEntry& used = *std::construct_at(trace.next++);
     used.addr = addr;
     used.entry = entry;
     used.level = kLevel;
-    used.rights = rights;
+    trace.granted &= entry.raw();
+    trace.denied |= entry.raw();
     const LevelRules& rules = context_.levels[kLevel];
     if constexpr (kLevel == 1) {
       if (ABSL_PREDICT_FALSE(!rules.IsUsedLeaf(entry))) {
-        return Conclude<kLevel>(Examine<kLevel>(used, rules), used);
+        return Conclude<kLevel>(Examine<kLevel>(used, rules), trace);
       }
-      FinishAtLeaf<kLevel>(used);
+      FinishAtLeaf<kLevel>(trace);
     } else {
       if (ABSL_PREDICT_FALSE(!rules.IsUsedTable(entry))) {
         const Finding finding = Examine<kLevel>(used, rules);
-        if (finding != Finding::kTable) return Conclude<kLevel>(finding, used);
+        if (finding != Finding::kTable) return Conclude<kLevel>(finding, trace);
       }
-      Descend<kLevel - 1>(AddressOf(entry.frame()), rights);
+      Descend<kLevel - 1>(AddressOf(entry.frame()), va, trace);
     }
   }
 
@@ -133,30 +144,24 @@ class PageWalker::ModeWalk {
 
   // Ends the walk at an entry that is not a table.
   template <int kLevel>
-  ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, WalkEntry& used) {
-    if (finding == Finding::kLeaf) return FinishAtLeaf<kLevel>(used);
-    Fail(finding == Finding::kReserved ? pf::kProtection | pf::kReserved : 0);
+  ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, const Trace& trace) {
+    if (finding == Finding::kLeaf) return FinishAtLeaf<kLevel>(trace);
+    Fail(trace,
+         finding == Finding::kReserved ? pf::kProtection | pf::kReserved : 0);
   }
 
   // Every entry that a walk reads comes through here, by the address of the
   // entry in the address space that the tables live in.
   template <int kLevel>
-  uint64_t LoadEntry(MachineAddr addr) {
-    if constexpr (kProbe) {
-      return walker_.memory_.ReadEntry(addr, kEntryBytes);
-    } else {
-      if (walker_.hierarchy_ != nullptr) ChargeLoad(addr);
-      const uint64_t region = access_.va.value() >> LevelShift(kMode, kLevel) >>
-                              IndexBits(kMode, 1);
-      const PhysMemory::Frame* const frame =
-          finder_->Find(walker_.memory_, kLevel, region, FrameOf(addr));
-      if (ABSL_PREDICT_FALSE(frame == nullptr)) return 0;
-      return PhysMemory::ReadEntry(*frame, addr, kEntryBytes);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t LoadEntry(VirtAddr va,
+                                                  MachineAddr addr) {
+    if constexpr (kEffects == WalkEffects::kCaches) {
+      walker_.clock_.Charge(CostOfLoad(walker_.hierarchy_->Touch(addr)));
     }
-  }
-
-  ABSL_ATTRIBUTE_NOINLINE void ChargeLoad(MachineAddr addr) {
-    walker_.clock_.Charge(CostOfLoad(walker_.hierarchy_->Touch(addr)));
+    const uint64_t region =
+        va.value() >> LevelShift(kMode, kLevel) >> IndexBits(kMode, 1);
+    return walker_.finder_.template Read<kLevel, kEntryBytes>(walker_.memory_,
+                                                              region, addr);
   }
 
   // Sets flags in an entry, as the locked update of the processor does.
@@ -172,10 +177,11 @@ class PageWalker::ModeWalk {
   }
 
   template <int kLevel>
-  void FinishAtLeaf(WalkEntry& leaf) {
-    ChargeWalk();
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void FinishAtLeaf(const Trace& trace) {
+    ChargeWalk(trace);
+    WalkEntry& leaf = *(trace.next - 1);
     const Pte entry = leaf.entry;
-    uint8_t rights = leaf.rights;
+    uint8_t rights = trace.rights();
     if constexpr (LevelCount(kMode) >= 4) {
       const uint64_t key = (entry.raw() & pte::kProtectionKey) >> 59;
       rights |= static_cast<uint8_t>(key << rights::kKeyShift);
@@ -209,66 +215,68 @@ class PageWalker::ModeWalk {
     return MachineAddr(base);
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void Fail(uint32_t why) {
-    ChargeWalk();
+  ABSL_ATTRIBUTE_NOINLINE void Fail(const Trace& trace, uint32_t why) {
+    ChargeWalk(trace);
     result_.error_code = why | context_.rules.ErrorBitsOf(access_);
   }
 
   // What a walk takes whatever its outcome.
-  void ChargeWalk() {
+  void ChargeWalk(const Trace& trace) {
+    WalkPath& path = result_.entries;
+    path.size_ = static_cast<size_t>(trace.next - path.entries_.data());
     if constexpr (!kProbe) {
       walker_.clock_.Charge(CostEvent::kWalkOverhead);
       walker_.counters_.Add(Counter::kPageWalks);
-      const uint64_t loads = result_.entries.size();
-      walker_.counters_.Add(Counter::kPteLoads, loads);
-      if (walker_.hierarchy_ == nullptr) {
-        walker_.clock_.Charge(CostEvent::kPteLoadFlat, loads);
-      }
+      walker_.counters_.Add(Counter::kPteLoads, path.size_);
+    }
+    if constexpr (kEffects == WalkEffects::kFlat) {
+      walker_.clock_.Charge(CostEvent::kPteLoadFlat, path.size_);
     }
   }
 
   const PageWalker& walker_;
-  TableFinder* const finder_;  // null for a probe
   const PagingContext& context_;
   const Access& access_;
   WalkResult& result_;
 };
 
-template <bool kProbe>
-void PageWalker::WalkInMode(TableFinder* finder, const PagingContext& context,
-                            const Access& access, const WalkStart& start,
-                            WalkResult& result) const {
+template <WalkEffects kEffects>
+void PageWalker::WalkInMode(const PagingContext& context, const Access& access,
+                            const WalkStart& start, WalkResult& result) const {
   switch (context.mode) {
     case PagingMode::k2Level:
-      return ModeWalk<PagingMode::k2Level, kProbe>(*this, finder, context,
-                                                   access, result)
+      return ModeWalk<PagingMode::k2Level, kEffects>(*this, context, access,
+                                                     result)
           .Run(start);
     case PagingMode::kPae:
-      return ModeWalk<PagingMode::kPae, kProbe>(*this, finder, context, access,
-                                                result)
+      return ModeWalk<PagingMode::kPae, kEffects>(*this, context, access,
+                                                  result)
           .Run(start);
     case PagingMode::k4Level:
-      return ModeWalk<PagingMode::k4Level, kProbe>(*this, finder, context,
-                                                   access, result)
+      return ModeWalk<PagingMode::k4Level, kEffects>(*this, context, access,
+                                                     result)
           .Run(start);
     case PagingMode::k5Level:
-      return ModeWalk<PagingMode::k5Level, kProbe>(*this, finder, context,
-                                                   access, result)
+      return ModeWalk<PagingMode::k5Level, kEffects>(*this, context, access,
+                                                     result)
           .Run(start);
   }
 }
 
-WalkResult PageWalker::Walk(const PagingContext& context, const Access& access,
-                            const WalkStart& start) {
-  WalkResult result;
-  WalkInMode<false>(&finder_, context, access, start, result);
-  return result;
+void PageWalker::Walk(const PagingContext& context, const Access& access,
+                      const WalkStart& start, WalkResult& result) {
+  if (hierarchy_ == nullptr) {
+    WalkInMode<WalkEffects::kFlat>(context, access, start, result);
+  } else {
+    WalkInMode<WalkEffects::kCaches>(context, access, start, result);
+  }
 }
 
 WalkResult PageWalker::Probe(const PagingContext& context,
                              const Access& access) const {
   WalkResult result;
-  WalkInMode<true>(nullptr, context, access, context.StartAtRoot(), result);
+  WalkInMode<WalkEffects::kNone>(context, access, context.StartAtRoot(),
+                                 result);
   return result;
 }
 

@@ -14,11 +14,10 @@
 // Mmu's. Single-threaded.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/base/optimization.h"
-#include "boost/container/options.hpp"
-#include "boost/container/static_vector.hpp"
 #include "xmmu/base/address.h"
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
@@ -88,34 +87,65 @@ uint64_t PdpteReservedBits(const CpuFeatures& features);
 struct WalkEntry {
   MachineAddr addr;  // of the entry
   Pte entry;         // as the walk left it
-  uint8_t level = 0;
-  uint8_t rights = 0;  // accumulated down to and with it
+  int level = 0;
+};
+
+// The entries of one walk, root first: a vector of five at most that needs no
+// allocation.
+class WalkPath {
+ public:
+  WalkPath() {}  // NOLINT: leaves the entries unset, they are many
+  const WalkEntry* begin() const { return entries_.data(); }
+  const WalkEntry* end() const { return entries_.data() + size_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const WalkEntry& operator[](size_t i) const { return entries_[i]; }
+  // REQUIRES: !empty().
+  const WalkEntry& back() const { return entries_[size_ - 1]; }
+
+ private:
+  friend class PageWalker;
+  // In a union so that a walk need not clear what it will not use.
+  union {
+    std::array<WalkEntry, 5> entries_;  // the first size_ of them exist
+  };
+  size_t size_ = 0;
 };
 
 struct WalkResult {
-  // Root first. Ends with the leaf, or with the entry that faulted.
-  boost::container::static_vector<
-      WalkEntry, 5,
-      boost::container::static_vector_options<
-          boost::container::throw_on_overflow<false>>::type>
-      entries;
+  // Ends with the leaf, or with the entry that faulted.
+  WalkPath entries;
   bool ok = false;
   uint32_t error_code = 0;  // if !ok
   TlbEntry translation;     // if ok; kDirty as memory has it after the walk
 };
+
+// Rights accumulated `above`, and then through `entry`: R/W and U/S are and'ed,
+// XD is or'ed. 4-byte entries have no XD and bring 0.
+constexpr uint8_t AccumulateRights(uint8_t above, Pte entry) {
+  const uint64_t granted = above & (entry.raw() >> 1) & rights::kAll;
+  const uint64_t no_execute =
+      (above & rights::kNoExecute) | (entry.raw() >> 63 << 2);
+  return static_cast<uint8_t>(granted | no_execute);
+}
+static_assert(pte::kWritable >> 1 == rights::kWritable);
+static_assert(pte::kUser >> 1 == rights::kUser);
+static_assert(pte::kNoExecute >> 63 << 2 == rights::kNoExecute);
 
 // Where the host keeps the tables that walks have gone through of late, so that
 // a walk need not wait for one level before it finds the next. No model of any
 // hardware: what it says is always true, and no result depends on it.
 class TableFinder {
  public:
-  // The frame `mfn`, which holds the table of `level` for linear addresses of
-  // the given `region`; null if nothing was ever written near it.
-  const PhysMemory::Frame* Find(const PhysMemory& memory, int level,
-                                uint64_t region, Mfn mfn) {
-    Table& table = tables_[static_cast<size_t>(level)][region % kTables];
-    if (ABSL_PREDICT_FALSE(table.mfn != mfn)) Learn(memory, mfn, table);
-    return table.frame;
+  // Reads the entry at `addr`, which belongs to a table of `level` for linear
+  // addresses of the given `region`.
+  template <int kLevel, int kEntryBytes>
+  uint64_t Read(const PhysMemory& memory, uint64_t region, MachineAddr addr) {
+    Table& table = tables_[kLevel][region % kTables];
+    if (ABSL_PREDICT_FALSE(table.mfn != FrameOf(addr))) {
+      return Learn(memory, addr, kEntryBytes, table);
+    }
+    return PhysMemory::ReadEntry(*table.frame, addr, kEntryBytes);
   }
 
  private:
@@ -124,12 +154,17 @@ class TableFinder {
     Mfn mfn = kInvalidMfn;
     const PhysMemory::Frame* frame = nullptr;
   };
-  static void Learn(const PhysMemory& memory, Mfn mfn, Table& table) {
-    table.frame = memory.FindFrame(mfn);
-    // An absent frame may come to be.
-    table.mfn = table.frame == nullptr ? kInvalidMfn : mfn;
-  }
+  static uint64_t Learn(const PhysMemory& memory, MachineAddr addr,
+                        int entry_bytes, Table& table);
+
   std::array<std::array<Table, kTables>, 6> tables_{};
+};
+
+// What a walk leaves behind.
+enum class WalkEffects : uint8_t {
+  kNone,    // a probe
+  kFlat,    // A, D and counts; entry loads all take the same
+  kCaches,  // A, D and counts; entry loads go through the memory hierarchy
 };
 
 class PageWalker {
@@ -145,23 +180,23 @@ class PageWalker {
   // Walks for `access` and sets A and D in memory. Charges kWalkOverhead, each
   // entry load at the level that served it (flat: kPteLoadFlat) and kAdUpdate
   // for each entry changed; counts kPageWalks, kPteLoads and kAdUpdates.
-  // REQUIRES: the address is canonical.
-  WalkResult Walk(const PagingContext& context, const Access& access,
-                  const WalkStart& start);
+  // REQUIRES: the address is canonical; `result` is fresh.
+  void Walk(const PagingContext& context, const Access& access,
+            const WalkStart& start, WalkResult& result);
 
   // The same walk from the root without any effect, charge or count.
   WalkResult Probe(const PagingContext& context, const Access& access) const;
 
  private:
   // One walk of one mode; defined and instantiated in page_walker.cc.
-  template <PagingMode kMode, bool kProbe>
+  template <PagingMode kMode, WalkEffects kEffects>
   class ModeWalk;
-  template <bool kProbe>
-  void WalkInMode(TableFinder* finder, const PagingContext& context,
-                  const Access& access, const WalkStart& start,
-                  WalkResult& result) const;
+  template <WalkEffects kEffects>
+  void WalkInMode(const PagingContext& context, const Access& access,
+                  const WalkStart& start, WalkResult& result) const;
 
-  TableFinder finder_;
+  // Of no consequence to any result, so a probe may teach it too.
+  mutable TableFinder finder_;
   PhysMemory& memory_;
   MemoryHierarchy* hierarchy_;
   CycleClock& clock_;
