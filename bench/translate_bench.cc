@@ -26,7 +26,8 @@ class Machine {
  public:
   Machine(MachineModel model, PagingMode mode, Timing timing, int pages,
           uint64_t stride = kPageSize)
-      : model_(WithMode(model, mode)),
+      : timing_(timing),
+        model_(WithMode(model, mode)),
         l3_(model_.l3),
         hierarchy_(model_, &l3_),
         clock_(model_.prices()),
@@ -54,6 +55,25 @@ class Machine {
     size_t next = 0;
     for (auto _ : state) {
       Touch(vas_[next], kind);
+      if (++next == vas_.size()) next = 0;
+    }
+    Report(state, counters_ - before, clock_.busy() - busy);
+  }
+
+  // Walks for the pages in turn.
+  void RunWalks(benchmark::State& state) {
+    PageWalker walker(memory_, timing_ == Timing::kFlat ? nullptr : &hierarchy_,
+                      clock_, counters_);
+    PagingContext context(mmu_.registers(), model_.features);
+    context.pdpte = mmu_.pdpte_registers();
+    const Counters before = counters_;
+    const Cycles busy = clock_.busy();
+    size_t next = 0;
+    for (auto _ : state) {
+      WalkResult walk;
+      walker.Walk(context, {vas_[next], AccessKind::kRead, false},
+                  context.StartAtRoot(), walk);
+      benchmark::DoNotOptimize(walk.translation.base);
       if (++next == vas_.size()) next = 0;
     }
     Report(state, counters_ - before, clock_.busy() - busy);
@@ -102,6 +122,7 @@ class Machine {
     memory_.WriteEntry(addr, EntryBytes(mode), Pte(page, kLeafFlags).raw());
   }
 
+  Timing timing_;
   MachineModel model_;
   PhysMemory memory_;
   CacheArray l3_;
@@ -182,6 +203,18 @@ void BM_PdeCacheHit(benchmark::State& state) {
 }
 BENCHMARK(BM_PdeCacheHit);
 
+// A walk of all levels by the walker alone, without TLB and caches around it.
+void BM_Walk(benchmark::State& state, PagingMode mode, Timing timing) {
+  Machine machine(WithoutCaches(Skylake()), mode, timing, 256);
+  machine.RunWalks(state);
+}
+BENCHMARK_CAPTURE(BM_Walk, 2level_flat, PagingMode::k2Level, Timing::kFlat);
+BENCHMARK_CAPTURE(BM_Walk, pae_flat, PagingMode::kPae, Timing::kFlat);
+BENCHMARK_CAPTURE(BM_Walk, 4level_flat, PagingMode::k4Level, Timing::kFlat);
+BENCHMARK_CAPTURE(BM_Walk, 5level_flat, PagingMode::k5Level, Timing::kFlat);
+BENCHMARK_CAPTURE(BM_Walk, 4level_caches, PagingMode::k4Level, Timing::kCaches);
+
+// A translation that misses everywhere: TLB look-up, walk of all levels, fill.
 void BM_FullWalk(benchmark::State& state, PagingMode mode, Timing timing) {
   Machine machine(WithoutCaches(Skylake()), mode, timing, 256);
   machine.Run(state);

@@ -88,17 +88,21 @@ TranslateResult Mmu::WalkFor(const Access& access) {
   WalkResult walk;
   walker_.Walk(context_, access, start, walk);
   if (!walk.ok) return RaisePageFault(access, walk.error_code);
-  // A faulting walk may cache its upper entries too, but its page fault would
-  // drop them at once.
-  uint8_t rights = start.rights;
+  if (psc_.exists()) FillStructureCaches(access.va, start.rights, walk);
+  tlb_.Fill(SideOf(access), access.va, walk.translation);
+  return TranslateResult(AddressIn(walk.translation, access.va));
+}
+
+// A faulting walk may cache its upper entries too, but its page fault would
+// drop them at once.
+void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
+                              const WalkResult& walk) {
   for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
     const WalkEntry& used = walk.entries[i];
     rights = AccumulateRights(rights, used.entry);
-    psc_.Fill(used.level, access.va, pcid, AddressOf(used.entry.frame()),
+    psc_.Fill(used.level, va, context_.pcid, AddressOf(used.entry.frame()),
               rights);
   }
-  tlb_.Fill(SideOf(access), access.va, walk.translation);
-  return TranslateResult(AddressIn(walk.translation, access.va));
 }
 
 TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {

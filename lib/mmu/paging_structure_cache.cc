@@ -16,6 +16,7 @@ PagingStructureCache::PagingStructureCache(
     XMMU_CHECK(shape.entries % array.ways == 0);
     array.sets = shape.entries / array.ways;
     array.slots.resize(shape.entries);
+    capacity_ += shape.entries;
   }
 }
 

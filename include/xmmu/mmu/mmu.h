@@ -146,6 +146,8 @@ class Mmu {
   }
   TranslateResult TranslateBeyondL1(const Access& access);
   TranslateResult WalkFor(const Access& access);
+  // Caches the upper entries of `walk`, which started with `rights`.
+  void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
   // Whether a cached page allows the write but has D = 0.
   bool MustSetDirty(const TlbSlot& slot, const Access& access) const;
   TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);

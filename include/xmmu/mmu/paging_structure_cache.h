@@ -36,6 +36,9 @@ class PagingStructureCache {
   // REQUIRES: in each array `ways` is 0 or divides `entries`.
   explicit PagingStructureCache(const PagingStructureCacheGeometry& geometry);
 
+  // Whether there is a cache at all.
+  bool exists() const { return capacity_ != 0; }
+
   // The deepest entry on the path of `va` in `pcid`, or nullptr. Makes it the
   // most recently used.
   const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid) {
@@ -89,7 +92,8 @@ class PagingStructureCache {
   void Drop(Array& array, Slot& slot);
 
   std::array<Array, kTopLevel + 1> arrays_;
-  uint32_t live_ = 0;  // entries held in all
+  uint32_t capacity_ = 0;  // entries of all caches
+  uint32_t live_ = 0;      // entries held in all
   PagingMode mode_ = PagingMode::k4Level;
   uint64_t use_ = 0;
 };
