@@ -1,0 +1,53 @@
+#include "xmmu/guest/guest_options.h"
+
+#include "gtest/gtest.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+namespace {
+
+TEST(GuestOptionsTest, NamesParseBack) {
+  for (GuestOps ops : AllGuestOps()) {
+    EXPECT_EQ(ParseGuestOps(GuestOpsName(ops)), ops);
+    EXPECT_FALSE(GuestOpsHelp(ops).empty());
+  }
+  for (PinWhen pin : AllPinWhen()) {
+    EXPECT_EQ(ParsePinWhen(PinWhenName(pin)), pin);
+    EXPECT_FALSE(PinWhenHelp(pin).empty());
+  }
+  EXPECT_EQ(ParseGuestOps("store"), std::nullopt);
+  EXPECT_EQ(ParsePinWhen(""), std::nullopt);
+}
+
+TEST(GuestOptionsTest, TheDefaultsOfEveryPolicyGoWithItsAbi) {
+  Host host(*FindMachine("skylake-2017"), {});
+  for (const PolicyEntry& entry : Policies()) {
+    const std::unique_ptr<Policy> policy = entry.make(host);
+    for (PagingMode mode : kAllPagingModes) {
+      const absl::StatusOr<GuestAbi> abi = policy->Abi(mode);
+      if (!abi.ok()) continue;
+      EXPECT_TRUE(CheckGuestOptions(*abi, DefaultGuestOptions(*abi, mode)).ok())
+          << entry.name;
+    }
+  }
+}
+
+TEST(GuestOptionsTest, HypercallsNeedAHypervisor) {
+  EXPECT_FALSE(CheckGuestOptions(GuestAbi(), {.ops = GuestOps::kQueue}).ok());
+  EXPECT_TRUE(CheckGuestOptions(GuestAbi(), {}).ok());
+}
+
+TEST(GuestOptionsTest, FaultAroundIsAPowerOfTwoWithinATable) {
+  for (int pages : {1, 2, 512}) {
+    EXPECT_TRUE(
+        CheckGuestOptions(GuestAbi(), {.fault_around_pages = pages}).ok());
+  }
+  for (int pages : {0, 3, 1024, -1}) {
+    EXPECT_FALSE(
+        CheckGuestOptions(GuestAbi(), {.fault_around_pages = pages}).ok());
+  }
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,62 @@
+#include "guest/world.h"
+#include "xmmu/guest/synthetic.h"
+
+namespace xmmu {
+namespace {
+
+class SchedulerTest : public ::testing::TestWithParam<Setting> {};
+
+uint64_t DigestOf(const Setting& setting, std::string_view spec) {
+  World world(setting);
+  auto workload = MakeSyntheticWorkload(spec);
+  EXPECT_TRUE(workload.ok()) << workload.status();
+  const absl::Status status = world.kernel().Run(**workload);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(world.FirstEscape(), "");
+  return world.kernel().digest();
+}
+
+// What a program sees does not depend on how many CPUs there are.
+TEST_P(SchedulerTest, FourVcpusShowEveryProgramTheSameWorldAsOne) {
+  constexpr std::string_view kSpec = "switch:processes=6,rounds=20,pages=8";
+  Setting one = GetParam();
+  one.vcpus = 1;
+  EXPECT_EQ(DigestOf(GetParam(), kSpec), DigestOf(one, kSpec));
+}
+
+INSTANTIATE_TEST_SUITE_P(FourVcpus, SchedulerTest,
+                         ::testing::ValuesIn(AllSettings(4)),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
+TEST(SchedulerRunTest, TasksSpreadOverTheVcpus) {
+  World world({.vcpus = 4});
+  auto workload = MakeSyntheticWorkload("switch:processes=4,rounds=10,pages=2");
+  ASSERT_TRUE(world.kernel().Run(**workload).ok());
+  for (uint32_t id = 0; id < 4; ++id) {
+    EXPECT_GE(world.cpu(id).counters[Counter::kAccesses], 20u) << id;
+  }
+}
+
+TEST(SchedulerRunTest, ATurnEndsAfterTheQuantum) {
+  // Two tasks that never give up the processor by themselves.
+  World world({});
+  auto workload = MakeSyntheticWorkload("fork:pages=10,cow=10");
+  ASSERT_TRUE(world.kernel().Run(**workload).ok());
+  EXPECT_GE(world.cpu().counters[Counter::kContextSwitches], 3u);
+}
+
+TEST(SchedulerRunTest, TwoRunsOfAWorkloadCostTheSame) {
+  Cycles cycles[2];
+  for (Cycles& total : cycles) {
+    World world({"trap-and-emulate", PagingMode::kPae});
+    auto workload = MakeSyntheticWorkload("churn:pages=20,rounds=5");
+    ASSERT_TRUE(world.kernel().Run(**workload).ok());
+    total = world.cpu().clock.busy();
+  }
+  EXPECT_EQ(cycles[0], cycles[1]);
+}
+
+}  // namespace
+}  // namespace xmmu

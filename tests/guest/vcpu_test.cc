@@ -1,0 +1,149 @@
+#include "xmmu/guest/vcpu.h"
+
+#include <functional>
+
+#include "gtest/gtest.h"
+
+// The door to the machine, with a policy that answers as the test says.
+
+namespace xmmu {
+namespace {
+
+constexpr VirtAddr kMapped{0x1000};
+constexpr VirtAddr kUnmapped{0x2000};
+
+class ScriptedPolicy final : public Policy {
+ public:
+  std::string_view name() const override { return "scripted"; }
+  absl::StatusOr<GuestAbi> Abi(PagingMode) const override { return GuestAbi(); }
+  absl::Status StartVcpu(VcpuContext&, Gfn, Gfn) override {
+    return absl::OkStatus();
+  }
+  absl::Status LoadCr3(VcpuContext&, Gfn) override { return absl::OkStatus(); }
+  void FlushTlb(VcpuContext&, CpuMask, const TlbFlush&) override {}
+  void SwitchMode(VcpuContext&, ModeSwitch how) override { last_switch = how; }
+  FaultOutcome HandlePageFault(VcpuContext&, const PageFault& fault,
+                               const Access&, MemoryOperand& operand) override {
+    ++faults;
+    return answer(fault, operand);
+  }
+
+  std::function<FaultOutcome(const PageFault&, MemoryOperand&)> answer;
+  int faults = 0;
+  std::optional<ModeSwitch> last_switch;
+};
+
+class VcpuTest : public ::testing::Test {
+ protected:
+  VcpuTest() : host_(*FindMachine("skylake-2017"), {}) {
+    domain_ = *host_.CreateDomain(
+        {.mode = PagingMode::k2Level, .memory_frames = 1024});
+    base_ = domain_->p2m().MfnOf(Pfn(0));
+    // Frame 0 is the root, 1 the L1, 2 the page at 0x1000.
+    SetEntry(0, 0, Pfn(1));
+    SetEntry(1, 1, Pfn(2));
+    ControlRegisters registers =
+        KernelControlRegisters(PagingMode::k2Level, host_.model().features);
+    registers.cr3 = AddressOf(base_).value();
+    EXPECT_FALSE(host_.cpu(0).mmu.Reset(registers).has_value());
+    vcpu_ =
+        std::make_unique<Vcpu>(host_, policy_, domain_->vcpu(0), GuestAbi());
+  }
+
+  void SetEntry(uint64_t table, int index, Pfn target) {
+    host_.memory().Write32(
+        EntryAddress(PagingMode::k2Level, AddressOf(base_ + table), index),
+        static_cast<uint32_t>(Pte(domain_->p2m().MfnOf(target),
+                                  pte::kPresent | pte::kWritable | pte::kUser)
+                                  .raw()));
+  }
+
+  Host host_;
+  ScriptedPolicy policy_;
+  Domain* domain_;
+  Mfn base_;
+  std::unique_ptr<Vcpu> vcpu_;
+};
+
+TEST_F(VcpuTest, AnAccessThatTranslatesNeverReachesThePolicy) {
+  vcpu_->Store(kMapped, 8, 42);
+  EXPECT_EQ(vcpu_->Load(kMapped, 8), 42u);
+  EXPECT_EQ(policy_.faults, 0);
+}
+
+TEST_F(VcpuTest, ARetriedAccessIsExecutedAgain) {
+  policy_.answer = [&](const PageFault& fault, MemoryOperand&) {
+    EXPECT_EQ(fault.va, kUnmapped);
+    SetEntry(1, 2, Pfn(3));
+    return FaultOutcome{FaultAction::kRetry, {}};
+  };
+  vcpu_->Store(kUnmapped, 8, 7);
+  EXPECT_EQ(policy_.faults, 1);
+  EXPECT_EQ(vcpu_->Load(kUnmapped, 8), 7u);
+}
+
+TEST_F(VcpuTest, AnEmulatedAccessIsNotExecuted) {
+  policy_.answer = [](const PageFault&, MemoryOperand& operand) {
+    operand.seen = 99;
+    return FaultOutcome{FaultAction::kEmulated, {}};
+  };
+  MemoryOperand load;
+  EXPECT_EQ(vcpu_->Execute(kUnmapped, true, load), std::nullopt);
+  EXPECT_EQ(load.seen, 99u);
+}
+
+TEST_F(VcpuTest, AReflectedFaultComesBackAsThePolicyWantsItSeen) {
+  policy_.answer = [](const PageFault& fault, MemoryOperand&) {
+    PageFault seen = fault;
+    seen.error_code = 0x42;
+    return FaultOutcome{FaultAction::kReflect, seen};
+  };
+  uint64_t token = 0;
+  const auto fault = vcpu_->UserAccess(AccessKind::kRead, kUnmapped, 0, &token);
+  ASSERT_TRUE(fault.has_value());
+  EXPECT_EQ(fault->error_code, 0x42u);
+  EXPECT_EQ(host_.cpu(0).counters[Counter::kGuestFaults], 1u);
+  EXPECT_EQ(host_.cpu(0).counters[Counter::kAccesses], 0u);
+}
+
+TEST_F(VcpuTest, AKernelsSpuriousFaultIsRetriedOnceTheHandlerReturns) {
+  policy_.answer = [&](const PageFault& fault, MemoryOperand&) {
+    SetEntry(1, 2, Pfn(3));  // in truth it had become valid already
+    return FaultOutcome{FaultAction::kReflect, fault};
+  };
+  vcpu_->Store(kUnmapped, 8, 7);
+  EXPECT_EQ(policy_.last_switch, ModeSwitch::kFaultReturnToKernel);
+}
+
+TEST_F(VcpuTest, APolicyThatRetriesForEverIsABug) {
+  policy_.answer = [](const PageFault&, MemoryOperand&) {
+    return FaultOutcome{FaultAction::kRetry, {}};
+  };
+  EXPECT_DEATH(vcpu_->Store(kUnmapped, 8, 7), "retries an access for ever");
+}
+
+TEST_F(VcpuTest, AStoreChangesWhatALaterLoadSees) {
+  uint64_t before = 0;
+  uint64_t after = 0;
+  ASSERT_FALSE(vcpu_->UserAccess(AccessKind::kRead, kMapped, 0, &before));
+  ASSERT_FALSE(vcpu_->UserAccess(AccessKind::kWrite, kMapped, 5, nullptr));
+  ASSERT_FALSE(vcpu_->UserAccess(AccessKind::kRead, kMapped, 0, &after));
+  EXPECT_NE(before, after);
+}
+
+TEST_F(VcpuTest, TheSegmentLimitOfA32BitParavirtualGuestEndsAtXen) {
+  GuestAbi abi;
+  abi.paravirtual = true;
+  Vcpu limited(host_, policy_, domain_->vcpu(0), abi);
+  policy_.answer = [](const PageFault& fault, MemoryOperand&) {
+    return FaultOutcome{FaultAction::kReflect, fault};
+  };
+  MemoryOperand load;
+  EXPECT_EQ(limited.Execute(VirtAddr(0xfc000000), false, load)->vector,
+            FaultVector::kGeneralProtection);
+  EXPECT_EQ(limited.Execute(VirtAddr(0xfbfffff8), false, load)->vector,
+            FaultVector::kPageFault);
+}
+
+}  // namespace
+}  // namespace xmmu

@@ -1,0 +1,176 @@
+#ifndef XMMU_TESTS_GUEST_WORLD_H_
+#define XMMU_TESTS_GUEST_WORLD_H_
+
+// A machine with one guest, put together by hand, and the checks of what the
+// hardware would let it do.
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "gtest/gtest.h"
+#include "xmmu/guest/guest_kernel.h"
+#include "xmmu/policy/policies.h"
+
+namespace xmmu {
+
+// One way to run a guest.
+struct Setting {
+  const char* policy = "native";
+  PagingMode mode = PagingMode::k4Level;
+  GuestOps ops = GuestOps::kStores;
+  PinWhen pin = PinWhen::kLate;
+  int vcpus = 1;
+};
+
+inline std::string NameOf(const Setting& setting) {
+  std::string name = absl::StrFormat(
+      "%s_%dlevels_%s_%s_%dcpus", setting.policy, LevelCount(setting.mode),
+      GuestOpsName(setting.ops), PinWhenName(setting.pin), setting.vcpus);
+  for (char& c : name) {
+    if (c == '-') c = '_';
+  }
+  return name;
+}
+
+// Every setting that a policy supports, in `modes`.
+inline std::vector<Setting> AllSettings(int vcpus = 1) {
+  std::vector<Setting> settings;
+  for (PagingMode mode : kAllPagingModes) {
+    settings.push_back({.mode = mode, .vcpus = vcpus});
+    if (mode == PagingMode::k5Level) continue;
+    for (PinWhen pin : AllPinWhen()) {
+      for (GuestOps ops : AllGuestOps()) {
+        const bool stores = ops == GuestOps::kStores;
+        if (!stores) settings.push_back({"pinning", mode, ops, pin, vcpus});
+        settings.push_back({"trap-and-emulate", mode, ops, pin, vcpus});
+      }
+    }
+  }
+  return settings;
+}
+
+class World {
+ public:
+  explicit World(const Setting& setting, uint64_t memory_mib = 32)
+      : setting_(setting),
+        host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
+    policy_ = FindPolicy(setting.policy)->make(host_);
+    const absl::StatusOr<GuestAbi> abi = policy_->Abi(setting.mode);
+    EXPECT_TRUE(abi.ok()) << abi.status();
+    auto domain = host_.CreateDomain({.mode = setting.mode,
+                                      .memory_frames = memory_mib << 8,
+                                      .vcpus = setting.vcpus,
+                                      .translated = abi->translated});
+    EXPECT_TRUE(domain.ok()) << domain.status();
+    domain_ = *domain;
+    GuestOptions options = DefaultGuestOptions(*abi, setting.mode);
+    options.ops = setting.ops;
+    options.pin = setting.pin;
+    auto kernel = GuestKernel::Boot(host_, *policy_, *domain_, options);
+    EXPECT_TRUE(kernel.ok()) << kernel.status();
+    kernel_ = *std::move(kernel);
+  }
+
+  Host& host() { return host_; }
+  Policy& policy() { return *policy_; }
+  Domain& domain() { return *domain_; }
+  GuestKernel& kernel() { return *kernel_; }
+  Cpu& cpu(uint32_t id = 0) { return host_.cpu(id); }
+
+  void Do(TaskId task, const GuestOp& op) {
+    const absl::Status status = kernel_->Perform(task, op);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  // Says how the hardware would let this guest's kernel or programs write to a
+  // page table, or reach a frame that is not the domain's; empty if it does
+  // not. Judged by TLB contents and by fresh walks, not by bookkeeping.
+  std::string FirstEscape() {
+    if (!kernel_->abi().paravirtual) return "";
+    for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
+      for (const TlbEntry& entry : host_.cpu(id).mmu.TlbEntries()) {
+        const std::string escape = Judge(FrameOf(entry.base), entry.writable());
+        if (!escape.empty()) {
+          return absl::StrFormat("CPU %d, TLB entry of 0x%x: %s", id,
+                                 entry.va().value(), escape);
+        }
+      }
+    }
+    return FirstWritableAlias();
+  }
+
+ private:
+  // A guest's view of `mfn`: 64-bit kernels are judged as user code.
+  std::string Judge(Mfn mfn, bool writable) {
+    const PageInfo& page = host_.frames()[mfn];
+    const bool own = domain_->p2m().PfnOf(mfn) != kInvalidPfn;
+    if (!own) return "";  // Xen's own, which no guest access can use
+    const bool table = IsPageTable(page.type) && page.type_count > 0;
+    if (table && writable) return "a live page table is writable";
+    return "";
+  }
+
+  std::string FirstWritableAlias() {
+    Mmu& mmu = host_.cpu(0).mmu;
+    const bool user = kernel_->abi().kernel_in_ring3(setting_.mode);
+    for (uint64_t pfn = 0; pfn < domain_->p2m().size(); ++pfn) {
+      const TranslateResult result =
+          mmu.Probe({DirectVa(Pfn(pfn)), AccessKind::kWrite, user});
+      if (!result.ok()) continue;
+      const std::string escape = Judge(FrameOf(result.addr()), true);
+      if (!escape.empty()) {
+        return absl::StrFormat("direct map of pfn 0x%x: %s", pfn, escape);
+      }
+    }
+    return "";
+  }
+
+  VirtAddr DirectVa(Pfn pfn) const {
+    const uint64_t base =
+        LevelCount(setting_.mode) < 4 ? 0xc0000000 : 0xffff880000000000;
+    return VirtAddr(base + (pfn.value() << kPageShift));
+  }
+
+  Setting setting_;
+  Host host_;
+  std::unique_ptr<Policy> policy_;
+  Domain* domain_ = nullptr;
+  std::unique_ptr<GuestKernel> kernel_;
+};
+
+// Operations on a region of `pages` pages at `va`.
+inline constexpr VirtAddr kRegion{0x10000000};
+
+inline GuestOp MapOp(uint64_t pages, Backing backing = Backing::kAnonymous,
+                     uint8_t rights = kMapRead | kMapWrite,
+                     VirtAddr va = kRegion) {
+  return {.kind = GuestOpKind::kMap,
+          .rights = rights,
+          .backing = backing,
+          .va = va,
+          .length = pages * kPageSize,
+          .file = 7};
+}
+inline GuestOp AccessOp(GuestOpKind kind, uint64_t page,
+                        VirtAddr va = kRegion) {
+  return {.kind = kind, .va = va + page * kPageSize, .length = 8};
+}
+inline GuestOp StoreOp(uint64_t page) {
+  return AccessOp(GuestOpKind::kStore, page);
+}
+inline GuestOp LoadOp(uint64_t page) {
+  return AccessOp(GuestOpKind::kLoad, page);
+}
+inline GuestOp RangeOp(GuestOpKind kind, uint64_t pages, uint8_t rights = 0,
+                       VirtAddr va = kRegion) {
+  return {
+      .kind = kind, .rights = rights, .va = va, .length = pages * kPageSize};
+}
+inline GuestOp TaskOp(GuestOpKind kind, TaskId child = 0) {
+  return {.kind = kind, .child = child};
+}
+
+}  // namespace xmmu
+
+#endif  // XMMU_TESTS_GUEST_WORLD_H_
