@@ -6,6 +6,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,12 +99,24 @@ std::string Help() {
   return text;
 }
 
-// Abseil ends the program with status 1 on a flag that it cannot parse, having
-// said why on standard error. Here that is bad input.
+// Abseil says what it cannot parse on std::cerr, in one or more lines, and ends
+// the program with status 1. Here that is bad input, and the first line will
+// do.
 bool parsing = true;
+std::ostringstream* parse_errors = nullptr;
 
 void ExitOfParsing() {
-  if (parsing) std::_Exit(kBadInput);
+  if (!parsing) return;
+  const std::string text = parse_errors->str();
+  std::string_view line = text;
+  line = line.substr(0, line.find('\n'));
+  constexpr std::string_view kPrefix = "ERROR: ";
+  if (line.substr(0, kPrefix.size()) == kPrefix) {
+    line.remove_prefix(kPrefix.size());
+  }
+  std::fprintf(stderr, "%s: %.*s\n", kProgram, static_cast<int>(line.size()),
+               line.data());
+  std::_Exit(kBadInput);
 }
 
 // Flags are named by C++ identifiers; on the command line --guest-ops is as
@@ -118,8 +132,12 @@ StringList ParseArguments(int argc, char** argv) {
   for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
     ReplaceDashes(argv[i]);
   }
+  std::ostringstream errors;
+  parse_errors = &errors;
   std::atexit(&ExitOfParsing);
+  std::streambuf* const standard_error = std::cerr.rdbuf(errors.rdbuf());
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  std::cerr.rdbuf(standard_error);
   parsing = false;
   return StringList(rest.begin() + 1, rest.end());
 }

@@ -31,7 +31,8 @@ class Planner {
     const absl::StatusOr<GuestAbi> abi = AbiOf(row);
     if (!abi.ok()) {
       const bool unsupported = absl::IsUnimplemented(abi.status());
-      return unsupported ? LeaveOut(row.policy, abi.status()) : abi.status();
+      return unsupported ? LeaveOut(row.policy, abi.status(), false)
+                         : abi.status();
     }
     if (!abi->paravirtual) {
       row.guest_ops = GuestOps::kStores;
@@ -80,9 +81,9 @@ class Planner {
       GuestOptions guest = defaults;
       guest.ops = ops;
       if (absl::Status ok = CheckGuestOptions(abi, guest); !ok.ok()) {
-        const std::string name =
-            absl::StrCat(row.policy, " with ", Abs(GuestOpsName(ops)));
-        if (absl::Status left = LeaveOutOps(name, ok); !left.ok()) return left;
+        const bool alone = options_.guest_ops.size() <= 1;
+        const absl::Status left = LeaveOut(row.policy, ok, !alone);
+        if (!left.ok()) return left;
         continue;
       }
       row.guest_ops = ops;
@@ -103,15 +104,13 @@ class Planner {
     return {defaults.pin};
   }
 
-  absl::Status LeaveOut(const std::string& name, const absl::Status& why) {
-    if (!options_.leave_out_unsupported) return WithPrefix(name, why);
-    plan_.left_out.push_back(absl::StrCat(name, ": ", why.message()));
-    return absl::OkStatus();
-  }
-
-  absl::Status LeaveOutOps(const std::string& name, const absl::Status& why) {
-    if (options_.guest_ops.size() <= 1) return LeaveOut(name, why);
-    plan_.left_out.push_back(absl::StrCat(name, ": ", why.message()));
+  // `others`: the strategy may have other rows.
+  absl::Status LeaveOut(const std::string& policy, const absl::Status& why,
+                        bool others) {
+    if (!others && !options_.leave_out_unsupported) {
+      return WithPrefix(policy, why);
+    }
+    plan_.left_out.push_back(absl::StrCat(policy, ": ", why.message()));
     return absl::OkStatus();
   }
 

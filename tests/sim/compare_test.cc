@@ -100,7 +100,7 @@ TEST(PlanTest, TheOneWayAskedForMustWork) {
   options.guest_ops = {GuestOps::kStores};
   EXPECT_TRUE(absl::IsInvalidArgument(PlanError(options)));
   EXPECT_THAT(std::string(PlanError(options).message()),
-              HasSubstr("pinning with stores"));
+              HasSubstr("pinning: guest-ops stores: "));
 }
 
 TEST(PlanTest, OfSeveralWaysThoseThatCannotBeAreLeftOut) {
@@ -111,7 +111,8 @@ TEST(PlanTest, OfSeveralWaysThoseThatCannotBeAreLeftOut) {
   const absl::StatusOr<ComparisonPlan> plan = PlanComparison(options);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(RowsOf(*plan), ElementsAre("pinning/queue/late"));
-  EXPECT_THAT(plan->left_out, ElementsAre(HasSubstr("pinning with stores: ")));
+  EXPECT_THAT(plan->left_out,
+              ElementsAre(HasSubstr("pinning: guest-ops stores: ")));
 }
 
 TEST(PlanTest, AModeWithoutGuestsIsAnErrorUnlessToBeLeftOut) {

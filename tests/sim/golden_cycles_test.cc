@@ -1,4 +1,4 @@
-// Exact cycles of each built-in workload under each default row, so that no
+// Exact figures of each built-in workload under each default row, so that no
 // change of a figure goes unnoticed. The numbers are in golden_cycles.txt; with
 // XMMU_WRITE_GOLDEN=1 in the environment the test writes that file anew, and
 // the diff is the thing to review.
@@ -19,29 +19,33 @@ namespace {
 
 constexpr char kPath[] = XMMU_SOURCE_DIR "/tests/sim/golden_cycles.txt";
 
-std::string LinesOf(PagingMode mode, const SyntheticWorkload& workload) {
+std::string LinesOf(PagingMode mode, int vcpus,
+                    const SyntheticWorkload& workload) {
   ComparisonOptions options;
   options.base.machine = LevelCount(mode) >= 4 ? "skylake-2017" : "xeon-2003";
   options.base.mode = mode;
+  options.base.vcpus = vcpus;
   const auto comparison = Compare(options, [&](const SimulatorOptions&) {
     return MakeSyntheticWorkload(workload.name);
   });
   if (!comparison.ok()) return comparison.status().ToString() + "\n";
   std::string text;
   for (const ReportRow& row : comparison->rows) {
-    absl::StrAppend(&text, std::string(PagingModeName(mode)), " ",
+    absl::StrAppend(&text, std::string(PagingModeName(mode)), " ", vcpus, " ",
                     std::string(workload.name), " ", RowLabel(row), " ",
-                    row.cost.cycles.count(), "\n");
+                    row.cost.cycles.count(), " ", row.cost.elapsed.count(),
+                    "\n");
   }
   return text;
 }
 
 std::string AllLines() {
-  std::string text = "# mode workload row cycles; see golden_cycles_test.cc\n";
+  std::string text =
+      "# mode vcpus workload row cycles elapsed; see golden_cycles_test.cc\n";
   for (PagingMode mode :
        {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
     for (const SyntheticWorkload& workload : SyntheticWorkloads()) {
-      text += LinesOf(mode, workload);
+      for (int vcpus : {1, 4}) text += LinesOf(mode, vcpus, workload);
     }
   }
   return text;

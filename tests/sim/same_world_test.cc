@@ -1,13 +1,16 @@
 // Every strategy gives the guest the same world: all policies, with every way
 // their guests have of writing and pinning page tables, in all paging modes, on
-// one and on four vCPUs, under each built-in workload. A comparison fails by
-// itself if two digests differ.
+// one and on four vCPUs, under each built-in workload; and the defaults under
+// the recorded programs. A comparison fails by itself if two digests differ.
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <tuple>
+#include <vector>
 
+#include "xmmu/guest/lackey_trace.h"
 #include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
 
@@ -59,6 +62,36 @@ std::string NameOf(
     if (c == '-') c = '_';
   }
   return name;
+}
+
+// The logs of the recording `name` of examples/traces/.
+std::vector<std::string> LogsOf(const std::string& name) {
+  std::vector<std::string> logs;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           XMMU_SOURCE_DIR "/examples/traces")) {
+    if (entry.path().filename().string().rfind(name + ".", 0) == 0) {
+      logs.push_back(entry.path().string());
+    }
+  }
+  return logs;
+}
+
+TEST(SameWorldRecordedTest, AllPoliciesAgreeOnAShellPipeline) {
+  for (PagingMode mode : kAllPagingModes) {
+    for (int vcpus : {1, 4}) {
+      ComparisonOptions options;
+      options.base.mode = mode;
+      options.base.vcpus = vcpus;
+      options.leave_out_unsupported = true;
+      LackeyOptions trace;
+      if (LinearAddressBits(mode) == 32) trace.address_limit = 0xC0000000;
+      const auto comparison = Compare(options, [&](const SimulatorOptions&) {
+        return OpenLackeyTrace(LogsOf("ls-sort"), trace);
+      });
+      ASSERT_TRUE(comparison.ok()) << comparison.status();
+      EXPECT_EQ(comparison->rows.front().cost.count(Counter::kForks), 3u);
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "xmmu/guest/synthetic.h"
@@ -80,6 +83,20 @@ TEST(SimulatorTest, TwoRunsAreEqualToTheLastFigure) {
   EXPECT_EQ(a.cost, b.cost);
   EXPECT_EQ(a.guest_digest, b.guest_digest);
   EXPECT_EQ(a.page_table_bytes, b.page_table_bytes);
+}
+
+TEST(SimulatorTest, SimulatorsOnManyThreadsDoNotDisturbEachOther) {
+  const ReportRow alone = RunOn(*Make({}), AnyWorkload());
+  std::array<ReportRow, 4> rows;
+  std::vector<std::thread> threads;
+  for (ReportRow& row : rows) {
+    threads.emplace_back([&row] { row = RunOn(*Make({}), AnyWorkload()); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const ReportRow& row : rows) {
+    EXPECT_EQ(row.cost, alone.cost);
+    EXPECT_EQ(row.guest_digest, alone.guest_digest);
+  }
 }
 
 TEST(SimulatorTest, AnUnknownMachineIsAnsweredWithTheKnownOnes) {

@@ -60,6 +60,7 @@ accepts --workload="$workload" --format=csv --output=report.csv
 refuses "--workload" --format=table
 refuses "Unknown command line flag" --no-such-flag
 refuses "vcpus" --vcpus=many --workload="$workload"
+refuses "vcpus" --workload="$workload" --vcpus
 refuses "--vcpus=65" --vcpus=65 --workload="$workload"
 refuses "--levels=6" --levels=6 --workload="$workload"
 refuses "--machine=abacus: want xeon-2003" --machine=abacus \
@@ -72,7 +73,7 @@ refuses "--timing=swift" --timing=swift --workload="$workload"
 refuses "--format=xml: want table" --format=xml --workload="$workload"
 refuses "--memory=0" --memory=0 --workload="$workload"
 refuses "--fault-around=3" --fault-around=3 --workload="$workload"
-refuses "pinning with stores" --guest-ops=stores --workload="$workload"
+refuses "pinning: guest-ops stores" --guest-ops=stores --workload="$workload"
 refuses "no-such-workload" --workload=no-such-workload
 refuses "no-such-parameter" --workload="$workload":no-such-parameter=1
 refuses "no-such-log" no-such-log
