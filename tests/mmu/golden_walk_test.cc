@@ -162,6 +162,10 @@ std::set<std::string> FieldsToAssert(const Json& record) {
 
 class GoldenWalkTest : public testing::TestWithParam<std::filesystem::path> {};
 
+TEST(GoldenWalkFilesTest, ThereAreRecords) {
+  EXPECT_FALSE(golden::WalkFiles().empty()) << golden::WalkDirectory();
+}
+
 TEST_P(GoldenWalkTest, EveryRecordComesOutAsRecorded) {
   const std::vector<Json> records = golden::ReadRecords(GetParam());
   ASSERT_FALSE(records.empty()) << "cannot read " << GetParam();

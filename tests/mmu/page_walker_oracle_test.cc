@@ -201,7 +201,7 @@ TEST_P(OracleTest, RandomTablesRegistersAndAccesses) {
   const int levels = GetParam();
   std::mt19937_64 random(20260 + static_cast<unsigned>(levels));
   int translated = 0;
-  for (int machine = 0; machine < 16; ++machine) {
+  for (size_t machine = 0; machine < 16; ++machine) {
     const int width = std::array{36, 40, 46, 52}[machine % 4];
     const bool page1gb = machine % 3 != 0;
     const bool amd = machine % 2 != 0;

@@ -66,8 +66,8 @@ TEST(PagingStructureCacheTest, OneMoreThanItHoldsEvictsTheLeastRecentlyUsed) {
 }
 
 TEST(PagingStructureCacheTest, SetsAreChosenByTheRegionNumber) {
-  PagingStructureCache cache(Geometry(4, 2));  // 2 sets
-  for (const uint64_t region : {0, 2, 4}) {    // set 0, thrice
+  PagingStructureCache cache(Geometry(4, 2));   // 2 sets
+  for (const uint64_t region : {0u, 2u, 4u}) {  // set 0, thrice
     FillAt(cache, 2, VirtAddr(region << 21));
   }
   FillAt(cache, 2, VirtAddr(uint64_t{1} << 21));
