@@ -177,8 +177,8 @@ void Tlb::DropIf(Predicate predicate) {
       Home& home = level[size];
       if (home.live == 0) continue;
       TlbSlot* const first = &slots_[home.first];
-      for (TlbSlot* slot = first; slot != first + home.sets * home.ways;
-           ++slot) {
+      const size_t entries = size_t{home.sets} * home.ways;
+      for (TlbSlot* slot = first; slot != first + entries; ++slot) {
         const bool drop = slot->valid() &&
                           SizeClass(slot->page_shift) == size &&
                           predicate(*slot);
