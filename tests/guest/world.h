@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/xen/layout.h"
 
 namespace xmmu {
 
@@ -90,6 +91,7 @@ class World {
     if (!kernel_->abi().paravirtual) return "";
     for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
       for (const TlbEntry& entry : host_.cpu(id).mmu.TlbEntries()) {
+        if (!GuestCanUse(entry)) continue;
         const std::string escape = Judge(FrameOf(entry.base), entry.writable());
         if (!escape.empty()) {
           return absl::StrFormat("CPU %d, TLB entry of 0x%x: %s", id,
@@ -101,11 +103,19 @@ class World {
   }
 
  private:
-  // A guest's view of `mfn`: 64-bit kernels are judged as user code.
+  // Xen's own mappings are supervisor-only for a 64-bit guest, whose kernel is
+  // in ring 3, and beyond the segment limit of a 32-bit one.
+  bool GuestCanUse(const TlbEntry& entry) const {
+    return LevelCount(setting_.mode) >= 4
+               ? entry.user()
+               : entry.va() < HypervisorStart(setting_.mode);
+  }
+
   std::string Judge(Mfn mfn, bool writable) {
     const PageInfo& page = host_.frames()[mfn];
-    const bool own = domain_->p2m().PfnOf(mfn) != kInvalidPfn;
-    if (!own) return "";  // Xen's own, which no guest access can use
+    if (domain_->p2m().PfnOf(mfn) == kInvalidPfn) {
+      return "a frame that is not the guest's";
+    }
     const bool table = IsPageTable(page.type) && page.type_count > 0;
     if (table && writable) return "a live page table is writable";
     return "";
