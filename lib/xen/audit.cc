@@ -100,8 +100,8 @@ class Auditor {
   }
 
   void CountEntry(Pte entry, int level, Mfn table, int slot) {
-    const std::string who = absl::StrCat("L", level, " frame ", table.value(),
-                                         " slot ", slot);
+    const std::string who =
+        absl::StrCat("L", level, " frame ", table.value(), " slot ", slot);
     const Mfn target = entry.frame();
     if (level == 1) return CountLeaf(entry, who);
     if (target == table) return;
@@ -159,8 +159,7 @@ class Auditor {
     if (table && page->validated != (page->type_count > 0)) {
       return Note(who + " is a table validated without use, or the reverse");
     }
-    if (table && page->validated && rules_.counts_linear &&
-        page->linear_pt_count != count.linear) {
+    if (table && page->validated && page->linear_pt_count != count.linear) {
       Note(absl::StrCat(who, " has linear count ", page->linear_pt_count,
                         ", recounted ", count.linear));
     }

@@ -132,8 +132,10 @@ absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
     vcpu_.hidden_l4 = host_.AllocXenFrame();
     hardware_root = vcpu_.hidden_l4;
     Store(AddressOf(hardware_root), Pte(root, kHiddenEntryFlags));
+    uint64_t flags = kLinearEntryFlags;
+    if (!host_.model().features.nx) flags &= ~pte::kNoExecute;
     Store(EntryOf(hardware_root, rules_.linear_slot),
-          Pte(hardware_root, kLinearEntryFlags));
+          Pte(hardware_root, flags));
   }
   vcpu_.kernel_mode = true;
   vcpu_.cr3 = AddressOf(hardware_root).value();

@@ -129,7 +129,8 @@ XenErrno PvContext::GetPageFromUpper(Pte entry, int level, Mfn table,
 
 // A read-only reference to a table of the same level. A table's reference to
 // itself takes no reference at all, or it could never go away; other targets
-// must be validated already, or validation could go round in circles.
+// must be validated already, or validation could go round in circles; and they
+// must not refer on, or dropping one could recurse without bound.
 bool PvContext::GetLinear(Pte entry, int level, Mfn table) {
   if (!rules_.linear[static_cast<size_t>(level)] || entry.writable()) {
     return false;
@@ -140,21 +141,17 @@ bool PvContext::GetLinear(Pte entry, int level, Mfn table) {
   PageInfo& page = Page(target);
   PageInfo& parent = Page(table);
   const bool chained =
-      rules_.counts_linear &&
-      (parent.linear_pt_count < 0 || parent.linear_pt_count == INT16_MAX ||
-       page.linear_pt_count > 0 || page.linear_pt_count == INT16_MIN);
+      parent.linear_pt_count < 0 || parent.linear_pt_count == INT16_MAX ||
+      page.linear_pt_count > 0 || page.linear_pt_count == INT16_MIN;
   const bool validated = page.type == TableType(level) && page.validated;
   if (chained || !validated) {
     PutPage(target);
     return false;
   }
-  Charge(CostEvent::kLockedOp);
+  Charge(CostEvent::kLockedOp, 3);
   ++page.type_count;
-  if (rules_.counts_linear) {
-    Charge(CostEvent::kLockedOp, 2);
-    ++parent.linear_pt_count;
-    --page.linear_pt_count;
-  }
+  ++parent.linear_pt_count;
+  --page.linear_pt_count;
   return true;
 }
 

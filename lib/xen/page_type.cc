@@ -90,8 +90,7 @@ void PvContext::PutPageType(Mfn mfn, Mfn parent) {
   PageInfo& page = Page(mfn);
   XMMU_CHECK(page.type_count > 0 && page.validated);
   Charge(CostEvent::kLockedOp);
-  const bool linear = rules_.counts_linear && parent != kInvalidMfn &&
-                      Page(parent).type == page.type;
+  const bool linear = parent != kInvalidMfn && Page(parent).type == page.type;
   if (page.type_count == 1) {
     LastUse(mfn, page);
   } else {
@@ -143,8 +142,11 @@ bool PvContext::LockPage(Mfn mfn) {
 }
 
 void PvContext::UnlockPage(Mfn mfn) {
+  PageInfo& page = Page(mfn);
+  // Nothing that is done to a table under its lock drops what keeps it typed.
+  XMMU_CHECK(page.type_count > 1);
   Charge(CostEvent::kLockedOp);
-  --Page(mfn).type_count;
+  --page.type_count;
 }
 
 }  // namespace xmmu

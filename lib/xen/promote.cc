@@ -128,7 +128,8 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
   if (rules_.hidden_l4 || rules_.linear_slot < 0) return;
   uint64_t flags =
       pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
-  if (LevelCount(rules_.mode) >= 4) flags |= pte::kNoExecute;
+  const bool no_execute = host_.model().features.nx;  // else it is reserved
+  if (LevelCount(rules_.mode) >= 4 && no_execute) flags |= pte::kNoExecute;
   Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
 }
 

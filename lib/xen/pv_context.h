@@ -179,7 +179,6 @@ class PvContext {
   bool MayMapIoMemory(Mfn mfn) const;
   bool GetLinear(Pte entry, int level, Mfn table);
   TypeRequest ChildRequest(int level, int slot) const;
-  bool LeavesKernelL2Shared(Mfn child, int level, int slot) const;
   // promote.cc
   XenErrno PromoteL1(Mfn table);
   XenErrno PromoteUpper(Mfn table, int level, bool& keeps_type);

@@ -31,10 +31,10 @@ constexpr uint64_t kPdpteDisallowed =
 // Xen 4.17: FASTPATH_FLAG_WHITELIST.
 constexpr uint64_t kFastPath417 =
     kHighFlags | kAvail | kGlobal | kDirty | kAccessed | kUser;
-// Xen 3.0.0, mod_l1_entry and mod_l2_entry: frame and P, and of an L1 entry RW,
-// decide.
-constexpr uint64_t kFastPathL1Of30 = 0xffc;
-constexpr uint64_t kFastPathL2Of30 = 0xffe;
+// Xen 3.0.0, mod_l1_entry: frame, P and RW decide. Its mod_l2_entry took RW for
+// free, too, and so let a guest make a linear entry writable: XSA-182, fixed
+// here as it was in later versions.
+constexpr uint64_t kFastPath30 = 0xffc;
 constexpr uint64_t kDisallowed30 = kPat | kGlobal;
 
 // Xen 4.17: LINEAR_PT_VIRT_START is slot 258 of the L4.
@@ -56,7 +56,6 @@ constexpr PvRules k4LevelRules = {
     .marks_kernel_l1 = true,
     .forces_uncached_mmio = true,
     .linear = {false, false, true, true, true},
-    .counts_linear = true,
     .linear_slot = kLinearSlot417,
     .va_lookup = VaLookup::kLinearL2,
     .kernel_l2 = false,
@@ -115,12 +114,11 @@ constexpr PvRules TwoLevelRules() {
   rules.xen_slots = XenSlotsOf(PagingMode::k2Level);
   rules.disallowed = {0, kDisallowed30, kDisallowed30, 0, 0};
   rules.io_only = 0;
-  rules.fast_path = {0, kFastPathL1Of30, kFastPathL2Of30, 0, 0};
+  rules.fast_path = {0, kFastPath30, kFastPath30, 0, 0};
   rules.added = {};
   rules.marks_kernel_l1 = false;
   rules.forces_uncached_mmio = false;
   rules.linear = {false, false, true, false, false};
-  rules.counts_linear = false;
   rules.linear_slot = kLinearSlot30;
   rules.va_lookup = VaLookup::kLinearL1;
   rules.back_pointer = true;

@@ -53,10 +53,10 @@ struct PvRules {
   // Makes mappings of device memory uncached.
   bool forces_uncached_mmio;
 
-  // Levels at which an entry may refer to a table of its own level.
+  // Levels at which an entry may refer to a table of its own level. Chains of
+  // such references are refused for all guests, though Xen 3.0 did not know yet
+  // that they are a danger (XSA-240).
   std::array<bool, kMaxPvLevels + 1> linear;
-  // linear_pt_count is kept, and only -EINVAL is retried as a linear reference.
-  bool counts_linear;
   // Slot of Xen's own linear map in the hardware's root, or -1.
   int linear_slot;
   VaLookup va_lookup;

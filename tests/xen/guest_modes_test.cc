@@ -167,11 +167,18 @@ TEST_F(TwoLevelTest, FlagsThatMatterAreFewer) {
             XenErrno::kEINVAL);
   EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte(page, 7 | pte::kGlobal)),
             XenErrno::kEINVAL);
-  // RW of an L2 entry does not matter at all.
+  // Flags of an L2 entry but RW: the table's four locked operations, and the
+  // big lock.
   ASSERT_EQ(guest.Update(guest.root, 0, Pte(guest.Frame(1), 7)), XenErrno::kOk);
   const uint64_t locked = guest.clock().tally(CostEvent::kLockedOp);
-  ASSERT_EQ(guest.Update(guest.root, 0, Pte(guest.Frame(1), 5)), XenErrno::kOk);
+  ASSERT_EQ(guest.Update(guest.root, 0, Pte(guest.Frame(1), 0x27)),
+            XenErrno::kOk);
   EXPECT_EQ(guest.clock().tally(CostEvent::kLockedOp) - locked, 5u);
+}
+
+TEST_F(TwoLevelTest, ALinearEntryDoesNotBecomeWritable) {
+  ASSERT_EQ(guest.Update(guest.root, 9, Pte(guest.root, 5)), XenErrno::kOk);
+  EXPECT_EQ(guest.Update(guest.root, 9, Pte(guest.root, 7)), XenErrno::kEINVAL);
 }
 
 TEST_F(TwoLevelTest, RootsMayReferToValidatedRootsReadOnly) {

@@ -68,8 +68,8 @@ struct PageInfo {
   uint64_t type_count = 0;  // PGT_count
 
   // Valid while the frame is a page table in use: > 0, entries that refer to
-  // other tables of its own level; < 0, such entries of others that refer to it
-  // (Xen 4.17 only).
+  // other tables of its own level; < 0, such entries of others that refer to
+  // it.
   int16_t linear_pt_count = 0;
   // TLB clock when type_count last fell to zero.
   uint32_t tlbflush_timestamp = 0;
