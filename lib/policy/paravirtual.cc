@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "xmmu/xen/audit.h"
+
 namespace xmmu::paravirtual {
 namespace {
 
@@ -96,6 +98,24 @@ void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush) {
   const std::array op = {
       MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
   mm.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+}
+
+uint64_t BookkeepingBytes(Host& host) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < host.domain_count(); ++i) {
+    const Domain& domain = host.domain(i);
+    const bool xen3 = domain.mode() == PagingMode::k2Level;
+    bytes += domain.p2m().size() * (xen3 ? 24 + 4 : 32 + 8);
+  }
+  return bytes;
+}
+
+absl::Status Audit(Host& host) {
+  for (size_t i = 0; i < host.domain_count(); ++i) {
+    const absl::Status status = AuditDomain(host, host.domain(i));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace xmmu::paravirtual

@@ -34,6 +34,14 @@ absl::Status LoadCr3(Mm& mm, VcpuContext& vcpu, Gfn root);
 // own CPU and, for `vcpus`, by mmuext_op.
 void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush);
 
+// Xen's bookkeeping of the frames of all domains: a struct page_info and an
+// entry of the machine-to-phys table each. 32 + 8 bytes on 64-bit Xen (4.17,
+// which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct pfn_info).
+uint64_t BookkeepingBytes(Host& host);
+
+// AuditDomain for every domain.
+absl::Status Audit(Host& host);
+
 }  // namespace xmmu::paravirtual
 
 #endif  // XMMU_LIB_POLICY_PARAVIRTUAL_H_

@@ -20,7 +20,7 @@ namespace {
 
 class Pinning final : public Policy {
  public:
-  explicit Pinning(Host& host) : mm_(host) {}
+  explicit Pinning(Host& host) : host_(host), mm_(host) {}
 
   std::string_view name() const override { return "pinning"; }
 
@@ -56,7 +56,14 @@ class Pinning final : public Policy {
     return paravirtual::Reflect(mm_, vcpu, fault);
   }
 
+  uint64_t BookkeepingBytes() const override {
+    return paravirtual::BookkeepingBytes(host_);
+  }
+
+  absl::Status Audit() const override { return paravirtual::Audit(host_); }
+
  private:
+  Host& host_;
   Mm mm_;
 };
 

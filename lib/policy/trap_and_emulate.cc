@@ -21,7 +21,7 @@ namespace {
 
 class TrapAndEmulate final : public Policy {
  public:
-  explicit TrapAndEmulate(Host& host) : mm_(host) {}
+  explicit TrapAndEmulate(Host& host) : host_(host), mm_(host) {}
 
   std::string_view name() const override { return "trap-and-emulate"; }
 
@@ -66,7 +66,14 @@ class TrapAndEmulate final : public Policy {
     return paravirtual::Reflect(mm_, vcpu, fault);
   }
 
+  uint64_t BookkeepingBytes() const override {
+    return paravirtual::BookkeepingBytes(host_);
+  }
+
+  absl::Status Audit() const override { return paravirtual::Audit(host_); }
+
  private:
+  Host& host_;
   Mm mm_;
 };
 

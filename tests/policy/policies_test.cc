@@ -1,0 +1,36 @@
+#include "xmmu/policy/policies.h"
+
+#include <set>
+
+#include "gtest/gtest.h"
+
+namespace xmmu {
+namespace {
+
+TEST(PoliciesTest, BareHardwareComesFirst) {
+  EXPECT_EQ(Policies()[0].name, "native");
+}
+
+TEST(PoliciesTest, EachEntryMakesThePolicyOfItsName) {
+  Host host(*FindMachine("skylake-2017"), {});
+  std::set<std::string_view> names;
+  for (const PolicyEntry& entry : Policies()) {
+    EXPECT_EQ(entry.make(host)->name(), entry.name);
+    EXPECT_TRUE(names.insert(entry.name).second);
+    EXPECT_FALSE(entry.help.empty());
+    EXPECT_EQ(FindPolicy(entry.name), &entry);
+  }
+  EXPECT_EQ(FindPolicy("none"), nullptr);
+}
+
+TEST(PoliciesTest, XenHasNoFiveLevelGuests) {
+  Host host(*FindMachine("skylake-2017"), {});
+  for (const PolicyEntry& entry : Policies()) {
+    const absl::Status status =
+        entry.make(host)->Abi(PagingMode::k5Level).status();
+    EXPECT_EQ(status.ok(), entry.name == "native") << status;
+  }
+}
+
+}  // namespace
+}  // namespace xmmu
