@@ -1,6 +1,7 @@
 #include "xmmu/sim/compare.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -144,14 +145,35 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.flush_ceiling_pages = guest.flush_ceiling_pages;
 }
 
+// Passes a workload through and keeps the error that it ended with, if any.
+class WatchedWorkload final : public Workload {
+ public:
+  explicit WatchedWorkload(Workload& workload) : workload_(workload) {}
+
+  std::string name() const override { return workload_.name(); }
+  TaskId first_task() const override { return workload_.first_task(); }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
+    absl::StatusOr<std::span<const GuestOp>> ops = workload_.Next(task);
+    if (!ops.ok()) error_ = ops.status();
+    return ops;
+  }
+
+  const absl::Status& error() const { return error_; }
+
+ private:
+  Workload& workload_;
+  absl::Status error_;
+};
+
 absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,
                     Comparison& comparison) {
   absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
   if (!workload.ok()) return workload.status();
   absl::StatusOr<std::unique_ptr<Simulator>> simulator = Simulator::Create(row);
   if (!simulator.ok()) return WithPrefix(LabelOf(row), simulator.status());
-  absl::StatusOr<ReportRow> result = (*simulator)->Run(**workload);
-  if (absl::IsInvalidArgument(result.status())) return result.status();
+  WatchedWorkload watched(**workload);
+  absl::StatusOr<ReportRow> result = (*simulator)->Run(watched);
+  if (!watched.error().ok()) return watched.error();
   if (!result.ok()) return WithPrefix(LabelOf(row), result.status());
   if (comparison.rows.empty()) {
     comparison.workload = (*workload)->name();

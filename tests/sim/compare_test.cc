@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -194,6 +195,34 @@ TEST(CompareTest, TheErrorOfAWorkloadIsPassedOnAsItIs) {
       [&](const SimulatorOptions&)
           -> absl::StatusOr<std::unique_ptr<Workload>> { return error; });
   EXPECT_EQ(comparison.status(), error);
+}
+
+// Maps a page where no process may have one.
+class ImpossibleWorkload final : public Workload {
+ public:
+  std::string name() const override { return "impossible"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId) override {
+    return std::span<const GuestOp>(ops_);
+  }
+
+ private:
+  std::array<GuestOp, 2> ops_ = {{{.kind = GuestOpKind::kMap,
+                                   .rights = kMapRead,
+                                   .va = VirtAddr(uint64_t{1} << 62),
+                                   .length = kPageSize},
+                                  {.kind = GuestOpKind::kExit}}};
+};
+
+TEST(CompareTest, WhatTheGuestCannotDoNamesTheRow) {
+  const auto comparison =
+      Compare({},
+              [&](const SimulatorOptions&)
+                  -> absl::StatusOr<std::unique_ptr<Workload>> {
+                return std::make_unique<ImpossibleWorkload>();
+              });
+  EXPECT_THAT(std::string(comparison.status().message()),
+              ::testing::StartsWith("native: "));
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ std::vector<std::string> LogsOf(const std::string& name) {
 }
 
 TEST(SameWorldRecordedTest, AllPoliciesAgreeOnAShellPipeline) {
+  // The default machine has neither the 64-bit modes nor NX: those rows are
+  // hypothetical.
   for (PagingMode mode : kAllPagingModes) {
     for (int vcpus : {1, 4}) {
       ComparisonOptions options;
