@@ -231,6 +231,25 @@ TEST(FlushTest, AFlushInBetweenSparesTheTypeChangeItsOwn) {
   EXPECT_EQ(guest.cpu(1).counters[Counter::kIpis], ipis);
 }
 
+TEST(FlushTest, NoGlobalEntryOutlivesTheChangeOfRootThatPassesForAFlush) {
+  PvGuest guest;
+  guest.Hook(guest.Frame(10), kVa);
+  const Mfn page = guest.Frame(2);
+  ASSERT_EQ(guest.UpdateVa(kVa, Pte(page, kRw)), XenErrno::kOk);
+  ASSERT_TRUE(guest.cpu().mmu.Translate({kVa, AccessKind::kWrite, true}).ok());
+  ASSERT_EQ(guest.UpdateVa(kVa, Pte()), XenErrno::kOk);
+  const auto stale = [&] {
+    for (const TlbEntry& entry : guest.cpu().mmu.TlbEntries()) {
+      if (entry.base == AddressOf(page)) return entry.global;
+    }
+    return false;
+  };
+  ASSERT_TRUE(stale());
+  ASSERT_EQ(NewBase(guest, guest.Frame(1)), XenErrno::kOk);
+  ASSERT_EQ(guest.Pin(page, 1), XenErrno::kOk);
+  EXPECT_FALSE(stale());
+}
+
 TEST(FlushTest, TearingATableDownUnder30FlushesTheDomainAtTheEnd) {
   PvGuest guest({.mode = PagingMode::k2Level,
                  .machine = "xeon-2003",
