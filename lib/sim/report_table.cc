@@ -88,7 +88,7 @@ std::vector<std::string> Cells(const ReportRow& row, size_t number,
 std::string Rows(const Comparison& comparison) {
   TextTable table(4);
   table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "fault",
-             "emu-", "vali-", "TLB", "extra", "est."});
+             "emu-", "vali-", "TLB", "mgmt.", "est."});
   table.Add({"#", "policy", "ops", "pin", "cycles", "native", "faults", "walks",
              "calls", "fixed", "lated", "dated", "flush", "KiB", "%"});
   table.Rule();

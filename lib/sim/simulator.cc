@@ -143,8 +143,9 @@ ReportRow Simulator::Row() const {
   row.pin = guest_->options().pin;
   row.cost = cost();
   row.page_table_bytes = guest_->peak_page_table_frames() * kPageSize;
-  row.memory_overhead_bytes =
-      host_.peak_xen_frames() * kPageSize + policy_->BookkeepingBytes();
+  row.memory_overhead_bytes = row.page_table_bytes +
+                              host_.peak_xen_frames() * kPageSize +
+                              policy_->BookkeepingBytes();
   row.estimated_share = EstimatedShare(row.cost, machine_);
   row.guest_digest = guest_->digest();
   return row;

@@ -92,7 +92,7 @@ guest     pae paging, 1 vCPU, 64 MiB; quantum 1,000, fault-around 1, flush ceili
 workload  fork:pages=1,times=2
 timing    pte-caches: loads of page-table entries go through the caches
 
-              guest                                 x    page   page  hyper  fault   emu-  vali-    TLB  extra  est.
+              guest                                 x    page   page  hyper  fault   emu-  vali-    TLB  mgmt.  est.
   #  policy   ops                pin   cycles  native  faults  walks  calls  fixed  lated  dated  flush    KiB     %
   ------------------------------------------------------------------------------------------------------------------
   1  native   stores             -      1,500   1.000       3      0      0      0      0      0      0      0  25.0

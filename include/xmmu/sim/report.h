@@ -37,11 +37,11 @@ struct ReportRow {
   // policies where the ABI asks for more tables (a user root, a kernel L2).
   uint64_t page_table_bytes = 0;
 
-  // Memory that the strategy takes on the hypervisor's side and bare hardware
-  // would not, in bytes: frames allocated to it at the peak (shadows,
-  // snapshots, nested tables), plus Policy::BookkeepingBytes() at the end. Not
-  // in it: what any Xen has whatever the strategy (its frame table, its
-  // machine-to-physical map), and the guest's own page tables.
+  // Memory spent on managing memory, in bytes: the guest's page tables at the
+  // peak (page_table_bytes), the hypervisor's frames at the peak (shadows,
+  // snapshots, nested tables) and Policy::BookkeepingBytes() at the end (for
+  // direct paging Xen's frame table and machine-to-physical map of the guest's
+  // frames). Bare hardware has its page tables alone.
   uint64_t memory_overhead_bytes = 0;
 
   // Share of the cycles that rests on estimated constants, see EstimatedShare.
