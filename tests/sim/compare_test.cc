@@ -214,6 +214,32 @@ class ImpossibleWorkload final : public Workload {
                                   {.kind = GuestOpKind::kExit}}};
 };
 
+// Cannot be read.
+class UnreadableWorkload final : public Workload {
+ public:
+  explicit UnreadableWorkload(absl::Status error) : error_(std::move(error)) {}
+
+  std::string name() const override { return "unreadable"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId) override {
+    return error_;
+  }
+
+ private:
+  absl::Status error_;
+};
+
+TEST(CompareTest, WhatCannotBeReadIsNoMatterOfTheRow) {
+  const absl::Status error = absl::InvalidArgumentError("log:9: what is this");
+  const auto comparison =
+      Compare({},
+              [&](const SimulatorOptions&)
+                  -> absl::StatusOr<std::unique_ptr<Workload>> {
+                return std::make_unique<UnreadableWorkload>(error);
+              });
+  EXPECT_EQ(comparison.status(), error);
+}
+
 TEST(CompareTest, WhatTheGuestCannotDoNamesTheRow) {
   const auto comparison =
       Compare({},
