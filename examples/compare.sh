@@ -11,10 +11,7 @@ cmake --preset compare >/dev/null
 cmake --build --preset compare -j "$(nproc)"
 
 if (($# == 0)); then
-  # The first recording of examples/traces/, all the logs of its processes.
-  traces=(examples/traces/*.gz)
-  first=${traces[0]%.*.gz}
-  set -- "$first".*.gz --machine=xeon-2003 --levels=3 \
+  set -- examples/traces/ls-sort.*.gz --machine=xeon-2003 --levels=3 \
     --policies=native,pinning,trap-and-emulate
 fi
 exec build/compare/examples/xmmu-compare "$@"

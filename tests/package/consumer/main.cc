@@ -13,6 +13,6 @@ int main() {
     const auto row = (*simulator)->Run(**workload);
     if (!row.ok()) return 1;
     std::printf("%s: %llu cycles\n", row->policy.c_str(),
-                static_cast<unsigned long long>(row->cost.cycles.value()));
+                static_cast<unsigned long long>(row->cost.cycles.count()));
   }
 }
