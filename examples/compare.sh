@@ -1,17 +1,25 @@
 #!/bin/bash
-# Builds xmmu-compare and runs a recorded shell pipeline under each strategy of
-# the time, with and without pinning, on a machine of the time. Works from a fresh Debian 12 on. Arguments, if
-# any, go to xmmu-compare instead: examples/compare.sh --help
+# Builds xmmu-compare and replays a recorded shell pipeline under each strategy
+# of the time, with and without pinning, on a machine of the time. Works from a
+# fresh Debian 12 on. Arguments, if any, go to xmmu-compare instead:
+#
+#   examples/compare.sh --workload=fork:pages=1000 --policies=all
+#   examples/compare.sh --help
+#
+# What the build says goes to standard error, the report to standard output.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-source examples/setup.sh
+root=$(cd "$(dirname "$0")/.." && pwd)
+source "$root/examples/setup.sh"
 
-require_packages "${build_packages[@]}"
-cmake --preset compare >/dev/null
-cmake --build --preset compare -j "$(nproc)"
+{
+  require_packages "${build_packages[@]}"
+  cmake -S "$root" --preset compare >/dev/null
+  cmake --build "$root/build/compare" --target xmmu-compare -j "$(nproc)"
+} >&2
 
 if (($# == 0)); then
+  cd "$root"
   set -- examples/traces/ls-sort.*.gz --machine=xeon-2003 --levels=3 \
     --policies=native,pinning,trap-and-emulate
 fi
-exec build/compare/examples/xmmu-compare "$@"
+exec "$root/build/compare/examples/xmmu-compare" "$@"

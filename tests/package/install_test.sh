@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs a build tree to a temporary prefix, moves it, and uses it from a
 # project outside the source tree, through find_package and through pkg-config.
-# Usage: install_test.sh <cmake> <build dir> <consumer dir> <c++ compiler>
+# Usage: install_test.sh <cmake> <generator> <build dir> <consumer dir> <c++>
 set -euo pipefail
-cmake=$1 build=$2 consumer=$3 cxx=$4
+cmake=$1 generator=$2 build=$3 consumer=$4 cxx=$5
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -12,7 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 mv "$tmp/first" "$tmp/prefix"
 
 echo "== find_package"
-"$cmake" -S "$consumer" -B "$tmp/build" -G Ninja \
+"$cmake" -S "$consumer" -B "$tmp/build" -G "$generator" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$cxx" \
   -DCMAKE_PREFIX_PATH="$tmp/prefix" >/dev/null
 "$cmake" --build "$tmp/build"
