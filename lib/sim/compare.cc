@@ -83,7 +83,7 @@ class Planner {
       guest.ops = ops;
       if (absl::Status ok = CheckGuestOptions(abi, guest); !ok.ok()) {
         const bool alone = options_.guest_ops.size() <= 1;
-        const absl::Status left = LeaveOut(row.policy, ok, !alone);
+        absl::Status left = LeaveOut(row.policy, ok, !alone);
         if (!left.ok()) return left;
         continue;
       }

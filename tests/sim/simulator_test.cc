@@ -77,6 +77,21 @@ TEST(SimulatorTest, OneCpuIsNeverAheadOfItsWork) {
   EXPECT_EQ(row.cost.elapsed, row.cost.cycles);
 }
 
+TEST(SimulatorTest, BareHardwareManagesMemoryWithPageTablesAlone) {
+  const ReportRow native = RunOn(*Make({.policy = "native"}), AnyWorkload());
+  EXPECT_GT(native.page_table_bytes, 0u);
+  EXPECT_EQ(native.memory_overhead_bytes, native.page_table_bytes);
+}
+
+TEST(SimulatorTest, FramesOfTheHypervisorCountAtTheirPeak) {
+  const auto simulator = Make({.policy = "native"});
+  const uint64_t before = simulator->Row().memory_overhead_bytes;
+  const Mfn frame = simulator->host().AllocXenFrame();
+  simulator->host().FreeXenFrame(frame);
+  simulator->host().FreeXenFrame(simulator->host().AllocXenFrame());
+  EXPECT_EQ(simulator->Row().memory_overhead_bytes, before + kPageSize);
+}
+
 TEST(SimulatorTest, TwoRunsAreEqualToTheLastFigure) {
   const ReportRow a = RunOn(*Make({.vcpus = 2}), AnyWorkload());
   const ReportRow b = RunOn(*Make({.vcpus = 2}), AnyWorkload());
