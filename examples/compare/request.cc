@@ -52,7 +52,7 @@ absl::Status ParseNames(std::string_view flag,
       continue;
     }
     T value{};
-    const absl::Status ok = ParseName(flag, name, all, name_of, value);
+    absl::Status ok = ParseName(flag, name, all, name_of, value);
     if (!ok.ok()) return ok;
     result.push_back(value);
   }
