@@ -67,10 +67,10 @@ struct FaultOutcome {
 
 // Why the guest changes between user and kernel mode.
 enum class ModeSwitch : uint8_t {
-  kSyscall,      // user to kernel, by SYSCALL / INT
-  kSysret,       // kernel to user, the return from kSyscall
-  kInterrupt,    // user to kernel, by a timer interrupt
-  kFaultReturn,  // kernel to user, from a fault or interrupt handler
+  kSyscall,              // user to kernel, by SYSCALL / INT
+  kSysret,               // kernel to user, the return from kSyscall
+  kInterrupt,            // user to kernel, by a timer interrupt
+  kFaultReturn,          // kernel to user, from a fault or interrupt handler
   kFaultReturnToKernel,  // back to the kernel that a spurious fault interrupted
 };
 
