@@ -221,21 +221,20 @@ std::optional<PageFault> Host::LoadCr3(Cpu& cpu, uint64_t value) {
 void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
   VcpuContext* const last = cpu.current;
   if (last == &next) return;
-  const PagingMode mode = next.domain->mode();
-  if (last != nullptr && last->domain == next.domain &&
-      cpu.mmu.registers().cr3 == next.cr3) {
-    cpu.current = &next;
-    return;
-  }
-  if (cpu.mmu.mode() != mode) {
-    ControlRegisters registers = KernelControlRegisters(mode, model_.features);
-    registers.cr3 = next.cr3;
-    XMMU_CHECK(!cpu.mmu.Reset(registers).has_value());
+  const ControlRegisters now = cpu.mmu.registers();
+  ControlRegisters wanted = next.registers.value_or(now);
+  wanted.cr3 = now.cr3;
+  const bool same = wanted == now;
+  wanted.cr3 = next.cr3;
+  if (last != nullptr) last->registers = now;
+  const bool same_domain = last != nullptr && last->domain == next.domain;
+  if (!same) {
+    XMMU_CHECK(!cpu.mmu.Reset(wanted).has_value());
     Stamp(cpu);
-  } else {
+  } else if (!same_domain || now.cr3 != next.cr3) {
     XMMU_CHECK(!LoadCr3(cpu, next.cr3).has_value());
   }
-  if (last != nullptr && last->domain != next.domain) {
+  if (last != nullptr && !same_domain) {
     last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));
   }
   cpu.current = &next;

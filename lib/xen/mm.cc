@@ -69,15 +69,6 @@ HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
   return result;
 }
 
-// Puts the registers of a guest kernel in place, if they are not there.
-void PrepareCpu(Cpu& cpu, const PvRules& rules, const MachineModel& model,
-                uint64_t cr3) {
-  ControlRegisters registers =
-      KernelControlRegisters(rules.hardware, model.features);
-  registers.cr3 = cr3;
-  XMMU_CHECK(!cpu.mmu.Reset(registers).has_value());
-}
-
 }  // namespace
 
 absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
@@ -92,11 +83,15 @@ absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
   context.Finish();
   if (!status.ok()) return status;
   Cpu& cpu = *vcpu.cpu;
-  Domain& domain = *vcpu.domain;
+  ControlRegisters registers =
+      KernelControlRegisters(rules->hardware, host_.model().features);
+  registers.cr3 = vcpu.cr3;
+  vcpu.registers = registers;
   if (cpu.current == nullptr) cpu.current = &vcpu;
   if (cpu.current != &vcpu) return status;
+  Domain& domain = *vcpu.domain;
   domain.set_dirty_cpus(domain.dirty_cpus() | MaskOf(cpu.id));
-  PrepareCpu(cpu, *rules, host_.model(), vcpu.cr3);
+  XMMU_CHECK(!cpu.mmu.Reset(registers).has_value());
   return status;
 }
 

@@ -67,7 +67,7 @@ XenErrno PvContext::OneOp(const MmuextOp& op, DomainId owner) {
   if (op.command == MmuextCommand::kNewUserBaseptr) {
     return NewUserBasePointer(op.mfn);
   }
-  return FlushOp(op, owner);
+  return FlushOp(op);
 }
 
 XenErrno PvContext::PinOp(const MmuextOp& op, DomainId owner, int level) {
@@ -113,7 +113,7 @@ XenErrno PvContext::PageOp(const MmuextOp& op, DomainId owner) {
   return error;
 }
 
-XenErrno PvContext::FlushOp(const MmuextOp& op, DomainId /*owner*/) {
+XenErrno PvContext::FlushOp(const MmuextOp& op) {
   const CpuMask multi = domain_.CpusOf(op.vcpus) & domain_.dirty_cpus();
   switch (op.command) {
     case MmuextCommand::kTlbFlushLocal:

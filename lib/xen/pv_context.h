@@ -196,7 +196,7 @@ class PvContext {
   void OweUpperUpdateFlush();
   // mmuext.cc
   XenErrno OneOp(const MmuextOp& op, DomainId owner);
-  XenErrno FlushOp(const MmuextOp& op, DomainId owner);
+  XenErrno FlushOp(const MmuextOp& op);
   XenErrno PageOp(const MmuextOp& op, DomainId owner);
   XenErrno PinOp(const MmuextOp& op, DomainId owner, int level);
   void FlushPage(CpuMask cpus, VirtAddr va);

@@ -250,6 +250,22 @@ TEST(TwoDomainsTest, APageThatIsSharedCopyOnWriteIsMappedReadOnlyOnly) {
   EXPECT_EQ(page.ref_count, 1u);
 }
 
+TEST(TwoDomainsTest, GuestsOfDifferentModesTakeTurnsOnOneCpu) {
+  PvGuest guest({.mode = PagingMode::kPae});
+  Domain* const other = guest.host.CreateDomain({.memory_frames = 16}).value();
+  ASSERT_EQ(guest.mm.StartVcpu(other->vcpu(0), other->p2m().MfnOf(Pfn(0)),
+                               kInvalidMfn),
+            absl::OkStatus());
+  const ControlRegisters before = guest.cpu().mmu.registers();
+  EXPECT_EQ(guest.cpu().current, &guest.vcpu());
+  guest.host.SwitchVcpu(guest.cpu(), other->vcpu(0));
+  EXPECT_EQ(guest.cpu().mmu.registers().cr3, other->vcpu(0).cr3);
+  EXPECT_EQ(other->dirty_cpus(), 1u);
+  EXPECT_EQ(guest.domain->dirty_cpus(), 0u);
+  guest.host.SwitchVcpu(guest.cpu(), guest.vcpu());
+  EXPECT_EQ(guest.cpu().mmu.registers(), before);
+}
+
 // --- The audit itself.
 
 TEST(AuditTest, FindsEachKindOfDifference) {

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
+#include "xmmu/machine/control_registers.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/page_info.h"
@@ -36,6 +37,9 @@ struct VcpuContext {
 
   // What MOV CR3 was last executed with (Xen: arch.cr3).
   uint64_t cr3 = 0;
+  // The control registers to run it with, while it does not; CR3 is above. None
+  // if they are what its CPU has anyhow.
+  std::optional<ControlRegisters> registers;
 
   // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
   // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.

@@ -40,7 +40,7 @@ struct HostOptions {
 
 // One physical CPU.
 struct Cpu {
-  Cpu(uint32_t id, const MachineModel& model, PhysMemory& memory,
+  Cpu(uint32_t number, const MachineModel& model, PhysMemory& memory,
       MemoryTiming timing, CacheArray* l3);
 
   uint32_t id;
@@ -115,9 +115,9 @@ class Host {
   std::optional<PageFault> LoadCr3(Cpu& cpu, uint64_t value);
 
   // Puts `next` on `cpu` in place of the vCPU that runs there, loading its CR3
-  // if it is another one; all registers, uncharged, if its paging mode is
-  // another one (assumed: Xen runs guests of one mode). Maintains the dirty
-  // CPUs of both domains. For several vCPUs on one CPU.
+  // if it is another one, as LoadCr3() does; if other control registers differ,
+  // all are put in place, uncharged (assumed: Xen runs guests of one mode).
+  // Maintains the dirty CPUs of both domains. For several vCPUs on one CPU.
   void SwitchVcpu(Cpu& cpu, VcpuContext& next);
 
   // The current value of the TLB clock (Xen: tlbflush_clock).

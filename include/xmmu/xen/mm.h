@@ -78,6 +78,7 @@ class Mm {
 
   // Switches between the guest's kernel and user mode: 64-bit guests have a
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.
+  // Without a user base pointer a 64-bit guest stays in kernel mode.
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
 
   // XENMEM_decrease_reservation: gives `frames` back, in order, until one is
