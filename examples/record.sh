@@ -103,11 +103,6 @@ chmod 755 "$work/launcher"
   --trace-syscalls=yes --trace-children=yes -- "$@"
 status=$?
 
-running() {
-  local exe
-  exe=$(readlink "/proc/$1/exe" 2>/dev/null) && [[ $exe == "$tool" ]]
-}
-
 shopt -s nullglob
 pids() {
   local log
@@ -117,15 +112,27 @@ pids() {
   done | sort -nu
 }
 
-# Processes can outlive the command.
+# A process of the recording runs Valgrind or, within an exec, the script.
+running() {
+  local exe
+  exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return
+  [[ $exe == "$tool" ]] ||
+    tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -Fxq "$work/launcher"
+}
+
+# Processes can outlive the command, and start others meanwhile.
 told=
-for pid in $(pids); do
-  while running "$pid"; do
-    [[ -n $told ]] ||
-      echo "record: waiting for process $pid, which the command left running" >&2
-    told=yes
-    sleep 0.2
+while
+  left=()
+  for pid in $(pids); do
+    running "$pid" && left+=("$pid")
   done
+  ((${#left[@]} > 0))
+do
+  [[ -n $told ]] ||
+    echo "record: waiting for what the command left running: ${left[*]}" >&2
+  told=yes
+  sleep 0.2
 done
 
 # A killed process leaves a log without an end, and so does one whose exec

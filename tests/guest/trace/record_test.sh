@@ -41,11 +41,11 @@ expect "a pipeline" "fork 2 exec 2 wait 2 exit 3" "$(kinds pipe)"
 expect "leftovers" 0 "$(find . -name '.record*' | wc -l)"
 
 # Killed without a chance to end its log; an exec that fails; a child that is
-# left behind.
-"$record" -o odd -- sh -c '(sleep 1 &) ; (exec /no/such) 2>/dev/null
+# left behind and execs when the command is over.
+"$record" -o odd -- sh -c '(sh -c "sleep 0.5; exec true" &) ; (exec /no/such) 2>/dev/null
   sh -c "kill -9 \$\$"; true' >out 2>err
 expect "odd ends, status" 0 $?
-expect "odd ends" "fork 4 exec 2 wait 3 exit 5" "$(kinds odd)"
+expect "odd ends" "fork 5 exec 4 wait 4 exit 6" "$(kinds odd)"
 
 # A second recording takes the place of the first.
 "$record" -o pipe true >out 2>err

@@ -59,6 +59,13 @@ TEST_F(RelocationTest, TheTableFillsUpToTheLastSegment) {
   EXPECT_EQ(PlaceSegments(20), 11);
 }
 
+TEST_F(RelocationTest, SegmentsThatLieApartDoNotJoinAgain) {
+  EXPECT_EQ(PlaceSegments(20), 11);
+  EXPECT_EQ(PlaceSegments(21), 10);
+  EXPECT_EQ(PlaceSegments(22), 9);
+  EXPECT_EQ(PlaceSegments(21, 2), -1);
+}
+
 TEST_F(RelocationTest, AMappingAsLargeAsTheLimitFitsAndOneLargerDoesNot) {
   EXPECT_EQ(PlaceSegments(100, 13), -1);
   EXPECT_EQ(PlaceSegments(100, 12), 0);
