@@ -46,6 +46,7 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   absl::StatusOr<Task*> task = AddTask(id, 0);
   if (!task.ok()) return task.status();
   Vcpu& vcpu = VcpuOf(**task);
+  vcpu.Resume();
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
   if (!mm.ok()) return mm.status();
   (*task)->mm = *std::move(mm);
@@ -103,6 +104,7 @@ absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
 
 absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
   VcpuState& state = vcpus_[id];
+  core_.vcpus[id]->Resume();
   if (state.current == nullptr) SwitchTo(*state.queue.front());
   Task& task = *state.current;
   // On several vCPUs the turn ends where another one falls behind.
@@ -151,6 +153,7 @@ absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
         absl::StrCat("task ", id, " waits for a child"));
   }
   VcpuState& state = vcpus_[task.vcpu];
+  VcpuOf(task).Resume();
   if (state.current != &task) {
     if (state.current != nullptr) {
       state.current->slice_left = 0;

@@ -24,12 +24,14 @@ class Native final : public Policy {
     ControlRegisters registers =
         KernelControlRegisters(vcpu.domain->mode(), host_.model().features);
     registers.cr3 = AddressOf(table).value();
+    vcpu.guest_table = table;
+    vcpu.cr3 = registers.cr3;
+    vcpu.registers = registers;
+    // Another vCPU has the CPU: this one starts with Host::SwitchVcpu.
+    if (vcpu.cpu->current != &vcpu) return absl::OkStatus();
     if (vcpu.cpu->mmu.Reset(registers).has_value()) {
       return absl::InvalidArgumentError("boot tables: #GP on MOV to CR3");
     }
-    vcpu.guest_table = table;
-    vcpu.cr3 = registers.cr3;
-    vcpu.cpu->current = &vcpu;
     return absl::OkStatus();
   }
 

@@ -233,6 +233,8 @@ void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
     Stamp(cpu);
   } else if (!same_domain || now.cr3 != next.cr3) {
     XMMU_CHECK(!LoadCr3(cpu, next.cr3).has_value());
+    // Global entries of one domain are not another's.
+    if (!same_domain) FlushHere(cpu, TlbFlush::All());
   }
   if (last != nullptr && !same_domain) {
     last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));

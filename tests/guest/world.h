@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
+#include "guest/virtual_tlb.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/layout.h"
@@ -39,6 +40,7 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
   std::vector<Setting> settings;
   for (PagingMode mode : kAllPagingModes) {
     settings.push_back({.mode = mode, .vcpus = vcpus});
+    settings.push_back({.policy = "virtual-tlb", .mode = mode, .vcpus = vcpus});
     if (mode == PagingMode::k5Level) continue;
     for (PinWhen pin : AllPinWhen()) {
       for (GuestOps ops : AllGuestOps()) {
@@ -56,7 +58,9 @@ class World {
   explicit World(const Setting& setting, uint64_t memory_mib = 32)
       : setting_(setting),
         host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
-    policy_ = FindPolicy(setting.policy)->make(host_);
+    const PolicyEntry* const entry = FindPolicy(setting.policy);
+    policy_ = entry != nullptr ? entry->make(host_)
+                               : std::make_unique<VirtualTlb>(host_);
     const absl::StatusOr<GuestAbi> abi = policy_->Abi(setting.mode);
     EXPECT_TRUE(abi.ok()) << abi.status();
     auto domain = host_.CreateDomain({.mode = setting.mode,

@@ -30,6 +30,13 @@ class Vcpu {
   Domain& domain() { return *context_.domain; }
   Cycles now() const { return context_.cpu->clock.now(); }
 
+  // Takes the CPU from whichever vCPU of whichever domain runs there (Xen:
+  // context_switch). Charges the CR3 load; nothing if it runs already.
+  void Resume() {
+    Cpu& cpu = *context_.cpu;
+    if (cpu.current != &context_) host_.SwitchVcpu(cpu, context_);
+  }
+
   // The guest program accesses `va` in user mode; the access lies in one page.
   // A store folds `value` into the frame's content token; a load returns the
   // token in `*token`. Answers the fault that the guest kernel's handler now
