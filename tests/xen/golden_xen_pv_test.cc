@@ -275,7 +275,8 @@ class Replay {
   // The recording guest's kernel runs on through slot 3 of its new root.
   void TouchKernel() {
     if (!world_.pae()) return;
-    const MachineAddr slot3 = AddressOf(world_.vcpu().guest_table) + 3 * 8;
+    const MachineAddr slot3 =
+        AddressOf(world_.vcpu().guest_table) + uint64_t{24};
     PhysMemory& memory = world_.host().memory();
     memory.Write64(slot3, memory.Read64(slot3) | pte::kAccessed);
   }

@@ -59,7 +59,7 @@ TEST(PteEmulatorTest, AStoreIsValidatedPerformedAndCounted) {
   const Pte value(e.guest.Frame(21), kRw);
   CycleClock& clock = e.guest.clock();
   const uint64_t locked = clock.tally(CostEvent::kLockedOp);
-  EXPECT_TRUE(e.Store(1, 8 * 5, value, 8));
+  EXPECT_TRUE(e.Store(1, 40, value, 8));
   EXPECT_EQ(e.guest.Get(e.guest.Frame(11), 5), value.With(pte::kGlobal));
   EXPECT_EQ(e.guest.Page(21).type_count, 1u);
   EXPECT_EQ(e.guest.cpu().counters[Counter::kPtwrEmulations], 1u);

@@ -51,7 +51,7 @@ class PvGuest {
     Audit();
   }
 
-  VcpuContext& vcpu(uint32_t i = 0) { return domain->vcpu(i); }
+  VcpuContext& vcpu(uint32_t i = 0) const { return domain->vcpu(i); }
   Cpu& cpu(uint32_t i = 0) { return host.cpu(i); }
   CycleClock& clock(uint32_t i = 0) { return host.cpu(i).clock; }
   Mfn Frame(uint64_t pfn) const { return domain->p2m().MfnOf(Pfn(pfn)); }
@@ -119,7 +119,9 @@ class PvGuest {
     }
   }
 
-  void Audit() { ASSERT_EQ(AuditDomain(host, *domain), absl::OkStatus()); }
+  void Audit() const {
+    ASSERT_EQ(AuditDomain(host, *domain), absl::OkStatus());
+  }
 
   Host host;
   Mm mm;
