@@ -79,7 +79,8 @@ World::World(const Json& header)
   XMMU_CHECK(mm_->Execute(*vcpu_, MmuextCall{.ops = pin}).status.ok());
   if (pae()) {
     // What copies of K show in its first slot of Xen's.
-    host_->memory().Write64(AddressOf(frames_.at("K")) + uint64_t{428 * 8},
+    const auto first = static_cast<uint64_t>(XenSlotsOf(mode_).first);
+    host_->memory().Write64(AddressOf(frames_.at("K")) + first * 8,
                             Pte(frames_.at("M"), 0x81).raw());
   }
   SetInitialStates(header["init"]);
