@@ -106,6 +106,10 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
   const std::optional<MachineAddr> addr = ResolveKernel(access, operand);
   if (!addr.has_value()) return;  // emulated
   Cpu& cpu = *context_.cpu;
+  const bool locked =
+      operand.kind != OperandKind::kLoad && operand.kind != OperandKind::kStore;
+  cpu.clock.Charge(locked ? CostEvent::kGuestLockedOp
+                          : CostEvent::kGuestAccess);
   if (cpu.data_through_caches) cpu.TouchData(*addr);
   operand.Perform(host_.memory(), *addr);
 }

@@ -135,7 +135,11 @@ enum class Component : uint8_t {
   X(kGuestSwitchPath, kGuestKernel, "guest_switch_path",                       \
     "guest scheduler, one process switch")                                     \
   X(kGuestPteWork, kGuestKernel, "guest_pte_work",                             \
-    "guest kernel's loop over one page-table entry")
+    "guest kernel's loop over one page-table entry")                           \
+  X(kGuestAccess, kGuestKernel, "guest_access",                                \
+    "guest kernel's load or store of a page-table entry, L1 hit")              \
+  X(kGuestLockedOp, kGuestKernel, "guest_locked_op",                           \
+    "guest kernel's locked instruction on a page-table entry")
 
 enum class CostEvent : uint8_t {
 #define XMMU_ENUM(id, component, name, help) id,

@@ -6,8 +6,9 @@
 // the guest goes through it; it holds the one loop that executes an access
 // again after the hypervisor has removed the cause of a fault.
 //
-// Charges: what the MMU and the policy charge, and kAccess for each access of
-// the guest program. Single-threaded.
+// Charges: what the MMU and the policy charge; kAccess for each access of the
+// guest program, kGuestAccess or kGuestLockedOp for each of the kernel's.
+// Single-threaded.
 
 #include <cstdint>
 #include <optional>

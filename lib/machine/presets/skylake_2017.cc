@@ -122,6 +122,10 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kGuestPteWork,
      {8, 4, 20, Mark::kEstimated,
       "assumed: loop overhead of an entry besides its loads and stores"}},
+    {CostEvent::kGuestAccess,
+     {4, 4, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+    {CostEvent::kGuestLockedOp,
+     {18, 18, 23, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
 MachineModel Make() {

@@ -127,6 +127,10 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kGuestPteWork,
      {15, 8, 30, Mark::kEstimated,
       "assumed: loop overhead of an entry besides its loads and stores"}},
+    {CostEvent::kGuestAccess,
+     {2, 2, 18, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+    {CostEvent::kGuestLockedOp,
+     {124, 100, 150, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
 MachineModel Make() {
