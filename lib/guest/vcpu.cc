@@ -51,7 +51,7 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
     if (again.ok()) return {again.addr(), {}};
     fault = again.fault();
   }
-  XMMU_CHECK(!"the policy retries an access for ever");
+  XMMU_CHECK(false && "the policy retries an access for ever");
   return {};
 }
 
