@@ -80,10 +80,17 @@ TranslateResult Mmu::ServeFromTlb(const TlbSlot& slot, const Access& access) {
 
 TranslateResult Mmu::WalkFor(const Access& access) {
   const uint16_t pcid = context_.pcid;
-  WalkStart start = context_.StartAtRoot();
+  // Member by member: a whole WalkStart would be copied with wider loads than
+  // it was stored with, which stalls the host.
+  WalkStart start;
   if (const PagingStructureEntry* hit = psc_.Lookup(access.va, pcid)) {
     counters_.Add(Counter::kPscHits);
-    start = {hit->level - 1, hit->table, hit->rights};
+    start.level = hit->level - 1;
+    start.table = hit->table;
+    start.rights = hit->rights;
+  } else {
+    start.level = LevelCount(context_.mode);
+    start.table = context_.root;
   }
   WalkResult walk;
   walker_.Walk(context_, access, start, walk);

@@ -42,20 +42,17 @@ class PageWalker::ModeWalk {
            const Access& access, WalkResult& result)
       : walker_(walker), context_(context), access_(access), result_(result) {}
 
-  void Run(const WalkStart& start) {
-    Trace trace;
-    trace.granted = uint64_t{start.rights} << 1;
-    trace.denied = uint64_t{start.rights} << 61;
-    trace.next = result_.entries.entries_.data();
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Run(const WalkStart& start) {
     const VirtAddr va = access_.va;
     if constexpr (kMode == PagingMode::kPae) {
-      if (start.level < 3) return Enter<2>(start.level, start.table, va, trace);
+      if (start.level < 3) return Enter<2>(start);
+      const Trace trace = Begin(start);
       const auto index = static_cast<size_t>(IndexOf(kMode, 3, va));
       const Pte pdpte(context_.pdpte[index]);
       if (!pdpte.present()) return Fail(trace, 0);
       Descend<2>(AddressOf(pdpte.frame()), va, trace);
     } else {
-      Enter<LevelCount(kMode)>(start.level, start.table, va, trace);
+      Enter<LevelCount(kMode)>(start);
     }
   }
 
@@ -78,21 +75,24 @@ class PageWalker::ModeWalk {
   // What an entry turns out to be.
   enum class Finding : uint8_t { kTable, kLeaf, kNotPresent, kReserved };
 
+  Trace Begin(const WalkStart& start) {
+    return {uint64_t{start.rights} << 1, uint64_t{start.rights} << 61,
+            result_.entries.entries_.data()};
+  }
+
   // Goes to the level that the walk starts from: kLevel or one below.
   template <int kLevel>
-  ABSL_ATTRIBUTE_ALWAYS_INLINE void Enter(int level, MachineAddr table,
-                                          VirtAddr va, Trace trace) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Enter(const WalkStart& start) {
     if constexpr (kLevel > 1) {
-      if (ABSL_PREDICT_FALSE(level < kLevel)) {
-        return EnterBelow<kLevel - 1>(level, table, va, trace);
+      if (ABSL_PREDICT_FALSE(start.level < kLevel)) {
+        return EnterBelow<kLevel - 1>(start);
       }
     }
-    Descend<kLevel>(table, va, trace);
+    Descend<kLevel>(start.table, access_.va, Begin(start));
   }
   template <int kLevel>
-  ABSL_ATTRIBUTE_NOINLINE void EnterBelow(int level, MachineAddr table,
-                                          VirtAddr va, const Trace& trace) {
-    Enter<kLevel>(level, table, va, trace);
+  ABSL_ATTRIBUTE_NOINLINE void EnterBelow(const WalkStart& start) {
+    Enter<kLevel>(start);
   }
 
   // Reads the entry of kLevel in `table` and goes on from there. The common
@@ -144,7 +144,7 @@ class PageWalker::ModeWalk {
 
   // Ends the walk at an entry that is not a table.
   template <int kLevel>
-  ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, const Trace& trace) {
+  ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, Trace trace) {
     if (finding == Finding::kLeaf) return FinishAtLeaf<kLevel>(trace);
     Fail(trace,
          finding == Finding::kReserved ? pf::kProtection | pf::kReserved : 0);
@@ -215,7 +215,7 @@ class PageWalker::ModeWalk {
     return MachineAddr(base);
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void Fail(const Trace& trace, uint32_t why) {
+  ABSL_ATTRIBUTE_NOINLINE void Fail(Trace trace, uint32_t why) {
     ChargeWalk(trace);
     result_.error_code = why | context_.rules.ErrorBitsOf(access_);
   }

@@ -1,7 +1,10 @@
 #include "xmmu/mmu/tlb.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 
+#include "absl/base/optimization.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -9,11 +12,27 @@ namespace {
 
 constexpr int kShift1G = 30;
 
+constexpr uint64_t kOnes = 0x0101010101010101;
+// A set of so few ways is two lines of the host's cache: looked through as is.
+constexpr size_t kFewWays = 4;
+
+constexpr size_t kBytesAtOnce = sizeof(uint64_t);
+// The way that a bit of a word of bytes stands for counts from the low end.
+static_assert(std::endian::native == std::endian::little);
+
+// The top bit of each byte of `bytes` that equals `byte`; above the lowest such
+// byte, bytes that differ in their last bit may be marked too.
+uint64_t MarkEqualBytes(const uint8_t* bytes, uint8_t byte) {
+  uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  const uint64_t differ = word ^ (byte * kOnes);
+  return (differ - kOnes) & ~differ & (kOnes << 7);
+}
+
 }  // namespace
 
 void TlbSlot::Assign(const TlbEntry& entry) {
-  const uint64_t offset_mask = entry.page_bytes() - 1;
-  mask = ~offset_mask | (entry.global ? 0 : kPageOffsetMask);
+  mask = MaskOf(entry);
   tag = Key(entry.va(), entry.pcid) & mask;
   delta = entry.base.value() - entry.va().value();
   pcid = entry.pcid;
@@ -34,36 +53,39 @@ TlbEntry TlbSlot::ToEntry() const {
 }
 
 Tlb::Tlb(const TlbGeometry& geometry) : unified_l2_(geometry.unified_l2) {
-  levels_[0] = MakeLevel(geometry.instruction_l1);
-  levels_[1] = MakeLevel(geometry.data_l1);
-  if (!unified_l2_) levels_[2] = MakeLevel(geometry.instruction_l2);
-  levels_[3] = MakeLevel(geometry.data_l2);
+  MakeLevel(geometry.instruction_l1, levels_[0]);
+  MakeLevel(geometry.data_l1, levels_[1]);
+  if (!unified_l2_) MakeLevel(geometry.instruction_l2, levels_[2]);
+  MakeLevel(geometry.data_l2, levels_[3]);
   XMMU_CHECK(slots_.size() <= size_t{1} << 16);  // hints are 16 bits
+  last_use_.resize(slots_.size());
+  bytes_.resize(slots_.size() + kBytesAtOnce);  // read beyond the last set
 }
 
-Tlb::Level Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry) {
-  Level level;
+void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
+                    Level& level) {
   for (const TlbArrayGeometry& array : geometry) {
     if (array.entries == 0) continue;
     Home home;
     home.first = static_cast<uint32_t>(slots_.size());
     home.ways = array.ways == 0 ? array.entries : array.ways;
     XMMU_CHECK(array.entries % home.ways == 0);
+    XMMU_CHECK(home.ways <= 1u << kWayBits);
     home.sets = array.entries / home.ways;
     home.power_of_two = std::has_single_bit(home.sets);
+    home.byte_shift = static_cast<uint8_t>(std::bit_width(home.sets - 1));
+    home.words = (array.entries + 63u) / 64;
     slots_.resize(slots_.size() + array.entries);
     for (size_t size = 0; size < kSizeClasses; ++size) {
       const bool holds = (array.page_sizes >> size & 1) != 0;
-      if (holds && level[size].sets == 0) level[size] = home;
+      if (!holds || level.homes[size].sets != 0) continue;
+      level.homes[size] = home;
+      for (uint32_t& bits : level.homes[size].bits) {
+        bits = static_cast<uint32_t>(held_.size());
+        held_.resize(held_.size() + home.words);
+      }
     }
   }
-  return level;
-}
-
-Tlb::Level& Tlb::L1(TlbSide side) { return levels_[static_cast<size_t>(side)]; }
-
-Tlb::Level& Tlb::L2(TlbSide side) {
-  return levels_[unified_l2_ ? 3 : 2 + static_cast<size_t>(side)];
 }
 
 size_t Tlb::SizeClass(int page_shift) {
@@ -71,31 +93,55 @@ size_t Tlb::SizeClass(int page_shift) {
   return page_shift == kShift1G ? 2 : 1;
 }
 
-TlbSlot* Tlb::SetOf(const Home& home, size_t size_class, VirtAddr va) {
-  const uint64_t vpn = va.value() >> shifts_[size_class];
+size_t Tlb::SetOf(const Home& home, uint64_t vpn) {
   // A division is slow on the host, and nearly all TLBs have 2^n sets.
   const uint64_t set =
       home.power_of_two ? vpn & (home.sets - 1) : vpn % home.sets;
-  return &slots_[home.first + set * home.ways];
+  return home.first + set * home.ways;
 }
 
-TlbSlot* Tlb::FindInLevel(Level& level, VirtAddr va, uint16_t pcid) {
-  const uint64_t key = TlbSlot::Key(va, pcid);
-  const TlbSlot* searched = nullptr;
-  for (size_t size = 0; size < kSizeClasses; ++size) {
-    const Home& home = level[size];
-    if (home.live == 0) continue;
-    TlbSlot* const set = SetOf(home, size, va);
-    if (set == searched) continue;  // two sizes in one set
-    searched = set;
-    for (TlbSlot* slot = set; slot != set + home.ways; ++slot) {
-      if (slot->Matches(key)) {
-        Touch(*slot);
-        return slot;
-      }
+template <typename Visit>
+void Tlb::VisitMatches(const Home& home, uint64_t vpn, uint64_t key,
+                       Visit visit) {
+  const size_t set = SetOf(home, vpn);
+  if (home.ways <= kFewWays) {
+    for (size_t way = 0; way < home.ways; ++way) {
+      TlbSlot& slot = slots_[set + way];
+      if (slot.Matches(key) && visit(slot)) return;
+    }
+    return;
+  }
+  const uint8_t byte = ByteOf(home, vpn);
+  for (size_t way = 0; way < home.ways; way += kBytesAtOnce) {
+    uint64_t marks = MarkEqualBytes(&bytes_[set + way], byte);
+    for (; marks != 0; marks &= marks - 1) {
+      const size_t at = way + static_cast<size_t>(std::countr_zero(marks)) / 8;
+      if (at >= home.ways) return;
+      TlbSlot& slot = slots_[set + at];
+      if (slot.Matches(key) && visit(slot)) return;
     }
   }
-  return nullptr;
+}
+
+inline TlbSlot* Tlb::FindInLevel(Level& level, VirtAddr va, uint16_t pcid) {
+  const uint64_t key = TlbSlot::Key(va, pcid);
+  TlbSlot* found = nullptr;
+  size_t found_set = 0;
+  for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
+    const auto size = static_cast<size_t>(std::countr_zero(sizes));
+    const Home& home = level.homes[size];
+    const uint64_t vpn = va.value() >> shifts_[size];
+    // Smaller pages go first, but two sizes in one set in the set's order.
+    const size_t set = SetOf(home, vpn);
+    if (found != nullptr && set != found_set) continue;
+    VisitMatches(home, vpn, key, [&](TlbSlot& slot) {
+      if (found == nullptr || &slot < found) found = &slot;
+      return true;
+    });
+    found_set = set;
+  }
+  if (found != nullptr) Touch(*found);
+  return found;
 }
 
 TlbSlot* Tlb::FindL1(TlbSide side, VirtAddr va, uint16_t pcid) {
@@ -110,98 +156,154 @@ TlbSlot* Tlb::FindL2(TlbSide side, VirtAddr va, uint16_t pcid) {
 
 void Tlb::SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot) {
   hints_[static_cast<size_t>(side)][HintIndex(va)] =
-      static_cast<uint16_t>(&slot - slots_.data());
+      static_cast<uint16_t>(IndexOf(slot));
 }
 
-TlbSlot* Tlb::TakeSlot(Level& level, int page_shift, VirtAddr va) {
-  const size_t size = SizeClass(page_shift);
-  Home& home = level[size];
-  if (home.sets == 0) return nullptr;
-  TlbSlot* const set = SetOf(home, size, va);
-  TlbSlot* victim = set;
-  uint64_t oldest = set->last_use;
-  // A free slot was never used, so it is the least recently used.
-  for (TlbSlot* slot = set + 1; slot != set + home.ways; ++slot) {
-    if (slot->last_use < oldest) {
-      victim = slot;
-      oldest = slot->last_use;
+// The first free way, or the least recently used: a free one was never used.
+// With the way in the low bits of a stamp the smallest value names the way, and
+// four searches at once do not wait for one another.
+size_t Tlb::OldestOf(size_t set, uint32_t ways) const {
+  if (ways == 1) return set;
+  const uint64_t* const stamps = &last_use_[set];
+  const auto stamp = [&](uint32_t way) {
+    return stamps[way] << kWayBits | way;
+  };
+  std::array<uint64_t, 4> oldest;
+  oldest.fill(~uint64_t{0});
+  uint32_t way = 0;
+  for (; way + 4 <= ways; way += 4) {
+    for (uint32_t i = 0; i < 4; ++i) {
+      oldest[i] = std::min(oldest[i], stamp(way + i));
     }
   }
-  if (victim->valid()) --level[SizeClass(victim->page_shift)].live;
-  ++home.live;
-  Touch(*victim);
-  return victim;
+  for (; way < ways; ++way) oldest[0] = std::min(oldest[0], stamp(way));
+  const uint64_t first =
+      std::min(std::min(oldest[0], oldest[1]), std::min(oldest[2], oldest[3]));
+  return set + (first & ((1u << kWayBits) - 1));
+}
+
+void Tlb::Book(Level& level, size_t slot, size_t size_class, bool global) {
+  Home& home = level.homes[size_class];
+  const size_t bit = slot - home.first;
+  held_[home.bits[global] + bit / 64] |= uint64_t{1} << bit % 64;
+  ++home.live[global];
+  level.held_sizes |= 1u << size_class;
+}
+
+void Tlb::Unbook(Level& level, size_t slot) {
+  const bool global = slots_[slot].global();
+  const size_t size_class = SizeClass(slots_[slot].page_shift);
+  Home& home = level.homes[size_class];
+  const size_t bit = slot - home.first;
+  held_[home.bits[global] + bit / 64] &= ~(uint64_t{1} << bit % 64);
+  --home.live[global];
+  if (home.live[0] + home.live[1] == 0) level.held_sizes &= ~(1u << size_class);
+}
+
+inline TlbSlot* Tlb::TakeSlot(Level& level, int page_shift, VirtAddr va,
+                              uint64_t mask) {
+  const size_t size_class = SizeClass(page_shift);
+  const Home& home = level.homes[size_class];
+  if (home.sets == 0) return nullptr;
+  const uint64_t vpn = va.value() >> page_shift;
+  const size_t index = OldestOf(SetOf(home, vpn), home.ways);
+  TlbSlot& slot = slots_[index];
+  // The mask tells size and globality: an entry of the same kind needs no
+  // booking.
+  if (ABSL_PREDICT_FALSE(slot.mask != mask)) {
+    if (slot.valid()) Unbook(level, index);
+    Book(level, index, size_class, (mask & 1) == 0);
+  }
+  bytes_[index] = ByteOf(home, vpn);
+  last_use_[index] = ++use_;
+  return &slot;
 }
 
 void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
-  TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va);
+  TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va, entry.mask);
   if (slot == nullptr) return;
   *slot = entry;
-  Touch(*slot);
   SetHint(side, va, *slot);
 }
 
 void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
-  if (TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va)) {
+  const uint64_t mask = TlbSlot::MaskOf(entry);
+  if (TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va, mask)) {
     slot->Assign(entry);
     SetHint(side, va, *slot);
   }
-  if (TlbSlot* const slot = TakeSlot(L2(side), entry.page_shift, va)) {
+  if (TlbSlot* const slot = TakeSlot(L2(side), entry.page_shift, va, mask)) {
     slot->Assign(entry);
   }
+}
+
+void Tlb::Drop(Level& level, TlbSlot& slot) {
+  const size_t index = IndexOf(slot);
+  Unbook(level, index);
+  slot.Clear();
+  last_use_[index] = 0;
 }
 
 void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
   const uint64_t key = TlbSlot::Key(va, pcid);
   for (Level& level : levels_) {
-    for (size_t size = 0; size < kSizeClasses; ++size) {
-      Home& home = level[size];
-      if (home.live == 0) continue;
-      TlbSlot* const set = SetOf(home, size, va);
-      for (TlbSlot* slot = set; slot != set + home.ways; ++slot) {
-        const bool drop = slot->Matches(key) &&
-                          SizeClass(slot->page_shift) == size &&
-                          (globals || !slot->global());
-        if (!drop) continue;
-        *slot = TlbSlot();
-        --home.live;
-      }
+    for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
+      const auto size = static_cast<size_t>(std::countr_zero(sizes));
+      VisitMatches(level.homes[size], va.value() >> shifts_[size], key,
+                   [&](TlbSlot& slot) {
+                     if (globals || !slot.global()) Drop(level, slot);
+                     return false;
+                   });
     }
   }
 }
 
 template <typename Predicate>
-void Tlb::DropIf(Predicate predicate) {
+void Tlb::DropIf(bool global, Predicate predicate) {
   for (Level& level : levels_) {
-    for (size_t size = 0; size < kSizeClasses; ++size) {
-      Home& home = level[size];
-      if (home.live == 0) continue;
-      TlbSlot* const first = &slots_[home.first];
-      const size_t entries = size_t{home.sets} * home.ways;
-      for (TlbSlot* slot = first; slot != first + entries; ++slot) {
-        const bool drop = slot->valid() &&
-                          SizeClass(slot->page_shift) == size &&
-                          predicate(*slot);
-        if (!drop) continue;
-        *slot = TlbSlot();
-        --home.live;
+    for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
+      const auto size = static_cast<size_t>(std::countr_zero(sizes));
+      Home& home = level.homes[size];
+      if (home.live[global] == 0) continue;
+      for (uint32_t word = 0; word < home.words; ++word) {
+        DropInWord(home, global, word, predicate);
       }
+      if (home.live[0] + home.live[1] == 0) level.held_sizes &= ~(1u << size);
     }
   }
 }
 
+template <typename Predicate>
+void Tlb::DropInWord(Home& home, bool global, uint32_t word,
+                     Predicate predicate) {
+  uint64_t& held = held_[home.bits[global] + word];
+  uint64_t kept = held;
+  for (uint64_t left = held; left != 0; left &= left - 1) {
+    const size_t bit = static_cast<size_t>(std::countr_zero(left));
+    const size_t index = home.first + word * 64 + bit;
+    TlbSlot& slot = slots_[index];
+    if (!predicate(slot)) continue;
+    slot.Clear();
+    last_use_[index] = 0;
+    kept &= ~(left & -left);
+    --home.live[global];
+  }
+  held = kept;
+}
+
 void Tlb::DropPcid(uint16_t pcid, bool globals) {
-  DropIf([=](const TlbSlot& slot) {
-    return slot.pcid == pcid && (globals || !slot.global());
-  });
+  const auto in_pcid = [=](const TlbSlot& slot) { return slot.pcid == pcid; };
+  DropIf(/*global=*/false, in_pcid);
+  if (globals) DropIf(/*global=*/true, in_pcid);
 }
 
 void Tlb::DropNonGlobal() {
-  DropIf([](const TlbSlot& slot) { return !slot.global(); });
+  DropIf(/*global=*/false, [](const TlbSlot&) { return true; });
 }
 
 void Tlb::DropAll() {
-  DropIf([](const TlbSlot&) { return true; });
+  DropNonGlobal();
+  DropIf(/*global=*/true, [](const TlbSlot&) { return true; });
 }
 
 void Tlb::SetLargeShift(int shift) {
@@ -220,7 +322,7 @@ std::vector<TlbEntry> Tlb::Entries() const {
 size_t Tlb::size() const {
   size_t held = 0;
   for (const Level& level : levels_) {
-    for (const Home& home : level) held += home.live;
+    for (const Home& home : level.homes) held += home.live[0] + home.live[1];
   }
   return held;
 }

@@ -14,6 +14,11 @@
 // slot that last served such a page. A wrong hint costs a search, never a wrong
 // answer, and does not show in what hits or what is evicted.
 //
+// A search of many ways without a hint compares one byte of each way's page
+// number, eight at a time, and looks at an entry only where that byte agrees. A
+// flush looks only at what is held: per array and page size there is a bitmap
+// of the entries held, apart for global ones, which most flushes spare.
+//
 // Charges nothing: the Mmu does. Single-threaded.
 
 #include <array>
@@ -59,13 +64,15 @@ struct TlbSlot {
   uint64_t tag = 1;
   uint64_t mask = 0;
   uint64_t delta = 0;  // machine address less linear address
-  uint64_t last_use = 0;
   uint16_t pcid = 0;
   uint8_t page_shift = 0;
   uint8_t rights = 0;
 
   static constexpr uint64_t Key(VirtAddr va, uint16_t pcid) {
     return (va.value() & ~kPageOffsetMask) | pcid;
+  }
+  static constexpr uint64_t MaskOf(const TlbEntry& entry) {
+    return ~(entry.page_bytes() - 1) | (entry.global ? 0 : kPageOffsetMask);
   }
   constexpr bool valid() const { return mask != 0; }
   constexpr bool global() const { return (mask & 1) == 0; }
@@ -74,12 +81,18 @@ struct TlbSlot {
     return MachineAddr(va.value() + delta);
   }
   void Assign(const TlbEntry& entry);
+  // Matches nothing again.
+  void Clear() {
+    tag = 1;
+    mask = 0;
+  }
   TlbEntry ToEntry() const;
 };
 
 class Tlb {
  public:
-  // REQUIRES: in each array `ways` is 0 or divides `entries`.
+  // REQUIRES: in each array `ways` is 0 or divides `entries`, and there are
+  // 4096 ways at most.
   explicit Tlb(const TlbGeometry& geometry);
 
   // The slot that last served a page with the low bits of `va` on this side's
@@ -88,7 +101,7 @@ class Tlb {
     return slots_[hints_[static_cast<size_t>(side)][HintIndex(va)]];
   }
   // Makes `slot` the most recently used.
-  void Touch(TlbSlot& slot) { slot.last_use = ++use_; }
+  void Touch(const TlbSlot& slot) { last_use_[IndexOf(slot)] = ++use_; }
 
   // The L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the most
   // recently used. Where software made two page sizes coexist, either may be
@@ -123,36 +136,77 @@ class Tlb {
  private:
   static constexpr size_t kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
   static constexpr size_t kHints = 1024;
+  // Low bits of a stamp that the search for the oldest way uses; what is left
+  // lasts for months.
+  static constexpr int kWayBits = 12;
 
-  // The array of a level that holds pages of one size; two sizes may share it.
+  // The array of a level that holds pages of one size, and which of its entries
+  // have that size; two sizes may share an array.
   struct Home {
     uint32_t first = 0;  // index of its first slot
     uint32_t sets = 0;   // 0: no array holds this size
     uint32_t ways = 0;
-    uint32_t live = 0;         // entries of this size held
     bool power_of_two = true;  // sets
+    uint8_t byte_shift = 0;    // page-number bits that choose the set
+    // Bitmaps in held_: `words` words for the entries that are not global from
+    // bits[0] on, as many for the global ones from bits[1] on.
+    uint32_t words = 0;
+    std::array<uint32_t, 2> bits{};
+    std::array<uint32_t, 2> live{};  // entries in each
   };
-  using Level = std::array<Home, kSizeClasses>;
+  struct Level {
+    std::array<Home, kSizeClasses> homes;
+    uint32_t held_sizes = 0;  // bit n: entries of size class n are held
+  };
 
   static size_t HintIndex(VirtAddr va) {
     const uint64_t vpn = va.value() >> kPageShift;
     return (vpn ^ (vpn >> 10)) % kHints;
   }
-  Level MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry);
-  Level& L1(TlbSide side);
-  Level& L2(TlbSide side);
-  TlbSlot* SetOf(const Home& home, size_t size_class, VirtAddr va);
-  TlbSlot* FindInLevel(Level& level, VirtAddr va, uint16_t pcid);
-  // The slot for a new entry for `va` in its set, marked used and emptied of
-  // its old entry; nullptr if the level does not hold the size.
-  TlbSlot* TakeSlot(Level& level, int page_shift, VirtAddr va);
-  void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
-  template <typename Predicate>
-  void DropIf(Predicate predicate);
   static size_t SizeClass(int page_shift);
+  size_t IndexOf(const TlbSlot& slot) const {
+    return static_cast<size_t>(&slot - slots_.data());
+  }
 
-  // slots_[0] stays invalid: where hints point at first.
+  void MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry, Level& level);
+  Level& L1(TlbSide side) { return levels_[static_cast<size_t>(side)]; }
+  Level& L2(TlbSide side) {
+    return levels_[unified_l2_ ? 3 : 2 + static_cast<size_t>(side)];
+  }
+  // Index of the first slot of the set for page number `vpn`.
+  static size_t SetOf(const Home& home, uint64_t vpn);
+  // The byte of a page number by which the ways of a set are told apart first.
+  static uint8_t ByteOf(const Home& home, uint64_t vpn) {
+    return static_cast<uint8_t>(vpn >> home.byte_shift);
+  }
+  // Calls `visit(slot)` for each slot of page number `vpn`'s set that matches
+  // `key`, in order, until it returns true. Another size's may be among them.
+  template <typename Visit>
+  void VisitMatches(const Home& home, uint64_t vpn, uint64_t key, Visit visit);
+  TlbSlot* FindInLevel(Level& level, VirtAddr va, uint16_t pcid);
+
+  // The slot to be filled for `va`, marked used and booked under the new mask;
+  // nullptr if the level does not hold the size.
+  TlbSlot* TakeSlot(Level& level, int page_shift, VirtAddr va, uint64_t mask);
+  size_t OldestOf(size_t set, uint32_t ways) const;
+  // Enters `slot` of a level into the bitmap for its mask, or takes it out.
+  void Book(Level& level, size_t slot, size_t size_class, bool global);
+  void Unbook(Level& level, size_t slot);
+  void Drop(Level& level, TlbSlot& slot);
+  // Drops the entries of all sizes, global ones or the others, for which
+  // `predicate(slot)` holds.
+  template <typename Predicate>
+  void DropIf(bool global, Predicate predicate);
+  template <typename Predicate>
+  void DropInWord(Home& home, bool global, uint32_t word, Predicate predicate);
+  void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
+
+  // slots_[0] stays invalid: where hints point at first. By the same index:
+  // when each slot was last used, 0 if it is free, and its ByteOf().
   std::vector<TlbSlot> slots_{1};
+  std::vector<uint64_t> last_use_{0};
+  std::vector<uint8_t> bytes_{0};
+  std::vector<uint64_t> held_;
   // L1 I, L1 D, L2 I, L2 D; with a unified L2 the L2 I arrays are empty.
   std::array<Level, 4> levels_;
   bool unified_l2_;
