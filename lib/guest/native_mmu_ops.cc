@@ -33,9 +33,13 @@ class NativeMmuOps final : public MmuOps {
                      int index, uint64_t value) override {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
     // The PDPTE registers are loaded by MOV to CR3 only (SDM Vol. 3A, "PDPTE
-    // Registers"); Linux reloads CR3 in pud_populate for that.
-    const bool pdpte = core_.mode() == PagingMode::kPae && level == 3;
-    if (pdpte && (mm.active & MaskOf(vcpu.id())) != 0) LoadRoot(vcpu, mm);
+    // Registers"); Linux reloads CR3 in pud_populate for that, wherever the
+    // tables are loaded (flush_tlb_mm).
+    if (core_.mode() != PagingMode::kPae || level != 3) return;
+    const CpuMask own = mm.active & MaskOf(vcpu.id());
+    const CpuMask others = mm.active & ~own;
+    if (own != 0) LoadRoot(vcpu, mm);
+    if (others != 0) vcpu.FlushTlb(others, TlbFlush::NonGlobal());
   }
   void TableAllocated(Vcpu&, AddressSpace&, const TablePage&) override {}
   void TableReleased(Vcpu&, AddressSpace&, const TablePage&) override {}

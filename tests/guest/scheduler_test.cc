@@ -58,5 +58,55 @@ TEST(SchedulerRunTest, TwoRunsOfAWorkloadCostTheSame) {
   EXPECT_EQ(cycles[0], cycles[1]);
 }
 
+// A vfork child on another vCPU changes the address space that its parent's
+// vCPU still has loaded.
+class VforkTest : public ::testing::TestWithParam<Setting> {
+ protected:
+  static constexpr VirtAddr kFar{0x80000000};  // a gigabyte of its own in PAE
+  static constexpr uint64_t kNear = 2;         // pages
+
+  VforkTest() : world_(GetParam()) {
+    EXPECT_TRUE(world_.kernel().CreateProcess(1).ok());
+    world_.Do(1, MapOp(kNear));
+    world_.Do(1, StoreOp(0));
+  }
+  void MapFar(TaskId task) {
+    world_.Do(task, MapOp(1, Backing::kAnonymous, kMapRead | kMapWrite, kFar));
+  }
+  void StoreFar(TaskId task) {
+    world_.Do(task, AccessOp(GuestOpKind::kStore, 0, kFar));
+  }
+
+  World world_;
+};
+
+TEST_P(VforkTest, TheParentReachesWhatTheChildHasMapped) {
+  world_.Do(1, TaskOp(GuestOpKind::kVfork, 2));
+  MapFar(2);
+  StoreFar(2);
+  world_.Do(2, TaskOp(GuestOpKind::kExit));
+  const uint64_t accesses = world_.cpu().counters[Counter::kAccesses];
+  StoreFar(1);
+  EXPECT_EQ(world_.cpu().counters[Counter::kAccesses], accesses + 1);
+}
+
+TEST_P(VforkTest, TheParentNoLongerReachesWhatTheChildHasUnmapped) {
+  MapFar(1);
+  StoreFar(1);
+  world_.Do(1, TaskOp(GuestOpKind::kVfork, 2));
+  world_.Do(2, RangeOp(GuestOpKind::kUnmap, 1, 0, kFar));
+  world_.Do(2, TaskOp(GuestOpKind::kExit));
+  const uint64_t accesses = world_.cpu().counters[Counter::kAccesses];
+  StoreFar(1);
+  EXPECT_EQ(world_.cpu().counters[Counter::kAccesses], accesses);
+  EXPECT_EQ(world_.FirstEscape(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(TwoVcpus, VforkTest,
+                         ::testing::ValuesIn(AllSettings(2)),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
 }  // namespace
 }  // namespace xmmu
