@@ -83,8 +83,8 @@ struct AddressSpace {
   // Its table pages are mapped read-only: changes go through the hypervisor.
   bool tables_read_only = false;
   bool pinned = false;
-  // Bounds of all mappings that others may write: their content is no part of
-  // the digest, as it depends on how tasks interleave.
+  // Bounds of all mappings so far that others may write; outside of them no VMA
+  // need be looked up to know that a page is the program's own.
   VirtAddr shared_low{~uint64_t{0}};
   VirtAddr shared_high;
 };

@@ -13,6 +13,16 @@ namespace {
 // (another one may get in between). More is a broken kernel.
 constexpr int kMaxFaults = 8;
 
+// Whether others may write what is at `va`: its content is no part of the
+// digest then, as it depends on how tasks interleave.
+bool IsShared(AddressSpace& mm, VirtAddr va) {
+  if (ABSL_PREDICT_TRUE(va < mm.shared_low || va >= mm.shared_high)) {
+    return false;
+  }
+  const Vma* const vma = mm.vmas.Find(va);
+  return vma != nullptr && vma->shared();
+}
+
 }  // namespace
 
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
@@ -53,8 +63,8 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
     const std::optional<PageFault> fault =
         vcpu.UserAccess(kind, va, value, &token);
     if (ABSL_PREDICT_TRUE(!fault.has_value())) {
-      const bool shared = va >= mm.shared_low && va < mm.shared_high;
-      if (kind != AccessKind::kWrite && !shared) task.digest.Loaded(token);
+      const bool read = kind != AccessKind::kWrite;
+      if (read && !IsShared(mm, va)) task.digest.Loaded(token);
       return absl::OkStatus();
     }
     task.digest.Faulted(*fault);

@@ -225,5 +225,27 @@ TEST(GuestKernelBootTest, StoresAreRefusedWhereNothingTakesThem) {
       absl::StatusCode::kInvalidArgument);
 }
 
+// The digest after storing `stores` times to page 1 of three and loading it;
+// pages 0 and 2 are shared with others.
+uint64_t DigestBetweenSharedPages(Backing backing, int stores) {
+  World world({});
+  EXPECT_TRUE(world.kernel().CreateProcess(1).ok());
+  world.Do(1, MapOp(3, Backing::kSharedAnonymous));
+  world.Do(1, MapOp(1, backing, kMapRead | kMapWrite, kRegion + kPageSize));
+  for (int i = 0; i < stores; ++i) world.Do(1, StoreOp(1));
+  world.Do(1, LoadOp(1));
+  return world.kernel().digest();
+}
+
+TEST(GuestDigestTest, OwnPagesBetweenSharedOnesAreInIt) {
+  EXPECT_NE(DigestBetweenSharedPages(Backing::kAnonymous, 1),
+            DigestBetweenSharedPages(Backing::kAnonymous, 2));
+}
+
+TEST(GuestDigestTest, WhatOthersMayWriteIsNotInIt) {
+  EXPECT_EQ(DigestBetweenSharedPages(Backing::kSharedAnonymous, 1),
+            DigestBetweenSharedPages(Backing::kSharedAnonymous, 2));
+}
+
 }  // namespace
 }  // namespace xmmu
