@@ -136,7 +136,10 @@ void Scheduler::Preempt(Task& task) {
   VcpuState& state = vcpus_[task.vcpu];
   if (state.queue.empty()) return;  // nobody else: the tick changes nothing
   Vcpu& vcpu = VcpuOf(task);
-  if (!vcpu.context().kernel_mode) vcpu.SwitchMode(ModeSwitch::kInterrupt);
+  if (!vcpu.context().kernel_mode) {
+    vcpu.SwitchMode(ModeSwitch::kInterrupt);
+    task.interrupted = true;
+  }
   task.ready_at = vcpu.now();
   state.queue.push_back(&task);
   state.current = nullptr;
@@ -155,15 +158,7 @@ absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
   VcpuState& state = vcpus_[task.vcpu];
   VcpuOf(task).Resume();
   if (state.current != &task) {
-    if (state.current != nullptr) {
-      state.current->slice_left = 0;
-      state.queue.push_back(state.current);
-      Vcpu& vcpu = VcpuOf(task);
-      if (!vcpu.context().kernel_mode) {
-        vcpu.SwitchMode(ModeSwitch::kInterrupt);
-      }
-      state.current = nullptr;
-    }
+    if (state.current != nullptr) Preempt(*state.current);
     SwitchTo(task);
   }
   const absl::Status status = Execute(task, op);
@@ -191,10 +186,11 @@ void Scheduler::SwitchTo(Task& task) {
   LoadMm(vcpu, task.mm);
 }
 
-void Scheduler::EnterUser(Vcpu& vcpu) {
+void Scheduler::EnterUser(Task& task, Vcpu& vcpu) {
   if (!vcpu.context().kernel_mode) return;
   ops_->FinishKernelWork(vcpu);
-  vcpu.SwitchMode(ModeSwitch::kSysret);
+  const bool interrupted = std::exchange(task.interrupted, false);
+  vcpu.SwitchMode(interrupted ? ModeSwitch::kFaultReturn : ModeSwitch::kSysret);
 }
 
 void Scheduler::Wake(Task& task, Cycles when) {

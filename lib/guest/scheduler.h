@@ -33,7 +33,8 @@ struct Task {
   std::shared_ptr<AddressSpace> mm;
   TaskDigest digest;
   uint64_t stores = 0;       // executed so far: makes each store's value unique
-  uint64_t slice_left = 0;   // operations
+  uint64_t slice_left = 0;   // accesses
+  bool interrupted = false;  // goes on by the return from an interrupt
   Cycles ready_at;           // when it last became runnable
   bool waiting = false;      // for a child, or for the end of a vfork
   TaskId waits_for = 0;      // 0: any child
@@ -84,7 +85,7 @@ class Scheduler {
   absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
   uint32_t LeastLoadedVcpu() const;
 
-  void EnterUser(Vcpu& vcpu);
+  void EnterUser(Task& task, Vcpu& vcpu);
   void SwitchTo(Task& task);
   void LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm);
   void Preempt(Task& task);

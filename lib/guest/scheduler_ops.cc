@@ -28,7 +28,7 @@ bool IsShared(AddressSpace& mm, VirtAddr va) {
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
   Vcpu& vcpu = VcpuOf(task);
   if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
-  EnterUser(vcpu);
+  EnterUser(task, vcpu);
   vcpu.SwitchMode(ModeSwitch::kSyscall);
   vcpu.cpu().clock.Charge(CostEvent::kGuestSyscallPath);
   return ExecuteSyscall(task, vcpu, op);
@@ -36,7 +36,7 @@ absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
 
 absl::Status Scheduler::ExecuteAccess(Task& task, Vcpu& vcpu,
                                       const GuestOp& op) {
-  EnterUser(vcpu);
+  EnterUser(task, vcpu);
   AccessKind kind = AccessKind::kRead;
   if (op.kind == GuestOpKind::kFetch) kind = AccessKind::kExecute;
   // A read-modify-write asks for write access at once.
@@ -110,7 +110,7 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
       status = ExecuteMemoryCall(task, vcpu, op);
   }
   // The way back to user mode; a task that waits takes it when it goes on.
-  if (vcpus_[vcpu.id()].current == &task) EnterUser(vcpu);
+  if (vcpus_[vcpu.id()].current == &task) EnterUser(task, vcpu);
   return status;
 }
 

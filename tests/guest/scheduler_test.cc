@@ -108,5 +108,16 @@ INSTANTIATE_TEST_SUITE_P(TwoVcpus, VforkTest,
                            return NameOf(setting.param);
                          });
 
+// Bare hardware: what an interrupt enters, IRET leaves.
+TEST(SchedulerRunTest, AnInterruptedTaskGoesOnByIret) {
+  World world({}, 32, /*quantum_ops=*/5);
+  auto workload = MakeSyntheticWorkload("switch:processes=3,rounds=4,pages=20");
+  ASSERT_TRUE(world.kernel().Run(**workload).ok());
+  const auto tally = [&](CostEvent event) {
+    return world.cpu().clock.tallies()[static_cast<size_t>(event)];
+  };
+  EXPECT_EQ(tally(CostEvent::kIret), tally(CostEvent::kExceptionEntry));
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -55,7 +55,8 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
 
 class World {
  public:
-  explicit World(const Setting& setting, uint64_t memory_mib = 32)
+  explicit World(const Setting& setting, uint64_t memory_mib = 32,
+                 uint64_t quantum_ops = GuestOptions().quantum_ops)
       : setting_(setting),
         host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
     const PolicyEntry* const entry = FindPolicy(setting.policy);
@@ -72,6 +73,7 @@ class World {
     GuestOptions options = DefaultGuestOptions(*abi, setting.mode);
     options.ops = setting.ops;
     options.pin = setting.pin;
+    options.quantum_ops = quantum_ops;
     auto kernel = GuestKernel::Boot(host_, *policy_, *domain_, options);
     EXPECT_TRUE(kernel.ok()) << kernel.status();
     kernel_ = *std::move(kernel);

@@ -50,7 +50,7 @@ enum class PinWhen : uint8_t {
 struct GuestOptions {
   GuestOps ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
-  // Accesses and system calls of a task between two scheduling decisions.
+  // Accesses of a task between two scheduling decisions.
   uint64_t quantum_ops = 100'000;
   // File pages mapped by one read fault, a power of two (Linux since 3.15: 16).
   int fault_around_pages = 1;
