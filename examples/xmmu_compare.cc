@@ -44,7 +44,7 @@ ABSL_FLAG(StringList, pin, {},
 ABSL_FLAG(uint64_t, memory, 512, "memory of the guest, MiB");
 ABSL_FLAG(std::string, timing, "pte-caches", "what memory takes");
 ABSL_FLAG(uint64_t, quantum, 0,
-          "operations of a process between two scheduling decisions; 0: the "
+          "accesses of a process between two scheduling decisions; 0: the "
           "default");
 ABSL_FLAG(int, fault_around, 0,
           "file pages mapped by one read fault; 0: the default");
@@ -114,6 +114,7 @@ void ExitOfParsing() {
   if (line.substr(0, kPrefix.size()) == kPrefix) {
     line.remove_prefix(kPrefix.size());
   }
+  if (line.empty()) line = "Abseil's own help and version flags: want --help";
   std::fprintf(stderr, "%s: %.*s\n", kProgram, static_cast<int>(line.size()),
                line.data());
   std::_Exit(kBadInput);

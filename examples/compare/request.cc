@@ -96,6 +96,10 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
                    "pages, a power of two up to 512");
   }
   if (around != 0) base.fault_around_pages = around;
+  if (flags.flush_ceiling < -1) {
+    return BadFlag("flush-ceiling", absl::StrCat(flags.flush_ceiling),
+                   "pages, from 0 on, or -1");
+  }
   if (flags.flush_ceiling >= 0) {
     base.flush_ceiling_pages = static_cast<uint64_t>(flags.flush_ceiling);
   }

@@ -168,6 +168,9 @@ std::vector<Script> Churn(Values v) {
              OnRegion(GuestOpKind::kUnmap, v[0])}}}};
 }
 
+// Linux: PID_MAX_DEFAULT.
+constexpr uint64_t kMaxProcesses = 32768;
+
 constexpr SyntheticParameter kPagesOnly[] = {
     {"pages", 1000, "pages stored to, one store each"}};
 constexpr SyntheticParameter kForkParameters[] = {
@@ -177,7 +180,7 @@ constexpr SyntheticParameter kMprotectParameters[] = {
     {"pages", 1000, "pages whose rights change"},
     {"rounds", 1, "to read-only, back, and one store to each page"}};
 constexpr SyntheticParameter kSwitchParameters[] = {
-    {"processes", 2, "processes that take turns"},
+    {"processes", 2, "processes that take turns", kMaxProcesses},
     {"rounds", 1000, "turns of each"},
     {"pages", 4, "pages each stores to in a turn"}};
 constexpr SyntheticParameter kChurnParameters[] = {
@@ -200,8 +203,6 @@ constexpr std::array kMakers = {&Touch, &Fork, &Mprotect, &SwitchRing, &Churn};
 static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;
-// Keeps a spec from asking for more than any guest's address space holds.
-constexpr uint64_t kMaxValue = uint64_t{1} << 32;
 
 // The words of `text` around the first `separator`.
 std::pair<std::string, std::string> Halves(std::string_view text,
@@ -218,10 +219,11 @@ absl::Status SetParameter(const SyntheticWorkload& workload,
     if (workload.parameters[i].name != key) continue;
     uint64_t value = 0;
     const uint64_t least = workload.parameters[i].default_value == 0 ? 0 : 1;
-    if (!absl::SimpleAtoi(text, &value) || value > kMaxValue || value < least) {
+    const uint64_t most = workload.parameters[i].max_value;
+    if (!absl::SimpleAtoi(text, &value) || value > most || value < least) {
       return absl::InvalidArgumentError(
           absl::StrFormat("workload %s: '%s': expected %s=NUMBER, %d to %d",
-                          workload.name, word, key, least, kMaxValue));
+                          workload.name, word, key, least, most));
     }
     values[i] = value;
     return absl::OkStatus();

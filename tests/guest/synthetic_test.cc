@@ -58,6 +58,9 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
        "workload touch: 'pages=many': expected pages=NUMBER, 1 to 4294967296"},
       {"touch:pages=0",
        "workload touch: 'pages=0': expected pages=NUMBER, 1 to 4294967296"},
+      {"switch:processes=32769",
+       "workload switch: 'processes=32769': expected processes=NUMBER, 1 to "
+       "32768"},
   };
   for (const auto& [spec, message] : kCases) {
     EXPECT_EQ(MakeSyntheticWorkload(spec).status(),

@@ -73,6 +73,9 @@ refuses "--timing=swift" --timing=swift --workload="$workload"
 refuses "--format=xml: want table" --format=xml --workload="$workload"
 refuses "--memory=0" --memory=0 --workload="$workload"
 refuses "--fault-around=3" --fault-around=3 --workload="$workload"
+refuses "--flush-ceiling=-2" --flush-ceiling=-2 --workload="$workload"
+refuses "want --help" --version
+refuses "processes=4294967296" --workload=switch:processes=4294967296
 refuses "pinning: guest-ops stores" --guest-ops=stores --workload="$workload"
 refuses "no-such-workload" --workload=no-such-workload
 refuses "no-such-parameter" --workload="$workload":no-such-parameter=1

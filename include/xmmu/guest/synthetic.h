@@ -20,6 +20,7 @@ struct SyntheticParameter {
   std::string_view name;
   uint64_t default_value;
   std::string_view help;
+  uint64_t max_value = uint64_t{1} << 32;  // more than any guest has room for
 };
 
 struct SyntheticWorkload {
