@@ -162,7 +162,7 @@ void Tlb::SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot) {
 // The first free way, or the least recently used: a free one was never used.
 // With the way in the low bits of a stamp the smallest value names the way, and
 // four searches at once do not wait for one another.
-size_t Tlb::OldestOf(size_t set, uint32_t ways) const {
+inline size_t Tlb::OldestOf(size_t set, uint32_t ways) const {
   if (ways == 1) return set;
   const uint64_t* const stamps = &last_use_[set];
   const auto stamp = [&](uint32_t way) {
@@ -227,13 +227,12 @@ void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
 }
 
 void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
-  const uint64_t mask = TlbSlot::MaskOf(entry);
-  if (TlbSlot* const slot = TakeSlot(L1(side), entry.page_shift, va, mask)) {
-    slot->Assign(entry);
-    SetHint(side, va, *slot);
-  }
-  if (TlbSlot* const slot = TakeSlot(L2(side), entry.page_shift, va, mask)) {
-    slot->Assign(entry);
+  TlbSlot filled;
+  filled.Assign(entry);
+  Refill(side, va, filled);
+  Level& l2 = L2(side);
+  if (TlbSlot* slot = TakeSlot(l2, filled.page_shift, va, filled.mask)) {
+    *slot = filled;
   }
 }
 

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/counters.h"
@@ -142,10 +143,10 @@ class TableFinder {
   template <int kLevel, int kEntryBytes>
   uint64_t Read(const PhysMemory& memory, uint64_t region, MachineAddr addr) {
     Table& table = tables_[kLevel][region % kTables];
-    if (ABSL_PREDICT_FALSE(table.mfn != FrameOf(addr))) {
-      return Learn(memory, addr, kEntryBytes, table);
+    if (ABSL_PREDICT_TRUE(table.mfn == FrameOf(addr))) {
+      return PhysMemory::ReadEntry(*table.frame, addr, kEntryBytes);
     }
-    return PhysMemory::ReadEntry(*table.frame, addr, kEntryBytes);
+    return Learn(memory, addr, kEntryBytes, table);
   }
 
  private:
@@ -154,7 +155,7 @@ class TableFinder {
     Mfn mfn = kInvalidMfn;
     const PhysMemory::Frame* frame = nullptr;
   };
-  static uint64_t Learn(const PhysMemory& memory, MachineAddr addr,
+  ABSL_ATTRIBUTE_COLD static uint64_t Learn(const PhysMemory& memory, MachineAddr addr,
                         int entry_bytes, Table& table);
 
   std::array<std::array<Table, kTables>, 6> tables_{};
