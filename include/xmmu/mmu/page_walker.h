@@ -155,8 +155,9 @@ class TableFinder {
     Mfn mfn = kInvalidMfn;
     const PhysMemory::Frame* frame = nullptr;
   };
-  ABSL_ATTRIBUTE_COLD static uint64_t Learn(const PhysMemory& memory, MachineAddr addr,
-                        int entry_bytes, Table& table);
+  ABSL_ATTRIBUTE_COLD static uint64_t Learn(const PhysMemory& memory,
+                                            MachineAddr addr, int entry_bytes,
+                                            Table& table);
 
   std::array<std::array<Table, kTables>, 6> tables_{};
 };
