@@ -11,7 +11,7 @@ jobs=$(nproc)
 
 step packages
 require_packages "${build_packages[@]}" python3 clang-format \
-  libbenchmark-dev libgtest-dev libgmock-dev
+  libbenchmark-dev libgtest-dev libgmock-dev valgrind
 
 step format
 tests/lint.sh

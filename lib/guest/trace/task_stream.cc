@@ -36,8 +36,9 @@ constexpr std::array<uint8_t, 256> kHexValue = [] {
   std::array<uint8_t, 256> values{};
   values.fill(255);
   for (uint8_t i = 0; i < 10; ++i) values['0' + i] = i;
-  for (uint8_t i = 0; i < 6; ++i)
+  for (uint8_t i = 0; i < 6; ++i) {
     values['a' + i] = static_cast<uint8_t>(10 + i);
+  }
   return values;
 }();
 
