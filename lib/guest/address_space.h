@@ -54,7 +54,6 @@ class VmaMap {
   // Adds one. REQUIRES: nothing overlaps.
   void Insert(const Vma& vma);
   std::vector<Vma> All() const;
-  void Clear() { by_start_.clear(); }
 
  private:
   void SplitAt(VirtAddr va);

@@ -60,10 +60,12 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
 void MemoryManager::Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest) {
   ops_.Retire(vcpu, mm);
   const std::vector<Vma> all = mm.vmas.All();
-  mm.vmas.Clear();
   for (const Vma& vma : all) Zap(vcpu, mm, vma, vma.start, vma.end, digest);
   std::vector<Pfn> tables;
-  tables_.FreeUnused(vcpu, mm, VirtAddr(0), core_.layout.user_end, tables);
+  for (const Vma& vma : all) {
+    mm.vmas.Carve(vma.start, vma.end);
+    tables_.FreeUnused(vcpu, mm, vma.start, vma.end, tables);
+  }
   ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
   ReleasePages();
   tables_.ReleaseFrames(tables);

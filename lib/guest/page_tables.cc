@@ -170,11 +170,11 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
     const Pfn child = core_.PfnOf(entry);
     const VirtAddr child_end = child_base + span;
     const bool unused = !mm.vmas.Overlaps(child_base, child_end);
+    // Below an unused child, what lies outside of the range went with the VMA
+    // that it served.
     if (level > 2) {
-      // An unused child frees everything below it.
       FreeLevel(vcpu, mm, level - 1, child, child_base,
-                unused ? child_base : std::max(start, child_base),
-                unused ? child_end : std::min(end, child_end), freed);
+                std::max(start, child_base), std::min(end, child_end), freed);
     }
     if (unused) FreeChild(vcpu, mm, level, table, i, child, freed);
   }

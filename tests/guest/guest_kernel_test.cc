@@ -225,6 +225,19 @@ TEST(GuestKernelBootTest, StoresAreRefusedWhereNothingTakesThem) {
       absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(GuestKernelTest, ExitReadsTheTablesOfItsMappingsOnly) {
+  Start();
+  Do(MapOp(1));
+  Do(StoreOp(0));
+  const auto accesses = [&] {
+    return world_->cpu()
+        .clock.tallies()[static_cast<size_t>(CostEvent::kGuestAccess)];
+  };
+  const uint64_t before = accesses();
+  Do(TaskOp(GuestOpKind::kExit));
+  EXPECT_LE(accesses() - before, 16u);  // a few a level
+}
+
 // The digest after storing `stores` times to page 1 of three and loading it;
 // pages 0 and 2 are shared with others.
 uint64_t DigestBetweenSharedPages(Backing backing, int stores) {
