@@ -72,6 +72,7 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
         static_cast<int>(static_cast<int64_t>(va.value() - slot.va.value()) /
                          static_cast<int64_t>(kPageSize));
     near.va = va;
+    vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
     if (va != slot.va && tables_.Load(vcpu, near) != 0) continue;
     absl::StatusOr<Pfn> page = FilePage(vma, va);
     if (!page.ok()) return page.status();

@@ -190,6 +190,7 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   std::vector<Pfn> tables;
   if (to->start != from->start) {
     tables_.FreeUnused(vcpu, mm, kept.start, kept.end, tables);
+    if (!tables.empty()) ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
     tables_.ReleaseFrames(tables);
   }
   return absl::OkStatus();

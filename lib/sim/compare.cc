@@ -99,8 +99,13 @@ class Planner {
   std::vector<PinWhen> PinsOf(std::string_view policy,
                               const GuestOptions& defaults) const {
     if (!options_.pins.empty()) return options_.pins;
-    if (policy == "pinning" && defaults.pin != PinWhen::kNever) {
-      return {defaults.pin, PinWhen::kNever};
+    // What not pinning costs shows beside late pinning, which is the same but
+    // for the pins.
+    if (policy == "pinning") {
+      if (defaults.pin == PinWhen::kEarly) {
+        return {PinWhen::kEarly, PinWhen::kLate, PinWhen::kNever};
+      }
+      return {PinWhen::kLate, PinWhen::kNever};
     }
     return {defaults.pin};
   }

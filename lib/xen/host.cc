@@ -164,10 +164,13 @@ void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
   for (const auto& cpu : cpus_) {
     if ((others & MaskOf(cpu->id)) == 0) continue;
     cpu->clock.AdvanceTo(arrival);
+    // A target that is ahead in its own time was interrupted back then: only
+    // the interrupt itself keeps the initiator waiting.
+    const Cycles before = cpu->clock.now();
     cpu->clock.Charge(CostEvent::kIpiHandler);
     cpu->counters.Add(Counter::kIpis);
     FlushHere(*cpu, flush);
-    slowest = std::max(slowest, cpu->clock.now());
+    slowest = std::max(slowest, arrival + (cpu->clock.now() - before));
   }
   initiator.clock.Charge(CostEvent::kIpiWait, (slowest - arrival).count());
 }

@@ -98,8 +98,8 @@ class Host {
 
   // Flushes `cpus`, on behalf of `initiator`. The own CPU executes `flush`;
   // each other one gets an IPI, and the initiator waits for the slowest
-  // acknowledgement: a target answers at the later of its own clock and the
-  // arrival of the IPI, plus kIpiHandler and the flush. Charges the initiator
+  // acknowledgement: a target answers kIpiHandler and the flush after the IPI
+  // arrives, interrupts being on. Charges the initiator
   // kIpiSend a target, kIpiDelivery and kIpiWait; each target kIpiHandler.
   void Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush);
 
