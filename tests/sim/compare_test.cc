@@ -65,7 +65,8 @@ TEST(PlanTest, TwoLevelGuestsAreOfAnotherTime) {
   options.base.mode = PagingMode::k2Level;
   options.policies = {{"pinning"}};
   EXPECT_THAT(PlannedRows(options),
-              ElementsAre("pinning/queue/early", "pinning/queue/never"));
+              ElementsAre("pinning/queue/early", "pinning/queue/late",
+                          "pinning/queue/never"));
 }
 
 TEST(PlanTest, BareHardwareHasOneRowWhateverTheGuestCouldDo) {
