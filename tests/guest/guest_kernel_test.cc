@@ -94,6 +94,22 @@ TEST_F(GuestKernelTest, StoresOfTheChildDoNotReachTheParent) {
   EXPECT_EQ(digests[0], digests[1]);
 }
 
+// The parent's TLB still holds the page writable when it forks.
+TEST_F(GuestKernelTest, StoresOfTheParentDoNotReachTheChild) {
+  uint64_t digests[2];
+  for (int parent_stores = 0; parent_stores < 2; ++parent_stores) {
+    Start();
+    Do(MapOp(1));
+    Do(StoreOp(0));
+    Do(TaskOp(GuestOpKind::kFork, 2));
+    Do(parent_stores == 1 ? StoreOp(0) : LoadOp(0));
+    const uint64_t before = world_->kernel().digest();
+    world_->Do(2, LoadOp(0));
+    digests[parent_stores] = world_->kernel().digest() - before;
+  }
+  EXPECT_EQ(digests[0], digests[1]);
+}
+
 TEST_F(GuestKernelTest, SharedPagesCarryStoresBetweenProcesses) {
   Start();
   Do(MapOp(1, Backing::kSharedAnonymous));
