@@ -191,6 +191,24 @@ TEST_F(GuestKernelTest, AVforkChildUsesItsParentsMemoryUntilItExecs) {
   world_->Do(1, StoreOp(0));
 }
 
+// The parent's vCPU keeps a translation of the page that the child, on another
+// one, has replaced.
+TEST_F(GuestKernelTest, AVforkChildsStoresReachItsParentOnAnotherVcpu) {
+  uint64_t digests[2];
+  for (int child_stores = 0; child_stores < 2; ++child_stores) {
+    Start({.vcpus = 2});
+    Do(MapOp(1));
+    Do(LoadOp(0));
+    Do(TaskOp(GuestOpKind::kVfork, 2));
+    world_->Do(2, child_stores == 1 ? StoreOp(0) : LoadOp(0));
+    world_->Do(2, TaskOp(GuestOpKind::kExit));
+    const uint64_t before = world_->kernel().digest();
+    Do(LoadOp(0));
+    digests[child_stores] = world_->kernel().digest() - before;
+  }
+  EXPECT_NE(digests[0], digests[1]);
+}
+
 TEST_F(GuestKernelTest, RunningOutOfMemoryIsAnError) {
   Start();
   Do(MapOp(10000));
