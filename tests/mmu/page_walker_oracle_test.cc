@@ -150,10 +150,11 @@ TEST_P(OracleTest, AllRightsUnderAllRegistersForAllAccesses) {
     for (int level = levels; level >= 1; --level) {
       const unsigned rights = level <= 2 ? bits >> (2 + 3 * level) & 7 : 3;
       Bits entry = 0x21 | (level > 1 ? TableOf(level - 1) : 0x1a5000);
-      if (levels == 3 && level == 3)
+      if (levels == 3 && level == 3) {
         entry &= ~Bits{0x20};
-      else
+      } else {
         entry |= Bits{rights & 3} << 1;
+      }
       if (level == 1 && (bits >> 11 & 1) != 0) entry |= 0x40;
       if (levels > 2 && state.nxe && (rights & 4) != 0) {
         entry |= Bits{1} << 63;
@@ -220,8 +221,9 @@ TEST_P(OracleTest, RandomTablesRegistersAndAccesses) {
       state.nxe = (r & 0xc0) != 0;
       state.pke = levels >= 4 && (r & 256) != 0;
       state.pks = levels >= 4 && (r & 512) != 0;
-      state.pkru = static_cast<uint32_t>(random() & random());
-      state.pkrs = static_cast<uint32_t>(random() & random());
+      const Bits sparse = random() & (random() >> 1);  // a quarter of the bits
+      state.pkru = static_cast<uint32_t>(sparse);
+      state.pkrs = static_cast<uint32_t>(sparse >> 32);
       for (int level = 1; level <= levels; ++level) {
         state.memory[Cell(state, level)] = RandomEntry(random, state, level);
       }

@@ -51,8 +51,9 @@ TEST(TlbTest, OneMoreEntryThanWaysEvictsTheLeastRecentlyUsed) {
   EXPECT_TRUE(InL1(tlb, Page(0)));  // now page 16 is the oldest
   FillPage(tlb, Page(64));
   EXPECT_FALSE(InL1(tlb, Page(16)));
-  for (const uint64_t i : {0u, 32u, 48u, 64u})
+  for (const uint64_t i : {0u, 32u, 48u, 64u}) {
     EXPECT_TRUE(InL1(tlb, Page(i))) << i;
+  }
 }
 
 TEST(TlbTest, AHitThroughTheHintKeepsAnEntryYoung) {

@@ -104,6 +104,7 @@ TEST(SimulatorTest, SimulatorsOnManyThreadsDoNotDisturbEachOther) {
   const ReportRow alone = RunOn(*Make({}), AnyWorkload());
   std::array<ReportRow, 4> rows;
   std::vector<std::thread> threads;
+  threads.reserve(rows.size());
   for (ReportRow& row : rows) {
     threads.emplace_back([&row] { row = RunOn(*Make({}), AnyWorkload()); });
   }
