@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts that build: installs what a fresh Debian 12 lacks.
 #
 #   require_packages <package>...
