@@ -25,10 +25,13 @@ class Auditor {
         rules_(rules),
         counts_(domain.p2m().size()) {}
 
-  absl::Status Run() {
+  absl::Status Run(std::span<const HeldReference> held) {
     for (uint64_t i = 0; i < counts_.size(); ++i) CountPage(Pfn(i));
     for (uint32_t i = 0; i < domain_.vcpu_count(); ++i) {
       CountVcpu(domain_.vcpu(i));
+    }
+    for (const HeldReference& reference : held) {
+      ReferAs(reference.mfn, reference.type, "the caller of the audit");
     }
     for (uint64_t i = 0; i < counts_.size() && first_.empty(); ++i) {
       Compare(Pfn(i));
@@ -174,10 +177,11 @@ class Auditor {
 
 }  // namespace
 
-absl::Status AuditDomain(const Host& host, const Domain& domain) {
+absl::Status AuditDomain(const Host& host, const Domain& domain,
+                         std::span<const HeldReference> held) {
   const PvRules* rules = FindPvRules(domain.mode(), host.model().features);
   XMMU_CHECK(rules != nullptr && !domain.translated());
-  return Auditor(host, domain, *rules).Run();
+  return Auditor(host, domain, *rules).Run(held);
 }
 
 }  // namespace xmmu

@@ -39,6 +39,18 @@ HypercallResult Dispatch(PvContext&, VcpuContext& vcpu,
   return {absl::OkStatus(), 1};
 }
 
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const SetGdtCall& call) {
+  absl::Status status = context.StatusOf(context.SetGdt(call.frames));
+  const uint32_t done = status.ok() ? 1 : 0;
+  return {std::move(status), done};
+}
+
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const DecreaseReservationCall& call) {
+  return {absl::OkStatus(), context.DecreaseReservation(call.frames)};
+}
+
 // The part of a hypercall that a multicall does not save.
 template <typename Call>
 HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
@@ -134,21 +146,6 @@ void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   if (vcpu.cpu->current != &vcpu) return;
   // Without the TLB clock: global entries, the user mappings, survive.
   XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
-}
-
-uint32_t Mm::DecreaseReservation(VcpuContext& vcpu,
-                                 std::span<const Mfn> frames) {
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  const uint32_t done = context.DecreaseReservation(frames);
-  context.Finish();
-  return done;
-}
-
-absl::Status Mm::SetGdt(VcpuContext& vcpu, std::span<const Mfn> frames) {
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  absl::Status status = context.StatusOf(context.SetGdt(frames));
-  context.Finish();
-  return status;
 }
 
 PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features) {

@@ -215,25 +215,24 @@ TEST(ReservationTest, AMappedPageLivesUntilTheLastReferenceGoes) {
   const Mfn page = guest.Frame(2);
   ASSERT_EQ(guest.Update(guest.Frame(1), 0, Pte(page, kRw)), XenErrno::kOk);
   const std::array frames = {page};
-  EXPECT_EQ(guest.mm.DecreaseReservation(guest.vcpu(), frames), 1u);
+  const DecreaseReservationCall give_back{frames};
+  EXPECT_EQ(guest.Execute(give_back).done, 1u);
   EXPECT_EQ(guest.Page(page).ref_count, 1u);
-  guest.Audit();
   EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte()), XenErrno::kOk);
   EXPECT_EQ(guest.Page(page).owner, kDomInvalid);
   EXPECT_EQ(guest.Frame(2), kInvalidMfn);
   EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte(page, kRo)), XenErrno::kEBUSY);
-  EXPECT_EQ(guest.mm.DecreaseReservation(guest.vcpu(), frames), 0u);
+  EXPECT_EQ(guest.Execute(give_back).done, 0u);
 }
 
 TEST(DescriptorTest, ADescriptorPageIsNothingElseMeanwhile) {
   PvGuest guest;
   const std::array frames = {guest.Frame(3)};
-  ASSERT_EQ(guest.mm.SetGdt(guest.vcpu(), frames), absl::OkStatus());
-  guest.Audit();
+  ASSERT_EQ(guest.Execute(SetGdtCall{frames}).status, absl::OkStatus());
   EXPECT_EQ(guest.Page(3).type, PageType::kSegDesc);
   EXPECT_EQ(guest.Pin(guest.Frame(3), 1), XenErrno::kEINVAL);
   EXPECT_EQ(guest.Update(guest.Frame(3), 0, Pte()), XenErrno::kEINVAL);
-  ASSERT_EQ(guest.mm.SetGdt(guest.vcpu(), {}), absl::OkStatus());
+  ASSERT_EQ(guest.Execute(SetGdtCall{}).status, absl::OkStatus());
   EXPECT_EQ(guest.Pin(guest.Frame(3), 1), XenErrno::kOk);
 }
 
@@ -242,10 +241,10 @@ TEST(DescriptorTest, ASystemDescriptorIsRefusedAndNothingIsKept) {
   // P, S = 0, type 12: a call gate.
   guest.Put(guest.Frame(4), 1, Pte((uint64_t{1} << 47) | (uint64_t{12} << 40)));
   const std::array frames = {guest.Frame(3), guest.Frame(4)};
-  EXPECT_EQ(ErrnoOf(guest.mm.SetGdt(guest.vcpu(), frames)), XenErrno::kEINVAL);
+  EXPECT_EQ(ErrnoOf(guest.Execute(SetGdtCall{frames}).status),
+            XenErrno::kEINVAL);
   EXPECT_EQ(guest.Page(3).type_count, 0u);
   EXPECT_EQ(guest.Page(4).ref_count, 1u);
-  guest.Audit();
 }
 
 }  // namespace

@@ -7,16 +7,27 @@
 //
 // Charges nothing; for tests and debugging. Single-threaded.
 
+#include <span>
+
 #include "absl/status/status.h"
+#include "xmmu/base/address.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/page_info.h"
 
 namespace xmmu {
 
-// OK, or Internal with the first difference, by pfn, in words. Whatever holds
-// references that only a policy knows of, an unhooked L1 say, must be put back
-// first. REQUIRES: `domain` is not translated.
-absl::Status AuditDomain(const Host& host, const Domain& domain);
+// A reference of both kinds that no table, pin or base pointer accounts for.
+struct HeldReference {
+  Mfn mfn;
+  PageType type = PageType::kNone;
+};
+
+// OK, or Internal with the first difference, by pfn, in words. `held` are
+// references that only the caller knows of. REQUIRES: `domain` is not
+// translated.
+absl::Status AuditDomain(const Host& host, const Domain& domain,
+                         std::span<const HeldReference> held = {});
 
 }  // namespace xmmu
 

@@ -97,8 +97,21 @@ struct VmAssistCall {
   bool enable = true;
 };
 
-using Subcall =
-    std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall>;
+// HYPERVISOR_set_gdt: the descriptor table of the calling vCPU is now in
+// `frames`, none for an empty one. All or nothing.
+struct SetGdtCall {
+  std::span<const Mfn> frames;
+};
+
+// HYPERVISOR_memory_op, XENMEM_decrease_reservation: gives `frames` back in
+// order, until one is not the domain's. That is no error: see
+// HypercallResult::done. A frame is free once nothing refers to it.
+struct DecreaseReservationCall {
+  std::span<const Mfn> frames;
+};
+
+using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
+                             VmAssistCall, SetGdtCall, DecreaseReservationCall>;
 
 // HYPERVISOR_multicall: several calls, one ring crossing, executed in order; a
 // refused one does not stop those after it.
@@ -106,13 +119,14 @@ struct MulticallCall {
   std::span<const Subcall> calls;
 };
 
-using Hypercall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
-                               VmAssistCall, MulticallCall>;
+using Hypercall =
+    std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall,
+                 SetGdtCall, DecreaseReservationCall, MulticallCall>;
 
 struct HypercallResult {
   // Of the first refused request; see xen/errno.h.
   absl::Status status;
-  // Requests, operations or calls completed.
+  // Requests, operations, frames or calls completed.
   uint32_t done = 0;
 };
 

@@ -25,9 +25,6 @@
 //
 // Single-threaded.
 
-#include <cstdint>
-#include <span>
-
 #include "absl/status/status.h"
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"
@@ -80,17 +77,6 @@ class Mm {
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.
   // Without a user base pointer a 64-bit guest stays in kernel mode.
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
-
-  // XENMEM_decrease_reservation: gives `frames` back, in order, until one is
-  // not the domain's; a frame is free once nothing refers to it. Charges
-  // kLockedOp a reference. Returns how many were given back.
-  uint32_t DecreaseReservation(VcpuContext& vcpu, std::span<const Mfn> frames);
-
-  // HYPERVISOR_set_gdt: the descriptor table of `vcpu` is now in `frames`, none
-  // for an empty one; the frames are of type kSegDesc for as long. Charges
-  // kLockedOp a reference. Errors: InvalidArgument, changing nothing, if one of
-  // them cannot be a descriptor page.
-  absl::Status SetGdt(VcpuContext& vcpu, std::span<const Mfn> frames);
 
   Host& host() { return host_; }
 

@@ -1,8 +1,9 @@
-#ifndef XMMU_TESTS_XEN_GOLDEN_WORLD_H_
-#define XMMU_TESTS_XEN_GOLDEN_WORLD_H_
+#ifndef XMMU_TESTS_GUEST_GOLDEN_WORLD_H_
+#define XMMU_TESTS_GUEST_GOLDEN_WORLD_H_
 
 // The guest that the recordings of tests/golden/xen-pv were made with (see
-// FORMAT.md there): named frames, and what a record says of them.
+// FORMAT.md there): named frames, and what a record says of them. It runs on a
+// Vcpu under the trap-and-emulate policy, as any other guest.
 
 #include <cstdint>
 #include <map>
@@ -12,9 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "xmmu/guest/vcpu.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/policy/policy.h"
+#include "xmmu/xen/audit.h"
 #include "xmmu/xen/host.h"
-#include "xmmu/xen/mm.h"
 
 namespace xmmu::golden {
 
@@ -28,9 +31,10 @@ class World {
   // The start state that `header` describes.
   explicit World(const Json& header);
 
-  Host& host() { return *host_; }
-  Mm& mm() { return *mm_; }
-  VcpuContext& vcpu() { return *vcpu_; }
+  Vcpu& vcpu() { return *vcpu_; }
+  // CR3 of the guest's kernel mode.
+  Mfn base() const { return context_->guest_table; }
+  PhysMemory& memory() { return host_->memory(); }
   bool pae() const { return mode_ == PagingMode::kPae; }
   PagingMode mode() const { return mode_; }
 
@@ -41,22 +45,39 @@ class World {
   // Whether `raw` is the word of `value`, in which the frame may be "x": one
   // that has no name.
   bool Matches(const Json& value, uint64_t raw) const;
-  // An L1 outside the record, for mappings that come and go.
-  Mfn helper() const { return helper_; }
+
+  // Where the guest's kernel maps a page for a moment: the entry for it, in an
+  // L1 that no record shows, and the address.
+  MachineAddr scratch_entry() const {
+    return AddressOf(opaque_) + uint64_t{8 * kScratchSlot};
+  }
+  VirtAddr scratch() const { return scratch_; }
 
   // Compares states, words and base pointers with what `record` says after its
-  // operation; "" or the first difference.
+  // operation, then audits; "" or the first difference.
   std::string Compare(const Json& record);
 
+  // What has been compared so far.
+  struct Compared {
+    uint64_t states = 0;
+    uint64_t words = 0;
+  };
+  const Compared& compared() const { return compared_; }
+
  private:
+  static constexpr int kScratchSlot = 511;
+
   void PlaceNamedFrames(const Json& header);
   void WriteTables(const Json& layout);
-  void SetInitialStates(const Json& init);
+  void ChooseOpaqueTable(const Json& layout);
+  void MapOpaquely(const Json& init);
+  void ReachInitialStates(const Json& init);
   Mfn NewFrame(const std::string& name);
   void MarkMachineFrames();
 
   Json StateOf(Mfn mfn) const;
   void ImitateQuirk(const Json& record);
+  std::string Audit() const;
   std::string CompareStates(const Json& record);
   std::string CompareBases(const Json& record);
   std::string CompareWords(const Json& record);
@@ -68,9 +89,11 @@ class World {
   MachineModel model_;
   PagingMode mode_;
   std::unique_ptr<Host> host_;
-  std::unique_ptr<Mm> mm_;
-  VcpuContext* vcpu_ = nullptr;
-  Mfn helper_;
+  std::unique_ptr<Policy> policy_;
+  VcpuContext* context_ = nullptr;
+  std::unique_ptr<Vcpu> vcpu_;
+  Mfn opaque_;  // an L1 of the kernel's, of which no record tells
+  VirtAddr scratch_;
   uint64_t next_pfn_ = 0;
   std::map<std::string, Mfn> frames_;
   std::set<Mfn> named_;
@@ -79,10 +102,12 @@ class World {
   std::map<std::string, Json> states_;
   std::map<std::string, Mfn> expected_;
   std::set<std::string> xen_tables_;  // with slots of Xen's, now or once
+  std::vector<HeldReference> leaks_;  // imitated
+  Compared compared_;
   Json base_;
   Json user_base_;
 };
 
 }  // namespace xmmu::golden
 
-#endif  // XMMU_TESTS_XEN_GOLDEN_WORLD_H_
+#endif  // XMMU_TESTS_GUEST_GOLDEN_WORLD_H_
