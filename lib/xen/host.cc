@@ -75,10 +75,7 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   if (options.memory_frames == 0) {
     return absl::InvalidArgumentError("a domain needs memory");
   }
-  // A 4-byte entry names frames below 2^20.
-  const bool narrow = options.mode == PagingMode::k2Level;
-  const uint64_t limit =
-      narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();
+  const uint64_t limit = FrameLimit(options.mode);
   const uint64_t first = next_extent_;
   if (first > limit || options.memory_frames > limit - first) {
     return absl::ResourceExhaustedError(
@@ -90,6 +87,13 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   Populate(*domains_.back(), Mfn(first), options.memory_frames);
   Place(*domains_.back());
   return domains_.back().get();
+}
+
+// One past the last frame that a guest of `mode` can have: a 4-byte entry names
+// frames below 2^20.
+uint64_t Host::FrameLimit(PagingMode mode) const {
+  const bool narrow = mode == PagingMode::k2Level;
+  return narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();
 }
 
 void Host::Populate(Domain& domain, Mfn first, uint64_t frames) {
@@ -121,6 +125,33 @@ Domain* Host::FindDomain(DomainId id) {
     if (domain->id() == id) return domain.get();
   }
   return nullptr;
+}
+
+void Host::FreeFrame(Mfn mfn) {
+  PageInfo& page = frames_[mfn];
+  if (Domain* owner = FindDomain(page.owner)) {
+    const Pfn pfn = owner->p2m().PfnOf(mfn);
+    if (pfn != kInvalidPfn) owner->p2m().Clear(pfn);
+  }
+  page = PageInfo();
+  page.tlbflush_timestamp = tlb_clock_;
+  free_frames_.push_back(mfn);
+}
+
+std::optional<Mfn> Host::AllocFrame(Domain& domain, Pfn pfn) {
+  const uint64_t limit = FrameLimit(domain.mode());
+  const auto last =
+      std::find_if(free_frames_.rbegin(), free_frames_.rend(),
+                   [limit](Mfn mfn) { return mfn.value() < limit; });
+  if (last == free_frames_.rend()) return std::nullopt;
+  const Mfn mfn = *last;
+  free_frames_.erase(std::next(last).base());
+  domain.p2m().Set(pfn, mfn);
+  PageInfo& page = frames_[mfn];
+  page.ref_count = 1;
+  page.owner = domain.id();
+  page.allocated = true;
+  return mfn;
 }
 
 Mfn Host::AllocXenFrame() {

@@ -51,6 +51,11 @@ HypercallResult Dispatch(PvContext& context, VcpuContext&,
   return {absl::OkStatus(), context.DecreaseReservation(call.frames)};
 }
 
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const PopulatePhysmapCall& call) {
+  return {absl::OkStatus(), context.PopulatePhysmap(call.pfns)};
+}
+
 // The part of a hypercall that a multicall does not save.
 template <typename Call>
 HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,

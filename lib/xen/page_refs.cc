@@ -34,15 +34,9 @@ void PvContext::PutPage(Mfn mfn) {
 }
 
 void PvContext::FreePage(Mfn mfn) {
-  PageInfo& page = Page(mfn);
+  const PageInfo& page = Page(mfn);
   XMMU_CHECK(page.type_count == 0 && !page.allocated && !page.pinned);
-  if (Domain* owner = host_.FindDomain(page.owner)) {
-    const Pfn pfn = owner->p2m().PfnOf(mfn);
-    if (pfn != kInvalidPfn) owner->p2m().Clear(pfn);
-  }
-  const uint32_t timestamp = page.tlbflush_timestamp;
-  page = PageInfo();
-  page.tlbflush_timestamp = timestamp;
+  host_.FreeFrame(mfn);
 }
 
 bool PvContext::IsIoMemory(Mfn mfn) const {

@@ -120,6 +120,7 @@ class PvContext {
 
   // --- reservation.cc
   uint32_t DecreaseReservation(std::span<const Mfn> frames);
+  uint32_t PopulatePhysmap(std::span<const Pfn> pfns);
   XenErrno SetGdt(std::span<const Mfn> frames);
   XenErrno ValidateDescriptors(Mfn page);
 

@@ -1,5 +1,6 @@
 // Pages given back and descriptor tables: Xen 4.17, xen/common/memory.c,
-// decrease_reservation; xen/arch/x86/pv/descriptor-tables.c.
+// decrease_reservation and populate_physmap; xen/common/page_alloc.c,
+// alloc_heap_pages; xen/arch/x86/pv/descriptor-tables.c.
 
 #include "pv_context.h"
 
@@ -33,6 +34,24 @@ uint32_t PvContext::DecreaseReservation(std::span<const Mfn> frames) {
       PutPage(mfn);
     }
     PutPage(mfn);
+    ++done;
+  }
+  return done;
+}
+
+// No TLB may still lead to a frame that is about to change hands: the flush
+// that a free frame is owed, as after an unmapping without one, is done now.
+uint32_t PvContext::PopulatePhysmap(std::span<const Pfn> pfns) {
+  uint32_t done = 0;
+  for (const Pfn pfn : pfns) {
+    P2m& p2m = domain_.p2m();
+    if (pfn.value() >= p2m.size() || p2m.MfnOf(pfn) != kInvalidMfn) break;
+    const std::optional<Mfn> mfn = host_.AllocFrame(domain_, pfn);
+    if (!mfn.has_value()) break;
+    const CpuMask cpus =
+        host_.NeedFlush(host_.AllCpus(), Page(*mfn).tlbflush_timestamp);
+    if (cpus != 0) FlushNow(cpus, FullFlush());
+    Charge(CostEvent::kLockedOp);  // assign_pages
     ++done;
   }
   return done;

@@ -225,6 +225,44 @@ TEST(ReservationTest, AMappedPageLivesUntilTheLastReferenceGoes) {
   EXPECT_EQ(guest.Execute(give_back).done, 0u);
 }
 
+TEST(ReservationTest, AFrameGivenBackGoesToWhoeverAsksNext) {
+  PvGuest guest;
+  Domain* const other = guest.host.CreateDomain({.memory_frames = 8}).value();
+  other->vcpu(0).cpu = &guest.cpu();
+  const Mfn page = guest.Frame(2);
+  const std::array frames = {page};
+  const std::array pfns = {Pfn(2), Pfn(2)};
+  EXPECT_EQ(guest.Execute(PopulatePhysmapCall{pfns}).done, 0u);
+  guest.Execute(DecreaseReservationCall{frames});
+  EXPECT_EQ(guest.mm.Execute(other->vcpu(0), PopulatePhysmapCall{pfns}).done,
+            0u);  // it has a frame there
+  const std::array others = {other->p2m().MfnOf(Pfn(2))};
+  guest.mm.Execute(other->vcpu(0), DecreaseReservationCall{others});
+  EXPECT_EQ(guest.Execute(PopulatePhysmapCall{pfns}).done, 1u);
+  EXPECT_EQ(guest.Frame(2), others[0]);
+  EXPECT_EQ(guest.Page(2).type, PageType::kNone);
+  EXPECT_EQ(guest.Page(2).ref_count, 1u);
+  EXPECT_EQ(guest.Pin(guest.Frame(2), 1), XenErrno::kOk);
+}
+
+// Unmapping flushes nothing, nor does giving back; the next owner's kernel must
+// not be read through what is left in a TLB.
+TEST(ReservationTest, AStaleTranslationEndsBeforeTheFrameChangesHands) {
+  PvGuest guest({.cpus = 2, .vcpus = 2});
+  const VirtAddr va{0x1000};
+  guest.Hook(guest.Frame(1), va);
+  const Mfn page = guest.Frame(2);
+  ASSERT_EQ(guest.Update(guest.Frame(1), 1, Pte(page, kRo)), XenErrno::kOk);
+  ASSERT_TRUE(guest.cpu(1).mmu.Translate({va, AccessKind::kRead, true}).ok());
+  ASSERT_EQ(guest.Update(guest.Frame(1), 1, Pte()), XenErrno::kOk);
+  const std::array frames = {page};
+  guest.Execute(DecreaseReservationCall{frames});
+  EXPECT_EQ(guest.cpu(1).mmu.TlbEntries().size(), 2u);  // L1 and L2 TLB
+  const std::array pfns = {Pfn(2)};
+  EXPECT_EQ(guest.Execute(PopulatePhysmapCall{pfns}).done, 1u);
+  EXPECT_TRUE(guest.cpu(1).mmu.TlbEntries().empty());
+}
+
 TEST(DescriptorTest, ADescriptorPageIsNothingElseMeanwhile) {
   PvGuest guest;
   const std::array frames = {guest.Frame(3)};

@@ -96,6 +96,18 @@ class Host {
   // The most there have been at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
+  // A domain's frame without references is free: nobody's, its content left as
+  // it is, owing the flush of its timestamp to its next owner (Xen:
+  // free_heap_pages).
+  void FreeFrame(Mfn mfn);
+  // Gives `domain` the free frame that was freed last, at `pfn`, allocated with
+  // one general reference, of no type; nothing if no free frame can be the
+  // domain's. The flush that it owes is left to the caller (Xen:
+  // alloc_heap_pages). REQUIRES: nothing is at `pfn`.
+  std::optional<Mfn> AllocFrame(Domain& domain, Pfn pfn);
+
+  CpuMask AllCpus() const { return ~CpuMask{0} >> (64 - cpus_.size()); }
+
   // Flushes `cpus`, on behalf of `initiator`. The own CPU executes `flush`;
   // each other one gets an IPI, and the initiator waits for the slowest
   // acknowledgement: a target answers kIpiHandler and the flush after the IPI
@@ -127,6 +139,7 @@ class Host {
   CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
 
  private:
+  uint64_t FrameLimit(PagingMode mode) const;
   void Populate(Domain& domain, Mfn first, uint64_t frames);
   void Place(Domain& domain);
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
@@ -139,7 +152,8 @@ class Host {
   CacheArray l3_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<Domain>> domains_;
-  uint64_t next_extent_;  // first frame of the next domain
+  uint64_t next_extent_;          // first frame of the next domain
+  std::vector<Mfn> free_frames_;  // given back by domains
   std::vector<Mfn> free_xen_frames_;
   uint64_t next_xen_frame_;
   uint64_t xen_extent_end_;

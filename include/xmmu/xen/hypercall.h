@@ -110,8 +110,16 @@ struct DecreaseReservationCall {
   std::span<const Mfn> frames;
 };
 
-using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
-                             VmAssistCall, SetGdtCall, DecreaseReservationCall>;
+// XENMEM_populate_physmap: gives each of `pfns` a frame that some domain has
+// given back, in order, until a pfn has one already or there is none left. That
+// is no error either. The content is what the last owner left.
+struct PopulatePhysmapCall {
+  std::span<const Pfn> pfns;
+};
+
+using Subcall =
+    std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall,
+                 SetGdtCall, DecreaseReservationCall, PopulatePhysmapCall>;
 
 // HYPERVISOR_multicall: several calls, one ring crossing, executed in order; a
 // refused one does not stop those after it.
@@ -121,7 +129,8 @@ struct MulticallCall {
 
 using Hypercall =
     std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall,
-                 SetGdtCall, DecreaseReservationCall, MulticallCall>;
+                 SetGdtCall, DecreaseReservationCall, PopulatePhysmapCall,
+                 MulticallCall>;
 
 struct HypercallResult {
   // Of the first refused request; see xen/errno.h.
