@@ -1,6 +1,7 @@
 #include "xmmu/xen/audit.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,19 @@
 
 namespace xmmu {
 namespace {
+
+// Who refers: an entry of a table, or something with a name.
+struct Referrer {
+  std::string_view name;
+  int level = 0;
+  Mfn table = kInvalidMfn;
+  int slot = 0;
+
+  std::string ToString() const {
+    if (table == kInvalidMfn) return std::string(name);
+    return absl::StrCat("L", level, " frame ", table.value(), " slot ", slot);
+  }
+};
 
 struct Recount {
   uint64_t refs = 0;
@@ -31,7 +45,7 @@ class Auditor {
       CountVcpu(domain_.vcpu(i));
     }
     for (const HeldReference& reference : held) {
-      ReferAs(reference.mfn, reference.type, "the caller of the audit");
+      ReferAs(reference.mfn, reference.type, {"the caller of the audit"});
     }
     for (uint64_t i = 0; i < counts_.size() && first_.empty(); ++i) {
       Compare(Pfn(i));
@@ -60,16 +74,16 @@ class Auditor {
   }
 
   // A reference to `mfn` as a `type`, by `who`.
-  void ReferAs(Mfn mfn, PageType type, const std::string& who) {
+  void ReferAs(Mfn mfn, PageType type, const Referrer& who) {
     Refer(mfn);
     Recount* const count = CountOf(mfn);
     if (count == nullptr) {
-      return Note(absl::StrCat(who, " refers to frame ", mfn.value(),
+      return Note(absl::StrCat(who.ToString(), " refers to frame ", mfn.value(),
                                ", which is not the domain's"));
     }
     ++count->types;
     if (host_.frames()[mfn].type != type) {
-      Note(absl::StrCat(who, " uses frame ", mfn.value(),
+      Note(absl::StrCat(who.ToString(), " uses frame ", mfn.value(),
                         " as another type than it has"));
     }
   }
@@ -89,41 +103,43 @@ class Auditor {
   void CountTable(Pfn pfn, const PageInfo& page) {
     const int level = LevelOf(page.type);
     const Mfn table = domain_.p2m().MfnOf(pfn);
+    const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
+    if (frame == nullptr) return;
     for (int slot = 0; slot < EntryCount(rules_.mode, level); ++slot) {
       const bool kernel_l2 = !rules_.kernel_l2 || page.pae_xen_l2;
       if (level == rules_.xen_slots.level && kernel_l2 &&
           rules_.xen_slots.Contains(slot)) {
         continue;
       }
-      const Pte entry(host_.memory().ReadEntry(
-          EntryAddress(rules_.mode, AddressOf(table), slot),
+      const Pte entry(PhysMemory::ReadEntry(
+          *frame, EntryAddress(rules_.mode, AddressOf(table), slot),
           EntryBytes(rules_.mode)));
-      if (entry.present()) CountEntry(entry, level, table, slot);
+      if (entry.present()) CountEntry(entry, {{}, level, table, slot});
     }
   }
 
-  void CountEntry(Pte entry, int level, Mfn table, int slot) {
-    const std::string who =
-        absl::StrCat("L", level, " frame ", table.value(), " slot ", slot);
+  void CountEntry(Pte entry, const Referrer& who) {
     const Mfn target = entry.frame();
-    if (level == 1) return CountLeaf(entry, who);
-    if (target == table) return;
-    if (!host_.frames().Valid(target)) return Note(who + " refers nowhere");
-    const bool linear = host_.frames()[target].type == TableType(level);
-    ReferAs(target, TableType(linear ? level : level - 1), who);
+    if (who.level == 1) return CountLeaf(entry, who);
+    if (target == who.table) return;
+    if (!host_.frames().Valid(target)) {
+      return Note(who.ToString() + " refers nowhere");
+    }
+    const bool linear = host_.frames()[target].type == TableType(who.level);
+    ReferAs(target, TableType(linear ? who.level : who.level - 1), who);
     if (!linear) return;
-    if (Recount* from = CountOf(table)) ++from->linear;
+    if (Recount* from = CountOf(who.table)) ++from->linear;
     if (Recount* to = CountOf(target)) --to->linear;
   }
 
-  void CountLeaf(Pte entry, const std::string& who) {
+  void CountLeaf(Pte entry, const Referrer& who) {
     const Mfn target = entry.frame();
     if (!host_.frames().Valid(target)) return;  // device memory
     const PageInfo& page = host_.frames()[target];
     if (!page.is_ram || page.owner == kDomIo) return;
     if (page.owner == kDomCow || page.owner == kDomXen) return;
     if (page.owner != domain_.id()) {
-      return Note(who + " maps a frame that is not the domain's");
+      return Note(who.ToString() + " maps a frame that is not the domain's");
     }
     if (entry.writable()) {
       ReferAs(target, PageType::kWritable, who);
@@ -135,37 +151,43 @@ class Auditor {
   void CountVcpu(const VcpuContext& vcpu) {
     const PageType root = TableType(LevelCount(rules_.mode));
     if (vcpu.guest_table != kInvalidMfn) {
-      ReferAs(vcpu.guest_table, root, "the base pointer");
+      ReferAs(vcpu.guest_table, root, {"the base pointer"});
     }
     if (vcpu.guest_table_user != kInvalidMfn) {
-      ReferAs(vcpu.guest_table_user, root, "the user base pointer");
+      ReferAs(vcpu.guest_table_user, root, {"the user base pointer"});
     }
     for (const Mfn mfn : vcpu.gdt_frames) {
-      ReferAs(mfn, PageType::kSegDesc, "the descriptor table");
+      ReferAs(mfn, PageType::kSegDesc, {"the descriptor table"});
     }
   }
 
   void Compare(Pfn pfn) {
     const PageInfo* page = PageOf(pfn);
     if (page == nullptr) return;
-    const Recount& count = counts_[pfn.value()];
-    const std::string who = absl::StrCat("pfn ", pfn.value());
-    if (page->ref_count != count.refs) {
-      return Note(absl::StrCat(who, " has ", page->ref_count,
-                               " references, recounted ", count.refs));
+    const std::string difference = Difference(*page, counts_[pfn.value()]);
+    if (!difference.empty()) {
+      Note(absl::StrCat("pfn ", pfn.value(), difference));
     }
-    if (page->type_count != count.types) {
-      return Note(absl::StrCat(who, " has type count ", page->type_count,
-                               ", recounted ", count.types));
+  }
+
+  static std::string Difference(const PageInfo& page, const Recount& count) {
+    if (page.ref_count != count.refs) {
+      return absl::StrCat(" has ", page.ref_count, " references, recounted ",
+                          count.refs);
     }
-    const bool table = IsPageTable(page->type);
-    if (table && page->validated != (page->type_count > 0)) {
-      return Note(who + " is a table validated without use, or the reverse");
+    if (page.type_count != count.types) {
+      return absl::StrCat(" has type count ", page.type_count, ", recounted ",
+                          count.types);
     }
-    if (table && page->validated && page->linear_pt_count != count.linear) {
-      Note(absl::StrCat(who, " has linear count ", page->linear_pt_count,
-                        ", recounted ", count.linear));
+    if (!IsPageTable(page.type)) return "";
+    if (page.validated != (page.type_count > 0)) {
+      return " is a table validated without use, or the reverse";
     }
+    if (page.validated && page.linear_pt_count != count.linear) {
+      return absl::StrCat(" has linear count ", page.linear_pt_count,
+                          ", recounted ", count.linear);
+    }
+    return "";
   }
 
   const Host& host_;
