@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "xen/xsa_fixture.h"
 
 namespace xmmu {
@@ -15,7 +17,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, XsaEntryTest, testing::ValuesIn(kXsaModes),
                          XsaModeName);
 
 // XSA-148: a guest could set PS in an L2 entry without the entry being checked,
-// and had up to 4 MiB of machine memory, page tables included, writable.
+// and had a large page of memory, tables included, writable in one mapping.
 TEST_P(XsaEntryTest, Xsa148NoEntryAboveL1BecomesALargePage) {
   PvGuest guest(GetParam());
   guest.Hook(guest.Frame(10), kXsaVa);
@@ -42,9 +44,8 @@ TEST_P(XsaEntryTest, Xsa148NoEntryAboveL1BecomesALargePage) {
   EXPECT_EQ(Reachable(guest), "");
 }
 
-// XSA-182: changing flags of an entry that was there already skipped the
-// checks, RW among them, so a read-only mapping of a table by itself became
-// writable.
+// XSA-182: changing flags of an entry that existed skipped the checks, RW among
+// them, so a read-only mapping of a table by itself became writable.
 TEST_P(XsaEntryTest, Xsa182AReadOnlySelfReferenceStaysReadOnly) {
   PvGuest guest(GetParam());
   const int top = guest.mode == PagingMode::kPae ? 2 : LevelCount(guest.mode);
@@ -147,6 +148,71 @@ TEST(XsaRootTest, Xsa213EveryRootLoadedInEitherModeIsOneThatIsReferredTo) {
   EXPECT_EQ(LoadedRoot(guest), new_root);
   EXPECT_GT(guest.Page(new_root).type_count, 0u);
   EXPECT_EQ(Reachable(guest), "");
+}
+
+// XSA-248: a guest could get a mapping of a page that Xen used internally, and
+// what Xen kept there was the guest's to change.
+TEST_P(XsaEntryTest, Xsa248PagesOfXensAreNobodysToMap) {
+  PvGuest guest(GetParam());
+  ASSERT_EQ(guest.Pin(guest.Frame(10), 1), XenErrno::kOk);
+  std::vector<Mfn> frames = {guest.host.AllocXenFrame()};
+  if (guest.vcpu().hidden_l4 != kInvalidMfn) {
+    frames.push_back(guest.vcpu().hidden_l4);
+  }
+  for (const Mfn mfn : frames) {
+    for (const uint64_t flags : {kRo, kRw}) {
+      EXPECT_NE(guest.Update(guest.Frame(10), 0, Pte(mfn, flags)),
+                XenErrno::kOk);
+    }
+    EXPECT_NE(guest.Update(mfn, 0, Pte(guest.Frame(20), kRw)), XenErrno::kOk);
+    for (int level = 1; level <= LevelCount(guest.mode); ++level) {
+      EXPECT_NE(guest.Pin(mfn, level), XenErrno::kOk);
+    }
+    for (const MmuextCommand command :
+         {MmuextCommand::kUnpin, MmuextCommand::kNewBaseptr,
+          MmuextCommand::kClearPage, MmuextCommand::kCopyPage}) {
+      EXPECT_NE(
+          guest.Op({.command = command, .mfn = mfn, .source = guest.root}),
+          XenErrno::kOk);
+    }
+    const std::array one = {mfn};
+    EXPECT_NE(ErrnoOf(guest.Execute(SetGdtCall{.frames = one}).status),
+              XenErrno::kOk);
+    EXPECT_EQ(guest.Execute(DecreaseReservationCall{.frames = one}).done, 0u);
+  }
+}
+
+// XSA-154: one page of a device mapped cached here and uncached there: such
+// mappings disagree, and the processor may answer with a machine check.
+TEST(XsaDeviceTest, Xsa154DeviceMemoryIsMappedUncachedWhateverTheGuestSays) {
+  for (const PagingMode mode : {PagingMode::kPae, PagingMode::k4Level}) {
+    PvGuest guest({.mode = mode, .io_privileged = true});
+    ASSERT_EQ(guest.Pin(guest.Frame(10), 1), XenErrno::kOk);
+    const Mfn device(guest.host.frames().size() + 5);
+    // Write back, write through, write protect, in Xen's PAT.
+    int slot = 0;
+    for (const uint64_t cached :
+         {uint64_t{0}, uint64_t{pte::kPwt}, pte::kPwt | pte::kPat}) {
+      ASSERT_EQ(guest.Update(guest.Frame(10), slot, Pte(device, kRw | cached)),
+                XenErrno::kOk);
+      const Pte stored = guest.Get(guest.Frame(10), slot);
+      EXPECT_EQ(stored.flags() & (pte::kPwt | pte::kPcd | pte::kPat),
+                pte::kPwt | pte::kPcd);
+      ++slot;
+    }
+    // By a store, too.
+    guest.domain->set_writable_pagetables(true);
+    guest.Hook(guest.Frame(11), kXsaVa);
+    ASSERT_EQ(guest.UpdateVa(kXsaVa, Pte(guest.Frame(10), kRo)), XenErrno::kOk);
+    const Access access = UserWrite(guest, kXsaVa);
+    MemoryOperand store{.kind = OperandKind::kStore,
+                        .value = Pte(device, kRw).raw()};
+    const TranslateResult result = guest.cpu().mmu.Translate(access);
+    ASSERT_FALSE(result.ok());
+    ASSERT_TRUE(
+        guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, store));
+    EXPECT_NE(guest.Get(guest.Frame(10), 0).raw() & pte::kPcd, 0u);
+  }
 }
 
 // XSA-273: the processor may guess data through the address of an entry that is

@@ -91,8 +91,8 @@ TEST_P(XsaFlushTest, Xsa401EveryTurnOfWritableAndTableIsFlushed) {
   }
 }
 
-// XSA-241: the time noted for the last use of a page could be older than that
-// use, so that a flush in between passed for one after it.
+// XSA-241: a race while a page's type was let go made Xen miss the flush that
+// the page was owed; a stale TLB entry of it outlived the change of type.
 TEST_P(XsaFlushTest, Xsa241AFlushBeforeTheLastUseEndsCountsForNothing) {
   // Twice mapped: the first to go is not the last use.
   ASSERT_EQ(Map(Pte(page(), kRw)), XenErrno::kOk);
@@ -123,6 +123,49 @@ TEST_P(XsaFlushTest, Xsa241AFlushOfOneCpuIsNotAFlushOfTheOthers) {
   EXPECT_EQ(guest_.cpu(1).counters[Counter::kIpis], spared);
   EXPECT_EQ(guest_.cpu(2).counters[Counter::kIpis], needed + 1);
   EXPECT_EQ(Reachable(guest_), "");
+}
+
+// XSA-217: a page unmapped without a flush and then given to another guest,
+// which made a table of it, was still written through the first one's TLB.
+TEST_P(XsaFlushTest, Xsa217AFrameThatChangesHandsIsInNoTlb) {
+  Domain* const other =
+      guest_.host
+          .CreateDomain({.mode = guest_.mode, .memory_frames = 8, .vcpus = 1})
+          .value();
+  const Mfn root = other->p2m().MfnOf(Pfn(0));
+  if (guest_.mode == PagingMode::kPae) {
+    guest_.Put(root, 3, Pte(other->p2m().MfnOf(Pfn(1)), 1));
+  }
+  ASSERT_EQ(guest_.mm.StartVcpu(other->vcpu(0), root, kInvalidMfn),
+            absl::OkStatus());
+  // Room for one more.
+  const std::array given = {other->p2m().MfnOf(Pfn(7))};
+  const std::array wanted = {Pfn(7)};
+  ASSERT_EQ(
+      guest_.mm
+          .Execute(other->vcpu(0), DecreaseReservationCall{.frames = given})
+          .done,
+      1u);
+  ASSERT_EQ(Map(Pte(page(), kRw)), XenErrno::kOk);
+  for (uint32_t cpu = 0; cpu < 3; ++cpu) ASSERT_TRUE(Write(cpu));
+  const std::array one = {page()};
+  ASSERT_EQ(guest_.Execute(DecreaseReservationCall{.frames = one}).done, 1u);
+  // Still mapped: not free.
+  EXPECT_EQ(guest_.Page(page()).owner, guest_.domain->id());
+  const Mfn moving = page();
+  ASSERT_EQ(Map(Pte()), XenErrno::kOk);
+  EXPECT_EQ(guest_.Page(moving).owner, kDomInvalid);
+  ASSERT_EQ(
+      guest_.mm.Execute(other->vcpu(0), PopulatePhysmapCall{.pfns = wanted})
+          .done,
+      1u);
+  ASSERT_EQ(other->p2m().MfnOf(Pfn(7)), moving);
+  const std::array pin = {
+      MmuextOp{.command = MmuextCommand::kPinL1, .mfn = moving}};
+  ASSERT_EQ(guest_.mm.Execute(other->vcpu(0), MmuextCall{.ops = pin}).done, 1u);
+  EXPECT_EQ(Reachable(guest_), "");
+  for (uint32_t cpu = 0; cpu < 3; ++cpu) EXPECT_FALSE(Write(cpu));
+  EXPECT_EQ(AuditDomain(guest_.host, *other), absl::OkStatus());
 }
 
 // XSA-402: a write-combining mapping leaves the cache behind memory, so what

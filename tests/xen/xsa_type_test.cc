@@ -172,8 +172,8 @@ TEST_P(XsaTypeTest, Xsa299AFailureAtAnySlotLeavesNoReferenceBehind) {
   }
 }
 
-// XSA-299, nested: a table parked in the middle of the tree was forgotten, with
-// its children, when the tables above it failed in their turn.
+// XSA-299, nested: tables are validated one inside the other, and where the
+// innermost stopped, each level above had its own part to give back.
 TEST(XsaTreeTest, Xsa299AFailureDeepInATreeUnwindsAllLevels) {
   PvGuest guest;
   const std::vector<int> slots = {0, 1, 511};
@@ -242,6 +242,60 @@ TEST(XsaTreeTest, Xsa242AnEmulatedStoreDropsNoReferenceOfItsTable) {
   guest.Audit();
   EXPECT_EQ(guest.Page(10).type_count, 1u);
   EXPECT_EQ(guest.Page(10).ref_count, 2u);
+}
+
+// XSA-109: updates of the tables of another domain were not restricted enough;
+// a domain with control of another one could make Xen go astray with them.
+TEST_P(XsaTypeTest, Xsa109NobodyUpdatesTheTablesOfAnotherDomain) {
+  for (const bool io : {false, true}) {
+    PvOptions options = GetParam();
+    options.io_privileged = io;
+    PvGuest guest(options);
+    for (const bool translated : {false, true}) {
+      Domain* const other = guest.host
+                                .CreateDomain({.mode = guest.mode,
+                                               .memory_frames = 8,
+                                               .translated = translated})
+                                .value();
+      const Mfn page = other->p2m().MfnOf(Pfn(1));
+      const std::array requests = {MmuUpdate{AddressOf(page), kRw}};
+      for (const DomainId named : {other->id(), kDomSelf}) {
+        const MmuUpdateCall call{.requests = requests,
+                                 .page_table_owner = named};
+        EXPECT_NE(ErrnoOf(guest.Execute(call).status), XenErrno::kOk);
+        for (const MmuextCommand command :
+             {MmuextCommand::kPinL1, MmuextCommand::kPinL2,
+              MmuextCommand::kClearPage, MmuextCommand::kNewBaseptr}) {
+          EXPECT_NE(guest.Op({.command = command, .mfn = page}, named),
+                    XenErrno::kOk);
+        }
+      }
+      EXPECT_EQ(guest.host.memory().Read64(AddressOf(page)), 0u);
+      EXPECT_EQ(guest.Page(page).ref_count, 1u);
+      EXPECT_EQ(guest.Page(page).type_count, 0u);
+    }
+  }
+}
+
+// XSA-113: a machine-to-physical update could keep the reference that it took
+// to the page it was about, and a page that is referred to is never freed.
+TEST_P(XsaTypeTest, Xsa113AMachineToPhysicalUpdateKeepsNoReference) {
+  PvGuest guest(GetParam());
+  Domain* const other =
+      guest.host.CreateDomain({.mode = guest.mode, .memory_frames = 8}).value();
+  const Mfn foreign = other->p2m().MfnOf(Pfn(0));
+  const auto update = [&](Mfn mfn, DomainId owner) {
+    return guest.Update(mfn, 0, Pte(77), MmuUpdateCommand::kMachphys, owner);
+  };
+  EXPECT_EQ(update(guest.Frame(10), kDomSelf), XenErrno::kOk);
+  EXPECT_EQ(update(guest.root, kDomSelf), XenErrno::kOk);
+  EXPECT_EQ(update(foreign, kDomSelf), XenErrno::kEINVAL);
+  EXPECT_EQ(update(foreign, other->id()), XenErrno::kEPERM);
+  EXPECT_EQ(update(guest.Frame(10), kDomIo), XenErrno::kEINVAL);
+  EXPECT_EQ(update(Mfn(guest.host.frames().size()), kDomSelf),
+            XenErrno::kEINVAL);
+  EXPECT_TRUE(Untouched(guest, 10));
+  EXPECT_EQ(guest.Page(foreign).ref_count, 1u);
 }
 
 // XSA-214: a page kept its mark as checked descriptors when it changed hands,
