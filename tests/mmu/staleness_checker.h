@@ -1,0 +1,69 @@
+#ifndef XMMU_TESTS_MMU_STALENESS_CHECKER_H_
+#define XMMU_TESTS_MMU_STALENESS_CHECKER_H_
+
+// Tells whether a CPU's answers are among those the architecture permits. For
+// everything that the CPU may have cached it keeps each version since the last
+// invalidation; an access may be served by any translation kept for its page,
+// or by a walk of the tables as they are now from the root or from any
+// non-leaf entry kept on the way.
+// Source: SDM Vol. 3A, "Caching Translation Information".
+//
+// What may be kept is what a permitted way of an access seen so far would have
+// left behind, no more: a walk that completed, with P = 1, no reserved bit and
+// A = 1 in each entry.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mmu/staleness_model.h"
+
+namespace xmmu::staleness {
+
+// An aligned word of table memory that an access changed.
+struct Change {
+  uint64_t address = 0;
+  uint64_t before = 0;
+  uint64_t after = 0;
+};
+
+// Watches one CPU.
+class Checker {
+ public:
+  Checker(const Cpuid& cpuid, const PhysMemory& memory,
+          const Registers& registers);
+
+  const Registers& registers() const { return registers_; }
+  size_t versions() const {
+    return cached_.pages().size() + cached_.tables().size();
+  }
+
+  // Works out the ways in which `access` may go. Before it is made.
+  void Prepare(const Access& access);
+  // Whether the prepared access may end so, with these changes to memory, which
+  // are made. Takes note of what it may have left cached.
+  bool Accepts(const Access& access, const Outcome& outcome,
+               std::span<const Change> changes);
+  // The permitted ways of the access last prepared, in words.
+  std::string Permitted() const;
+  // What a walk that trusts no cache answers.
+  Outcome Fresh(const Access& access) const;
+
+  // Follows `operation`. False if it must raise #GP.
+  bool Follow(const Operation& operation);
+
+ private:
+  bool MayChange(const Variant& variant, std::span<const Change> changes) const;
+
+  Cpuid cpuid_;
+  const PhysMemory& memory_;
+  Registers registers_;
+  CachedState cached_;
+  std::vector<Variant> variants_;
+};
+
+std::string Describe(const Outcome& outcome);
+
+}  // namespace xmmu::staleness
+
+#endif  // XMMU_TESTS_MMU_STALENESS_CHECKER_H_
