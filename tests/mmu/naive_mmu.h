@@ -7,10 +7,11 @@
 // caches nothing, is in no hurry, and shares no code, table or constant with
 // the library.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <vector>
+#include <utility>
 
 namespace xmmu::naive {
 
@@ -18,11 +19,32 @@ using Bits = uint64_t;
 
 inline bool Bit(Bits value, int n) { return (value >> n & 1) != 0; }
 // Bits high:low of value, in place.
-inline Bits Field(Bits value, int high, int low) {
-  Bits out = 0;
-  for (int n = low; n <= high; ++n) out |= value & (Bits{1} << n);
-  return out;
+constexpr Bits Field(Bits value, int high, int low) {
+  if (high < low) return 0;
+  return value << (63 - high) >> (63 - high) >> low << low;
 }
+static_assert(Field(0xabcd, 11, 4) == 0xbc0);
+static_assert(Field(~Bits{0}, 63, 0) == ~Bits{0});
+
+// The few cells of memory that are not zero, by address.
+class Memory {
+ public:
+  Bits& operator[](Bits address) {
+    for (auto& cell : *this) {
+      if (cell.first == address) return cell.second;
+    }
+    cells_.at(used_) = {address, 0};
+    return cells_[used_++].second;
+  }
+  std::pair<Bits, Bits>* begin() { return cells_.data(); }
+  std::pair<Bits, Bits>* end() { return cells_.data() + used_; }
+  const std::pair<Bits, Bits>* begin() const { return cells_.data(); }
+  const std::pair<Bits, Bits>* end() const { return cells_.data() + used_; }
+
+ private:
+  std::array<std::pair<Bits, Bits>, 24> cells_;
+  size_t used_ = 0;
+};
 
 struct State {
   int levels = 4;  // 2, 3 (PAE), 4 or 5
@@ -33,7 +55,7 @@ struct State {
   bool pks = false, nxe = true, ac = false;
   uint32_t pkru = 0, pkrs = 0;
   Bits cr3 = 0;
-  std::map<Bits, Bits> memory;  // by address of an entry
+  Memory memory;  // entries by address
 };
 
 enum class Kind { kRead, kWrite, kFetch, kDescriptor };
@@ -64,18 +86,20 @@ class Walk {
   };
 
   // Every entry so far, root first. PAE's PDPTE does not take part.
-  std::vector<Used> path_;
+  std::array<Used, 5> path_;
+  size_t steps_ = 0;
   State& s_;
   Bits va_;
   Kind kind_;
   bool user_;
 
   Bits Read(Bits address) {
-    path_.push_back({address, s_.memory[address]});
-    return path_.back().value;
+    path_.at(steps_) = {address, s_.memory[address]};
+    return path_[steps_++].value;
   }
+  const Used& Last() const { return path_.at(steps_ - 1); }
   // The entries of a path that goes on below them have been accessed.
-  void MarkAccessed() { s_.memory[path_.back().address] |= 0x20; }
+  void MarkAccessed() { s_.memory[Last().address] |= 0x20; }
 
   uint32_t CommonError() const {
     uint32_t error = 0;
@@ -198,17 +222,18 @@ class Walk {
     bool writable = true;
     bool user_page = true;
     bool xd = false;
-    for (const Used& used : path_) {
+    for (size_t i = 0; i < steps_; ++i) {
+      const Used& used = path_[i];
       writable = writable && Bit(used.value, 1);
       user_page = user_page && Bit(used.value, 2);
       xd = xd || (s_.levels > 2 && s_.nxe && Bit(used.value, 63));
     }
     const bool rights = RightsAllow(writable, user_page, xd);
-    const bool key = KeyAllows(user_page, path_.back().value);
+    const bool key = KeyAllows(user_page, Last().value);
     if (!rights || !key) {
       return {std::nullopt, CommonError() + 1 + (key ? 0 : 32)};
     }
-    Bits& leaf = s_.memory[path_.back().address];
+    Bits& leaf = s_.memory[Last().address];
     leaf |= 0x20;
     if (kind_ == Kind::kWrite) leaf |= 0x40;
     return {address, 0};
