@@ -13,6 +13,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace xmmu::golden {
@@ -26,13 +27,14 @@ inline std::filesystem::path WalkDirectory() {
   return std::filesystem::path(XMMU_SOURCE_DIR) / "tests/golden/x86-walk";
 }
 
-// The record files there, by name.
+// The record files there, by name; none if it cannot be read.
 inline std::vector<std::filesystem::path> WalkFiles() {
   std::vector<std::filesystem::path> files;
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator(WalkDirectory(), error)) {
-    if (entry.path().extension() == ".gz") files.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (name.find(".jsonl") != std::string::npos) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -52,19 +54,31 @@ inline std::string Unzip(const std::filesystem::path& path) {
   return gzclose(file) == Z_OK && got == 0 ? text : std::string();
 }
 
-// The JSON objects of a file, header first.
+// The JSON objects of a file, header first. Throws std::runtime_error, with the
+// place, for what is not one.
 inline std::vector<Json> ReadRecords(const std::filesystem::path& path) {
   std::vector<Json> records;
   std::istringstream lines(Unzip(path));
   for (std::string line; std::getline(lines, line);) {
-    records.push_back(Json::parse(line));
+    Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object()) {
+      throw std::runtime_error(path.string() + ":" +
+                               std::to_string(records.size() + 1) +
+                               ": not a JSON object");
+    }
+    records.push_back(std::move(record));
   }
   return records;
 }
 
 // A number written as "0x...".
 inline uint64_t Number(const Json& value) {
-  return std::stoull(value.get<std::string>(), nullptr, 16);
+  const std::string text = value.is_string() ? value.get<std::string>() : "";
+  const bool hex =
+      text.size() > 2 && text.size() <= 18 && text.rfind("0x", 0) == 0 &&
+      text.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string::npos;
+  if (!hex) throw std::runtime_error("no \"0x\" number: " + value.dump());
+  return std::stoull(text, nullptr, 16);
 }
 
 }  // namespace xmmu::golden
