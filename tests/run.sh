@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds and tests everything, from a fresh Debian 12 on: the whole suite with
-# warnings as errors, the core suites under the sanitizers, and each benchmark
-# for a moment. Says what is slow; ends with "all checks passed" or not at all.
+# warnings as errors, the core suites under the sanitizers, the fuzzer and each
+# benchmark for a moment. Says what is slow; ends with "all checks passed" or not at all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source examples/setup.sh
@@ -11,7 +11,7 @@ jobs=$(nproc)
 
 step packages
 require_packages "${build_packages[@]}" python3 clang-format \
-  libbenchmark-dev libgtest-dev libgmock-dev valgrind
+  libbenchmark-dev libgtest-dev libgmock-dev valgrind clang libclang-rt-14-dev
 
 step format
 tests/lint.sh
@@ -29,6 +29,14 @@ cmake --build --preset asan-ubsan -j "$jobs" --target xmmu_core_tests
 
 step "core tests under the sanitizers"
 ctest --preset asan-ubsan -j "$jobs"
+
+step "fuzzer, a moment"
+cmake --preset fuzz
+cmake --build --preset fuzz -j "$jobs"
+# What it finds goes into the first directory named.
+mkdir -p build/fuzz/found
+build/fuzz/tests/fuzz/guest_fuzz -seed=1 -runs=2000 -max_len=1000 \
+  build/fuzz/found tests/fuzz/corpus 2>&1 | tail -n 5
 
 step "benchmarks, a moment each"
 for bench in build/ci/bench/*_bench; do

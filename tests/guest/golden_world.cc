@@ -18,6 +18,7 @@ constexpr uint64_t kMemoryFrames = uint64_t{1} << 20;
 constexpr Mfn kVgaFrame{0xb8};
 constexpr Mfn kLocalApic{0xfee00};
 constexpr Mfn kHole{0xfd000};
+constexpr Mfn kRom{0xfffff};
 constexpr Mfn kAllOnes{(uint64_t{1} << 40) - 1};
 
 uint64_t Hex(const Json& text) {
@@ -46,6 +47,12 @@ std::string TypeName(PageType type) {
 std::string Sorted(std::string letters) {
   std::sort(letters.begin(), letters.end());
   return letters;
+}
+
+// A page state with its letters in the order of StateOf().
+Json SortedState(Json state) {
+  state[3] = Sorted(state[3].get<std::string>());
+  return state;
 }
 
 }  // namespace
@@ -93,11 +100,17 @@ World::World(const Json& header)
 
 void World::MarkMachineFrames() {
   FrameTable& frames = host_->frames();
+  // Xen: assign_io_page.
   for (const Mfn mfn : {Mfn(0), kVgaFrame}) {
-    frames[mfn].owner = kDomIo;
-    frames[mfn].ref_count = 1;
+    PageInfo& page = frames[mfn];
+    page.owner = kDomIo;
+    page.allocated = true;
+    page.ref_count = 1;
+    page.type = PageType::kWritable;
+    page.type_count = 1;
+    page.validated = true;
   }
-  for (const Mfn mfn : {kLocalApic, kHole}) frames[mfn].is_ram = false;
+  for (const Mfn mfn : {kLocalApic, kHole, kRom}) frames[mfn].is_ram = false;
   frames_["Z"] = Mfn(0);
   frames_["I"] = kVgaFrame;
   frames_["A"] = kLocalApic;
@@ -185,10 +198,8 @@ void World::MapOpaquely(const Json& init) {
 
 void World::ReachInitialStates(const Json& init) {
   for (const auto& [name, state] : init.items()) {
-    Json sorted = state;
-    sorted[3] = Sorted(state[3].get<std::string>());
-    XMMU_CHECK(StateOf(frames_.at(name)) == sorted);
-    states_[name] = sorted;
+    states_[name] = SortedState(state);
+    XMMU_CHECK(StateOf(frames_.at(name)) == states_[name]);
   }
   for (const auto& [name, copy] : expected_) {
     memory().CopyFrame(copy, frames_.at(name));
@@ -245,10 +256,14 @@ std::string World::Audit() const {
 // "shared-l2-leak": the kernel-slot L2 of the refused L3 keeps a reference of
 // both kinds for good.
 void World::ImitateQuirk(const Json& record) {
-  if (!record.contains("quirk") || record["quirk"] != "shared-l2-leak") return;
+  if (record.value("quirk", "") != "shared-l2-leak") return;
   for (const auto& [name, state] : record["st"].items()) {
-    if (state[3].get<std::string>().find('h') == std::string::npos) continue;
     const Mfn mfn = frames_.at(name);
+    Json leaked = StateOf(mfn);
+    leaked[1] = leaked[1].get<uint64_t>() + 1;
+    leaked[2] = leaked[2].get<uint64_t>() + 1;
+    const bool kernel_l2 = host_->frames()[mfn].pae_xen_l2;
+    if (!kernel_l2 || leaked != SortedState(state)) continue;
     leaks_.push_back({mfn, PageType::kL2});
     ++host_->frames()[mfn].type_count;
     ++host_->frames()[mfn].ref_count;
@@ -258,8 +273,7 @@ void World::ImitateQuirk(const Json& record) {
 std::string World::CompareStates(const Json& record) {
   if (record.contains("st")) {
     for (const auto& [name, state] : record["st"].items()) {
-      states_[name] = state;
-      states_[name][3] = Sorted(state[3].get<std::string>());
+      states_[name] = SortedState(state);
       ++compared_.states;
     }
   }

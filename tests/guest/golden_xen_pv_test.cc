@@ -143,7 +143,8 @@ class Replay {
 
   HypercallResult UpdateVa(const Json& record) {
     static constexpr std::array kScopes = {
-        FlushScope::kNone, FlushScope::kNonGlobal, FlushScope::kPage};
+        FlushScope::kNone, FlushScope::kNonGlobal, FlushScope::kPage,
+        FlushScope::kNone};  // Xen: no such type, no flush
     const uint64_t flags = Number(record["flags"]);
     UpdateVaMappingCall call{.va = Address(record),
                              .value = world_.Value(record["val"]),

@@ -2,6 +2,7 @@
 #include <random>
 #include <set>
 
+#include "absl/base/config.h"
 #include "guest/world.h"
 
 // Random guests: the same operations under every setting, compared by what the
@@ -12,6 +13,11 @@ namespace {
 
 constexpr uint64_t kPages = 48;
 constexpr int kOperations = 400;
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+constexpr int kCheckEvery = 20;  // operations; the checks take most of the time
+#else
+constexpr int kCheckEvery = 1;
+#endif
 
 // Generates operations that any kernel accepts, from a seed alone.
 class Script {
@@ -90,7 +96,7 @@ Outcome RunScript(const Setting& setting, uint64_t seed, bool check) {
     const absl::Status status = world.kernel().Perform(step.task, step.op);
     EXPECT_TRUE(status.ok()) << status << " at operation " << i;
     if (!status.ok()) break;
-    if (!check || i % 20 != 0) continue;
+    if (!check || i % kCheckEvery != 0) continue;
     EXPECT_EQ(world.FirstEscape(), "") << "at operation " << i;
     const absl::Status audit = world.policy().Audit();
     EXPECT_TRUE(audit.ok()) << audit << " at operation " << i;

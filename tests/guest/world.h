@@ -9,10 +9,10 @@
 
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
+#include "guest/hardware_view.h"
 #include "guest/virtual_tlb.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/xen/layout.h"
 
 namespace xmmu {
 
@@ -57,8 +57,7 @@ class World {
  public:
   explicit World(const Setting& setting, uint64_t memory_mib = 32,
                  uint64_t quantum_ops = GuestOptions().quantum_ops)
-      : setting_(setting),
-        host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
+      : host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
     const PolicyEntry* const entry = FindPolicy(setting.policy);
     policy_ = entry != nullptr ? entry->make(host_)
                                : std::make_unique<VirtualTlb>(host_);
@@ -90,65 +89,13 @@ class World {
     ASSERT_TRUE(status.ok()) << status;
   }
 
-  // Says how the hardware would let this guest's kernel or programs write to a
-  // page table, or reach a frame that is not the domain's; empty if it does
-  // not. Judged by TLB contents and by fresh walks, not by bookkeeping.
+  // How the hardware would let this guest out; "" if it does not. What other
+  // policies than paravirtual ones guard is theirs to say.
   std::string FirstEscape() {
-    if (!kernel_->abi().paravirtual) return "";
-    for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
-      for (const TlbEntry& entry : host_.cpu(id).mmu.TlbEntries()) {
-        if (!GuestCanUse(entry)) continue;
-        const std::string escape = Judge(FrameOf(entry.base), entry.writable());
-        if (!escape.empty()) {
-          return absl::StrFormat("CPU %d, TLB entry of 0x%x: %s", id,
-                                 entry.va().value(), escape);
-        }
-      }
-    }
-    return FirstWritableAlias();
+    return kernel_->abi().paravirtual ? xmmu::FirstEscape(host_) : "";
   }
 
  private:
-  // Xen's own mappings are supervisor-only for a 64-bit guest, whose kernel is
-  // in ring 3, and beyond the segment limit of a 32-bit one.
-  bool GuestCanUse(const TlbEntry& entry) const {
-    return LevelCount(setting_.mode) >= 4
-               ? entry.user()
-               : entry.va() < HypervisorStart(setting_.mode);
-  }
-
-  std::string Judge(Mfn mfn, bool writable) {
-    const PageInfo& page = host_.frames()[mfn];
-    if (domain_->p2m().PfnOf(mfn) == kInvalidPfn) {
-      return "a frame that is not the guest's";
-    }
-    const bool table = IsPageTable(page.type) && page.type_count > 0;
-    if (table && writable) return "a live page table is writable";
-    return "";
-  }
-
-  std::string FirstWritableAlias() {
-    Mmu& mmu = host_.cpu(0).mmu;
-    const bool user = kernel_->abi().kernel_in_ring3(setting_.mode);
-    for (uint64_t pfn = 0; pfn < domain_->p2m().size(); ++pfn) {
-      const TranslateResult result =
-          mmu.Probe({DirectVa(Pfn(pfn)), AccessKind::kWrite, user});
-      if (!result.ok()) continue;
-      const std::string escape = Judge(FrameOf(result.addr()), true);
-      if (!escape.empty()) {
-        return absl::StrFormat("direct map of pfn 0x%x: %s", pfn, escape);
-      }
-    }
-    return "";
-  }
-
-  VirtAddr DirectVa(Pfn pfn) const {
-    const uint64_t base =
-        LevelCount(setting_.mode) < 4 ? 0xc0000000 : 0xffff880000000000;
-    return VirtAddr(base + (pfn.value() << kPageShift));
-  }
-
-  Setting setting_;
   Host host_;
   std::unique_ptr<Policy> policy_;
   Domain* domain_ = nullptr;

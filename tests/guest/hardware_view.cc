@@ -1,0 +1,189 @@
+#include "guest/hardware_view.h"
+
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_format.h"
+#include "xmmu/machine/pte.h"
+#include "xmmu/xen/layout.h"
+
+namespace xmmu {
+namespace {
+
+std::string FrameText(Mfn mfn) {
+  return absl::StrFormat("frame 0x%x", mfn.value());
+}
+
+bool InUseAs(const PageInfo& page, PageType type) {
+  return page.type == type && page.type_count > 0;
+}
+
+// What is wrong with a guest of `domain` reaching `mfn` as data.
+std::string JudgePage(const Host& host, const Domain& domain, Mfn mfn,
+                      bool writable) {
+  if (!host.frames().Valid(mfn)) return FrameText(mfn) + ", which is not there";
+  const PageInfo& page = host.frames()[mfn];
+  if (page.owner != domain.id()) return FrameText(mfn) + " of somebody else";
+  const bool guarded = (IsPageTable(page.type) && page.type_count > 0) ||
+                       InUseAs(page, PageType::kSegDesc);
+  if (guarded && writable) {
+    return FrameText(mfn) + ", guarded by its type, for writing";
+  }
+  return "";
+}
+
+// What is wrong with `mfn` serving `domain` as a table of `level`.
+std::string JudgeTable(const Host& host, const Domain& domain, Mfn mfn,
+                       int level, bool in_use) {
+  if (!host.frames().Valid(mfn)) return FrameText(mfn) + ", which is not there";
+  const PageInfo& page = host.frames()[mfn];
+  if (page.owner != domain.id()) return FrameText(mfn) + " of somebody else";
+  // A linear entry leads to a table of a higher level than it is used as.
+  if (!IsPageTable(page.type) || LevelOf(page.type) < level ||
+      (in_use && !page.validated)) {
+    return absl::StrFormat("%s, which is no L%d", FrameText(mfn), level);
+  }
+  return "";
+}
+
+// Goes down the tables of one domain from a root, each table once for a level
+// and right.
+class Descent {
+ public:
+  Descent(const Host& host, const Domain& domain)
+      : host_(host), domain_(domain), mode_(domain.mode()) {}
+
+  std::string From(Mfn root) {
+    return Table(root, LevelCount(mode_), /*writable=*/true);
+  }
+
+ private:
+  std::string Table(Mfn table, int level, bool writable) {
+    const uint64_t key = table.value() << 4 |
+                         static_cast<uint64_t>(level) << 1 |
+                         static_cast<uint64_t>(writable);
+    if (!seen_.insert(key).second) return "";
+    std::string wrong =
+        JudgeTable(host_, domain_, table, level, /*in_use=*/true);
+    if (!wrong.empty()) return "a walk meets " + wrong;
+    const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
+    if (frame == nullptr) return "";
+    const int slots = EntryCount(mode_, level);
+    for (int slot = 0; slot < slots && wrong.empty(); ++slot) {
+      const Pte entry(PhysMemory::ReadEntry(
+          *frame, EntryAddress(mode_, AddressOf(table), slot),
+          EntryBytes(mode_)));
+      if (entry.present() && !IsXens(table, slot)) {
+        wrong = Entry(entry, level, writable);
+      }
+    }
+    return wrong;
+  }
+
+  std::string Entry(Pte entry, int level, bool writable) {
+    // PAE's L3 entries have no rights where the processor loads them.
+    const bool grants = mode_ == PagingMode::kPae && level == 3;
+    const bool may_write = writable && (grants || entry.writable());
+    if (level > 1) return Table(entry.frame(), level - 1, may_write);
+    const std::string wrong =
+        JudgePage(host_, domain_, entry.frame(), may_write);
+    return wrong.empty() ? "" : "a walk leads to " + wrong;
+  }
+
+  // By the table's type: through a linear entry, an L4 is walked as an L3, and
+  // Xen's slots are Xen's there too.
+  bool IsXens(Mfn table, int slot) const {
+    const PageInfo& page = host_.frames()[table];
+    const XenSlots xen = XenSlotsOf(mode_);
+    if (LevelOf(page.type) != xen.level) return false;
+    if (mode_ == PagingMode::kPae && !page.pae_xen_l2) return false;
+    return xen.Contains(slot);
+  }
+
+  const Host& host_;
+  const Domain& domain_;
+  PagingMode mode_;
+  absl::flat_hash_set<uint64_t> seen_;
+};
+
+std::string EscapeByTables(const Host& host, const Domain& domain) {
+  Descent descent(host, domain);
+  for (uint32_t i = 0; i < domain.vcpu_count(); ++i) {
+    const VcpuContext& vcpu = domain.vcpu(i);
+    for (const Mfn root : {vcpu.guest_table, vcpu.guest_table_user}) {
+      if (root == kInvalidMfn) continue;
+      const std::string wrong = descent.From(root);
+      if (!wrong.empty()) return wrong;
+    }
+  }
+  return "";
+}
+
+// Beyond the guest's segments, or Xen's own.
+bool OutOfReach(PagingMode mode, VirtAddr va) {
+  if (LevelCount(mode) < 4 && (va.value() >> 32) != 0) return true;
+  return IsHypervisorAddress(mode, va);
+}
+
+// Free, but not to be had without a flush of `cpu`.
+bool OwesFlush(const Host& host, const Cpu& cpu, Mfn mfn) {
+  if (!host.frames().Valid(mfn)) return false;
+  const PageInfo& page = host.frames()[mfn];
+  return page.owner == kDomInvalid && page.ref_count == 0 &&
+         host.NeedFlush(MaskOf(cpu.id), page.tlbflush_timestamp) != 0;
+}
+
+std::string EscapeByTlb(const Host& host, const Cpu& cpu,
+                        const Domain& domain) {
+  for (const TlbEntry& entry : cpu.mmu.TlbEntries()) {
+    if (OutOfReach(domain.mode(), entry.va())) continue;
+    const Mfn mfn = FrameOf(entry.base);
+    if (OwesFlush(host, cpu, mfn)) continue;
+    const std::string wrong =
+        entry.page_shift == kPageShift
+            ? JudgePage(host, domain, mfn, entry.writable())
+            : "a large page";
+    if (wrong.empty()) continue;
+    return absl::StrFormat("a TLB entry of CPU %d for 0x%x leads to %s", cpu.id,
+                           entry.va().value(), wrong);
+  }
+  return "";
+}
+
+std::string EscapeByStructures(const Host& host, const Cpu& cpu,
+                               const Domain& domain) {
+  for (const auto& entry : cpu.mmu.PagingStructureEntries()) {
+    if (OutOfReach(domain.mode(), entry.va)) continue;
+    const Mfn mfn = FrameOf(entry.table);
+    if (OwesFlush(host, cpu, mfn)) continue;
+    // A table that has lost its last use keeps type and content until it is
+    // given another, for which the CPU is flushed.
+    const std::string wrong = JudgeTable(host, domain, mfn, entry.level - 1,
+                                         /*in_use=*/false);
+    if (wrong.empty()) continue;
+    return absl::StrFormat(
+        "a paging-structure entry of CPU %d for 0x%x leads to %s", cpu.id,
+        entry.va.value(), wrong);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string FirstEscape(Host& host) {
+  for (size_t i = 0; i < host.domain_count(); ++i) {
+    const std::string wrong = EscapeByTables(host, host.domain(i));
+    if (!wrong.empty()) return wrong;
+  }
+  for (uint32_t id = 0; id < host.cpu_count(); ++id) {
+    const Cpu& cpu = host.cpu(id);
+    if (cpu.current == nullptr) continue;
+    const Domain& domain = *cpu.current->domain;
+    std::string wrong = EscapeByTlb(host, cpu, domain);
+    if (wrong.empty()) wrong = EscapeByStructures(host, cpu, domain);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+}  // namespace xmmu

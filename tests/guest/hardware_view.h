@@ -1,0 +1,25 @@
+#ifndef XMMU_TESTS_GUEST_HARDWARE_VIEW_H_
+#define XMMU_TESTS_GUEST_HARDWARE_VIEW_H_
+
+// What paravirtual guests can reach, judged as the processors see it: by the
+// tables below every root that may be loaded, by TLB entries and by entries of
+// the paging-structure caches. Only who owns a frame and what type it has is
+// taken from Xen's word.
+
+#include <string>
+
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+// Says how some CPU could translate for a guest to a frame that is not its
+// domain's, through a frame that is no table of that domain in use, or with the
+// right to write to a page table or descriptor page in use; "" if none can.
+//
+// A frame that is free may be left in a TLB, as it may under Xen: but only as
+// long as its next owner's allocation would flush that CPU first.
+std::string FirstEscape(Host& host);
+
+}  // namespace xmmu
+
+#endif  // XMMU_TESTS_GUEST_HARDWARE_VIEW_H_

@@ -1,0 +1,111 @@
+#ifndef XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_
+#define XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_
+
+// Two paravirtual domains of two vCPUs each, on two CPUs that they take turns
+// on, whose kernels do whatever a string of bytes tells them: hypercalls,
+// stores, switches of CR3 and mode. Little memory and few addresses, so that
+// the same frames change their use all the time. The same for a property over
+// random bytes and for a fuzzer.
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "xmmu/guest/vcpu.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/policy/policy.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+// A string of bytes, read from the front; zeros once it is empty.
+class ByteSource {
+ public:
+  explicit ByteSource(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  bool empty() const { return bytes_.empty(); }
+  uint8_t Next();
+  // 0 to limit - 1, from one byte. REQUIRES: limit is at most 256.
+  uint64_t Below(uint64_t limit) { return Next() % limit; }
+  bool OneIn(uint64_t n) { return Below(n) == n - 1; }
+  template <typename T>
+  T Pick(std::initializer_list<T> choices) {
+    return choices.begin()[Below(choices.size())];
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+};
+
+class HostileGuests {
+ public:
+  // Guests of the kinds that Xen has: 4-level, PAE of a 64-bit Xen, PAE and
+  // 2-level of a 32-bit one.
+  static constexpr uint8_t kKinds = 4;
+  static const char* KindName(uint8_t kind);
+
+  // REQUIRES: kind < kKinds.
+  explicit HostileGuests(uint8_t kind);
+
+  // One operation of one vCPU. Then recounts all references and looks for
+  // escapes; "" or what is wrong.
+  std::string Step(ByteSource& bytes);
+
+  // How far the guests got.
+  struct Progress {
+    uint64_t operations = 0;
+    uint64_t accepted = 0;    // hypercalls
+    uint64_t refused = 0;     // hypercalls
+    uint64_t translated = 0;  // loads and stores that went through
+    uint64_t emulated = 0;    // stores to tables
+    uint64_t changes = 0;     // frames that changed their type
+    Progress& operator+=(const Progress& other);
+  };
+  const Progress& progress() const { return progress_; }
+
+ private:
+  struct Guest {
+    Domain* domain = nullptr;
+    std::vector<std::unique_ptr<Vcpu>> vcpus;
+    std::vector<PageType> types;  // by pfn
+  };
+
+  void Boot(Guest& guest);
+  void PutEntry(Mfn table, int slot, Pte value);
+  void Act(Vcpu& vcpu, ByteSource& bytes);
+  void Access(Vcpu& vcpu, ByteSource& bytes);
+  void SwitchMode(Vcpu& vcpu, ByteSource& bytes);
+  void Call(Vcpu& vcpu, const Hypercall& call);
+  void UpdateTables(Vcpu& vcpu, ByteSource& bytes);
+  void Extended(Vcpu& vcpu, ByteSource& bytes);
+  void UpdateVa(Vcpu& vcpu, ByteSource& bytes);
+  void MemoryOp(Vcpu& vcpu, ByteSource& bytes);
+  void Multicall(Vcpu& vcpu, ByteSource& bytes);
+  void NoteTypes();
+
+  MmuUpdate AnyUpdate(const Domain& domain, ByteSource& bytes) const;
+  MmuextOp AnyOp(const Domain& domain, ByteSource& bytes) const;
+  Mfn AnyFrame(const Domain& domain, ByteSource& bytes) const;
+  Pte AnyEntry(const Domain& domain, ByteSource& bytes) const;
+  VirtAddr AnyAddress(ByteSource& bytes) const;
+  int AnySlot(ByteSource& bytes) const;
+  DomainId AnyOwner(const Domain& domain, ByteSource& bytes) const;
+
+  MachineModel model_;
+  PagingMode mode_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<Policy> policy_;
+  Guest guests_[2];
+  Progress progress_;
+};
+
+// Runs guests of the kind that the first byte names, until the rest is used up
+// or after 1000 operations; "" or what is wrong, with the operation's number.
+std::string RunHostileGuests(std::span<const uint8_t> bytes);
+
+}  // namespace xmmu
+
+#endif  // XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_

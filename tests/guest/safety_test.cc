@@ -1,0 +1,91 @@
+// The promise of direct paging: whatever guests ask for, and whatever they
+// forget to flush, none of them ever reaches a frame that is not its own, nor
+// writes to a page table or descriptor page in use; and no reference is lost or
+// left over. A million random operations, looked at one by one.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/base/config.h"
+#include "guest/hostile_guests.h"
+
+namespace xmmu {
+namespace {
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+// Guests lose more and more of what they could still break: begin anew.
+constexpr int kOperationsASequence = 400;
+constexpr uint64_t kSequences = kSanitized ? 125 : 640;
+
+std::vector<uint8_t> RandomBytes(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<uint8_t> bytes(size_t{40} * kOperationsASequence);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random() >> 56);
+  return bytes;
+}
+
+class SafetyTest : public testing::TestWithParam<uint8_t> {};
+
+TEST_P(SafetyTest, NoSequenceOfOperationsReachesATableOrAForeignFrame) {
+  HostileGuests::Progress all;
+  for (uint64_t seed = 1; seed <= kSequences; ++seed) {
+    const std::vector<uint8_t> bytes = RandomBytes(seed);
+    ByteSource source(bytes);
+    HostileGuests guests(GetParam());
+    for (int i = 0; i < kOperationsASequence; ++i) {
+      ASSERT_FALSE(source.empty());
+      ASSERT_EQ(guests.Step(source), "") << "seed " << seed << " step " << i;
+    }
+    all += guests.progress();
+  }
+  std::cout << HostileGuests::KindName(GetParam()) << ": seeds 1 to "
+            << kSequences << ", " << all.operations << " operations; "
+            << all.accepted << " hypercalls accepted, " << all.refused
+            << " refused; " << all.translated << " accesses performed, "
+            << all.emulated << " of them emulated; " << all.changes
+            << " changes of type\n";
+  // It means something only if guests get somewhere.
+  EXPECT_EQ(all.operations, kSequences * kOperationsASequence);
+  EXPECT_GT(all.accepted, all.operations / 20);
+  EXPECT_GT(all.translated, all.operations / 50);
+  EXPECT_GT(all.emulated, all.operations / 2000);
+  EXPECT_GT(all.changes, all.operations / 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SafetyTest,
+                         testing::Range(uint8_t{0}, HostileGuests::kKinds),
+                         [](const testing::TestParamInfo<uint8_t>& row) {
+                           return std::string(
+                               HostileGuests::KindName(row.param));
+                         });
+
+// What the fuzzer starts from, and what it has found.
+TEST(FuzzCorpusTest, EverySeedIsClean) {
+  const std::filesystem::path corpus =
+      std::filesystem::path(XMMU_SOURCE_DIR) / "tests/fuzz/corpus";
+  int seeds = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(corpus)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::vector<uint8_t> bytes(text.begin(), text.end());
+    EXPECT_EQ(RunHostileGuests(bytes), "") << entry.path();
+    ++seeds;
+  }
+  EXPECT_GE(seeds, 20);
+}
+
+}  // namespace
+}  // namespace xmmu
