@@ -24,6 +24,24 @@ TEST(Cr3Test, BitsFromMaxphyaddrUpAreReserved) {
   EXPECT_EQ(machine.mmu().registers(), before);
 }
 
+// 32-bit paging and PAE have no more than 32 bits of CR3.
+TEST(Cr3Test, ReservedBitsFollowTheWidthInEveryMode) {
+  for (const PagingMode mode : kAllPagingModes) {
+    for (const int width : {36, 40, 46, 52}) {
+      MachineModel model = TestModel();
+      model.features.maxphyaddr = width;
+      TestMachine machine(mode, model);
+      const int first = LevelCount(mode) >= 4 ? width : 32;
+      for (int bit = 12; bit < 64; ++bit) {
+        const uint64_t value = uint64_t{1} << bit;
+        EXPECT_EQ(IsGeneralProtection(machine.mmu().LoadCr3(value)),
+                  bit >= first)
+            << PagingModeName(mode) << " " << width << " bit " << bit;
+      }
+    }
+  }
+}
+
 TEST(Cr3Test, Bit63IsReservedWithoutPcide) {
   TestMachine machine;
   const uint64_t value = machine.cr3() | cr3::kNoFlush;
@@ -148,6 +166,26 @@ TEST_F(PdpteTest, APresentPdpteWithReservedBitsRefusesTheLoad) {
   for (const int bit : {3, 4, 9, 11, 39}) {
     machine_.Store(Pdpte(3), uint64_t{1} << bit | pte::kPresent);
     EXPECT_FALSE(machine_.mmu().LoadCr3(machine_.cr3()).has_value()) << bit;
+  }
+}
+
+TEST(PdpteWidthTest, EachBitOfEachPdpteForEachWidth) {
+  for (const int width : {36, 40, 46, 52}) {
+    MachineModel model = TestModel();
+    model.features.maxphyaddr = width;
+    TestMachine machine(PagingMode::kPae, model);
+    for (uint64_t slot = 0; slot < 4; ++slot) {
+      const MachineAddr pdpte = AddressOf(machine.root()) + slot * 8;
+      for (int bit = 1; bit < 64; ++bit) {
+        const bool reserved =
+            bit <= 2 || (bit >= 5 && bit <= 8) || bit >= width;
+        machine.Store(pdpte, uint64_t{1} << bit | pte::kPresent);
+        EXPECT_EQ(IsGeneralProtection(machine.mmu().LoadCr3(machine.cr3())),
+                  reserved)
+            << width << " slot " << slot << " bit " << bit;
+      }
+      machine.Store(pdpte, 0);
+    }
   }
 }
 
