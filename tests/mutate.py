@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Breaks the library in one place at a time and shows which test notices.
+
+Usage: tests/mutate.py [--check] [--only TEXT] [--jobs N] [--build DIR]
+
+Reads tests/mutations/*.txt: blocks of
+
+  lib/mmu/mmu.cc
+  # what is broken
+  <<<
+  the text as it is, in the file exactly once
+  ===
+  the text as it is not to be
+  >>>
+
+apart by lines of "---". A block whose comment begins with "# equivalent:" is
+expected to survive, and says why.
+
+Copies the tree to DIR/source (default build/mutate), builds the tests there,
+and for each block: changes the copy, builds, and runs the tests nearest to the
+file first until one fails. Prints a Markdown table; exits 1 if a mutation
+survives that is not equivalent, or does not build. --check only tells whether
+each block still fits; tests/run.sh does that. Takes an hour on two cores.
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+BLOCK = re.compile(
+    r"(?P<path>\S+)\n# (?P<what>[^\n]+)\n<<<\n(?P<old>.*?)\n===\n"
+    r"(?P<new>.*?)>>>\n?",
+    re.DOTALL,
+)
+# The layers whose tests see a fault of the layer, nearest first. Replays and
+# properties come last: they take longer.
+NEAREST = {
+    "machine": ["machine", "mmu", "xen", "guest"],
+    "mmu": ["mmu", "xen", "guest"],
+    "xen": ["xen", "policy", "guest"],
+    "policy": ["policy", "guest", "xen"],
+}
+SLOW = ["mmu_page_walker_oracle_test", "mmu_golden_walk_test",
+        "mmu_staleness_test", "xen_golden_pv_test", "guest_random_test",
+        "guest_safety_test"]
+TEST_SECONDS = 300
+
+
+class Mutation:
+    def __init__(self, match, source):
+        self.path = match["path"]
+        self.what = match["what"]
+        self.old = match["old"]
+        self.new = match["new"].removesuffix("\n")
+        self.source = source
+
+    @property
+    def equivalent(self):
+        return self.what.startswith("equivalent:")
+
+    def problem(self):
+        """Why the block does not fit the tree; "" if it does."""
+        file = TOP / self.path
+        if not file.is_file():
+            return "no such file"
+        found = file.read_text(encoding="utf-8").count(self.old)
+        return "" if found == 1 else f"found {found} times"
+
+    def broken(self, text):
+        return text.replace(self.old, self.new)
+
+
+def read_mutations():
+    mutations = []
+    for source in sorted((TOP / "tests/mutations").glob("*.txt")):
+        for block in source.read_text(encoding="utf-8").split("---\n"):
+            match = BLOCK.fullmatch(block.strip("\n") + "\n")
+            if not match:
+                sys.exit(f"{source}: not a block:\n{block}")
+            mutations.append(Mutation(match, source))
+    return mutations
+
+
+def run(command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, **options)
+
+
+def copy_tree(tree):
+    """A fresh copy of the files that git knows, without touching equal ones."""
+    names = run(["git", "ls-files"], cwd=TOP, check=True).stdout.split("\n")
+    for name in filter(None, names):
+        source, target = TOP / name, tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != source.read_bytes():
+            shutil.copyfile(source, target)
+            shutil.copymode(source, target)
+
+
+class Bench:
+    """A copy of the tree, its build, and the tests that it has."""
+
+    def __init__(self, build, jobs):
+        self.tree = build / "source"
+        self.build = build / "build"
+        self.jobs = str(jobs)
+        copy_tree(self.tree)
+        run(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja",
+             "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1",
+             "-DXMMU_BUILD_BENCH=OFF", "-DXMMU_BUILD_EXAMPLES=OFF"],
+            check=True)
+        listed = run(["ninja", "-C", self.build, "-t", "targets", "all"],
+                     check=True).stdout
+        self.tests = sorted(set(re.findall(
+            r"^tests/(?:machine|mmu|xen|policy|guest)/(\w+_test):", listed,
+            re.MULTILINE)))
+
+    def make(self):
+        """"" or what the compiler says."""
+        result = run(["ninja", "-C", self.build, "-j", self.jobs] + self.tests)
+        return "" if result.returncode == 0 else result.stdout
+
+    def order(self, layer):
+        layers = NEAREST[layer]
+        def rank(test):
+            of = test.split("_")[0]
+            near = layers.index(of) if of in layers else len(layers)
+            return (test in SLOW, SLOW.index(test) if test in SLOW else 0, near)
+        return sorted(self.tests, key=rank)
+
+    def first_failure(self, layer):
+        """The name of the first test that fails; "" if none does."""
+        for binary in self.order(layer):
+            path = next(self.build.glob(f"tests/*/{binary}"))
+            try:
+                result = run([path, "--gtest_fail_fast", "--gtest_brief=1"],
+                             cwd=self.tree, timeout=TEST_SECONDS)
+            except subprocess.TimeoutExpired:
+                return f"{binary} (does not end)"
+            if result.returncode != 0:
+                failed = re.search(r"\[  FAILED  \] ([\w./]+)", result.stdout)
+                if failed:
+                    return f"{binary}: {failed[1]}"
+                return f"{binary} (stops)"
+        return ""
+
+
+def attempt(bench, mutation):
+    """What becomes of one mutation."""
+    file = bench.tree / mutation.path
+    text = file.read_text(encoding="utf-8")
+    file.write_text(mutation.broken(text), encoding="utf-8")
+    try:
+        if bench.make():
+            return "does not build"
+        layer = mutation.path.split("/")[1]
+        if mutation.path.startswith("include/"):
+            layer = mutation.path.split("/")[2]
+        return bench.first_failure(layer) or "survives"
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--build", type=pathlib.Path,
+                        default=TOP / "build/mutate")
+    options = parser.parse_args()
+    mutations = [m for m in read_mutations()
+                 if options.only in f"{m.path} {m.what}"]
+    bad = [m for m in mutations if m.problem()]
+    for mutation in bad:
+        print(f"{mutation.source.name}: {mutation.path}: {mutation.what}: "
+              f"{mutation.problem()}")
+    if options.check or bad:
+        print(f"{len(mutations)} mutations, {len(bad)} do not fit")
+        return 1 if bad else 0
+
+    bench = Bench(options.build, options.jobs)
+    complaint = bench.make() or bench.first_failure("mmu")
+    if complaint:
+        sys.exit(f"the tests do not pass as they are: {complaint}")
+    failures = 0
+    print("| file | broken | noticed by |\n|---|---|---|", flush=True)
+    for mutation in mutations:
+        outcome = attempt(bench, mutation)
+        expected = mutation.equivalent == (outcome == "survives")
+        if not expected or outcome == "does not build":
+            failures += 1
+            outcome = f"**{outcome}**"
+        print(f"| `{mutation.path}` | {mutation.what} | {outcome} |",
+              flush=True)
+    print(f"\n{len(mutations)} mutations, {failures} not as expected")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
