@@ -85,8 +85,8 @@ TEST_P(XsaEntryTest, Xsa182AReadOnlyReferenceToAPeerStaysReadOnly) {
   PvGuest guest(GetParam());
   const int top = guest.mode == PagingMode::kPae ? 2 : LevelCount(guest.mode);
   for (int level = 2; level <= top; ++level) {
-    const Mfn from = guest.Frame(static_cast<uint64_t>(10 * level));
-    const Mfn to = guest.Frame(static_cast<uint64_t>(10 * level + 1));
+    const Mfn from = guest.Frame(uint64_t{10} * static_cast<uint64_t>(level));
+    const Mfn to = guest.Frame(uint64_t{10} * static_cast<uint64_t>(level) + 1);
     ASSERT_EQ(guest.Pin(from, level), XenErrno::kOk);
     ASSERT_EQ(guest.Pin(to, level), XenErrno::kOk);
     EXPECT_EQ(guest.Update(from, 5, Pte(to, kRw)), XenErrno::kEINVAL);

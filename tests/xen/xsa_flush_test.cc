@@ -220,7 +220,7 @@ TEST_P(XsaLinearTest, Xsa286AnUpdateAfterASwapAboveGoesToTheNewL1) {
     // A second way to a second L1, with the same slots below `level`.
     Mfn below = guest.Frame(11);
     for (int l = 2; l < level; ++l) {
-      const Mfn table = guest.Frame(static_cast<uint64_t>(30 + l));
+      const Mfn table = guest.Frame(30 + static_cast<uint64_t>(l));
       guest.Put(table, IndexOf(guest.mode, l, kXsaVa), Pte(below, 7));
       below = table;
     }

@@ -55,8 +55,9 @@ TEST_P(XsaTypeTest, Xsa240AChainOfPeersIsOneLinkLong) {
     for (uint64_t pfn = a; pfn < a + 3; ++pfn) {
       ASSERT_EQ(guest.Unpin(guest.Frame(pfn)), XenErrno::kOk);
     }
-    for (uint64_t pfn = a; pfn < a + 3; ++pfn)
+    for (uint64_t pfn = a; pfn < a + 3; ++pfn) {
       EXPECT_TRUE(Untouched(guest, pfn));
+    }
   }
 }
 
@@ -156,7 +157,8 @@ TEST_P(XsaTypeTest, Xsa299AFailureAtAnySlotLeavesNoReferenceBehind) {
       for (const Pte entry : bad_entries) {
         guest.Put(table, bad, entry);
         EXPECT_NE(guest.Pin(table, level), XenErrno::kOk);
-        for (const uint64_t pfn : {7, 8, 9}) EXPECT_TRUE(Untouched(guest, pfn));
+        for (const uint64_t pfn : {7u, 8u, 9u})
+          EXPECT_TRUE(Untouched(guest, pfn));
         for (uint64_t pfn = 20; pfn < 29; ++pfn) {
           EXPECT_TRUE(Untouched(guest, pfn))
               << "level " << level << " slot " << bad;
@@ -219,7 +221,8 @@ TEST_P(XsaTypeTest, Xsa242ATableWithOneReferenceKeepsItWhileItIsChanged) {
     ASSERT_EQ(guest.Update(table, 1, Pte()), XenErrno::kOk);
     EXPECT_EQ(guest.Page(table).type_count, 1u);
     ASSERT_EQ(guest.Unpin(table), XenErrno::kOk);
-    for (const uint64_t pfn : {10, 11, 12}) EXPECT_TRUE(Untouched(guest, pfn));
+    for (const uint64_t pfn : {10u, 11u, 12u})
+      EXPECT_TRUE(Untouched(guest, pfn));
   }
 }
 
