@@ -8,18 +8,11 @@ HypercallResult PvContext::MmuextOps(const MmuextCall& call) {
   Count(Counter::kCallsToMmuextOp);
   HypercallResult result;
   XenErrno error = XenErrno::kOk;
-  // A 32-bit guest's operations are translated before they are looked at, and
-  // that refuses some whatever the domain argument is.
-  const bool refused_first =
-      !call.ops.empty() && rules_.user_baseptr == XenErrno::kEINVAL &&
-      call.ops[0].command == MmuextCommand::kNewUserBaseptr;
+  // A 32-bit guest's operations are translated first, and of none nothing
+  // further is looked at (Xen 4.17, xen/arch/x86/x86_64/compat/mm.c).
+  if (rules_.hidden_l4 && call.ops.empty()) return result;
   DomainId owner = kDomInvalid;
-  if (refused_first) {
-    error = Refuse(XenErrno::kEINVAL, "32-bit guests have one base pointer");
-  } else {
-    ResolveOwner(call.owner, owner, error);
-  }
-  if (error != XenErrno::kOk) {
+  if (!ResolveOwner(call.owner, owner, error)) {
     result.status = StatusOf(error);
     return result;
   }

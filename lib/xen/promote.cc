@@ -4,6 +4,15 @@
 #include "pv_context.h"
 
 namespace xmmu {
+namespace {
+
+// Stands for the tables of Xen's that its slots refer to: a frame in Xen's own
+// memory, 2 MiB aligned (assumed).
+constexpr Mfn kXensTables{0x200};
+// Xen 4.17: PERDOMAIN_VIRT_START is slot 260 of the L4; every guest has it.
+constexpr int kPerDomainSlot = 260;
+
+}  // namespace
 
 bool PvContext::IsGuestSlot(const PageInfo& table, int level, int slot) const {
   if (level != rules_.xen_slots.level) return true;
@@ -116,8 +125,9 @@ void PvContext::TakeBack(MachineAddr entry) {
   Store(entry, old.Without(rules_.taken_back));
 }
 
-// Xen's own entries: here, its linear map where the mode has one, and zeros for
-// what nothing of the simulated machine goes through.
+// Xen's own entries: of those that the simulated machine does not go through
+// one stands for all. They stay when the table is demoted, and so keep it, and
+// copies of it, from becoming a table of another kind.
 void PvContext::WriteXenSlots(Mfn table, int level) {
   const XenSlots& slots = rules_.xen_slots;
   if (level != slots.level) return;
@@ -125,12 +135,20 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
   for (int slot = slots.first; slot <= slots.last; ++slot) {
     if (Load(EntryOf(table, slot)) != Pte()) Store(EntryOf(table, slot), {});
   }
-  if (rules_.hidden_l4 || rules_.linear_slot < 0) return;
+  if (rules_.kernel_l2) {
+    // The machine-to-physical table, in large pages.
+    Store(EntryOf(table, slots.first),
+          Pte(kXensTables, pte::kPresent | pte::kPageSize));
+    return;
+  }
+  if (rules_.linear_slot < 0) return;
   uint64_t flags =
       pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
   const bool no_execute = host_.model().features.nx;  // else it is reserved
   if (LevelCount(rules_.mode) >= 4 && no_execute) flags |= pte::kNoExecute;
   Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
+  if (level < 4) return;
+  Store(EntryOf(table, kPerDomainSlot), Pte(kXensTables, flags));
 }
 
 void PvContext::Demote(Mfn table, int level) {

@@ -58,7 +58,13 @@ bool PvContext::EmulateStore(MachineAddr addr, const Access& access,
   const uint64_t old = Load(addr - offset).raw();
   const uint64_t field = operand.mask() << shift;
   const uint64_t computed = operand.Compute((old & field) >> shift);
-  if (operand.kind == OperandKind::kCmpxchg && !operand.zf) return true;
+  // Nothing is written back: then nothing is validated either (Xen 4.17,
+  // xen/arch/x86/x86_emulate/x86_emulate.c, writeback of OP_MEM).
+  if (operand.kind == OperandKind::kCmpxchg) {
+    if (!operand.zf) return true;
+  } else if (!plain && computed == (old & field) >> shift) {
+    return true;
+  }
   return ReplaceEmulated(addr, (old & ~field) | (computed << shift), operand);
 }
 

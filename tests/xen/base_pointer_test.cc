@@ -71,8 +71,8 @@ TEST(BasePointerTest, TheUserRootIsLoadedByGoingToUserMode) {
 TEST(BasePointerTest, ThirtyTwoBitGuestsHaveOne) {
   PvGuest pae({.mode = PagingMode::kPae});
   EXPECT_EQ(NewUserBase(pae, Mfn(0)), XenErrno::kEINVAL);
-  // Even before the domain argument is looked at.
-  EXPECT_EQ(pae.Op({.command = MmuextCommand::kNewUserBaseptr}, 77),
+  // Whatever domain it names, if there is one.
+  EXPECT_EQ(pae.Op({.command = MmuextCommand::kNewUserBaseptr}, kDomXen),
             XenErrno::kEINVAL);
   PvGuest old({.mode = PagingMode::k2Level});
   EXPECT_EQ(NewUserBase(old, Mfn(0)), XenErrno::kENOSYS);

@@ -64,6 +64,30 @@ TEST_P(PaeTest, XensSlotsAreXensOnlyInAKernelSlotL2) {
   EXPECT_EQ(guest.Update(guest.Frame(4), 428, Pte()), XenErrno::kOk);
 }
 
+TEST_P(PaeTest, WhatXenLeavesInAKernelSlotL2KeepsItFromBeingAPlainOne) {
+  ASSERT_EQ(guest.Pin(Root(2, 3), 3), XenErrno::kOk);
+  ASSERT_EQ(guest.Unpin(guest.Frame(2)), XenErrno::kOk);
+  EXPECT_EQ(guest.Pin(guest.Frame(3), 2), XenErrno::kEINVAL);
+  EXPECT_EQ(guest.Pin(guest.Frame(2), 3), XenErrno::kOk);
+  ASSERT_EQ(guest.Unpin(guest.Frame(2)), XenErrno::kOk);
+  ASSERT_EQ(guest.Update(guest.Frame(3), 428, Pte()), XenErrno::kOk);
+  EXPECT_EQ(guest.Pin(guest.Frame(3), 2), XenErrno::kOk);
+}
+
+// Xen 4.17, xen/arch/x86/x86_64/compat/mm.c, compat_mmuext_op: it is the
+// translated operations that are refused for the domain they name.
+TEST_P(PaeTest, AListWithoutOperationsNamesNoDomain) {
+  if (!compat()) return;
+  constexpr DomainId kNoDomain = 77;
+  EXPECT_EQ(guest.Execute(MmuextCall{.ops = {}, .owner = kNoDomain}).status,
+            absl::OkStatus());
+  EXPECT_EQ(guest.Op({.command = MmuextCommand::kTlbFlushLocal}, kNoDomain),
+            XenErrno::kESRCH);
+  const MmuextOp user{.command = MmuextCommand::kNewUserBaseptr};
+  EXPECT_EQ(guest.Op(user, kNoDomain), XenErrno::kESRCH);
+  EXPECT_EQ(guest.Op(user, kDomIo), XenErrno::kEINVAL);
+}
+
 TEST_P(PaeTest, EntriesBehindTheRootAreCleared) {
   const Mfn root = Root(2, 3);
   guest.Put(root, 4, Pte(guest.Frame(9), kRw));

@@ -142,6 +142,31 @@ TEST(PinTest, AWholeTreeIsValidatedByPinningItsRoot) {
 
 // --- Failed validations.
 
+// Xen 4.17: demote_l4_table leaves Xen's slots as they are.
+TEST(PageTypeTest, AFormerL4AndCopiesOfItBecomeNoOtherTableUntilWiped) {
+  PvGuest guest;
+  const Mfn table = guest.Frame(1);
+  const Mfn copy = guest.Frame(2);
+  ASSERT_EQ(guest.Pin(table, 4), XenErrno::kOk);
+  ASSERT_EQ(guest.Unpin(table), XenErrno::kOk);
+  ASSERT_EQ(
+      guest.Op(
+          {.command = MmuextCommand::kCopyPage, .mfn = copy, .source = table}),
+      XenErrno::kOk);
+  EXPECT_EQ(guest.Pin(table, 1), XenErrno::kEBUSY);
+  EXPECT_EQ(guest.Pin(table, 2), XenErrno::kEINVAL);
+  EXPECT_EQ(guest.Pin(table, 3), XenErrno::kEINVAL);
+  // The copy's slot of the linear map refers to the table, whose own entries
+  // are what is refused first.
+  EXPECT_EQ(guest.Pin(copy, 1), XenErrno::kEBUSY);
+  EXPECT_EQ(guest.Pin(copy, 2), XenErrno::kEBUSY);
+  EXPECT_EQ(guest.Pin(copy, 3), XenErrno::kEINVAL);
+  EXPECT_EQ(guest.Pin(table, 4), XenErrno::kOk);
+  ASSERT_EQ(guest.Op({.command = MmuextCommand::kClearPage, .mfn = copy}),
+            XenErrno::kOk);
+  EXPECT_EQ(guest.Pin(copy, 1), XenErrno::kOk);
+}
+
 TEST(FailedValidationTest, InTheFirstSlotTheTypeIsForgotten) {
   PvGuest guest;
   guest.Put(guest.Frame(2), 0, Pte(guest.Frame(1), 0x7 | pte::kPcd));

@@ -78,6 +78,31 @@ TEST(PteEmulatorTest, EvenAChangeOfFlagsTakesReferences) {
   EXPECT_EQ(clock.tally(CostEvent::kLockedOp) - locked, 8u);
 }
 
+// Xen 4.17, xen/arch/x86/x86_emulate/x86_emulate.c: an instruction that reads
+// its operand writes back only what has changed.
+TEST(PteEmulatorTest, AnInstructionThatChangesNothingIsNotValidated) {
+  Emulated e({});
+  // A frame of Xen's that only a request in Xen's name may map.
+  const Mfn shared = e.guest.host.AllocXenFrame();
+  PageInfo& page = e.guest.Page(shared);
+  page.owner = kDomXen;
+  page.ref_count = 1;
+  const Pte entry(shared, kRo | pte::kGlobal);
+  ASSERT_EQ(e.guest.Update(e.guest.Frame(11), 5, entry,
+                           MmuUpdateCommand::kNormal, kDomXen),
+            XenErrno::kOk);
+  MemoryOperand same{.kind = OperandKind::kOr, .size = 8, .value = 1};
+  EXPECT_TRUE(e.Run(1, 40, same));
+  MemoryOperand swap{
+      .kind = OperandKind::kXchg, .size = 8, .value = entry.raw()};
+  EXPECT_TRUE(e.Run(1, 40, swap));
+  EXPECT_EQ(swap.seen, entry.raw());
+  EXPECT_EQ(page.ref_count, 2u);
+  MemoryOperand other{.kind = OperandKind::kOr, .size = 8, .value = 0x200};
+  EXPECT_FALSE(e.Run(1, 40, other));
+  EXPECT_FALSE(e.Store(1, 40, entry, 8));
+}
+
 TEST(PteEmulatorTest, ARefusedValueIsTheGuestsFault) {
   Emulated e({});
   EXPECT_FALSE(e.Store(1, 0, Pte(e.guest.root, kRw), 8));
