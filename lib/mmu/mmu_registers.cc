@@ -62,8 +62,8 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   context_ = PagingContext(registers, model_.features);
   context_.pdpte = pdpte;
   if (context_.mode == old_mode) return;
-  // Nothing cached under another mode can be read under this one.
-  DropEverything();
+  // Nothing is held that another mode made: what leads here (a change of
+  // CR4.PAE, paging turned off before, Reset) has dropped it.
   psc_.SetMode(context_.mode);
   tlb_.SetLargeShift(LevelShift(context_.mode, 2));
 }
