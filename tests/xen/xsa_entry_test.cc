@@ -44,6 +44,34 @@ TEST_P(XsaEntryTest, Xsa148NoEntryAboveL1BecomesALargePage) {
   EXPECT_EQ(Reachable(guest), "");
 }
 
+// No advisory, but the same end: what a guest leaves in Xen's slots of a table
+// is not checked, so nothing of it may be there once the processor walks it.
+TEST_P(XsaEntryTest, NothingThatAGuestPutsInXensSlotsIsEverWalked) {
+  PvGuest guest(GetParam());
+  const XenSlots slots = XenSlotsOf(guest.mode);
+  const Mfn table = guest.Frame(1);
+  const Mfn root = guest.Frame(2);
+  const Pte junk(Mfn(16), kRw | pte::kPageSize);
+  for (int slot = slots.first; slot <= slots.last; ++slot) {
+    guest.Put(table, slot, junk);
+  }
+  if (guest.mode == PagingMode::kPae) {
+    guest.Put(root, 3, Pte(table, 1));
+    ASSERT_EQ(guest.Pin(root, 3), XenErrno::kOk);
+  } else {
+    ASSERT_EQ(guest.Pin(table, slots.level), XenErrno::kOk);
+  }
+  for (int slot = slots.first; slot <= slots.last; ++slot) {
+    // Xen's own entries there are for the supervisor.
+    EXPECT_NE(guest.Get(table, slot).frame(), junk.frame()) << slot;
+    EXPECT_FALSE(guest.Get(table, slot).user()) << slot;
+    EXPECT_NE(guest.Update(table, slot, junk), XenErrno::kOk);
+    EXPECT_NE(guest.Update(table, slot, Pte(guest.Frame(20), kRw)),
+              XenErrno::kOk);
+    EXPECT_NE(guest.Update(table, slot, Pte()), XenErrno::kOk);
+  }
+}
+
 // XSA-182: changing flags of an entry that existed skipped the checks, RW among
 // them, so a read-only mapping of a table by itself became writable.
 TEST_P(XsaEntryTest, Xsa182AReadOnlySelfReferenceStaysReadOnly) {

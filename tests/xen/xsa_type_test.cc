@@ -174,6 +174,29 @@ TEST_P(XsaTypeTest, Xsa299AFailureAtAnySlotLeavesNoReferenceBehind) {
   }
 }
 
+// XSA-299, at the bottom: an L1 that is refused gives back what its entries
+// before the bad one took, pages and writable types alike.
+TEST_P(XsaTypeTest, Xsa299AnL1RefusedAtAnySlotLeavesItsPagesAlone) {
+  PvGuest guest(GetParam());
+  const Mfn table = guest.Frame(9);
+  const int last = EntryCount(guest.mode, 1) - 1;
+  for (const int bad : {0, 1, 5, last}) {
+    guest.host.memory().ZeroFrame(table);
+    for (int slot = 0; slot < bad && slot < 8; ++slot) {
+      const auto pfn = 20 + static_cast<uint64_t>(slot);
+      guest.Put(table, slot, Pte(guest.Frame(pfn), slot % 2 == 0 ? kRw : kRo));
+    }
+    for (const Pte entry : {Pte(guest.root, kRw), Pte(Mfn(16), kRo)}) {
+      guest.Put(table, bad, entry);
+      EXPECT_NE(guest.Pin(table, 1), XenErrno::kOk);
+      for (uint64_t pfn = 20; pfn < 28; ++pfn) {
+        EXPECT_TRUE(Untouched(guest, pfn)) << "slot " << bad;
+      }
+      EXPECT_TRUE(Untouched(guest, 9));
+    }
+  }
+}
+
 // XSA-299, nested: tables are validated one inside the other, and where the
 // innermost stopped, each level above had its own part to give back.
 TEST(XsaTreeTest, Xsa299AFailureDeepInATreeUnwindsAllLevels) {
