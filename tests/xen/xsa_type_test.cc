@@ -79,6 +79,31 @@ TEST_P(XsaTypeTest, Xsa240NoChainComesAboutByValidation) {
   }
 }
 
+// XSA-240, from the side: the way in for peers is for validated tables of the
+// level alone, not for whatever else is in use with another type.
+TEST_P(XsaTypeTest, Xsa240NothingButATableOfTheLevelPassesForAPeer) {
+  PvGuest guest(GetParam());
+  ASSERT_EQ(guest.Pin(guest.Frame(5), 1), XenErrno::kOk);
+  ASSERT_EQ(guest.Update(guest.Frame(5), 0, Pte(guest.Frame(6), kRw)),
+            XenErrno::kOk);
+  const std::array gdt = {guest.Frame(7)};
+  ASSERT_EQ(ErrnoOf(guest.Execute(SetGdtCall{.frames = gdt}).status),
+            XenErrno::kOk);
+  for (int level = 2; level <= LinearTop(guest.mode); ++level) {
+    const Mfn table = guest.Frame(static_cast<uint64_t>(level) * 10);
+    ASSERT_EQ(guest.Pin(table, level), XenErrno::kOk);
+    for (const uint64_t pfn : {6u, 7u}) {
+      EXPECT_EQ(guest.Update(table, 1, Pte(guest.Frame(pfn), kRo)),
+                XenErrno::kEINVAL);
+      EXPECT_EQ(guest.Page(pfn).type_count, 1u);
+    }
+    if (level > 2) {
+      EXPECT_EQ(guest.Update(table, 1, Pte(guest.Frame(5), kRo)),
+                XenErrno::kEINVAL);
+    }
+  }
+}
+
 // XSA-309: the count of references between peers went back to zero when the
 // validation of a table was taken up again, and chains were possible again.
 TEST_P(XsaTypeTest, Xsa309PeersAreCountedRightThroughFailuresAndRetries) {
@@ -195,6 +220,14 @@ TEST_P(XsaTypeTest, Xsa299AnL1RefusedAtAnySlotLeavesItsPagesAlone) {
       EXPECT_TRUE(Untouched(guest, 9));
     }
   }
+  // And what is taken goes again with the table, first entry and last.
+  guest.Put(table, 0, Pte(guest.Frame(20), kRw));
+  guest.Put(table, last, Pte(guest.Frame(21), kRw));
+  ASSERT_EQ(guest.Pin(table, 1), XenErrno::kOk);
+  EXPECT_EQ(guest.Page(20).type_count, 1u);
+  EXPECT_EQ(guest.Page(21).type_count, 1u);
+  ASSERT_EQ(guest.Unpin(table), XenErrno::kOk);
+  for (const uint64_t pfn : {9u, 20u, 21u}) EXPECT_TRUE(Untouched(guest, pfn));
 }
 
 // XSA-299, nested: tables are validated one inside the other, and where the
