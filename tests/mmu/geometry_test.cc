@@ -151,6 +151,20 @@ TEST(TlbGeometryTest, AnL1HoldsItsEntriesAndNotOneMore) {
   }
 }
 
+TEST(TlbGeometryTest, AnEntryThatServesAgainAndAgainStaysYoung) {
+  MachineModel model = BareModel();
+  model.tlb.data_l1[0] = {2, 0, kTlb4K};
+  TestMachine machine(PagingMode::k4Level, model);
+  const VirtAddr pages[] = {VirtAddr(0), VirtAddr(0x1000), VirtAddr(0x2000)};
+  for (const VirtAddr va : pages) machine.Map(va, Mfn(5));
+  machine.MustTranslate(Read(pages[0]));
+  machine.MustTranslate(Read(pages[1]));
+  machine.MustTranslate(Read(pages[0]));  // page 1 is the oldest now
+  machine.MustTranslate(Read(pages[2]));
+  EXPECT_EQ(machine.LoadsOf(Read(pages[0])), 0u);
+  EXPECT_EQ(machine.LoadsOf(Read(pages[1])), 4u);
+}
+
 TEST(TlbGeometryTest, TheOtherSideOfASplitL1IsNotServed) {
   MachineModel model = BareModel();
   model.tlb.data_l1[0] = {16, 0, kTlb4K};

@@ -1,6 +1,8 @@
 #include "mmu/staleness_sequence.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <sstream>
 
 namespace xmmu::staleness {
@@ -19,7 +21,7 @@ Sequence::Sequence(const SequenceOptions& options)
   // Not every operation in every sequence: a thorough one hides what a less
   // thorough one forgets.
   for (int op = 0; op <= static_cast<int>(Op::kReset); ++op) {
-    const uint64_t weight = std::array{0, 0, 1, 3}[Below(4)];
+    const uint64_t weight = std::array<uint64_t, 4>{0, 0, 1, 3}[Below(4)];
     operations_.insert(operations_.end(), weight, static_cast<Op>(op));
   }
   operations_.push_back(Op::kInvlpg);
@@ -68,6 +70,7 @@ void Sequence::MakeAddresses() {
 
 void Sequence::MakeTables() {
   uint64_t next = kFirstTable;
+  std::set<uint64_t> words;
   tables_.resize(static_cast<size_t>(top_level()) + 1);
   for (size_t level = 1; level < tables_.size(); ++level) {
     for (int i = 0; i < kTablesPerLevel; ++i, next += 0x1000) {
@@ -85,7 +88,7 @@ void Sequence::MakeTables() {
       for (const uint64_t va : addresses_) {
         for (int level = 1; level <= levels; ++level) {
           const uint64_t address = EntryAddress(levels, level, table, va);
-          Watch(address);
+          words.insert(address & ~uint64_t{7});
           const bool pae_root = levels == 2 && level == 2 && own == 3;
           if (level != own && !pae_root) continue;
           memory_.WriteEntry(MachineAddr(address), EntryBytes(levels),
@@ -101,12 +104,12 @@ void Sequence::MakeTables() {
       memory_.Write64(pdpte, memory_.Read64(pdpte) & ~uint64_t{0x1e6});
     }
   }
-  for (auto& [address, value] : watched_) {
-    value = memory_.Read64(MachineAddr(address));
+  for (const uint64_t address : words) {
+    const MachineAddr word(address);
+    watched_.push_back(
+        {address, memory_.Read64(word), memory_.FindFrame(FrameOf(word))});
   }
 }
-
-void Sequence::Watch(uint64_t address) { watched_[address & ~uint64_t{7}] = 0; }
 
 // A table to be used at `level`; now and then one of another level.
 uint64_t Sequence::TableFor(int levels, int level) {
@@ -166,8 +169,7 @@ void Sequence::Store() {
     entry ^= uint64_t{1} << std::array{0, 1, 1, 2, 2, 5, 6, 8}[Below(8)];
   }
   memory_.WriteEntry(MachineAddr(address), bytes, entry);
-  const uint64_t word = address & ~uint64_t{7};
-  watched_[word] = memory_.Read64(MachineAddr(word));
+  static_cast<void>(CollectChanges());
   log_.push_back({.kind = Step::kStore, .address = address, .value = entry});
 }
 
@@ -179,11 +181,12 @@ Access Sequence::RandomAccess() {
 
 std::vector<Change> Sequence::CollectChanges() {
   std::vector<Change> changes;
-  for (auto& [address, value] : watched_) {
-    const uint64_t now = memory_.Read64(MachineAddr(address));
-    if (now == value) continue;
-    changes.push_back({address, value, now});
-    value = now;
+  for (Watched& word : watched_) {
+    const uint64_t now =
+        PhysMemory::Read64(*word.frame, MachineAddr(word.address));
+    if (now == word.value) continue;
+    changes.push_back({word.address, word.value, now});
+    word.value = now;
   }
   return changes;
 }

@@ -6,7 +6,6 @@
 // shared between levels and name themselves now and then.
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -51,6 +50,13 @@ class Sequence {
     uint64_t value = 0;
   };
 
+  // A word of table memory and its value as last seen.
+  struct Watched {
+    uint64_t address = 0;
+    uint64_t value = 0;
+    const PhysMemory::Frame* frame = nullptr;
+  };
+
   uint64_t Below(uint64_t end) { return random_() % end; }
   bool Chance(uint64_t in) { return Below(in) == 0; }
   template <typename T>
@@ -60,7 +66,6 @@ class Sequence {
 
   void MakeAddresses();
   void MakeTables();
-  void Watch(uint64_t address);
   int top_level() const;
   uint64_t TableFor(int levels, int level);
   uint64_t RandomEntry(int levels, int level);
@@ -83,7 +88,7 @@ class Sequence {
   PhysMemory memory_;
   std::vector<uint64_t> addresses_;
   std::vector<std::vector<uint64_t>> tables_;  // by level
-  std::map<uint64_t, uint64_t> watched_;       // words and their values
+  std::vector<Watched> watched_;               // by address
   std::vector<Op> operations_;                 // by weight
   uint64_t next_frame_ = 0x20;
   uint64_t store_share_ = 0;      // in 100 steps

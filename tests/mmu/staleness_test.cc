@@ -106,7 +106,7 @@ class StalenessTest : public testing::TestWithParam<Paging> {};
 
 TEST_P(StalenessTest, EveryAnswerIsOneThatThingsStillCachedPermit) {
   constexpr int kSteps = 2000;
-  constexpr uint64_t kSequences = 100;
+  constexpr uint64_t kSequences = 30;
   uint64_t seed = 1;
   int translated = 0;
   int stale = 0;
@@ -138,8 +138,8 @@ TEST_P(StalenessTest, EveryAnswerIsOneThatThingsStillCachedPermit) {
   // The sequences are of use only if they get somewhere.
   std::cout << translated << " accesses translated, " << stale
             << " answers differed from a fresh walk's\n";
-  EXPECT_GT(translated, 100000);
-  EXPECT_GT(stale, 10000);
+  EXPECT_GT(translated, 30000);
+  EXPECT_GT(stale, 5000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Paging, StalenessTest, testing::ValuesIn(kPagings),
@@ -166,7 +166,7 @@ std::optional<std::string> ComplaintAbout(const Cripple& cripple,
 }
 
 TEST(StalenessCheckerTest, FindsNothingWrongWithACompleteHoarder) {
-  const std::optional<std::string> complaint = ComplaintAbout(Cripple(), 20);
+  const std::optional<std::string> complaint = ComplaintAbout(Cripple(), 10);
   EXPECT_FALSE(complaint.has_value()) << *complaint;
 }
 
