@@ -87,12 +87,7 @@ World::World(const Json& header)
   XMMU_CHECK(policy_->StartVcpu(*context_, root, kInvalidGfn).ok());
   XMMU_CHECK(vcpu_->Hypercall(VmAssistCall{.enable = true}).status.ok());
   MapOpaquely(header["init"]);
-  if (pae()) {
-    // What copies of K show in its first slot of Xen's.
-    const auto first = static_cast<uint64_t>(XenSlotsOf(mode_).first);
-    memory().Write64(AddressOf(frames_.at("K")) + first * 8,
-                     Pte(frames_.at("M"), 0x81).raw());
-  }
+  ShowMachphysMap();
   ReachInitialStates(header["init"]);
   NoteXenTables();
   base_ = "B";
@@ -196,6 +191,14 @@ void World::MapOpaquely(const Json& init) {
   }
 }
 
+// What copies of K show in its first slot of Xen's.
+void World::ShowMachphysMap() {
+  if (!pae()) return;
+  const auto first = static_cast<uint64_t>(XenSlotsOf(mode_).first);
+  memory().Write64(AddressOf(frames_.at("K")) + first * 8,
+                   Pte(frames_.at("M"), 0x81).raw());
+}
+
 void World::ReachInitialStates(const Json& init) {
   for (const auto& [name, state] : init.items()) {
     states_[name] = SortedState(state);
@@ -240,6 +243,7 @@ Json World::StateOf(Mfn mfn) const {
 
 std::string World::Compare(const Json& record) {
   NoteXenTables();
+  ShowMachphysMap();
   ImitateQuirk(record);
   std::string difference = CompareStates(record);
   if (difference.empty()) difference = CompareBases(record);
@@ -311,6 +315,7 @@ void World::ApplyWords(const Json& words) {
     if (of_xen && xen.Contains(slot)) {
       memory().Write64(here, Value(value));
       memory().Write64(copy, Value(value));
+      xen_tables_.insert(FrameName(word[0]));
       continue;
     }
     // A frame without a name: what is here is as good as another.

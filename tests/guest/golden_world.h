@@ -71,6 +71,7 @@ class World {
   void WriteTables(const Json& layout);
   void ChooseOpaqueTable(const Json& layout);
   void MapOpaquely(const Json& init);
+  void ShowMachphysMap();
   void ReachInitialStates(const Json& init);
   Mfn NewFrame(const std::string& name);
   void MarkMachineFrames();

@@ -248,10 +248,12 @@ class Replay {
       return "another ZF";
     }
     if (!record.contains("seen")) return "";
-    const bool part = operand.size < 8;
-    const bool same = part ? (world_.Value(record["seen"]) >> shift &
-                              operand.mask()) == operand.seen
-                           : world_.Matches(record["seen"], operand.seen);
+    // A part of an entry: the bits of the others are not in `seen`.
+    const bool part = operand.size < 8 && record["seen"][0] != "x";
+    const bool same =
+        part ? (world_.Value(record["seen"]) >> shift & operand.mask()) ==
+                   operand.seen
+             : world_.Matches(record["seen"], operand.seen << shift);
     return same ? "" : "another value";
   }
 
