@@ -263,6 +263,40 @@ TEST(FlushTest, TearingATableDownUnder30FlushesTheDomainAtTheEnd) {
   EXPECT_EQ(guest.cpu().counters[Counter::kTlbFlushes], flushes + 1);
 }
 
+TEST(FlushTest, AFullFlushOfNamedVcpusSparesTheOthers) {
+  PvGuest guest({.cpus = 3, .vcpus = 3});
+  std::array<uint64_t, 3> before{};
+  for (uint32_t i = 0; i < 3; ++i) {
+    before.at(i) = guest.cpu(i).counters[Counter::kTlbFlushes];
+  }
+  ASSERT_EQ(guest.Op({.command = MmuextCommand::kTlbFlushMulti, .vcpus = 0b10}),
+            XenErrno::kOk);
+  EXPECT_EQ(guest.cpu(0).counters[Counter::kTlbFlushes], before[0]);
+  EXPECT_EQ(guest.cpu(1).counters[Counter::kTlbFlushes], before[1] + 1);
+  EXPECT_EQ(guest.cpu(2).counters[Counter::kTlbFlushes], before[2]);
+}
+
+TEST(FlushTest, AnUpdateFlushesTheVcpusItNamesOrAll) {
+  PvGuest guest({.cpus = 3, .vcpus = 3});
+  guest.Hook(guest.Frame(10), kVa);
+  const auto flushed = [&](const VaMappingFlush& flush) {
+    std::array<uint64_t, 3> counts{};
+    for (uint32_t i = 0; i < 3; ++i) {
+      counts.at(i) = guest.cpu(i).counters[Counter::kTlbPageFlushes];
+    }
+    EXPECT_EQ(guest.UpdateVa(kVa, Pte(), flush), XenErrno::kOk);
+    CpuMask cpus = 0;
+    for (uint32_t i = 0; i < 3; ++i) {
+      const uint64_t now = guest.cpu(i).counters[Counter::kTlbPageFlushes];
+      if (now > counts.at(i)) cpus |= MaskOf(i);
+    }
+    return cpus;
+  };
+  EXPECT_EQ(flushed({.scope = FlushScope::kPage}), 0b001u);
+  EXPECT_EQ(flushed({.scope = FlushScope::kPage, .vcpus = 0b110}), 0b110u);
+  EXPECT_EQ(flushed({.scope = FlushScope::kPage, .all_vcpus = true}), 0b111u);
+}
+
 TEST(FlushTest, NamedVcpusAreFlushedAndNoOthers) {
   PvGuest guest({.cpus = 4, .vcpus = 4});
   ASSERT_EQ(guest.Op({.command = MmuextCommand::kInvlpgMulti,
