@@ -99,9 +99,8 @@ PagingContext::PagingContext(const ControlRegisters& registers,
 void PagingContext::LoadRoot(const ControlRegisters& registers) {
   const bool pcide = (registers.cr4 & cr4::kPcide) != 0;
   pcid = pcide ? static_cast<uint16_t>(registers.cr3 & cr3::kPcidMask) : 0;
-  // PAE's four PDPTEs are 32 bytes; all other roots are pages.
-  const uint64_t low = mode == PagingMode::kPae ? 0x1f : kPageOffsetMask;
-  root = MachineAddr(registers.cr3 & ~low);
+  // Not PAE's: its walks start from the PDPTE registers.
+  root = MachineAddr(registers.cr3 & ~kPageOffsetMask);
 }
 
 }  // namespace xmmu

@@ -1,5 +1,7 @@
 // What each step of a translation charges and counts, exactly.
 
+#include <iterator>
+
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
@@ -81,6 +83,27 @@ TEST_F(ChargeTest, LoadsAreChargedAtTheLevelThatServesThem) {
   EXPECT_EQ(CyclesOf(m, Read(kVa)), Price(m, CostEvent::kWalkOverhead) +
                                         4 * Price(m, CostEvent::kPteLoadL1));
   EXPECT_EQ(m.clock().tally(CostEvent::kPteLoadFlat), 0u);
+}
+
+TEST_F(ChargeTest, EachCacheHasItsOwnPrice) {
+  const CacheGeometry cache = {.bytes = 65536, .ways = 4};
+  const CostEvent events[] = {CostEvent::kPteLoadL1, CostEvent::kPteLoadL2,
+                              CostEvent::kPteLoadL3, CostEvent::kPteLoadDram};
+  for (size_t first = 0; first < std::size(events); ++first) {
+    // The caches before `first` are not there.
+    MachineModel model = TestModel();
+    model.l1 = first == 0 ? cache : CacheGeometry{};
+    model.l2 = first <= 1 ? cache : CacheGeometry{};
+    model.l3 = first <= 2 ? cache : CacheGeometry{};
+    model.psc = PagingStructureCacheGeometry{};
+    TestMachine m(PagingMode::k4Level, model, /*caches=*/true);
+    m.Map(kVa, kFrame);
+    m.MustTranslate(Read(kVa));
+    m.mmu().Invlpg(kVa);
+    EXPECT_EQ(CyclesOf(m, Read(kVa)),
+              Price(m, CostEvent::kWalkOverhead) + 4 * Price(m, events[first]))
+        << first;
+  }
 }
 
 TEST_F(ChargeTest, PaePdpteRegistersAreNoLoads) {

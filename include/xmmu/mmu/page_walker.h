@@ -71,7 +71,7 @@ struct PagingContext {
   WalkStart StartAtRoot() const { return {LevelCount(mode), root}; }
 
   PagingMode mode = PagingMode::k4Level;
-  MachineAddr root;                    // the table CR3 names
+  MachineAddr root;                    // the table CR3 names; not in PAE mode
   std::array<uint64_t, 4> pdpte{};     // PAE's four registers
   uint16_t pcid = 0;                   // 0 while CR4.PCIDE = 0
   bool global_pages = false;           // CR4.PGE
