@@ -113,6 +113,7 @@ absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
 }
 
 HypercallResult Mm::Execute(VcpuContext& vcpu, const Hypercall& call) {
+  XMMU_CHECK(vcpu.kernel_mode);
   const PvRules& rules = RulesOf(host_, vcpu);
   vcpu.cpu->counters.Add(Counter::kHypercalls);
   vcpu.cpu->clock.Charge(rules.mode == PagingMode::k4Level

@@ -12,6 +12,9 @@ constexpr uint64_t kDescriptorPresent = uint64_t{1} << 47;
 constexpr uint64_t kDescriptorCodeOrData = uint64_t{1} << 44;
 constexpr int kDescriptorTypeShift = 40;
 
+// Xen: FIRST_RESERVED_GDT_PAGE, xen/include/public/arch-x86/xen.h.
+constexpr size_t kGuestGdtPages = 14;
+
 // Whether Xen lets a guest have `descriptor`: one that is not present, a code
 // or data segment, or type 0, the second half of a call gate. Xen also checks
 // call gates and fixes privilege levels; here gates are refused.
@@ -58,6 +61,9 @@ uint32_t PvContext::PopulatePhysmap(std::span<const Pfn> pfns) {
 }
 
 XenErrno PvContext::SetGdt(std::span<const Mfn> frames) {
+  if (frames.size() > kGuestGdtPages) {
+    return Refuse(XenErrno::kEINVAL, "entries that are Xen's");
+  }
   for (size_t i = 0; i < frames.size(); ++i) {
     const XenErrno error = GetPageAndType(frames[i], {PageType::kSegDesc});
     if (error == XenErrno::kOk) continue;

@@ -299,6 +299,16 @@ TEST(DescriptorTest, ADescriptorPageIsNothingElseMeanwhile) {
   EXPECT_EQ(guest.Pin(guest.Frame(3), 1), XenErrno::kOk);
 }
 
+TEST(DescriptorTest, ATableOf14PagesIsTheGuestsAndTheNextIsXens) {
+  PvGuest guest;
+  std::vector<Mfn> frames;
+  for (uint64_t pfn = 1; pfn <= 14; ++pfn) frames.push_back(guest.Frame(pfn));
+  EXPECT_EQ(guest.Execute(SetGdtCall{frames}).status, absl::OkStatus());
+  frames.push_back(guest.Frame(15));
+  EXPECT_EQ(ErrnoOf(guest.Execute(SetGdtCall{frames}).status),
+            XenErrno::kEINVAL);
+}
+
 TEST(DescriptorTest, ASystemDescriptorIsRefusedAndNothingIsKept) {
   PvGuest guest;
   // P, S = 0, type 12: a call gate.

@@ -98,7 +98,7 @@ struct VmAssistCall {
 };
 
 // HYPERVISOR_set_gdt: the descriptor table of the calling vCPU is now in
-// `frames`, none for an empty one. All or nothing.
+// `frames`, at most 14, none for an empty one. All or nothing.
 struct SetGdtCall {
   std::span<const Mfn> frames;
 };

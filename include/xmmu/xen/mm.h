@@ -61,6 +61,8 @@ class Mm {
   // scanned, kTempMap a table mapped, flushes, CR3 loads. A multicall charges
   // one crossing, and a call kMulticallEntry and kHypercallWork. Under the
   // rules of Xen 3.0 a call also takes the domain's lock, kLockedOp.
+  // REQUIRES: `vcpu` is in kernel mode; in user mode the instruction is the
+  // guest kernel's own affair and does not reach Xen.
   HypercallResult Execute(VcpuContext& vcpu, const Hypercall& call);
 
   // Emulates the store `operand` of a faulting access if it is one to a
