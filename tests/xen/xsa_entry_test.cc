@@ -72,6 +72,51 @@ TEST_P(XsaEntryTest, NothingThatAGuestPutsInXensSlotsIsEverWalked) {
   }
 }
 
+// XSA-212: XENMEM_exchange took a guest's word for where to write its results,
+// so that Xen itself stored a guest's value into Xen's slots of a root table.
+TEST_P(XsaEntryTest, Xsa212NoCallWritesToXensSlotsOfATableInUse) {
+  PvGuest guest(GetParam());
+  const XenSlots slots = XenSlotsOf(guest.mode);
+  const Mfn table =
+      guest.mode == PagingMode::kPae ? guest.Frame(1001) : guest.root;
+  guest.Hook(guest.Frame(10), kXsaVa);
+  const int slot = IndexOf(guest.mode, 1, kXsaVa);
+  ASSERT_EQ(guest.Update(guest.Frame(10), slot, Pte(table, kRo)),
+            XenErrno::kOk);
+  guest.domain->set_writable_pagetables(true);
+  std::vector<Pte> before;
+  for (int i = slots.first; i <= slots.last; ++i) {
+    before.push_back(guest.Get(table, i));
+  }
+  for (int i = slots.first; i <= slots.last; ++i) {
+    const Pte value(guest.Frame(2), kRw);
+    EXPECT_NE(guest.Update(table, i, value), XenErrno::kOk);
+    EXPECT_NE(guest.Update(table, i, value, MmuUpdateCommand::kPreserveAd),
+              XenErrno::kOk);
+    // By a store that Xen might perform for the guest.
+    const auto offset = static_cast<uint64_t>(i * guest.bytes());
+    const Access access = UserWrite(guest, kXsaVa + offset);
+    const TranslateResult result = guest.cpu().mmu.Translate(access);
+    ASSERT_FALSE(result.ok());
+    MemoryOperand store{.kind = OperandKind::kStore,
+                        .size = static_cast<uint8_t>(guest.bytes()),
+                        .value = value.raw()};
+    EXPECT_FALSE(
+        guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, store));
+  }
+  EXPECT_EQ(guest.Op({.command = MmuextCommand::kClearPage, .mfn = table}),
+            XenErrno::kEINVAL);
+  EXPECT_EQ(guest.Op({.command = MmuextCommand::kCopyPage,
+                      .mfn = table,
+                      .source = guest.Frame(2)}),
+            XenErrno::kEINVAL);
+  for (int i = slots.first; i <= slots.last; ++i) {
+    EXPECT_EQ(guest.Get(table, i),
+              before[static_cast<size_t>(i - slots.first)]);
+  }
+  EXPECT_EQ(Reachable(guest), "");
+}
+
 // XSA-182: changing flags of an entry that existed skipped the checks, RW among
 // them, so a read-only mapping of a table by itself became writable.
 TEST_P(XsaEntryTest, Xsa182AReadOnlySelfReferenceStaysReadOnly) {
