@@ -5,6 +5,14 @@
 #include "xmmu/base/check.h"
 
 namespace xmmu {
+namespace {
+
+// Whether an entry of L2 or above names a table. One without P may: Xen has
+// unhooked the table while the guest writes to it (Linux on Xen 2.0 and 3.0:
+// pmd_present looks at the whole entry).
+bool IsLinked(uint64_t entry) { return entry != 0; }
+
+}  // namespace
 
 absl::StatusOr<Pfn> PageTables::AllocTable(Vcpu& vcpu) {
   absl::StatusOr<Pfn> pfn = core_.AllocFrame();
@@ -83,7 +91,7 @@ void PageTables::ReleaseFrames(const std::vector<Pfn>& freed) {
 absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
                                           int level, Pfn table, int index) {
   const uint64_t entry = LoadEntry(vcpu, table, index);
-  if (Pte(entry).present()) return core_.PfnOf(entry);
+  if (IsLinked(entry)) return core_.PfnOf(entry);
   absl::StatusOr<Pfn> child = AllocTable(vcpu);
   if (!child.ok()) return child;
   const TablePage page{*child, static_cast<uint8_t>(level - 1)};
@@ -112,7 +120,7 @@ std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
   for (int level = core_.levels(); level > 1; --level) {
     const uint64_t entry =
         LoadEntry(vcpu, table, IndexOf(core_.mode(), level, va));
-    if (!Pte(entry).present()) return std::nullopt;
+    if (!IsLinked(entry)) return std::nullopt;
     table = core_.PfnOf(entry);
   }
   return PteSlot{table, IndexOf(core_.mode(), 1, va), PageBase(va)};
@@ -166,7 +174,7 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
   for (int i = IndexOf(core_.mode(), level, start); i <= last; ++i) {
     const VirtAddr child_base = base + static_cast<uint64_t>(i) * span;
     const uint64_t entry = LoadEntry(vcpu, table, i);
-    if (!Pte(entry).present()) continue;
+    if (!IsLinked(entry)) continue;
     const Pfn child = core_.PfnOf(entry);
     const VirtAddr child_end = child_base + span;
     const bool unused = !mm.vmas.Overlaps(child_base, child_end);

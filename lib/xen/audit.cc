@@ -105,17 +105,47 @@ class Auditor {
     const Mfn table = domain_.p2m().MfnOf(pfn);
     const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
     if (frame == nullptr) return;
+    // What an open table is worth is in its snapshot.
+    const PhysMemory::Frame& valid = SnapshotOf(table, *frame);
     for (int slot = 0; slot < EntryCount(rules_.mode, level); ++slot) {
       const bool kernel_l2 = !rules_.kernel_l2 || page.pae_xen_l2;
       if (level == rules_.xen_slots.level && kernel_l2 &&
           rules_.xen_slots.Contains(slot)) {
         continue;
       }
-      const Pte entry(PhysMemory::ReadEntry(
-          *frame, EntryAddress(rules_.mode, AddressOf(table), slot),
-          EntryBytes(rules_.mode)));
+      const MachineAddr where =
+          EntryAddress(rules_.mode, AddressOf(table), slot);
+      const Pte entry = AsCounted(
+          where,
+          Pte(PhysMemory::ReadEntry(valid, where, EntryBytes(rules_.mode))));
       if (entry.present()) CountEntry(entry, {{}, level, table, slot});
     }
+  }
+
+  const PhysMemory::Frame& SnapshotOf(Mfn table,
+                                      const PhysMemory::Frame& frame) const {
+    for (const PtwrInfo& open : domain_.ptwr()) {
+      if (open.table != table) continue;
+      const auto* const snapshot = host_.memory().FindFrame(open.snapshot);
+      XMMU_CHECK(snapshot != nullptr);
+      return *snapshot;
+    }
+    return frame;
+  }
+
+  // An entry as it is when no table is open: then an unhooked one is present
+  // and the mapping of an open table is read-only.
+  Pte AsCounted(MachineAddr where, Pte entry) const {
+    const PtwrInfo& active = domain_.ptwr(PtwrSlot::kActive);
+    if (active.in_use() && where == active.l2_entry) {
+      entry = entry.With(pte::kPresent);
+    }
+    for (const PtwrInfo& open : domain_.ptwr()) {
+      if (open.in_use() && where == open.mapping) {
+        entry = entry.Without(pte::kWritable);
+      }
+    }
+    return entry;
   }
 
   void CountEntry(Pte entry, const Referrer& who) {

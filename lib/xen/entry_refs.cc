@@ -108,10 +108,11 @@ void PvContext::PutPageFromL1e(Pte entry) {
   PutPage(entry.frame());
 }
 
-TypeRequest PvContext::ChildRequest(int level, int slot) const {
+TypeRequest PvContext::ChildRequest(int level, Mfn table, int slot) const {
   TypeRequest request{TableType(level - 1)};
   request.kernel_l2 = rules_.kernel_l2 && level == 3 && slot == 3;
-  if (rules_.back_pointer) request.l2_slot = static_cast<uint16_t>(slot);
+  request.l2_slot = static_cast<uint16_t>(slot);
+  request.parent = table;
   return request;
 }
 
@@ -121,7 +122,7 @@ XenErrno PvContext::GetPageFromUpper(Pte entry, int level, Mfn table,
   if (BadFlags(entry, level) != 0) {
     return Refuse(XenErrno::kEINVAL, "flags that a table entry must not have");
   }
-  const TypeRequest request = ChildRequest(level, slot);
+  const TypeRequest request = ChildRequest(level, table, slot);
   const XenErrno error = GetPageAndType(entry.frame(), request);
   if (error != XenErrno::kEINVAL) return error;
   return GetLinear(entry, level, table) ? XenErrno::kOk : error;

@@ -7,11 +7,16 @@
 namespace xmmu {
 namespace {
 
-// Xen 3.0: where an L1 is hooked after one more use at `slot`.
-uint16_t MergeSlots(uint16_t known, uint16_t slot) {
-  if (known == kL2SlotMutable) return slot;
-  if (slot == kL2SlotMutable || slot == known) return known;
-  return kL2SlotMany;
+// Xen 3.0: where a table is hooked after one more use.
+void NoteHook(PageInfo& page, const TypeRequest& request) {
+  if (request.l2_slot == kL2SlotMutable) return;
+  if (page.l2_slot == kL2SlotMutable) {
+    page.l2_slot = request.l2_slot;
+    page.hooked_in = request.parent;
+    return;
+  }
+  if (page.l2_slot != request.l2_slot) page.l2_slot = kL2SlotMany;
+  if (page.hooked_in != request.parent) page.hooked_in = kInvalidMfn;
 }
 
 }  // namespace
@@ -19,6 +24,10 @@ uint16_t MergeSlots(uint16_t known, uint16_t slot) {
 XenErrno PvContext::GetPageType(Mfn mfn, const TypeRequest& request) {
   PageInfo& page = Page(mfn);
   table_keeps_type_ = false;
+  // What is still open may say otherwise about the frame (Xen 3.0: so that
+  // set_gdt and its like see what is true, without asking for it each time).
+  const bool conflict = page.type_count > 0 && page.type != request.type;
+  if (conflict && page.owner == domain_.id()) CloseTables();
   if (page.type_count == 0) return FirstUse(mfn, page, request);
   return FurtherUse(page, request);
 }
@@ -35,6 +44,7 @@ XenErrno PvContext::FirstUse(Mfn mfn, PageInfo& page,
   }
   page.pae_xen_l2 = request.kernel_l2;
   page.l2_slot = request.l2_slot;
+  page.hooked_in = request.parent;
   page.type_count = 1;
   Charge(CostEvent::kLockedOp);
   if (page.validated) return XenErrno::kOk;
@@ -67,9 +77,7 @@ XenErrno PvContext::FurtherUse(PageInfo& page, const TypeRequest& request) {
   XMMU_CHECK(page.validated);
   Charge(CostEvent::kLockedOp);
   ++page.type_count;
-  if (rules_.back_pointer && page.type == PageType::kL1) {
-    page.l2_slot = MergeSlots(page.l2_slot, request.l2_slot);
-  }
+  NoteHook(page, request);
   return XenErrno::kOk;
 }
 
@@ -96,6 +104,7 @@ void PvContext::PutPageType(Mfn mfn, Mfn parent) {
   } else {
     --page.type_count;
     if (page.pinned && page.type_count == 1) page.l2_slot = kL2SlotMutable;
+    if (parent != kInvalidMfn) page.tlbflush_timestamp = host_.tlb_clock();
   }
   if (linear) {
     ++page.linear_pt_count;

@@ -8,17 +8,16 @@ namespace xmmu {
 
 bool PvContext::EmulatePteWrite(const PageFault& fault, const Access& access,
                                 MemoryOperand& operand) {
-  if (!MayEmulate(fault, operand)) return false;
-  // The mapping's own L1 entry.
-  const std::optional<MachineAddr> mapping =
-      rules_.linear_slot >= 0 ? ThroughLinearMap(access.va, 1)
-                              : WalkToL1Entry(access.va);
+  const bool may_be = operand.writes() && operand.size <= entry_bytes();
+  if (!may_be || !IsTableWriteFault(fault)) return false;
+  const std::optional<MachineAddr> mapping = FindMapping(access.va);
   if (!mapping.has_value()) return false;
   const Pte mapped = ReadEntry(*mapping);
   // Read-only at the last level: further up is the guest's own affair.
   if (!mapped.present() || mapped.writable()) return false;
   const Mfn table = mapped.frame();
   if (!GetPage(table, domain_.id())) return false;
+  CloseTouching(table);
   bool done = false;
   if (LockPage(table)) {
     if (Page(table).type == PageType::kL1) {
@@ -33,14 +32,12 @@ bool PvContext::EmulatePteWrite(const PageFault& fault, const Access& access,
   return done;
 }
 
-bool PvContext::MayEmulate(const PageFault& fault,
-                           const MemoryOperand& operand) const {
+bool PvContext::IsTableWriteFault(const PageFault& fault) const {
   constexpr uint32_t kWant = pf::kProtection | pf::kWrite;
   constexpr uint32_t kLook = kWant | pf::kReserved | pf::kFetch;
   return fault.vector == FaultVector::kPageFault &&
          (fault.error_code & kLook) == kWant && vcpu_.kernel_mode &&
-         domain_.writable_pagetables() && operand.writes() &&
-         operand.size <= entry_bytes() && IsCanonical(rules_.mode, fault.va) &&
+         domain_.writable_pagetables() && IsCanonical(rules_.mode, fault.va) &&
          !IsHypervisorAddress(rules_.mode, fault.va);
 }
 

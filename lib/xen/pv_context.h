@@ -29,14 +29,17 @@
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
 #include "xmmu/xen/page_info.h"
+#include "xmmu/xen/ptwr.h"
 
 namespace xmmu {
 
 // A page type as it is asked for.
 struct TypeRequest {
   PageType type;
-  bool kernel_l2 = false;             // PGT_pae_xen_l2
-  uint16_t l2_slot = kL2SlotMutable;  // Xen 3.0, of an L1
+  bool kernel_l2 = false;  // PGT_pae_xen_l2
+  // The entry that asks: its slot, and the table that it is in.
+  uint16_t l2_slot = kL2SlotMutable;
+  Mfn parent = kInvalidMfn;
 };
 
 class PvContext {
@@ -118,6 +121,16 @@ class PvContext {
   bool EmulatePteWrite(const PageFault& fault, const Access& access,
                        MemoryOperand& operand);
 
+  // --- ptwr.cc: opening tables for the guest's own stores; see Mm.
+  bool MeetsUnhooked(const Access& access) const;
+  TableWrite FindTableWrite(const PageFault& fault, const Access& access);
+  void OpenTable(const TableWrite& write);
+  // --- ptwr_close.cc
+  void CloseTable(PtwrSlot which);
+  void CloseTables();
+  // Closes what is open and is `table` or is mapped by an entry of it.
+  void CloseTouching(Mfn table);
+
   // --- reservation.cc
   uint32_t DecreaseReservation(std::span<const Mfn> frames);
   uint32_t PopulatePhysmap(std::span<const Pfn> pfns);
@@ -179,7 +192,7 @@ class PvContext {
   XenErrno GetIoMemory(Pte& entry, DomainId page_owner);
   bool MayMapIoMemory(Mfn mfn) const;
   bool GetLinear(Pte entry, int level, Mfn table);
-  TypeRequest ChildRequest(int level, int slot) const;
+  TypeRequest ChildRequest(int level, Mfn table, int slot) const;
   // promote.cc
   XenErrno PromoteL1(Mfn table);
   XenErrno PromoteUpper(Mfn table, int level, bool& keeps_type);
@@ -212,12 +225,30 @@ class PvContext {
   XenErrno BootRoot(Mfn root, Mfn& base);
   void LoadCr3(Mfn root);
   // pte_emulator.cc
-  bool MayEmulate(const PageFault& fault, const MemoryOperand& operand) const;
+  // A write of the guest kernel to a present mapping, by one that has asked for
+  // such writes to be handled.
+  bool IsTableWriteFault(const PageFault& fault) const;
   bool EmulateStore(MachineAddr addr, const Access& access,
                     MemoryOperand& operand);
   bool ReadAsGuest(const Access& access);
   bool ReplaceEmulated(MachineAddr addr, uint64_t value,
                        const MemoryOperand& operand);
+  // ptwr.cc
+  std::optional<MachineAddr> FindMapping(VirtAddr va);
+  bool OpensByRw(MachineAddr mapping, Pte mapped, const Access& access);
+  bool MayBeOpened(const TableWrite& write) const;
+  // Where the tree below `root` refers to a table: nothing if nowhere. Sets
+  // `known` to false where that cannot be told.
+  std::optional<MachineAddr> HookBelow(Mfn root, Mfn table, int level,
+                                       bool& known) const;
+  bool PlaceInLoadedRoots(TableWrite& write);
+  void Unhook(MachineAddr l2_entry);
+  // ptwr_close.cc
+  bool HasOnePlace(Mfn table) const;
+  void CloseMapping(const PtwrInfo& open);
+  uint64_t Revalidate(const PtwrInfo& open);
+  bool RevalidateEntry(MachineAddr where, Pte old, Pte value);
+  void CrashOn(const PtwrInfo& open, int slot);
 
   Host& host_;
   VcpuContext& vcpu_;

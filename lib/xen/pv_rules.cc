@@ -60,7 +60,6 @@ constexpr PvRules k4LevelRules = {
     .va_lookup = VaLookup::kLinearL2,
     .kernel_l2 = false,
     .hidden_l4 = false,
-    .back_pointer = false,
     .upper_half_fixup = false,
     .plain_emulated_store = false,
     .flush_on_upper_update = true,
@@ -121,7 +120,6 @@ constexpr PvRules TwoLevelRules() {
   rules.linear = {false, false, true, false, false};
   rules.linear_slot = kLinearSlot30;
   rules.va_lookup = VaLookup::kLinearL1;
-  rules.back_pointer = true;
   rules.plain_emulated_store = true;
   rules.flush_on_upper_update = false;
   rules.flush_on_teardown = true;

@@ -65,8 +65,6 @@ struct PvRules {
   bool kernel_l2;
   // The hardware's root is VcpuContext::hidden_l4.
   bool hidden_l4;
-  // L1s know the L2 slot that they are hooked at.
-  bool back_pointer;
   // A refused store to the upper half of an L1 entry clears P instead.
   bool upper_half_fixup;
   // Emulated stores are plain, not locked.

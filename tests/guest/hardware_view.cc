@@ -18,6 +18,15 @@ bool InUseAs(const PageInfo& page, PageType type) {
   return page.type == type && page.type_count > 0;
 }
 
+// Whether Xen lets the guest write to the table for now, and so must let no
+// processor use it.
+bool IsOpen(const Domain& domain, Mfn mfn) {
+  for (const PtwrInfo& open : domain.ptwr()) {
+    if (open.in_use() && open.table == mfn) return true;
+  }
+  return false;
+}
+
 // What is wrong with a guest of `domain` reaching `mfn` as data.
 std::string JudgePage(const Host& host, const Domain& domain, Mfn mfn,
                       bool writable) {
@@ -26,7 +35,7 @@ std::string JudgePage(const Host& host, const Domain& domain, Mfn mfn,
   if (page.owner != domain.id()) return FrameText(mfn) + " of somebody else";
   const bool guarded = (IsPageTable(page.type) && page.type_count > 0) ||
                        InUseAs(page, PageType::kSegDesc);
-  if (guarded && writable) {
+  if (guarded && writable && !IsOpen(domain, mfn)) {
     return FrameText(mfn) + ", guarded by its type, for writing";
   }
   return "";
@@ -43,6 +52,7 @@ std::string JudgeTable(const Host& host, const Domain& domain, Mfn mfn,
       (in_use && !page.validated)) {
     return absl::StrFormat("%s, which is no L%d", FrameText(mfn), level);
   }
+  if (IsOpen(domain, mfn)) return FrameText(mfn) + ", a table open for writing";
   return "";
 }
 

@@ -14,7 +14,9 @@ namespace xmmu {
 
 // Says how some CPU could translate for a guest to a frame that is not its
 // domain's, through a frame that is no table of that domain in use, or with the
-// right to write to a page table or descriptor page in use; "" if none can.
+// right to write to a page table or descriptor page in use; "" if none can. An
+// L1 that its guest may write to for now (xmmu/xen/ptwr.h) must not be met as a
+// table instead: in no walk, by no cached entry.
 //
 // A frame that is free may be left in a TLB, as it may under Xen: but only as
 // long as its next owner's allocation would flush that CPU first.

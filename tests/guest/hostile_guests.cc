@@ -17,6 +17,9 @@ constexpr uint64_t kPages = 12;        // slots of an L1 in play
 constexpr uint64_t kUpperSlots = 3;    // slots of other tables in play
 constexpr uint64_t kRootPfn = 23;      // boot tables, from the root down
 constexpr uint64_t kKernelL2Pfn = 19;  // PAE: in slot 3
+// With writable page tables: an L1 at the second L2 slot, mapped by the first.
+constexpr uint64_t kSecondL1Pfn = 18;
+constexpr uint64_t kSecondL1Page = kPages / 2 + kRootPfn - kSecondL1Pfn;
 
 struct Kind {
   const char* name;
@@ -58,6 +61,8 @@ HostileGuests::Progress& HostileGuests::Progress::operator+=(
   refused += other.refused;
   translated += other.translated;
   emulated += other.emulated;
+  opened += other.opened;
+  crashes += other.crashes;
   changes += other.changes;
   return *this;
 }
@@ -66,12 +71,20 @@ const char* HostileGuests::KindName(uint8_t kind) {
   return kKindTable.at(kind).name;
 }
 
-HostileGuests::HostileGuests(uint8_t kind)
+HostileGuests::HostileGuests(uint8_t kind, std::string_view policy)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
-      host_(std::make_unique<Host>(
-          model_, HostOptions{.cpus = 2, .timing = MemoryTiming::kFlat})),
-      policy_(FindPolicy("trap-and-emulate")->make(*host_)) {
+      policy_name_(policy),
+      opens_(policy == "writable-page-tables") {
+  Start();
+}
+
+void HostileGuests::Start() {
+  for (Guest& guest : guests_) guest = Guest();
+  policy_.reset();
+  host_ = std::make_unique<Host>(
+      model_, HostOptions{.cpus = 2, .timing = MemoryTiming::kFlat});
+  policy_ = FindPolicy(policy_name_)->make(*host_);
   for (Guest& guest : guests_) Boot(guest);
 }
 
@@ -83,8 +96,10 @@ void HostileGuests::PutEntry(Mfn table, int slot, Pte value) {
 // One page table a level; below it, the first frames for writing and the
 // tables for reading.
 void HostileGuests::Boot(Guest& guest) {
+  // An SMP guest may open less: where tables open, one guest is none.
+  const bool single = opens_ && &guest == &guests_[0];
   const DomainOptions options{
-      .mode = mode_, .memory_frames = kFrames, .vcpus = 2};
+      .mode = mode_, .memory_frames = kFrames, .vcpus = single ? 1 : 2};
   guest.domain = host_->CreateDomain(options).value();
   const auto frame = [&guest](uint64_t pfn) {
     return guest.domain->p2m().MfnOf(Pfn(pfn));
@@ -102,8 +117,12 @@ void HostileGuests::Boot(Guest& guest) {
              Pte(frame(table ? kRootPfn - (slot - kPages / 2) : slot),
                  table ? 0x25 : 0x67));
   }
+  if (opens_) {
+    PutEntry(frame(pfn + 1), 1, Pte(frame(kSecondL1Pfn), 7));
+    PutEntry(frame(kSecondL1Pfn), 0, Pte(frame(0), 0x67));
+  }
   const GuestAbi abi = policy_->Abi(mode_).value();
-  for (uint32_t i = 0; i < 2; ++i) {
+  for (uint32_t i = 0; i < guest.domain->vcpu_count(); ++i) {
     VcpuContext& context = guest.domain->vcpu(i);
     const Gfn root(frame(kRootPfn).value());
     XMMU_CHECK(policy_->StartVcpu(context, root, kInvalidGfn).ok());
@@ -115,11 +134,27 @@ void HostileGuests::Boot(Guest& guest) {
 
 std::string HostileGuests::Step(ByteSource& bytes) {
   const uint8_t who = bytes.Next();
-  Vcpu& vcpu = *guests_[who & 1].vcpus[who >> 1 & 1];
+  Guest& guest = guests_[who & 1];
+  Vcpu& vcpu = *guest.vcpus[(who >> 1) % guest.vcpus.size()];
   vcpu.Resume();
+  const Counters& counters = vcpu.cpu().counters;
+  const uint64_t before =
+      counters[Counter::kPtwrActive] + counters[Counter::kPtwrInactive];
   Act(vcpu, bytes);
+  progress_.opened += counters[Counter::kPtwrActive] +
+                      counters[Counter::kPtwrInactive] - before;
   ++progress_.operations;
   NoteTypes();
+  std::string wrong = Judge();
+  // A domain that Xen has given up does nothing any more: begin anew.
+  if (guest.domain->crashed()) {
+    ++progress_.crashes;
+    Start();
+  }
+  return wrong;
+}
+
+std::string HostileGuests::Judge() {
   const absl::Status audit = policy_->Audit();
   if (!audit.ok()) return std::string(audit.message());
   return FirstEscape(*host_);
@@ -139,6 +174,7 @@ void HostileGuests::NoteTypes() {
 }
 
 void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
+  if (opens_ && bytes.OneIn(2)) return Access(vcpu, bytes);
   switch (bytes.Below(16)) {
     case 0:
     case 1:
@@ -333,7 +369,10 @@ void HostileGuests::Access(Vcpu& vcpu, ByteSource& bytes) {
   const uint64_t offset =
       bytes.Below(kPages) * entry + (bytes.OneIn(2) ? entry - operand.size : 0);
   const uint64_t shift = offset % entry * 8;
-  const VirtAddr va = AnyAddress(bytes) + offset;
+  VirtAddr va = AnyAddress(bytes) + offset;
+  if (opens_ && bytes.OneIn(2)) {
+    va = VirtAddr((kSecondL1Page << kPageShift) + offset);
+  }
   operand.value =
       AnyEntry(vcpu.domain(), bytes).raw() >> shift & operand.mask();
   if (operand.kind == OperandKind::kCmpxchg && bytes.OneIn(2)) {
@@ -352,7 +391,10 @@ void HostileGuests::Access(Vcpu& vcpu, ByteSource& bytes) {
 std::string RunHostileGuests(std::span<const uint8_t> bytes) {
   constexpr int kMaxOperations = 1000;
   ByteSource source(bytes);
-  HostileGuests guests(source.Next() % HostileGuests::kKinds);
+  const uint8_t first = source.Next();
+  HostileGuests guests(
+      first % HostileGuests::kKinds,
+      first < 128 ? "trap-and-emulate" : "writable-page-tables");
   for (int i = 0; i < kMaxOperations && !source.empty(); ++i) {
     const std::string wrong = guests.Step(source);
     if (!wrong.empty()) {

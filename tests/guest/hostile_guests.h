@@ -47,8 +47,10 @@ class HostileGuests {
   static constexpr uint8_t kKinds = 4;
   static const char* KindName(uint8_t kind);
 
+  // Guests of a policy that takes their stores to page tables.
   // REQUIRES: kind < kKinds.
-  explicit HostileGuests(uint8_t kind);
+  explicit HostileGuests(uint8_t kind,
+                         std::string_view policy = "trap-and-emulate");
 
   // One operation of one vCPU. Then recounts all references and looks for
   // escapes; "" or what is wrong.
@@ -61,6 +63,8 @@ class HostileGuests {
     uint64_t refused = 0;     // hypercalls
     uint64_t translated = 0;  // loads and stores that went through
     uint64_t emulated = 0;    // stores to tables
+    uint64_t opened = 0;      // tables opened for stores
+    uint64_t crashes = 0;     // domains given up
     uint64_t changes = 0;     // frames that changed their type
     Progress& operator+=(const Progress& other);
   };
@@ -73,6 +77,7 @@ class HostileGuests {
     std::vector<PageType> types;  // by pfn
   };
 
+  void Start();
   void Boot(Guest& guest);
   void PutEntry(Mfn table, int slot, Pte value);
   void Act(Vcpu& vcpu, ByteSource& bytes);
@@ -94,8 +99,12 @@ class HostileGuests {
   int AnySlot(ByteSource& bytes) const;
   DomainId AnyOwner(const Domain& domain, ByteSource& bytes) const;
 
+  std::string Judge();
+
   MachineModel model_;
   PagingMode mode_;
+  std::string policy_name_;
+  bool opens_;  // tables, for stores
   std::unique_ptr<Host> host_;
   std::unique_ptr<Policy> policy_;
   Guest guests_[2];

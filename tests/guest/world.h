@@ -47,6 +47,9 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
         const bool stores = ops == GuestOps::kStores;
         if (!stores) settings.push_back({"pinning", mode, ops, pin, vcpus});
         settings.push_back({"trap-and-emulate", mode, ops, pin, vcpus});
+        if (stores) {
+          settings.push_back({"writable-page-tables", mode, ops, pin, vcpus});
+        }
       }
     }
   }

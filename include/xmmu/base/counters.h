@@ -27,6 +27,9 @@ namespace xmmu {
   X(kFixedFaults, "fixed_faults", "faults the hypervisor resolved by itself") \
   X(kPtwrEmulations, "ptwr_emulations", "page-table writes emulated")         \
   X(kPtwrRefused, "ptwr_refused", "page-table writes refused by emulation")   \
+  X(kPtwrActive, "ptwr_active", "page tables unhooked and opened to stores")  \
+  X(kPtwrInactive, "ptwr_inactive", "page tables opened to stores as such")   \
+  X(kPtwrChanged, "wpt_updates", "entries found changed in open page tables") \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \

@@ -111,6 +111,8 @@ enum class Component : uint8_t {
   X(kContinuation, kHypercall, "continuation", "re-entry after preemption")    \
   X(kLockedOp, kPageRefs, "locked_op", "locked read-modify-write, L1 hit")     \
   X(kValidatePte, kValidation, "validate_pte", "entry scanned, flags checked") \
+  X(kSnapshotCompare, kValidation, "snapshot_compare",                         \
+    "entry of a writable page table compared with its snapshot")               \
   X(kXenPteRead, kPteUpdate, "xen_pte_read", "entry read by Xen")              \
   X(kXenPteWrite, kPteUpdate, "xen_pte_write", "plain entry write by Xen")     \
   X(kXenPteCas, kPteUpdate, "xen_pte_cas", "locked entry write by Xen")        \

@@ -5,6 +5,8 @@
 // tables, pins and base pointers themselves, and compares them with what the
 // frame table says (Xen 2.0: audit_domain).
 //
+// Tables that are open for writing (xmmu/xen/ptwr.h) count as they were when
+// they were opened, hooked and mapped read-only: they need not be closed first.
 // Charges nothing; for tests and debugging. Single-threaded.
 
 #include <span>

@@ -6,9 +6,12 @@
 //
 // Created by Host::CreateDomain. Charges nothing. Single-threaded.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -17,6 +20,7 @@
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/page_info.h"
+#include "xmmu/xen/ptwr.h"
 
 namespace xmmu {
 
@@ -134,6 +138,22 @@ class Domain {
   bool writable_pagetables() const { return writable_pagetables_; }
   void set_writable_pagetables(bool on) { writable_pagetables_ = on; }
 
+  // Its tables that are open for writing (Xen 3.0: arch.ptwr).
+  PtwrInfo& ptwr(PtwrSlot slot) { return ptwr_[static_cast<size_t>(slot)]; }
+  const PtwrInfo& ptwr(PtwrSlot slot) const {
+    return ptwr_[static_cast<size_t>(slot)];
+  }
+  const std::array<PtwrInfo, kPtwrSlots>& ptwr() const { return ptwr_; }
+  bool ptwr_in_use() const { return ptwr_[0].in_use() || ptwr_[1].in_use(); }
+
+  // Xen has given the domain up, for the reason told (Xen: domain_crash). Its
+  // memory and references stay as they are; it executes nothing any more.
+  void Crash(std::string reason) {
+    if (crash_reason_.empty()) crash_reason_ = std::move(reason);
+  }
+  bool crashed() const { return !crash_reason_.empty(); }
+  const std::string& crash_reason() const { return crash_reason_; }
+
  private:
   DomainId id_;
   DomainOptions options_;
@@ -141,6 +161,8 @@ class Domain {
   std::vector<std::unique_ptr<VcpuContext>> vcpus_;
   CpuMask dirty_cpus_ = 0;
   bool writable_pagetables_ = false;
+  std::array<PtwrInfo, kPtwrSlots> ptwr_;
+  std::string crash_reason_;
 };
 
 }  // namespace xmmu

@@ -33,6 +33,7 @@
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
 #include "xmmu/xen/page_info.h"
+#include "xmmu/xen/ptwr.h"
 
 namespace xmmu {
 
@@ -74,6 +75,42 @@ class Mm {
   // Returns whether the instruction has been completed.
   bool EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
                        const Access& access, MemoryOperand& operand);
+
+  // Writable page tables, as in Xen 2.0 and 3.0 (ptwr): what is done; when, is
+  // the policy's. A domain has an open table at most in each PtwrSlot. Every
+  // hypercall of it but set_gdt and vm_assist(enable) first closes what is
+  // open, and so does what would else be refused because of a frame's type, and
+  // the emulation of a store to an open table or to one that maps it.
+
+  // Whether the access cannot be translated for want of the active table, which
+  // is unhooked. REQUIRES: it has just page-faulted. Charges nothing (Xen
+  // compares two words).
+  bool MeetsUnhooked(VcpuContext& vcpu, const Access& access);
+
+  // What the write fault `fault` of `access` is. Charges kXenPteRead for the
+  // entry that maps the table and the one that it is hooked at, and the way to
+  // the former; under the rules of Xen 3.0 kLockedOp.
+  TableWrite FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
+                            const Access& access);
+
+  // Opens a table: an active one loses P in its L2 entry, and the TLBs of the
+  // domain's CPUs are flushed; then a snapshot is taken and RW set where the
+  // guest maps it. Charges kXenPteWrite an entry, the flush, kTempMap,
+  // kCopyPage. Closes what maps the table, or is mapped by it, first; if that
+  // crashes the domain nothing is opened.
+  // REQUIRES: write.kind is kOpen, write.slot is free.
+  void OpenTable(VcpuContext& vcpu, const TableWrite& write);
+
+  // Closes the slot, if it is in use: takes RW back, with an INVLPG on the
+  // domain's CPUs (a flush, if the table may be mapped at two addresses);
+  // compares the table with its snapshot; takes references for what is new and
+  // drops those of what is gone; hooks an active table again. An entry that is
+  // refused crashes the domain, the entries from it on being what they were.
+  // Charges kXenPteRead, kXenPteWrite, the flush, kTempMap, kSnapshotCompare an
+  // entry, kLockedOp a reference or type change; two loads of CR3 more for
+  // another vCPU's table, or from user mode.
+  void CloseTable(VcpuContext& vcpu, PtwrSlot slot);
+  void CloseTables(VcpuContext& vcpu);  // both
 
   // Switches between the guest's kernel and user mode: 64-bit guests have a
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.

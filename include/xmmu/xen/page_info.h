@@ -42,13 +42,13 @@ constexpr int LevelOf(PageType type) { return static_cast<int>(type); }
 // REQUIRES: 1 <= level <= 4.
 constexpr PageType TableType(int level) { return static_cast<PageType>(level); }
 
-// PageInfo::l2_slot of an L1 that is hooked nowhere yet, only pinned, and of
+// PageInfo::l2_slot of a table that is hooked nowhere yet, only pinned, and of
 // one that is hooked at several slots (Xen 3.0: PGT_va_mutable,
 // PGT_va_unknown).
 inline constexpr uint16_t kL2SlotMutable = 0xffff;
 inline constexpr uint16_t kL2SlotMany = 0xfffe;
 
-// 40 bytes a frame of a chunk that was touched; see FrameTable.
+// 48 bytes a frame of a chunk that was touched; see FrameTable.
 struct PageInfo {
   // count_info
   uint64_t ref_count = 0;  // PGC_count: general references, incl. allocation
@@ -71,11 +71,18 @@ struct PageInfo {
   // other tables of its own level; < 0, such entries of others that refer to
   // it.
   int16_t linear_pt_count = 0;
-  // TLB clock when type_count last fell to zero.
-  uint32_t tlbflush_timestamp = 0;
-  // Xen 3.0's PGT_va, of an L1: the one L2 slot that it is hooked at, or one of
-  // the two values above.
+  // Xen 3.0's PGT_va, of a table in use: the one slot, of the level above, that
+  // it is hooked at, in whichever tables; or one of the two values above.
   uint16_t l2_slot = kL2SlotMutable;
+  // TLB clock when type_count last fell to zero; of a table in use, when it was
+  // last unhooked from one above.
+  uint32_t tlbflush_timestamp = 0;
+  // With a known l2_slot: the one table that it is hooked in; kInvalidMfn if
+  // there have been several. Slot and table together are the machine address of
+  // the only entry that can refer to it. Xen 3.0 for x86-64 kept a virtual
+  // address instead, which tells no longer where a table is once the table
+  // above it has been hooked elsewhere.
+  Mfn hooked_in = kInvalidMfn;
 };
 
 }  // namespace xmmu

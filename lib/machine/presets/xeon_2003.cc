@@ -75,6 +75,10 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kValidatePte,
      {12, 6, 25, Mark::kEstimated,
       "assumed: load, flag test, frame-table look-up"}},
+    {CostEvent::kSnapshotCompare,
+     {5, 2, 8, Mark::kEstimated,
+      "assumed: two loads of L1; the two pages just fill it, so each of their "
+      "lines comes from L2 (18 cycles for 16 entries)"}},
     {CostEvent::kXenPteRead,
      {18, 2, 40, Mark::kEstimated, "assumed: one L2 hit"}},
     {CostEvent::kXenPteWrite,

@@ -1,0 +1,161 @@
+// Opening page tables for the stores of their guest: Xen 3.0.0,
+// xen/arch/x86/mm.c, ptwr_do_page_fault. Xen 3.0 had it for 2-level, PAE and
+// x86-64 guests; the other rules here are those of the mode.
+
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+// Xen 3.0 compares the L2 slots of addresses, and so does not notice that the
+// guest uses a linear map of its own; a look at where the walk ends does.
+bool PvContext::MeetsUnhooked(const Access& access) const {
+  const PtwrInfo& active = std::as_const(domain_).ptwr(PtwrSlot::kActive);
+  if (!active.in_use() || !IsCanonical(rules_.hardware, access.va)) {
+    return false;
+  }
+  const WalkResult walk = cpu_.mmu.ProbeWalk(access);
+  return !walk.ok && !walk.entries.empty() &&
+         walk.entries.back().addr == active.l2_entry;
+}
+
+// The L1 entry of an address. Charges a walk of Xen's linear map, or kTempMap
+// and kXenPteRead a level.
+std::optional<MachineAddr> PvContext::FindMapping(VirtAddr va) {
+  return rules_.linear_slot >= 0 ? ThroughLinearMap(va, 1) : WalkToL1Entry(va);
+}
+
+TableWrite PvContext::FindTableWrite(const PageFault& fault,
+                                     const Access& access) {
+  TableWrite write{.va = access.va};
+  if (!IsTableWriteFault(fault)) return write;
+  const std::optional<MachineAddr> mapping = FindMapping(access.va);
+  if (!mapping.has_value()) return write;
+  const Pte mapped = ReadEntry(*mapping);
+  write.mapping = *mapping;
+  if (!mapped.present()) return write;
+  if (mapped.writable()) {
+    // Another vCPU has just opened it; or the mapping is read-only further up.
+    if (cpu_.mmu.Probe(access).ok()) write.kind = TableWrite::Kind::kSpurious;
+    return write;
+  }
+  write.table = mapped.frame();
+  if (!host_.frames().Valid(write.table)) return write;
+  const PageInfo& page = Page(write.table);
+  if (page.owner != domain_.id() || page.type != PageType::kL1 ||
+      !page.validated) {
+    return write;
+  }
+  const bool can_open = MayBeOpened(write) &&
+                        OpensByRw(*mapping, mapped, access) &&
+                        PlaceInLoadedRoots(write);
+  write.kind = can_open ? TableWrite::Kind::kOpen : TableWrite::Kind::kEmulate;
+  return write;
+}
+
+// Its place must be known, and not that of the mapping itself: a table that
+// maps itself would take the mapping away with it.
+bool PvContext::MayBeOpened(const TableWrite& write) const {
+  const PageInfo& page = Page(write.table);
+  const Mfn mapper = FrameOf(write.mapping);
+  return page.l2_slot != kL2SlotMutable && page.l2_slot != kL2SlotMany &&
+         mapper != write.table && Page(mapper).type == PageType::kL1;
+}
+
+// Whether RW in the mapping's own entry is all that the store needs. If it is
+// read-only further up, too, Xen 3.0 would see the same fault for ever.
+bool PvContext::OpensByRw(MachineAddr mapping, Pte mapped,
+                          const Access& access) {
+  Store(mapping, mapped.With(pte::kWritable));
+  const bool opens = cpu_.mmu.Probe(access).ok();
+  Store(mapping, mapped);
+  return opens;
+}
+
+std::optional<MachineAddr> PvContext::HookBelow(Mfn root, Mfn table, int level,
+                                                bool& known) const {
+  const PageInfo& page = Page(table);
+  if (page.l2_slot == kL2SlotMutable) return std::nullopt;
+  const bool below_root = level + 1 == LevelCount(rules_.mode);
+  const Mfn parent = below_root ? root : page.hooked_in;
+  if (page.l2_slot == kL2SlotMany || parent == kInvalidMfn) {
+    known = false;
+    return std::nullopt;
+  }
+  if (Page(parent).type != TableType(level + 1)) return std::nullopt;
+  if (!below_root && !HookBelow(root, parent, level + 1, known).has_value()) {
+    return std::nullopt;
+  }
+  const MachineAddr where = EntryOf(parent, page.l2_slot);
+  const Pte entry = Load(where);
+  const PtwrInfo& active = std::as_const(domain_).ptwr(PtwrSlot::kActive);
+  const bool unhooked = active.in_use() && active.l2_entry == where;
+  if (entry.frame() != table || !(entry.present() || unhooked)) {
+    return std::nullopt;
+  }
+  return where;
+}
+
+// Finds the slot that the table needs; false if that cannot be told. A 64-bit
+// vCPU changes between its two roots without asking, so both count.
+bool PvContext::PlaceInLoadedRoots(TableWrite& write) {
+  const PageInfo& page = Page(write.table);
+  Charge(CostEvent::kXenPteRead);  // the L2 entry
+  bool known = true;
+  for (const Mfn root : {vcpu_.guest_table, vcpu_.guest_table_user}) {
+    if (root == kInvalidMfn) continue;
+    const std::optional<MachineAddr> hook =
+        HookBelow(root, write.table, 1, known);
+    if (!known) return false;
+    if (!hook.has_value()) continue;
+    write.slot = PtwrSlot::kActive;
+    write.l2_entry = *hook;
+  }
+  const uint64_t hooks = write.slot == PtwrSlot::kActive ? 1 : 0;
+  const uint64_t types = hooks + (page.pinned ? 1 : 0);
+  const uint64_t refs = types + (page.allocated ? 1 : 0) + 1;
+  write.sole_use = page.type_count == types && page.ref_count == refs;
+  return true;
+}
+
+void PvContext::OpenTable(const TableWrite& write) {
+  PtwrInfo& info = domain_.ptwr(write.slot);
+  XMMU_CHECK(!info.in_use());
+  // RW that no count knows of must neither be in a snapshot nor in reach of the
+  // guest's stores. Xen 3.0 did not think of this.
+  CloseTouching(write.table);
+  if (domain_.crashed()) return;
+  const CpuMask cpus = domain_.dirty_cpus();
+  if (write.slot == PtwrSlot::kActive) {
+    Unhook(write.l2_entry);
+    Count(Counter::kPtwrActive);
+  } else {
+    // No address space in use has it; but where unhooking flushes nothing, a
+    // paging-structure cache may. Xen 3.0 did not think of this.
+    const CpuMask stale =
+        host_.NeedFlush(cpus, Page(write.table).tlbflush_timestamp);
+    if (stale != 0) FlushNow(stale, FullFlush());
+    Count(Counter::kPtwrInactive);
+  }
+  if (info.snapshot == kInvalidMfn) info.snapshot = host_.AllocXenFrame();
+  Charge(CostEvent::kTempMap);
+  Charge(CostEvent::kCopyPage);
+  host_.memory().CopyFrame(info.snapshot, write.table);
+  // No flush: a read-only entry in a TLB is good for one more fault.
+  Charge(CostEvent::kXenPteWrite);
+  Store(write.mapping, Load(write.mapping).With(pte::kWritable));
+  info.table = write.table;
+  info.l2_entry = write.l2_entry;
+  info.mapping = write.mapping;
+  info.va = write.va;
+  info.vcpu = vcpu_.id;
+}
+
+// No CPU may go on using the table, nor what it cached of it.
+void PvContext::Unhook(MachineAddr l2_entry) {
+  Charge(CostEvent::kXenPteWrite);
+  Store(l2_entry, Load(l2_entry).Without(pte::kPresent));
+  FlushNow(domain_.dirty_cpus(), FullFlush());
+}
+
+}  // namespace xmmu
