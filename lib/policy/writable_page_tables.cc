@@ -101,15 +101,17 @@ class WritablePageTables final : public Policy {
  private:
   FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
                      const Access& access, MemoryOperand& operand) {
-    if (fault.vector != FaultVector::kPageFault) return FaultAction::kReflect;
+    const bool handles =
+        fault.vector == FaultVector::kPageFault &&
+        (vcpu.domain->writable_pagetables() || vcpu.domain->ptwr_in_use());
+    if (!handles) return FaultAction::kReflect;
     if (mm_.MeetsUnhooked(vcpu, access)) {
       mm_.CloseTable(vcpu, PtwrSlot::kActive);
       return FaultAction::kRetry;
     }
-    const bool to_table = vcpu.kernel_mode && fault.is_write() &&
-                          !fault.not_present() &&
-                          vcpu.domain->writable_pagetables();
-    if (!to_table) return FaultAction::kReflect;
+    const bool may_be =
+        vcpu.kernel_mode && fault.is_write() && !fault.not_present();
+    if (!may_be) return FaultAction::kReflect;
     const TableWrite write = mm_.FindTableWrite(vcpu, fault, access);
     switch (write.kind) {
       case TableWrite::Kind::kNotOurs:
@@ -122,7 +124,8 @@ class WritablePageTables final : public Policy {
       case TableWrite::Kind::kEmulate:
         break;
     }
-    return mm_.EmulatePteWrite(vcpu, fault, access, operand)
+    return mm_.EmulatePteWrite(vcpu, fault, access, operand,
+                               /*holds_lock=*/true)
                ? FaultAction::kEmulated
                : FaultAction::kReflect;
   }

@@ -153,9 +153,11 @@ HypercallResult Mm::Execute(VcpuContext& vcpu, const Hypercall& call) {
 }
 
 bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
-                         const Access& access, MemoryOperand& operand) {
+                         const Access& access, MemoryOperand& operand,
+                         bool holds_lock) {
   const PvRules& rules = RulesOf(host_, vcpu);
-  if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
+  const bool takes_lock = rules.big_lock && !holds_lock;
+  if (takes_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
   PvContext context(host_, vcpu, rules);
   const bool done = context.EmulatePteWrite(fault, access, operand);
   context.Finish();
@@ -163,7 +165,9 @@ bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
 }
 
 bool Mm::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
+  const PvRules& rules = RulesOf(host_, vcpu);
+  if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
+  PvContext context(host_, vcpu, rules);
   const bool meets = context.MeetsUnhooked(access);
   context.Finish();
   return meets;
@@ -171,9 +175,7 @@ bool Mm::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
 
 TableWrite Mm::FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
                               const Access& access) {
-  const PvRules& rules = RulesOf(host_, vcpu);
-  if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
-  PvContext context(host_, vcpu, rules);
+  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
   const TableWrite write = context.FindTableWrite(fault, access);
   context.Finish();
   return write;

@@ -71,10 +71,12 @@ class Mm {
   // pv_ro_page_fault, ptwr_emulated_update). Nothing if it is not such a store,
   // or if the new entry is refused: the fault is then the guest's. Needs
   // VMASST_TYPE_writable_pagetables, as in Xen, and kernel mode.
-  // Charges kEmulate, entry reads, reference changes. Flushes nothing.
+  // Charges kEmulate, entry reads, reference changes; under the rules of
+  // Xen 3.0 the domain's lock, kLockedOp, unless `holds_lock`. Flushes nothing.
   // Returns whether the instruction has been completed.
   bool EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
-                       const Access& access, MemoryOperand& operand);
+                       const Access& access, MemoryOperand& operand,
+                       bool holds_lock = false);
 
   // Writable page tables, as in Xen 2.0 and 3.0 (ptwr): what is done; when, is
   // the policy's. A domain has an open table at most in each PtwrSlot. Every
@@ -83,13 +85,14 @@ class Mm {
   // the emulation of a store to an open table or to one that maps it.
 
   // Whether the access cannot be translated for want of the active table, which
-  // is unhooked. REQUIRES: it has just page-faulted. Charges nothing (Xen
-  // compares two words).
+  // is unhooked. REQUIRES: it has just page-faulted. What a page fault begins
+  // with: under the rules of Xen 3.0 it charges the domain's lock, kLockedOp,
+  // for all that follows; the look itself is free (Xen compares two words).
   bool MeetsUnhooked(VcpuContext& vcpu, const Access& access);
 
   // What the write fault `fault` of `access` is. Charges kXenPteRead for the
   // entry that maps the table and the one that it is hooked at, and the way to
-  // the former; under the rules of Xen 3.0 kLockedOp.
+  // the former.
   TableWrite FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
                             const Access& access);
 
