@@ -6,17 +6,12 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "absl/flags/commandlineflag.h"
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/reflection.h"
 #include "absl/strings/str_cat.h"
+#include "compare/command_line.h"
 #include "compare/output_file.h"
 #include "compare/progress.h"
 #include "compare/request.h"
@@ -60,7 +55,6 @@ ABSL_FLAG(bool, help, false, "says this, and ends");
 namespace xmmu::compare {
 namespace {
 
-constexpr int kBadInput = 2;
 constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
@@ -70,77 +64,15 @@ constexpr const char* kFlags[] = {
     "quantum",  "fault_around", "flush_ceiling", "timing",
     "format",   "output",       "list",          "help"};
 
-std::string Dashed(std::string name) {
-  for (char& c : name) {
-    if (c == '_') c = '-';
-  }
-  return name;
-}
-
 std::string Help() {
-  std::string text = absl::StrCat(
+  return absl::StrCat(
       "usage: ", kProgram, " [FLAG...] TRACE...\n       ", kProgram,
       " [FLAG...] --workload=NAME[:parameter=value,...]\n\n"
       "Runs one workload under several memory-virtualization strategies on a\n"
       "simulated machine and reports cycles, events and memory side by side.\n"
       "A trace is the set of Lackey logs of one process tree, plain or "
-      "gzip.\n\n");
-  for (const char* name : kFlags) {
-    const absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
-    const std::string dashed = Dashed(name);
-    const std::string value = flag->DefaultValue();
-    const bool shown =
-        !value.empty() && value != "false" && value != "0" && value != "-1";
-    absl::StrAppend(
-        &text, "  --", dashed,
-        std::string(dashed.size() < 14 ? 14 - dashed.size() : 1, ' '),
-        flag->Help(), shown ? absl::StrCat(" (", value, ")") : "", "\n");
-  }
-  return text;
-}
-
-// Abseil says what it cannot parse on std::cerr, in one or more lines, and ends
-// the program with status 1. Here that is bad input, and the first line will
-// do.
-bool parsing = true;
-std::ostringstream* parse_errors = nullptr;
-
-void ExitOfParsing() {
-  if (!parsing) return;
-  const std::string text = parse_errors->str();
-  std::string_view line = text;
-  line = line.substr(0, line.find('\n'));
-  constexpr std::string_view kPrefix = "ERROR: ";
-  if (line.substr(0, kPrefix.size()) == kPrefix) {
-    line.remove_prefix(kPrefix.size());
-  }
-  if (line.empty()) line = "Abseil's own help and version flags: want --help";
-  std::fprintf(stderr, "%s: %.*s\n", kProgram, static_cast<int>(line.size()),
-               line.data());
-  std::_Exit(kBadInput);
-}
-
-// Flags are named by C++ identifiers; on the command line --guest-ops is as
-// good as --guest_ops.
-void ReplaceDashes(char* argument) {
-  if (std::string_view(argument).substr(0, 2) != "--") return;
-  for (char* c = argument + 2; *c != '\0' && *c != '='; ++c) {
-    if (*c == '-') *c = '_';
-  }
-}
-
-StringList ParseArguments(int argc, char** argv) {
-  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    ReplaceDashes(argv[i]);
-  }
-  std::ostringstream errors;
-  parse_errors = &errors;
-  std::atexit(&ExitOfParsing);
-  std::streambuf* const standard_error = std::cerr.rdbuf(errors.rdbuf());
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  std::cerr.rdbuf(standard_error);
-  parsing = false;
-  return StringList(rest.begin() + 1, rest.end());
+      "gzip.\n\n",
+      HelpOfFlags(kFlags));
 }
 
 Flags ReadFlags(StringList traces) {
@@ -187,22 +119,12 @@ absl::Status Run(StringList traces) {
   return output->Write(FormatReport(*comparison, request->format));
 }
 
-int ExitStatus(const absl::Status& status) {
-  if (status.ok()) return EXIT_SUCCESS;
-  std::fprintf(stderr, "%s: %s\n", kProgram,
-               std::string(status.message()).c_str());
-  const bool bad_input = absl::IsInvalidArgument(status) ||
-                         absl::IsUnimplemented(status) ||
-                         absl::IsResourceExhausted(status);
-  return bad_input ? kBadInput : EXIT_FAILURE;
-}
-
 int Main(int argc, char** argv) {
-  StringList traces = ParseArguments(argc, argv);
+  StringList traces = ParseArguments(kProgram, argc, argv);
   std::string text;
   if (absl::GetFlag(FLAGS_help)) text = Help();
   if (absl::GetFlag(FLAGS_list)) text = ListNames();
-  if (text.empty()) return ExitStatus(Run(std::move(traces)));
+  if (text.empty()) return ExitStatus(kProgram, Run(std::move(traces)));
   return std::fputs(text.c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

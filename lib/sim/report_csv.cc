@@ -3,23 +3,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "sim/report_formats.h"
 #include "sim/text.h"
-#include "xmmu/base/check.h"
 #include "xmmu/sim/options.h"
 
 namespace xmmu {
 namespace {
 
 using Cells = std::vector<std::string>;
-
-std::string Line(const Cells& cells) {
-  for (const std::string& cell : cells) {
-    XMMU_CHECK(cell.find_first_of(",\"\r\n") == std::string::npos);
-  }
-  return absl::StrJoin(cells, ",") + "\n";
-}
 
 Cells Header() {
   Cells cells = {"machine",   "levels", "vcpus",  "timing",        "policy",
@@ -62,9 +53,9 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
 }  // namespace
 
 std::string FormatCsv(const Comparison& comparison) {
-  std::string text = Line(Header());
+  std::string text = CsvLine(Header());
   for (const ReportRow& row : comparison.rows) {
-    text += Line(RowOf(comparison, row));
+    text += CsvLine(RowOf(comparison, row));
   }
   return text;
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "xmmu/base/check.h"
 
 namespace xmmu {
 
@@ -23,6 +24,15 @@ std::string NamesOf(const Range& values, Name name) {
   std::vector<std::string> names;
   for (const auto& value : values) names.emplace_back(name(value));
   return absl::StrJoin(names, ", ");
+}
+
+// A line of CSV (RFC 4180). REQUIRES: no cell needs quotes; ours are numbers and
+// names.
+inline std::string CsvLine(const std::vector<std::string>& cells) {
+  for (const std::string& cell : cells) {
+    XMMU_CHECK(cell.find_first_of(",\"\r\n") == std::string::npos);
+  }
+  return absl::StrJoin(cells, ",") + "\n";
 }
 
 }  // namespace xmmu

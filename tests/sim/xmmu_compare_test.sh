@@ -4,33 +4,7 @@
 # Usage: xmmu_compare_test.sh <xmmu-compare>
 set -uo pipefail
 program=$1
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-cd "$directory"
-failures=0
-
-fail() {
-  echo "FAILED: $*" >&2
-  failures=$((failures + 1))
-}
-
-# refuses <words that the message must have> <argument>...
-refuses() {
-  local words=$1
-  shift
-  "$program" "$@" >out 2>err
-  local status=$?
-  ((status == 2)) || fail "$* ended with $status"
-  [[ ! -s out ]] || fail "$* wrote to standard output"
-  [[ $(wc -l <err) == 1 ]] || fail "$* said: $(cat err)"
-  grep -qF -- "$words" err || fail "$* did not say '$words': $(cat err)"
-}
-
-# accepts <argument>...
-accepts() {
-  "$program" "$@" >out 2>err || fail "$* ended with $?: $(cat err)"
-  [[ ! -s err ]] || fail "$* said: $(cat err)"
-}
+source "$(dirname "$0")/command_line.sh"
 
 workload=$("$program" --list | sed -n '/^workloads/{n;s/^ *\([^ ]*\).*/\1/p}')
 [[ -n $workload ]] || fail "--list names no workload"

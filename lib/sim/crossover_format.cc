@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "sim/text.h"
+#include "sim/text_table.h"
+#include "xmmu/sim/crossover.h"
+
+namespace xmmu {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Title(const Crossover& crossover) {
+  return absl::StrCat(crossover.machine, ", ",
+                      Abs(PagingModeName(crossover.mode)),
+                      ": cycles an update, by updates in one L1 table\n");
+}
+
+// Rounded down.
+std::string Table(const Crossover& crossover) {
+  const size_t most = crossover.ways.front().cycles.size();
+  TextTable table(1);
+  std::vector<std::string> head = {"way"};
+  for (size_t n = 1; n <= most; n *= 2) head.push_back(absl::StrCat(n));
+  table.Add(std::move(head));
+  table.Rule();
+  for (const UpdateCosts& costs : crossover.ways) {
+    std::vector<std::string> row = {UpdateWayName(costs.way)};
+    for (size_t n = 1; n <= most; n *= 2) {
+      row.push_back(Grouped(costs.cycles[n - 1] / n));
+    }
+    table.Add(std::move(row));
+  }
+  return table.Format();
+}
+
+std::string Words(const Crossing& crossing) {
+  return absl::StrCat("  ", UpdateWayName(crossing.cheaper),
+                      " is cheaper than ", UpdateWayName(crossing.dearer),
+                      " from ", crossing.updates, " updates on\n");
+}
+
+Json JsonOf(const Crossover& crossover) {
+  Json json;
+  json["machine"] = crossover.machine;
+  json["levels"] = LevelCount(crossover.mode);
+  json["ways"] = Json::array();
+  for (const UpdateCosts& costs : crossover.ways) {
+    json["ways"].push_back({{"policy", costs.way.policy},
+                            {"guest_ops", GuestOpsName(costs.way.ops)},
+                            {"cycles", costs.cycles}});
+  }
+  json["crossings"] = Json::array();
+  for (const Crossing& crossing : crossover.crossings) {
+    json["crossings"].push_back({{"cheaper", UpdateWayName(crossing.cheaper)},
+                                 {"dearer", UpdateWayName(crossing.dearer)},
+                                 {"updates", crossing.updates}});
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers) {
+  std::string text = CsvLine(
+      {"machine", "levels", "policy", "guest_ops", "updates", "cycles"});
+  for (const Crossover& crossover : crossovers) {
+    for (const UpdateCosts& costs : crossover.ways) {
+      for (size_t i = 0; i < costs.cycles.size(); ++i) {
+        text += CsvLine(
+            {crossover.machine, absl::StrCat(LevelCount(crossover.mode)),
+             costs.way.policy, std::string(GuestOpsName(costs.way.ops)),
+             absl::StrCat(i + 1), absl::StrCat(costs.cycles[i])});
+      }
+    }
+  }
+  return text;
+}
+
+std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers) {
+  Json json = Json::array();
+  for (const Crossover& crossover : crossovers) {
+    json.push_back(JsonOf(crossover));
+  }
+  return json.dump(1) + "\n";
+}
+
+std::string FormatCrossoverText(const std::vector<Crossover>& crossovers) {
+  std::string text;
+  for (const Crossover& crossover : crossovers) {
+    absl::StrAppend(&text, text.empty() ? "" : "\n", Title(crossover), "\n",
+                    Table(crossover), "\n");
+    for (const Crossing& crossing : crossover.crossings) {
+      text += Words(crossing);
+    }
+  }
+  return text;
+}
+
+}  // namespace xmmu

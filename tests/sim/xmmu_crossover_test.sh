@@ -1,0 +1,24 @@
+#!/bin/bash
+# What xmmu-crossover promises on the command line: a report on standard output,
+# and for bad input exit status 2, one line on standard error and nothing else.
+# Usage: xmmu_crossover_test.sh <xmmu-crossover>
+set -uo pipefail
+program=$1
+source "$(dirname "$0")/command_line.sh"
+
+accepts --help
+grep -q -- '--levels' out || fail "--help does not name --levels"
+accepts --machine=xeon-2003 --levels=3 --format=csv
+grep -q '^xeon-2003,3,trap-and-emulate,stores,512,' out || fail "no last row"
+cp out first
+accepts --machine=xeon-2003 --levels=3 --format=csv
+cmp -s out first || fail "two runs differ"
+
+refuses "Unknown command line flag" --no-such-flag
+refuses "abacus" --machine=abacus
+refuses "--levels=5: want 2, 3 or 4" --levels=5
+refuses "--format=table: want text, csv or json" --format=table
+refuses "'trace': want flags only" trace
+
+((failures == 0)) && echo "all as promised"
+exit $((failures != 0))
