@@ -101,10 +101,9 @@ class WritablePageTables final : public Policy {
  private:
   FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
                      const Access& access, MemoryOperand& operand) {
-    const bool handles =
-        fault.vector == FaultVector::kPageFault &&
-        (vcpu.domain->writable_pagetables() || vcpu.domain->ptwr_in_use());
-    if (!handles) return FaultAction::kReflect;
+    const bool handles = fault.vector == FaultVector::kPageFault &&
+                         vcpu.domain->writable_pagetables();
+    if (!handles || vcpu.domain->crashed()) return FaultAction::kReflect;
     if (mm_.MeetsUnhooked(vcpu, access)) {
       mm_.CloseTable(vcpu, PtwrSlot::kActive);
       return FaultAction::kRetry;
