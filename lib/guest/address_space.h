@@ -67,6 +67,7 @@ struct TablePage {
   uint8_t level = 0;
   // The L2 in slot 3 of a PAE root, which maps the kernel.
   bool kernel_l2 = false;
+  VirtAddr base = {};  // first address that it maps
 };
 
 struct AddressSpace {

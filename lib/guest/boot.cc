@@ -121,7 +121,9 @@ absl::Status StartVcpus(KernelCore& core) {
         std::make_unique<Vcpu>(core.host, core.policy, context, core.abi));
     core.init_mm.active |= MaskOf(id);
   }
-  if (core.abi.paravirtual && core.options.ops == GuestOps::kStores) {
+  const bool writes_tables = core.options.ops == GuestOps::kStores ||
+                             core.options.ops == GuestOps::kPvops;
+  if (core.abi.paravirtual && writes_tables) {
     return core.vcpus[0]->Hypercall(VmAssistCall{.enable = true}).status;
   }
   return absl::OkStatus();

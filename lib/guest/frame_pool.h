@@ -19,6 +19,7 @@ class FramePool {
   // Frames [first, end) are free.
   FramePool(Pfn first, Pfn end) : next_(first), end_(end) {
     references_.resize(end.value());
+    exclusive_.resize(end.value());
   }
 
   // A frame with one reference; nothing when memory is used up.
@@ -34,6 +35,7 @@ class FramePool {
       return std::nullopt;
     }
     references_[pfn.value()] = 1;
+    exclusive_[pfn.value()] = false;
     return pfn;
   }
 
@@ -47,6 +49,13 @@ class FramePool {
   }
   uint32_t references(Pfn pfn) const { return references_[pfn.value()]; }
 
+  // Whether a page is known to be one process's alone; lost when it is forked,
+  // even if the other one gives it up (Linux: PageAnonExclusive).
+  bool exclusive(Pfn pfn) const { return exclusive_[pfn.value()]; }
+  void SetExclusive(Pfn pfn, bool exclusive) {
+    exclusive_[pfn.value()] = exclusive;
+  }
+
   uint64_t free_frames() const { return free_.size() + (end_ - next_); }
 
  private:
@@ -54,6 +63,7 @@ class FramePool {
   Pfn end_;
   std::vector<Pfn> free_;
   std::vector<uint32_t> references_;
+  std::vector<bool> exclusive_;
 };
 
 }  // namespace xmmu

@@ -15,7 +15,7 @@ struct NamedOption {
   std::string_view help;
 };
 
-constexpr std::array<NamedOption<GuestOps>, 4> kOps = {{
+constexpr std::array<NamedOption<GuestOps>, 5> kOps = {{
     {GuestOps::kStores, "stores",
      "plain stores to L1 tables; L2 and above by mmu_update"},
     {GuestOps::kUpdateVaMapping, "update-va-mapping",
@@ -24,6 +24,8 @@ constexpr std::array<NamedOption<GuestOps>, 4> kOps = {{
      "mmu_update through a queue of 2048 (Linux 2.4)"},
     {GuestOps::kMulticall, "multicall",
      "mmu_update in batches of 31, multicalls (as pvops batches)"},
+    {GuestOps::kPvops, "pvops",
+     "mmu_update to set, emulated instructions to clear (Linux 6.1)"},
 }};
 
 constexpr std::array<NamedOption<PinWhen>, 3> kPins = {{
@@ -54,6 +56,7 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode) {
   const bool modern = LevelCount(mode) >= 4;
   options.fault_around_pages = modern ? 16 : 1;
   options.flush_ceiling_pages = modern ? 33 : 0;
+  options.recent_mm = modern;
   if (!abi.paravirtual || abi.stores_to_l1) return options;
   switch (mode) {
     case PagingMode::k2Level:
@@ -79,6 +82,12 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
         "guest-ops stores: this policy takes no plain stores to page tables; "
         "expected update-va-mapping, queue or multicall");
   }
+  if (options.ops == GuestOps::kPvops && abi.paravirtual && !abi.stores_to_l1) {
+    return absl::InvalidArgumentError(
+        "guest-ops pvops: it clears and write-protects entries by plain "
+        "instructions, which this policy does not take; expected "
+        "update-va-mapping, queue or multicall");
+  }
   if (!stores && !abi.paravirtual) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "guest-ops %s: there is no hypervisor to call; expected stores",
@@ -103,9 +112,9 @@ std::optional<GuestOps> ParseGuestOps(std::string_view name) {
   return Parse(kOps, name);
 }
 std::span<const GuestOps> AllGuestOps() {
-  static constexpr std::array kAll = {GuestOps::kStores,
-                                      GuestOps::kUpdateVaMapping,
-                                      GuestOps::kQueue, GuestOps::kMulticall};
+  static constexpr std::array kAll = {
+      GuestOps::kStores, GuestOps::kUpdateVaMapping, GuestOps::kQueue,
+      GuestOps::kMulticall, GuestOps::kPvops};
   return kAll;
 }
 

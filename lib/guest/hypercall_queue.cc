@@ -20,6 +20,7 @@ size_t HypercallQueue::BatchLimit() const {
       return lazy_ ? kMulticallBatch : 1;
     case GuestOps::kStores:
     case GuestOps::kUpdateVaMapping:
+    case GuestOps::kPvops:  // has a queue of its own
       return 1;
   }
   return 1;

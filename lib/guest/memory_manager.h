@@ -15,9 +15,16 @@
 #include "guest/kernel_core.h"
 #include "guest/mmu_ops.h"
 #include "guest/page_tables.h"
+#include "guest/tlb_gather.h"
 #include "xmmu/guest/workload.h"
 
 namespace xmmu {
+
+enum class FaultResult : uint8_t {
+  kResolved,
+  kSpurious,  // nothing to do: a translation was older than its entry
+  kRefused,   // one that no kernel resolves (Linux: SIGSEGV)
+};
 
 class MemoryManager {
  public:
@@ -29,15 +36,21 @@ class MemoryManager {
   // Copy-on-write copy of `parent` (dup_mmap).
   absl::StatusOr<std::unique_ptr<AddressSpace>> Fork(Vcpu& vcpu,
                                                      AddressSpace& parent);
+  // The two halves of exec with its arguments' pages at [op.va, op.va +
+  // op.length): they are written at the top of the new address space before it
+  // is in use, and moved once it is (setup_arg_pages). Nothing if there are
+  // none.
+  // Errors: InvalidArgument where they cannot go.
+  absl::Status PlaceArguments(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op);
+  absl::Status MoveArguments(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op);
   // Unmaps everything and frees all tables but the roots (exit_mmap).
   void Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest);
   // Frees the roots. REQUIRES: torn down, loaded nowhere.
   void Destroy(Vcpu& vcpu, AddressSpace& mm) { tables_.Destroy(vcpu, mm); }
 
-  // Resolves a fault of the program. False if it is one that no kernel resolves
-  // (Linux: SIGSEGV).
-  absl::StatusOr<bool> HandleFault(Vcpu& vcpu, AddressSpace& mm,
-                                   const PageFault& fault);
+  // A fault of the program.
+  absl::StatusOr<FaultResult> HandleFault(Vcpu& vcpu, AddressSpace& mm,
+                                          const PageFault& fault);
 
   // mmap, munmap, mprotect, mremap, madvise(MADV_DONTNEED).
   absl::Status Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
@@ -74,17 +87,38 @@ class MemoryManager {
   // The page of a file or shared object, with a reference for the caller.
   absl::StatusOr<Pfn> FilePage(const Vma& vma, VirtAddr va);
 
-  // Clears all entries of [start, end) of `vma`.
-  void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, VirtAddr start,
-           VirtAddr end, TaskDigest& digest);
-  // Flushes a range whose entries have changed.
-  void FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range);
+  // Clears all entries of `vma`, adding them to `gather`; with `flush` it is
+  // flushed before pages are forgotten that others might write back.
+  void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, TaskDigest& digest,
+           TlbGather& gather, bool flush);
+  // Whether the kernel flushes what has changed rather than what it was asked
+  // to change.
+  bool gathers() const { return core_.options.ops == GuestOps::kPvops; }
+  // Flushes `range`, whose entries have changed, or what was gathered of it.
+  void FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                  TlbGather& gather);
+  // Flushes and empties `gather`.
+  void FlushGather(Vcpu& vcpu, AddressSpace& mm, TlbGather& gather);
+  // Adds the links that led to `tables`, not looking below `floor`.
+  static void GatherTables(const std::vector<TablePage>& tables, VirtAddr floor,
+                           TlbGather& gather);
   // After a flush: gives back what Zap collected.
   void ReleasePages();
   absl::Status CopyEntries(Vcpu& vcpu, AddressSpace& parent,
                            AddressSpace& child, const Vma& vma);
+  // move_page_tables.
   absl::Status MovePages(Vcpu& vcpu, AddressSpace& mm, const Range& from,
                          VirtAddr to);
+  absl::Status MoveEntries(Vcpu& vcpu, AddressSpace& mm, const Range& from,
+                           VirtAddr to);
+  // Frees the tables that nothing in `range` needs any more, after a move; see
+  // GatherTables for `floor`.
+  void FreeLeftTables(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                      VirtAddr floor);
+  // The rights that mprotect gives the hardware for `entry` of `vma`.
+  uint64_t ProtectedEntry(const Vma& vma, uint64_t entry) const;
+  // Where exec writes `length` bytes of arguments.
+  Range ArgumentPages(uint64_t length) const;
   static void NoteShared(AddressSpace& mm, const Vma& vma);
 
   KernelCore& core_;

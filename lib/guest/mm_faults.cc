@@ -76,7 +76,8 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     if (va != slot.va && tables_.Load(vcpu, near) != 0) continue;
     absl::StatusOr<Pfn> page = FilePage(vma, va);
     if (!page.ok()) return page.status();
-    uint64_t entry = UserEntry(*page, vma, /*writable=*/false, false);
+    const bool writable = vma.shared() && (vma.rights & kMapWrite) != 0;
+    uint64_t entry = UserEntry(*page, vma, writable, /*dirty=*/false);
     if (va != slot.va) entry &= ~pte::kAccessed;
     ops_.SetPte(vcpu, mm, near, entry);
     vcpu.cpu().counters.Add(Counter::kFileMapped);
@@ -86,9 +87,12 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
 
 absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                     const PteSlot& slot, bool write) {
-  if (!write && vma.backing == Backing::kFilePrivate) {
-    return FaultAround(vcpu, mm, vma, slot);
-  }
+  // One page at a time, a shared file's differ in nothing from other shared
+  // ones.
+  const bool around = vma.backing == Backing::kFilePrivate ||
+                      (vma.backing == Backing::kFileShared &&
+                       core_.options.fault_around_pages > 1);
+  if (!write && around) return FaultAround(vcpu, mm, vma, slot);
   absl::StatusOr<Pfn> page;
   bool writable = write;
   if (vma.shared()) {
@@ -107,7 +111,10 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
     page = core_.zero_page;
   }
   if (!page.ok()) return page.status();
-  if (!vma.shared()) vma.has_own_pages = true;
+  if (!vma.shared()) {
+    vma.has_own_pages = true;
+    core_.frames.SetExclusive(*page, *page != core_.zero_page);
+  }
   ops_.SetPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
   return absl::OkStatus();
 }
@@ -118,22 +125,25 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   const bool last_owner = core_.frames.references(page) == 1;
   if (vma.shared() || last_owner) {
     vcpu.cpu().counters.Add(Counter::kCowReuses);
-    ops_.ReplacePte(vcpu, mm, slot, UserEntry(page, vma, true, true));
+    if (!vma.shared()) core_.frames.SetExclusive(page, true);
+    ops_.UpgradePte(vcpu, mm, slot, UserEntry(page, vma, true, true));
     return absl::OkStatus();
   }
   absl::StatusOr<Pfn> copy = CopyOf(vcpu, page);
   if (!copy.ok()) return copy.status();
   vma.has_own_pages = true;
+  core_.frames.SetExclusive(*copy, true);
   ops_.ReplacePte(vcpu, mm, slot, UserEntry(*copy, vma, true, true));
   core_.frames.Put(page);
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> MemoryManager::HandleFault(Vcpu& vcpu, AddressSpace& mm,
-                                                const PageFault& fault) {
-  if (fault.vector != FaultVector::kPageFault) return false;
+absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
+                                                       AddressSpace& mm,
+                                                       const PageFault& fault) {
+  if (fault.vector != FaultVector::kPageFault) return FaultResult::kRefused;
   Vma* const vma = mm.vmas.Find(fault.va);
-  if (vma == nullptr) return false;
+  if (vma == nullptr) return FaultResult::kRefused;
   const bool fetch = (fault.error_code & pf::kFetch) != 0;
   const uint8_t needed = fault.is_write() ? kMapWrite
                          : fetch          ? kMapExecute
@@ -141,7 +151,7 @@ absl::StatusOr<bool> MemoryManager::HandleFault(Vcpu& vcpu, AddressSpace& mm,
   // x86 can't map without reading: any right lets a page be read.
   const bool allowed =
       needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
-  if (!allowed) return false;
+  if (!allowed) return FaultResult::kRefused;
   absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, fault.va);
   if (!slot.ok()) return slot.status();
   const Pte entry(tables_.Load(vcpu, *slot));
@@ -150,11 +160,13 @@ absl::StatusOr<bool> MemoryManager::HandleFault(Vcpu& vcpu, AddressSpace& mm,
     status = FaultIn(vcpu, mm, *vma, *slot, fault.is_write());
   } else if (fault.is_write() && !entry.writable()) {
     status = BreakCow(vcpu, mm, *vma, *slot, entry.raw());
+  } else {
+    // The entry has become good enough since; the fault itself has dropped the
+    // stale translation.
+    return FaultResult::kSpurious;
   }
-  // Else spurious: the entry has become good enough since; the fault itself has
-  // dropped the stale translation.
   if (!status.ok()) return status;
-  return true;
+  return FaultResult::kResolved;
 }
 
 }  // namespace xmmu

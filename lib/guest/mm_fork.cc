@@ -26,6 +26,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
         // The child has not touched the page yet.
         const Pte copy = Pte(entry).Without(pte::kWritable | pte::kAccessed);
         core_.frames.Get(core_.PfnOf(entry));
+        core_.frames.SetExclusive(core_.PfnOf(entry), false);
         // What Xen keeps in an entry of its own is not the guest's to copy.
         const Pte clean(core_.MakeEntry(
             core_.PfnOf(entry),
@@ -52,6 +53,11 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     const absl::Status status = CopyEntries(vcpu, parent, **child, vma);
     if (!status.ok()) return status;
   }
+  if (gathers()) {  // in dup_mmap's order, and in any case
+    ops_.Activate(vcpu, **child);
+    ops_.Flush(vcpu, parent, TlbFlush::NonGlobal());
+    return child;
+  }
   if (copied) ops_.Flush(vcpu, parent, TlbFlush::NonGlobal());
   ops_.Activate(vcpu, **child);
   return child;
@@ -60,8 +66,11 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
 void MemoryManager::Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest) {
   ops_.Retire(vcpu, mm);
   const std::vector<Vma> all = mm.vmas.All();
-  for (const Vma& vma : all) Zap(vcpu, mm, vma, vma.start, vma.end, digest);
-  std::vector<Pfn> tables;
+  TlbGather gather;
+  for (const Vma& vma : all) {
+    Zap(vcpu, mm, vma, digest, gather, /*flush=*/false);
+  }
+  std::vector<TablePage> tables;
   for (const Vma& vma : all) {
     mm.vmas.Carve(vma.start, vma.end);
     tables_.FreeUnused(vcpu, mm, vma.start, vma.end, tables);

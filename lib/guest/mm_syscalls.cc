@@ -1,9 +1,11 @@
+#include <utility>
+
 #include "absl/strings/str_format.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
-// mmap, munmap, mprotect, mremap, madvise (Linux: mm/mmap.c, mm/mprotect.c,
-// mm/mremap.c).
+// mmap, munmap, mprotect, madvise (Linux: mm/mmap.c, mm/mprotect.c,
+// mm/madvise.c).
 
 namespace xmmu {
 namespace {
@@ -37,23 +39,64 @@ void MemoryManager::NoteShared(AddressSpace& mm, const Vma& vma) {
 }
 
 void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
-                        VirtAddr start, VirtAddr end, TaskDigest& digest) {
-  const absl::Status status = tables_.ForEachEntry(
-      vcpu, mm, start, end, [&](const PteSlot& slot, uint64_t) {
-        const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
-        const Pfn page = core_.PfnOf(entry);
-        const Mfn mfn = core_.domain.p2m().MfnOf(page);
-        digest.GaveUp(slot.va, entry,
-                      vma.shared() ? 0 : core_.host.memory().ContentToken(mfn));
-        zapped_.push_back(page);
-        return absl::OkStatus();
-      });
-  XMMU_CHECK(status.ok());
+                        TaskDigest& digest, TlbGather& gather, bool flush) {
+  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+  bool dirty_shared = false;
+  const auto clear = [&](const PteSlot& slot, uint64_t) {
+    const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
+    const Pfn page = core_.PfnOf(entry);
+    const Mfn mfn = core_.domain.p2m().MfnOf(page);
+    digest.GaveUp(slot.va, entry,
+                  vma.shared() ? 0 : core_.host.memory().ContentToken(mfn));
+    zapped_.push_back(page);
+    gather.Add(slot.va, 1);
+    dirty_shared |= vma.shared() && Pte(entry).dirty();
+    return absl::OkStatus();
+  };
+  for (VirtAddr va = vma.start; va < vma.end;) {
+    const VirtAddr stop =
+        std::min(vma.end, VirtAddr((va.value() / span + 1) * span));
+    XMMU_CHECK(tables_.ForEachEntry(vcpu, mm, va, stop, clear).ok());
+    // zap_pte_range: nobody may write to such a page once it is known clean.
+    if (flush && dirty_shared) FlushGather(vcpu, mm, gather);
+    dirty_shared = false;
+    va = stop;
+  }
 }
 
-void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm,
-                               const Range& range) {
-  if (range.pages() <= core_.options.flush_ceiling_pages) {
+void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
+                                TlbGather& gather) {
+  if (gather.empty()) return;
+  const TlbGather what = std::exchange(gather, {});
+  const uint64_t step = what.step(core_.mode());
+  const bool elsewhere = (mm.active & ~MaskOf(vcpu.id())) != 0;
+  if (elsewhere) {
+    // xen_flush_tlb_multi: one request, whatever the size.
+    ops_.Flush(vcpu, mm,
+               what.end - what.start <= kPageSize ? TlbFlush::Page(what.start)
+                                                  : TlbFlush::NonGlobal());
+  } else if ((what.end - what.start) / step >
+             core_.options.flush_ceiling_pages) {
+    ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
+  } else {
+    for (VirtAddr va = what.start; va < what.end; va += step) {
+      ops_.Flush(vcpu, mm, TlbFlush::Page(va));
+    }
+  }
+}
+
+void MemoryManager::GatherTables(const std::vector<TablePage>& tables,
+                                 VirtAddr floor, TlbGather& gather) {
+  for (const TablePage& table : tables) {
+    gather.Add(std::max(table.base, floor), table.level + 1);
+  }
+}
+
+void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                               TlbGather& gather) {
+  if (gathers()) {
+    FlushGather(vcpu, mm, gather);
+  } else if (range.pages() <= core_.options.flush_ceiling_pages) {
     for (VirtAddr va = range.start; va < range.end; va += kPageSize) {
       ops_.Flush(vcpu, mm, TlbFlush::Page(va));
     }
@@ -73,10 +116,17 @@ absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
   if (!range.ok()) return range.status();
   const std::vector<Vma> gone = mm.vmas.Carve(range->start, range->end);
   if (gone.empty()) return absl::OkStatus();
-  for (const Vma& vma : gone) Zap(vcpu, mm, vma, vma.start, vma.end, digest);
-  std::vector<Pfn> tables;
+  TlbGather gather;
+  for (const Vma& vma : gone) Zap(vcpu, mm, vma, digest, gather, gathers());
+  std::vector<TablePage> tables;
   tables_.FreeUnused(vcpu, mm, range->start, range->end, tables);
-  if (!zapped_.empty() || !tables.empty()) FlushRange(vcpu, mm, *range);
+  // Linux looks at a freed table from its base on, which makes the range larger
+  // than the mapping where the two are not aligned alike; here it is the
+  // mapping's in any case.
+  GatherTables(tables, range->start, gather);
+  if (!zapped_.empty() || !tables.empty()) {
+    FlushRange(vcpu, mm, *range, gather);
+  }
   ReleasePages();
   tables_.ReleaseFrames(tables);
   return absl::OkStatus();
@@ -99,31 +149,36 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
   return absl::OkStatus();
 }
 
+uint64_t MemoryManager::ProtectedEntry(const Vma& vma, uint64_t entry) const {
+  const Pfn page = core_.PfnOf(entry);
+  // A private page becomes writable on the next write fault, or at once where
+  // that could do nothing but make it so.
+  const bool own = core_.options.recent_mm && Pte(entry).dirty() &&
+                   core_.frames.exclusive(page);
+  const bool writable = (vma.rights & kMapWrite) != 0 && (vma.shared() || own);
+  const uint64_t kept = entry & (pte::kAccessed | pte::kDirty);
+  const uint64_t value =
+      (UserEntry(page, vma, writable, false) & ~pte::kAccessed) | kept;
+  return vma.rights == 0 ? (value & ~pte::kPresent) | kProtNone : value;
+}
+
 absl::Status MemoryManager::Protect(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, uint8_t rights) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
-  bool changed = false;
+  TlbGather gather;
   for (Vma vma : mm.vmas.Carve(range->start, range->end)) {
     vma.rights = rights;
     mm.vmas.Insert(vma);
     const absl::Status status = tables_.ForEachEntry(
         vcpu, mm, vma.start, vma.end, [&](const PteSlot& slot, uint64_t entry) {
-          const uint64_t kept = entry & (pte::kAccessed | pte::kDirty);
-          // Private pages become writable on the next write fault.
-          const bool writable = (rights & kMapWrite) != 0 && vma.shared();
-          uint64_t value =
-              (UserEntry(core_.PfnOf(entry), vma, writable, false) &
-               ~pte::kAccessed) |
-              kept;
-          if (rights == 0) value = (value & ~pte::kPresent) | kProtNone;
-          ops_.ProtectPte(vcpu, mm, slot, entry, value);
-          changed = true;
+          ops_.ProtectPte(vcpu, mm, slot, entry, ProtectedEntry(vma, entry));
+          gather.Add(slot.va, 1);
           return absl::OkStatus();
         });
     if (!status.ok()) return status;
   }
-  if (changed) FlushRange(vcpu, mm, *range);
+  if (!gather.empty()) FlushRange(vcpu, mm, *range, gather);
   return absl::OkStatus();
 }
 
@@ -131,68 +186,13 @@ absl::Status MemoryManager::Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, TaskDigest& digest) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
+  TlbGather gather;
   for (const Vma& vma : mm.vmas.Carve(range->start, range->end)) {
     mm.vmas.Insert(vma);
-    Zap(vcpu, mm, vma, vma.start, vma.end, digest);
+    Zap(vcpu, mm, vma, digest, gather, gathers());
   }
-  if (!zapped_.empty()) FlushRange(vcpu, mm, *range);
+  if (!zapped_.empty()) FlushRange(vcpu, mm, *range, gather);
   ReleasePages();
-  return absl::OkStatus();
-}
-
-absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
-                                      const Range& from, VirtAddr to) {
-  const absl::Status status = tables_.ForEachEntry(
-      vcpu, mm, from.start, from.end, [&](const PteSlot& slot, uint64_t) {
-        absl::StatusOr<PteSlot> target =
-            tables_.Make(vcpu, mm, to + (slot.va - from.start));
-        if (!target.ok()) return target.status();
-        const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
-        ops_.SetPte(vcpu, mm, *target, entry);
-        return absl::OkStatus();
-      });
-  if (status.ok()) FlushRange(vcpu, mm, from);
-  return status;
-}
-
-absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
-                                  const GuestOp& op, TaskDigest& digest) {
-  absl::StatusOr<Range> from = PageRange(op.va, op.length);
-  if (!from.ok()) return from.status();
-  absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
-  if (!to.ok()) return to.status();
-  const Vma* const old = mm.vmas.Find(from->start);
-  if (old == nullptr) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "mremap of 0x%x, where nothing is mapped", op.va.value()));
-  }
-  Vma vma = *old;
-  vma.file_offset += from->start - vma.start;
-  vma.start = to->start;
-  vma.end = to->end;
-  absl::Status status;
-  if (to->pages() < from->pages()) {  // the tail goes first
-    status = Unmap(vcpu, mm, from->start + (to->end - to->start),
-                   (from->end - from->start) - (to->end - to->start), digest);
-  }
-  if (!status.ok()) return status;
-  const Range kept{from->start, from->start + std::min(from->end - from->start,
-                                                       to->end - to->start)};
-  if (to->start != from->start) {
-    status = Unmap(vcpu, mm, to->start, to->end - to->start, digest);
-    if (status.ok()) status = MovePages(vcpu, mm, kept, to->start);
-    if (!status.ok()) return status;
-  }
-  mm.vmas.Carve(kept.start, kept.end);
-  mm.vmas.Carve(to->start, to->end);
-  mm.vmas.Insert(vma);
-  NoteShared(mm, vma);
-  std::vector<Pfn> tables;
-  if (to->start != from->start) {
-    tables_.FreeUnused(vcpu, mm, kept.start, kept.end, tables);
-    if (!tables.empty()) ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
-    tables_.ReleaseFrames(tables);
-  }
   return absl::OkStatus();
 }
 

@@ -30,9 +30,15 @@ class MmuOps {
   virtual void ProtectPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                           uint64_t old, uint64_t value) = 0;
   // Replaces a present entry and flushes its page (ptep_clear_flush and set,
-  // for copy-on-write; ptep_set_access_flags).
+  // for copy-on-write).
   virtual void ReplacePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                           uint64_t value) = 0;
+  // Gives a present entry more rights to the same page
+  // (ptep_set_access_flags).
+  virtual void UpgradePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
+                          uint64_t value) {
+    ReplacePte(vcpu, mm, slot, value);
+  }
 
   // Stores `value` in slot `index` of a table of `level` >= 2. For the root of
   // a 64-bit paravirtual guest this includes the user-mode root.
@@ -45,9 +51,13 @@ class MmuOps {
                               const TablePage& table) = 0;
   virtual void TableReleased(Vcpu& vcpu, AddressSpace& mm,
                              const TablePage& table) = 0;
-  // The same for the root(s), whose kernel entries are in place.
+  // As TableAllocated and TableReleased, for the root(s), whose kernel entries
+  // are in place.
   virtual void RootAllocated(Vcpu& vcpu, AddressSpace& mm) = 0;
   virtual void RootReleased(Vcpu& vcpu, AddressSpace& mm) = 0;
+
+  // An L1 is unlinked and about to be linked elsewhere in `mm`.
+  virtual void TableMoved(Vcpu&, AddressSpace&, const TablePage&) {}
 
   // `mm` is complete and will be used (end of fork, first switch).
   virtual void Activate(Vcpu& vcpu, AddressSpace& mm) = 0;
@@ -73,6 +83,8 @@ std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core);
 std::unique_ptr<MmuOps> MakeNativeMmuOps(KernelCore& core);
 // As a paravirtual guest of Xen.
 std::unique_ptr<MmuOps> MakeXenMmuOps(KernelCore& core);
+// The same for GuestOps::kPvops. REQUIRES: all vCPUs are there.
+std::unique_ptr<MmuOps> MakePvopsMmuOps(KernelCore& core);
 
 // Stores to an L1 entry as the kernel's C code would: one store in 2-level and
 // 64-bit modes; in PAE two, upper half first where the entry becomes present

@@ -71,7 +71,9 @@ std::unique_ptr<MmuOps> MakeNativeMmuOps(KernelCore& core) {
 }
 
 std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core) {
-  return core.abi.paravirtual ? MakeXenMmuOps(core) : MakeNativeMmuOps(core);
+  if (!core.abi.paravirtual) return MakeNativeMmuOps(core);
+  return core.options.ops == GuestOps::kPvops ? MakePvopsMmuOps(core)
+                                              : MakeXenMmuOps(core);
 }
 
 void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,

@@ -69,32 +69,36 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
 void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
   XMMU_CHECK(mm.active == 0 && mm.users == 0);
   ops_.RootReleased(vcpu, mm);
-  std::vector<Pfn> freed;
+  std::vector<TablePage> freed;
   for (const TablePage& table : mm.tables) {
     XMMU_CHECK(table.kernel_l2);
-    freed.push_back(table.pfn);
+    freed.push_back(table);
   }
   mm.tables.clear();
   for (Pfn root : {mm.root, mm.user_root}) {
-    if (root != kInvalidPfn) freed.push_back(root);
+    if (root != kInvalidPfn) freed.push_back({root});
   }
   ReleaseFrames(freed);
 }
 
-void PageTables::ReleaseFrames(const std::vector<Pfn>& freed) {
-  for (Pfn pfn : freed) {
-    XMMU_CHECK(core_.frames.Put(pfn));
+void PageTables::ReleaseFrames(const std::vector<TablePage>& freed) {
+  for (const TablePage& table : freed) {
+    XMMU_CHECK(core_.frames.Put(table.pfn));
     core_.CountTable(-1);
   }
 }
 
 absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
-                                          int level, Pfn table, int index) {
+                                          int level, Pfn table, VirtAddr va) {
+  const int index = IndexOf(core_.mode(), level, va);
   const uint64_t entry = LoadEntry(vcpu, table, index);
   if (IsLinked(entry)) return core_.PfnOf(entry);
   absl::StatusOr<Pfn> child = AllocTable(vcpu);
   if (!child.ok()) return child;
-  const TablePage page{*child, static_cast<uint8_t>(level - 1)};
+  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
+  const TablePage page{.pfn = *child,
+                       .level = static_cast<uint8_t>(level - 1),
+                       .base = VirtAddr(va.value() & ~(span - 1))};
   ops_.TableAllocated(vcpu, mm, page);
   mm.tables.push_back(page);
   ops_.SetTableEntry(vcpu, mm, level, table, index,
@@ -102,28 +106,65 @@ absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
   return child;
 }
 
-absl::StatusOr<PteSlot> PageTables::Make(Vcpu& vcpu, AddressSpace& mm,
-                                         VirtAddr va) {
+absl::StatusOr<Pfn> PageTables::MakeDownTo(Vcpu& vcpu, AddressSpace& mm,
+                                           int level, VirtAddr va) {
   Pfn table = mm.root;
-  for (int level = core_.levels(); level > 1; --level) {
-    absl::StatusOr<Pfn> child =
-        MakeChild(vcpu, mm, level, table, IndexOf(core_.mode(), level, va));
+  for (int above = core_.levels(); above > level; --above) {
+    absl::StatusOr<Pfn> child = MakeChild(vcpu, mm, above, table, va);
     if (!child.ok()) return child.status();
     table = *child;
   }
-  return PteSlot{table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+  return table;
 }
 
-std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
-                                        VirtAddr va) {
+absl::StatusOr<PteSlot> PageTables::Make(Vcpu& vcpu, AddressSpace& mm,
+                                         VirtAddr va) {
+  absl::StatusOr<Pfn> table = MakeDownTo(vcpu, mm, 1, va);
+  if (!table.ok()) return table.status();
+  return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+}
+
+std::optional<Pfn> PageTables::FindDownTo(Vcpu& vcpu, AddressSpace& mm,
+                                          int lowest, VirtAddr va) {
   Pfn table = mm.root;
-  for (int level = core_.levels(); level > 1; --level) {
+  for (int level = core_.levels(); level > lowest; --level) {
     const uint64_t entry =
         LoadEntry(vcpu, table, IndexOf(core_.mode(), level, va));
     if (!IsLinked(entry)) return std::nullopt;
     table = core_.PfnOf(entry);
   }
-  return PteSlot{table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+  return table;
+}
+
+std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
+                                        VirtAddr va) {
+  const std::optional<Pfn> table = FindDownTo(vcpu, mm, 1, va);
+  if (!table.has_value()) return std::nullopt;
+  return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+}
+
+absl::StatusOr<bool> PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm,
+                                           VirtAddr from, VirtAddr to) {
+  const std::optional<Pfn> old_l2 = FindDownTo(vcpu, mm, 2, from);
+  if (!old_l2.has_value()) return false;
+  const int old_index = IndexOf(core_.mode(), 2, from);
+  const uint64_t link = LoadEntry(vcpu, *old_l2, old_index);
+  if (!IsLinked(link)) return false;
+  absl::StatusOr<Pfn> new_l2 = MakeDownTo(vcpu, mm, 2, to);
+  if (!new_l2.ok()) return new_l2.status();
+  const int new_index = IndexOf(core_.mode(), 2, to);
+  if (IsLinked(LoadEntry(vcpu, *new_l2, new_index))) return false;
+  const Pfn table = core_.PfnOf(link);
+  const auto it =
+      std::find_if(mm.tables.begin(), mm.tables.end(),
+                   [&](const TablePage& page) { return page.pfn == table; });
+  XMMU_CHECK(it != mm.tables.end());
+  ops_.SetTableEntry(vcpu, mm, 2, *old_l2, old_index, 0);
+  it->base = to;
+  ops_.TableMoved(vcpu, mm, *it);
+  ops_.SetTableEntry(vcpu, mm, 2, *new_l2, new_index,
+                     core_.MakeTableEntry(2, table));
+  return true;
 }
 
 absl::Status PageTables::ForEachEntry(
@@ -155,20 +196,21 @@ absl::Status PageTables::ForEachEntry(
 }
 
 void PageTables::FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
-                           int index, Pfn child, std::vector<Pfn>& freed) {
+                           int index, Pfn child,
+                           std::vector<TablePage>& freed) {
   ops_.SetTableEntry(vcpu, mm, level, table, index, 0);
   const auto it =
       std::find_if(mm.tables.begin(), mm.tables.end(),
                    [&](const TablePage& page) { return page.pfn == child; });
   XMMU_CHECK(it != mm.tables.end());
   ops_.TableReleased(vcpu, mm, *it);
+  freed.push_back(*it);
   mm.tables.erase(it);
-  freed.push_back(child);
 }
 
 void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                            VirtAddr base, VirtAddr start, VirtAddr end,
-                           std::vector<Pfn>& freed) {
+                           std::vector<TablePage>& freed) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
   const int last = IndexOf(core_.mode(), level, end - 1);
   for (int i = IndexOf(core_.mode(), level, start); i <= last; ++i) {
@@ -189,7 +231,7 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
 }
 
 void PageTables::FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start,
-                            VirtAddr end, std::vector<Pfn>& freed) {
+                            VirtAddr end, std::vector<TablePage>& freed) {
   FreeLevel(vcpu, mm, core_.levels(), mm.root, VirtAddr(0), start, end, freed);
 }
 

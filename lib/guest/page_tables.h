@@ -49,10 +49,17 @@ class PageTables {
   // (free_pgtables). Their frames are added to `freed`: they may be reused once
   // the TLBs have been flushed.
   void FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
-                  std::vector<Pfn>& freed);
+                  std::vector<TablePage>& freed);
 
   // Gives table frames back to the pool.
-  void ReleaseFrames(const std::vector<Pfn>& freed);
+  void ReleaseFrames(const std::vector<TablePage>& freed);
+
+  // Moves the L1 table that maps all around `from` to where it maps `to`, if
+  // there is one and no other in its place; whether it did (move_normal_pmd).
+  // The tables above the new place are made. REQUIRES: both aligned to the
+  // region of an L1.
+  absl::StatusOr<bool> MoveTable(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
+                                 VirtAddr to);
 
  private:
   uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
@@ -62,15 +69,22 @@ class PageTables {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
   }
   absl::StatusOr<Pfn> AllocTable(Vcpu& vcpu);
-  // The table of `level` - 1 under `index`, made and linked if missing.
+  // The table of `level` - 1 under `table` for `va`, made and linked if
+  // missing.
   absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
-                                Pfn table, int index);
+                                Pfn table, VirtAddr va);
+  // The table of `level` that maps `va`, made like those above it, or only
+  // looked up.
+  absl::StatusOr<Pfn> MakeDownTo(Vcpu& vcpu, AddressSpace& mm, int level,
+                                 VirtAddr va);
+  std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
+                                VirtAddr va);
   void CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to);
   void FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                  VirtAddr base, VirtAddr start, VirtAddr end,
-                 std::vector<Pfn>& freed);
+                 std::vector<TablePage>& freed);
   void FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table, int index,
-                 Pfn child, std::vector<Pfn>& freed);
+                 Pfn child, std::vector<TablePage>& freed);
 
   KernelCore& core_;
   MmuOps& ops_;

@@ -74,7 +74,7 @@ class Scheduler {
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
 
   absl::Status Fork(Task& task, Vcpu& vcpu, const GuestOp& op);
-  absl::Status Exec(Task& task, Vcpu& vcpu);
+  absl::Status Exec(Task& task, Vcpu& vcpu, const GuestOp& op);
   void Wait(Task& task, TaskId child);
   void Exit(Task& task, Vcpu& vcpu);
   // Drops `task`'s use of its address space; the last use tears it down.

@@ -67,13 +67,14 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
       if (read && !IsShared(mm, va)) task.digest.Loaded(token);
       return absl::OkStatus();
     }
-    task.digest.Faulted(*fault);
     vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
-    absl::StatusOr<bool> resolved = memory_.HandleFault(vcpu, mm, *fault);
+    absl::StatusOr<FaultResult> result = memory_.HandleFault(vcpu, mm, *fault);
     ops_->FinishKernelWork(vcpu);
     vcpu.SwitchMode(ModeSwitch::kFaultReturn);
-    if (!resolved.ok()) return resolved.status();
-    if (!*resolved) {
+    if (!result.ok()) return result.status();
+    // Whether a stale translation is met is between kernel and hardware.
+    if (*result != FaultResult::kSpurious) task.digest.Faulted(*fault);
+    if (*result == FaultResult::kRefused) {
       // A signal: the program goes on without the access.
       task.digest.Refused(va);
       return absl::OkStatus();
@@ -93,7 +94,7 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
       status = Fork(task, vcpu, op);
       break;
     case GuestOpKind::kExec:
-      status = Exec(task, vcpu);
+      status = Exec(task, vcpu, op);
       break;
     case GuestOpKind::kWait:
       Wait(task, op.child);
@@ -154,10 +155,12 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   return absl::OkStatus();
 }
 
-absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu) {
+absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
   vcpu.cpu().counters.Add(Counter::kExecs);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
   if (!mm.ok()) return mm.status();
+  absl::Status status = memory_.PlaceArguments(vcpu, **mm, op);
+  if (!status.ok()) return status;
   const std::shared_ptr<AddressSpace> old = task.mm;
   task.mm = *std::move(mm);
   ops_->Activate(vcpu, *task.mm);
@@ -166,8 +169,9 @@ absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu) {
     memory_.Teardown(vcpu, *old, task.digest);
     if (old->active == 0) memory_.Destroy(vcpu, *old);
   }
+  status = memory_.MoveArguments(vcpu, *task.mm, op);
   EndVfork(task, vcpu.now());
-  return absl::OkStatus();
+  return status;
 }
 
 void Scheduler::Wait(Task& task, TaskId child) {

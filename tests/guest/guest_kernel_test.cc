@@ -131,14 +131,47 @@ TEST_F(GuestKernelTest, FaultAroundMapsTheAlignedWindowAtOnce) {
 }
 
 TEST_F(GuestKernelTest, ProtNoneKeepsThePageForLater) {
+  for (PagingMode mode : {PagingMode::kPae, PagingMode::k4Level}) {
+    Start({.mode = mode});
+    Do(MapOp(1));
+    Do(StoreOp(0));
+    Do(RangeOp(GuestOpKind::kProtect, 1, 0));
+    Do(LoadOp(0));  // refused
+    Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead | kMapWrite));
+    Do(StoreOp(0));
+    EXPECT_EQ(Counted(Counter::kDemandZero), 1u);
+    // A kernel of today gives the write access back at once.
+    EXPECT_EQ(Counted(Counter::kCowReuses), mode == PagingMode::kPae ? 1u : 0u);
+  }
+}
+
+TEST_F(GuestKernelTest, MprotectLeavesAPageOfTwoProcessesReadOnly) {
+  for (bool forked : {false, true}) {
+    Start();
+    Do(MapOp(1));
+    Do(StoreOp(0));
+    if (forked) Do(TaskOp(GuestOpKind::kFork, 2));
+    Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead));
+    Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead | kMapWrite));
+    Do(StoreOp(0));
+    EXPECT_EQ(Counted(Counter::kCowCopies), forked ? 1u : 0u);
+  }
+}
+
+// Linux: PageAnonExclusive is lost for good until a write fault.
+TEST_F(GuestKernelTest, MprotectDoesNotTrustAPageThatWasForked) {
   Start();
   Do(MapOp(1));
   Do(StoreOp(0));
-  Do(RangeOp(GuestOpKind::kProtect, 1, 0));
-  Do(LoadOp(0));  // refused
+  Do(TaskOp(GuestOpKind::kFork, 2));
+  world_->Do(2, TaskOp(GuestOpKind::kExit));
+  Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead));
   Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead | kMapWrite));
   Do(StoreOp(0));
-  EXPECT_EQ(Counted(Counter::kDemandZero), 1u);
+  EXPECT_EQ(Counted(Counter::kCowReuses), 1u);
+  Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead));
+  Do(RangeOp(GuestOpKind::kProtect, 1, kMapRead | kMapWrite));
+  Do(StoreOp(0));
   EXPECT_EQ(Counted(Counter::kCowReuses), 1u);
 }
 

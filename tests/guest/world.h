@@ -44,7 +44,7 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
     if (mode == PagingMode::k5Level) continue;
     for (PinWhen pin : AllPinWhen()) {
       for (GuestOps ops : AllGuestOps()) {
-        const bool stores = ops == GuestOps::kStores;
+        const bool stores = ops == GuestOps::kStores || ops == GuestOps::kPvops;
         if (!stores) settings.push_back({"pinning", mode, ops, pin, vcpus});
         settings.push_back({"trap-and-emulate", mode, ops, pin, vcpus});
         if (stores) {

@@ -37,6 +37,13 @@ enum class GuestOps : uint8_t {
   // mremap), one each outside; table and CR3 operations by multicall (the
   // batching of mainline's pvops, without its plain atomic clears).
   kMulticall,
+  // What a 64-bit paravirtual kernel really issues (Linux 6.1 on Xen 4.17):
+  // entries are set by mmu_update, one each outside of lazy MMU regions and in
+  // batches of 31 inside; fork's write protection and every clear are atomic
+  // instructions on the table itself, which the hypervisor has to emulate;
+  // mprotect goes by preserve-A/D updates; everything else by one queue of
+  // multicall entries, flushed as the kernel's mmu_gather says.
+  kPvops,
 };
 
 // When page tables are made read-only and pinned.
@@ -57,12 +64,17 @@ struct GuestOptions {
   // Ranges of at most this many pages are flushed page by page, larger ones by
   // dropping everything (Linux since 3.16: 33; 2.4 and 2.6: 0).
   uint64_t flush_ceiling_pages = 0;
+  // Two changes of Linux's mm/ that every way of issuing writes shares:
+  // mprotect gives write access back at once where a page is the process's
+  // alone (since 6.0, can_change_pte_writable), and mremap moves whole L1
+  // tables (since 5.1, move_normal_pmd).
+  bool recent_mm = false;
 };
 
 // What the Linux of its time did on such an ABI: plain stores where they work;
 // else the queue with early pinning for 2-level guests (Linux 2.4), single
 // update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16), multicalls
-// with late pinning for 4-level (pvops).
+// with late pinning for 4-level (kMulticall).
 GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 
 // Whether a guest with `options` can run on `abi`.
@@ -70,8 +82,8 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 absl::Status CheckGuestOptions(const GuestAbi& abi,
                                const GuestOptions& options);
 
-// "stores", "update-va-mapping", "queue", "multicall" / "early", "late",
-// "never".
+// "stores", "update-va-mapping", "queue", "multicall", "pvops" / "early",
+// "late", "never".
 std::string_view GuestOpsName(GuestOps ops);
 std::string_view GuestOpsHelp(GuestOps ops);
 std::optional<GuestOps> ParseGuestOps(std::string_view name);

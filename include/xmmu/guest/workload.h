@@ -59,7 +59,8 @@ enum class GuestOpKind : uint8_t {
 
   kFork,     // starts task `child` as a copy of this one
   kVfork,    // as kFork; this task then waits until the child execs or exits
-  kExec,     // a new, empty address space
+  kExec,     // a new address space, empty but for the arguments and what else
+             // exec writes to the new stack's pages [va, va+length) (0: none)
   kWait,     // until child `child` has exited (0: any one child)
   kYield,    // gives up the processor (a blocking system call)
   kSyscall,  // any other system call: into the kernel and back

@@ -1,0 +1,36 @@
+#ifndef XMMU_LIB_GUEST_TLB_GATHER_H_
+#define XMMU_LIB_GUEST_TLB_GATHER_H_
+
+// What a change of mappings leaves to be flushed: a range, and the smallest
+// step that visits all of it (Linux: struct mmu_gather, mm/mmu_gather.c). A
+// plain value.
+
+#include <algorithm>
+
+#include "xmmu/base/address.h"
+#include "xmmu/machine/paging_mode.h"
+
+namespace xmmu {
+
+struct TlbGather {
+  VirtAddr start{~uint64_t{0}};
+  VirtAddr end;
+  int lowest_level = 0;  // of the entries changed; 0: none
+
+  bool empty() const { return lowest_level == 0; }
+
+  // An entry of `level` has changed, that maps `va` and what follows. One page
+  // is enough to make the processor forget a whole table.
+  void Add(VirtAddr va, int level) {
+    start = std::min(start, va);
+    end = std::max(end, va + kPageSize);
+    lowest_level = empty() ? level : std::min(lowest_level, level);
+  }
+  uint64_t step(PagingMode mode) const {
+    return uint64_t{1} << LevelShift(mode, lowest_level);
+  }
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_TLB_GATHER_H_
