@@ -150,6 +150,15 @@ TEST(TlbTest, TwoSizesOfTheSameAddressCoexistAndDropTogether) {
   EXPECT_EQ(tlb.size(), 0u);
 }
 
+TEST(TlbTest, AnOwnAndAGlobalEntryOfAPageDropTogether) {
+  Tlb tlb(L1Only({4, 0, kTlb4K}));
+  FillPage(tlb, Page(1), 1);
+  FillPage(tlb, Page(1), 2, /*global=*/true);
+  ASSERT_EQ(tlb.size(), 2u);
+  tlb.DropPage(Page(1), 1, /*globals=*/true);
+  EXPECT_EQ(tlb.size(), 0u);
+}
+
 TEST(TlbTest, DroppingAnyAddressOfALargePageDropsIt) {
   Tlb tlb(L1Only({16, 4, kTlb4K | kTlbLarge}));
   FillPage(tlb, VirtAddr(0x200000), 0, false, 21);

@@ -65,6 +65,28 @@ TEST_P(DirectPagingTest, AnEntryChangesByMmuUpdate) {
   EXPECT_FALSE(Pte(world_.EntryOf(kData)).writable());
 }
 
+TEST_P(DirectPagingTest, AFlushReachesTheVcpusItNamesAndNoOthers) {
+  PolicyWorld world(GetParam().policy, GetParam().mode, /*vcpus=*/2);
+  const VirtAddr va = kBase + kData * kPageSize;
+  const auto held = [&](uint32_t id) {
+    for (const TlbEntry& entry : world.cpu(id).mmu.TlbEntries()) {
+      if (entry.va() == va) return true;
+    }
+    return false;
+  };
+  for (const CpuMask vcpus : {0b01u, 0b10u, 0b11u}) {
+    for (const TlbFlush& flush : {TlbFlush::Page(va), TlbFlush::NonGlobal()}) {
+      for (uint32_t id = 0; id < 2; ++id) {
+        const Access access{va, AccessKind::kRead, ring3()};
+        ASSERT_TRUE(world.cpu(id).mmu.Translate(access).ok());
+      }
+      world.policy().FlushTlb(world.vcpu(), vcpus, flush);
+      EXPECT_EQ(held(0), (vcpus & 0b01) == 0) << vcpus;
+      EXPECT_EQ(held(1), (vcpus & 0b10) == 0) << vcpus;
+    }
+  }
+}
+
 TEST_P(DirectPagingTest, AWritableMappingOfATableIsRefused) {
   const std::array request = {
       MmuUpdate{.entry = world_.SlotOf(kData),
