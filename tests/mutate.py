@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Breaks the library in one place at a time and shows which test notices.
 
-Usage: tests/mutate.py [--check] [--only TEXT] [--jobs N] [--build DIR]
+Usage: tests/mutate.py [--check] [--only TEXT] [--test NAME] [--jobs N]
+                       [--build DIR]
 
 Reads tests/mutations/*.txt: blocks of
 
@@ -19,8 +20,10 @@ expected to survive, and says why.
 Copies the tree to DIR/source (default build/mutate), builds the tests there,
 and for each block: changes the copy, builds, and runs the tests nearest to the
 file first until one fails. Prints a Markdown table; exits 1 if a mutation
-survives that is not equivalent, or does not build. --check only tells whether
-each block still fits; tests/run.sh does that. Takes an hour on two cores.
+survives that is not equivalent, or does not build. --only takes the blocks
+whose path or comment has TEXT in it, --test runs no test but NAME. --check only
+tells whether each block still fits; tests/run.sh does that. Takes half an hour
+on two cores.
 """
 
 import argparse
@@ -104,7 +107,7 @@ def copy_tree(tree):
 class Bench:
     """A copy of the tree, its build, and the tests that it has."""
 
-    def __init__(self, build, jobs):
+    def __init__(self, build, jobs, test):
         self.tree = build / "source"
         self.build = build / "build"
         self.jobs = str(jobs)
@@ -118,6 +121,8 @@ class Bench:
         self.tests = sorted(set(re.findall(
             r"^tests/(?:machine|mmu|xen|policy|guest)/(\w+_test):", listed,
             re.MULTILINE)))
+        if test:
+            self.tests = [name for name in self.tests if name == test]
 
     def make(self, targets):
         """"" or what the compiler says."""
@@ -170,6 +175,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--test", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--build", type=pathlib.Path,
                         default=TOP / "build/mutate")
@@ -184,7 +190,7 @@ def main():
         print(f"{len(mutations)} mutations, {len(bad)} do not fit")
         return 1 if bad else 0
 
-    bench = Bench(options.build, options.jobs)
+    bench = Bench(options.build, options.jobs, options.test)
     complaint = bench.make(bench.tests) or bench.first_failure("mmu")
     if complaint:
         sys.exit(f"the tests do not pass as they are: {complaint}")
