@@ -234,6 +234,19 @@ TEST_P(PtwrRefusalTest, AnSmpConflictClosesWhatIsOpen) {
 INSTANTIATE_TEST_SUITE_P(Machines, PtwrRefusalTest,
                          ::testing::ValuesIn(kPtwrMachines), NameOfMachine);
 
+// It goes over to it without asking.
+TEST(PtwrUserRootTest, ATableOfTheUserModeRootIsUnhookedFromThat) {
+  PtwrWorld world({"", "skylake-2017", PagingMode::k4Level});
+  ASSERT_TRUE(world.MapReadOnly(kL1).ok());
+  world.HookInOther(kL1);
+  ASSERT_TRUE(world.Op(MmuextCommand::kNewUserBaseptr, kOther).ok());
+  world.Store(kL1, 3, world.EntryOf(kData, world.kRw));
+  EXPECT_EQ(world.active().table, world.Frame(kL1));
+  world.policy->SwitchMode(world.vcpu(), ModeSwitch::kSysret);
+  EXPECT_EQ(world.Load(kRegion + 3 * kPageSize).actions, Actions{kRetried});
+  EXPECT_FALSE(world.active().in_use());
+}
+
 // Xen 3.0 flushes nothing when an L2 entry goes whose table stays in use; a
 // paging-structure cache would lead to what the guest now writes.
 TEST(PtwrStaleTest, ATableThatACacheStillLeadsToIsFlushedBeforeItIsOpened) {
