@@ -38,6 +38,18 @@ TEST(GuestOptionsTest, HypercallsNeedAHypervisor) {
   EXPECT_TRUE(CheckGuestOptions(GuestAbi(), {}).ok());
 }
 
+TEST(GuestOptionsTest, PvopsNeedsSomebodyToEmulateItsInstructions) {
+  const GuestAbi emulating{.paravirtual = true};
+  const GuestAbi hypercalls_only{.paravirtual = true, .stores_to_l1 = false};
+  const GuestOptions pvops{.ops = GuestOps::kPvops};
+  EXPECT_TRUE(CheckGuestOptions(emulating, pvops).ok());
+  const absl::Status refused = CheckGuestOptions(hypercalls_only, pvops);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("expected update-va-mapping"),
+            absl::string_view::npos);
+  EXPECT_FALSE(CheckGuestOptions(GuestAbi(), pvops).ok());  // bare hardware
+}
+
 TEST(GuestOptionsTest, FaultAroundIsAPowerOfTwoWithinATable) {
   for (int pages : {1, 2, 512}) {
     EXPECT_TRUE(
