@@ -115,7 +115,7 @@ absl::Status Audit(Host& host) {
     const absl::Status status = AuditDomain(host, host.domain(i));
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  return AuditSharing(host);
 }
 
 }  // namespace xmmu::paravirtual

@@ -39,7 +39,7 @@ void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush);
 // which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct pfn_info).
 uint64_t BookkeepingBytes(Host& host);
 
-// AuditDomain for every domain.
+// AuditDomain for every domain, and AuditSharing.
 absl::Status Audit(Host& host);
 
 }  // namespace xmmu::paravirtual

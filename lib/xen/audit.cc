@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "pv_rules.h"
 #include "xmmu/base/check.h"
@@ -50,6 +51,7 @@ class Auditor {
     for (uint64_t i = 0; i < counts_.size() && first_.empty(); ++i) {
       Compare(Pfn(i));
     }
+    CompareShared();
     return first_.empty() ? absl::OkStatus() : absl::InternalError(first_);
   }
 
@@ -167,7 +169,12 @@ class Auditor {
     if (!host_.frames().Valid(target)) return;  // device memory
     const PageInfo& page = host_.frames()[target];
     if (!page.is_ram || page.owner == kDomIo) return;
-    if (page.owner == kDomCow || page.owner == kDomXen) return;
+    if (page.owner == kDomXen) return;
+    if (page.owner == kDomCow) {
+      if (entry.writable()) Note(who.ToString() + " writes to a shared frame");
+      ++shared_[target];
+      return;
+    }
     if (page.owner != domain_.id()) {
       return Note(who.ToString() + " maps a frame that is not the domain's");
     }
@@ -200,6 +207,22 @@ class Auditor {
     }
   }
 
+  // Mappings of shared frames, those counted and those found.
+  void CompareShared() {
+    for (const auto& [mfn, frame] : host_.sharing().frames()) {
+      const uint64_t counted = host_.sharing().Mappings(mfn, domain_.id());
+      const auto it = shared_.find(mfn);
+      const uint64_t found = it == shared_.end() ? 0 : it->second;
+      if (it != shared_.end()) shared_.erase(it);
+      if (counted == found) continue;
+      Note(absl::StrCat("shared frame ", mfn.value(), " has ", counted,
+                        " mappings of the domain's, recounted ", found));
+    }
+    if (shared_.empty()) return;
+    Note(absl::StrCat("frame ", shared_.begin()->first.value(),
+                      " is mapped as shared and is not"));
+  }
+
   static std::string Difference(const PageInfo& page, const Recount& count) {
     if (page.ref_count != count.refs) {
       return absl::StrCat(" has ", page.ref_count, " references, recounted ",
@@ -224,8 +247,27 @@ class Auditor {
   const Domain& domain_;
   const PvRules& rules_;
   std::vector<Recount> counts_;
+  absl::btree_map<Mfn, uint64_t> shared_;  // mappings found
   std::string first_;
 };
+
+// What is wrong with a shared frame; "" if nothing is.
+std::string JudgeShared(const Host& host, Mfn mfn,
+                        const SharedPages::Frame& frame) {
+  const PageInfo& page = host.frames()[mfn];
+  uint64_t mappings = 0;
+  for (const auto& [domain, count] : frame.mappings) mappings += count;
+  if (page.owner != kDomCow || page.allocated) return " has an owner";
+  if (page.type != PageType::kShared || page.type_count != 1) {
+    return " is not of the shared type";
+  }
+  if (page.ref_count != mappings || mappings == 0) {
+    return absl::StrCat(" has ", page.ref_count, " references, recounted ",
+                        mappings);
+  }
+  if (HashContent(host.memory(), mfn) != frame.hash) return " has changed";
+  return "";
+}
 
 }  // namespace
 
@@ -234,6 +276,16 @@ absl::Status AuditDomain(const Host& host, const Domain& domain,
   const PvRules* rules = FindPvRules(domain.mode(), host.model().features);
   XMMU_CHECK(rules != nullptr && !domain.translated());
   return Auditor(host, domain, *rules).Run(held);
+}
+
+absl::Status AuditSharing(const Host& host) {
+  for (const auto& [mfn, frame] : host.sharing().frames()) {
+    const std::string wrong = JudgeShared(host, mfn, frame);
+    if (wrong.empty()) continue;
+    return absl::InternalError(
+        absl::StrCat("shared frame ", mfn.value(), wrong));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace xmmu

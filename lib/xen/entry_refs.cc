@@ -54,8 +54,8 @@ XenErrno PvContext::GetPageFromL1e(Pte& entry, DomainId page_owner) {
     return Refuse(XenErrno::kEBUSY, "the frame is nobody's");
   }
   // Pages that several domains share belong to none of them.
-  const bool cow = page.owner == kDomCow && !entry.writable();
-  if (!GetPage(mfn, cow ? kDomCow : page_owner)) {
+  const bool shared = page.owner == kDomCow && !entry.writable();
+  if (!(shared && GetSharedPage(mfn)) && !GetPage(mfn, page_owner)) {
     return Refuse(XenErrno::kEBUSY, "the frame is another domain's");
   }
   const bool write = entry.writable();
@@ -104,6 +104,7 @@ bool PvContext::MayMapIoMemory(Mfn mfn) const {
 
 void PvContext::PutPageFromL1e(Pte entry) {
   if (!entry.present() || IsIoMemory(entry.frame())) return;
+  if (Page(entry.frame()).owner == kDomCow) return PutSharedPage(entry.frame());
   if (entry.writable()) PutPageType(entry.frame());
   PutPage(entry.frame());
 }

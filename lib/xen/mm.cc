@@ -56,6 +56,11 @@ HypercallResult Dispatch(PvContext& context, VcpuContext&,
   return {absl::OkStatus(), context.PopulatePhysmap(call.pfns)};
 }
 
+HypercallResult Dispatch(PvContext& context, VcpuContext&,
+                         const MakeRoAndShareCall& call) {
+  return context.MakeRoAndShare(call);
+}
+
 // Nobody is there to be told; a status all the same, for who runs the guest.
 absl::Status CrashStatus(const Domain& domain) {
   return XenError(XenErrno::kEINVAL,

@@ -17,6 +17,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "pv_rules.h"
@@ -32,6 +33,12 @@
 #include "xmmu/xen/ptwr.h"
 
 namespace xmmu {
+
+// A page that a guest wants to share, and the entries that map it.
+struct ShareCandidate {
+  Mfn frame = kInvalidMfn;
+  std::vector<MachineAddr> entries;
+};
 
 // A page type as it is asked for.
 struct TypeRequest {
@@ -136,6 +143,13 @@ class PvContext {
   uint32_t PopulatePhysmap(std::span<const Pfn> pfns);
   XenErrno SetGdt(std::span<const Mfn> frames);
   XenErrno ValidateDescriptors(Mfn page);
+
+  // --- sharing.cc
+  HypercallResult MakeRoAndShare(const MakeRoAndShareCall& call);
+  // References of read-only mappings to a shared frame: only for a domain that
+  // has it by sharing.
+  bool GetSharedPage(Mfn mfn);
+  void PutSharedPage(Mfn mfn);
 
  private:
   int entry_bytes() const { return EntryBytes(rules_.mode); }
@@ -249,6 +263,17 @@ class PvContext {
   uint64_t Revalidate(const PtwrInfo& open);
   bool RevalidateEntry(MachineAddr where, Pte old, Pte value);
   void CrashOn(const PtwrInfo& open, int slot);
+
+  // sharing.cc
+  size_t NextPage(std::span<const VirtAddr> mappings, size_t first,
+                  ShareCandidate& page, XenErrno& error);
+  std::optional<MachineAddr> FindMappedEntry(VirtAddr va);
+  XenErrno MakeReadOnly(ShareCandidate& page);
+  XenErrno CheckSoleMappings(const ShareCandidate& page);
+  void SharePage(const ShareCandidate& page);
+  std::optional<Mfn> FindSame(Mfn mfn, uint64_t hash);
+  void Donate(Mfn mfn);
+  void GiveUp(const ShareCandidate& page);
 
   Host& host_;
   VcpuContext& vcpu_;

@@ -256,24 +256,6 @@ TEST(TwoDomainsTest, NoFrameOfAnotherDomainIsEverMappedOrTyped) {
   }
 }
 
-TEST(TwoDomainsTest, APageThatIsSharedCopyOnWriteIsMappedReadOnlyOnly) {
-  PvGuest guest;
-  const Mfn shared = guest.host.AllocXenFrame();
-  PageInfo& page = guest.host.frames()[shared];
-  page.owner = kDomCow;
-  page.ref_count = 1;
-  page.type = PageType::kShared;
-  page.type_count = 1;
-  page.validated = true;
-  ASSERT_EQ(guest.Pin(guest.Frame(1), 1), XenErrno::kOk);
-  EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte(shared, kRw)),
-            XenErrno::kEBUSY);
-  EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte(shared, kRo)), XenErrno::kOk);
-  EXPECT_EQ(page.ref_count, 2u);
-  EXPECT_EQ(guest.Update(guest.Frame(1), 0, Pte()), XenErrno::kOk);
-  EXPECT_EQ(page.ref_count, 1u);
-}
-
 TEST(TwoDomainsTest, GuestsOfDifferentModesTakeTurnsOnOneCpu) {
   PvGuest guest({.mode = PagingMode::kPae});
   Domain* const other = guest.host.CreateDomain({.memory_frames = 16}).value();

@@ -47,6 +47,11 @@ namespace xmmu {
   X(kDevalidatedPtes, "devalidated_ptes", "entries scanned by devalidation")  \
   X(kTypeChangeFlushes, "need_flush_tlb_flush",                               \
     "TLB flushes forced by a type change")                                    \
+  X(kCallsToMakeRoAndShare, "calls_to_make_ro_and_share",                     \
+    "make_ro_and_share calls")                                                \
+  X(kPagesShared, "pages_shared", "pages that became shared frames")          \
+  X(kPagesMerged, "pages_merged", "pages freed for a shared frame")           \
+  X(kSharedFreed, "shared_freed", "shared frames freed with their last use")  \
   X(kTlbFlushes, "tlb_flushes", "TLB flushes wider than a page")              \
   X(kTlbPageFlushes, "tlb_page_flushes", "INVLPG and its kin")                \
   X(kIpis, "ipis", "interprocessor interrupts received")                      \

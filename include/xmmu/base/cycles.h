@@ -68,6 +68,7 @@ class Cycles {
   X(kIpi, "ipi", "interprocessor interrupts and waiting for them")          \
   X(kZero, "zero", "zeroing pages")                                         \
   X(kCopy, "copy", "copying pages")                                         \
+  X(kSharing, "sharing", "hashing and comparing pages to share them")       \
   X(kGuestKernel, "guest_kernel", "the guest kernel's own paths")
 
 enum class Component : uint8_t {
@@ -130,6 +131,8 @@ enum class Component : uint8_t {
   X(kIpiWait, kIpi, "ipi_wait", "one cycle of waiting for the slowest CPU")    \
   X(kZeroPage, kZero, "zero_page", "zeroing 4 KiB, cached")                    \
   X(kCopyPage, kCopy, "copy_page", "copying 4 KiB, cached")                    \
+  X(kHashPage, kSharing, "hash_page", "hashing the content of 4 KiB")          \
+  X(kComparePage, kSharing, "compare_page", "comparing 4 KiB with 4 KiB")      \
   X(kGuestFaultPath, kGuestKernel, "guest_fault_path",                         \
     "guest kernel's handling of one fault")                                    \
   X(kGuestSyscallPath, kGuestKernel, "guest_syscall_path",                     \

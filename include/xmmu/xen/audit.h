@@ -31,6 +31,12 @@ struct HeldReference {
 absl::Status AuditDomain(const Host& host, const Domain& domain,
                          std::span<const HeldReference> held = {});
 
+// Compares the counts of shared frames, over all domains, and their contents
+// with what the table of shared contents says (xmmu/xen/sharing.h). The
+// mappings of each domain are recounted by AuditDomain. OK, or Internal with
+// the first difference.
+absl::Status AuditSharing(const Host& host);
+
 }  // namespace xmmu
 
 #endif  // XMMU_XEN_AUDIT_H_

@@ -22,6 +22,7 @@
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/frame_table.h"
+#include "xmmu/xen/sharing.h"
 
 namespace xmmu {
 
@@ -106,6 +107,13 @@ class Host {
   // alloc_heap_pages). REQUIRES: nothing is at `pfn`.
   std::optional<Mfn> AllocFrame(Domain& domain, Pfn pfn);
 
+  // Frames that domains have given back and none has got yet.
+  uint64_t free_frames() const { return free_frames_.size(); }
+
+  // What domains share by content.
+  SharedPages& sharing() { return sharing_; }
+  const SharedPages& sharing() const { return sharing_; }
+
   CpuMask AllCpus() const { return ~CpuMask{0} >> (64 - cpus_.size()); }
 
   // Flushes `cpus`, on behalf of `initiator`. The own CPU executes `flush`;
@@ -154,6 +162,7 @@ class Host {
   std::vector<std::unique_ptr<Domain>> domains_;
   uint64_t next_extent_;          // first frame of the next domain
   std::vector<Mfn> free_frames_;  // given back by domains
+  SharedPages sharing_;
   std::vector<Mfn> free_xen_frames_;
   uint64_t next_xen_frame_;
   uint64_t xen_extent_end_;

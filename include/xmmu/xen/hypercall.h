@@ -117,9 +117,34 @@ struct PopulatePhysmapCall {
   std::span<const Pfn> pfns;
 };
 
-using Subcall =
-    std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall,
-                 SetGdtCall, DecreaseReservationCall, PopulatePhysmapCall>;
+// HYPERVISOR_make_ro_and_share (J. G. Hansen on xen-devel, "Re: copy on write
+// memory"; proposed as a variant of update_va_mapping, never built): the pages
+// mapped at `mappings` become read-only and are shared with all domains that
+// have shared the same content. Addresses in a row that map one frame are that
+// page's mappings, and must be all that there are. With several pages this is
+// the batched form: one flush serves all.
+//
+// A page that is shared belongs to no domain any more: its frame number is the
+// caller's only as long as the caller maps it. The entries named lead to the
+// shared frame afterwards, and carry kSharedMark. A page that is shared already
+// stays as it is.
+//
+// HypercallResult::done counts addresses, up to the first page that is refused.
+// Errors: EINVAL for an address that maps nothing or device memory, or a
+// mapping named twice; EBUSY for a page that is referred to in other ways too
+// (EINVAL under the rules of Xen 3.0, which has no other).
+struct MakeRoAndShareCall {
+  std::span<const VirtAddr> mappings;
+};
+
+// What tells a write fault on a shared page: one of the bits of an entry that
+// are the guest's own (AVL; which one is assumed). Xen sets it, and leaves it
+// to the guest from then on.
+inline constexpr uint64_t kSharedMark = uint64_t{1} << 9;
+
+using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
+                             VmAssistCall, SetGdtCall, DecreaseReservationCall,
+                             PopulatePhysmapCall, MakeRoAndShareCall>;
 
 // HYPERVISOR_multicall: several calls, one ring crossing, executed in order; a
 // refused one does not stop those after it.
@@ -130,7 +155,7 @@ struct MulticallCall {
 using Hypercall =
     std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall, VmAssistCall,
                  SetGdtCall, DecreaseReservationCall, PopulatePhysmapCall,
-                 MulticallCall>;
+                 MakeRoAndShareCall, MulticallCall>;
 
 struct HypercallResult {
   // Of the first refused request; see xen/errno.h.

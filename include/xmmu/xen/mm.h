@@ -60,8 +60,10 @@ class Mm {
   // kCopyIn a request, and what each request does: kLockedOp a reference or
   // type change, kXenPteRead and kXenPteCas an entry, kValidatePte an entry
   // scanned, kTempMap a table mapped, flushes, CR3 loads. A multicall charges
-  // one crossing, and a call kMulticallEntry and kHypercallWork. Under the
-  // rules of Xen 3.0 a call also takes the domain's lock, kLockedOp.
+  // one crossing, and a call kMulticallEntry and kHypercallWork. A call of
+  // make_ro_and_share flushes the domain's CPUs once if they may still write,
+  // and charges kHashPage a page and kComparePage a frame compared with it.
+  // Under the rules of Xen 3.0 a call also takes the domain's lock, kLockedOp.
   // REQUIRES: `vcpu` is in kernel mode; in user mode the instruction is the
   // guest kernel's own affair and does not reach Xen.
   HypercallResult Execute(VcpuContext& vcpu, const Hypercall& call);

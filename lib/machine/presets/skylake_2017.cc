@@ -112,6 +112,12 @@ constexpr CostRow kCosts[] = {
      {180, 150, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
     {CostEvent::kCopyPage,
      {250, 180, 2000, Mark::kEstimated, "assumed: cached; 2000 cold"}},
+    {CostEvent::kHashPage,
+     {2048, 512, 4096, Mark::kEstimated,
+      "assumed: 512 words, a dependent 64-bit multiply of 4 cycles each"}},
+    {CostEvent::kComparePage,
+     {512, 256, 2048, Mark::kEstimated,
+      "assumed: 512 words as in snapshot_compare"}},
     {CostEvent::kGuestFaultPath,
      {500, 250, 1000, Mark::kEstimated,
       "assumed: Torvalds'14 has 80 % of a fault in hardware, which leaves 260 "

@@ -119,6 +119,13 @@ constexpr CostRow kCosts[] = {
      {1200, 800, 4000, Mark::kEstimated, "assumed: cached; 4000 cold"}},
     {CostEvent::kCopyPage,
      {2400, 1600, 7500, Mark::kEstimated, "assumed: cached; 7500 cold"}},
+    {CostEvent::kHashPage,
+     {6144, 3072, 16384, Mark::kEstimated,
+      "assumed: 1024 words, 6 cycles of shifts and adds each; with a multiply "
+      "of 16 the upper bound"}},
+    {CostEvent::kComparePage,
+     {5120, 2048, 8192, Mark::kEstimated,
+      "assumed: 1024 words as in snapshot_compare"}},
     {CostEvent::kGuestFaultPath,
      {1800, 1400, 2300, Mark::kDerived,
       "SOSP'03 native page fault 1.42 us = 3400, less 1100 of hardware and the "
