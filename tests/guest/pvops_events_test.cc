@@ -26,7 +26,7 @@ class PvopsMoveTest : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(PvopsMoveTest, WholeTablesMoveByTwoUpdatesAndNoPin) {
-  for (uint64_t k : {1, 2, 8}) {
+  for (uint64_t k : {1u, 2u, 8u}) {
     PvopsWorld world(threads());
     world.MapAndStore(512 * k);
     Issued expected{
@@ -45,7 +45,7 @@ TEST_P(PvopsMoveTest, WholeTablesMoveByTwoUpdatesAndNoPin) {
 
 TEST_P(PvopsMoveTest, InAnotherPhaseEachPageIsAnEmulatedClearAndAnUpdate) {
   for (uint64_t phase : {uint64_t{1}, uint64_t{511}}) {
-    for (uint64_t k : {1, 2, 8}) {
+    for (uint64_t k : {1u, 2u, 8u}) {
       PvopsWorld world(threads());
       const uint64_t n = 512 * k;
       world.MapAndStore(n);
@@ -71,7 +71,7 @@ TEST_P(PvopsMoveTest, InAnotherPhaseEachPageIsAnEmulatedClearAndAnUpdate) {
 // Less than a table: with both tables kept by a neighbour nothing but the pages
 // counts.
 TEST_P(PvopsMoveTest, PageByPageWithinTablesThatStay) {
-  for (uint64_t n : {1, 2, 31, 32, 33, 34, 62, 63, 256}) {
+  for (uint64_t n : {1u, 2u, 31u, 32u, 33u, 34u, 62u, 63u, 256u}) {
     PvopsWorld world(threads());
     for (VirtAddr va : {kFar, kElsewhere}) {
       world.Do(MapOp(512, Backing::kAnonymous, kMapRead | kMapWrite, va));
@@ -172,7 +172,7 @@ TEST(PvopsForkTest, FilePagesAreNotCopied) {
 // Two regions in one L1 are two queues.
 TEST(PvopsForkTest, TheQueueIsIssuedAtTheEndOfEachRegionWithinATable) {
   PvopsWorld world;
-  for (uint64_t i : {0, 1}) {
+  for (uint64_t i : {0u, 1u}) {
     const VirtAddr va = kFar + 16 * i * kPageSize;
     const uint8_t rights =
         i == 0 ? kMapRead | kMapWrite : kMapRead | kMapWrite | kMapExecute;
@@ -205,7 +205,7 @@ TEST(PvopsSwitchTest, APingPongIsOneCallOfTwoOperationsEachWay) {
   world.Do(TaskOp(GuestOpKind::kFork, 3));
   const GuestOp load = AccessOp(GuestOpKind::kLoad, 0, kStackPages);
   world.Do(3, load);
-  for (uint64_t rounds : {1, 7, 100}) {
+  for (uint64_t rounds : {1u, 7u, 100u}) {
     const Issued taken = world.Take([&] {
       for (uint64_t i = 0; i < rounds; ++i) {
         world.Do(1, load);

@@ -50,7 +50,7 @@ class Scenario {
     task_ = 2;
     Look(kSource + 3 * kPageSize);
     Do({.kind = GuestOpKind::kExec, .va = kStack, .length = 3 * kPageSize});
-    for (uint64_t i : {0, 1, 2, 3}) {
+    for (uint64_t i : {0u, 1u, 2u, 3u}) {
       Do(AccessOp(GuestOpKind::kLoad, i, kStack));
       Do(AccessOp(GuestOpKind::kStore, i, kStack));
     }
