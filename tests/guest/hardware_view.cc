@@ -32,6 +32,9 @@ std::string JudgePage(const Host& host, const Domain& domain, Mfn mfn,
                       bool writable) {
   if (!host.frames().Valid(mfn)) return FrameText(mfn) + ", which is not there";
   const PageInfo& page = host.frames()[mfn];
+  if (page.owner == kDomCow) {
+    return writable ? FrameText(mfn) + ", which is shared, for writing" : "";
+  }
   if (page.owner != domain.id()) return FrameText(mfn) + " of somebody else";
   const bool guarded = (IsPageTable(page.type) && page.type_count > 0) ||
                        InUseAs(page, PageType::kSegDesc);
@@ -95,9 +98,20 @@ class Descent {
     const bool grants = mode_ == PagingMode::kPae && level == 3;
     const bool may_write = writable && (grants || entry.writable());
     if (level > 1) return Table(entry.frame(), level - 1, may_write);
-    const std::string wrong =
-        JudgePage(host_, domain_, entry.frame(), may_write);
+    std::string wrong = JudgePage(host_, domain_, entry.frame(), may_write);
+    // Even where the path above is read-only.
+    if (wrong.empty() && !HasOrIsNoShare(entry)) {
+      wrong = FrameText(entry.frame()) + ", shared by others or writable";
+    }
     return wrong.empty() ? "" : "a walk leads to " + wrong;
+  }
+
+  // Whether the entry leads to no shared frame, or read-only to one that the
+  // domain has by sharing.
+  bool HasOrIsNoShare(Pte entry) const {
+    if (host_.frames()[entry.frame()].owner != kDomCow) return true;
+    return !entry.writable() &&
+           host_.sharing().Mappings(entry.frame(), domain_.id()) > 0;
   }
 
   // By the table's type: through a linear entry, an L4 is walked as an L3, and

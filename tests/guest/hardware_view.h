@@ -18,6 +18,10 @@ namespace xmmu {
 // L1 that its guest may write to for now (xmmu/xen/ptwr.h) must not be met as a
 // table instead: in no walk, by no cached entry.
 //
+// A shared frame (xmmu/xen/sharing.h) may be read by any domain that has it by
+// sharing, and written by none. In a TLB it may be for longer: its content does
+// not change as long as it is one.
+//
 // A frame that is free may be left in a TLB, as it may under Xen: but only as
 // long as its next owner's allocation would flush that CPU first.
 std::string FirstEscape(Host& host);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "guest/hardware_view.h"
 #include "xmmu/base/check.h"
@@ -64,6 +65,9 @@ HostileGuests::Progress& HostileGuests::Progress::operator+=(
   opened += other.opened;
   crashes += other.crashes;
   changes += other.changes;
+  shared += other.shared;
+  merged += other.merged;
+  unshared += other.unshared;
   return *this;
 }
 
@@ -71,11 +75,12 @@ const char* HostileGuests::KindName(uint8_t kind) {
   return kKindTable.at(kind).name;
 }
 
-HostileGuests::HostileGuests(uint8_t kind, std::string_view policy)
+HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
       policy_name_(policy),
-      opens_(policy == "writable-page-tables") {
+      opens_(policy == "writable-page-tables"),
+      shares_(shares) {
   Start();
 }
 
@@ -138,14 +143,20 @@ std::string HostileGuests::Step(ByteSource& bytes) {
   Vcpu& vcpu = *guest.vcpus[(who >> 1) % guest.vcpus.size()];
   vcpu.Resume();
   const Counters& counters = vcpu.cpu().counters;
-  const uint64_t before =
-      counters[Counter::kPtwrActive] + counters[Counter::kPtwrInactive];
+  const Counters before = counters;
+  const Holders holders = AllHolders();
+  has_shared_ = false;
   Act(vcpu, bytes);
-  progress_.opened += counters[Counter::kPtwrActive] +
-                      counters[Counter::kPtwrInactive] - before;
+  const Counters since = counters - before;
+  progress_.opened +=
+      since[Counter::kPtwrActive] + since[Counter::kPtwrInactive];
+  progress_.shared += since[Counter::kPagesShared];
+  progress_.merged += since[Counter::kPagesMerged];
+  progress_.unshared += since[Counter::kSharedFreed];
   ++progress_.operations;
   NoteTypes();
   std::string wrong = Judge();
+  if (wrong.empty()) wrong = Learned(holders, guest.domain->id());
   // A domain that Xen has given up does nothing any more: begin anew.
   if (guest.domain->crashed()) {
     ++progress_.crashes;
@@ -158,6 +169,26 @@ std::string HostileGuests::Judge() {
   const absl::Status audit = policy_->Audit();
   if (!audit.ok()) return std::string(audit.message());
   return FirstEscape(*host_);
+}
+
+HostileGuests::Holders HostileGuests::AllHolders() const {
+  Holders holders;
+  for (const auto& [mfn, frame] : host_->sharing().frames()) {
+    for (const auto& [domain, mappings] : frame.mappings) {
+      holders.insert({mfn, domain});
+    }
+  }
+  return holders;
+}
+
+std::string HostileGuests::Learned(const Holders& before, DomainId who) const {
+  for (const auto& [mfn, domain] : AllHolders()) {
+    if (before.count({mfn, domain}) != 0) continue;
+    if (has_shared_ && domain == who) continue;
+    return "domain " + std::to_string(domain) + " has got shared frame " +
+           std::to_string(mfn.value()) + " without the same content";
+  }
+  return "";
 }
 
 void HostileGuests::NoteTypes() {
@@ -175,6 +206,7 @@ void HostileGuests::NoteTypes() {
 
 void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
   if (opens_ && bytes.OneIn(2)) return Access(vcpu, bytes);
+  if (shares_ && bytes.OneIn(5)) return Share(vcpu, bytes);
   switch (bytes.Below(16)) {
     case 0:
     case 1:
@@ -199,8 +231,30 @@ void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
   }
 }
 
+void HostileGuests::Share(Vcpu& vcpu, ByteSource& bytes) {
+  std::vector<VirtAddr> mappings;
+  for (uint64_t n = 1 + bytes.Below(3); n > 0; --n) {
+    mappings.push_back(bytes.OneIn(3)
+                           ? AnyAddress(bytes)
+                           : VirtAddr(bytes.Below(kPages) << kPageShift));
+  }
+  has_shared_ = true;
+  const MakeRoAndShareCall call{.mappings = mappings};
+  if (!bytes.OneIn(4)) return Call(vcpu, call);
+  const UpdateVaMappingCall update_va{
+      .va = AnyAddress(bytes), .value = AnyEntry(vcpu.domain(), bytes).raw()};
+  const std::array<Subcall, 2> calls = {update_va, call};
+  Call(vcpu, MulticallCall{.calls = calls});
+}
+
 // Frames of the own domain, of the other one, of Xen, of nobody.
 Mfn HostileGuests::AnyFrame(const Domain& domain, ByteSource& bytes) const {
+  const auto& shared = host_->sharing().frames();
+  if (shares_ && !shared.empty() && bytes.OneIn(4)) {
+    const auto index =
+        static_cast<std::ptrdiff_t>(bytes.Next() % shared.size());
+    return std::next(shared.begin(), index)->first;
+  }
   const uint8_t which = bytes.Next();
   if (which < 224) return domain.p2m().MfnOf(Pfn(which % kFrames));
   if (which < 240) return domain.p2m().MfnOf(Pfn(kRootPfn));
@@ -394,7 +448,8 @@ std::string RunHostileGuests(std::span<const uint8_t> bytes) {
   const uint8_t first = source.Next();
   HostileGuests guests(
       first % HostileGuests::kKinds,
-      first < 128 ? "trap-and-emulate" : "writable-page-tables");
+      first < 128 ? "trap-and-emulate" : "writable-page-tables",
+      (first & 64) != 0);
   for (int i = 0; i < kMaxOperations && !source.empty(); ++i) {
     const std::string wrong = guests.Step(source);
     if (!wrong.empty()) {

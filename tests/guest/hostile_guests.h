@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "xmmu/guest/vcpu.h"
@@ -49,8 +51,10 @@ class HostileGuests {
 
   // Guests of a policy that takes their stores to page tables.
   // REQUIRES: kind < kKinds.
+  // With `shares` they also share pages, all of them alike at first.
   explicit HostileGuests(uint8_t kind,
-                         std::string_view policy = "trap-and-emulate");
+                         std::string_view policy = "trap-and-emulate",
+                         bool shares = false);
 
   // One operation of one vCPU. Then recounts all references and looks for
   // escapes; "" or what is wrong.
@@ -66,6 +70,9 @@ class HostileGuests {
     uint64_t opened = 0;      // tables opened for stores
     uint64_t crashes = 0;     // domains given up
     uint64_t changes = 0;     // frames that changed their type
+    uint64_t shared = 0;      // pages that became shared frames
+    uint64_t merged = 0;      // pages freed for a shared frame
+    uint64_t unshared = 0;    // shared frames that became free
     Progress& operator+=(const Progress& other);
   };
   const Progress& progress() const { return progress_; }
@@ -89,6 +96,7 @@ class HostileGuests {
   void UpdateVa(Vcpu& vcpu, ByteSource& bytes);
   void MemoryOp(Vcpu& vcpu, ByteSource& bytes);
   void Multicall(Vcpu& vcpu, ByteSource& bytes);
+  void Share(Vcpu& vcpu, ByteSource& bytes);
   void NoteTypes();
 
   MmuUpdate AnyUpdate(const Domain& domain, ByteSource& bytes) const;
@@ -100,19 +108,28 @@ class HostileGuests {
   DomainId AnyOwner(const Domain& domain, ByteSource& bytes) const;
 
   std::string Judge();
+  using Holders = std::set<std::pair<Mfn, DomainId>>;
+  // Who has which shared frame.
+  Holders AllHolders() const;
+  // A domain that has got a shared frame in another way than by a call of its
+  // own that shares; "" if none has.
+  std::string Learned(const Holders& before, DomainId who) const;
 
   MachineModel model_;
   PagingMode mode_;
   std::string policy_name_;
   bool opens_;  // tables, for stores
+  bool shares_;
+  bool has_shared_ = false;  // in the operation at hand
   std::unique_ptr<Host> host_;
   std::unique_ptr<Policy> policy_;
   Guest guests_[2];
   Progress progress_;
 };
 
-// Runs guests of the kind that the first byte names, until the rest is used up
-// or after 1000 operations; "" or what is wrong, with the operation's number.
+// Runs guests of the kind, policy and habits that the first byte names, until
+// the rest is used up or after 1000 operations; "" or what is wrong, with the
+// operation's number.
 std::string RunHostileGuests(std::span<const uint8_t> bytes);
 
 }  // namespace xmmu

@@ -41,16 +41,17 @@ std::vector<uint8_t> RandomBytes(uint64_t seed) {
 }
 
 class SafetyTest
-    : public testing::TestWithParam<std::tuple<uint8_t, const char*>> {};
+    : public testing::TestWithParam<std::tuple<uint8_t, const char*, bool>> {};
 
 TEST_P(SafetyTest, NoSequenceOfOperationsReachesATableOrAForeignFrame) {
-  const auto [kind, policy] = GetParam();
+  const auto [kind, policy, shares] = GetParam();
   const bool opens = std::string_view(policy) == "writable-page-tables";
+  const uint64_t sequences = shares ? kSequences / 4 : kSequences;
   HostileGuests::Progress all;
-  for (uint64_t seed = 1; seed <= kSequences; ++seed) {
+  for (uint64_t seed = 1; seed <= sequences; ++seed) {
     const std::vector<uint8_t> bytes = RandomBytes(seed);
     ByteSource source(bytes);
-    HostileGuests guests(kind, policy);
+    HostileGuests guests(kind, policy, shares);
     for (int i = 0; i < kOperationsASequence; ++i) {
       ASSERT_FALSE(source.empty());
       ASSERT_EQ(guests.Step(source), "") << "seed " << seed << " step " << i;
@@ -58,14 +59,16 @@ TEST_P(SafetyTest, NoSequenceOfOperationsReachesATableOrAForeignFrame) {
     all += guests.progress();
   }
   std::cout << HostileGuests::KindName(kind) << ", " << policy
-            << ": seeds 1 to " << kSequences << ", " << all.operations
+            << ": seeds 1 to " << sequences << ", " << all.operations
             << " operations; " << all.accepted << " hypercalls accepted, "
             << all.refused << " refused; " << all.translated
             << " accesses performed, " << all.emulated << " of them emulated; "
             << all.changes << " changes of type; " << all.opened
-            << " tables opened, " << all.crashes << " crashes\n";
+            << " tables opened, " << all.crashes << " crashes; " << all.shared
+            << " frames shared, " << all.merged << " pages merged, "
+            << all.unshared << " shared frames freed\n";
   // It means something only if guests get somewhere.
-  EXPECT_EQ(all.operations, kSequences * kOperationsASequence);
+  EXPECT_EQ(all.operations, sequences * kOperationsASequence);
   EXPECT_GT(all.accepted, all.operations / 20);
   EXPECT_GT(all.translated, all.operations / 50);
   EXPECT_GT(all.emulated, all.operations / (opens ? 20000 : 2000));
@@ -73,17 +76,23 @@ TEST_P(SafetyTest, NoSequenceOfOperationsReachesATableOrAForeignFrame) {
     EXPECT_GT(all.opened, all.operations / 200);
   }
   EXPECT_GT(all.changes, all.operations / 50);
+  if (shares) {
+    EXPECT_GT(all.shared, all.operations / 1000);
+    EXPECT_GT(all.merged, all.operations / 1000);
+    EXPECT_GT(all.unshared, all.operations / 10000);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, SafetyTest,
     testing::Combine(testing::Range(uint8_t{0}, HostileGuests::kKinds),
                      testing::Values("trap-and-emulate",
-                                     "writable-page-tables")),
+                                     "writable-page-tables"),
+                     testing::Bool()),
     [](const testing::TestParamInfo<SafetyTest::ParamType>& row) {
       std::string name =
           std::string(HostileGuests::KindName(std::get<0>(row.param))) + "_" +
-          std::get<1>(row.param);
+          std::get<1>(row.param) + (std::get<2>(row.param) ? "_sharing" : "");
       std::replace(name.begin(), name.end(), '-', '_');
       return name;
     });
