@@ -174,8 +174,8 @@ std::vector<Size> Sizes() {
   std::vector<Size> sizes;
   for (bool threads : {false, true}) {
     for (uint64_t pages :
-         {1,  2,  15,  16,  17,  30,  31,  32,   33,   34,   62,
-          63, 64, 511, 512, 513, 545, 546, 1023, 1024, 1025, 4096}) {
+         {1u,  2u,  15u,  16u,  17u,  30u,  31u,  32u,   33u,   34u,   62u,
+          63u, 64u, 511u, 512u, 513u, 545u, 546u, 1023u, 1024u, 1025u, 4096u}) {
       sizes.push_back({pages, threads});
     }
   }
