@@ -20,6 +20,6 @@ source "$root/examples/setup.sh"
 if (($# == 0)); then
   cd "$root"
   set -- examples/traces/ls-sort.*.gz --machine=xeon-2003 --levels=3 \
-    --policies=native,pinning,trap-and-emulate
+    --policies=all
 fi
 exec "$root/build/compare/examples/xmmu-compare" "$@"
