@@ -6,6 +6,7 @@
 // hardware.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -87,6 +88,8 @@ struct AddressSpace {
   // need be looked up to know that a page is the program's own.
   VirtAddr shared_low{~uint64_t{0}};
   VirtAddr shared_high;
+  // Expires with it.
+  std::shared_ptr<char> alive = std::make_shared<char>();
 };
 
 }  // namespace xmmu

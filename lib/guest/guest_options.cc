@@ -93,6 +93,11 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
         "guest-ops %s: there is no hypervisor to call; expected stores",
         GuestOpsName(options.ops)));
   }
+  if (options.share_file_pages && !abi.paravirtual) {
+    return absl::InvalidArgumentError(
+        "share-file-pages: there is no hypervisor to call; expected a "
+        "paravirtual policy");
+  }
   const int window = options.fault_around_pages;
   if (window < 1 || window > 512 || (window & (window - 1)) != 0) {
     return absl::InvalidArgumentError(

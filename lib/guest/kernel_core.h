@@ -13,6 +13,7 @@
 #include "guest/address_space.h"
 #include "guest/frame_pool.h"
 #include "guest/kernel_layout.h"
+#include "guest/shared_frames.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/machine/pte.h"
@@ -45,6 +46,7 @@ struct KernelCore {
   const GuestOptions options;
   const KernelLayout layout;
   FramePool frames;
+  SharedFrames shared;
   std::vector<std::unique_ptr<Vcpu>> vcpus;
 
   AddressSpace init_mm;         // boot tables
@@ -75,11 +77,22 @@ struct KernelCore {
   MachineAddr EntryMachineAddr(Pfn table, int index) const {
     return EntryAddress(mode(), AddressOf(domain.p2m().MfnOf(table)), index);
   }
-  // An entry as the guest writes it.
+  // The frame that holds a page, its own or a shared one.
+  Mfn MfnOf(Pfn pfn) const {
+    if (!shared.empty() && shared.Contains(pfn)) return shared.MfnOf(pfn);
+    return domain.p2m().MfnOf(pfn);
+  }
+  // An entry as the guest writes it; of a shared page with its mark.
   uint64_t MakeEntry(Pfn pfn, uint64_t flags) const {
+    if (!shared.empty() && shared.Contains(pfn)) {
+      return Pte(shared.MfnOf(pfn), flags | kSharedMark).raw();
+    }
     return Pte(Mfn(domain.GfnOf(pfn).value()), flags).raw();
   }
   Pfn PfnOf(uint64_t entry) const {
+    if (!shared.empty() && (entry & kSharedMark) != 0) {
+      return shared.PfnOf(Pte(entry).frame());
+    }
     return domain.PfnOf(Gfn(Pte(entry).frame().value()));
   }
   // A link to a table of the level below `level`.

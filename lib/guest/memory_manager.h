@@ -85,7 +85,21 @@ class MemoryManager {
   absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
   absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
   // The page of a file or shared object, with a reference for the caller.
-  absl::StatusOr<Pfn> FilePage(const Vma& vma, VirtAddr va);
+  absl::StatusOr<Pfn> FilePage(Vcpu& vcpu, const Vma& vma, VirtAddr va);
+
+  // --- mm_sharing.cc; all without effect unless file pages are shared.
+  void NoteSpace(AddressSpace& mm);
+  // Shares the pages of [start, end) of `vma` that are new in the page cache,
+  // or those that FilePage has just put there.
+  absl::Status ShareWindow(Vcpu& vcpu, const Vma& vma, VirtAddr start,
+                           VirtAddr end);
+  void ShareFresh(Vcpu& vcpu);
+  // Gives all who map the shared `page` one page of the guest's own instead,
+  // with one reference for the page cache.
+  absl::StatusOr<Pfn> Unshare(Vcpu& vcpu, uint32_t file, uint64_t file_page,
+                              Pfn page);
+  void Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page, Pfn copy);
+  void LeaveShare(Vcpu& vcpu, Pfn page);
 
   // Clears all entries of `vma`, adding them to `gather`; with `flush` it is
   // flushed before pages are forgotten that others might write back.
@@ -128,6 +142,13 @@ class MemoryManager {
   // looked up, never iterated.
   absl::flat_hash_map<std::pair<uint32_t, uint64_t>, Pfn> page_cache_;
   std::vector<Pfn> zapped_;
+  // In the page cache and not yet shared.
+  std::vector<Pfn> fresh_;
+  struct Space {
+    AddressSpace* mm;
+    std::weak_ptr<char> alive;
+  };
+  std::vector<Space> spaces_;  // in the order of their making
 };
 
 }  // namespace xmmu

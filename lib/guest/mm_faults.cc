@@ -34,7 +34,8 @@ absl::StatusOr<Pfn> MemoryManager::CopyOf(Vcpu& vcpu, Pfn page) {
   return copy;
 }
 
-absl::StatusOr<Pfn> MemoryManager::FilePage(const Vma& vma, VirtAddr va) {
+absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
+                                            VirtAddr va) {
   const uint64_t page = vma.FilePage(va);
   const auto [it, inserted] =
       page_cache_.try_emplace({vma.file, page}, kInvalidPfn);
@@ -51,6 +52,12 @@ absl::StatusOr<Pfn> MemoryManager::FilePage(const Vma& vma, VirtAddr va) {
     if (vma.backing != Backing::kSharedAnonymous) {
       core_.host.memory().SetContentToken(mfn, MixHash(vma.file + 1, page));
     }
+    const bool shares = core_.options.share_file_pages;
+    if (shares && !vma.shared()) fresh_.push_back(*pfn);
+  } else if (vma.shared() && core_.shared.Contains(it->second)) {
+    absl::StatusOr<Pfn> own = Unshare(vcpu, vma.file, page, it->second);
+    if (!own.ok()) return own;
+    it->second = *own;
   }
   core_.frames.Get(it->second);
   return it->second;
@@ -66,6 +73,8 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
       std::max(VirtAddr(slot.va.value() & ~(window - 1)), vma.start);
   const VirtAddr end =
       std::min(VirtAddr(slot.va.value() & ~(window - 1)) + window, vma.end);
+  const absl::Status shared = ShareWindow(vcpu, vma, start, end);
+  if (!shared.ok()) return shared;
   for (VirtAddr va = start; va < end; va += kPageSize) {
     PteSlot near = slot;
     near.index +=
@@ -74,7 +83,7 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     near.va = va;
     vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
     if (va != slot.va && tables_.Load(vcpu, near) != 0) continue;
-    absl::StatusOr<Pfn> page = FilePage(vma, va);
+    absl::StatusOr<Pfn> page = FilePage(vcpu, vma, va);
     if (!page.ok()) return page.status();
     const bool writable = vma.shared() && (vma.rights & kMapWrite) != 0;
     uint64_t entry = UserEntry(*page, vma, writable, /*dirty=*/false);
@@ -96,12 +105,13 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   absl::StatusOr<Pfn> page;
   bool writable = write;
   if (vma.shared()) {
-    page = FilePage(vma, slot.va);
+    page = FilePage(vcpu, vma, slot.va);
     writable = (vma.rights & kMapWrite) != 0;
     vcpu.cpu().counters.Add(Counter::kFileMapped);
   } else if (vma.backing == Backing::kFilePrivate) {
-    absl::StatusOr<Pfn> original = FilePage(vma, slot.va);
+    absl::StatusOr<Pfn> original = FilePage(vcpu, vma, slot.va);
     if (!original.ok()) return original.status();
+    ShareFresh(vcpu);
     page = CopyOf(vcpu, *original);
     core_.frames.Put(*original);
   } else if (write) {
@@ -122,7 +132,9 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
 absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                      const PteSlot& slot, uint64_t entry) {
   const Pfn page = core_.PfnOf(entry);
-  const bool last_owner = core_.frames.references(page) == 1;
+  // A frame that other domains use too is told by its mark.
+  const bool others = (entry & kSharedMark) != 0;
+  const bool last_owner = !others && core_.frames.references(page) == 1;
   if (vma.shared() || last_owner) {
     vcpu.cpu().counters.Add(Counter::kCowReuses);
     if (!vma.shared()) core_.frames.SetExclusive(page, true);

@@ -9,7 +9,10 @@ namespace xmmu {
 absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Create(
     Vcpu& vcpu) {
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = tables_.Create(vcpu);
-  if (mm.ok()) (*mm)->users = 1;
+  if (mm.ok()) {
+    (*mm)->users = 1;
+    NoteSpace(**mm);
+  }
   return mm;
 }
 

@@ -45,7 +45,7 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
   const auto clear = [&](const PteSlot& slot, uint64_t) {
     const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
     const Pfn page = core_.PfnOf(entry);
-    const Mfn mfn = core_.domain.p2m().MfnOf(page);
+    const Mfn mfn = core_.MfnOf(page);
     digest.GaveUp(slot.va, entry,
                   vma.shared() ? 0 : core_.host.memory().ContentToken(mfn));
     zapped_.push_back(page);

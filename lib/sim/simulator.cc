@@ -64,6 +64,7 @@ GuestOptions GuestOptionsOf(const SimulatorOptions& options,
       options.fault_around_pages.value_or(guest.fault_around_pages);
   guest.flush_ceiling_pages =
       options.flush_ceiling_pages.value_or(guest.flush_ceiling_pages);
+  guest.share_file_pages = options.share_file_pages;
   return guest;
 }
 

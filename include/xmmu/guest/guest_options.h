@@ -69,6 +69,10 @@ struct GuestOptions {
   // alone (since 6.0, can_change_pte_writable), and mremap moves whole L1
   // tables (since 5.1, move_normal_pmd).
   bool recent_mm = false;
+  // Pages of files that programs map privately are shared with other domains by
+  // make_ro_and_share when they are read in (J. G. Hansen's proposal on
+  // xen-devel; never built). Paravirtual guests only.
+  bool share_file_pages = false;
 };
 
 // What the Linux of its time did on such an ABI: plain stores where they work;

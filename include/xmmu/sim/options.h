@@ -61,6 +61,7 @@ struct SimulatorOptions {
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
+  bool share_file_pages = false;
 };
 
 // The machine that `options` name, with the features that `options.mode` needs.

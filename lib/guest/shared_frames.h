@@ -1,0 +1,46 @@
+#ifndef XMMU_LIB_GUEST_SHARED_FRAMES_H_
+#define XMMU_LIB_GUEST_SHARED_FRAMES_H_
+
+// The pages of a guest whose frames are no longer its own: those it has given
+// up by make_ro_and_share. The hypervisor's maps do not know them any more, so
+// the kernel remembers which frame it reads each of them in.
+
+#include "absl/container/flat_hash_map.h"
+#include "xmmu/base/address.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+class SharedFrames {
+ public:
+  bool empty() const { return by_pfn_.empty(); }
+  bool Contains(Pfn pfn) const { return by_pfn_.contains(pfn); }
+  // kInvalidMfn / kInvalidPfn for what is not shared.
+  Mfn MfnOf(Pfn pfn) const {
+    const auto it = by_pfn_.find(pfn);
+    return it == by_pfn_.end() ? kInvalidMfn : it->second;
+  }
+  Pfn PfnOf(Mfn mfn) const {
+    const auto it = by_mfn_.find(mfn);
+    return it == by_mfn_.end() ? kInvalidPfn : it->second;
+  }
+
+  // A guest's file pages all differ, so no two of them share a frame.
+  void Add(Pfn pfn, Mfn mfn) {
+    XMMU_CHECK(by_pfn_.emplace(pfn, mfn).second);
+    XMMU_CHECK(by_mfn_.emplace(mfn, pfn).second);
+  }
+  void Remove(Pfn pfn) {
+    XMMU_CHECK(by_mfn_.erase(MfnOf(pfn)) == 1);
+    by_pfn_.erase(pfn);
+  }
+
+ private:
+  // Only looked up, never iterated.
+  absl::flat_hash_map<Pfn, Mfn> by_pfn_;
+  absl::flat_hash_map<Mfn, Pfn> by_mfn_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_GUEST_SHARED_FRAMES_H_
