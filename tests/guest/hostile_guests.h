@@ -78,6 +78,16 @@ class HostileGuests {
   const Progress& progress() const { return progress_; }
 
  private:
+  static constexpr uint64_t kFrames = 24;     // of a domain
+  static constexpr uint64_t kPages = 12;      // slots of an L1 in play
+  static constexpr uint64_t kUpperSlots = 3;  // slots of other tables in play
+  static constexpr uint64_t kRootPfn = 23;    // boot tables, from the root down
+  // With writable page tables: an L1 at the second L2 slot, mapped by the
+  // first.
+  static constexpr uint64_t kSecondL1Pfn = 18;
+  static constexpr uint64_t kSecondL1Page =
+      kPages / 2 + kRootPfn - kSecondL1Pfn;
+
   struct Guest {
     Domain* domain = nullptr;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
