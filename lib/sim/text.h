@@ -26,8 +26,8 @@ std::string NamesOf(const Range& values, Name name) {
   return absl::StrJoin(names, ", ");
 }
 
-// A line of CSV (RFC 4180). REQUIRES: no cell needs quotes; ours are numbers and
-// names.
+// A line of CSV (RFC 4180). REQUIRES: no cell needs quotes; ours are numbers
+// and names.
 inline std::string CsvLine(const std::vector<std::string>& cells) {
   for (const std::string& cell : cells) {
     XMMU_CHECK(cell.find_first_of(",\"\r\n") == std::string::npos);
