@@ -108,7 +108,7 @@ void Diverge(Domains& domains) {
   // One writes to the file itself; what its programs map privately and have not
   // written to follows.
   domains.Do(1, MapFile(12, Backing::kFileShared, 200));
-  for (const uint64_t page : {200, 205, 206}) {
+  for (const uint64_t page : {200u, 205u, 206u}) {
     domains.Do(1, StoreOp(page));
   }
   domains.DoAll(LoadOp(6), kChild);

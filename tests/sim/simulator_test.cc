@@ -71,6 +71,46 @@ TEST(SimulatorTest, TheComponentsOfARunAddUpToItsCycles) {
   EXPECT_EQ(row.cost, simulator->cost());
 }
 
+// Maps a file privately, reads and writes it.
+class FileWorkload final : public Workload {
+ public:
+  std::string name() const override { return "file"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId) override {
+    static constexpr VirtAddr kVa{0x10000000};
+    static const std::vector<GuestOp> kOps = {
+        {.kind = GuestOpKind::kMap,
+         .rights = kMapRead | kMapWrite,
+         .backing = Backing::kFilePrivate,
+         .va = kVa,
+         .length = 2 * kPageSize,
+         .file = 7},
+        {.kind = GuestOpKind::kLoad, .va = kVa, .length = 8},
+        {.kind = GuestOpKind::kStore, .va = kVa + kPageSize, .length = 8},
+        {.kind = GuestOpKind::kLoad, .va = kVa + kPageSize, .length = 8},
+        {.kind = GuestOpKind::kExit}};
+    return kOps;
+  }
+};
+
+TEST(SimulatorTest, SharingFilePagesCostsHashingAndChangesNothingElse) {
+  FileWorkload workload;
+  const ReportRow plain = Make({})->Run(workload).value();
+  const auto simulator = Make({.share_file_pages = true});
+  const ReportRow sharing = simulator->Run(workload).value();
+  EXPECT_EQ(sharing.guest_digest, plain.guest_digest);
+  EXPECT_EQ(plain.cost.component(Component::kSharing), Cycles(0));
+  const uint64_t price = simulator->machine().cost(CostEvent::kHashPage).value;
+  EXPECT_EQ(sharing.cost.component(Component::kSharing), Cycles(2 * price));
+  EXPECT_GT(sharing.cost.cycles, plain.cost.cycles);
+}
+
+TEST(SimulatorTest, FilePagesAreNotSharedOnBareHardware) {
+  const auto simulator =
+      Simulator::Create({.policy = "native", .share_file_pages = true});
+  EXPECT_EQ(simulator.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(SimulatorTest, OneCpuIsNeverAheadOfItsWork) {
   const auto simulator = Make({.policy = "native"});
   const ReportRow row = RunOn(*simulator, AnyWorkload());

@@ -61,6 +61,8 @@ struct SimulatorOptions {
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
+  // Sharing between domains by content, see GuestOptions. One domain alone pays
+  // for it; several are put together by hand, as GuestKernel says.
   bool share_file_pages = false;
 };
 
