@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds and tests everything, from a fresh Debian 12 on: the whole suite with
 # warnings as errors, the core suites under the sanitizers, the fuzzer and each
-# benchmark for a moment. Says what is slow; ends with "all checks passed" or not at all.
+# benchmark for a moment. Says what is slow; ends with "all checks passed" or
+# not at all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source examples/setup.sh
