@@ -4,7 +4,7 @@
 
 #include "xmmu/xen/audit.h"
 
-namespace xmmu::paravirtual {
+namespace xmmu {
 namespace {
 
 bool KernelInRing3(const VcpuContext& vcpu) {
@@ -13,23 +13,34 @@ bool KernelInRing3(const VcpuContext& vcpu) {
 
 }  // namespace
 
-absl::StatusOr<GuestAbi> Abi(PagingMode mode) {
+absl::StatusOr<GuestAbi> ParavirtualPolicy::Abi(PagingMode mode) const {
   if (mode == PagingMode::k5Level) {
     return absl::UnimplementedError(
         "Xen has no paravirtual guests with 5-level paging");
   }
   return GuestAbi{.paravirtual = true,
                   .translated = false,
-                  .stores_to_l1 = false,
+                  .stores_to_l1 = stores_to_l1_,
                   .large_pages = false,
                   .global_pages = false,
                   .private_pae_kernel_l2 = true};
 }
 
-FaultOutcome Reflect(Mm& mm, VcpuContext& vcpu, const PageFault& fault) {
+absl::Status ParavirtualPolicy::StartVcpu(VcpuContext& vcpu, Gfn root,
+                                          Gfn user_root) {
+  return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
+}
+
+HypercallResult ParavirtualPolicy::Hypercall(VcpuContext& vcpu,
+                                             const xmmu::Hypercall& call) {
+  return mm_.Execute(vcpu, call);
+}
+
+FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
+                                        const PageFault& fault) {
   const bool from_user = !vcpu.kernel_mode;
   if (from_user && KernelInRing3(vcpu)) {
-    mm.ToggleGuestMode(vcpu, /*to_kernel=*/true);
+    mm_.ToggleGuestMode(vcpu, /*to_kernel=*/true);
   }
   vcpu.kernel_mode = true;
   vcpu.cpu->clock.Charge(CostEvent::kBounce);
@@ -43,7 +54,7 @@ FaultOutcome Reflect(Mm& mm, VcpuContext& vcpu, const PageFault& fault) {
   return {FaultAction::kReflect, seen};
 }
 
-void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how) {
+void ParavirtualPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
   CycleClock& clock = vcpu.cpu->clock;
   const bool ring3 = KernelInRing3(vcpu);
   bool to_kernel = false;
@@ -74,20 +85,21 @@ void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how) {
   }
   if (ring3 && !stays) {
     vcpu.cpu->counters.Add(Counter::kModeSwitches);
-    mm.ToggleGuestMode(vcpu, to_kernel);
+    mm_.ToggleGuestMode(vcpu, to_kernel);
   }
   vcpu.kernel_mode = to_kernel;
 }
 
-absl::Status LoadCr3(Mm& mm, VcpuContext& vcpu, Gfn root) {
+absl::Status ParavirtualPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {
   vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
   vcpu.cpu->clock.Charge(CostEvent::kEmulate);
   const std::array op = {MmuextOp{.command = MmuextCommand::kNewBaseptr,
                                   .mfn = Mfn(root.value())}};
-  return mm.Execute(vcpu, MmuextCall{.ops = op}).status;
+  return mm_.Execute(vcpu, MmuextCall{.ops = op}).status;
 }
 
-void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush) {
+void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                                 const TlbFlush& flush) {
   if (flush.scope == FlushScope::kNone || vcpus == 0) return;
   const bool page = flush.scope == FlushScope::kPage;
   const bool local = vcpus == MaskOf(vcpu.id);
@@ -97,25 +109,25 @@ void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush) {
                                               : MmuextCommand::kTlbFlushMulti);
   const std::array op = {
       MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
-  mm.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+  mm_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
 }
 
-uint64_t BookkeepingBytes(Host& host) {
+uint64_t ParavirtualPolicy::BookkeepingBytes() const {
   uint64_t bytes = 0;
-  for (size_t i = 0; i < host.domain_count(); ++i) {
-    const Domain& domain = host.domain(i);
+  for (size_t i = 0; i < host_.domain_count(); ++i) {
+    const Domain& domain = host_.domain(i);
     const bool xen3 = domain.mode() == PagingMode::k2Level;
     bytes += domain.p2m().size() * (xen3 ? 24 + 4 : 32 + 8);
   }
   return bytes;
 }
 
-absl::Status Audit(Host& host) {
-  for (size_t i = 0; i < host.domain_count(); ++i) {
-    const absl::Status status = AuditDomain(host, host.domain(i));
+absl::Status ParavirtualPolicy::Audit() const {
+  for (size_t i = 0; i < host_.domain_count(); ++i) {
+    const absl::Status status = AuditDomain(host_, host_.domain(i));
     if (!status.ok()) return status;
   }
-  return AuditSharing(host);
+  return AuditSharing(host_);
 }
 
-}  // namespace xmmu::paravirtual
+}  // namespace xmmu

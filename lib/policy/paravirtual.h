@@ -1,8 +1,9 @@
 #ifndef XMMU_LIB_POLICY_PARAVIRTUAL_H_
 #define XMMU_LIB_POLICY_PARAVIRTUAL_H_
 
-// What every paravirtual strategy does alike, without state of its own: handing
+// What every strategy of direct paging does alike: hypercalls, handing
 // exceptions to the guest, changing its mode, refusing privileged instructions.
+// What is left to each is the page fault.
 //
 // A 64-bit guest runs its kernel in ring 3 like its programs, on a root table
 // of its own: each change of mode goes through Xen and loads CR3. A 32-bit
@@ -13,35 +14,47 @@
 #include "xmmu/policy/policy.h"
 #include "xmmu/xen/mm.h"
 
-namespace xmmu::paravirtual {
+namespace xmmu {
 
-// The ABI of a guest of `mode`. Unimplemented for 5-level.
-absl::StatusOr<GuestAbi> Abi(PagingMode mode);
+class ParavirtualPolicy : public Policy {
+ public:
+  // `stores_to_l1`: whether stores to L1 tables in use work.
+  ParavirtualPolicy(Host& host, bool stores_to_l1)
+      : mm_(host), host_(host), stores_to_l1_(stores_to_l1) {}
 
-// Xen hands `fault` to the guest's handler. Charges kBounce and Xen's kIret,
-// and the switch to kernel mode of a 64-bit guest. The exception itself has
-// been charged.
-FaultOutcome Reflect(Mm& mm, VcpuContext& vcpu, const PageFault& fault);
+  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override;
+  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override;
+  HypercallResult Hypercall(VcpuContext& vcpu,
+                            const xmmu::Hypercall& call) override;
+  // MOV to CR3 by a deprivileged kernel: it faults into Xen, which emulates it
+  // as a new base pointer (Xen 4.17: emul-priv-op.c).
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
+  // INVLPG or a flush by privileged instruction: likewise emulated, on the
+  // vCPU's own CPU and, for `vcpus`, by mmuext_op.
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override;
+  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override;
+  // Xen's bookkeeping of the frames of all domains: a struct page_info and an
+  // entry of the machine-to-phys table each. 32 + 8 bytes on 64-bit Xen (4.17,
+  // which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct
+  // pfn_info).
+  uint64_t BookkeepingBytes() const override;
+  // AuditDomain for every domain, and AuditSharing.
+  absl::Status Audit() const override;
 
-// See Policy::SwitchMode.
-void SwitchMode(Mm& mm, VcpuContext& vcpu, ModeSwitch how);
+ protected:
+  // Xen hands `fault` to the guest's handler. Charges kBounce and Xen's kIret,
+  // and the switch to kernel mode of a 64-bit guest. The exception itself has
+  // been charged.
+  FaultOutcome Reflect(VcpuContext& vcpu, const PageFault& fault);
 
-// MOV to CR3 by a deprivileged kernel: it faults into Xen, which emulates it as
-// a new base pointer (Xen 4.17: emul-priv-op.c).
-absl::Status LoadCr3(Mm& mm, VcpuContext& vcpu, Gfn root);
+  Mm mm_;
 
-// INVLPG or a flush by privileged instruction: likewise emulated, on the vCPU's
-// own CPU and, for `vcpus`, by mmuext_op.
-void FlushTlb(Mm& mm, VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush);
+ private:
+  Host& host_;
+  const bool stores_to_l1_;
+};
 
-// Xen's bookkeeping of the frames of all domains: a struct page_info and an
-// entry of the machine-to-phys table each. 32 + 8 bytes on 64-bit Xen (4.17,
-// which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct pfn_info).
-uint64_t BookkeepingBytes(Host& host);
-
-// AuditDomain for every domain, and AuditSharing.
-absl::Status Audit(Host& host);
-
-}  // namespace xmmu::paravirtual
+}  // namespace xmmu
 
 #endif  // XMMU_LIB_POLICY_PARAVIRTUAL_H_

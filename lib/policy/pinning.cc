@@ -18,53 +18,18 @@
 namespace xmmu {
 namespace {
 
-class Pinning final : public Policy {
+class Pinning final : public ParavirtualPolicy {
  public:
-  explicit Pinning(Host& host) : host_(host), mm_(host) {}
+  explicit Pinning(Host& host)
+      : ParavirtualPolicy(host, /*stores_to_l1=*/false) {}
 
   std::string_view name() const override { return "pinning"; }
-
-  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
-    return paravirtual::Abi(mode);
-  }
-
-  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override {
-    return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
-  }
-
-  HypercallResult Hypercall(VcpuContext& vcpu,
-                            const xmmu::Hypercall& call) override {
-    return mm_.Execute(vcpu, call);
-  }
-
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
-    return paravirtual::LoadCr3(mm_, vcpu, root);
-  }
-
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override {
-    paravirtual::FlushTlb(mm_, vcpu, vcpus, flush);
-  }
-
-  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    paravirtual::SwitchMode(mm_, vcpu, how);
-  }
 
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access&, MemoryOperand&) override {
     vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
-    return paravirtual::Reflect(mm_, vcpu, fault);
+    return Reflect(vcpu, fault);
   }
-
-  uint64_t BookkeepingBytes() const override {
-    return paravirtual::BookkeepingBytes(host_);
-  }
-
-  absl::Status Audit() const override { return paravirtual::Audit(host_); }
-
- private:
-  Host& host_;
-  Mm mm_;
 };
 
 }  // namespace

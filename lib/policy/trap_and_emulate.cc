@@ -19,39 +19,12 @@
 namespace xmmu {
 namespace {
 
-class TrapAndEmulate final : public Policy {
+class TrapAndEmulate final : public ParavirtualPolicy {
  public:
-  explicit TrapAndEmulate(Host& host) : host_(host), mm_(host) {}
+  explicit TrapAndEmulate(Host& host)
+      : ParavirtualPolicy(host, /*stores_to_l1=*/true) {}
 
   std::string_view name() const override { return "trap-and-emulate"; }
-
-  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
-    absl::StatusOr<GuestAbi> abi = paravirtual::Abi(mode);
-    if (abi.ok()) abi->stores_to_l1 = true;
-    return abi;
-  }
-
-  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override {
-    return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
-  }
-
-  HypercallResult Hypercall(VcpuContext& vcpu,
-                            const xmmu::Hypercall& call) override {
-    return mm_.Execute(vcpu, call);
-  }
-
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
-    return paravirtual::LoadCr3(mm_, vcpu, root);
-  }
-
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override {
-    paravirtual::FlushTlb(mm_, vcpu, vcpus, flush);
-  }
-
-  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    paravirtual::SwitchMode(mm_, vcpu, how);
-  }
 
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
@@ -63,18 +36,8 @@ class TrapAndEmulate final : public Policy {
       vcpu.cpu->clock.Charge(CostEvent::kIret);
       return {FaultAction::kEmulated, {}};
     }
-    return paravirtual::Reflect(mm_, vcpu, fault);
+    return Reflect(vcpu, fault);
   }
-
-  uint64_t BookkeepingBytes() const override {
-    return paravirtual::BookkeepingBytes(host_);
-  }
-
-  absl::Status Audit() const override { return paravirtual::Audit(host_); }
-
- private:
-  Host& host_;
-  Mm mm_;
 };
 
 }  // namespace

@@ -46,39 +46,12 @@
 namespace xmmu {
 namespace {
 
-class WritablePageTables final : public Policy {
+class WritablePageTables final : public ParavirtualPolicy {
  public:
-  explicit WritablePageTables(Host& host) : host_(host), mm_(host) {}
+  explicit WritablePageTables(Host& host)
+      : ParavirtualPolicy(host, /*stores_to_l1=*/true) {}
 
   std::string_view name() const override { return "writable-page-tables"; }
-
-  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
-    absl::StatusOr<GuestAbi> abi = paravirtual::Abi(mode);
-    if (abi.ok()) abi->stores_to_l1 = true;
-    return abi;
-  }
-
-  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override {
-    return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
-  }
-
-  HypercallResult Hypercall(VcpuContext& vcpu,
-                            const xmmu::Hypercall& call) override {
-    return mm_.Execute(vcpu, call);
-  }
-
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
-    return paravirtual::LoadCr3(mm_, vcpu, root);
-  }
-
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override {
-    paravirtual::FlushTlb(mm_, vcpu, vcpus, flush);
-  }
-
-  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    paravirtual::SwitchMode(mm_, vcpu, how);
-  }
 
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
@@ -86,17 +59,11 @@ class WritablePageTables final : public Policy {
     vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
     const FaultAction action = Handle(vcpu, fault, access, operand);
     if (action == FaultAction::kReflect || vcpu.domain->crashed()) {
-      return paravirtual::Reflect(mm_, vcpu, fault);
+      return Reflect(vcpu, fault);
     }
     vcpu.cpu->clock.Charge(CostEvent::kIret);
     return {action, {}};
   }
-
-  uint64_t BookkeepingBytes() const override {
-    return paravirtual::BookkeepingBytes(host_);
-  }
-
-  absl::Status Audit() const override { return paravirtual::Audit(host_); }
 
  private:
   FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
@@ -144,9 +111,6 @@ class WritablePageTables final : public Policy {
     mm_.OpenTable(vcpu, write);
     return true;
   }
-
-  Host& host_;
-  Mm mm_;
 };
 
 }  // namespace

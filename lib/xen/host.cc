@@ -89,8 +89,6 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   return domains_.back().get();
 }
 
-// One past the last frame that a guest of `mode` can have: a 4-byte entry names
-// frames below 2^20.
 uint64_t Host::FrameLimit(PagingMode mode) const {
   const bool narrow = mode == PagingMode::k2Level;
   return narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();

@@ -11,14 +11,6 @@
 #include "xmmu/base/check.h"
 
 namespace xmmu {
-namespace {
-
-// One past the last frame that an entry of `mode` can name.
-uint64_t FrameLimit(PagingMode mode) {
-  return mode == PagingMode::k2Level ? uint64_t{1} << 20 : ~uint64_t{0};
-}
-
-}  // namespace
 
 HypercallResult PvContext::MakeRoAndShare(const MakeRoAndShareCall& call) {
   Count(Counter::kCallsToMakeRoAndShare);
@@ -161,7 +153,7 @@ void PvContext::SharePage(const ShareCandidate& page) {
 std::optional<Mfn> PvContext::FindSame(Mfn mfn, uint64_t hash) {
   Charge(CostEvent::kXenPteRead);  // the bucket
   for (const Mfn candidate : host_.sharing().WithHash(hash)) {
-    if (candidate.value() >= FrameLimit(rules_.mode)) continue;
+    if (candidate.value() >= host_.FrameLimit(rules_.mode)) continue;
     Charge(CostEvent::kTempMap);
     Charge(CostEvent::kComparePage);
     if (host_.memory().SameContent(mfn, candidate)) return candidate;

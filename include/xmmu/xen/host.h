@@ -97,6 +97,10 @@ class Host {
   // The most there have been at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
+  // One past the last frame that a guest of `mode` can have: a 4-byte entry
+  // names frames below 2^20.
+  uint64_t FrameLimit(PagingMode mode) const;
+
   // A domain's frame without references is free: nobody's, its content left as
   // it is, owing the flush of its timestamp to its next owner (Xen:
   // free_heap_pages).
@@ -147,7 +151,6 @@ class Host {
   CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
 
  private:
-  uint64_t FrameLimit(PagingMode mode) const;
   void Populate(Domain& domain, Mfn first, uint64_t frames);
   void Place(Domain& domain);
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
