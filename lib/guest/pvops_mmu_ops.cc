@@ -1,15 +1,14 @@
 #include <algorithm>
 #include <array>
 
-#include "guest/mmu_ops.h"
 #include "guest/multicall_queue.h"
+#include "guest/paravirtual_mmu_ops.h"
 
 // The page-table operations of a present-day 64-bit Linux on Xen (6.1,
-// arch/x86/xen/mmu_pv.c), with the tree's life as in xen_mmu_ops.cc.
+// arch/x86/xen/mmu_pv.c).
 //
 //   set_pte                 mmu_update, also of a table not yet read-only;
-//   queued
-//                           inside lazy regions
+//                           queued inside lazy regions
 //   ptep_modify_prot_commit mmu_update keeping A and D, queued likewise
 //   ptep_get_and_clear, ptep_set_wrprotect
 //                           an atomic instruction on the table; pv_ops has no
@@ -24,14 +23,9 @@
 namespace xmmu {
 namespace {
 
-MmuextCommand PinCommand(int level) {
-  return static_cast<MmuextCommand>(static_cast<int>(MmuextCommand::kPinL1) +
-                                    level - 1);
-}
-
-class PvopsMmuOps final : public MmuOps {
+class PvopsMmuOps final : public ParavirtualMmuOps {
  public:
-  explicit PvopsMmuOps(KernelCore& core) : core_(core) {
+  explicit PvopsMmuOps(KernelCore& core) : ParavirtualMmuOps(core) {
     for (const std::unique_ptr<Vcpu>& vcpu : core.vcpus) {
       queues_.push_back(std::make_unique<MulticallQueue>(core, *vcpu));
     }
@@ -110,26 +104,6 @@ class PvopsMmuOps final : public MmuOps {
     QueueOf(vcpu).Issue();
   }
 
-  void RootAllocated(Vcpu& vcpu, AddressSpace& mm) override {
-    if (Early()) PinTree(vcpu, mm);
-  }
-  void RootReleased(Vcpu& vcpu, AddressSpace& mm) override {
-    if (mm.tables_read_only) UnpinTree(vcpu, mm);
-  }
-  void Activate(Vcpu& vcpu, AddressSpace& mm) override {
-    if (!mm.tables_read_only) PinTree(vcpu, mm);
-  }
-  void Retire(Vcpu& vcpu, AddressSpace& mm) override {
-    if (Early() || !mm.tables_read_only) return;
-    // xen_exit_mmap: the dying tables are left before they are unpinned.
-    if ((mm.active & MaskOf(vcpu.id())) != 0) {
-      LoadRoot(vcpu, core_.init_mm);
-      mm.active &= ~MaskOf(vcpu.id());
-      core_.init_mm.active |= MaskOf(vcpu.id());
-    }
-    UnpinTree(vcpu, mm);
-  }
-
   void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
     MulticallQueue& queue = QueueOf(vcpu);
     queue.AddOp({.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)});
@@ -144,16 +118,7 @@ class PvopsMmuOps final : public MmuOps {
 
   void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
     if (mm.active == 0 || flush.scope == FlushScope::kNone) return;
-    const bool page = flush.scope == FlushScope::kPage;
-    MmuextOp op{.va = flush.va, .vcpus = mm.active};
-    if (mm.active == MaskOf(vcpu.id())) {
-      op.command =
-          page ? MmuextCommand::kInvlpgLocal : MmuextCommand::kTlbFlushLocal;
-    } else {
-      op.command =
-          page ? MmuextCommand::kInvlpgMulti : MmuextCommand::kTlbFlushMulti;
-    }
-    QueueOf(vcpu).AddOp(op);
+    QueueOf(vcpu).AddOp(FlushOp(vcpu, mm, flush));
     QueueOf(vcpu).Flush();
   }
 
@@ -164,15 +129,6 @@ class PvopsMmuOps final : public MmuOps {
   }
 
  private:
-  bool Early() const { return core_.options.pin == PinWhen::kEarly; }
-  // Linux pins L1 tables one by one, as each has a lock that must be held
-  // meanwhile (split page-table locks), and beside them the roots only.
-  bool PinsAlone(const TablePage& table) const {
-    if (core_.options.pin == PinWhen::kNever || table.kernel_l2) return false;
-    return Early() || table.level == 1;
-  }
-
-  Mfn MfnOf(Pfn pfn) const { return core_.domain.p2m().MfnOf(pfn); }
   MulticallQueue& QueueOf(Vcpu& vcpu) { return *queues_[vcpu.id()]; }
 
   void Update(Vcpu& vcpu, Pfn table, int index, uint64_t value,
@@ -206,7 +162,7 @@ class PvopsMmuOps final : public MmuOps {
 
   // xen_pgd_pin. A root's remapping asks for a flush of everything here, which
   // covers the tables before it (xen_pin_page).
-  void PinTree(Vcpu& vcpu, AddressSpace& mm) {
+  void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) override {
     for (const TablePage& table : Walk(mm)) {
       AddMapping(vcpu, table.pfn, /*writable=*/false);
       if (PinsAlone(table)) AddPin(vcpu, table.pfn, table.level);
@@ -222,7 +178,7 @@ class PvopsMmuOps final : public MmuOps {
   }
 
   // xen_pgd_unpin.
-  void UnpinTree(Vcpu& vcpu, AddressSpace& mm) {
+  void MakeWritable(Vcpu& vcpu, AddressSpace& mm) override {
     if (mm.pinned) {
       AddUnpin(vcpu, mm.root);
       if (mm.user_root != kInvalidPfn) AddUnpin(vcpu, mm.user_root);
@@ -240,7 +196,6 @@ class PvopsMmuOps final : public MmuOps {
     mm.pinned = false;
   }
 
-  KernelCore& core_;
   std::vector<std::unique_ptr<MulticallQueue>> queues_;
 };
 

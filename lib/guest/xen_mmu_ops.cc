@@ -1,32 +1,20 @@
 #include <array>
 
 #include "guest/hypercall_queue.h"
-#include "guest/mmu_ops.h"
+#include "guest/paravirtual_mmu_ops.h"
 
 // The page-table operations of a kernel that runs on Xen.
 //
-// Life of an address space's tables (PinWhen):
-//
-//   early   allocated --> read-only, pinned --> released: unpinned, writable
-//   late    allocated writable; plain stores --Activate--> read-only, pinned
-//           --Retire--> unpinned, writable; plain stores
-//   never   as late, without the pins: Xen validates the tree each time it is
-//           loaded and tears it down each time it is left
-//
+// Life of an address space's tables: guest/paravirtual_mmu_ops.h.
 // While tables are read-only their entries change only through Xen, in the way
 // that GuestOps names.
 
 namespace xmmu {
 namespace {
 
-MmuextCommand PinCommand(int level) {
-  return static_cast<MmuextCommand>(static_cast<int>(MmuextCommand::kPinL1) +
-                                    level - 1);
-}
-
-class XenMmuOps final : public MmuOps {
+class XenMmuOps final : public ParavirtualMmuOps {
  public:
-  explicit XenMmuOps(KernelCore& core) : core_(core) {}
+  explicit XenMmuOps(KernelCore& core) : ParavirtualMmuOps(core) {}
 
   void SetPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
               uint64_t value) override {
@@ -115,29 +103,6 @@ class XenMmuOps final : public MmuOps {
     queue.IssueMembers();
   }
 
-  void RootAllocated(Vcpu& vcpu, AddressSpace& mm) override {
-    if (Early()) MakeReadOnly(vcpu, mm);
-  }
-
-  void RootReleased(Vcpu& vcpu, AddressSpace& mm) override {
-    if (mm.tables_read_only) MakeWritable(vcpu, mm);
-  }
-
-  void Activate(Vcpu& vcpu, AddressSpace& mm) override {
-    if (!mm.tables_read_only) MakeReadOnly(vcpu, mm);
-  }
-
-  void Retire(Vcpu& vcpu, AddressSpace& mm) override {
-    if (Early() || !mm.tables_read_only) return;
-    // Linux: exit_mmap leaves the dying tables before it unpins them.
-    if ((mm.active & MaskOf(vcpu.id())) != 0) {
-      LoadRoot(vcpu, core_.init_mm);
-      mm.active &= ~MaskOf(vcpu.id());
-      core_.init_mm.active |= MaskOf(vcpu.id());
-    }
-    MakeWritable(vcpu, mm);
-  }
-
   void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
     std::array<MmuextOp, 2> ops = {
         MmuextOp{.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)},
@@ -153,16 +118,7 @@ class XenMmuOps final : public MmuOps {
   void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
     QueueOf(vcpu).Flush();
     if (mm.active == 0 || flush.scope == FlushScope::kNone) return;
-    const bool page = flush.scope == FlushScope::kPage;
-    const bool local = mm.active == MaskOf(vcpu.id());
-    MmuextOp op{.va = flush.va, .vcpus = mm.active};
-    if (local) {
-      op.command =
-          page ? MmuextCommand::kInvlpgLocal : MmuextCommand::kTlbFlushLocal;
-    } else {
-      op.command =
-          page ? MmuextCommand::kInvlpgMulti : MmuextCommand::kTlbFlushMulti;
-    }
+    const MmuextOp op = FlushOp(vcpu, mm, flush);
     QueueOf(vcpu).Issue(MmuextCall{.ops = {&op, 1}});
   }
 
@@ -175,23 +131,11 @@ class XenMmuOps final : public MmuOps {
   void FinishKernelWork(Vcpu& vcpu) override { QueueOf(vcpu).Flush(); }
 
  private:
-  bool Early() const { return core_.options.pin == PinWhen::kEarly; }
   // Tables that are still ordinary memory, and L1 tables of a guest that leaves
   // its stores to the hypervisor.
   bool ByInstruction(const AddressSpace& mm) const {
     return !mm.tables_read_only || core_.options.ops == GuestOps::kStores;
   }
-  // Whether a table holds a pin of its own beside its tree's: every one when
-  // pinned early, the L1s of pvops (one lock each). Xen 3.0 pins no PAE L2, and
-  // Xen 4.17 none that maps the kernel.
-  bool PinsAlone(const TablePage& table) const {
-    if (core_.options.pin == PinWhen::kNever || table.kernel_l2) return false;
-    if (Early()) return true;
-    return core_.options.ops == GuestOps::kMulticall && table.level == 1;
-  }
-
-  Mfn MfnOf(Pfn pfn) const { return core_.domain.p2m().MfnOf(pfn); }
-
   HypercallQueue& QueueOf(Vcpu& vcpu) {
     while (queues_.size() <= vcpu.id()) {
       const auto id = static_cast<uint32_t>(queues_.size());
@@ -248,7 +192,7 @@ class XenMmuOps final : public MmuOps {
   }
 
   // The whole tree: leaves first, the roots last.
-  void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) {
+  void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) override {
     HypercallQueue& queue = QueueOf(vcpu);
     for (const TablePage& table : mm.tables) {
       AddReadOnly(queue, table.pfn);
@@ -266,7 +210,7 @@ class XenMmuOps final : public MmuOps {
     mm.tables_read_only = true;
   }
 
-  void MakeWritable(Vcpu& vcpu, AddressSpace& mm) {
+  void MakeWritable(Vcpu& vcpu, AddressSpace& mm) override {
     HypercallQueue& queue = QueueOf(vcpu);
     for (Pfn root : {mm.root, mm.user_root}) {
       if (root == kInvalidPfn) continue;
@@ -284,7 +228,6 @@ class XenMmuOps final : public MmuOps {
     mm.pinned = false;
   }
 
-  KernelCore& core_;
   std::vector<std::unique_ptr<HypercallQueue>> queues_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sim/text.h"
+#include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/simulator.h"
 
@@ -159,6 +160,7 @@ std::vector<UpdateWay> AllUpdateWays(PagingMode mode) {
 
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
                                            const std::vector<UpdateWay>& ways) {
+  XMMU_CHECK(!ways.empty());
   Crossover crossover;
   crossover.machine = base.machine;
   crossover.mode = base.mode;

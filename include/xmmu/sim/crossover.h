@@ -60,7 +60,7 @@ struct Crossover {
 
 // Measures 1 to as many updates as an L1 table has entries, with each of
 // `ways`. Of `base`, machine, mode, timing and vcpus count.
-// Errors: those of Simulator::Create.
+// Errors: those of Simulator::Create. REQUIRES: `ways` is not empty.
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
                                            const std::vector<UpdateWay>& ways);
 
