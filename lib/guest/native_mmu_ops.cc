@@ -1,3 +1,5 @@
+#include <array>
+
 #include "guest/mmu_ops.h"
 #include "xmmu/base/check.h"
 
@@ -64,6 +66,10 @@ class NativeMmuOps final : public MmuOps {
 // Offset of the upper half of a PAE entry.
 constexpr uint64_t kUpperHalf = 4;
 
+Instruction Half(OperandKind kind, VirtAddr va, uint64_t value) {
+  return {.va = va, .operand = {.kind = kind, .size = 4, .value = value}};
+}
+
 }  // namespace
 
 std::unique_ptr<MmuOps> MakeNativeMmuOps(KernelCore& core) {
@@ -80,8 +86,9 @@ void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
                            uint64_t value) {
   const VirtAddr va = core.EntryVa(slot.table, slot.index);
   if (core.mode() == PagingMode::kPae) {
-    vcpu.Store(va + kUpperHalf, 4, value >> 32);
-    vcpu.Store(va, 4, value & 0xffffffff);
+    std::array code = {Half(OperandKind::kStore, va + kUpperHalf, value >> 32),
+                       Half(OperandKind::kStore, va, value & 0xffffffff)};
+    vcpu.KernelExecute(code);
   } else {
     vcpu.Store(va, core.entry_bytes(), value);
   }
@@ -95,10 +102,11 @@ uint64_t ExchangePteByInstruction(KernelCore& core, Vcpu& vcpu,
   if (core.mode() != PagingMode::kPae) {
     return vcpu.Exchange(va, core.entry_bytes(), 0);
   }
-  const uint64_t low = vcpu.Exchange(va, 4, 0);
-  const uint64_t high = vcpu.Load(va + kUpperHalf, 4);
-  vcpu.Store(va + kUpperHalf, 4, 0);
-  return high << 32 | low;
+  std::array code = {Half(OperandKind::kXchg, va, 0),
+                     Half(OperandKind::kLoad, va + kUpperHalf, 0),
+                     Half(OperandKind::kStore, va + kUpperHalf, 0)};
+  vcpu.KernelExecute(code);
+  return code[1].operand.seen << 32 | code[0].operand.seen;
 }
 
 void ClearPteFlagsByInstruction(KernelCore& core, Vcpu& vcpu,

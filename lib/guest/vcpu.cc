@@ -114,6 +114,15 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
   operand.Perform(host_.memory(), *addr);
 }
 
+void Vcpu::KernelExecute(std::span<Instruction> code) {
+  for (size_t i = 0; i < code.size(); ++i) {
+    if (code[i].done) continue;
+    context_.following = code.subspan(i + 1);
+    KernelExecute(code[i].va, code[i].operand);
+  }
+  context_.following = {};
+}
+
 uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   MemoryOperand operand{.kind = OperandKind::kLoad,
                         .size = static_cast<uint8_t>(bytes)};

@@ -12,6 +12,7 @@ namespace xmmu {
 std::unique_ptr<Policy> MakeNative(Host& host);
 std::unique_ptr<Policy> MakePinning(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host);
+std::unique_ptr<Policy> MakeTrapAndEmulateNext(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTables(Host& host);
 
 }  // namespace xmmu

@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 4> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 5> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -15,6 +15,9 @@ std::span<const PolicyEntry> Policies() {
       {"trap-and-emulate",
        "direct paging; stores to L1 tables trap, are validated and emulated",
        &MakeTrapAndEmulate},
+      {"trap-and-emulate-next",
+       "the same; the emulator goes on to the instructions that follow",
+       &MakeTrapAndEmulateNext, "trap-and-emulate"},
       {"writable-page-tables",
        "direct paging; an L1 table is unhooked, written freely, revalidated",
        &MakeWritablePageTables},

@@ -1,6 +1,8 @@
 #include "xmmu/guest/vcpu.h"
 
+#include <array>
 #include <functional>
+#include <span>
 
 #include "gtest/gtest.h"
 
@@ -113,6 +115,28 @@ TEST_F(VcpuTest, AKernelsSpuriousFaultIsRetriedOnceTheHandlerReturns) {
   };
   vcpu_->Store(kUnmapped, 8, 7);
   EXPECT_EQ(policy_.last_switch, ModeSwitch::kFaultReturnToKernel);
+}
+
+TEST_F(VcpuTest, AnEmulatorSeesWhatFollowsAndMayGoOnToIt) {
+  size_t following = 0;
+  policy_.answer = [&](const PageFault&, MemoryOperand&) {
+    const std::span<Instruction> code = vcpu_->context().following;
+    following = code.size();
+    code[0].operand.seen = 99;
+    code[0].done = true;
+    return FaultOutcome{FaultAction::kEmulated, {}};
+  };
+  std::array<Instruction, 3> code;
+  code[0] = {.va = kUnmapped, .operand = {.kind = OperandKind::kStore}};
+  code[1] = {.va = kUnmapped};
+  code[2] = {.va = kMapped,
+             .operand = {.kind = OperandKind::kStore, .value = 3}};
+  vcpu_->KernelExecute(code);
+  EXPECT_EQ(following, 2u);
+  EXPECT_EQ(policy_.faults, 1);
+  EXPECT_EQ(code[1].operand.seen, 99u);
+  EXPECT_EQ(vcpu_->Load(kMapped, 8), 3u);
+  EXPECT_TRUE(vcpu_->context().following.empty());
 }
 
 TEST_F(VcpuTest, APolicyThatRetriesForEverIsABug) {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/policy/policy.h"
@@ -57,6 +58,9 @@ class Vcpu {
   // returns (Linux: spurious_kernel_fault), which charges kGuestFaultPath. A
   // second one is a broken guest, hence CHECKed.
   void KernelExecute(VirtAddr va, MemoryOperand& operand);
+  // Several, one right after the other: an emulator may go on from one to the
+  // next.
+  void KernelExecute(std::span<Instruction> code);
   uint64_t Load(VirtAddr va, int bytes);
   void Store(VirtAddr va, int bytes, uint64_t value);
   // XCHG: returns what was there.

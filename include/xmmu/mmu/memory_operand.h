@@ -48,6 +48,14 @@ struct MemoryOperand {
   void Perform(PhysMemory& memory, MachineAddr addr);
 };
 
+// One instruction of straight-line code with a memory operand.
+struct Instruction {
+  VirtAddr va;
+  MemoryOperand operand = {};
+  // Set by an emulator that has gone on to it from one before.
+  bool done = false;
+};
+
 }  // namespace xmmu
 
 #endif  // XMMU_MMU_MEMORY_OPERAND_H_

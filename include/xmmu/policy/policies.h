@@ -23,6 +23,9 @@ struct PolicyEntry {
   std::string_view name;
   std::string_view help;  // one line
   std::unique_ptr<Policy> (*make)(Host&);
+  // The strategy that this one is a variant of, made to be compared with it;
+  // empty for a strategy of its own.
+  std::string_view variant_of = {};
 };
 
 // All built-in policies, in report order, bare hardware first.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "xmmu/base/address.h"
 #include "xmmu/machine/control_registers.h"
 #include "xmmu/machine/paging_mode.h"
+#include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/page_info.h"
 #include "xmmu/xen/ptwr.h"
@@ -48,6 +50,10 @@ struct VcpuContext {
   // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
   // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.
   Mfn hidden_l4 = kInvalidMfn;
+
+  // What an emulator finds at the instruction pointer after the instruction that
+  // it is at, as far as that is known to access memory; see Instruction::done.
+  std::span<Instruction> following;
 
   // Frames of the descriptor table, each holding a reference as kSegDesc.
   std::vector<Mfn> gdt_frames;
