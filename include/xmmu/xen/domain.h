@@ -51,8 +51,9 @@ struct VcpuContext {
   // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.
   Mfn hidden_l4 = kInvalidMfn;
 
-  // What an emulator finds at the instruction pointer after the instruction that
-  // it is at, as far as that is known to access memory; see Instruction::done.
+  // What an emulator finds at the instruction pointer after the instruction
+  // that it is at, as far as that is known to access memory; see
+  // Instruction::done.
   std::span<Instruction> following;
 
   // Frames of the descriptor table, each holding a reference as kSegDesc.
