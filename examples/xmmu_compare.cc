@@ -29,6 +29,12 @@ ABSL_FLAG(int, levels, 0,
           "levels of page tables, 2 to 5; without it 3 (PAE), or 4 with a "
           "machine that has them");
 ABSL_FLAG(int, vcpus, 1, "vCPUs of the guest, 1 to 64");
+ABSL_FLAG(int, domains, 1,
+          "domains with such a guest, 1 to 64; they run the workload one after "
+          "the other");
+ABSL_FLAG(bool, share_file_pages, false,
+          "after each row of a paravirtual guest one of a guest that shares "
+          "file pages with other domains");
 ABSL_FLAG(StringList, guest_ops, {},
           "how paravirtual guests write page tables, a row for each, or all; "
           "without it what the Linux of the time did");
@@ -59,10 +65,10 @@ constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
 constexpr const char* kFlags[] = {
-    "workload", "policies",     "machine",       "levels",
-    "vcpus",    "memory",       "guest_ops",     "pin",
-    "quantum",  "fault_around", "flush_ceiling", "timing",
-    "format",   "output",       "list",          "help"};
+    "workload", "policies",     "machine",       "levels", "vcpus",
+    "domains",  "memory",       "guest_ops",     "pin",    "share_file_pages",
+    "quantum",  "fault_around", "flush_ceiling", "timing", "format",
+    "output",   "list",         "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -83,6 +89,8 @@ Flags ReadFlags(StringList traces) {
   flags.machine = absl::GetFlag(FLAGS_machine);
   flags.levels = absl::GetFlag(FLAGS_levels);
   flags.vcpus = absl::GetFlag(FLAGS_vcpus);
+  flags.domains = absl::GetFlag(FLAGS_domains);
+  flags.share_file_pages = absl::GetFlag(FLAGS_share_file_pages);
   flags.guest_ops = absl::GetFlag(FLAGS_guest_ops);
   flags.pin = absl::GetFlag(FLAGS_pin);
   flags.memory_mib = absl::GetFlag(FLAGS_memory);

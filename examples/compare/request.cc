@@ -85,6 +85,11 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
     return BadFlag("vcpus", absl::StrCat(flags.vcpus), "1 to 64");
   }
   base.vcpus = flags.vcpus;
+  if (flags.domains < 1 || flags.domains > kMaxDomains) {
+    return BadFlag("domains", absl::StrCat(flags.domains),
+                   absl::StrCat("1 to ", kMaxDomains));
+  }
+  base.domains = flags.domains;
   if (flags.memory_mib < 1 || flags.memory_mib > kMaxMemoryMib) {
     return BadFlag("memory", absl::StrCat(flags.memory_mib), "MiB, from 1 on");
   }
@@ -163,6 +168,7 @@ absl::StatusOr<Request> CheckFlags(const Flags& flags) {
   if (ok.ok()) ok = SetMachine(flags, base);
   if (ok.ok()) ok = SetGuest(flags, base);
   if (ok.ok()) ok = SetPolicies(flags, request.options);
+  request.options.share_file_pages = flags.share_file_pages;
   if (ok.ok()) {
     ok = ParseNames("guest-ops", flags.guest_ops, AllGuestOps(), &GuestOpsName,
                     request.options.guest_ops);

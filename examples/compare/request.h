@@ -20,8 +20,10 @@ struct Flags {
   std::string machine;  // empty: by the levels
   int levels = 0;       // 0: by the machine
   int vcpus = 1;
+  int domains = 1;
   std::vector<std::string> guest_ops;
   std::vector<std::string> pin;
+  bool share_file_pages = false;
   uint64_t memory_mib = 0;
   std::string timing;
   uint64_t quantum = 0;       // 0: the default

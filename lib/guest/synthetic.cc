@@ -19,6 +19,7 @@ namespace {
 constexpr VirtAddr kRegion{0x10000000};
 constexpr TaskId kFirstTask = 1;
 constexpr size_t kBatch = 1024;
+constexpr uint32_t kFile = 1;
 
 // `op`, `count` times, each at `stride` bytes beyond the one before.
 struct Step {
@@ -168,6 +169,17 @@ std::vector<Script> Churn(Values v) {
              OnRegion(GuestOpKind::kUnmap, v[0])}}}};
 }
 
+// The program reads `pages` of a file that it maps privately, and writes to
+// some.
+std::vector<Script> Files(Values v) {
+  Step map = MapRegion(v[0]);
+  map.op.backing = Backing::kFilePrivate;
+  map.op.file = kFile;
+  Step load = StorePages(v[0]);
+  load.op.kind = GuestOpKind::kLoad;
+  return {{{1, {map, load, StorePages(std::min(v[0], v[1]))}}}};
+}
+
 // Linux: PID_MAX_DEFAULT.
 constexpr uint64_t kMaxProcesses = 32768;
 
@@ -187,7 +199,11 @@ constexpr SyntheticParameter kChurnParameters[] = {
     {"pages", 16, "pages mapped, stored to and unmapped"},
     {"rounds", 100, "times"}};
 
-constexpr std::array<SyntheticWorkload, 5> kWorkloads = {{
+constexpr SyntheticParameter kFilesParameters[] = {
+    {"pages", 1000, "file pages mapped privately and read"},
+    {"writes", 0, "of these then stored to"}};
+
+constexpr std::array<SyntheticWorkload, 6> kWorkloads = {{
     {"touch", "demand-zero faults: a store to each of N fresh pages",
      kPagesOnly},
     {"fork", "fork of a process with N private pages; exit of the child",
@@ -197,9 +213,12 @@ constexpr std::array<SyntheticWorkload, 5> kWorkloads = {{
     {"switch", "context-switch ring of P processes", kSwitchParameters},
     {"churn", "mmap, touch and munmap of N pages, over and over",
      kChurnParameters},
+    {"files", "read faults on N pages of a file, copies of those written to",
+     kFilesParameters},
 }};
 
-constexpr std::array kMakers = {&Touch, &Fork, &Mprotect, &SwitchRing, &Churn};
+constexpr std::array kMakers = {&Touch,      &Fork,  &Mprotect,
+                                &SwitchRing, &Churn, &Files};
 static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;

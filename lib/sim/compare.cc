@@ -29,6 +29,7 @@ class Planner {
     row.custom_policy = choice.make;
     row.guest_ops.reset();
     row.pin.reset();
+    row.share_file_pages = false;
     const absl::StatusOr<GuestAbi> abi = AbiOf(row);
     if (!abi.ok()) {
       const bool unsupported = absl::IsUnimplemented(abi.status());
@@ -90,6 +91,10 @@ class Planner {
       row.guest_ops = ops;
       for (PinWhen pin : pins) {
         row.pin = pin;
+        row.share_file_pages = false;
+        plan_.rows.push_back(row);
+        if (!options_.share_file_pages) continue;
+        row.share_file_pages = true;
         plan_.rows.push_back(row);
       }
     }
@@ -129,7 +134,7 @@ std::string LabelOf(const SimulatorOptions& row) {
   return absl::StrCat(
       row.policy, "/",
       row.guest_ops.has_value() ? Abs(GuestOpsName(*row.guest_ops)) : "", "/",
-      Abs(PinWhenName(*row.pin)));
+      Abs(PinWhenName(*row.pin)), row.share_file_pages ? "/shared" : "");
 }
 
 void Describe(const Simulator& simulator, const GuestOptions& guest,
@@ -143,6 +148,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.hypothetical = !HasMode(*own, options.mode);
   comparison.mode = options.mode;
   comparison.vcpus = options.vcpus;
+  comparison.domains = options.domains;
   comparison.timing = options.timing;
   comparison.guest_memory_bytes = options.guest_memory_bytes;
   comparison.quantum_ops = guest.quantum_ops;
@@ -170,18 +176,36 @@ class WatchedWorkload final : public Workload {
   absl::Status error_;
 };
 
+// A workload for each domain of `row`.
+absl::Status MakeWorkloads(const SimulatorOptions& row,
+                           const WorkloadFactory& factory,
+                           std::vector<std::unique_ptr<Workload>>& workloads) {
+  for (int i = 0; i < row.domains; ++i) {
+    absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
+    if (!workload.ok()) return workload.status();
+    workloads.push_back(*std::move(workload));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,
                     Comparison& comparison) {
-  absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
-  if (!workload.ok()) return workload.status();
+  std::vector<std::unique_ptr<Workload>> workloads;
+  absl::Status made = MakeWorkloads(row, factory, workloads);
+  if (!made.ok()) return made;
   absl::StatusOr<std::unique_ptr<Simulator>> simulator = Simulator::Create(row);
   if (!simulator.ok()) return WithPrefix(LabelOf(row), simulator.status());
-  WatchedWorkload watched(**workload);
-  absl::StatusOr<ReportRow> result = (*simulator)->Run(watched);
-  if (!watched.error().ok()) return watched.error();
+  std::vector<WatchedWorkload> watched;
+  for (const auto& workload : workloads) watched.emplace_back(*workload);
+  std::vector<Workload*> in_order;
+  for (WatchedWorkload& workload : watched) in_order.push_back(&workload);
+  absl::StatusOr<ReportRow> result = (*simulator)->Run(in_order);
+  for (const WatchedWorkload& workload : watched) {
+    if (!workload.error().ok()) return workload.error();
+  }
   if (!result.ok()) return WithPrefix(LabelOf(row), result.status());
   if (comparison.rows.empty()) {
-    comparison.workload = (*workload)->name();
+    comparison.workload = workloads.front()->name();
     Describe(**simulator, (*simulator)->guest().options(), comparison);
   }
   comparison.rows.push_back(*std::move(result));

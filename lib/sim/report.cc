@@ -18,7 +18,8 @@ constexpr std::array kFormats = {ReportFormat::kTable, ReportFormat::kJson,
 std::string RowLabel(const ReportRow& row) {
   if (!row.paravirtual) return row.policy;
   return absl::StrCat(row.policy, "/", Abs(GuestOpsName(row.guest_ops)), "/",
-                      Abs(PinCell(row)));
+                      Abs(PinCell(row)),
+                      row.shares_file_pages ? "/shared" : "");
 }
 
 std::string_view PinCell(const ReportRow& row) {

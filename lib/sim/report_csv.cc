@@ -13,8 +13,10 @@ namespace {
 using Cells = std::vector<std::string>;
 
 Cells Header() {
-  Cells cells = {"machine",   "levels", "vcpus",  "timing",        "policy",
-                 "guest_ops", "pin",    "cycles", "elapsed_cycles"};
+  Cells cells = {"machine",   "levels",        "vcpus",
+                 "domains",   "timing",        "policy",
+                 "guest_ops", "pin",           "shares_file_pages",
+                 "cycles",    "elapsed_cycles"};
   for (size_t i = 0; i < kComponentCount; ++i) {
     cells.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
@@ -31,10 +33,12 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
   Cells cells = {comparison.machine,
                  absl::StrCat(LevelCount(comparison.mode)),
                  absl::StrCat(comparison.vcpus),
+                 absl::StrCat(comparison.domains),
                  std::string(MemoryTimingName(comparison.timing)),
                  row.policy,
                  std::string(GuestOpsName(row.guest_ops)),
                  std::string(PinCell(row)),
+                 absl::StrCat(row.shares_file_pages ? 1 : 0),
                  absl::StrCat(row.cost.cycles.count()),
                  absl::StrCat(row.cost.elapsed.count())};
   for (Cycles cycles : row.cost.by_component) {

@@ -32,6 +32,7 @@ Json RowOf(const ReportRow& row) {
   json["policy"] = row.policy;
   json["guest_ops"] = std::string(GuestOpsName(row.guest_ops));
   json["pin"] = std::string(PinCell(row));
+  json["shares_file_pages"] = row.shares_file_pages;
   json["cycles"] = row.cost.cycles.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();
   json["cycles_by_component"] = ComponentsOf(row.cost);
@@ -51,6 +52,7 @@ std::string FormatJson(const Comparison& comparison) {
   json["machine"] = comparison.machine;
   json["levels"] = LevelCount(comparison.mode);
   json["vcpus"] = comparison.vcpus;
+  json["domains"] = comparison.domains;
   json["workload"] = {{"name", comparison.workload}};
   json["hypothetical"] = comparison.hypothetical;
   json["timing"] = std::string(MemoryTimingName(comparison.timing));

@@ -20,6 +20,9 @@ std::string GuestLine(const Comparison& comparison) {
   return absl::StrCat("guest     ", Abs(PagingModeName(comparison.mode)),
                       " paging, ", comparison.vcpus, " vCPU",
                       comparison.vcpus == 1 ? "" : "s", ", ",
+                      comparison.domains == 1
+                          ? ""
+                          : absl::StrCat(comparison.domains, " domains of "),
                       comparison.guest_memory_bytes >> 20, " MiB; quantum ",
                       Grouped(comparison.quantum_ops), ", fault-around ",
                       comparison.fault_around_pages, ", flush ceiling ",
@@ -68,7 +71,7 @@ std::vector<std::string> Cells(const ReportRow& row, size_t number,
     return Compact(cost.counters[counter]);
   };
   return {absl::StrCat(number),
-          row.policy,
+          absl::StrCat(row.policy, row.shares_file_pages ? " +sharing" : ""),
           std::string(GuestOpsName(row.guest_ops)),
           std::string(PinCell(row)),
           Grouped(cost.cycles.count()),
@@ -114,6 +117,23 @@ std::string DigestLine(const Comparison& comparison) {
   return text + "\n";
 }
 
+// What became of pages in rows that share them.
+std::string SharingLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    if (!comparison.rows[i].shares_file_pages) continue;
+    const Counters& counters = comparison.rows[i].cost.counters;
+    const uint64_t merged = counters[Counter::kPagesMerged];
+    absl::StrAppend(&text, "sharing in row ", i + 1, ": ",
+                    Grouped(counters[Counter::kPagesShared]),
+                    " frames shared, ", Grouped(merged),
+                    " pages merged with one of them (", merged * 4,
+                    " KiB free), ", Grouped(counters[Counter::kSharedFreed]),
+                    " shared frames freed again\n");
+  }
+  return text;
+}
+
 std::string Share(Cycles part, Cycles whole) {
   if (part.count() == 0) return "-";
   const double percent = 100 * static_cast<double>(part.count()) /
@@ -150,8 +170,9 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
 }  // namespace
 
 std::string FormatTable(const Comparison& comparison) {
-  std::string text = absl::StrCat(Heading(comparison), "\n", Rows(comparison),
-                                  DigestLine(comparison));
+  std::string text =
+      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
+                   DigestLine(comparison), SharingLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     absl::StrAppend(&text, "\ncycles by component\n",

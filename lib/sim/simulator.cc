@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/check.h"
 
 namespace xmmu {
 namespace {
@@ -17,10 +18,17 @@ namespace {
 // same for all, so that what runs under one policy runs under every other.
 constexpr uint64_t kMemoryGranule = uint64_t{4} << 20;
 
+// Odd, so that no digest is lost by multiplying.
+constexpr uint64_t kDigestFactor = 0x9e3779b97f4a7c15;
+
 absl::Status CheckRanges(const SimulatorOptions& options) {
   if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a guest has 1 to ", kMaxCpus, " vCPUs, not ", options.vcpus));
+  }
+  if (options.domains < 1 || options.domains > kMaxDomains) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("1 to ", kMaxDomains, " domains, not ", options.domains));
   }
   if (options.guest_memory_bytes == 0 ||
       options.guest_memory_bytes % kMemoryGranule != 0) {
@@ -111,19 +119,9 @@ absl::Status Simulator::MakePolicy() {
 absl::Status Simulator::Boot() {
   const absl::StatusOr<GuestAbi> abi = policy_->Abi(options_.mode);
   if (!abi.ok()) return abi.status();
-  DomainOptions domain_options;
-  domain_options.mode = options_.mode;
-  domain_options.memory_frames = options_.guest_memory_bytes >> kPageShift;
-  domain_options.vcpus = options_.vcpus;
-  domain_options.translated = abi->translated;
-  absl::StatusOr<Domain*> domain = host_.CreateDomain(domain_options);
-  if (!domain.ok()) return domain.status();
-  domain_ = *domain;
-  absl::StatusOr<std::unique_ptr<GuestKernel>> guest = GuestKernel::Boot(
-      host_, *policy_, *domain_, GuestOptionsOf(options_, *abi));
-  if (!guest.ok()) return guest.status();
-  guest_ = *std::move(guest);
-
+  for (int i = 0; i < options_.domains; ++i) {
+    if (absl::Status ok = BootGuest(*abi); !ok.ok()) return ok;
+  }
   boot_ = CostOf(host_);
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.AdvanceTo(boot_.elapsed);
@@ -131,24 +129,55 @@ absl::Status Simulator::Boot() {
   return absl::OkStatus();
 }
 
+absl::Status Simulator::BootGuest(const GuestAbi& abi) {
+  DomainOptions domain_options;
+  domain_options.mode = options_.mode;
+  domain_options.memory_frames = options_.guest_memory_bytes >> kPageShift;
+  domain_options.vcpus = options_.vcpus;
+  domain_options.translated = abi.translated;
+  absl::StatusOr<Domain*> domain = host_.CreateDomain(domain_options);
+  if (!domain.ok()) return domain.status();
+  absl::StatusOr<std::unique_ptr<GuestKernel>> guest = GuestKernel::Boot(
+      host_, *policy_, **domain, GuestOptionsOf(options_, abi));
+  if (!guest.ok()) return guest.status();
+  guests_.push_back(*std::move(guest));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ReportRow> Simulator::Run(Workload& workload) {
-  if (absl::Status ok = guest_->Run(workload); !ok.ok()) return ok;
+  if (absl::Status ok = guest().Run(workload); !ok.ok()) return ok;
+  return Row();
+}
+
+absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
+  XMMU_CHECK(workloads.size() == guests_.size());
+  for (size_t i = 0; i < guests_.size(); ++i) {
+    if (absl::Status ok = guests_[i]->Run(*workloads[i]); !ok.ok()) return ok;
+  }
   return Row();
 }
 
 ReportRow Simulator::Row() const {
+  const GuestKernel& first = *guests_.front();
   ReportRow row;
   row.policy = std::string(policy_->name());
-  row.paravirtual = guest_->abi().paravirtual;
-  row.guest_ops = guest_->options().ops;
-  row.pin = guest_->options().pin;
+  row.paravirtual = first.abi().paravirtual;
+  row.guest_ops = first.options().ops;
+  row.pin = first.options().pin;
+  row.shares_file_pages = first.options().share_file_pages;
   row.cost = cost();
-  row.page_table_bytes = guest_->peak_page_table_frames() * kPageSize;
+  row.guest_digest = first.digest();
+  for (const auto& guest : guests_) {
+    row.page_table_bytes += guest->peak_page_table_frames() * kPageSize;
+    // Domains are told apart by their order.
+    if (guest != guests_.front()) {
+      row.guest_digest = row.guest_digest * kDigestFactor + guest->digest();
+    }
+  }
   row.memory_overhead_bytes = row.page_table_bytes +
                               host_.peak_xen_frames() * kPageSize +
                               policy_->BookkeepingBytes();
   row.estimated_share = EstimatedShare(row.cost, machine_);
-  row.guest_digest = guest_->digest();
   return row;
 }
 

@@ -47,11 +47,19 @@ TEST(SyntheticTest, TheRingForksAndAwaitsAllOthers) {
   EXPECT_EQ(CountOf(AllOps(**workload, 5), GuestOpKind::kStore), 14u);
 }
 
+TEST(SyntheticTest, FilesAreReadWholeAndWrittenToInPart) {
+  auto workload = MakeSyntheticWorkload("files:pages=9,writes=4");
+  const std::vector<GuestOp> ops = AllOps(**workload, 1);
+  EXPECT_EQ(ops[0].backing, Backing::kFilePrivate);
+  EXPECT_EQ(CountOf(ops, GuestOpKind::kLoad), 9u);
+  EXPECT_EQ(CountOf(ops, GuestOpKind::kStore), 4u);
+}
+
 TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
   const std::map<std::string, std::string> kCases = {
       {"tuch",
        "no workload 'tuch'; expected touch, fork, mprotect, switch, "
-       "churn"},
+       "churn, files"},
       {"touch:page=3",
        "workload touch: no parameter 'page'; expected pages=1000"},
       {"touch:pages=many",

@@ -252,5 +252,42 @@ TEST(CompareTest, WhatTheGuestCannotDoNamesTheRow) {
               ::testing::StartsWith("native: "));
 }
 
+TEST(PlanTest, SharingIsARowBesideEachParavirtualOne) {
+  ComparisonOptions options;
+  options.share_file_pages = true;
+  const auto plan = PlanComparison(options);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  std::vector<bool> shares;
+  for (const SimulatorOptions& row : plan->rows) {
+    shares.push_back(row.share_file_pages);
+  }
+  EXPECT_THAT(shares,
+              ElementsAre(false, false, true, false, true, false, true));
+}
+
+TEST(CompareTest, SeveralDomainsShareWhatOneAloneCannot) {
+  ComparisonOptions options;
+  options.policies = {{"native"}, {"pinning"}};
+  options.pins = {PinWhen::kLate};
+  options.share_file_pages = true;
+  std::vector<uint64_t> digests;
+  for (const int domains : {1, 3}) {
+    options.base.domains = domains;
+    const auto comparison =
+        Compare(options, Synthetic("files:pages=40,writes=10"));
+    ASSERT_TRUE(comparison.ok()) << comparison.status();
+    digests.push_back(comparison->rows[0].guest_digest);
+    const auto counted = [&](size_t row, Counter counter) {
+      return comparison->rows[row].cost.counters[counter];
+    };
+    const auto others = static_cast<uint64_t>(domains - 1);
+    EXPECT_EQ(counted(1, Counter::kPagesShared), 0u);
+    EXPECT_EQ(counted(2, Counter::kPagesShared), 40u);
+    EXPECT_EQ(counted(2, Counter::kPagesMerged), 40 * others);
+    EXPECT_EQ(counted(2, Counter::kCowCopies), 10 * (others + 1));
+  }
+  EXPECT_NE(digests[0], digests[1]);
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -147,20 +147,38 @@ TEST(TableReportTest, ManyRowsStayWithinTheWidth) {
   }
 }
 
+TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("sharing")));
+  ReportRow row = PinningRow();
+  row.shares_file_pages = true;
+  row.cost.counters.Add(Counter::kPagesShared, 7);
+  row.cost.counters.Add(Counter::kPagesMerged, 5);
+  row.cost.counters.Add(Counter::kSharedFreed, 2);
+  comparison.rows.push_back(row);
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  EXPECT_THAT(text, HasSubstr("sharing in row 3: 7 frames shared, 5 pages "
+                              "merged with one of them (20 KiB free), 2 "
+                              "shared frames freed again\n"));
+  EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared");
+}
+
 TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
   EXPECT_EQ(json["xmmu"], "9.9.9");
   EXPECT_EQ(json["machine"], "test");
   EXPECT_EQ(json["levels"], 3);
   EXPECT_EQ(json["vcpus"], 1);
+  EXPECT_EQ(json["domains"], 1);
   EXPECT_EQ(json["workload"]["name"], "fork:pages=1,times=2");
   std::vector<std::string> keys;
   for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
   EXPECT_THAT(
-      keys,
-      ElementsAre("policy", "guest_ops", "pin", "cycles", "elapsed_cycles",
-                  "cycles_by_component", "counters", "page_table_bytes",
-                  "memory_overhead_bytes", "estimated_share", "guest_digest"));
+      keys, ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
+                        "cycles", "elapsed_cycles", "cycles_by_component",
+                        "counters", "page_table_bytes", "memory_overhead_bytes",
+                        "estimated_share", "guest_digest"));
 }
 
 TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {
@@ -197,14 +215,14 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 13 + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 15 + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
     EXPECT_EQ(cells.size(), header.size());
   }
-  EXPECT_THAT(lines[2], HasSubstr("test,3,1,pte-caches,pinning,"
-                                  "update-va-mapping,late,3000,3000,"));
+  EXPECT_THAT(lines[2], HasSubstr("test,3,1,1,pte-caches,pinning,"
+                                  "update-va-mapping,late,0,3000,3000,"));
 }
 
 }  // namespace

@@ -31,11 +31,16 @@ accepts --workload="$workload" --guest-ops=queue,multicall --pin=all --vcpus=4
 accepts --workload="$workload" --format=csv --output=report.csv
 [[ ! -s out && $(wc -l <report.csv) == 5 ]] || fail "--output"
 
+accepts --workload=files:pages=20 --domains=2 --share-file-pages
+grep -q '^sharing in row 3: 20 frames shared, 20 pages merged' out ||
+  fail "--share-file-pages"
+
 refuses "--workload" --format=table
 refuses "Unknown command line flag" --no-such-flag
 refuses "vcpus" --vcpus=many --workload="$workload"
 refuses "vcpus" --workload="$workload" --vcpus
 refuses "--vcpus=65" --vcpus=65 --workload="$workload"
+refuses "--domains=65: want 1 to 64" --domains=65 --workload="$workload"
 refuses "--levels=6" --levels=6 --workload="$workload"
 refuses "--machine=abacus: want xeon-2003" --machine=abacus \
   --workload="$workload"

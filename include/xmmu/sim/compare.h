@@ -25,8 +25,9 @@ struct PolicyChoice {
 };
 
 struct ComparisonOptions {
-  // What all rows share; policy, custom_policy, guest_ops and pin of it are not
-  // read. With a machine of its own it must outlive the comparison.
+  // What all rows share; policy, custom_policy, guest_ops, pin and
+  // share_file_pages of it are not read. With a machine of its own it must
+  // outlive the comparison.
   SimulatorOptions base;
 
   // The strategies, in row order.
@@ -41,6 +42,10 @@ struct ComparisonOptions {
   // When paravirtual guests pin: a row for each. Empty: each strategy's
   // default, and for "pinning" also kNever, which is what pinning is judged by.
   std::vector<PinWhen> pins;
+
+  // After each row of a paravirtual guest one of the same guest that shares
+  // file pages with other domains.
+  bool share_file_pages = false;
 
   // What cannot run is left out, with a line in Comparison::left_out, instead
   // of being an error. Among several guest_ops, those that a strategy cannot

@@ -22,6 +22,9 @@
 
 namespace xmmu {
 
+// Assumed: enough for any comparison here.
+inline constexpr int kMaxDomains = 64;
+
 struct SimulatorOptions {
   // Preset of the machine, see Machines(). The default is the machine of the
   // first Xen paper.
@@ -61,9 +64,13 @@ struct SimulatorOptions {
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
-  // Sharing between domains by content, see GuestOptions. One domain alone pays
-  // for it; several are put together by hand, as GuestKernel says.
+  // Sharing between domains by content, see GuestOptions. One domain alone only
+  // pays for it.
   bool share_file_pages = false;
+
+  // Domains with such a guest, 1 to kMaxDomains, all on the same CPUs. They run
+  // the workload one after the other; what each has in its page cache stays.
+  int domains = 1;
 };
 
 // The machine that `options` name, with the features that `options.mode` needs.

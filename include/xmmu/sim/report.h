@@ -29,6 +29,7 @@ struct ReportRow {
   bool paravirtual = false;
   GuestOps guest_ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
+  bool shares_file_pages = false;  // GuestOptions::share_file_pages
 
   // Cycles, components, tallies and counters since the boot, over all CPUs.
   Cost cost;
@@ -51,7 +52,7 @@ struct ReportRow {
   uint64_t guest_digest = 0;
 };
 
-// "pinning/queue/late", or "native".
+// "pinning/queue/late", with "/shared" if it shares file pages, or "native".
 std::string RowLabel(const ReportRow& row);
 // "late", or "-" where there is nothing to pin.
 std::string_view PinCell(const ReportRow& row);
@@ -66,6 +67,7 @@ struct Comparison {
   bool hypothetical = false;
   PagingMode mode = PagingMode::kPae;
   int vcpus = 1;
+  int domains = 1;
   MemoryTiming timing = MemoryTiming::kPteCaches;
   uint64_t guest_memory_bytes = 0;
   uint64_t quantum_ops = 0;

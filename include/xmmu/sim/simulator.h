@@ -1,8 +1,8 @@
 #ifndef XMMU_SIM_SIMULATOR_H_
 #define XMMU_SIM_SIMULATOR_H_
 
-// One simulation: a host, a policy, a domain and a booted guest kernel, built
-// from SimulatorOptions and owned by the Simulator.
+// One simulation: a host, a policy, a domain and a booted guest kernel (or
+// several), built from SimulatorOptions and owned by the Simulator.
 //
 // Booting is no part of any figure: cost() and Run() count from the end of the
 // boot, at which all CPUs have the same time.
@@ -10,6 +10,8 @@
 // Single-threaded; one simulator a thread, any number of threads.
 
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "xmmu/guest/guest_kernel.h"
@@ -33,9 +35,13 @@ class Simulator {
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
 
-  // Runs the whole of `workload` and reports everything since the boot.
+  // Runs the whole of `workload` on the guest (the first, of several) and
+  // reports everything since the boot.
   // Errors: those of GuestKernel::Run.
   absl::StatusOr<ReportRow> Run(Workload& workload);
+  // Runs one workload a guest, in order, each as a whole.
+  // REQUIRES: as many workloads as there are domains.
+  absl::StatusOr<ReportRow> Run(std::span<Workload* const> workloads);
 
   // The row of a report as of now, since the boot.
   ReportRow Row() const;
@@ -48,20 +54,21 @@ class Simulator {
   const MachineModel& machine() const { return machine_; }
   Host& host() { return host_; }
   Policy& policy() { return *policy_; }
-  Domain& domain() { return *domain_; }
-  GuestKernel& guest() { return *guest_; }
+  // The first one, or the one named.
+  Domain& domain(size_t index = 0) { return host_.domain(index); }
+  GuestKernel& guest(size_t index = 0) { return *guests_[index]; }
 
  private:
   Simulator(const SimulatorOptions& options, const MachineModel& machine);
   absl::Status Boot();
+  absl::Status BootGuest(const GuestAbi& abi);
   absl::Status MakePolicy();
 
   const SimulatorOptions options_;
   const MachineModel machine_;
   Host host_;
   std::unique_ptr<Policy> policy_;
-  Domain* domain_ = nullptr;
-  std::unique_ptr<GuestKernel> guest_;
+  std::vector<std::unique_ptr<GuestKernel>> guests_;
   Cost boot_;  // what the boot took
 };
 
