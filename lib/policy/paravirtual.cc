@@ -18,12 +18,17 @@ absl::StatusOr<GuestAbi> ParavirtualPolicy::Abi(PagingMode mode) const {
     return absl::UnimplementedError(
         "Xen has no paravirtual guests with 5-level paging");
   }
-  return GuestAbi{.paravirtual = true,
-                  .translated = false,
-                  .stores_to_l1 = stores_to_l1_,
-                  .large_pages = false,
-                  .global_pages = false,
-                  .private_pae_kernel_l2 = true};
+  if (!HasLinearMap(host_.linear_map(), mode)) {
+    return absl::UnimplementedError(
+        "a linear map in a shared kernel L2 is for PAE guests");
+  }
+  return GuestAbi{
+      .paravirtual = true,
+      .translated = false,
+      .stores_to_l1 = stores_to_l1_,
+      .large_pages = false,
+      .global_pages = false,
+      .private_pae_kernel_l2 = host_.linear_map() != LinearMap::kSharedL2};
 }
 
 absl::Status ParavirtualPolicy::StartVcpu(VcpuContext& vcpu, Gfn root,

@@ -273,7 +273,8 @@ std::string JudgeShared(const Host& host, Mfn mfn,
 
 absl::Status AuditDomain(const Host& host, const Domain& domain,
                          std::span<const HeldReference> held) {
-  const PvRules* rules = FindPvRules(domain.mode(), host.model().features);
+  const PvRules* rules =
+      FindPvRules(domain.mode(), host.model().features, host.linear_map());
   XMMU_CHECK(rules != nullptr && !domain.translated());
   return Auditor(host, domain, *rules).Run(held);
 }

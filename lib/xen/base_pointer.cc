@@ -64,6 +64,7 @@ XenErrno PvContext::NewBasePointer(Mfn root) {
     if (error != XenErrno::kOk) return error;
     vcpu_.guest_table = root;
   }
+  WriteLoadedLinearSlots(root);
   LoadCr3(root);
   if (root != old && old != kInvalidMfn) PutPageAndType(old);
   return XenErrno::kOk;
@@ -137,6 +138,7 @@ absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
     Store(EntryOf(hardware_root, rules_.linear_slot),
           Pte(hardware_root, flags));
   }
+  WriteLoadedLinearSlots(root);
   vcpu_.kernel_mode = true;
   vcpu_.cr3 = AddressOf(hardware_root).value();
   return absl::OkStatus();

@@ -63,7 +63,10 @@ void P2m::Clear(Pfn pfn) {
 }
 
 Domain::Domain(DomainId id, const DomainOptions& options)
-    : id_(id), options_(options) {
+    : id_(id),
+      options_(options),
+      may_use_global_(options.translated ||
+                      options.mode != PagingMode::k2Level) {
   for (int i = 0; i < options.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<VcpuContext>());
     vcpus_.back()->domain = this;

@@ -55,6 +55,7 @@ void Cpu::TouchData(MachineAddr addr) {
 
 Host::Host(const MachineModel& model, const HostOptions& options)
     : model_(model),
+      linear_map_(options.linear_map),
       frames_(MachineFrames(model, options)),
       l3_(model.l3),
       next_extent_(kReservedFrames),

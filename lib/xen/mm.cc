@@ -10,8 +10,8 @@ namespace {
 
 // The rules for the domain of `vcpu`. REQUIRES: StartVcpu has found some.
 const PvRules& RulesOf(const Host& host, const VcpuContext& vcpu) {
-  const PvRules* rules =
-      FindPvRules(vcpu.domain->mode(), host.model().features);
+  const PvRules* rules = FindPvRules(vcpu.domain->mode(), host.model().features,
+                                     host.linear_map());
   XMMU_CHECK(rules != nullptr);
   return *rules;
 }
@@ -115,12 +115,17 @@ HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
 }  // namespace
 
 absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
-  const PvRules* rules =
-      FindPvRules(vcpu.domain->mode(), host_.model().features);
+  const PvRules* rules = FindPvRules(
+      vcpu.domain->mode(), host_.model().features, host_.linear_map());
   if (rules == nullptr) {
     return absl::UnimplementedError(
         "Xen runs no paravirtual guests of this paging mode on this machine");
   }
+  if (rules->shared_kernel_l2 && vcpu.domain->vcpu_count() > 1) {
+    return absl::UnimplementedError(
+        "the linear map in a shared kernel L2 serves one vCPU");
+  }
+  if ((rules->disallowed[1] & pte::kGlobal) != 0) vcpu.domain->ForbidGlobal();
   PvContext context(host_, vcpu, *rules);
   absl::Status status = context.Boot(root, user_root);
   context.Finish();
@@ -217,8 +222,9 @@ void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
 }
 
-PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features) {
-  const PvRules* rules = FindPvRules(mode, features);
+PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,
+                        LinearMap linear_map) {
+  const PvRules* rules = FindPvRules(mode, features, linear_map);
   return rules == nullptr ? mode : rules->hardware;
 }
 

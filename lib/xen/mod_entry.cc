@@ -53,6 +53,7 @@ XenErrno PvContext::ModUpperEntry(MachineAddr entry, Pte value, int level,
   const Pte old = ReadEntry(entry);
   if (!value.present()) {
     UpdateEntry(entry, old, value, preserve_ad);
+    if (level == 3) FollowRootChange(table);
     PutPageFromUpper(old, table);
     return XenErrno::kOk;
   }
@@ -67,6 +68,7 @@ XenErrno PvContext::ModUpperEntry(MachineAddr entry, Pte value, int level,
   const XenErrno error = GetPageFromUpper(value, level, table, slot);
   if (error != XenErrno::kOk) return error;
   UpdateEntry(entry, old, Adjust(value, level), preserve_ad);
+  if (level == 3) FollowRootChange(table);
   PutPageFromUpper(old, table);
   return XenErrno::kOk;
 }

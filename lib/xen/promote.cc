@@ -75,6 +75,7 @@ XenErrno PvContext::PromoteUpper(Mfn table, int level, bool& keeps_type) {
   Charge(CostEvent::kValidatePte, scanned);
   Count(Counter::kValidatedPtes, scanned);
   WriteXenSlots(table, level);
+  if (level == 3) WriteOwnLinearSlots(table);
   return XenErrno::kOk;
 }
 
@@ -92,7 +93,8 @@ XenErrno PvContext::PromoteSlot(Mfn table, int level, int slot,
     child_keeps_type = table_keeps_type_;
     return error;
   }
-  if (kernel_slot && Page(old.frame()).type_count != 1) {
+  const bool own = kernel_slot && !rules_.shared_kernel_l2;
+  if (own && Page(old.frame()).type_count != 1) {
     PutPageAndType(old.frame(), table);
     return Refuse(XenErrno::kEINVAL, "slot 3 of the PAE root is shared");
   }
@@ -141,12 +143,13 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
           Pte(kXensTables, pte::kPresent | pte::kPageSize));
     return;
   }
-  if (rules_.linear_slot < 0) return;
   uint64_t flags =
       pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
   const bool no_execute = host_.model().features.nx;  // else it is reserved
   if (LevelCount(rules_.mode) >= 4 && no_execute) flags |= pte::kNoExecute;
-  Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
+  if (rules_.linear_slot >= 0) {
+    Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
+  }
   if (level < 4) return;
   Store(EntryOf(table, kPerDomainSlot), Pte(kXensTables, flags));
 }

@@ -102,6 +102,15 @@ class PvContext {
   void Demote(Mfn table, int level);
   bool IsGuestSlot(const PageInfo& table, int level, int slot) const;
 
+  // --- linear_slots.cc: Xen's linear map in the kernel L2s of PAE roots;
+  // nothing under other rules.
+  // A root has been validated; its slots are its own L2's.
+  void WriteOwnLinearSlots(Mfn root);
+  // A root is about to be loaded; the slots of the shared L2 follow.
+  void WriteLoadedLinearSlots(Mfn root);
+  // A slot of a root in use has changed.
+  void FollowRootChange(Mfn root);
+
   // --- mod_entry.cc: one entry of a table in use.
   // Xen: mod_l1_entry; mod_l2_entry.. l4.
   XenErrno ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
@@ -214,6 +223,11 @@ class PvContext {
   void TakeBack(MachineAddr entry);
   void WriteXenSlots(Mfn table, int level);
   void FailPromotion(Mfn table, int level, int slot, bool child_keeps_type);
+  // linear_slots.cc
+  bool LinearInKernelL2() const {
+    return rules_.hardware == PagingMode::kPae && rules_.linear_slot >= 0;
+  }
+  void WriteLinearSlots(Mfn root);
   int CountSlots(int level) const { return EntryCount(rules_.mode, level); }
   // mmu_update.cc
   XenErrno OneUpdate(const MmuUpdate& request, DomainId page_owner);

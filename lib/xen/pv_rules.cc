@@ -42,6 +42,8 @@ constexpr int kLinearSlot417 = 258;
 // Xen 3.0.0, xen/include/asm-x86/config.h, sizes of the areas from the top of
 // the address space down: LINEAR_PT_VIRT_START is 0xfdc00000.
 constexpr int kLinearSlot30 = 0xfdc00000u >> 22;
+// The same with the areas of its PAE build: 0xfd400000, in 2 MiB slots.
+constexpr int kLinearSlotPae30 = (0xfd400000u >> 21) % 512;
 
 constexpr PvRules k4LevelRules = {
     .mode = PagingMode::k4Level,
@@ -59,6 +61,7 @@ constexpr PvRules k4LevelRules = {
     .linear_slot = kLinearSlot417,
     .va_lookup = VaLookup::kLinearL2,
     .kernel_l2 = false,
+    .shared_kernel_l2 = false,
     .hidden_l4 = false,
     .upper_half_fixup = false,
     .plain_emulated_store = false,
@@ -106,6 +109,29 @@ constexpr PvRules PaeRules() {
   return rules;
 }
 
+// And under a 32-bit Xen of its own: those of 4.17, but that there are no
+// global pages, so that a load of CR3 flushes all there is of the guest's (Xen
+// 3.0.0, L1_DISALLOW_MASK; write_cr3).
+constexpr PvRules Xen32Rules(LinearMap linear_map) {
+  PvRules rules = PaeRules();
+  rules.disallowed[1] = pte::kGlobal;
+  rules.full_flush = FlushScope::kNonGlobal;
+  if (linear_map == LinearMap::kNone) return rules;
+  rules.linear_slot = kLinearSlotPae30;
+  rules.va_lookup = VaLookup::kLinearL1;
+  rules.shared_kernel_l2 = linear_map == LinearMap::kSharedL2;
+  return rules;
+}
+
+constexpr PvRules FourLevelRules(LinearMap linear_map) {
+  PvRules rules = k4LevelRules;
+  rules.va_lookup = VaLookup::kLinearL1;
+  if (linear_map == LinearMap::kPerTable) return rules;
+  rules.linear_slot = -1;
+  rules.va_lookup = VaLookup::kWalk;
+  return rules;
+}
+
 constexpr PvRules TwoLevelRules() {
   PvRules rules = k4LevelRules;
   rules.mode = PagingMode::k2Level;
@@ -138,16 +164,51 @@ constexpr PvRules kCompatRules = CompatRules();
 constexpr PvRules kPaeRules = PaeRules();
 constexpr PvRules kTwoLevelRules = TwoLevelRules();
 
+// Xen 4.x had no 2-level guests; as it would have been without a linear map.
+constexpr PvRules TwoLevelWalkRules() {
+  PvRules rules = kTwoLevelRules;
+  rules.linear_slot = -1;
+  rules.va_lookup = VaLookup::kWalk;
+  return rules;
+}
+
+// By LinearMap, without kDefault and, but for PAE, without kSharedL2.
+constexpr PvRules kTwoLevelWalkRules = TwoLevelWalkRules();
+constexpr PvRules k4LevelLinearRules = FourLevelRules(LinearMap::kPerTable);
+constexpr PvRules k4LevelWalkRules = FourLevelRules(LinearMap::kNone);
+constexpr PvRules kXen32PerTableRules = Xen32Rules(LinearMap::kPerTable);
+constexpr PvRules kXen32SharedRules = Xen32Rules(LinearMap::kSharedL2);
+constexpr PvRules kXen32WalkRules = Xen32Rules(LinearMap::kNone);
+
+const PvRules* FindPaeRules(const CpuFeatures& features, LinearMap linear_map) {
+  switch (linear_map) {
+    case LinearMap::kDefault:
+      return features.long_mode ? &kCompatRules : &kPaeRules;
+    case LinearMap::kPerTable:
+      return &kXen32PerTableRules;
+    case LinearMap::kSharedL2:
+      return &kXen32SharedRules;
+    case LinearMap::kNone:
+      return &kXen32WalkRules;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features) {
+const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features,
+                           LinearMap linear_map) {
+  if (!HasLinearMap(linear_map, mode)) return nullptr;
+  const bool walks = linear_map == LinearMap::kNone;
   switch (mode) {
     case PagingMode::k2Level:
-      return &kTwoLevelRules;
+      return walks ? &kTwoLevelWalkRules : &kTwoLevelRules;
     case PagingMode::kPae:
-      return features.long_mode ? &kCompatRules : &kPaeRules;
+      return FindPaeRules(features, linear_map);
     case PagingMode::k4Level:
-      return features.long_mode ? &k4LevelRules : nullptr;
+      if (!features.long_mode) return nullptr;
+      if (linear_map == LinearMap::kDefault) return &k4LevelRules;
+      return walks ? &k4LevelWalkRules : &k4LevelLinearRules;
     case PagingMode::k5Level:
       return nullptr;
   }
@@ -155,21 +216,19 @@ const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features) {
 }
 
 VirtAddr LinearAddress(const PvRules& rules, VirtAddr va, int steps) {
-  const int bits = LinearAddressBits(rules.hardware);
-  const int index_bits = IndexBits(rules.hardware, 1);
-  const uint64_t mask = bits == 32 ? 0xffffffffu : (uint64_t{1} << bits) - 1;
-  const auto slot = static_cast<uint64_t>(rules.linear_slot);
-  // Each turn shifts the indices down a level and puts the slot on top.
-  uint64_t page = (va.value() & mask) >> kPageShift;
-  const int page_bits = bits - kPageShift;
-  uint64_t last_index = 0;
+  const PagingMode mode = rules.hardware;
+  const int bits = LinearAddressBits(mode);
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  const bool in_kernel_l2 = mode == PagingMode::kPae;
+  const int level = in_kernel_l2 ? 2 : LevelCount(mode);
+  const uint64_t base = static_cast<uint64_t>(rules.linear_slot)
+                        << LevelShift(mode, level);
+  const uint64_t above = in_kernel_l2 ? uint64_t{3} << LevelShift(mode, 3) : 0;
+  uint64_t linear = va.value() & mask;
   for (int i = 0; i < steps; ++i) {
-    last_index = page & ((uint64_t{1} << index_bits) - 1);
-    page = page >> index_bits | slot << (page_bits - index_bits);
+    const uint64_t page = linear >> kPageShift;
+    linear = above + base + page * static_cast<uint64_t>(EntryBytes(mode));
   }
-  uint64_t linear =
-      page << kPageShift |
-      last_index * static_cast<uint64_t>(EntryBytes(rules.hardware));
   if (bits == 48 && (linear >> 47) != 0) linear |= ~mask;
   return VirtAddr(linear);
 }

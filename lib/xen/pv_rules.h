@@ -17,6 +17,7 @@
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/errno.h"
 #include "xmmu/xen/layout.h"
+#include "xmmu/xen/linear_map.h"
 
 namespace xmmu {
 
@@ -24,7 +25,7 @@ namespace xmmu {
 enum class VaLookup : uint8_t {
   kLinearL1,  // Xen 3.0: the entry itself through the linear map
   kLinearL2,  // Xen 4.17: the L2 entry through it, then a temporary mapping
-  kWalk,      // software walk: no linear map on this hardware
+  kWalk,      // software walk, a temporary mapping a level: no linear map
 };
 
 inline constexpr int kMaxPvLevels = 4;
@@ -57,12 +58,15 @@ struct PvRules {
   // such references are refused for all guests, though Xen 3.0 did not know yet
   // that they are a danger (XSA-240).
   std::array<bool, kMaxPvLevels + 1> linear;
-  // Slot of Xen's own linear map in the hardware's root, or -1.
+  // Slot of Xen's own linear map in the hardware's root, the first of four in
+  // the kernel L2 where the hardware's root is a PAE one; -1: there is none.
   int linear_slot;
   VaLookup va_lookup;
 
-  // Slot 3 of the root holds an L2 with Xen's slots that is in no other root.
+  // Slot 3 of the root holds an L2 with Xen's slots; one that is in no other
+  // root, or one that may be in all of them.
   bool kernel_l2;
+  bool shared_kernel_l2;
   // The hardware's root is VcpuContext::hidden_l4.
   bool hidden_l4;
   // A refused store to the upper half of an L1 entry clears P instead.
@@ -94,8 +98,10 @@ struct PvRules {
 };
 
 // The rules for a guest of `mode` on `features`; nullptr if Xen has none. A PAE
-// guest runs under a 64-bit Xen where the CPU has long mode.
-const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features);
+// guest runs under a 64-bit Xen where the CPU has long mode, unless
+// `linear_map` asks for a 32-bit one.
+const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features,
+                           LinearMap linear_map);
 
 // A virtual address inside Xen's linear map: that of the entry which maps
 // `va`, as reached through `steps` turns of the self map (1: the L1 entry).

@@ -28,13 +28,15 @@ struct PvOptions {
   int cpus = 1;
   int vcpus = 1;
   bool io_privileged = false;
+  LinearMap linear_map = LinearMap::kDefault;
 };
 
 class PvGuest {
  public:
   explicit PvGuest(const PvOptions& options = {})
-      : host(*FindMachine(options.machine),
-             {.cpus = options.cpus, .timing = MemoryTiming::kFlat}),
+      : host(*FindMachine(options.machine), {.cpus = options.cpus,
+                                             .timing = MemoryTiming::kFlat,
+                                             .linear_map = options.linear_map}),
         mm(host),
         mode(options.mode) {
     domain = host.CreateDomain({.mode = mode,

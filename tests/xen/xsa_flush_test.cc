@@ -209,6 +209,18 @@ INSTANTIATE_TEST_SUITE_P(Modes, XsaLinearTest,
                                          kXsaModes[2]),
                          XsaModeName);
 
+// Where the L1 entry itself is reached through the map, in the roots or in
+// their kernel L2s.
+INSTANTIATE_TEST_SUITE_P(
+    PerTable, XsaLinearTest,
+    testing::Values(
+        PvOptions{.cpus = 3, .vcpus = 3, .linear_map = LinearMap::kPerTable},
+        PvOptions{.mode = PagingMode::kPae,
+                  .cpus = 3,
+                  .vcpus = 3,
+                  .linear_map = LinearMap::kPerTable}),
+    XsaModeName);
+
 // XSA-286: Xen found the L1 of an address through its own linear map, and
 // changes further up left the old way to it in the TLB.
 TEST_P(XsaLinearTest, Xsa286AnUpdateAfterASwapAboveGoesToTheNewL1) {

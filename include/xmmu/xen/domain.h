@@ -111,10 +111,10 @@ class Domain {
   bool io_privileged() const { return options_.io_privileged; }
 
   // Whether its mappings may have the global flag, so that a flush that spares
-  // global entries spares some of them. Xen 3.0 refuses it (2-level guests).
-  bool may_use_global() const {
-    return translated() || mode() != PagingMode::k2Level;
-  }
+  // global entries spares some of them. Xen 3.0 refuses it (2-level guests, PAE
+  // guests of a 32-bit Xen).
+  bool may_use_global() const { return may_use_global_; }
+  void ForbidGlobal() { may_use_global_ = false; }
 
   P2m& p2m() { return p2m_; }
   const P2m& p2m() const { return p2m_; }
@@ -167,6 +167,7 @@ class Domain {
   P2m p2m_;
   std::vector<std::unique_ptr<VcpuContext>> vcpus_;
   CpuMask dirty_cpus_ = 0;
+  bool may_use_global_;
   bool writable_pagetables_ = false;
   std::array<PtwrInfo, kPtwrSlots> ptwr_;
   std::string crash_reason_;

@@ -22,6 +22,7 @@
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/frame_table.h"
+#include "xmmu/xen/linear_map.h"
 #include "xmmu/xen/sharing.h"
 
 namespace xmmu {
@@ -37,6 +38,8 @@ struct HostOptions {
   int cpus = 1;  // 1 to 64
   MemoryTiming timing = MemoryTiming::kPteCaches;
   uint64_t memory_frames = uint64_t{1} << 28;  // machine size: 1 TiB, sparse
+  // How Xen reaches the tables of its paravirtual guests.
+  LinearMap linear_map = LinearMap::kDefault;
 };
 
 // One physical CPU.
@@ -67,6 +70,7 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   const MachineModel& model() const { return model_; }
+  LinearMap linear_map() const { return linear_map_; }
   PhysMemory& memory() { return memory_; }
   const PhysMemory& memory() const { return memory_; }
   FrameTable& frames() { return frames_; }
@@ -158,6 +162,7 @@ class Host {
   void Stamp(Cpu& cpu);
 
   const MachineModel& model_;
+  const LinearMap linear_map_;
   PhysMemory memory_;
   FrameTable frames_;
   CacheArray l3_;

@@ -13,7 +13,7 @@
 // Xen: the MMU is in 4-level mode, and slot 0 of a root of Xen's own refers to
 // the guest's L3, whose entries get RW and US. On a machine without, the
 // hardware walks the L3 itself; its entries then must be good PDPTEs, with none
-// of RW, US, A, D.
+// of RW, US, A, D. So it is under a 32-bit Xen, which LinearMap can ask for.
 //
 //   unused --get, scan ok--> validated --count 0--> unused (type remembered)
 //      |                        | ^
@@ -38,8 +38,9 @@
 namespace xmmu {
 
 // The mode that the MMU is in while a paravirtual guest of `mode` runs on a CPU
-// with `features`.
-PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features);
+// with `features`, under a Xen with such a linear map.
+PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,
+                        LinearMap linear_map = LinearMap::kDefault);
 
 class Mm {
  public:
@@ -52,7 +53,8 @@ class Mm {
   // runs it, with the control registers of HardwareMode() and CR3 loaded. A
   // root that another vCPU has had pinned stays pinned once. Charges the
   // validation. Errors: as a refused pin; Unimplemented for a mode of which Xen
-  // runs no paravirtual guests.
+  // runs no paravirtual guests, and for a second vCPU with
+  // LinearMap::kSharedL2.
   absl::Status StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root);
 
   // Executes one hypercall for `vcpu`. Charges the ring crossing
