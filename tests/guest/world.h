@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
@@ -18,7 +20,7 @@ namespace xmmu {
 
 // One way to run a guest.
 struct Setting {
-  const char* policy = "native";
+  std::string_view policy = "native";
   PagingMode mode = PagingMode::k4Level;
   GuestOps ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
@@ -35,24 +37,44 @@ inline std::string NameOf(const Setting& setting) {
   return name;
 }
 
-// Every setting that a policy supports, in `modes`.
-inline std::vector<Setting> AllSettings(int vcpus = 1) {
-  std::vector<Setting> settings;
-  for (PagingMode mode : kAllPagingModes) {
-    settings.push_back({.mode = mode, .vcpus = vcpus});
-    settings.push_back({.policy = "virtual-tlb", .mode = mode, .vcpus = vcpus});
-    if (mode == PagingMode::k5Level) continue;
-    for (PinWhen pin : AllPinWhen()) {
-      for (GuestOps ops : AllGuestOps()) {
-        const bool stores = ops == GuestOps::kStores || ops == GuestOps::kPvops;
-        if (!stores) settings.push_back({"pinning", mode, ops, pin, vcpus});
-        settings.push_back({"trap-and-emulate", mode, ops, pin, vcpus});
-        if (stores) {
-          settings.push_back({"writable-page-tables", mode, ops, pin, vcpus});
-        }
+// Adds the ways in which a guest of `setting`'s policy and mode may issue its
+// page-table writes. What has no hypervisor to ask pins nothing; hypercalls
+// where stores would do are the same under each such policy, so one way to pin
+// is enough there.
+inline void AddWays(const GuestAbi& abi, Setting setting,
+                    std::vector<Setting>& settings) {
+  const PinWhen usual = setting.pin;
+  for (const GuestOps ops : AllGuestOps()) {
+    const bool stores = ops == GuestOps::kStores || ops == GuestOps::kPvops;
+    const bool one_pin = !abi.paravirtual || (abi.stores_to_l1 && !stores);
+    for (const PinWhen pin : AllPinWhen()) {
+      if (one_pin && pin != usual) continue;
+      setting.ops = ops;
+      setting.pin = pin;
+      if (CheckGuestOptions(abi, {.ops = ops, .pin = pin}).ok()) {
+        settings.push_back(setting);
       }
     }
   }
+}
+
+// Every setting of every policy in the table, and of a policy for translated
+// guests, in all modes.
+inline std::vector<Setting> AllSettings(int vcpus = 1) {
+  std::vector<Setting> settings;
+  Host host(*FindMachine("skylake-2017"), {});
+  const auto add = [&](Policy& policy, std::string_view name) {
+    for (const PagingMode mode : kAllPagingModes) {
+      const absl::StatusOr<GuestAbi> abi = policy.Abi(mode);
+      if (!abi.ok()) continue;
+      AddWays(*abi, {.policy = name, .mode = mode, .vcpus = vcpus}, settings);
+    }
+  };
+  for (const PolicyEntry& entry : Policies()) {
+    add(*entry.make(host), entry.name);
+  }
+  VirtualTlb virtual_tlb(host);
+  add(virtual_tlb, virtual_tlb.name());
   return settings;
 }
 
