@@ -1,6 +1,7 @@
 // xmmu-crossover: what one page-table update costs under each strategy, by how
 // many there are to make in one L1 table, and from how many on which way is the
-// cheaper one. See --help.
+// cheaper one; or, for a recorded program, how many there are and which way is
+// cheaper for it. See --help.
 //
 // Exit status: 0, or 2 for a bad option, or 1 for anything else; with 1 and 2
 // nothing is on standard output and one line is on standard error.
@@ -15,7 +16,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "compare/command_line.h"
+#include "compare/request.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/sim/batches.h"
 #include "xmmu/sim/crossover.h"
 #include "xmmu/sim/options.h"
 
@@ -24,6 +27,7 @@ using StringList = std::vector<std::string>;
 ABSL_FLAG(StringList, machine, {}, "machines, or all; without it all");
 ABSL_FLAG(StringList, levels, {},
           "levels of page tables, 2 to 4; without it those the machine has");
+ABSL_FLAG(bool, variants, false, "measures variants of strategies, too");
 ABSL_FLAG(std::string, format, "text", "text, csv or json");
 ABSL_FLAG(bool, help, false, "says this, and ends");
 
@@ -31,16 +35,20 @@ namespace xmmu::compare {
 namespace {
 
 constexpr char kProgram[] = "xmmu-crossover";
-constexpr const char* kFlags[] = {"machine", "levels", "format", "help"};
+constexpr const char* kFlags[] = {"machine", "levels", "variants", "format",
+                                  "help"};
 
 std::string Help() {
   return absl::StrCat(
-      "usage: ", kProgram,
-      " [FLAG...]\n\n"
+      "usage: ", kProgram, " [FLAG...]\n       ", kProgram,
+      " [FLAG...] TRACE...\n\n"
       "Measures what one page-table update costs under each strategy, by how\n"
       "many there are to make in one L1 table, and says from how many on "
       "which\n"
-      "way is the cheaper one.\n\n",
+      "way is the cheaper one. With a trace, the set of Lackey logs of one\n"
+      "process tree: how many updates the program makes at a time, and what "
+      "each\n"
+      "way of making them costs it.\n\n",
       HelpOfFlags(kFlags));
 }
 
@@ -75,53 +83,79 @@ absl::StatusOr<std::vector<PagingMode>> ModesOf(const StringList& levels) {
   return modes;
 }
 
-absl::StatusOr<std::vector<Crossover>> MeasureAll() {
+// What to measure: each machine named, in each mode named.
+absl::StatusOr<std::vector<SimulatorOptions>> Bases() {
   const auto machines = MachinesOf(absl::GetFlag(FLAGS_machine));
   if (!machines.ok()) return machines.status();
   const auto modes = ModesOf(absl::GetFlag(FLAGS_levels));
   if (!modes.ok()) return modes.status();
-  std::vector<Crossover> crossovers;
+  std::vector<SimulatorOptions> bases;
   for (const MachineModel* machine : *machines) {
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
       const bool named =
           std::find(modes->begin(), modes->end(), mode) != modes->end();
       if (modes->empty() ? !HasMode(*machine, mode) : !named) continue;
-      SimulatorOptions options{.mode = mode};
-      options.machine = machine->name;
-      auto crossover = MeasureCrossover(options, AllUpdateWays(mode));
-      if (!crossover.ok()) return crossover.status();
-      crossovers.push_back(*std::move(crossover));
+      bases.push_back({.machine = std::string(machine->name), .mode = mode});
     }
   }
-  return crossovers;
+  return bases;
 }
 
-absl::Status Run(const StringList& rest) {
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", rest.front(), "': want flags only"));
+std::vector<UpdateWay> Ways(PagingMode mode) {
+  return AllUpdateWays(mode, absl::GetFlag(FLAGS_variants));
+}
+
+absl::StatusOr<std::string> Crossovers(
+    const std::vector<SimulatorOptions>& bases, const std::string& format) {
+  std::vector<Crossover> all;
+  for (const SimulatorOptions& base : bases) {
+    auto crossover = MeasureCrossover(base, Ways(base.mode));
+    if (!crossover.ok()) return crossover.status();
+    all.push_back(*std::move(crossover));
   }
+  if (format == "csv") return FormatCrossoverCsv(all);
+  return format == "json" ? FormatCrossoverJson(all) : FormatCrossoverText(all);
+}
+
+absl::StatusOr<std::string> BatchesOf(
+    const StringList& traces, const std::vector<SimulatorOptions>& bases,
+    const std::string& format) {
+  Request request;
+  request.traces = traces;
+  std::vector<Batches> all;
+  for (const SimulatorOptions& base : bases) {
+    auto batches =
+        MeasureBatches(base, Ways(base.mode), [&](const SimulatorOptions& row) {
+          return OpenWorkload(request, row.mode);
+        });
+    if (!batches.ok()) return batches.status();
+    all.push_back(*std::move(batches));
+  }
+  if (format == "csv") return FormatBatchesCsv(all);
+  return format == "json" ? FormatBatchesJson(all) : FormatBatchesText(all);
+}
+
+absl::Status Run(const StringList& traces) {
   const std::string format = absl::GetFlag(FLAGS_format);
   if (format != "text" && format != "csv" && format != "json") {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": want text, csv or json"));
   }
-  const auto crossovers = MeasureAll();
-  if (!crossovers.ok()) return crossovers.status();
-  const std::string text = format == "csv" ? FormatCrossoverCsv(*crossovers)
-                           : format == "json"
-                               ? FormatCrossoverJson(*crossovers)
-                               : FormatCrossoverText(*crossovers);
-  if (std::fputs(text.c_str(), stdout) < 0) {
+  const auto bases = Bases();
+  if (!bases.ok()) return bases.status();
+  const auto text = traces.empty() ? Crossovers(*bases, format)
+                                   : BatchesOf(traces, *bases, format);
+  if (!text.ok()) return text.status();
+  if (std::fputs(text->c_str(), stdout) < 0) {
     return absl::InternalError("cannot write to standard output");
   }
   return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
-  const StringList rest = ParseArguments(kProgram, argc, argv);
-  if (!absl::GetFlag(FLAGS_help)) return ExitStatus(kProgram, Run(rest));
+  const StringList traces = ParseArguments(kProgram, argc, argv);
+  if (!absl::GetFlag(FLAGS_help)) return ExitStatus(kProgram, Run(traces));
   return std::fputs(Help().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -143,10 +143,11 @@ std::string UpdateWayName(const UpdateWay& way) {
   return absl::StrCat(way.policy, "/", Abs(GuestOpsName(way.ops)));
 }
 
-std::vector<UpdateWay> AllUpdateWays(PagingMode mode) {
+std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants) {
   std::vector<UpdateWay> ways;
   Host host(*Machines().front(), {});
   for (const PolicyEntry& entry : Policies()) {
+    if (!variants && !entry.variant_of.empty()) continue;
     const absl::StatusOr<GuestAbi> abi = entry.make(host)->Abi(mode);
     if (!abi.ok()) continue;
     for (const GuestOps ops : AllGuestOps()) {

@@ -43,6 +43,7 @@ void PvContext::CloseTable(PtwrSlot which) {
   CloseMapping(open);
   info.last_updates = Revalidate(open);
   Count(Counter::kPtwrChanged, info.last_updates);
+  Count(PtwrClosedCounter(info.last_updates));
   if (which == PtwrSlot::kActive) {
     Charge(CostEvent::kXenPteWrite);
     Store(open.l2_entry, Load(open.l2_entry).With(pte::kPresent));

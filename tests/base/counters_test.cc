@@ -44,5 +44,17 @@ TEST(CountersTest, NamesAreDistinctAndExplained) {
   }
 }
 
+TEST(CountersTest, ClosedTablesAreCountedByPowersOfTwo) {
+  EXPECT_EQ(PtwrClosedCounter(0), Counter::kPtwrClosed0);
+  EXPECT_EQ(PtwrClosedCounter(1), Counter::kPtwrClosed1);
+  EXPECT_EQ(PtwrClosedCounter(2), Counter::kPtwrClosed2);
+  EXPECT_EQ(PtwrClosedCounter(3), Counter::kPtwrClosed4);
+  EXPECT_EQ(PtwrClosedCounter(4), Counter::kPtwrClosed4);
+  EXPECT_EQ(PtwrClosedCounter(5), Counter::kPtwrClosed8);
+  EXPECT_EQ(PtwrClosedCounter(512), Counter::kPtwrClosed512);
+  EXPECT_EQ(PtwrClosedCounter(513), Counter::kPtwrClosed1024);
+  EXPECT_EQ(PtwrClosedCounter(1024), Counter::kPtwrClosed1024);
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What xmmu-crossover promises on the command line: a report on standard output,
 # and for bad input exit status 2, one line on standard error and nothing else.
-# Usage: xmmu_crossover_test.sh <xmmu-crossover>
+# Usage: xmmu_crossover_test.sh <xmmu-crossover> [<log of a trace>]
 set -uo pipefail
 program=$1
 source "$(dirname "$0")/command_line.sh"
@@ -14,11 +14,17 @@ cp out first
 accepts --machine=xeon-2003 --levels=3 --format=csv
 cmp -s out first || fail "two runs differ"
 
+if [[ -n ${2:-} ]]; then
+  accepts --machine=xeon-2003 --levels=2 "$2"
+  grep -q '^  writable-page-tables/stores takes [0-9.]* times the cycles of trap' \
+    out || fail "no word on which wins"
+fi
+
 refuses "Unknown command line flag" --no-such-flag
 refuses "abacus" --machine=abacus
 refuses "--levels=5: want 2, 3 or 4" --levels=5
 refuses "--format=table: want text, csv or json" --format=table
-refuses "'trace': want flags only" trace
+refuses "no-such-log" no-such-log
 
 ((failures == 0)) && echo "all as promised"
 exit $((failures != 0))

@@ -7,6 +7,7 @@
 // Single-threaded; one set a simulated CPU, added up for a report.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -30,6 +31,18 @@ namespace xmmu {
   X(kPtwrActive, "ptwr_active", "page tables unhooked and opened to stores")  \
   X(kPtwrInactive, "ptwr_inactive", "page tables opened to stores as such")   \
   X(kPtwrChanged, "wpt_updates", "entries found changed in open page tables") \
+  X(kPtwrClosed0, "wpt_closed_0", "open page tables closed with no change")   \
+  X(kPtwrClosed1, "wpt_closed_1", "with one entry changed")                   \
+  X(kPtwrClosed2, "wpt_closed_2", "with two entries changed")                 \
+  X(kPtwrClosed4, "wpt_closed_4", "with 3 or 4 entries changed")              \
+  X(kPtwrClosed8, "wpt_closed_8", "with 5 to 8 entries changed")              \
+  X(kPtwrClosed16, "wpt_closed_16", "with 9 to 16 entries changed")           \
+  X(kPtwrClosed32, "wpt_closed_32", "with 17 to 32 entries changed")          \
+  X(kPtwrClosed64, "wpt_closed_64", "with 33 to 64 entries changed")          \
+  X(kPtwrClosed128, "wpt_closed_128", "with 65 to 128 entries changed")       \
+  X(kPtwrClosed256, "wpt_closed_256", "with 129 to 256 entries changed")      \
+  X(kPtwrClosed512, "wpt_closed_512", "with 257 to 512 entries changed")      \
+  X(kPtwrClosed1024, "wpt_closed_1024", "with 513 to 1024 entries changed")   \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \
@@ -77,6 +90,15 @@ enum class Counter : uint8_t {
 #define XMMU_COUNT(...) +1
 inline constexpr size_t kCounterCount = 0 XMMU_COUNTERS(XMMU_COUNT);
 #undef XMMU_COUNT
+
+// The kPtwrClosed... that counts tables closed with `changed` entries changed,
+// at most 1024.
+constexpr Counter PtwrClosedCounter(uint64_t changed) {
+  const auto first = static_cast<size_t>(Counter::kPtwrClosed0);
+  if (changed == 0) return Counter::kPtwrClosed0;
+  const auto powers = static_cast<size_t>(std::bit_width(changed - 1));
+  return static_cast<Counter>(first + 1 + powers);
+}
 
 std::string_view CounterName(Counter counter);
 std::string_view CounterHelp(Counter counter);

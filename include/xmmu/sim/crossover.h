@@ -34,8 +34,8 @@ std::string UpdateWayName(const UpdateWay& way);
 
 // Every way there is for guests of `mode`, in the order of the table of
 // policies: where stores to L1 tables work, by them; else by each kind of
-// hypercall.
-std::vector<UpdateWay> AllUpdateWays(PagingMode mode);
+// hypercall. `variants`: of variants of strategies, too.
+std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants = false);
 
 struct UpdateCosts {
   UpdateWay way;

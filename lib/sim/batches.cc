@@ -1,0 +1,47 @@
+#include "xmmu/sim/batches.h"
+
+namespace xmmu {
+namespace {
+
+constexpr auto kFirst = static_cast<size_t>(Counter::kPtwrClosed0);
+
+BatchRow RowOf(const UpdateWay& way, const Cost& cost) {
+  BatchRow row;
+  row.way = way;
+  row.cycles = cost.cycles.count();
+  const Counters& counters = cost.counters;
+  if (counters[Counter::kPtwrActive] + counters[Counter::kPtwrInactive] == 0) {
+    return row;
+  }
+  for (size_t i = 0; i < kBatchBuckets; ++i) {
+    row.closed.push_back(counters[static_cast<Counter>(kFirst + i)]);
+  }
+  row.updates = counters[Counter::kPtwrChanged];
+  return row;
+}
+
+}  // namespace
+
+absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
+                                       const std::vector<UpdateWay>& ways,
+                                       const WorkloadFactory& workload) {
+  ComparisonPlan plan;
+  for (const UpdateWay& way : ways) {
+    SimulatorOptions row = base;
+    row.policy = way.policy;
+    row.guest_ops = way.ops;
+    plan.rows.push_back(row);
+  }
+  const absl::StatusOr<Comparison> comparison = RunComparison(plan, workload);
+  if (!comparison.ok()) return comparison.status();
+  Batches batches;
+  batches.machine = comparison->machine;
+  batches.mode = comparison->mode;
+  batches.workload = comparison->workload;
+  for (size_t i = 0; i < ways.size(); ++i) {
+    batches.rows.push_back(RowOf(ways[i], comparison->rows[i].cost));
+  }
+  return batches;
+}
+
+}  // namespace xmmu
