@@ -48,7 +48,7 @@ NEAREST = {
     "policy": ["policy", "guest", "xen"],
 }
 SLOW = ["mmu_page_walker_oracle_test", "mmu_golden_walk_test",
-        "mmu_staleness_test", "xen_golden_pv_test", "guest_random_test",
+        "mmu_staleness_test", "xen_golden_pv_test", "guest_conformance_test",
         "guest_safety_test"]
 TEST_SECONDS = 300
 

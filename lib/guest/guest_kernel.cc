@@ -45,6 +45,12 @@ const GuestOptions& GuestKernel::options() const {
 const GuestAbi& GuestKernel::abi() const { return impl_->core->abi; }
 Vcpu& GuestKernel::vcpu(uint32_t id) { return *impl_->core->vcpus[id]; }
 
+std::optional<GuestKernel::Roots> GuestKernel::RootsOf(TaskId task) const {
+  const AddressSpace* const mm = impl_->scheduler.FindSpace(task);
+  if (mm == nullptr) return std::nullopt;
+  return Roots{mm->root, mm->user_root};
+}
+
 uint64_t GuestKernel::page_table_frames() const {
   return impl_->core->page_table_frames;
 }

@@ -207,6 +207,11 @@ void Scheduler::EndVfork(Task& task, Cycles when) {
   if (parent != tasks_.end()) Wake(*parent->second, when);
 }
 
+const AddressSpace* Scheduler::FindSpace(TaskId id) const {
+  const auto it = tasks_.find(id);
+  return it == tasks_.end() ? nullptr : it->second->mm.get();
+}
+
 uint64_t Scheduler::digest() const {
   uint64_t sum = digest_of_the_gone_;
   for (const auto& [id, task] : tasks_) {

@@ -56,6 +56,8 @@ class Scheduler {
   absl::Status Perform(TaskId id, const GuestOp& op);
 
   uint64_t digest() const;
+  // The address space of a live task, or nullptr.
+  const AddressSpace* FindSpace(TaskId id) const;
 
  private:
   struct VcpuState {

@@ -65,6 +65,15 @@ class GuestKernel {
   const GuestAbi& abi() const;
   Vcpu& vcpu(uint32_t id);
 
+  // The root tables of a live process, where a walk by hand begins: what stands
+  // below them is what the guest means the hardware to translate. nullopt for
+  // others. For tests and audits; charges nothing.
+  struct Roots {
+    Pfn root;
+    Pfn user_root;  // 64-bit paravirtual: in user mode; else kInvalidPfn
+  };
+  std::optional<Roots> RootsOf(TaskId task) const;
+
   // Frames of guest memory in use as page tables now / at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;

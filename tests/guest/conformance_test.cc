@@ -1,0 +1,70 @@
+// Every strategy of the table gives the guest the same world: each with every
+// way its guests have of writing and pinning page tables, in each paging mode,
+// on 1, 2 and 4 vCPUs, in lockstep with bare hardware. A new row of the table
+// is covered by being there.
+
+#include <iterator>
+#include <set>
+#include <vector>
+
+#include "absl/base/config.h"
+#include "guest/lockstep.h"
+
+namespace xmmu {
+namespace {
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+constexpr int kCheckEvery = 20;  // steps; the checks take most of the time
+#else
+constexpr int kCheckEvery = 1;
+#endif
+
+class ConformanceTest : public ::testing::TestWithParam<Setting> {};
+
+TEST_P(ConformanceTest, TheGuestSeesBareHardware) {
+  const int steps = GetParam().vcpus == 1 ? 300 : 200;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    const LockstepRun run =
+        RunLockstep(GetParam(), RandomChoice(seed), steps, kCheckEvery);
+    EXPECT_EQ(run.wrong, "") << "seed " << seed;
+    EXPECT_GT(run.pages_compared, 0u);
+  }
+}
+
+// A dying address space may stay loaded until a vCPU's next switch: its roots,
+// and a private kernel L2.
+TEST_P(ConformanceTest, EveryTableButTheLastRootsIsFreed) {
+  World world(GetParam());
+  const uint64_t boot_tables = world.kernel().page_table_frames();
+  ASSERT_TRUE(world.kernel().CreateProcess(1).ok());
+  GuestScript script(GetParam().mode, RandomChoice(4));
+  for (int i = 0; i < 300; ++i) {
+    const ScriptStep step = script.Next();
+    world.Do(step.task, step.op);
+  }
+  std::set<TaskId> live = script.live();
+  for (; !live.empty(); live.erase(std::prev(live.end()))) {
+    world.Do(*live.rbegin(), TaskOp(GuestOpKind::kExit));
+  }
+  EXPECT_LE(world.kernel().page_table_frames() - boot_tables,
+            2u * static_cast<uint64_t>(GetParam().vcpus));
+}
+
+std::vector<Setting> SettingsOn(const std::vector<int>& vcpus) {
+  std::vector<Setting> settings;
+  for (const int count : vcpus) {
+    for (const Setting& setting : AllSettings(count)) {
+      if (setting.policy != "native") settings.push_back(setting);
+    }
+  }
+  return settings;
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, ConformanceTest,
+                         ::testing::ValuesIn(SettingsOn({1, 2, 4})),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
+}  // namespace
+}  // namespace xmmu

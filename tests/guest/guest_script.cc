@@ -1,0 +1,189 @@
+#include "guest/guest_script.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace xmmu {
+namespace {
+
+constexpr uint64_t kHalf = GuestScript::kPages / 2 * kPageSize;
+
+}  // namespace
+
+std::array<VirtAddr, GuestScript::kWindows> GuestScript::WindowsOf(
+    PagingMode mode) {
+  // Ends of what an L1 maps; an L2 as well; in the 64-bit modes an L3.
+  const bool wide = LevelCount(mode) >= 4;
+  return {VirtAddr(0x10000000 - kHalf), VirtAddr(0x80000000 - kHalf),
+          VirtAddr((wide ? 0x8000000000 : 0xb0000000) - kHalf)};
+}
+
+GuestScript::GuestScript(PagingMode mode, Choice choice)
+    : windows_(WindowsOf(mode)), choice_(std::move(choice)) {}
+
+uint8_t GuestScript::Rights() { return static_cast<uint8_t>(Pick(8)); }
+
+VirtAddr GuestScript::Page() {
+  const VirtAddr window = windows_[Pick(kWindows)];
+  return window + Pick(kPages) * kPageSize;
+}
+
+GuestScript::Range GuestScript::AnyRange() {
+  const VirtAddr window = windows_[Pick(kWindows)];
+  const uint64_t first = Pick(kPages);
+  const uint64_t pages = 1 + Pick(kPages - first);
+  return {window + first * kPageSize, pages * kPageSize};
+}
+
+GuestOp GuestScript::Map(const Range& range) {
+  constexpr std::array kBackings = {Backing::kAnonymous, Backing::kStack,
+                                    Backing::kFilePrivate, Backing::kFileShared,
+                                    Backing::kSharedAnonymous};
+  const Backing backing = kBackings[Pick(kBackings.size())];
+  const bool object = backing == Backing::kSharedAnonymous;
+  return {.kind = GuestOpKind::kMap,
+          .rights = Rights(),
+          .backing = backing,
+          .va = range.va,
+          .length = range.length,
+          .file = object ? 9u : 7u,
+          .file_offset = Pick(4) * kPageSize};
+}
+
+GuestOp GuestScript::Touch(VirtAddr page) {
+  constexpr std::array kKinds = {GuestOpKind::kLoad,   GuestOpKind::kStore,
+                                 GuestOpKind::kStore,  GuestOpKind::kFetch,
+                                 GuestOpKind::kModify, GuestOpKind::kLoad};
+  const GuestOpKind kind = kKinds[Pick(kKinds.size())];
+  // One in eight reaches into the next page.
+  const uint64_t offset = Pick(8) == 0 ? kPageSize - 4 : 0;
+  return {.kind = kind, .va = page + offset, .length = 8};
+}
+
+// A process that no other one holds up; there is always one, as those form
+// chains from parent to child.
+TaskId GuestScript::Runnable() {
+  std::set<TaskId> free = live_;
+  for (const auto& [child, parent] : vforked_) free.erase(parent);
+  for (const auto& [child, parent] : awaited_) free.erase(parent);
+  auto it = free.begin();
+  std::advance(it, Pick(free.size()));
+  return *it;
+}
+
+ScriptStep GuestScript::Next() {
+  if (!planned_.empty()) {
+    const ScriptStep step = planned_.front();
+    planned_.pop_front();
+    return step;
+  }
+  const TaskId task = Runnable();
+  switch (Pick(32)) {
+    case 0:
+    case 1:
+      return {task, Map(AnyRange())};
+    case 2:
+    case 3:
+    case 4: {
+      constexpr std::array kKinds = {GuestOpKind::kUnmap, GuestOpKind::kProtect,
+                                     GuestOpKind::kDiscard};
+      const GuestOpKind kind = kKinds[Pick(kKinds.size())];
+      const uint8_t rights = kind == GuestOpKind::kProtect ? Rights() : 0;
+      const Range range = AnyRange();
+      return {task,
+              {.kind = kind,
+               .rights = rights,
+               .va = range.va,
+               .length = range.length}};
+    }
+    case 5:
+      return BeginMove(task);
+    case 6:
+    case 7:
+    case 8:
+      return Process(task);
+    default:
+      return {task, Touch(Page())};
+  }
+}
+
+ScriptStep GuestScript::BeginMove(TaskId task) {
+  const uint64_t from = Pick(kWindows);
+  const uint64_t to = (from + 1 + Pick(kWindows - 1)) % kWindows;
+  const uint64_t first = Pick(kPages);
+  const uint64_t pages = 1 + Pick(kPages - first);
+  const uint64_t target = Pick(kPages);
+  const uint64_t new_pages = 1 + Pick(kPages - target);
+  const Range range{windows_[from] + first * kPageSize, pages * kPageSize};
+  for (uint64_t touches = 1 + Pick(4); touches > 0; --touches) {
+    GuestOp touch = Touch(range.va + Pick(pages) * kPageSize);
+    planned_.push_back({task, touch});
+  }
+  planned_.push_back({task,
+                      {.kind = GuestOpKind::kRemap,
+                       .va = range.va,
+                       .length = range.length,
+                       .target = windows_[to] + target * kPageSize,
+                       .new_length = new_pages * kPageSize}});
+  return {task, Map(range)};
+}
+
+ScriptStep GuestScript::Process(TaskId task) {
+  switch (Pick(8)) {
+    case 0:
+    case 1:
+    case 2:
+      return Fork(task, /*vfork=*/false);
+    case 3:
+      return Fork(task, /*vfork=*/true);
+    case 4:
+      return Exec(task);
+    case 5:
+      return Wait(task);
+    default:
+      return Exit(task);
+  }
+}
+
+ScriptStep GuestScript::Fork(TaskId task, bool vfork) {
+  if (live_.size() >= kMostProcesses) return Exit(task);
+  live_.insert(++last_);
+  parents_[last_] = task;
+  if (vfork) vforked_[last_] = task;
+  const GuestOpKind kind = vfork ? GuestOpKind::kVfork : GuestOpKind::kFork;
+  return {task, {.kind = kind, .child = last_}};
+}
+
+ScriptStep GuestScript::Exec(TaskId task) {
+  EndVforkOf(task);
+  GuestOp op{.kind = GuestOpKind::kExec};
+  if (Pick(2) == 0) {  // with arguments
+    op.length = (1 + Pick(3)) * kPageSize;
+    op.va = windows_[2] + Pick(kPages - 3) * kPageSize;
+  }
+  return {task, op};
+}
+
+ScriptStep GuestScript::Exit(TaskId task) {
+  if (live_.size() == 1) return Exec(task);
+  EndVforkOf(task);
+  awaited_.erase(task);
+  live_.erase(task);
+  return {task, {.kind = GuestOpKind::kExit}};
+}
+
+ScriptStep GuestScript::Wait(TaskId task) {
+  for (const TaskId child : live_) {
+    const auto parent = parents_.find(child);
+    if (parent == parents_.end() || parent->second != task) continue;
+    awaited_[child] = task;
+    return {task, {.kind = GuestOpKind::kWait, .child = child}};
+  }
+  return {task,
+          {.kind = Pick(2) == 0 ? GuestOpKind::kYield : GuestOpKind::kSyscall}};
+}
+
+void GuestScript::EndVforkOf(TaskId child) { vforked_.erase(child); }
+
+}  // namespace xmmu

@@ -1,0 +1,102 @@
+#ifndef XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
+#define XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
+
+// Guest programs made up on the way: processes that map, unmap, protect,
+// discard and move memory, touch it, fork, exec, wait and exit, in any order
+// that a kernel accepts. What comes next is chosen by a source of choices: a
+// generator of random numbers, or the bytes of a fuzzer.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <span>
+
+#include "xmmu/guest/workload.h"
+#include "xmmu/machine/paging_mode.h"
+
+namespace xmmu {
+
+// One operation of one process.
+struct ScriptStep {
+  TaskId task = 0;
+  GuestOp op;
+};
+
+// A number below `below`, which is 1 to 256.
+using Choice = std::function<uint64_t(uint64_t below)>;
+
+// std::uniform_int_distribution differs between libraries.
+inline Choice RandomChoice(uint64_t seed) {
+  return [random = std::mt19937_64(seed)](uint64_t below) mutable {
+    return random() % below;
+  };
+}
+
+// A byte a choice; zeros when they are used up.
+inline Choice ByteChoice(std::span<const uint8_t> bytes) {
+  return [bytes](uint64_t below) mutable -> uint64_t {
+    if (bytes.empty()) return 0;
+    const uint8_t byte = bytes.front();
+    bytes = bytes.subspan(1);
+    return byte % below;
+  };
+}
+
+class GuestScript {
+ public:
+  // Memory in play: windows of kPages pages around addresses where one table
+  // ends and the next begins, of each level that a program's half has more than
+  // one of.
+  static constexpr uint64_t kPages = 24;
+  static constexpr size_t kWindows = 3;
+  static std::array<VirtAddr, kWindows> WindowsOf(PagingMode mode);
+
+  // Begins with process 1, which has been created.
+  GuestScript(PagingMode mode, Choice choice);
+
+  ScriptStep Next();
+
+  // The processes that live after the last step.
+  const std::set<TaskId>& live() const { return live_; }
+
+ private:
+  static constexpr size_t kMostProcesses = 5;
+
+  struct Range {
+    VirtAddr va;
+    uint64_t length;  // bytes
+  };
+
+  uint64_t Pick(uint64_t below) { return choice_(below); }
+  uint8_t Rights();
+  VirtAddr Page();
+  Range AnyRange();
+  TaskId Runnable();
+  GuestOp Map(const Range& range);
+  GuestOp Touch(VirtAddr page);
+  // Maps a range, touches some of it, and moves it to another window.
+  ScriptStep BeginMove(TaskId task);
+  ScriptStep Process(TaskId task);
+  ScriptStep Fork(TaskId task, bool vfork);
+  ScriptStep Exec(TaskId task);
+  ScriptStep Exit(TaskId task);
+  ScriptStep Wait(TaskId task);
+  void EndVforkOf(TaskId child);
+
+  const std::array<VirtAddr, kWindows> windows_;
+  Choice choice_;
+  std::deque<ScriptStep> planned_;
+  std::set<TaskId> live_ = {1};
+  TaskId last_ = 1;
+  std::map<TaskId, TaskId> parents_;
+  std::map<TaskId, TaskId> vforked_;  // child -> the parent that it holds up
+  std::map<TaskId, TaskId> awaited_;  // child -> the parent that waits for it
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
