@@ -121,9 +121,7 @@ absl::Status StartVcpus(KernelCore& core) {
         std::make_unique<Vcpu>(core.host, core.policy, context, core.abi));
     core.init_mm.active |= MaskOf(id);
   }
-  const bool writes_tables = core.options.ops == GuestOps::kStores ||
-                             core.options.ops == GuestOps::kPvops;
-  if (core.abi.paravirtual && writes_tables) {
+  if (core.abi.paravirtual && core.traits.needs_stores()) {
     return core.vcpus[0]->Hypercall(VmAssistCall{.enable = true}).status;
   }
   return absl::OkStatus();
@@ -147,6 +145,7 @@ absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
   core->init_mm.users = 1;
   core->kernel_l2 = tables.kernel_l2();
   core->CountTable(static_cast<int64_t>(tables.next_free().value()));
+  core->boot_table_frames = core->page_table_frames;
   absl::StatusOr<Pfn> zero_page = core->AllocFrame();
   if (!zero_page.ok()) return zero_page.status();
   core->zero_page = *zero_page;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "guest/kernel_traits.h"
 
 namespace xmmu {
 namespace {
@@ -15,7 +16,7 @@ struct NamedOption {
   std::string_view help;
 };
 
-constexpr std::array<NamedOption<GuestOps>, 5> kOps = {{
+constexpr std::array<NamedOption<GuestOps>, 9> kOps = {{
     {GuestOps::kStores, "stores",
      "plain stores to L1 tables; L2 and above by mmu_update"},
     {GuestOps::kUpdateVaMapping, "update-va-mapping",
@@ -26,6 +27,14 @@ constexpr std::array<NamedOption<GuestOps>, 5> kOps = {{
      "mmu_update in batches of 31, multicalls (as pvops batches)"},
     {GuestOps::kPvops, "pvops",
      "mmu_update to set, emulated instructions to clear (Linux 6.1)"},
+    {GuestOps::kLinux24, "linux-2.4",
+     "Linux 2.4 on Xen 1 and 2: one queue for all but faults; pins early"},
+    {GuestOps::kLinux269, "linux-2.6.9",
+     "Linux 2.6.9 on Xen 2.0: stores but for faults; pins early"},
+    {GuestOps::kLinux2612, "linux-2.6.12",
+     "Linux 2.6.12 on Xen 3.0: update_va_mapping to set, stores to clear"},
+    {GuestOps::kLinux2618, "linux-2.6.18",
+     "Linux 2.6.18 on Xen 3.1: the same, and to write-protect at fork"},
 }};
 
 constexpr std::array<NamedOption<PinWhen>, 3> kPins = {{
@@ -80,13 +89,15 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
   if (stores && !abi.stores_to_l1) {
     return absl::InvalidArgumentError(
         "guest-ops stores: this policy takes no plain stores to page tables; "
-        "expected update-va-mapping, queue or multicall");
+        "expected update-va-mapping, queue, multicall or linux-2.4");
   }
-  if (options.ops == GuestOps::kPvops && abi.paravirtual && !abi.stores_to_l1) {
-    return absl::InvalidArgumentError(
-        "guest-ops pvops: it clears and write-protects entries by plain "
-        "instructions, which this policy does not take; expected "
-        "update-va-mapping, queue or multicall");
+  if (TraitsOf(options.ops).needs_stores() && abi.paravirtual &&
+      !abi.stores_to_l1) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "guest-ops %s: it changes some entries by plain instructions, which "
+        "this policy does not take; expected update-va-mapping, queue, "
+        "multicall or linux-2.4",
+        GuestOpsName(options.ops)));
   }
   if (!stores && !abi.paravirtual) {
     return absl::InvalidArgumentError(absl::StrFormat(
@@ -111,6 +122,8 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
   return absl::OkStatus();
 }
 
+bool IsLinuxOfATime(GuestOps ops) { return ops >= GuestOps::kLinux24; }
+
 std::string_view GuestOpsName(GuestOps ops) { return RowOf(kOps, ops).name; }
 std::string_view GuestOpsHelp(GuestOps ops) { return RowOf(kOps, ops).help; }
 std::optional<GuestOps> ParseGuestOps(std::string_view name) {
@@ -118,8 +131,9 @@ std::optional<GuestOps> ParseGuestOps(std::string_view name) {
 }
 std::span<const GuestOps> AllGuestOps() {
   static constexpr std::array kAll = {
-      GuestOps::kStores, GuestOps::kUpdateVaMapping, GuestOps::kQueue,
-      GuestOps::kMulticall, GuestOps::kPvops};
+      GuestOps::kStores,    GuestOps::kUpdateVaMapping, GuestOps::kQueue,
+      GuestOps::kMulticall, GuestOps::kPvops,           GuestOps::kLinux24,
+      GuestOps::kLinux269,  GuestOps::kLinux2612,       GuestOps::kLinux2618};
   return kAll;
 }
 

@@ -2,36 +2,56 @@
 
 namespace xmmu {
 
+// A queue of the kind that holds everything is full after so many requests,
+// whatever they are.
+HypercallQueue::HypercallQueue(KernelCore& core, Vcpu& vcpu)
+    : core_(core),
+      vcpu_(vcpu),
+      everything_(core, vcpu, {.requests = core.traits.batch}) {}
+
 void HypercallQueue::Execute(const Hypercall& call) {
   const HypercallResult result = vcpu_.Hypercall(call);
   if (!result.status.ok()) core_.Fail(result.status);
 }
 
-void HypercallQueue::Issue(const Hypercall& call) {
+void HypercallQueue::Issue(const UpdateVaMappingCall& call) {
   Flush();
   Execute(call);
 }
 
-size_t HypercallQueue::BatchLimit() const {
-  switch (core_.options.ops) {
-    case GuestOps::kQueue:
-      return kUpdateQueueSize;
-    case GuestOps::kMulticall:
-      return lazy_ ? kMulticallBatch : 1;
-    case GuestOps::kStores:
-    case GuestOps::kUpdateVaMapping:
-    case GuestOps::kPvops:  // has a queue of its own
-      return 1;
+void HypercallQueue::IssueOps(std::span<const MmuextOp> ops) {
+  if (core_.traits.one_queue) {
+    for (const MmuextOp& op : ops) everything_.AddOp(op);
+    everything_.Flush();
+  } else {
+    Flush();
+    Execute(MmuextCall{.ops = ops});
   }
-  return 1;
+}
+
+void HypercallQueue::IssueUpdates(std::span<const MmuUpdate> requests,
+                                  bool now) {
+  if (core_.traits.one_queue) {
+    for (const MmuUpdate& request : requests) everything_.AddUpdate(request);
+    if (now) everything_.Flush();
+  } else {
+    Flush();
+    Execute(MmuUpdateCall{.requests = requests});
+  }
 }
 
 void HypercallQueue::Update(const MmuUpdate& request) {
+  if (core_.traits.one_queue) {
+    everything_.AddUpdate(request);
+    return;
+  }
   updates_.push_back(request);
-  if (updates_.size() >= BatchLimit()) Flush();
+  const size_t limit = lazy_ ? core_.traits.lazy_batch : core_.traits.batch;
+  if (updates_.size() >= limit) Flush();
 }
 
 void HypercallQueue::Flush() {
+  everything_.Flush();
   if (updates_.empty()) return;
   Execute(MmuUpdateCall{.requests = updates_});
   updates_.clear();
@@ -39,16 +59,24 @@ void HypercallQueue::Flush() {
 
 void HypercallQueue::AddMember(const Member& member) {
   members_.push_back(member);
-  const bool batches = core_.options.ops == GuestOps::kMulticall;
-  if (!batches || members_.size() == kMulticallEntries) IssueMembers();
+  const bool full = members_.size() == MulticallQueue::kMaxEntries;
+  if (!core_.traits.multicalls || full) IssueMembers();
 }
 
-void HypercallQueue::AddMapping(VirtAddr va, uint64_t value) {
-  AddMember({.is_mapping = true, .mapping = {.va = va, .value = value}});
+void HypercallQueue::AddMapping(const UpdateVaMappingCall& call) {
+  if (core_.traits.one_queue) {
+    everything_.AddMapping(call);
+  } else {
+    AddMember({.is_mapping = true, .mapping = call});
+  }
 }
 
 void HypercallQueue::AddExtended(const MmuextOp& op) {
-  AddMember({.is_mapping = false, .op = op});
+  if (core_.traits.one_queue) {
+    everything_.AddOp(op);
+  } else {
+    AddMember({.is_mapping = false, .op = op});
+  }
 }
 
 void HypercallQueue::IssueMembers() {

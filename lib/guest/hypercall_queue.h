@@ -2,38 +2,37 @@
 #define XMMU_LIB_GUEST_HYPERCALL_QUEUE_H_
 
 // How a paravirtual kernel gets its requests to Xen: at once, through the queue
-// of mmu_update requests, or as members of multicalls. One per vCPU, as in
-// Linux.
+// of mmu_update requests, as members of multicalls, or all through one queue
+// (KernelTraits). One per vCPU, as in Linux.
 
+#include <span>
 #include <vector>
 
 #include "guest/kernel_core.h"
+#include "guest/multicall_queue.h"
 #include "xmmu/xen/hypercall.h"
 
 namespace xmmu {
 
-// Linux 2.4: QUEUE_SIZE (arch/xen/mm/hypervisor.c).
-inline constexpr size_t kUpdateQueueSize = 2048;
-// pvops: 512 bytes of arguments, filled to less than that, 16 bytes a request
-// (arch/x86/xen/multicalls.c).
-inline constexpr size_t kMulticallBatch = 31;
-// pvops: MC_BATCH.
-inline constexpr size_t kMulticallEntries = 32;
-
 class HypercallQueue {
  public:
-  HypercallQueue(KernelCore& core, Vcpu& vcpu) : core_(core), vcpu_(vcpu) {}
+  HypercallQueue(KernelCore& core, Vcpu& vcpu);
 
   // Issues `call` now, after everything queued.
-  void Issue(const Hypercall& call);
+  void Issue(const UpdateVaMappingCall& call);
+  // The same with operations; with what is queued, where that is possible.
+  void IssueOps(std::span<const MmuextOp> ops);
+  // The same with requests that belong together. Where they can be queued with
+  // everything else they are only that, unless it is to be `now`.
+  void IssueUpdates(std::span<const MmuUpdate> requests, bool now);
 
-  // One mmu_update request: queued if the options say so and the moment allows,
+  // One mmu_update request: queued if the kernel does so and the moment allows,
   // else issued now.
   void Update(const MmuUpdate& request);
 
-  // Members of the next multicall. Without GuestOps::kMulticall they are issued
-  // one by one.
-  void AddMapping(VirtAddr va, uint64_t value);
+  // Members of the next multicall; without multicalls they are issued one by
+  // one, or queued with everything else.
+  void AddMapping(const UpdateVaMappingCall& call);
   void AddExtended(const MmuextOp& op);
   void IssueMembers();
 
@@ -50,7 +49,6 @@ class HypercallQueue {
     MmuextOp op = {};
   };
 
-  size_t BatchLimit() const;
   void Execute(const Hypercall& call);
   void AddMember(const Member& member);
 
@@ -59,6 +57,7 @@ class HypercallQueue {
   bool lazy_ = false;
   std::vector<MmuUpdate> updates_;
   std::vector<Member> members_;
+  MulticallQueue everything_;  // with KernelTraits::one_queue
 };
 
 }  // namespace xmmu

@@ -13,6 +13,7 @@
 #include "guest/address_space.h"
 #include "guest/frame_pool.h"
 #include "guest/kernel_layout.h"
+#include "guest/kernel_traits.h"
 #include "guest/shared_frames.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/vcpu.h"
@@ -36,6 +37,7 @@ struct KernelCore {
         domain(domain_in),
         abi(abi_in),
         options(options_in),
+        traits(TraitsOf(options_in.ops)),
         layout(LayoutOf(domain_in.mode())),
         frames(first_free, Pfn(domain_in.p2m().size())) {}
 
@@ -44,6 +46,7 @@ struct KernelCore {
   Domain& domain;
   const GuestAbi abi;
   const GuestOptions options;
+  const KernelTraits& traits;
   const KernelLayout layout;
   FramePool frames;
   SharedFrames shared;
@@ -55,6 +58,11 @@ struct KernelCore {
 
   uint64_t page_table_frames = 0;
   uint64_t peak_page_table_frames = 0;
+  // Those of the boot's own address space, and how many others there are now
+  // and were when page_table_frames came to its peak.
+  uint64_t boot_table_frames = 0;
+  uint64_t address_spaces = 0;
+  uint64_t peak_address_spaces = 0;
 
   // The first request of this kernel that was refused: on a real machine the
   // kernel's BUG(). Work goes on to the end of the operation at hand.
@@ -118,8 +126,9 @@ struct KernelCore {
   void CountTable(int64_t change) {
     page_table_frames =
         static_cast<uint64_t>(static_cast<int64_t>(page_table_frames) + change);
-    peak_page_table_frames =
-        std::max(peak_page_table_frames, page_table_frames);
+    if (page_table_frames <= peak_page_table_frames) return;
+    peak_page_table_frames = page_table_frames;
+    peak_address_spaces = address_spaces;
   }
 };
 

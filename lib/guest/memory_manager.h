@@ -107,7 +107,7 @@ class MemoryManager {
            TlbGather& gather, bool flush);
   // Whether the kernel flushes what has changed rather than what it was asked
   // to change.
-  bool gathers() const { return core_.options.ops == GuestOps::kPvops; }
+  bool gathers() const { return core_.traits.gathers; }
   // Flushes `range`, whose entries have changed, or what was gathered of it.
   void FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                   TlbGather& gather);

@@ -88,7 +88,7 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     const bool writable = vma.shared() && (vma.rights & kMapWrite) != 0;
     uint64_t entry = UserEntry(*page, vma, writable, /*dirty=*/false);
     if (va != slot.va) entry &= ~pte::kAccessed;
-    ops_.SetPte(vcpu, mm, near, entry);
+    ops_.InstallPte(vcpu, mm, near, entry);
     vcpu.cpu().counters.Add(Counter::kFileMapped);
   }
   return absl::OkStatus();
@@ -125,7 +125,7 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
     vma.has_own_pages = true;
     core_.frames.SetExclusive(*page, *page != core_.zero_page);
   }
-  ops_.SetPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
+  ops_.InstallPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
   return absl::OkStatus();
 }
 

@@ -20,6 +20,11 @@ class MmuOps {
   // Stores `value` in an entry that was not present (set_pte_at).
   virtual void SetPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                       uint64_t value) = 0;
+  // The same for what a fault of the running program asks for.
+  virtual void InstallPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
+                          uint64_t value) {
+    SetPte(vcpu, mm, slot, value);
+  }
   // Clears an entry and returns what it was (ptep_get_and_clear).
   virtual uint64_t ClearPte(Vcpu& vcpu, AddressSpace& mm,
                             const PteSlot& slot) = 0;

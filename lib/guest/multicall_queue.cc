@@ -15,29 +15,38 @@ size_t MulticallQueue::CountOf(Kind kind) const {
 }
 
 void MulticallQueue::Reserve(Kind kind, size_t bytes, bool extends) {
-  const bool room = bytes_ + bytes < kArgumentBytes;
+  const bool room = bytes_ + bytes < limits_.bytes;
   if (extends && room && !entries_.empty() && entries_.back().kind == kind) {
     ++entries_.back().count;
   } else {
-    if (entries_.size() == kMaxEntries || !room) Flush();
+    if (entries_.size() == limits_.entries || !room) Flush();
     entries_.push_back({.kind = kind, .first = CountOf(kind)});
   }
   bytes_ += bytes;
 }
 
+void MulticallQueue::IssueIfFull() {
+  if (updates_.size() + ops_.size() + mappings_.size() == limits_.requests) {
+    Flush();
+  }
+}
+
 void MulticallQueue::AddUpdate(const MmuUpdate& request) {
   Reserve(Kind::kUpdates, kUpdateBytes, /*extends=*/true);
   updates_.push_back(request);
+  IssueIfFull();
 }
 
 void MulticallQueue::AddOp(const MmuextOp& op) {
   Reserve(Kind::kOps, kOpBytes, /*extends=*/true);
   ops_.push_back(op);
+  IssueIfFull();
 }
 
 void MulticallQueue::AddMapping(const UpdateVaMappingCall& call) {
   Reserve(Kind::kMapping, 0, /*extends=*/false);
   mappings_.push_back(call);
+  IssueIfFull();
 }
 
 Subcall MulticallQueue::SubcallOf(const Entry& entry) const {

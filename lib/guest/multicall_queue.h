@@ -10,14 +10,22 @@
 //     while its arguments fit;
 //   * one entry is issued as the plain hypercall it is, several as a multicall.
 //
-// Source: Linux 6.1, arch/x86/xen/multicalls.c; measured on Xen 4.17.
+// Source: Linux 6.1, arch/x86/xen/multicalls.c; measured on Xen 4.17. With
+// other limits it is the queue of Linux 2.4.
 
+#include <cstdint>
 #include <vector>
 
 #include "guest/kernel_core.h"
 #include "xmmu/xen/hypercall.h"
 
 namespace xmmu {
+
+struct QueueLimits {
+  size_t entries = SIZE_MAX;
+  size_t bytes = SIZE_MAX;     // of arguments: less than this
+  size_t requests = SIZE_MAX;  // of all kinds; so many are issued at once
+};
 
 class MulticallQueue {
  public:
@@ -26,7 +34,10 @@ class MulticallQueue {
   static constexpr size_t kUpdateBytes = 16;     // struct mmu_update
   static constexpr size_t kOpBytes = 24;  // struct mmuext_op, with padding
 
-  MulticallQueue(KernelCore& core, Vcpu& vcpu) : core_(core), vcpu_(vcpu) {}
+  MulticallQueue(KernelCore& core, Vcpu& vcpu,
+                 const QueueLimits& limits = {.entries = kMaxEntries,
+                                              .bytes = kArgumentBytes})
+      : core_(core), vcpu_(vcpu), limits_(limits) {}
 
   void AddUpdate(const MmuUpdate& request);
   void AddOp(const MmuextOp& op);
@@ -56,11 +67,13 @@ class MulticallQueue {
   // if it `extends` one of its kind and there is room, else an entry of its
   // own.
   void Reserve(Kind kind, size_t bytes, bool extends);
+  void IssueIfFull();
   size_t CountOf(Kind kind) const;
   Subcall SubcallOf(const Entry& entry) const;
 
   KernelCore& core_;
   Vcpu& vcpu_;
+  const QueueLimits limits_;
   bool lazy_ = false;
   size_t bytes_ = 0;
   std::vector<Entry> entries_;

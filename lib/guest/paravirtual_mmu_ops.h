@@ -50,9 +50,7 @@ class ParavirtualMmuOps : public MmuOps {
   // 4.17 none that maps the kernel.
   bool PinsAlone(const TablePage& table) const {
     if (core_.options.pin == PinWhen::kNever || table.kernel_l2) return false;
-    const bool mainline = core_.options.ops == GuestOps::kMulticall ||
-                          core_.options.ops == GuestOps::kPvops;
-    return Early() || (mainline && table.level == 1);
+    return Early() || (core_.traits.pins_l1_tables && table.level == 1);
   }
   Mfn MfnOf(Pfn pfn) const { return core_.domain.p2m().MfnOf(pfn); }
 

@@ -2,12 +2,13 @@
 
 #include "guest/hypercall_queue.h"
 #include "guest/paravirtual_mmu_ops.h"
+#include "guest/pte_instructions.h"
 
 // The page-table operations of a kernel that runs on Xen.
 //
 // Life of an address space's tables: guest/paravirtual_mmu_ops.h.
-// While tables are read-only their entries change only through Xen, in the way
-// that GuestOps names.
+// While tables are read-only their entries change as guest/kernel_traits.h says
+// of the kernel.
 
 namespace xmmu {
 namespace {
@@ -18,48 +19,57 @@ class XenMmuOps final : public ParavirtualMmuOps {
 
   void SetPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
               uint64_t value) override {
-    WritePte(vcpu, mm, slot, value, FlushScope::kNone);
+    WritePte(vcpu, mm, slot, value, core_.traits.set);
+  }
+
+  void InstallPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
+                  uint64_t value) override {
+    WritePte(vcpu, mm, slot, value, core_.traits.install);
   }
 
   uint64_t ClearPte(Vcpu& vcpu, AddressSpace& mm,
                     const PteSlot& slot) override {
-    if (ByInstruction(mm)) return ExchangePteByInstruction(core_, vcpu, slot);
+    if (Resolve(vcpu, mm, core_.traits.clear) == PteWay::kStore) {
+      return TakePteByInstruction(core_, vcpu, slot);
+    }
     const uint64_t old =
         vcpu.Load(core_.EntryVa(slot.table, slot.index), core_.entry_bytes());
-    WritePte(vcpu, mm, slot, 0, FlushScope::kNone);
+    WritePte(vcpu, mm, slot, 0, core_.traits.clear);
     return old;
   }
 
   void WriteProtectPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                        uint64_t old) override {
-    if (ByInstruction(mm)) {
-      ClearPteFlagsByInstruction(core_, vcpu, slot, pte::kWritable);
+    const PteWay way = core_.traits.write_protect;
+    if (Resolve(vcpu, mm, way) == PteWay::kStore) {
+      WriteProtectByInstruction(core_, vcpu, slot);
     } else {
-      WritePte(vcpu, mm, slot, Pte(old).Without(pte::kWritable).raw(),
-               FlushScope::kNone);
+      WritePte(vcpu, mm, slot, Pte(old).Without(pte::kWritable).raw(), way);
     }
   }
 
   void ProtectPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot, uint64_t,
                   uint64_t value) override {
-    if (ByInstruction(mm)) {
-      ExchangePteByInstruction(core_, vcpu, slot);
-      StorePteByInstruction(core_, vcpu, slot, value);
-    } else if (core_.options.ops == GuestOps::kMulticall) {
+    const ProtectBy by = core_.traits.protect;
+    if (!mm.tables_read_only || by == ProtectBy::kClearAndSet) {
+      ClearPte(vcpu, mm, slot);
+      SetPte(vcpu, mm, slot, value);
+    } else if (by == ProtectBy::kPreserveAd) {
       Update(vcpu, slot.table, slot.index, value,
              MmuUpdateCommand::kPreserveAd);
     } else {
-      WritePte(vcpu, mm, slot, value, FlushScope::kNone);
+      SetPte(vcpu, mm, slot, value);
     }
   }
 
   void ReplacePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                   uint64_t value) override {
-    if (core_.options.ops == GuestOps::kUpdateVaMapping && !ByInstruction(mm)) {
-      WritePte(vcpu, mm, slot, value, FlushScope::kPage);
+    const PteWay way = core_.traits.replace;
+    if (Resolve(vcpu, mm, way) == PteWay::kMapping) {
+      IssueMapping(vcpu, mm, slot, value, FlushScope::kPage);
       return;
     }
-    WritePte(vcpu, mm, slot, value, FlushScope::kNone);
+    WritePte(vcpu, mm, slot, value, way);
     Flush(vcpu, mm, TlbFlush::Page(slot.va));
   }
 
@@ -80,9 +90,9 @@ class XenMmuOps final : public ParavirtualMmuOps {
       requests[1] = {.entry = core_.EntryMachineAddr(mm.user_root, index),
                      .value = value};
     }
-    // Later loads and accesses rely on it: nothing may stay queued.
-    QueueOf(vcpu).Issue(MmuUpdateCall{
-        .requests = std::span(requests).first(both_roots ? 2 : 1)});
+    // Later loads and accesses rely on a new table, but not on one that goes.
+    QueueOf(vcpu).IssueUpdates(std::span(requests).first(both_roots ? 2 : 1),
+                               /*now=*/value != 0);
   }
 
   void TableAllocated(Vcpu& vcpu, AddressSpace& mm,
@@ -103,7 +113,12 @@ class XenMmuOps final : public ParavirtualMmuOps {
     queue.IssueMembers();
   }
 
+  void Activate(Vcpu& vcpu, AddressSpace& mm) override {
+    if (!core_.traits.pins_when_loaded) ParavirtualMmuOps::Activate(vcpu, mm);
+  }
+
   void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
+    if (!mm.tables_read_only) MakeReadOnly(vcpu, mm);
     std::array<MmuextOp, 2> ops = {
         MmuextOp{.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)},
         // Frame 0 means: no user base.
@@ -111,30 +126,34 @@ class XenMmuOps final : public ParavirtualMmuOps {
             .command = MmuextCommand::kNewUserBaseptr,
             .mfn = mm.user_root == kInvalidPfn ? Mfn(0) : MfnOf(mm.user_root)}};
     const bool user_base = core_.levels() >= 4;
-    QueueOf(vcpu).Issue(
-        MmuextCall{.ops = std::span(ops).first(user_base ? 2 : 1)});
+    QueueOf(vcpu).IssueOps(std::span(ops).first(user_base ? 2 : 1));
   }
 
   void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
-    QueueOf(vcpu).Flush();
-    if (mm.active == 0 || flush.scope == FlushScope::kNone) return;
+    if (mm.active == 0 || flush.scope == FlushScope::kNone) {
+      QueueOf(vcpu).Flush();
+      return;
+    }
     const MmuextOp op = FlushOp(vcpu, mm, flush);
-    QueueOf(vcpu).Issue(MmuextCall{.ops = {&op, 1}});
+    QueueOf(vcpu).IssueOps({&op, 1});
   }
 
   void EnterLazy(Vcpu& vcpu) override { QueueOf(vcpu).set_lazy(true); }
   void LeaveLazy(Vcpu& vcpu) override {
     HypercallQueue& queue = QueueOf(vcpu);
     queue.set_lazy(false);
-    if (core_.options.ops == GuestOps::kMulticall) queue.Flush();
+    if (core_.traits.lazy_batch > core_.traits.batch) queue.Flush();
   }
   void FinishKernelWork(Vcpu& vcpu) override { QueueOf(vcpu).Flush(); }
 
  private:
-  // Tables that are still ordinary memory, and L1 tables of a guest that leaves
-  // its stores to the hypervisor.
-  bool ByInstruction(const AddressSpace& mm) const {
-    return !mm.tables_read_only || core_.options.ops == GuestOps::kStores;
+  // The way that it comes to for `mm` at this moment: never kMappingOrStore.
+  static PteWay Resolve(const Vcpu& vcpu, const AddressSpace& mm, PteWay way) {
+    // Tables that are still ordinary memory.
+    if (!mm.tables_read_only) return PteWay::kStore;
+    if (way == PteWay::kStore || way == PteWay::kRequest) return way;
+    if ((mm.active & MaskOf(vcpu.id())) != 0) return PteWay::kMapping;
+    return way == PteWay::kMapping ? PteWay::kRequest : PteWay::kStore;
   }
   HypercallQueue& QueueOf(Vcpu& vcpu) {
     while (queues_.size() <= vcpu.id()) {
@@ -152,36 +171,40 @@ class XenMmuOps final : public ParavirtualMmuOps {
                           .command = command});
   }
 
-  // Changes an L1 entry in the way the options name; kPage asks for its page to
-  // be flushed by the same request where it can.
   void WritePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
-                uint64_t value, FlushScope flush) {
-    if (ByInstruction(mm)) {
-      StorePteByInstruction(core_, vcpu, slot, value);
-      return;
-    }
-    const bool current = (mm.active & MaskOf(vcpu.id())) != 0;
-    if (core_.options.ops == GuestOps::kUpdateVaMapping && current) {
-      const bool elsewhere = mm.active != MaskOf(vcpu.id());
-      QueueOf(vcpu).Issue(UpdateVaMappingCall{
-          .va = slot.va,
-          .value = value,
-          .flush = {.scope = flush, .vcpus = elsewhere ? mm.active : 0}});
-      return;
-    }
-    Update(vcpu, slot.table, slot.index, value, MmuUpdateCommand::kNormal);
-    if (flush == FlushScope::kPage) {
-      Flush(vcpu, mm, TlbFlush::Page(slot.va));
+                uint64_t value, PteWay way) {
+    switch (Resolve(vcpu, mm, way)) {
+      case PteWay::kMapping:
+        IssueMapping(vcpu, mm, slot, value, FlushScope::kNone);
+        return;
+      case PteWay::kRequest:
+        Update(vcpu, slot.table, slot.index, value, MmuUpdateCommand::kNormal);
+        return;
+      case PteWay::kStore:
+      case PteWay::kMappingOrStore:
+        StorePteByInstruction(core_, vcpu, slot, value);
     }
   }
 
-  void AddReadOnly(HypercallQueue& queue, Pfn pfn) {
-    queue.AddMapping(core_.layout.DirectVa(pfn),
-                     core_.MakeKernelEntry(pfn, /*writable=*/false));
+  // kPage asks for the page to be flushed by the same request.
+  void IssueMapping(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
+                    uint64_t value, FlushScope flush) {
+    const bool elsewhere = mm.active != MaskOf(vcpu.id());
+    QueueOf(vcpu).Issue(
+        {.va = slot.va,
+         .value = value,
+         .flush = {.scope = flush, .vcpus = elsewhere ? mm.active : 0}});
+  }
+
+  void AddReadOnly(HypercallQueue& queue, Pfn pfn,
+                   FlushScope flush = FlushScope::kNone) {
+    queue.AddMapping({.va = core_.layout.DirectVa(pfn),
+                      .value = core_.MakeKernelEntry(pfn, /*writable=*/false),
+                      .flush = {.scope = flush}});
   }
   void AddWritable(HypercallQueue& queue, Pfn pfn) {
-    queue.AddMapping(core_.layout.DirectVa(pfn),
-                     core_.MakeKernelEntry(pfn, /*writable=*/true));
+    queue.AddMapping({.va = core_.layout.DirectVa(pfn),
+                      .value = core_.MakeKernelEntry(pfn, /*writable=*/true)});
   }
   void AddPin(HypercallQueue& queue, const TablePage& table) {
     queue.AddExtended(
@@ -201,7 +224,9 @@ class XenMmuOps final : public ParavirtualMmuOps {
     mm.pinned = core_.options.pin != PinWhen::kNever;
     for (Pfn root : {mm.user_root, mm.root}) {
       if (root == kInvalidPfn) continue;
-      AddReadOnly(queue, root);
+      const bool flush = core_.traits.flushes_at_pin && root == mm.root;
+      AddReadOnly(queue, root,
+                  flush ? FlushScope::kNonGlobal : FlushScope::kNone);
       if (mm.pinned) {
         AddPin(queue, {root, static_cast<uint8_t>(core_.levels())});
       }
@@ -224,6 +249,11 @@ class XenMmuOps final : public ParavirtualMmuOps {
       if (root != kInvalidPfn) AddWritable(queue, root);
     }
     queue.IssueMembers();
+    queue.Flush();  // the pages may be used for anything now
+    if (core_.traits.flushes_at_pin) {
+      const MmuextOp op{.command = MmuextCommand::kTlbFlushLocal};
+      queue.IssueOps({&op, 1});
+    }
     mm.tables_read_only = false;
     mm.pinned = false;
   }

@@ -151,7 +151,7 @@ std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants) {
     const absl::StatusOr<GuestAbi> abi = entry.make(host)->Abi(mode);
     if (!abi.ok()) continue;
     for (const GuestOps ops : AllGuestOps()) {
-      if (SetsApart(*abi, mode, ops)) {
+      if (!IsLinuxOfATime(ops) && SetsApart(*abi, mode, ops)) {
         ways.push_back({std::string(entry.name), ops});
       }
     }

@@ -32,7 +32,7 @@ inline std::string NameOf(const Setting& setting) {
       "%s_%dlevels_%s_%s_%dcpus", setting.policy, LevelCount(setting.mode),
       GuestOpsName(setting.ops), PinWhenName(setting.pin), setting.vcpus);
   for (char& c : name) {
-    if (c == '-') c = '_';
+    if (c == '-' || c == '.') c = '_';
   }
   return name;
 }
@@ -44,8 +44,12 @@ inline std::string NameOf(const Setting& setting) {
 inline void AddWays(const GuestAbi& abi, Setting setting,
                     std::vector<Setting>& settings) {
   const PinWhen usual = setting.pin;
+  GuestAbi without_stores = abi;
+  without_stores.stores_to_l1 = false;
   for (const GuestOps ops : AllGuestOps()) {
-    const bool stores = ops == GuestOps::kStores || ops == GuestOps::kPvops;
+    // What is known of these kernels is of 32-bit ones.
+    if (IsLinuxOfATime(ops) && LevelCount(setting.mode) > 3) continue;
+    const bool stores = !CheckGuestOptions(without_stores, {.ops = ops}).ok();
     const bool one_pin = !abi.paravirtual || (abi.stores_to_l1 && !stores);
     for (const PinWhen pin : AllPinWhen()) {
       if (one_pin && pin != usual) continue;

@@ -44,6 +44,24 @@ enum class GuestOps : uint8_t {
   // mprotect goes by preserve-A/D updates; everything else by one queue of
   // multicall entries, flushed as the kernel's mmu_gather says.
   kPvops,
+
+  // The kernels of a time, which mix these ways. What a fault installs or
+  // replaces goes by update_va_mapping in all of them, the flush included.
+  //
+  // Linux 2.4 on Xen 1 and 2: the rest through one queue of 2048 requests,
+  // together with what makes and unmakes tables, flushes and CR3. Pins early.
+  kLinux24,
+  // Linux 2.6.9 on Xen 2.0 with writable page tables: the rest by plain loads
+  // and stores; L2 by mmu_update. Pins early.
+  kLinux269,
+  // Linux 2.6.12 to 2.6.16 on Xen 3.0: what is set in the current address space
+  // by update_va_mapping, in others by plain stores; cleared and made read-only
+  // by atomic instructions. Pins late: a fork's child when it first runs.
+  kLinux2612,
+  // Linux 2.6.18 on Xen 3.1, without writable page tables: as before, but
+  // made read-only by update_va_mapping, and PAE entries cleared by CMPXCHG8B.
+  // Pins late: a fork's child at once.
+  kLinux2618,
 };
 
 // When page tables are made read-only and pinned.
@@ -86,8 +104,11 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 absl::Status CheckGuestOptions(const GuestAbi& abi,
                                const GuestOptions& options);
 
-// "stores", "update-va-mapping", "queue", "multicall", "pvops" / "early",
-// "late", "never".
+// Whether these are the kernels of a time rather than one way of writing.
+bool IsLinuxOfATime(GuestOps ops);
+
+// "stores", "update-va-mapping", "queue", "multicall", "pvops", "linux-2.4",
+// "linux-2.6.9", "linux-2.6.12", "linux-2.6.18" / "early", "late", "never".
 std::string_view GuestOpsName(GuestOps ops);
 std::string_view GuestOpsHelp(GuestOps ops);
 std::optional<GuestOps> ParseGuestOps(std::string_view name);
