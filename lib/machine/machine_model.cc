@@ -42,8 +42,8 @@ PriceList MachineModel::prices() const {
 }
 
 std::span<const MachineModel* const> Machines() {
-  static const std::array<const MachineModel*, 2> machines = {
-      &presets::Xeon2003(), &presets::Skylake2017()};
+  static const std::array<const MachineModel*, 3> machines = {
+      &presets::Xeon2003(), &presets::Opteron2005(), &presets::Skylake2017()};
   return machines;
 }
 

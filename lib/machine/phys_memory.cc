@@ -22,6 +22,11 @@ PhysMemory::Frame& PhysMemory::MakeFrame(Mfn mfn) {
 }
 
 void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
+  NoteStore(addr);
+  Put64(addr, value);
+}
+
+void PhysMemory::Put64(MachineAddr addr, uint64_t value) {
   XMMU_DCHECK(addr.value() % 8 == 0);
   Frame& frame = MakeFrame(FrameOf(addr));
   if (frame.words == nullptr) {
@@ -32,11 +37,23 @@ void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
   (*frame.words)[WordIndex(addr)] = value;
 }
 
-void PhysMemory::Write32(MachineAddr addr, uint32_t value) {
-  const MachineAddr base = WordBase(addr);
+uint64_t PhysMemory::WordWith(MachineAddr addr, uint32_t value) const {
   const uint64_t mask = uint64_t{0xffffffff} << HalfShift(addr);
   const uint64_t placed = static_cast<uint64_t>(value) << HalfShift(addr);
-  Write64(base, (Read64(base) & ~mask) | placed);
+  return (Read64(WordBase(addr)) & ~mask) | placed;
+}
+
+void PhysMemory::Write32(MachineAddr addr, uint32_t value) {
+  Write64(WordBase(addr), WordWith(addr, value));
+}
+
+void PhysMemory::WriteEntryByWalker(MachineAddr addr, int bytes,
+                                    uint64_t value) {
+  if (bytes == 8) {
+    Put64(addr, value);
+  } else {
+    Put64(WordBase(addr), WordWith(addr, static_cast<uint32_t>(value)));
+  }
 }
 
 void PhysMemory::WriteEntry(MachineAddr addr, int bytes, uint64_t value) {
@@ -57,6 +74,11 @@ void PhysMemory::SetContentToken(Mfn mfn, uint64_t token) {
 }
 
 void PhysMemory::ZeroFrame(Mfn mfn) {
+  if (!stores_.empty()) {
+    for (uint64_t at = 0; at < kPageSize; at += 64) {
+      NoteStore(AddressOf(mfn) + at);
+    }
+  }
   if (FindFrame(mfn) == nullptr) return;
   Frame& frame = MakeFrame(mfn);
   if (frame.words != nullptr) host_bytes_ -= sizeof(Words);

@@ -32,6 +32,7 @@ Mmu::Mmu(const MachineModel& model, PhysMemory& memory,
       counters_(counters),
       walker_(memory, hierarchy, clock, counters),
       psc_(model.psc),
+      filter_(model.flush_filter, memory),
       tlb_(model.tlb) {
   Install(KernelControlRegisters(BestMode(model.features), model.features),
           PdpteRegisters{});
@@ -96,6 +97,7 @@ TranslateResult Mmu::WalkFor(const Access& access) {
   walker_.Walk(context_, access, start, walk);
   if (!walk.ok) return RaisePageFault(access, walk.error_code);
   if (psc_.exists()) FillStructureCaches(access.va, start.rights, walk);
+  if (ABSL_PREDICT_FALSE(filter_.active())) WatchEntries(walk);
   tlb_.Fill(SideOf(access), access.va, walk.translation);
   return TranslateResult(AddressIn(walk.translation, access.va));
 }
@@ -112,6 +114,10 @@ void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
   }
 }
 
+void Mmu::WatchEntries(const WalkResult& walk) {
+  for (const WalkEntry& used : walk.entries) filter_.Watch(used.addr);
+}
+
 TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
   // Globals too: a fault must not recur on a cached entry alone, whichever PCID
   // made the entry.
@@ -121,6 +127,7 @@ TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
 }
 
 void Mmu::DropEverything() {
+  filter_.Arm();
   tlb_.DropAll();
   psc_.DropAll();
 }
@@ -142,6 +149,7 @@ void Mmu::Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va) {
   clock_.Charge(CostEvent::kInvpcid);
   counters_.Add(type == InvpcidType::kAddress ? Counter::kTlbPageFlushes
                                               : Counter::kTlbFlushes);
+  if (filters()) pcid = context_.pcid;
   switch (type) {
     case InvpcidType::kAddress:
       tlb_.DropPage(va, pcid, /*globals=*/false);

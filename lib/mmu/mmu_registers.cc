@@ -61,6 +61,9 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   if (!Paging(registers)) return;
   context_ = PagingContext(registers, model_.features);
   context_.pdpte = pdpte;
+  // What is cached was read under the old registers.
+  filter_.Arm();
+  if (filters()) context_.pcid = filter_.tag();
   if (context_.mode == old_mode) return;
   // Nothing is held that another mode made: what leads here (a change of
   // CR4.PAE, paging turned off before, Reset) has dropped it.
@@ -93,11 +96,33 @@ std::optional<PageFault> Mmu::LoadCr3(uint64_t value) {
     clock_.Charge(CostEvent::kMovCr3NoFlush);
     return std::nullopt;
   }
-  DropPcid(context_.pcid, /*globals=*/false);
+  if (!FlushThroughFilter()) return std::nullopt;
   clock_.Charge(CostEvent::kMovCr3);
   clock_.Charge(CostEvent::kCr3Refill);
   counters_.Add(Counter::kTlbFlushes);
   return std::nullopt;
+}
+
+bool Mmu::FlushThroughFilter() {
+  if (!filters()) {
+    DropPcid(context_.pcid, /*globals=*/false);
+    return true;
+  }
+  const FlushFilter::Decision decision = filter_.LoadCr3(registers_.cr3);
+  context_.pcid = decision.tag;
+  // The PDPTE registers are what the line of their table said just now.
+  if (context_.mode == PagingMode::kPae) {
+    filter_.Watch(MachineAddr(registers_.cr3 & ~uint64_t{0x1f}));
+  }
+  if (decision.flush) {
+    tlb_.DropNonGlobal();
+    psc_.DropAll();
+    return true;
+  }
+  if (decision.reused) DropPcid(decision.tag, /*globals=*/false);
+  clock_.Charge(CostEvent::kMovCr3NoFlush);
+  counters_.Add(Counter::kTlbFlushesFiltered);
+  return false;
 }
 
 bool Mmu::AllowsCr0(uint64_t value) const {
@@ -155,8 +180,11 @@ std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
   std::optional<PdpteRegisters> pdpte = context_.pdpte;
   if ((changed & kCr4ReloadsPdptes) != 0) pdpte = ReadPdptes(next);
   if (!pdpte) return GeneralProtection();
+  // A flush filter's tags are no PCIDs, and mean other registers.
+  const bool retags = filter_.active() &&
+                      (changed & (cr4::kPae | cr4::kSmep | cr4::kPcide)) != 0;
   const bool flush_all =
-      (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0;
+      (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0 || retags;
   const bool flush_pcid = (changed & cr4::kPae) != 0 || (set & cr4::kSmep) != 0;
   if (flush_all) {
     DropEverything();

@@ -171,7 +171,8 @@ class PageWalker::ModeWalk {
   }
   ABSL_ATTRIBUTE_NOINLINE void UpdateEntry(WalkEntry& used, uint64_t flags) {
     used.entry = used.entry.With(flags);
-    walker_.memory_.WriteEntry(used.addr, kEntryBytes, used.entry.raw());
+    walker_.memory_.WriteEntryByWalker(used.addr, kEntryBytes,
+                                       used.entry.raw());
     walker_.clock_.Charge(CostEvent::kAdUpdate);
     walker_.counters_.Add(Counter::kAdUpdates);
   }

@@ -8,6 +8,7 @@ namespace {
 TEST(MachineModelTest, PresetsAreFoundByName) {
   EXPECT_EQ(FindMachine("xeon-2003")->name, "xeon-2003");
   EXPECT_EQ(FindMachine("skylake-2017")->name, "skylake-2017");
+  EXPECT_EQ(FindMachine("opteron-2005")->name, "opteron-2005");
   EXPECT_EQ(FindMachine("xeon-2004"), nullptr);
 }
 
@@ -52,6 +53,25 @@ TEST(MachineModelTest, DerivedFiguresOfTheP4AddUpToTheirSources) {
   EXPECT_NEAR(
       p4.cost(CostEvent::kBounce).value + p4.cost(CostEvent::kIret).value,
       0.34 * 2400, 10);
+}
+
+TEST(MachineModelTest, DerivedFiguresOfTheK8AddUpToTheirSources) {
+  const MachineModel& k8 = *FindMachine("opteron-2005");
+  // InstLatx64 K8 F5A: the step past the L2 TLB is its look-up, the walk's
+  // overhead and one load from L2.
+  EXPECT_EQ(k8.cost(CostEvent::kTlbL2Hit).value +
+                k8.cost(CostEvent::kWalkOverhead).value +
+                k8.cost(CostEvent::kPteLoadL2).value,
+            25u);
+}
+
+// Linux and Xen turned it off.
+TEST(MachineModelTest, TheK8AloneHasAFlushFilterAndItIsOff) {
+  for (const MachineModel* machine : Machines()) {
+    const bool k8 = machine->name == "opteron-2005";
+    EXPECT_EQ(machine->flush_filter.lines != 0, k8) << machine->name;
+    EXPECT_FALSE(machine->flush_filter.active()) << machine->name;
+  }
 }
 
 TEST(MachineModelTest, PricesAreTheValues) {

@@ -91,5 +91,30 @@ TEST(MixHashTest, IsTheSameOnEveryMachine) {
   EXPECT_EQ(MixHash(0, 0), 0xe220a8397b1dcdafu);
 }
 
+TEST(PhysMemoryTest, StoresAreCountedALineOnceItIsWatched) {
+  PhysMemory memory;
+  constexpr MachineAddr kLine{0x1040};
+  const uint64_t line = PhysMemory::LineOf(kLine);
+  memory.Write64(kLine, 1);
+  EXPECT_EQ(memory.WatchStores(kLine + 8), 0u);
+  memory.Write64(kLine, 1);
+  memory.Write32(kLine + 60, 2);
+  memory.WriteEntry(kLine + 4, 4, 3);
+  EXPECT_EQ(memory.StoresToLine(line), 3u);
+  // Lines beside it, a walker's flags, data.
+  memory.Write64(kLine - 8, 4);
+  memory.Write64(kLine + 64, 4);
+  memory.WriteEntryByWalker(kLine, 8, 5);
+  memory.WriteEntryByWalker(kLine + 12, 4, 6);
+  memory.FoldStore(kLine, 7);
+  EXPECT_EQ(memory.StoresToLine(line), 3u);
+  EXPECT_EQ(memory.Read64(kLine), 5u);
+  EXPECT_EQ(memory.Read32(kLine + 12), 6u);
+  memory.ZeroFrame(Mfn(1));
+  EXPECT_EQ(memory.StoresToLine(line), 4u);
+  memory.CopyFrame(Mfn(1), Mfn(2));
+  EXPECT_EQ(memory.WatchStores(kLine), 5u);
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -72,12 +72,34 @@ bool Checker::Accepts(const Access& access, const Outcome& outcome,
     accepted = true;
     if (outcome.kind == Outcome::kOk) cached_.Add(variant);
   }
+  if (outcome.kind == Outcome::kOk) {
+    pages_.insert(access.va.value() & ~kPageOffsetMask);
+  }
   if (outcome.kind == Outcome::kPageFault) {
     for (const Drop& drop : DropsOfFault(access.va.value(), registers_.pcid)) {
       cached_.Apply(drop);
     }
   }
   return accepted;
+}
+
+void Checker::Speculate() {
+  if (!registers_.paging) return;
+  // Rights are judged at the access, by what is cached.
+  Registers lenient = registers_;
+  lenient.pkru = 0;
+  lenient.smap = false;
+  for (const uint64_t va : pages_) {
+    if (!IsCanonical(registers_.levels, va)) continue;
+    for (const bool user : {false, true}) {
+      for (const AccessKind kind : {AccessKind::kRead, AccessKind::kExecute}) {
+        const Variant variant =
+            Walk(cpuid_, lenient, memory_, {VirtAddr(va), kind, user}, nullptr);
+        if (variant.outcome.kind != Outcome::kOk) continue;
+        if (MayChange(variant, {})) cached_.Add(variant);
+      }
+    }
+  }
 }
 
 std::string Checker::Permitted() const {

@@ -12,6 +12,7 @@
 // left behind, no more: a walk that completed, with P = 1, no reserved bit and
 // A = 1 in each entry.
 
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,6 +50,11 @@ class Checker {
   // What a walk that trusts no cache answers.
   Outcome Fresh(const Access& access) const;
 
+  // What a CPU may do at any time: it walks ahead of the program, and caches
+  // what it finds. Here for every page accessed so far, with no effect on
+  // memory.
+  void Speculate();
+
   // Follows `operation`. False if it must raise #GP.
   bool Follow(const Operation& operation);
 
@@ -60,6 +66,7 @@ class Checker {
   Registers registers_;
   CachedState cached_;
   std::vector<Variant> variants_;
+  std::set<uint64_t> pages_;  // accessed so far
 };
 
 std::string Describe(const Outcome& outcome);

@@ -25,6 +25,8 @@ class Cpu {
   virtual bool Perform(const Operation& operation) = 0;
   // A digest of all that is cached, where it can be seen.
   virtual uint64_t CacheDigest() const { return 0; }
+  // Moves to CR3 that a flush filter kept from flushing.
+  virtual uint64_t Filtered() const { return 0; }
 };
 
 // A defect of the hoarding CPU that is not the lack of a row.

@@ -86,6 +86,9 @@ class MmuCpu : public Cpu {
     digest = MixHash(digest, clock_.busy().count());
     return MixHash(digest, counters_[Counter::kPteLoads]);
   }
+  uint64_t Filtered() const override {
+    return counters_[Counter::kTlbFlushesFiltered];
+  }
 
  private:
   bool Invpcid(InvpcidType type, const Operation& operation) {

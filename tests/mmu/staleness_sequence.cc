@@ -241,6 +241,11 @@ bool Sequence::DoOperation(size_t cpu) {
   log_.push_back(
       {.kind = Step::kOperation, .cpu = cpu, .operation = operation});
   const bool permitted = checkers_[cpu].Follow(operation);
+  const bool loads_cr3 =
+      operation.op == Op::kMovCr3 || operation.op == Op::kFlushNonGlobal;
+  if (permitted && loads_cr3 && options_.speculates) {
+    checkers_[cpu].Speculate();
+  }
   if (cpus_[cpu]->Perform(operation) == permitted) return true;
   complaint_ = permitted ? "unexpected #GP" : "#GP for a PDPTE did not come";
   return false;

@@ -24,6 +24,8 @@ struct SequenceOptions {
   Cpuid cpuid;
   uint64_t seed = 0;
   int steps = 2000;
+  // CPUs may walk ahead of the program when CR3 has been loaded.
+  bool speculates = false;
   std::function<std::unique_ptr<Cpu>(PhysMemory&, const Registers&)> make_cpu;
 };
 

@@ -145,6 +145,51 @@ TEST_P(StalenessTest, EveryAnswerIsOneThatThingsStillCachedPermit) {
 INSTANTIATE_TEST_SUITE_P(Paging, StalenessTest, testing::ValuesIn(kPagings),
                          [](const auto& paging) { return paging.param.name; });
 
+// With a flush filter the same holds. What a MOV to CR3 spares is what a CPU
+// that walks ahead of the program might have cached again at once.
+MachineModel Filtered(MachineModel (*make)(), uint16_t lines,
+                      uint16_t address_spaces) {
+  MachineModel model = make();
+  model.flush_filter = {lines, address_spaces, /*enabled=*/true};
+  return model;
+}
+
+TEST_P(StalenessTest, AFlushFilterCannotBeTold) {
+  uint64_t seed = 1000;
+  int stale = 0;
+  uint64_t filtered = 0;
+  for (const MachineModel& machine :
+       {Filtered(Large, 32, 8), Filtered(Large, 1000, 2),
+        Filtered(Tiny, 100, 1), Filtered(Split, 4, 3),
+        Filtered(TlbAlone, 1000, 8), Filtered(StructureCachesAlone, 32, 4)}) {
+    for (uint64_t i = 0; i < 60; ++i) {
+      SequenceOptions options = OptionsOf(GetParam(), ++seed);
+      options.steps = 2000;
+      options.speculates = true;
+      MachineModel model = machine;
+      model.features.maxphyaddr = options.cpuid.maxphyaddr;
+      model.features.pages_1g = options.cpuid.pages_1g;
+      model.features.vendor = options.cpuid.amd ? Vendor::kAmd : Vendor::kIntel;
+      std::vector<const Cpu*> cpus;
+      options.make_cpu = [&](PhysMemory& memory, const Registers& registers) {
+        auto cpu = MakeMmuCpu(model, memory, registers);
+        cpus.push_back(cpu.get());
+        return cpu;
+      };
+      SCOPED_TRACE("seed " + std::to_string(options.seed));
+      Sequence sequence(options);
+      const std::optional<std::string> complaint = sequence.Run();
+      ASSERT_FALSE(complaint.has_value()) << *complaint;
+      stale += sequence.stale();
+      for (const Cpu* cpu : cpus) filtered += cpu->Filtered();
+    }
+  }
+  std::cout << filtered << " loads of CR3 filtered, " << stale
+            << " answers differed from a fresh walk's\n";
+  EXPECT_GT(filtered, 800u);
+  EXPECT_GT(stale, 4000);
+}
+
 // ---- The checker.
 
 // The complaint about hoarding CPUs with `cripple`, if there is one within so

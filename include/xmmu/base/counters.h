@@ -66,6 +66,8 @@ namespace xmmu {
   X(kPagesMerged, "pages_merged", "pages freed for a shared frame")           \
   X(kSharedFreed, "shared_freed", "shared frames freed with their last use")  \
   X(kTlbFlushes, "tlb_flushes", "TLB flushes wider than a page")              \
+  X(kTlbFlushesFiltered, "tlb_flushes_filtered",                              \
+    "MOV to CR3 that a flush filter kept from flushing")                      \
   X(kTlbPageFlushes, "tlb_page_flushes", "INVLPG and its kin")                \
   X(kIpis, "ipis", "interprocessor interrupts received")                      \
   X(kCr3Loads, "cr3_loads", "MOV to CR3")                                     \

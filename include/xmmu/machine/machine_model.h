@@ -80,6 +80,24 @@ struct PagingStructureCacheGeometry {
   std::array<PagingStructureCacheArray, 6> level{};
 };
 
+// A TLB flush filter: a MOV to CR3 empties the TLBs only if a line of a page
+// table that cached translations were made from has been stored to since the
+// last time, by any CPU. Up to `lines` such lines are watched; with more of
+// them in use every MOV to CR3 flushes. Translations are told apart by the CR3
+// that they were made under, the last `address_spaces` of them. `lines` 0 means
+// that the machine has none.
+// Source: AMD K8; C. N. Keltcher et al., "The AMD Opteron Processor for
+// Multiprocessor Servers", IEEE Micro 2003; US patent 6,510,508.
+struct FlushFilterGeometry {
+  uint16_t lines = 0;
+  uint16_t address_spaces = 0;
+  // As HWCR bit 6 = 0. Off in the presets: Linux and Xen set the bit on
+  // multiprocessor machines, for errata 63 and 122.
+  bool enabled = false;
+
+  bool active() const { return enabled && lines != 0; }
+};
+
 // `bytes` 0 means there is no such cache; a line is 64 bytes unless it says
 // otherwise.
 struct CacheGeometry {
@@ -95,6 +113,7 @@ struct MachineModel {
   CpuFeatures features;
   TlbGeometry tlb;
   PagingStructureCacheGeometry psc;
+  FlushFilterGeometry flush_filter;
   CacheGeometry l1;
   CacheGeometry l2;
   CacheGeometry l3;

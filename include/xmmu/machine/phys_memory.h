@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/base/optimization.h"
+#include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
 
 namespace xmmu {
@@ -77,6 +78,18 @@ class PhysMemory {
     return bytes == 8 ? word : static_cast<uint32_t>(word >> HalfShift(addr));
   }
   void WriteEntry(MachineAddr addr, int bytes, uint64_t value);
+  // The same by a page walker that sets A or D: not counted as a store.
+  void WriteEntryByWalker(MachineAddr addr, int bytes, uint64_t value);
+
+  // Lines of 64 bytes, by number. Stores of words to a line are counted once
+  // somebody watches it: how many there have been since, whoever they were by.
+  // A program's data, kept as tokens, does not count.
+  static uint64_t LineOf(MachineAddr addr) { return addr.value() >> 6; }
+  uint64_t WatchStores(MachineAddr addr) { return stores_[LineOf(addr)]; }
+  uint64_t StoresToLine(uint64_t line) const {
+    const auto it = stores_.find(line);
+    return it == stores_.end() ? 0 : it->second;
+  }
 
   // The content token of a frame; 0 for a frame of zeros.
   uint64_t ContentToken(Mfn mfn) const {
@@ -119,7 +132,16 @@ class PhysMemory {
     return frame == nullptr ? nullptr : frame->words.get();
   }
   Frame& MakeFrame(Mfn mfn);
+  void Put64(MachineAddr addr, uint64_t value);
+  // `addr` with the value of its half replaced.
+  uint64_t WordWith(MachineAddr addr, uint32_t value) const;
+  void NoteStore(MachineAddr addr) {
+    if (ABSL_PREDICT_TRUE(stores_.empty())) return;
+    const auto it = stores_.find(LineOf(addr));
+    if (it != stores_.end()) ++it->second;
+  }
 
+  absl::flat_hash_map<uint64_t, uint64_t> stores_;
   std::vector<std::unique_ptr<Mid>> top_;
   uint64_t host_bytes_ = 0;
 };

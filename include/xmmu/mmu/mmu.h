@@ -26,6 +26,7 @@
 #include "xmmu/machine/memory_hierarchy.h"
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/mmu/access.h"
+#include "xmmu/mmu/flush_filter.h"
 #include "xmmu/mmu/page_walker.h"
 #include "xmmu/mmu/paging_structure_cache.h"
 #include "xmmu/mmu/tlb.h"
@@ -67,8 +68,10 @@ class Mmu {
   }
 
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
-  // PDPTE registers in PAE mode. Charges kMovCr3 and kCr3Refill, or
-  // kMovCr3NoFlush. Counts kCr3Loads and, if it flushes, kTlbFlushes.
+  // PDPTE registers in PAE mode. A flush filter may keep it from flushing,
+  // while CR4.PCIDE = 0. Charges kMovCr3 and kCr3Refill, or kMovCr3NoFlush.
+  // Counts kCr3Loads and, if it flushes, kTlbFlushes; kTlbFlushesFiltered if
+  // the filter forbids.
   // Returns a general-protection fault, and changes and charges nothing, for a
   // value with reserved bits or (PAE) a present PDPTE with reserved bits.
   std::optional<PageFault> LoadCr3(uint64_t value);
@@ -119,7 +122,8 @@ class Mmu {
   WalkResult ProbeWalk(const Access& access) const;
 
   // Everything the TLBs / the paging-structure caches hold, for tests and
-  // audits. No charge.
+  // audits; with a flush filter, what a MOV to CR3 spared as well, its address
+  // space for a PCID. No charge.
   std::vector<TlbEntry> TlbEntries() const;
   std::vector<PagingStructureEntry> PagingStructureEntries() const;
   // PAE's PDPTE registers, as last loaded.
@@ -167,6 +171,14 @@ class Mmu {
   void DropEverything();
   void DropPcid(uint16_t pcid, bool globals);
 
+  // Whether address spaces are told apart by the flush filter.
+  bool filters() const {
+    return filter_.active() && (registers_.cr4 & cr4::kPcide) == 0;
+  }
+  void WatchEntries(const WalkResult& walk);
+  // What a MOV to CR3 with the value in force drops; whether that is a flush.
+  bool FlushThroughFilter();
+
   const MachineModel& model_;
   const PhysMemory& memory_;
   CycleClock& clock_;
@@ -175,6 +187,7 @@ class Mmu {
   PagingContext context_;
   PageWalker walker_;
   PagingStructureCache psc_;
+  FlushFilter filter_;
   Tlb tlb_;
 };
 

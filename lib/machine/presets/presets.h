@@ -18,6 +18,9 @@ namespace xmmu::presets {
 // 2.4 GHz Pentium 4 Xeon (Prestonia): the machine of SOSP'03.
 const MachineModel& Xeon2003();
 
+// 2.2 GHz Opteron 248 (K8).
+const MachineModel& Opteron2005();
+
 // Skylake-X / Skylake-SP core.
 const MachineModel& Skylake2017();
 
