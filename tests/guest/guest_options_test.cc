@@ -1,5 +1,7 @@
 #include "xmmu/guest/guest_options.h"
 
+#include <string>
+
 #include "gtest/gtest.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/host.h"
@@ -48,6 +50,23 @@ TEST(GuestOptionsTest, PvopsNeedsSomebodyToEmulateItsInstructions) {
   EXPECT_NE(refused.message().find("expected update-va-mapping"),
             absl::string_view::npos);
   EXPECT_FALSE(CheckGuestOptions(GuestAbi(), pvops).ok());  // bare hardware
+}
+
+TEST(GuestOptionsTest, OfTheKernelsOfATimeTheOldestAloneWritesToNoTable) {
+  const GuestAbi emulating{.paravirtual = true};
+  const GuestAbi hypercalls_only{.paravirtual = true, .stores_to_l1 = false};
+  for (GuestOps ops : AllGuestOps()) {
+    if (!IsLinuxOfATime(ops)) continue;
+    const GuestOptions options{.ops = ops};
+    EXPECT_TRUE(CheckGuestOptions(emulating, options).ok());
+    EXPECT_FALSE(CheckGuestOptions(GuestAbi(), options).ok());
+    const absl::Status refused = CheckGuestOptions(hypercalls_only, options);
+    EXPECT_EQ(refused.ok(), ops == GuestOps::kLinux24);
+    if (refused.ok()) continue;
+    const std::string message(refused.message());
+    EXPECT_NE(message.find(GuestOpsName(ops)), std::string::npos);
+    EXPECT_NE(message.find("expected "), std::string::npos);
+  }
 }
 
 TEST(GuestOptionsTest, FaultAroundIsAPowerOfTwoWithinATable) {

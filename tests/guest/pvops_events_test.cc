@@ -111,6 +111,7 @@ Issued ExitOf(uint64_t l1s, uint64_t l2s, uint64_t l3s) {
     issued.multicalls.pop_back();
     --issued.mapping_members;
     ++issued.mappings;
+    ++issued.mapping_flushes;
   }
   return WithCalls(issued);
 }

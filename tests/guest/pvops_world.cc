@@ -13,7 +13,8 @@ void PrintTo(const Issued& issued, std::ostream* out) {
        << "], pins " << issued.pins << ", unpins " << issued.unpins
        << ", bases " << issued.base_loads << ", flushes " << issued.page_flushes
        << " page " << issued.full_flushes << " full " << issued.multi_flushes
-       << " multi";
+       << " multi " << issued.mapping_flushes << " mapping, opened "
+       << issued.active << " + " << issued.inactive;
 }
 
 void RecordingPolicy::NoteOps(const MmuextCall& call) {
@@ -43,42 +44,58 @@ void RecordingPolicy::NoteOps(const MmuextCall& call) {
   }
 }
 
+void RecordingPolicy::NoteMembers(const MulticallCall& call) {
+  issued.multicalls.push_back(call.calls.size());
+  for (const Subcall& member : call.calls) {
+    if (const auto* ops = std::get_if<MmuextCall>(&member)) {
+      NoteOps(*ops);
+    } else if (const auto* update = std::get_if<MmuUpdateCall>(&member)) {
+      issued.updates += update->requests.size();
+    } else {
+      ++issued.mapping_members;
+    }
+  }
+}
+
 HypercallResult RecordingPolicy::Hypercall(VcpuContext& vcpu,
                                            const xmmu::Hypercall& call) {
   if (const auto* update = std::get_if<MmuUpdateCall>(&call)) {
     ++issued.mmu_updates;
     issued.updates += update->requests.size();
-  } else if (std::holds_alternative<UpdateVaMappingCall>(call)) {
+  } else if (const auto* map = std::get_if<UpdateVaMappingCall>(&call)) {
     ++issued.mappings;
+    if (map->flush.scope != FlushScope::kNone) ++issued.mapping_flushes;
   } else if (const auto* mmuext = std::get_if<MmuextCall>(&call)) {
     ++issued.mmuext_calls;
     NoteOps(*mmuext);
   } else if (const auto* several = std::get_if<MulticallCall>(&call)) {
-    issued.multicalls.push_back(several->calls.size());
-    for (const Subcall& member : several->calls) {
-      if (const auto* ops = std::get_if<MmuextCall>(&member)) NoteOps(*ops);
-      if (std::holds_alternative<UpdateVaMappingCall>(member)) {
-        ++issued.mapping_members;
-      }
-      EXPECT_FALSE(std::holds_alternative<MmuUpdateCall>(member));
-    }
+    NoteMembers(*several);
   }
   return inner_->Hypercall(vcpu, call);
 }
 
-PvopsWorld::PvopsWorld(bool threads, uint64_t memory_mib)
-    : host_(*FindMachine("skylake-2017"), {.cpus = threads ? 2 : 1}) {
-  policy_ = std::make_unique<RecordingPolicy>(host_);
-  Domain* const domain = *host_.CreateDomain({.mode = PagingMode::k4Level,
+RecordedWorld::RecordedWorld(const Setting& setting, uint64_t memory_mib)
+    : host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}),
+      policy_(std::make_unique<RecordingPolicy>(host_, setting.policy)) {
+  Domain* const domain = *host_.CreateDomain({.mode = setting.mode,
                                               .memory_frames = memory_mib << 8,
-                                              .vcpus = threads ? 2 : 1});
-  GuestOptions options = DefaultGuestOptions(*policy_->Abi(PagingMode::k4Level),
-                                             PagingMode::k4Level);
-  options.ops = GuestOps::kPvops;
+                                              .vcpus = setting.vcpus});
+  GuestOptions options =
+      DefaultGuestOptions(*policy_->Abi(setting.mode), setting.mode);
+  options.ops = setting.ops;
+  options.pin = setting.pin;
   auto kernel = GuestKernel::Boot(host_, *policy_, *domain, options);
   EXPECT_TRUE(kernel.ok()) << kernel.status();
   kernel_ = *std::move(kernel);
   EXPECT_TRUE(kernel_->CreateProcess(1).ok());
+}
+
+PvopsWorld::PvopsWorld(bool threads, uint64_t memory_mib)
+    : RecordedWorld({.policy = "trap-and-emulate",
+                     .mode = PagingMode::k4Level,
+                     .ops = GuestOps::kPvops,
+                     .vcpus = threads ? 2 : 1},
+                    memory_mib) {
   struct Piece {
     uint64_t va;
     uint64_t pages;
@@ -100,12 +117,12 @@ PvopsWorld::PvopsWorld(bool threads, uint64_t memory_mib)
   }
 }
 
-void PvopsWorld::Do(TaskId task, const GuestOp& op) {
+void RecordedWorld::Do(TaskId task, const GuestOp& op) {
   const absl::Status status = kernel_->Perform(task, op);
   ASSERT_TRUE(status.ok()) << status;
 }
 
-uint64_t PvopsWorld::Counted(Counter counter) const {
+uint64_t RecordedWorld::Counted(Counter counter) const {
   uint64_t sum = 0;
   for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
     sum += host_.cpu(id).counters[counter];
@@ -113,16 +130,32 @@ uint64_t PvopsWorld::Counted(Counter counter) const {
   return sum;
 }
 
-void PvopsWorld::Mark() {
-  policy_->issued = {};
-  policy_->issued.faults = Counted(Counter::kGuestFaults);
-  policy_->issued.emulated = Counted(Counter::kPtwrEmulations);
+Issued RecordedWorld::Counts() const {
+  Issued counts;
+  counts.faults = Counted(Counter::kGuestFaults);
+  counts.emulated = Counted(Counter::kPtwrEmulations);
+  counts.active = Counted(Counter::kPtwrActive);
+  counts.inactive = Counted(Counter::kPtwrInactive);
+  return counts;
 }
 
-Issued PvopsWorld::Since() {
+void RecordedWorld::Mark() {
+  policy_->issued = {};
+  fixed_ = Counted(Counter::kFixedFaults);
+  before_ = Counts();
+}
+
+Issued RecordedWorld::Since() {
+  const Issued now = Counts();
   Issued since = policy_->issued;
-  since.faults = Counted(Counter::kGuestFaults) - since.faults;
-  since.emulated = Counted(Counter::kPtwrEmulations) - since.emulated;
+  since.faults = now.faults - before_.faults;
+  since.emulated = now.emulated - before_.emulated;
+  since.active = now.active - before_.active;
+  since.inactive = now.inactive - before_.inactive;
+  // Each opening and each emulation is a fault that the guest does not see, and
+  // there are no others.
+  EXPECT_EQ(Counted(Counter::kFixedFaults) - fixed_,
+            since.emulated + since.active + since.inactive);
   EXPECT_TRUE(policy_->Audit().ok()) << policy_->Audit();
   return since;
 }

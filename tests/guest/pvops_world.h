@@ -1,9 +1,9 @@
 #ifndef XMMU_TESTS_GUEST_PVOPS_WORLD_H_
 #define XMMU_TESTS_GUEST_PVOPS_WORLD_H_
 
-// A guest that issues page-table operations as Linux 6.1 does, under a
-// hypervisor that writes down each hypercall as it arrives; and the formulas
-// for what has to arrive, found by measuring such a kernel on Xen 4.17.
+// A guest under a hypervisor that writes down each hypercall as it arrives; one
+// that issues page-table operations as Linux 6.1 does, and the formulas for
+// what has to arrive then, found by measuring such a kernel on Xen 4.17.
 
 #include <memory>
 #include <numeric>
@@ -19,8 +19,9 @@ struct Issued {
   uint64_t faults = 0;                  // delivered to the guest kernel
   uint64_t emulated = 0;                // page-table writes
   uint64_t mmu_updates = 0;             // calls, by themselves
-  uint64_t updates = 0;                 // requests in them
+  uint64_t updates = 0;                 // requests in all of them
   uint64_t mappings = 0;                // update_va_mapping by itself
+  uint64_t mapping_flushes = 0;         // those of them that flush, too
   uint64_t mapping_members = 0;         // the same inside multicalls
   uint64_t mmuext_calls = 0;            // by themselves
   std::vector<size_t> multicalls = {};  // members of each
@@ -30,21 +31,26 @@ struct Issued {
   uint64_t page_flushes = 0;   // on this vCPU
   uint64_t full_flushes = 0;   // on this vCPU
   uint64_t multi_flushes = 0;  // of either kind, on several
+  uint64_t active = 0;         // tables unhooked and opened to stores
+  uint64_t inactive = 0;       // opened without
 
   bool operator==(const Issued&) const = default;
   uint64_t mmuext_ops() const { return pins + unpins + base_loads + flushes(); }
   uint64_t flushes() const {
     return page_flushes + full_flushes + multi_flushes;
   }
+  uint64_t hypercalls() const {
+    return mmu_updates + mappings + mmuext_calls + multicalls.size();
+  }
 };
 
 void PrintTo(const Issued& issued, std::ostream* out);
 
-// Delegates to trap-and-emulate.
+// Delegates to another one.
 class RecordingPolicy final : public Policy {
  public:
-  explicit RecordingPolicy(Host& host)
-      : inner_(FindPolicy("trap-and-emulate")->make(host)) {}
+  RecordingPolicy(Host& host, std::string_view name)
+      : inner_(FindPolicy(name)->make(host)) {}
 
   Issued issued;
 
@@ -76,6 +82,7 @@ class RecordingPolicy final : public Policy {
 
  private:
   void NoteOps(const MmuextCall& call);
+  void NoteMembers(const MulticallCall& call);
 
   std::unique_ptr<Policy> inner_;
 };
@@ -90,7 +97,44 @@ inline constexpr uint64_t kBaseL1s = 4;
 inline constexpr uint64_t kBaseL2s = 2;
 inline constexpr uint64_t kBaseL3s = 2;
 
-class PvopsWorld {
+// A machine with one guest, and what it issues. Task 1 is there.
+class RecordedWorld {
+ public:
+  explicit RecordedWorld(const Setting& setting, uint64_t memory_mib = 96);
+
+  void Do(TaskId task, const GuestOp& op);
+  // One access to each of `pages` pages.
+  void Access(TaskId task, GuestOpKind kind, uint64_t pages, VirtAddr va) {
+    for (uint64_t i = 0; i < pages; ++i) Do(task, AccessOp(kind, i, va));
+  }
+  // Runs what `steps` does and answers what it took.
+  template <typename Steps>
+  Issued Take(Steps steps) {
+    Mark();
+    steps();
+    return Since();
+  }
+  Issued Take(TaskId task, const GuestOp& op) {
+    return Take([&] { Do(task, op); });
+  }
+
+  void Mark();
+  Issued Since();
+  GuestKernel& kernel() { return *kernel_; }
+  uint64_t Counted(Counter counter) const;
+
+ private:
+  // What is counted rather than issued.
+  Issued Counts() const;
+
+  Host host_;
+  std::unique_ptr<RecordingPolicy> policy_;
+  std::unique_ptr<GuestKernel> kernel_;
+  Issued before_;
+  uint64_t fixed_ = 0;
+};
+
+class PvopsWorld : public RecordedWorld {
  public:
   // Task 1 runs on vCPU 0 with the base process's pages. With `threads` there
   // is a second vCPU that has its address space loaded all the time, and
@@ -98,13 +142,10 @@ class PvopsWorld {
   explicit PvopsWorld(bool threads = false, uint64_t memory_mib = 96);
 
   TaskId actor() const { return actor_; }
-  void Do(TaskId task, const GuestOp& op);
+  using RecordedWorld::Access;
+  using RecordedWorld::Do;
+  using RecordedWorld::Take;
   void Do(const GuestOp& op) { Do(actor_, op); }
-  // One access to each of `pages` pages.
-  void Access(TaskId task, GuestOpKind kind, uint64_t pages,
-              VirtAddr va = kFar) {
-    for (uint64_t i = 0; i < pages; ++i) Do(task, AccessOp(kind, i, va));
-  }
   void Access(GuestOpKind kind, uint64_t pages, VirtAddr va = kFar) {
     Access(actor_, kind, pages, va);
   }
@@ -118,28 +159,9 @@ class PvopsWorld {
   static GuestOp FarOp(GuestOpKind kind, uint64_t pages, uint8_t rights = 0) {
     return RangeOp(kind, pages, rights, kFar);
   }
-  // Runs what `steps` does and answers what it took.
-  template <typename Steps>
-  Issued Take(Steps steps) {
-    Mark();
-    steps();
-    return Since();
-  }
-  Issued Take(TaskId task, const GuestOp& op) {
-    return Take([&] { Do(task, op); });
-  }
   Issued Take(const GuestOp& op) { return Take(actor_, op); }
 
-  void Mark();
-  Issued Since();
-  GuestKernel& kernel() { return *kernel_; }
-  uint64_t Counted(Counter counter) const;
-
  private:
-  Host host_;
-  std::unique_ptr<RecordingPolicy> policy_;
-  std::unique_ptr<GuestKernel> kernel_;
-  Counters before_;
   TaskId actor_ = 1;
 };
 
