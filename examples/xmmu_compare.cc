@@ -42,6 +42,11 @@ ABSL_FLAG(StringList, pin, {},
           "when paravirtual guests pin page tables, a row for each, or all; "
           "without it what the Linux of the time did, and for pinning also "
           "never");
+ABSL_FLAG(StringList, linear_map, {},
+          "how Xen reaches the page tables of paravirtual guests, a row for "
+          "each, or all; without it what the Xen that ran them did");
+ABSL_FLAG(bool, flush_filter, false,
+          "the TLB flush filter of machines that have one works");
 ABSL_FLAG(uint64_t, memory, 512, "memory of the guest, MiB");
 ABSL_FLAG(std::string, timing, "pte-caches", "what memory takes");
 ABSL_FLAG(uint64_t, quantum, 0,
@@ -65,10 +70,11 @@ constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
 constexpr const char* kFlags[] = {
-    "workload", "policies",     "machine",       "levels", "vcpus",
-    "domains",  "memory",       "guest_ops",     "pin",    "share_file_pages",
-    "quantum",  "fault_around", "flush_ceiling", "timing", "format",
-    "output",   "list",         "help"};
+    "workload", "policies",         "machine",       "levels",
+    "vcpus",    "domains",          "memory",        "guest_ops",
+    "pin",      "share_file_pages", "linear_map",    "flush_filter",
+    "quantum",  "fault_around",     "flush_ceiling", "timing",
+    "format",   "output",           "list",          "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -93,6 +99,8 @@ Flags ReadFlags(StringList traces) {
   flags.share_file_pages = absl::GetFlag(FLAGS_share_file_pages);
   flags.guest_ops = absl::GetFlag(FLAGS_guest_ops);
   flags.pin = absl::GetFlag(FLAGS_pin);
+  flags.linear_map = absl::GetFlag(FLAGS_linear_map);
+  flags.flush_filter = absl::GetFlag(FLAGS_flush_filter);
   flags.memory_mib = absl::GetFlag(FLAGS_memory);
   flags.timing = absl::GetFlag(FLAGS_timing);
   flags.quantum = absl::GetFlag(FLAGS_quantum);

@@ -77,6 +77,12 @@ absl::Status SetMachine(const Flags& flags, SimulatorOptions& base) {
   base.mode = *mode;
   base.machine = levels >= 4 ? "skylake-2017" : "xeon-2003";
   if (machine != nullptr) base.machine = flags.machine;
+  base.flush_filter = flags.flush_filter;
+  if (flags.flush_filter &&
+      FindMachine(base.machine)->flush_filter.lines == 0) {
+    return BadFlag("flush-filter", "true",
+                   absl::StrCat("a machine that has one, not ", base.machine));
+  }
   return absl::OkStatus();
 }
 
@@ -178,6 +184,10 @@ absl::StatusOr<Request> CheckFlags(const Flags& flags) {
                     request.options.pins);
   }
   if (ok.ok()) {
+    ok = ParseNames("linear-map", flags.linear_map, AllLinearMaps(),
+                    &LinearMapName, request.options.linear_maps);
+  }
+  if (ok.ok()) {
     ok = ParseName("format", flags.format, AllReportFormats(),
                    &ReportFormatName, request.format);
   }
@@ -216,6 +226,8 @@ std::string ListNames() {
            AllGuestOps(), &GuestOpsName, &GuestOpsHelp);
   AddNames(text, "when paravirtual guests pin page tables (--pin)",
            AllPinWhen(), &PinWhenName, &PinWhenHelp);
+  AddNames(text, "how Xen reaches page tables (--linear-map)", AllLinearMaps(),
+           &LinearMapName, &LinearMapHelp);
   AddNames(text, "what memory takes (--timing)", AllMemoryTimings(),
            &MemoryTimingName, &MemoryTimingHelp);
   return text;

@@ -23,6 +23,8 @@ struct Flags {
   int domains = 1;
   std::vector<std::string> guest_ops;
   std::vector<std::string> pin;
+  std::vector<std::string> linear_map;
+  bool flush_filter = false;
   bool share_file_pages = false;
   uint64_t memory_mib = 0;
   std::string timing;

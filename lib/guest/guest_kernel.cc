@@ -57,5 +57,11 @@ uint64_t GuestKernel::page_table_frames() const {
 uint64_t GuestKernel::peak_page_table_frames() const {
   return impl_->core->peak_page_table_frames;
 }
+uint64_t GuestKernel::boot_page_table_frames() const {
+  return impl_->core->boot_table_frames;
+}
+uint64_t GuestKernel::peak_address_spaces() const {
+  return impl_->core->peak_address_spaces;
+}
 
 }  // namespace xmmu

@@ -40,6 +40,7 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
 
 absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
   auto mm = std::make_unique<AddressSpace>();
+  ++core_.address_spaces;
   absl::StatusOr<Pfn> root = AllocTable(vcpu);
   if (!root.ok()) return root.status();
   mm->root = *root;
@@ -79,6 +80,7 @@ void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
     if (root != kInvalidPfn) freed.push_back({root});
   }
   ReleaseFrames(freed);
+  --core_.address_spaces;
 }
 
 void PageTables::ReleaseFrames(const std::vector<TablePage>& freed) {

@@ -30,6 +30,7 @@ class Planner {
     row.guest_ops.reset();
     row.pin.reset();
     row.share_file_pages = false;
+    row.linear_map = LinearMap::kDefault;
     const absl::StatusOr<GuestAbi> abi = AbiOf(row);
     if (!abi.ok()) {
       const bool unsupported = absl::IsUnimplemented(abi.status());
@@ -41,7 +42,7 @@ class Planner {
       plan_.rows.push_back(row);
       return absl::OkStatus();
     }
-    return AddParavirtual(row, *abi);
+    return AddLinearMaps(row, *abi);
   }
 
   absl::StatusOr<ComparisonPlan> Finish() && {
@@ -72,6 +73,19 @@ class Planner {
     }
     row.policy = std::string(policy->name());
     return policy->Abi(row.mode);
+  }
+
+  absl::Status AddLinearMaps(SimulatorOptions row, const GuestAbi& abi) {
+    std::vector<LinearMap> linear_maps = options_.linear_maps;
+    if (linear_maps.empty()) linear_maps = {LinearMap::kDefault};
+    for (LinearMap linear_map : linear_maps) {
+      row.linear_map = linear_map;
+      absl::Status ok = CheckLinearMap(row);
+      ok = ok.ok() ? AddParavirtual(row, abi)
+                   : LeaveOut(row.policy, ok, linear_maps.size() > 1);
+      if (!ok.ok()) return ok;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status AddParavirtual(SimulatorOptions row, const GuestAbi& abi) {
@@ -134,7 +148,8 @@ std::string LabelOf(const SimulatorOptions& row) {
   return absl::StrCat(
       row.policy, "/",
       row.guest_ops.has_value() ? Abs(GuestOpsName(*row.guest_ops)) : "", "/",
-      Abs(PinWhenName(*row.pin)), row.share_file_pages ? "/shared" : "");
+      Abs(PinWhenName(*row.pin)), row.share_file_pages ? "/shared" : "",
+      LinearMapSuffix(row.linear_map));
 }
 
 void Describe(const Simulator& simulator, const GuestOptions& guest,
@@ -146,6 +161,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   const MachineModel* own = options.custom_machine;
   if (own == nullptr) own = FindMachine(options.machine);
   comparison.hypothetical = !HasMode(*own, options.mode);
+  comparison.flush_filter = simulator.machine().flush_filter.active();
   comparison.mode = options.mode;
   comparison.vcpus = options.vcpus;
   comparison.domains = options.domains;

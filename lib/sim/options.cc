@@ -30,7 +30,26 @@ absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
   MachineModel machine = *model;
   if (LevelCount(options.mode) >= 4) machine.features.long_mode = true;
   if (options.mode == PagingMode::k5Level) machine.features.la57 = true;
+  if (options.flush_filter && machine.flush_filter.lines == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Abs(machine.name), " has no TLB flush filter"));
+  }
+  machine.flush_filter.enabled = options.flush_filter;
   return machine;
+}
+
+absl::Status CheckLinearMap(const SimulatorOptions& options) {
+  if (!HasLinearMap(options.linear_map, options.mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "linear map ", Abs(LinearMapName(options.linear_map)),
+        " is for PAE guests, not for ", Abs(PagingModeName(options.mode))));
+  }
+  if (options.linear_map == LinearMap::kSharedL2 && options.vcpus > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("linear map ", Abs(LinearMapName(options.linear_map)),
+                     " serves one vCPU, not ", options.vcpus));
+  }
+  return absl::OkStatus();
 }
 
 std::string_view MemoryTimingName(MemoryTiming timing) {

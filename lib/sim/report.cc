@@ -18,8 +18,13 @@ constexpr std::array kFormats = {ReportFormat::kTable, ReportFormat::kJson,
 std::string RowLabel(const ReportRow& row) {
   if (!row.paravirtual) return row.policy;
   return absl::StrCat(row.policy, "/", Abs(GuestOpsName(row.guest_ops)), "/",
-                      Abs(PinCell(row)),
-                      row.shares_file_pages ? "/shared" : "");
+                      Abs(PinCell(row)), row.shares_file_pages ? "/shared" : "",
+                      LinearMapSuffix(row.linear_map));
+}
+
+std::string LinearMapSuffix(LinearMap linear_map) {
+  if (linear_map == LinearMap::kDefault) return "";
+  return absl::StrCat("/", Abs(LinearMapName(linear_map)));
 }
 
 std::string_view PinCell(const ReportRow& row) {

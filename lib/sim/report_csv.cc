@@ -13,10 +13,13 @@ namespace {
 using Cells = std::vector<std::string>;
 
 Cells Header() {
-  Cells cells = {"machine",   "levels",        "vcpus",
-                 "domains",   "timing",        "policy",
-                 "guest_ops", "pin",           "shares_file_pages",
-                 "cycles",    "elapsed_cycles"};
+  Cells cells = {"machine",       "flush_filter",
+                 "levels",        "vcpus",
+                 "domains",       "timing",
+                 "policy",        "guest_ops",
+                 "pin",           "shares_file_pages",
+                 "linear_map",    "cycles",
+                 "elapsed_cycles"};
   for (size_t i = 0; i < kComponentCount; ++i) {
     cells.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
@@ -24,13 +27,15 @@ Cells Header() {
   for (size_t i = 0; i < kCounterCount; ++i) {
     cells.emplace_back(CounterName(static_cast<Counter>(i)));
   }
-  cells.insert(cells.end(), {"page_table_bytes", "memory_overhead_bytes",
-                             "estimated_share", "guest_digest"});
+  cells.insert(cells.end(),
+               {"page_table_bytes", "page_table_bytes_per_space",
+                "memory_overhead_bytes", "estimated_share", "guest_digest"});
   return cells;
 }
 
 Cells RowOf(const Comparison& comparison, const ReportRow& row) {
   Cells cells = {comparison.machine,
+                 absl::StrCat(comparison.flush_filter ? 1 : 0),
                  absl::StrCat(LevelCount(comparison.mode)),
                  absl::StrCat(comparison.vcpus),
                  absl::StrCat(comparison.domains),
@@ -39,6 +44,7 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
                  std::string(GuestOpsName(row.guest_ops)),
                  std::string(PinCell(row)),
                  absl::StrCat(row.shares_file_pages ? 1 : 0),
+                 std::string(LinearMapName(row.linear_map)),
                  absl::StrCat(row.cost.cycles.count()),
                  absl::StrCat(row.cost.elapsed.count())};
   for (Cycles cycles : row.cost.by_component) {
@@ -48,6 +54,7 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
     cells.push_back(absl::StrCat(row.cost.counters[static_cast<Counter>(i)]));
   }
   cells.push_back(absl::StrCat(row.page_table_bytes));
+  cells.push_back(absl::StrCat(row.page_table_bytes_per_space));
   cells.push_back(absl::StrCat(row.memory_overhead_bytes));
   cells.push_back(absl::StrFormat("%.6f", row.estimated_share));
   cells.push_back(DigestText(row.guest_digest));

@@ -33,11 +33,13 @@ Json RowOf(const ReportRow& row) {
   json["guest_ops"] = std::string(GuestOpsName(row.guest_ops));
   json["pin"] = std::string(PinCell(row));
   json["shares_file_pages"] = row.shares_file_pages;
+  json["linear_map"] = std::string(LinearMapName(row.linear_map));
   json["cycles"] = row.cost.cycles.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();
   json["cycles_by_component"] = ComponentsOf(row.cost);
   json["counters"] = CountersOf(row.cost);
   json["page_table_bytes"] = row.page_table_bytes;
+  json["page_table_bytes_per_space"] = row.page_table_bytes_per_space;
   json["memory_overhead_bytes"] = row.memory_overhead_bytes;
   json["estimated_share"] = row.estimated_share;
   json["guest_digest"] = DigestText(row.guest_digest);
@@ -50,6 +52,7 @@ std::string FormatJson(const Comparison& comparison) {
   Json json;
   json["xmmu"] = comparison.version;
   json["machine"] = comparison.machine;
+  json["flush_filter"] = comparison.flush_filter;
   json["levels"] = LevelCount(comparison.mode);
   json["vcpus"] = comparison.vcpus;
   json["domains"] = comparison.domains;

@@ -41,6 +41,9 @@ std::string Heading(const Comparison& comparison) {
                     " has no ", Abs(PagingModeName(comparison.mode)),
                     " paging; its costs and caches are used as if it had\n");
   }
+  if (comparison.flush_filter) {
+    absl::StrAppend(&text, "note      the TLB flush filter is on\n");
+  }
   for (const std::string& what : comparison.left_out) {
     absl::StrAppend(&text, "left out  ", what, "\n");
   }
@@ -117,6 +120,23 @@ std::string DigestLine(const Comparison& comparison) {
   return text + "\n";
 }
 
+// How Xen reached the page tables, in rows where that was asked for, and what
+// each address space took.
+std::string LinearMapLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    if (row.linear_map == LinearMap::kDefault) continue;
+    absl::StrAppend(
+        &text, "row ", i + 1, ": linear map ",
+        Abs(LinearMapName(row.linear_map)), "; ",
+        absl::StrFormat(
+            "%.1f", static_cast<double>(row.page_table_bytes_per_space) / 1024),
+        " KiB of page tables an address space at the peak\n");
+  }
+  return text;
+}
+
 // What became of pages in rows that share them.
 std::string SharingLines(const Comparison& comparison) {
   std::string text;
@@ -170,9 +190,9 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
 }  // namespace
 
 std::string FormatTable(const Comparison& comparison) {
-  std::string text =
-      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
-                   DigestLine(comparison), SharingLines(comparison));
+  std::string text = absl::StrCat(
+      Heading(comparison), "\n", Rows(comparison), DigestLine(comparison),
+      LinearMapLines(comparison), SharingLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     absl::StrAppend(&text, "\ncycles by component\n",

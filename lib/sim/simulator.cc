@@ -36,7 +36,7 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
         absl::StrCat("guest memory is a multiple of 4 MiB, not ",
                      options.guest_memory_bytes, " bytes"));
   }
-  return absl::OkStatus();
+  return CheckLinearMap(options);
 }
 
 // Names become cells of CSV reports.
@@ -59,6 +59,7 @@ HostOptions HostOptionsOf(const SimulatorOptions& options) {
   HostOptions host;
   host.cpus = options.vcpus;
   host.timing = options.timing;
+  host.linear_map = options.linear_map;
   return host;
 }
 
@@ -165,15 +166,21 @@ ReportRow Simulator::Row() const {
   row.guest_ops = first.options().ops;
   row.pin = first.options().pin;
   row.shares_file_pages = first.options().share_file_pages;
+  if (row.paravirtual) row.linear_map = options_.linear_map;
   row.cost = cost();
   row.guest_digest = first.digest();
+  uint64_t spaces = 0;
+  uint64_t frames = host_.peak_xen_frames();
   for (const auto& guest : guests_) {
+    spaces += guest->peak_address_spaces();
+    frames += guest->peak_page_table_frames() - guest->boot_page_table_frames();
     row.page_table_bytes += guest->peak_page_table_frames() * kPageSize;
     // Domains are told apart by their order.
     if (guest != guests_.front()) {
       row.guest_digest = row.guest_digest * kDigestFactor + guest->digest();
     }
   }
+  if (spaces > 0) row.page_table_bytes_per_space = frames * kPageSize / spaces;
   row.memory_overhead_bytes = row.page_table_bytes +
                               host_.peak_xen_frames() * kPageSize +
                               policy_->BookkeepingBytes();

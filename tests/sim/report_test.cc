@@ -164,6 +164,29 @@ TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
   EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared");
 }
 
+TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("linear map")));
+  ReportRow row = PinningRow();
+  row.linear_map = LinearMap::kSharedL2;
+  row.page_table_bytes_per_space = 14 * 1024;
+  comparison.rows.push_back(row);
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("row 3: linear map shared-l2; 14.0 KiB of page tables "
+                        "an address space at the peak\n"));
+  EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared-l2");
+}
+
+TEST(TableReportTest, SaysWhenTheFlushFilterIsOn) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("flush filter")));
+  comparison.flush_filter = true;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("note      the TLB flush filter is on\n"));
+}
+
 TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
   EXPECT_EQ(json["xmmu"], "9.9.9");
@@ -174,11 +197,12 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   EXPECT_EQ(json["workload"]["name"], "fork:pages=1,times=2");
   std::vector<std::string> keys;
   for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
-  EXPECT_THAT(
-      keys, ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
-                        "cycles", "elapsed_cycles", "cycles_by_component",
-                        "counters", "page_table_bytes", "memory_overhead_bytes",
-                        "estimated_share", "guest_digest"));
+  EXPECT_THAT(keys,
+              ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
+                          "linear_map", "cycles", "elapsed_cycles",
+                          "cycles_by_component", "counters", "page_table_bytes",
+                          "page_table_bytes_per_space", "memory_overhead_bytes",
+                          "estimated_share", "guest_digest"));
 }
 
 TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {
@@ -215,14 +239,15 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 15 + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 18 + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
     EXPECT_EQ(cells.size(), header.size());
   }
-  EXPECT_THAT(lines[2], HasSubstr("test,3,1,1,pte-caches,pinning,"
-                                  "update-va-mapping,late,0,3000,3000,"));
+  EXPECT_THAT(lines[2],
+              HasSubstr("test,0,3,1,1,pte-caches,pinning,"
+                        "update-va-mapping,late,0,default,3000,3000,"));
 }
 
 }  // namespace

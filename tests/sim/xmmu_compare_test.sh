@@ -28,6 +28,8 @@ assert len({r["guest_digest"] for r in report["rows"]}) == 1
 ' <out || fail "the JSON report is not what it should be"
 accepts --workload="$workload" --format csv --policies all --levels=5
 accepts --workload="$workload" --guest-ops=queue,multicall --pin=all --vcpus=4
+accepts --workload="$workload" --linear-map=all --levels=3 \
+  --machine=opteron-2005 --flush-filter
 accepts --workload="$workload" --format=csv --output=report.csv
 [[ ! -s out && $(wc -l <report.csv) == 5 ]] || fail "--output"
 
@@ -48,6 +50,12 @@ refuses "--policies=hope: want native, pinning" --policies=native,hope \
   --workload="$workload"
 refuses "--guest-ops=shouting" --guest-ops=shouting --workload="$workload"
 refuses "--pin=often: want early" --pin=often --workload="$workload"
+refuses "--linear-map=crooked: want default" --linear-map=crooked \
+  --workload="$workload"
+refuses "serves one vCPU" --linear-map=shared-l2 --vcpus=2 \
+  --workload="$workload"
+refuses "--flush-filter=true: want a machine" --flush-filter \
+  --workload="$workload"
 refuses "--timing=swift" --timing=swift --workload="$workload"
 refuses "--format=xml: want table" --format=xml --workload="$workload"
 refuses "--memory=0" --memory=0 --workload="$workload"

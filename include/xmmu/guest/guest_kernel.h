@@ -77,6 +77,10 @@ class GuestKernel {
   // Frames of guest memory in use as page tables now / at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;
+  // Of those at the peak, the ones that the boot made, for the kernel's own
+  // address space; and how many address spaces shared the rest.
+  uint64_t boot_page_table_frames() const;
+  uint64_t peak_address_spaces() const;
 
  private:
   class Impl;

@@ -25,9 +25,9 @@ struct PolicyChoice {
 };
 
 struct ComparisonOptions {
-  // What all rows share; policy, custom_policy, guest_ops, pin and
-  // share_file_pages of it are not read. With a machine of its own it must
-  // outlive the comparison.
+  // What all rows share; policy, custom_policy, guest_ops, pin,
+  // share_file_pages and linear_map of it are not read. With a machine of its
+  // own it must outlive the comparison.
   SimulatorOptions base;
 
   // The strategies, in row order.
@@ -46,6 +46,11 @@ struct ComparisonOptions {
   // After each row of a paravirtual guest one of the same guest that shares
   // file pages with other domains.
   bool share_file_pages = false;
+
+  // How Xen reaches the page tables of paravirtual guests: a row for each.
+  // Empty: LinearMap::kDefault. Among several, those that the guests cannot
+  // have are left out.
+  std::vector<LinearMap> linear_maps;
 
   // What cannot run is left out, with a line in Comparison::left_out, instead
   // of being an error. Among several guest_ops, those that a strategy cannot

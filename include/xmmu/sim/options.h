@@ -39,6 +39,10 @@ struct SimulatorOptions {
   // and reports say that it is hypothetical.
   PagingMode mode = PagingMode::kPae;
 
+  // Whether the machine's TLB flush filter works, if it has one: see
+  // FlushFilterGeometry.
+  bool flush_filter = false;
+
   // vCPUs of the guest, each on a CPU of its own; 1 to 64.
   int vcpus = 1;
 
@@ -57,6 +61,10 @@ struct SimulatorOptions {
   // letters, digits, '.', '_', '-' and '+'.
   PolicyFactory custom_policy = {};
 
+  // How Xen reaches the page tables of a paravirtual guest. kSharedL2 is for a
+  // PAE guest of one vCPU.
+  LinearMap linear_map = LinearMap::kDefault;
+
   // The guest kernel. What is not set is what the Linux of the time did, see
   // DefaultGuestOptions().
   std::optional<GuestOps> guest_ops = std::nullopt;
@@ -73,9 +81,15 @@ struct SimulatorOptions {
   int domains = 1;
 };
 
-// The machine that `options` name, with the features that `options.mode` needs.
-// Errors: InvalidArgument with the names of all presets.
+// The machine that `options` name, with the features that `options.mode` needs
+// and the flush filter on or off.
+// Errors: InvalidArgument with the names of all presets, or for a flush filter
+// that the machine has not.
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
+
+// Errors: InvalidArgument for a linear map that guests of this mode or number
+// of vCPUs cannot have.
+absl::Status CheckLinearMap(const SimulatorOptions& options);
 
 // Whether the machine itself, as it was built, has `mode`.
 bool HasMode(const MachineModel& model, PagingMode mode);

@@ -30,6 +30,7 @@ struct ReportRow {
   GuestOps guest_ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
   bool shares_file_pages = false;  // GuestOptions::share_file_pages
+  LinearMap linear_map = LinearMap::kDefault;
 
   // Cycles, components, tallies and counters since the boot, over all CPUs.
   Cost cost;
@@ -37,6 +38,12 @@ struct ReportRow {
   // Guest memory in use as page tables at the peak, in bytes. Differs between
   // policies where the ABI asks for more tables (a user root, a kernel L2).
   uint64_t page_table_bytes = 0;
+
+  // Page tables an address space, in bytes: the guest's at the peak, less those
+  // that the boot made for the kernel, and the hypervisor's frames at their
+  // peak (hidden roots, snapshots, shadows), over the address spaces there were
+  // at the guest's peak; 0 if there were none.
+  uint64_t page_table_bytes_per_space = 0;
 
   // Memory spent on managing memory, in bytes: the guest's page tables at the
   // peak (page_table_bytes), the hypervisor's frames at the peak (shadows,
@@ -52,8 +59,11 @@ struct ReportRow {
   uint64_t guest_digest = 0;
 };
 
-// "pinning/queue/late", with "/shared" if it shares file pages, or "native".
+// "pinning/queue/late", with "/shared" if it shares file pages and with the
+// name of a linear map other than the default, or "native".
 std::string RowLabel(const ReportRow& row);
+// "/per-table", or nothing for the default.
+std::string LinearMapSuffix(LinearMap linear_map);
 // "late", or "-" where there is nothing to pin.
 std::string_view PinCell(const ReportRow& row);
 
@@ -65,6 +75,7 @@ struct Comparison {
   // The machine has no such paging mode; its costs and geometry were used as
   // if.
   bool hypothetical = false;
+  bool flush_filter = false;  // the machine's TLB flush filter is on
   PagingMode mode = PagingMode::kPae;
   int vcpus = 1;
   int domains = 1;
