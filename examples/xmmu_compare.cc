@@ -22,7 +22,7 @@ ABSL_FLAG(std::string, workload, "",
           "a built-in workload instead of a trace: NAME[:parameter=value,...]");
 ABSL_FLAG(StringList, policies,
           (StringList{"native", "pinning", "trap-and-emulate"}),
-          "strategies to compare, or all");
+          "strategies to compare, or all, or all+variants");
 ABSL_FLAG(std::string, machine, "",
           "machine; without it xeon-2003, or skylake-2017 with 4 or 5 levels");
 ABSL_FLAG(int, levels, 0,

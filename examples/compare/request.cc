@@ -17,6 +17,7 @@ constexpr uint64_t kAddressLimit32 = 0xC0000000;
 // Beyond what any machine here has; keeps the arithmetic in 64 bits.
 constexpr uint64_t kMaxMemoryMib = uint64_t{1} << 24;
 constexpr char kAll[] = "all";
+constexpr char kAllAndVariants[] = "all+variants";
 
 absl::Status BadFlag(std::string_view flag, std::string_view value,
                      std::string_view want) {
@@ -121,9 +122,11 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
 absl::Status SetPolicies(const Flags& flags, ComparisonOptions& options) {
   options.policies.clear();
   for (const std::string& name : flags.policies) {
-    if (name == kAll) {
+    const bool variants = name == kAllAndVariants;
+    if (name == kAll || variants) {
       options.leave_out_unsupported = true;
       for (const PolicyEntry& entry : Policies()) {
+        if (!entry.variant_of.empty() && !variants) continue;
         options.policies.push_back({std::string(entry.name)});
       }
       continue;
@@ -134,7 +137,8 @@ absl::Status SetPolicies(const Flags& flags, ComparisonOptions& options) {
         names.emplace_back(entry.name);
       }
       return BadFlag("policies", name,
-                     absl::StrCat(absl::StrJoin(names, ", "), " or all"));
+                     absl::StrCat(absl::StrJoin(names, ", "), ", ", kAll,
+                                  " or ", kAllAndVariants));
     }
     options.policies.push_back({name});
   }
@@ -204,9 +208,11 @@ absl::StatusOr<std::unique_ptr<Workload>> OpenWorkload(const Request& request,
 }
 
 std::string ListNames() {
-  std::string text = "policies (--policies; also: all)\n";
+  std::string text = absl::StrCat("policies (--policies; also: ", kAll, ", ",
+                                  kAllAndVariants, "), variants indented\n");
   for (const PolicyEntry& entry : Policies()) {
-    AddName(text, entry.name, entry.help);
+    const char* const indent = entry.variant_of.empty() ? "" : "  ";
+    AddName(text, absl::StrCat(indent, std::string(entry.name)), entry.help);
   }
   text += "\nmachines (--machine)\n";
   for (const MachineModel* machine : Machines()) {

@@ -14,6 +14,10 @@ std::unique_ptr<Policy> MakePinning(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulateNext(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTables(Host& host);
+std::unique_ptr<Policy> MakeWritablePageTables20(Host& host);
+std::unique_ptr<Policy> MakeWritablePageTablesG0(Host& host);
+std::unique_ptr<Policy> MakeWritablePageTablesG1(Host& host);
+std::unique_ptr<Policy> MakeWritablePageTablesG2(Host& host);
 
 }  // namespace xmmu
 

@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 5> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 9> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -21,6 +21,18 @@ std::span<const PolicyEntry> Policies() {
       {"writable-page-tables",
        "direct paging; an L1 table is unhooked, written freely, revalidated",
        &MakeWritablePageTables},
+      {"writable-page-tables-2.0",
+       "as Xen 2.0 had it: closed when another vCPU gets the CPU",
+       &MakeWritablePageTables20, "writable-page-tables"},
+      {"writable-page-tables-g2",
+       "Xen, September 2004: a copy is written, and compared with the table",
+       &MakeWritablePageTablesG2, "writable-page-tables"},
+      {"writable-page-tables-g1",
+       "Xen, August 2004: several tables of other address spaces at a time",
+       &MakeWritablePageTablesG1, "writable-page-tables"},
+      {"writable-page-tables-g0",
+       "Xen, July 2004: an open table is no table, and validated anew",
+       &MakeWritablePageTablesG0, "writable-page-tables"},
   }};
   return kPolicies;
 }

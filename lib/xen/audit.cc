@@ -30,6 +30,7 @@ struct Recount {
   uint64_t refs = 0;
   uint64_t types = 0;
   int linear = 0;
+  uint64_t hooks = 0;  // see HooksOf()
 };
 
 class Auditor {
@@ -126,28 +127,35 @@ class Auditor {
 
   const PhysMemory::Frame& SnapshotOf(Mfn table,
                                       const PhysMemory::Frame& frame) const {
-    for (const PtwrInfo& open : domain_.ptwr()) {
-      if (open.table != table) continue;
-      const auto* const snapshot = host_.memory().FindFrame(open.snapshot);
-      XMMU_CHECK(snapshot != nullptr);
-      return *snapshot;
-    }
-    return frame;
+    const PtwrInfo* const open = domain_.FindOpen(table);
+    if (open == nullptr || open->method != PtwrMethod::kSnapshot) return frame;
+    const auto* const snapshot = host_.memory().FindFrame(open->snapshot);
+    XMMU_CHECK(snapshot != nullptr);
+    return *snapshot;
   }
 
   // An entry as it is when no table is open: then an unhooked one is present
-  // and the mapping of an open table is read-only.
+  // and the mapping of an open table is read-only, and of the table. One that
+  // has lost its type has both entries counted as they are.
   Pte AsCounted(MachineAddr where, Pte entry) const {
-    const PtwrInfo& active = domain_.ptwr(PtwrSlot::kActive);
-    if (active.in_use() && where == active.l2_entry) {
-      entry = entry.With(pte::kPresent);
-    }
     for (const PtwrInfo& open : domain_.ptwr()) {
-      if (open.in_use() && where == open.mapping) {
-        entry = entry.Without(pte::kWritable);
+      if (!open.in_use() || open.method == PtwrMethod::kRevalidate) continue;
+      const bool active = &open == &domain_.ptwr(PtwrSlot::kActive);
+      if (active && where == open.l2_entry) {
+        entry = entry.With(pte::kPresent);
+      } else if (where == open.mapping) {
+        entry = Pte(open.table, entry.flags()).Without(pte::kWritable);
       }
     }
     return entry;
+  }
+
+  // How many entries refer to the frame as a table that it is not for now.
+  uint64_t HooksOf(Mfn mfn) const {
+    const PtwrInfo* const open = domain_.FindOpen(mfn);
+    const bool is_page =
+        open != nullptr && open->method == PtwrMethod::kRevalidate;
+    return is_page ? open->hooks : 0;
   }
 
   void CountEntry(Pte entry, const Referrer& who) {
@@ -156,6 +164,11 @@ class Auditor {
     if (target == who.table) return;
     if (!host_.frames().Valid(target)) {
       return Note(who.ToString() + " refers nowhere");
+    }
+    if (who.level == 2 && HooksOf(target) > 0) {
+      Refer(target);
+      if (Recount* to = CountOf(target)) ++to->hooks;
+      return;
     }
     const bool linear = host_.frames()[target].type == TableType(who.level);
     ReferAs(target, TableType(linear ? who.level : who.level - 1), who);
@@ -201,7 +214,13 @@ class Auditor {
   void Compare(Pfn pfn) {
     const PageInfo* page = PageOf(pfn);
     if (page == nullptr) return;
-    const std::string difference = Difference(*page, counts_[pfn.value()]);
+    const Recount& count = counts_[pfn.value()];
+    std::string difference = Difference(*page, count);
+    const uint64_t hooks = HooksOf(domain_.p2m().MfnOf(pfn));
+    if (difference.empty() && hooks != count.hooks) {
+      difference = absl::StrCat(" is open, was hooked at ", hooks,
+                                " places, recounted ", count.hooks);
+    }
     if (!difference.empty()) {
       Note(absl::StrCat("pfn ", pfn.value(), difference));
     }

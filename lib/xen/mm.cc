@@ -191,9 +191,10 @@ TableWrite Mm::FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
   return write;
 }
 
-void Mm::OpenTable(VcpuContext& vcpu, const TableWrite& write) {
+void Mm::OpenTable(VcpuContext& vcpu, const TableWrite& write, PtwrSlot slot,
+                   PtwrMethod method) {
   PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  context.OpenTable(write);
+  context.OpenTable(write, slot, method);
   context.Finish();
 }
 
@@ -206,7 +207,14 @@ void Mm::CloseTable(VcpuContext& vcpu, PtwrSlot slot) {
 
 void Mm::CloseTables(VcpuContext& vcpu) {
   CloseTable(vcpu, PtwrSlot::kActive);
-  CloseTable(vcpu, PtwrSlot::kInactive);
+  CloseInactiveTables(vcpu);
+}
+
+void Mm::CloseInactiveTables(VcpuContext& vcpu) {
+  if (!vcpu.domain->ptwr_in_use()) return;
+  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
+  context.CloseInactiveTables();
+  context.Finish();
 }
 
 void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {

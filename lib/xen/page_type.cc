@@ -26,7 +26,9 @@ XenErrno PvContext::GetPageType(Mfn mfn, const TypeRequest& request) {
   table_keeps_type_ = false;
   // What is still open may say otherwise about the frame (Xen 3.0: so that
   // set_gdt and its like see what is true, without asking for it each time).
-  const bool conflict = page.type_count > 0 && page.type != request.type;
+  // A frame that is open and for now an ordinary page is none to others.
+  const bool conflict = page.type_count > 0 &&
+                        (page.type != request.type || domain_.FindOpen(mfn));
   if (conflict && page.owner == domain_.id()) CloseTables();
   if (page.type_count == 0) return FirstUse(mfn, page, request);
   return FurtherUse(page, request);

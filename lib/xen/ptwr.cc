@@ -42,6 +42,11 @@ TableWrite PvContext::FindTableWrite(const PageFault& fault,
   write.table = mapped.frame();
   if (!host_.frames().Valid(write.table)) return write;
   const PageInfo& page = Page(write.table);
+  // Open by another mapping, it may be no table for now.
+  if (page.type == PageType::kWritable) {
+    CloseTouching(write.table);
+    if (domain_.crashed()) return write;
+  }
   if (page.owner != domain_.id() || page.type != PageType::kL1 ||
       !page.validated) {
     return write;
@@ -115,40 +120,59 @@ bool PvContext::PlaceInLoadedRoots(TableWrite& write) {
   const uint64_t types = hooks + (page.pinned ? 1 : 0);
   const uint64_t refs = types + (page.allocated ? 1 : 0) + 1;
   write.sole_use = page.type_count == types && page.ref_count == refs;
+  // Each type reference comes with a general one.
+  const uint64_t others = page.ref_count - page.type_count;
+  write.sole_mapping = others == (page.allocated ? 2u : 1u);
   return true;
 }
 
-void PvContext::OpenTable(const TableWrite& write) {
-  PtwrInfo& info = domain_.ptwr(write.slot);
+void PvContext::OpenTable(const TableWrite& write, PtwrSlot slot,
+                          PtwrMethod method) {
+  PtwrInfo& info = domain_.ptwr(slot);
   XMMU_CHECK(!info.in_use());
   // RW that no count knows of must neither be in a snapshot nor in reach of the
   // guest's stores. Xen 3.0 did not think of this.
   CloseTouching(write.table);
   if (domain_.crashed()) return;
-  const CpuMask cpus = domain_.dirty_cpus();
-  if (write.slot == PtwrSlot::kActive) {
-    Unhook(write.l2_entry);
-    Count(Counter::kPtwrActive);
+  const bool active = slot == PtwrSlot::kActive;
+  Count(active ? Counter::kPtwrActive : Counter::kPtwrInactive);
+  PtwrInfo open = info;
+  open.method = method;
+  open.table = write.table;
+  open.l2_entry = active ? write.l2_entry : MachineAddr();
+  open.mapping = write.mapping;
+  open.va = write.va;
+  open.vcpu = vcpu_.id;
+  if (method == PtwrMethod::kRevalidate) {
+    DropTypeFor(open, active);
+  } else {
+    KeepTypeFor(open, active);
+  }
+  // No flush: a read-only entry in a TLB is good for one more fault.
+  Charge(CostEvent::kXenPteWrite);
+  const Pte mapped = Load(open.mapping).With(pte::kWritable);
+  Store(open.mapping, method == PtwrMethod::kCopy
+                          ? Pte(open.snapshot, mapped.flags())
+                          : mapped);
+  info = open;
+}
+
+// The table's entries go on holding their references, and so no processor may
+// use it until they are compared with what they were.
+void PvContext::KeepTypeFor(PtwrInfo& open, bool active) {
+  if (active) {
+    Unhook(open.l2_entry);
   } else {
     // No address space in use has it; but where unhooking flushes nothing, a
     // paging-structure cache may. Xen 3.0 did not think of this.
-    const CpuMask stale =
-        host_.NeedFlush(cpus, Page(write.table).tlbflush_timestamp);
+    const CpuMask stale = host_.NeedFlush(domain_.dirty_cpus(),
+                                          Page(open.table).tlbflush_timestamp);
     if (stale != 0) FlushNow(stale, FullFlush());
-    Count(Counter::kPtwrInactive);
   }
-  if (info.snapshot == kInvalidMfn) info.snapshot = host_.AllocXenFrame();
+  if (open.snapshot == kInvalidMfn) open.snapshot = host_.AllocXenFrame();
   Charge(CostEvent::kTempMap);
   Charge(CostEvent::kCopyPage);
-  host_.memory().CopyFrame(info.snapshot, write.table);
-  // No flush: a read-only entry in a TLB is good for one more fault.
-  Charge(CostEvent::kXenPteWrite);
-  Store(write.mapping, Load(write.mapping).With(pte::kWritable));
-  info.table = write.table;
-  info.l2_entry = write.l2_entry;
-  info.mapping = write.mapping;
-  info.va = write.va;
-  info.vcpu = vcpu_.id;
+  host_.memory().CopyFrame(open.snapshot, open.table);
 }
 
 // No CPU may go on using the table, nor what it cached of it.

@@ -1,5 +1,7 @@
 // Closing page tables that were open for the stores of their guest: Xen 3.0.0,
 // xen/arch/x86/mm.c, ptwr_flush, revalidate_l1, cleanup_writable_pagetable.
+// That a copy's entries go into the table one by one, once accepted, is Xen's
+// of September 2004 (5f1960350f); what is charged for it is assumed.
 
 #include <string>
 
@@ -10,13 +12,21 @@
 namespace xmmu {
 
 void PvContext::CloseTables() {
-  for (const PtwrSlot slot : {PtwrSlot::kActive, PtwrSlot::kInactive}) {
-    if (domain_.ptwr(slot).in_use()) CloseTable(slot);
+  if (!domain_.ptwr_in_use()) return;
+  if (domain_.ptwr(PtwrSlot::kActive).in_use()) CloseTable(PtwrSlot::kActive);
+  CloseInactiveTables();
+}
+
+void PvContext::CloseInactiveTables() {
+  for (int i = 0; i < kMaxInactiveTables; ++i) {
+    if (domain_.ptwr(InactiveSlot(i)).in_use()) CloseTable(InactiveSlot(i));
   }
 }
 
 void PvContext::CloseTouching(Mfn table) {
-  for (const PtwrSlot slot : {PtwrSlot::kActive, PtwrSlot::kInactive}) {
+  if (!domain_.ptwr_in_use()) return;
+  for (size_t i = 0; i < kPtwrSlots; ++i) {
+    const auto slot = static_cast<PtwrSlot>(i);
     const PtwrInfo& info = domain_.ptwr(slot);
     if (!info.in_use()) continue;
     if (info.table == table || FrameOf(info.mapping) == table) CloseTable(slot);
@@ -40,13 +50,18 @@ void PvContext::CloseTable(PtwrSlot which) {
     const Mfn root = rules_.hidden_l4 ? opener.hidden_l4 : opener.guest_table;
     XMMU_CHECK(!host_.LoadCr3(cpu_, AddressOf(root).value()).has_value());
   }
+  const bool active = which == PtwrSlot::kActive;
   CloseMapping(open);
-  info.last_updates = Revalidate(open);
-  Count(Counter::kPtwrChanged, info.last_updates);
-  Count(PtwrClosedCounter(info.last_updates));
-  if (which == PtwrSlot::kActive) {
-    Charge(CostEvent::kXenPteWrite);
-    Store(open.l2_entry, Load(open.l2_entry).With(pte::kPresent));
+  if (open.method == PtwrMethod::kRevalidate) {
+    RetakeTypeFor(open, active);
+  } else {
+    info.last_updates = Revalidate(open);
+    Count(Counter::kPtwrChanged, info.last_updates);
+    Count(PtwrClosedCounter(info.last_updates));
+    if (active) {
+      Charge(CostEvent::kXenPteWrite);
+      Store(open.l2_entry, Load(open.l2_entry).With(pte::kPresent));
+    }
   }
   if (elsewhere) {
     XMMU_CHECK(!host_.LoadCr3(cpu_, vcpu_.cr3).has_value());
@@ -58,7 +73,11 @@ void PvContext::CloseTable(PtwrSlot which) {
 void PvContext::CloseMapping(const PtwrInfo& open) {
   const Pte mapped = ReadEntry(open.mapping);
   Charge(CostEvent::kXenPteWrite);
-  Store(open.mapping, mapped.Without(pte::kWritable));
+  Store(open.mapping, Pte(open.table, mapped.flags()).Without(pte::kWritable));
+  if (open.method == PtwrMethod::kRevalidate) {
+    // The flush is that of the change of type to come.
+    return PutPageType(open.table);
+  }
   const CpuMask cpus = domain_.dirty_cpus();
   // The entry may map the table at a second address, with a TLB entry of its
   // own. Xen 3.0 did not think of this.
@@ -83,20 +102,23 @@ bool PvContext::HasOnePlace(Mfn table) const {
   return false;
 }
 
-// Compares with the snapshot and takes the references of what has changed.
-// Returns how many entries have.
+// Compares the table with the snapshot, or the copy with the table, and takes
+// the references of what has changed. Returns how many entries have.
 uint64_t PvContext::Revalidate(const PtwrInfo& open) {
+  const bool copied = open.method == PtwrMethod::kCopy;
   const int slots = CountSlots(1);
   Charge(CostEvent::kTempMap);
   uint64_t changed = 0;
   int slot = 0;
   for (; slot < slots; ++slot) {
-    const Pte old = Load(EntryOf(open.snapshot, slot));
     const MachineAddr where = EntryOf(open.table, slot);
-    const Pte value = Load(where);
+    const MachineAddr kept = EntryOf(open.snapshot, slot);
+    const Pte old = Load(copied ? where : kept);
+    const Pte value = Load(copied ? kept : where);
     if (value == old) continue;
     ++changed;
     if (!RevalidateEntry(where, old, value)) break;
+    if (copied) Charge(CostEvent::kXenPteWrite);
   }
   Charge(CostEvent::kSnapshotCompare,
          static_cast<uint64_t>(slot < slots ? slot + 1 : slots));
@@ -106,28 +128,29 @@ uint64_t PvContext::Revalidate(const PtwrInfo& open) {
 
 bool PvContext::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
   // Write permission lost and nothing else, as fork does it.
-  if (value.With(pte::kWritable) == old) {
-    if (value.present() && !IsIoMemory(value.frame())) {
-      PutPageType(value.frame());
-    }
-    return true;
-  }
-  if (value.present()) {
-    Pte entry = value;
+  const bool loses_write = value.With(pte::kWritable) == old;
+  Pte entry = value;
+  if (value.present() && !loses_write) {
     if (GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) return false;
     entry = Adjust(entry, 1);
-    if (entry != value) Store(where, entry);
   }
-  PutPageFromL1e(old);
+  if (Load(where) != entry) Store(where, entry);
+  if (!loses_write) {
+    PutPageFromL1e(old);
+  } else if (value.present() && !IsIoMemory(value.frame())) {
+    PutPageType(value.frame());
+  }
   return true;
 }
 
 // The entries from `slot` on become what they were, so that all counts are
-// right, and the guest is given up: there is nobody to tell.
+// right, and the guest is given up: there is nobody to tell. With a copy they
+// have never been anything else.
 void PvContext::CrashOn(const PtwrInfo& open, int slot) {
   domain_.Crash(absl::StrCat("writable page tables: entry ", slot,
                              " of the L1 in frame ", open.table.value(),
                              " is refused: ", std::string(why_)));
+  if (open.method == PtwrMethod::kCopy) return;
   for (; slot < CountSlots(1); ++slot) {
     Store(EntryOf(open.table, slot), Load(EntryOf(open.snapshot, slot)));
   }

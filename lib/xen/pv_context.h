@@ -140,10 +140,11 @@ class PvContext {
   // --- ptwr.cc: opening tables for the guest's own stores; see Mm.
   bool MeetsUnhooked(const Access& access) const;
   TableWrite FindTableWrite(const PageFault& fault, const Access& access);
-  void OpenTable(const TableWrite& write);
+  void OpenTable(const TableWrite& write, PtwrSlot slot, PtwrMethod method);
   // --- ptwr_close.cc
   void CloseTable(PtwrSlot which);
   void CloseTables();
+  void CloseInactiveTables();
   // Closes what is open and is `table` or is mapped by an entry of it.
   void CloseTouching(Mfn table);
 
@@ -270,7 +271,12 @@ class PvContext {
   std::optional<MachineAddr> HookBelow(Mfn root, Mfn table, int level,
                                        bool& known) const;
   bool PlaceInLoadedRoots(TableWrite& write);
+  void KeepTypeFor(PtwrInfo& open, bool active);
   void Unhook(MachineAddr l2_entry);
+  // ptwr_type.cc: makes a table an ordinary writable page, and back.
+  void DropTypeFor(PtwrInfo& open, bool active);
+  void RetakeTypeFor(const PtwrInfo& open, bool active);
+  XenErrno TryRetakeType(const PtwrInfo& open, bool active);
   // ptwr_close.cc
   bool HasOnePlace(Mfn table) const;
   void CloseMapping(const PtwrInfo& open);

@@ -47,10 +47,17 @@ class Reader {
     return domain_.PfnOf(Gfn(entry.frame().value()));
   }
 
+  // Where the guest kernel reads a table: an open one, it may be, in a copy.
+  Mfn SeenAs(Pfn table) const {
+    const Mfn mfn = domain_.p2m().MfnOf(table);
+    const PtwrInfo* const open = domain_.FindOpen(mfn);
+    const bool copied = open != nullptr && open->method == PtwrMethod::kCopy;
+    return copied ? open->snapshot : mfn;
+  }
+
   void Table(Pfn table, int level, VirtAddr base, uint64_t rights,
              GuestPages& pages) {
-    const PhysMemory::Frame* const frame =
-        memory_.FindFrame(domain_.p2m().MfnOf(table));
+    const PhysMemory::Frame* const frame = memory_.FindFrame(SeenAs(table));
     if (frame == nullptr) return;
     const uint64_t span = uint64_t{1} << LevelShift(mode_, level);
     const int slots = EntryCount(mode_, level);

@@ -21,10 +21,22 @@ bool InUseAs(const PageInfo& page, PageType type) {
 // Whether Xen lets the guest write to the table for now, and so must let no
 // processor use it.
 bool IsOpen(const Domain& domain, Mfn mfn) {
+  return domain.FindOpen(mfn) != nullptr;
+}
+
+// Whether it is a copy of an open table, which the guest writes to instead.
+bool IsCopy(const Domain& domain, Mfn mfn) {
   for (const PtwrInfo& open : domain.ptwr()) {
-    if (open.in_use() && open.table == mfn) return true;
+    const bool copied = open.in_use() && open.method == PtwrMethod::kCopy;
+    if (copied && open.snapshot == mfn) return true;
   }
   return false;
+}
+
+// Whether it is open, and not by way of a copy.
+bool IsOpenItself(const Domain& domain, Mfn mfn) {
+  const PtwrInfo* const open = domain.FindOpen(mfn);
+  return open != nullptr && open->method != PtwrMethod::kCopy;
 }
 
 // What is wrong with a guest of `domain` reaching `mfn` as data.
@@ -35,10 +47,11 @@ std::string JudgePage(const Host& host, const Domain& domain, Mfn mfn,
   if (page.owner == kDomCow) {
     return writable ? FrameText(mfn) + ", which is shared, for writing" : "";
   }
+  if (IsCopy(domain, mfn)) return "";
   if (page.owner != domain.id()) return FrameText(mfn) + " of somebody else";
   const bool guarded = (IsPageTable(page.type) && page.type_count > 0) ||
                        InUseAs(page, PageType::kSegDesc);
-  if (guarded && writable && !IsOpen(domain, mfn)) {
+  if (guarded && writable && !IsOpenItself(domain, mfn)) {
     return FrameText(mfn) + ", guarded by its type, for writing";
   }
   return "";

@@ -68,11 +68,16 @@ const char* HostileGuests::KindName(uint8_t kind) {
   return kKindTable.at(kind).name;
 }
 
+bool HostileGuests::OpensTables(std::string_view policy) {
+  constexpr std::string_view kOpening = "writable-page-tables";
+  return policy == kOpening || FindPolicy(policy)->variant_of == kOpening;
+}
+
 HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
       policy_name_(policy),
-      opens_(policy == "writable-page-tables"),
+      opens_(OpensTables(policy)),
       shares_(shares) {
   Start();
 }

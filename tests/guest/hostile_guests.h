@@ -49,6 +49,9 @@ class HostileGuests {
   static constexpr uint8_t kKinds = 4;
   static const char* KindName(uint8_t kind);
 
+  // Whether the policy lets guests write to their tables freely.
+  static bool OpensTables(std::string_view policy);
+
   // Guests of a policy that takes their stores to page tables.
   // REQUIRES: kind < kKinds.
   // With `shares` they also share pages, all of them alike at first.

@@ -4,6 +4,8 @@
 // A machine with one guest, put together by hand, and the checks of what the
 // hardware would let it do.
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -75,7 +77,18 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
     }
   };
   for (const PolicyEntry& entry : Policies()) {
+    const size_t first = settings.size();
     add(*entry.make(host), entry.name);
+    if (entry.variant_of.empty()) continue;
+    // Those that a strategy is made in variants for.
+    settings.erase(
+        std::remove_if(settings.begin() + static_cast<std::ptrdiff_t>(first),
+                       settings.end(),
+                       [](const Setting& setting) {
+                         return setting.ops != GuestOps::kStores ||
+                                setting.pin == PinWhen::kNever;
+                       }),
+        settings.end());
   }
   VirtualTlb virtual_tlb(host);
   add(virtual_tlb, virtual_tlb.name());

@@ -89,8 +89,10 @@ TEST_P(PtwrCloseTest, AnInactiveTableIsNotHookedAgain) {
   constexpr uint64_t kL1 = 14;
   ASSERT_TRUE(world.MapReadOnly(kL1).ok());
   world.HookInOther(kL1);
+  const auto flushes = world.cpu().counters[Counter::kTlbFlushes];
   CostTally tally = world.Tally(
       [&] { world.Store(kL1, kSlot, world.EntryOf(kData, world.kRw)); });
+  EXPECT_EQ(world.cpu().counters[Counter::kTlbFlushes], flushes);
   EXPECT_EQ(At(tally, CostEvent::kXenPteWrite), 1u);
   EXPECT_EQ(At(tally, CostEvent::kMovCr3) + At(tally, CostEvent::kMovCr4), 0u);
   tally = world.Tally([&] { (void)world.Call(MmuUpdateCall{}); });

@@ -1,8 +1,8 @@
 #ifndef XMMU_TESTS_POLICY_PTWR_WORLD_H_
 #define XMMU_TESTS_POLICY_PTWR_WORLD_H_
 
-// A domain under the policy writable-page-tables, with boot tables written by
-// hand, and the guest kernel's stores to them.
+// A domain under the policy writable-page-tables or a variant of it, with boot
+// tables written by hand, and the guest kernel's stores to them.
 //
 //   frame         what it is
 //   0 .. 3        tables from the root down; the last, the mapper, is an L1
@@ -16,6 +16,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -37,6 +38,7 @@ struct PtwrMachine {
   const char* name;
   const char* machine;
   PagingMode mode;
+  std::string_view policy = "writable-page-tables";
 };
 inline constexpr std::array<PtwrMachine, 4> kPtwrMachines = {{
     {"TwoLevel", "xeon-2003", PagingMode::k2Level},
@@ -44,6 +46,23 @@ inline constexpr std::array<PtwrMachine, 4> kPtwrMachines = {{
     {"PaeOn64Bit", "skylake-2017", PagingMode::kPae},
     {"FourLevel", "skylake-2017", PagingMode::k4Level},
 }};
+
+// Those machines under `policy`, or under all variants.
+inline std::vector<PtwrMachine> PtwrMachinesWith(std::string_view policy) {
+  std::vector<PtwrMachine> machines(kPtwrMachines.begin(), kPtwrMachines.end());
+  for (PtwrMachine& machine : machines) machine.policy = policy;
+  return machines;
+}
+inline std::vector<PtwrMachine> PtwrMachinesWithAll() {
+  constexpr std::string_view kStrategy = "writable-page-tables";
+  std::vector<PtwrMachine> machines;
+  for (const PolicyEntry& entry : Policies()) {
+    if (entry.name != kStrategy && entry.variant_of != kStrategy) continue;
+    const auto more = PtwrMachinesWith(entry.name);
+    machines.insert(machines.end(), more.begin(), more.end());
+  }
+  return machines;
+}
 
 class PtwrWorld {
  public:
@@ -54,7 +73,7 @@ class PtwrWorld {
       : mode(machine.mode),
         host(*FindMachine(machine.machine),
              {.cpus = vcpus, .timing = MemoryTiming::kFlat}),
-        policy(FindPolicy("writable-page-tables")->make(host)) {
+        policy(FindPolicy(machine.policy)->make(host)) {
     domain = *host.CreateDomain(
         {.mode = mode, .memory_frames = 1024, .vcpus = vcpus});
     BuildTables();
@@ -238,7 +257,13 @@ class PtwrTest : public ::testing::TestWithParam<PtwrMachine> {};
 
 inline std::string NameOfMachine(
     const ::testing::TestParamInfo<PtwrMachine>& row) {
-  return row.param.name;
+  std::string name = row.param.name;
+  const std::string_view policy = row.param.policy;
+  if (FindPolicy(policy)->variant_of.empty()) return name;
+  for (const char c : policy.substr(policy.rfind('-'))) {
+    name += c == '-' || c == '.' ? '_' : c;
+  }
+  return name;
 }
 
 inline constexpr FaultAction kRetried = FaultAction::kRetry;

@@ -2,7 +2,8 @@
 
 #include "policy/ptwr_world.h"
 
-// What opens a table for its guest's stores, and everything that closes it.
+// What opens a table for its guest's stores, and everything that closes it, in
+// all generations.
 
 namespace xmmu {
 namespace {
@@ -16,7 +17,6 @@ TEST_P(PtwrTest, TheFirstStoreUnhooksTheTableAndTheNextOnesRunFree) {
   EXPECT_FALSE(world.inactive().in_use());
   EXPECT_EQ(world.HookAt(kRegion), hook.Without(pte::kPresent));
   EXPECT_TRUE(world.MappingOf(kFirst).writable());
-  EXPECT_TRUE(world.Page(kFirst).validated);
   for (int slot = 1; slot < 20; ++slot) {
     EXPECT_EQ(world.Store(kFirst, slot, world.EntryOf(kData, 0)).actions,
               Actions{});
@@ -37,8 +37,8 @@ TEST_P(PtwrTest, AnAccessToItsRegionClosesItAndFindsTheNewEntry) {
   EXPECT_TRUE(world.HookAt(kRegion).present());
   EXPECT_EQ(world.HookAt(kRegion).frame(), hook.frame());
   EXPECT_FALSE(world.MappingOf(kFirst).writable());
+  EXPECT_EQ(world.MappingOf(kFirst).frame(), world.Frame(kFirst));
   EXPECT_EQ(world.Page(kData).type_count, 2u);
-  EXPECT_EQ(world.cpu().counters[Counter::kPtwrChanged], 1u);
 }
 
 TEST_P(PtwrTest, AProgramsAccessClosesItToo) {
@@ -82,11 +82,9 @@ TEST_P(PtwrTest, ATableOfAnotherAddressSpaceIsOpenedWithoutUnhooking) {
   constexpr uint64_t kL1 = 14;
   ASSERT_TRUE(world.MapReadOnly(kL1).ok());
   world.HookInOther(kL1);
-  const auto flushes = world.cpu().counters[Counter::kTlbFlushes];
   EXPECT_EQ(world.Store(kL1, 3, world.EntryOf(kData, world.kRw)).actions,
             Actions{kRetried});
   EXPECT_EQ(world.inactive().table, world.Frame(kL1));
-  EXPECT_EQ(world.cpu().counters[Counter::kTlbFlushes], flushes);
   EXPECT_EQ(world.cpu().counters[Counter::kPtwrInactive], 1u);
   // Both slots can be in use.
   world.Store(kFirst, 3, world.EntryOf(kData, world.kRw));
@@ -157,7 +155,8 @@ TEST_P(PtwrTest, UpdateVaMappingFindsTheEntryInTheUnhookedRegion) {
   EXPECT_EQ(world.Get(kFirst, 3).frame(), world.Frame(kData + 1));
 }
 
-// A frame has lost its last writable mapping only in the open table.
+// A frame has lost its last writable mapping only in the open table. One that
+// is no table meanwhile holds nothing that could be in the way.
 TEST_P(PtwrTest, ATypeThatIsInTheWayClosesTheTablesThatMayStillHoldIt) {
   PtwrWorld world(GetParam());
   ASSERT_TRUE(world.MapReadOnly(kData).ok());
@@ -166,7 +165,8 @@ TEST_P(PtwrTest, ATypeThatIsInTheWayClosesTheTablesThatMayStillHoldIt) {
   ASSERT_TRUE(world.active().in_use());
   const std::array frames = {world.Frame(kData)};
   EXPECT_TRUE(world.Call(SetGdtCall{.frames = frames}).ok());
-  EXPECT_FALSE(world.active().in_use());
+  EXPECT_EQ(world.active().in_use(),
+            GetParam().policy == "writable-page-tables-g0");
   EXPECT_EQ(world.Page(kData).type, PageType::kSegDesc);
 }
 
@@ -191,7 +191,28 @@ TEST_P(PtwrTest, StoresToTablesAboveL1AreTheGuestsFaults) {
             Actions{kReflected});
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, PtwrTest, ::testing::ValuesIn(kPtwrMachines),
+// A flush by privileged instruction, which Xen emulates.
+TEST_P(PtwrTest, AnEmulatedFlushClosesIt) {
+  PtwrWorld world(GetParam());
+  world.Store(kFirst, 3, world.EntryOf(kData, world.kRw));
+  world.policy->FlushTlb(world.vcpu(), MaskOf(0),
+                         TlbFlush::Page(kRegion + 64 * kPageSize));
+  EXPECT_FALSE(world.active().in_use());
+}
+
+TEST_P(PtwrTest, AnEmulatedStoreToATableOfUnknownPlaceClosesNothingElse) {
+  PtwrWorld world(GetParam());
+  constexpr uint64_t kL1 = 14;
+  ASSERT_TRUE(world.MapReadOnly(kL1).ok());
+  ASSERT_TRUE(world.Op(MmuextCommand::kPinL1, kL1).ok());
+  world.Store(kFirst, 3, world.EntryOf(kData, world.kRw));
+  EXPECT_EQ(world.Store(kL1, 3, world.EntryOf(kData, world.kRw)).actions,
+            Actions{kEmulated});
+  EXPECT_TRUE(world.active().in_use());
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, PtwrTest,
+                         ::testing::ValuesIn(PtwrMachinesWithAll()),
                          NameOfMachine);
 
 }  // namespace

@@ -56,6 +56,25 @@ TEST_P(SameWorldTest, AllPoliciesAgree) {
   }
 }
 
+// By stores alone, which is what they are variants of.
+TEST_P(SameWorldTest, AllVariantsAgree) {
+  const SyntheticWorkload& workload =
+      SyntheticWorkloads()[std::get<2>(GetParam())];
+  ComparisonOptions options = Options();
+  options.policies = {{"native", {}}};
+  for (const PolicyEntry& policy : Policies()) {
+    if (policy.variant_of.empty()) continue;
+    options.policies.push_back({std::string(policy.name)});
+  }
+  options.guest_ops.clear();
+  options.pins = {PinWhen::kLate};
+  const auto comparison = Compare(options, [&](const SimulatorOptions&) {
+    return MakeSyntheticWorkload(workload.name);
+  });
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_TRUE(DigestsAgree(*comparison));
+}
+
 std::string NameOf(
     const ::testing::TestParamInfo<SameWorldTest::ParamType>& info) {
   const auto [mode, vcpus, workload] = info.param;

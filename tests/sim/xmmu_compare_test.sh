@@ -13,6 +13,7 @@ accepts --help
 grep -q -- '--guest-ops' out || fail "--help does not name --guest-ops"
 accepts --list
 grep -q '^  trap-and-emulate' out || fail "--list does not name policies"
+grep -q '^    writable-page-tables-g0' out || fail "--list indents no variants"
 
 accepts --workload="$workload"
 grep -q '^ *1  *native' out || fail "no row of native"
@@ -27,6 +28,12 @@ for row in report["rows"]:
 assert len({r["guest_digest"] for r in report["rows"]}) == 1
 ' <out || fail "the JSON report is not what it should be"
 accepts --workload="$workload" --format csv --policies all --levels=5
+accepts --workload="$workload" --format csv --policies all
+grep -q ',writable-page-tables,' out || fail "all lacks a strategy"
+grep -q ',writable-page-tables-g0,' out && fail "all has a variant"
+accepts --workload="$workload" --format csv --policies all+variants
+grep -q ',writable-page-tables-g0,' out || fail "all+variants has none"
+accepts --workload="$workload" --policies native,writable-page-tables-g2
 accepts --workload="$workload" --guest-ops=queue,multicall --pin=all --vcpus=4
 accepts --workload="$workload" --linear-map=all --levels=3 \
   --machine=opteron-2005 --flush-filter

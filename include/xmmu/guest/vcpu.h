@@ -33,10 +33,13 @@ class Vcpu {
   Cycles now() const { return context_.cpu->clock.now(); }
 
   // Takes the CPU from whichever vCPU of whichever domain runs there (Xen:
-  // context_switch). Charges the CR3 load; nothing if it runs already.
+  // context_switch). Charges what the policy does first (Policy::Deschedule)
+  // and the CR3 load; nothing if it runs already.
   void Resume() {
     Cpu& cpu = *context_.cpu;
-    if (cpu.current != &context_) host_.SwitchVcpu(cpu, context_);
+    if (cpu.current == &context_) return;
+    if (cpu.current != nullptr) policy_.Deschedule(*cpu.current);
+    host_.SwitchVcpu(cpu, context_);
   }
 
   // The guest program accesses `va` in user mode; the access lies in one page.

@@ -109,6 +109,11 @@ class Policy {
   virtual void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                         const TlbFlush& flush) = 0;
 
+  // `vcpu` is about to lose the CPU that it runs on to another vCPU (Xen 2.0:
+  // __enter_scheduler). What is charged for the switch itself, Host::SwitchVcpu
+  // does.
+  virtual void Deschedule(VcpuContext&) {}
+
   // The guest changes mode. Charges the transition, by hardware and hypervisor.
   virtual void SwitchMode(VcpuContext& vcpu, ModeSwitch how) = 0;
 

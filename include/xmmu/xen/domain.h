@@ -6,6 +6,7 @@
 //
 // Created by Host::CreateDomain. Charges nothing. Single-threaded.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -151,7 +152,17 @@ class Domain {
     return ptwr_[static_cast<size_t>(slot)];
   }
   const std::array<PtwrInfo, kPtwrSlots>& ptwr() const { return ptwr_; }
-  bool ptwr_in_use() const { return ptwr_[0].in_use() || ptwr_[1].in_use(); }
+  bool ptwr_in_use() const {
+    return std::any_of(ptwr_.begin(), ptwr_.end(),
+                       [](const PtwrInfo& info) { return info.in_use(); });
+  }
+  // The slot in which `table` is open; nullptr if it is not.
+  const PtwrInfo* FindOpen(Mfn table) const {
+    for (const PtwrInfo& info : ptwr_) {
+      if (info.in_use() && info.table == table) return &info;
+    }
+    return nullptr;
+  }
 
   // Xen has given the domain up, for the reason told (Xen: domain_crash). Its
   // memory and references stay as they are; it executes nothing any more.

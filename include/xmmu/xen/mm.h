@@ -82,11 +82,12 @@ class Mm {
                        const Access& access, MemoryOperand& operand,
                        bool holds_lock = false);
 
-  // Writable page tables, as in Xen 2.0 and 3.0 (ptwr): what is done; when, is
-  // the policy's. A domain has an open table at most in each PtwrSlot. Every
-  // hypercall of it but set_gdt and vm_assist(enable) first closes what is
-  // open, and so does what would else be refused because of a frame's type, and
-  // the emulation of a store to an open table or to one that maps it.
+  // Writable page tables, as Xen had them from 2004 to 2006 (ptwr): what is
+  // done; when, and how, is the policy's. A domain has an open table at most in
+  // each PtwrSlot. Every hypercall of it but set_gdt and vm_assist(enable)
+  // first closes what is open, and so does what would else be refused because
+  // of a frame's type, and the emulation of a store to an open table or to one
+  // that maps it.
 
   // Whether the access cannot be translated for want of the active table, which
   // is unhooked. REQUIRES: it has just page-faulted. What a page fault begins
@@ -100,24 +101,36 @@ class Mm {
   TableWrite FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
                             const Access& access);
 
-  // Opens a table: an active one loses P in its L2 entry, and the TLBs of the
-  // domain's CPUs are flushed; then a snapshot is taken and RW set where the
-  // guest maps it. Charges kXenPteWrite an entry, the flush, kTempMap,
-  // kCopyPage. Closes what maps the table, or is mapped by it, first; if that
-  // crashes the domain nothing is opened.
-  // REQUIRES: write.kind is kOpen, write.slot is free.
-  void OpenTable(VcpuContext& vcpu, const TableWrite& write);
+  // Opens a table in `slot`. An active one loses P in its L2 entry, and the
+  // TLBs of the domain's CPUs are flushed. Then, by `method`:
+  //   kSnapshot    a snapshot is taken, and RW set where the guest maps it;
+  //   kRevalidate  a pin and all references to its type are dropped, and with
+  //                them those of its entries; RW is set as for any page;
+  //   kCopy        it is copied to a frame of Xen's, and the guest's mapping
+  //                leads there, with RW.
+  // Charges kXenPteWrite an entry and the flush; kTempMap and kCopyPage; for
+  // kRevalidate, instead of both, kXenPteRead and kXenPteCas for the L2 entry,
+  // the table's teardown and kLockedOp a type reference. Closes what maps the
+  // table, or is mapped by it, first; if that crashes the domain nothing is
+  // opened. REQUIRES: write.kind is kOpen; `slot` is free, and write.slot or
+  // another inactive one; for kCopy, write.sole_mapping.
+  void OpenTable(VcpuContext& vcpu, const TableWrite& write, PtwrSlot slot,
+                 PtwrMethod method);
 
   // Closes the slot, if it is in use: takes RW back, with an INVLPG on the
   // domain's CPUs (a flush, if the table may be mapped at two addresses);
-  // compares the table with its snapshot; takes references for what is new and
-  // drops those of what is gone; hooks an active table again. An entry that is
-  // refused crashes the domain, the entries from it on being what they were.
-  // Charges kXenPteRead, kXenPteWrite, the flush, kTempMap, kSnapshotCompare an
-  // entry, kLockedOp a reference or type change; two loads of CR3 more for
-  // another vCPU's table, or from user mode.
+  // compares the table with its snapshot, or its copy; takes references for
+  // what is new and drops those of what is gone; hooks an active table again.
+  // kRevalidate: takes the references to its type again, which flushes the
+  // domain's CPUs and validates all of it. An entry that is refused crashes the
+  // domain, the entries from it on being what they were (kRevalidate: all being
+  // zero). Charges kXenPteRead, kXenPteWrite, the flush, kTempMap,
+  // kSnapshotCompare (kRevalidate: kValidatePte) an entry, kLockedOp a
+  // reference or type change; two loads of CR3 more for another vCPU's table,
+  // or from user mode.
   void CloseTable(VcpuContext& vcpu, PtwrSlot slot);
-  void CloseTables(VcpuContext& vcpu);  // both
+  void CloseTables(VcpuContext& vcpu);          // all
+  void CloseInactiveTables(VcpuContext& vcpu);  // all but kActive
 
   // Switches between the guest's kernel and user mode: 64-bit guests have a
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.

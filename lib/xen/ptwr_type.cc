@@ -1,0 +1,81 @@
+// Writable page tables of the first generation: an open table is a page like
+// any other, and becomes a table again by a full validation (Xen of July 2004,
+// 5ecc8cea0e, xen/arch/x86/memory.c). All of it is done by what direct paging
+// has anyhow: mod_l2_entry, put_page_type, get_page_type, whose flush for the
+// change of type keeps TLBs true both ways.
+//
+// A table of another address space stays hooked there, without references to
+// its type. That a pin is taken off and put back, and all references to the
+// type are dropped where there are several, is assumed.
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+
+void PvContext::DropTypeFor(PtwrInfo& open, bool active) {
+  PageInfo& page = Page(open.table);
+  open.pinned = page.pinned;
+  open.l2_slot = page.l2_slot;
+  open.hooked_in = page.hooked_in;
+  if (active) {
+    const Pte unhooked = Load(open.l2_entry).Without(pte::kPresent);
+    XMMU_CHECK(ModUpperEntry(open.l2_entry, unhooked, 2, false) ==
+               XenErrno::kOk);
+  }
+  if (open.pinned) {
+    page.pinned = false;
+    PutPageAndType(open.table);
+  }
+  open.hooks = page.type_count;
+  while (page.type_count > 0) PutPageType(open.table);
+  XMMU_CHECK(GetPageType(open.table, {PageType::kWritable}) == XenErrno::kOk);
+  // It has flushed all CPUs of the domain: what Xen 3.0 would owe for a table
+  // that is torn down is done.
+  pending_.Consume();
+}
+
+void PvContext::RetakeTypeFor(const PtwrInfo& open, bool active) {
+  if (TryRetakeType(open, active) != XenErrno::kOk) {
+    // What it was before nobody knows; an empty one will always do.
+    domain_.Crash(absl::StrCat("writable page tables: the L1 in frame ",
+                               open.table.value(),
+                               " is refused: ", std::string(why_)));
+    Charge(CostEvent::kZeroPage);
+    host_.memory().ZeroFrame(open.table);
+    XMMU_CHECK(TryRetakeType(open, active) == XenErrno::kOk);
+  }
+  PageInfo& page = Page(open.table);
+  page.l2_slot = open.l2_slot;
+  page.hooked_in = open.hooked_in;
+}
+
+// On an error nothing is taken: only the first reference can be refused.
+XenErrno PvContext::TryRetakeType(const PtwrInfo& open, bool active) {
+  bool is_table = false;
+  if (active) {
+    const Pte hooked = Load(open.l2_entry).With(pte::kPresent);
+    const XenErrno error = ModUpperEntry(open.l2_entry, hooked, 2, false);
+    if (error != XenErrno::kOk) return error;
+    is_table = true;
+  }
+  for (uint64_t i = 0; i < open.hooks; ++i) {
+    const XenErrno error = GetPageType(open.table, {PageType::kL1});
+    if (error != XenErrno::kOk) return error;
+    is_table = true;
+  }
+  if (!open.pinned) return XenErrno::kOk;
+  if (!is_table) {
+    const XenErrno error = GetPageAndType(open.table, {PageType::kL1});
+    if (error != XenErrno::kOk) return error;
+  } else {
+    XMMU_CHECK(GetPageAndType(open.table, {PageType::kL1}) == XenErrno::kOk);
+  }
+  Page(open.table).pinned = true;
+  return XenErrno::kOk;
+}
+
+}  // namespace xmmu
