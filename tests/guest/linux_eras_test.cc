@@ -331,6 +331,43 @@ TEST_P(LinuxErasTest, DontneedClearsEachEntry) {
   EXPECT_EQ(discard, expected);
 }
 
+// Tables pinned before they are in use, by a kernel that never did so: what is
+// not loaded is stored to, and Xen opens it.
+TEST(LinuxErasUnloadedTest,
+     EntriesOfPinnedTablesElsewhereAreStoredNotRequested) {
+  constexpr uint64_t kPages = 40;
+  RecordedWorld world({"writable-page-tables", PagingMode::k2Level,
+                       GuestOps::kLinux2612, PinWhen::kEarly});
+  world.Do(1, MapOp(kPages));
+  world.Access(1, GuestOpKind::kStore, kPages, kRegion);
+  const Issued expected{.mmu_updates = 1,
+                        .updates = 1,
+                        .mappings = 2,
+                        .mapping_flushes = 1,
+                        .mmuext_calls = 3,
+                        .pins = 2,
+                        .full_flushes = 1,
+                        .active = 1,
+                        .inactive = 1};
+  EXPECT_EQ(world.Take(1, TaskOp(GuestOpKind::kFork, 2)), expected);
+}
+
+// A page is write-protected by fork and cleared at exit.
+TEST(LinuxErasInstructionsTest, Linux269LocksNothingThatItDoesToAnEntry) {
+  constexpr uint64_t kPages = 40;
+  for (const GuestOps ops : {GuestOps::kLinux269, GuestOps::kLinux2612}) {
+    RecordedWorld world(
+        {"writable-page-tables", PagingMode::k2Level, ops, PinWhen::kEarly});
+    world.Do(1, MapOp(kPages));
+    world.Access(1, GuestOpKind::kStore, kPages, kRegion);
+    const uint64_t before = world.Charged(CostEvent::kGuestLockedOp);
+    world.Do(1, TaskOp(GuestOpKind::kFork, 2));
+    world.Do(1, TaskOp(GuestOpKind::kExit));
+    EXPECT_EQ(world.Charged(CostEvent::kGuestLockedOp) - before,
+              ops == GuestOps::kLinux269 ? 0 : 2 * kPages);
+  }
+}
+
 std::vector<Case> Cases() {
   std::vector<Case> cases;
   for (const Era& era : kEras) {

@@ -122,6 +122,8 @@ class RecordedWorld {
   Issued Since();
   GuestKernel& kernel() { return *kernel_; }
   uint64_t Counted(Counter counter) const;
+  // How often the first CPU was charged for `event`.
+  uint64_t Charged(CostEvent event) { return host_.cpu(0).clock.tally(event); }
 
  private:
   // What is counted rather than issued.
