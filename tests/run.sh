@@ -31,13 +31,15 @@ cmake --build --preset asan-ubsan -j "$jobs" --target xmmu_core_tests
 step "core tests under the sanitizers"
 ctest --preset asan-ubsan -j "$jobs"
 
-step "fuzzer, a moment"
+step "fuzzers, a moment each"
 cmake --preset fuzz
 cmake --build --preset fuzz -j "$jobs"
 # What it finds goes into the first directory named.
-mkdir -p build/fuzz/found
+mkdir -p build/fuzz/found build/fuzz/found_conformance
 build/fuzz/tests/fuzz/guest_fuzz -seed=1 -runs=2000 -max_len=1000 \
   build/fuzz/found tests/fuzz/corpus 2>&1 | tail -n 5
+build/fuzz/tests/fuzz/conformance_fuzz -seed=1 -runs=100 -max_len=400 \
+  build/fuzz/found_conformance tests/fuzz/corpus_conformance 2>&1 | tail -n 5
 
 step "benchmarks, a moment each"
 for bench in build/ci/bench/*_bench; do

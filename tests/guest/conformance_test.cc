@@ -3,11 +3,14 @@
 // on 1, 2 and 4 vCPUs, in lockstep with bare hardware. A new row of the table
 // is covered by being there.
 
+#include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <set>
 #include <vector>
 
 #include "absl/base/config.h"
+#include "fuzz/conformance_input.h"
 #include "guest/lockstep.h"
 
 namespace xmmu {
@@ -22,10 +25,8 @@ constexpr int kCheckEvery = 1;
 class ConformanceTest : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(ConformanceTest, TheGuestSeesBareHardware) {
-  const int steps = GetParam().vcpus == 1 ? 300 : 200;
-  // The kernels of a time mix ways that run by themselves, too.
-  const uint64_t seeds = IsLinuxOfATime(GetParam().ops) ? 1 : 3;
-  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+  const int steps = GetParam().vcpus == 1 ? 250 : 120;
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
     const LockstepRun run =
         RunLockstep(GetParam(), RandomChoice(seed), steps, kCheckEvery);
     EXPECT_EQ(run.wrong, "") << "seed " << seed;
@@ -50,6 +51,22 @@ TEST_P(ConformanceTest, EveryTableButTheLastRootsIsFreed) {
   }
   EXPECT_LE(world.kernel().page_table_frames() - boot_tables,
             2u * static_cast<uint64_t>(GetParam().vcpus));
+}
+
+// Programs that the fuzzer has found worth keeping.
+TEST(ConformanceCorpusTest, TheFuzzersProgramsSeeBareHardware) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           XMMU_SOURCE_DIR "/tests/fuzz/corpus_conformance")) {
+    files.push_back(entry.path());
+  }
+  EXPECT_GE(files.size(), 30u);
+  for (const std::filesystem::path& file : files) {
+    std::ifstream stream(file, std::ios::binary);
+    const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(stream),
+                                     std::istreambuf_iterator<char>()};
+    EXPECT_EQ(RunConformanceInput(bytes, kCheckEvery), "") << file;
+  }
 }
 
 std::vector<Setting> SettingsOn(const std::vector<int>& vcpus) {

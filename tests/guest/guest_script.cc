@@ -19,12 +19,26 @@ std::array<VirtAddr, GuestScript::kWindows> GuestScript::WindowsOf(
           VirtAddr((wide ? 0x8000000000 : 0xb0000000) - kHalf)};
 }
 
-GuestScript::GuestScript(PagingMode mode, Choice choice)
-    : windows_(WindowsOf(mode)), choice_(std::move(choice)) {}
+GuestScript::GuestScript(PagingMode mode, Choice choice, TaskId first,
+                         size_t most)
+    : windows_(WindowsOf(mode)),
+      most_(most),
+      choice_(std::move(choice)),
+      live_({first}),
+      last_(first) {
+  planned_.push_back({first, Map(AnyRange())});
+}
 
-uint8_t GuestScript::Rights() { return static_cast<uint8_t>(Pick(8)); }
+// All rights half of the time: programs mostly do what they may.
+uint8_t GuestScript::Rights() {
+  const auto rights = static_cast<uint8_t>(Pick(16));
+  return rights < 8 ? rights : kMapRead | kMapWrite | kMapExecute;
+}
 
 VirtAddr GuestScript::Page() {
+  if (Pick(4) != 0) {
+    return recent_.va + Pick(recent_.length >> kPageShift) * kPageSize;
+  }
   const VirtAddr window = windows_[Pick(kWindows)];
   return window + Pick(kPages) * kPageSize;
 }
@@ -37,6 +51,7 @@ GuestScript::Range GuestScript::AnyRange() {
 }
 
 GuestOp GuestScript::Map(const Range& range) {
+  recent_ = range;
   constexpr std::array kBackings = {Backing::kAnonymous, Backing::kStack,
                                     Backing::kFilePrivate, Backing::kFileShared,
                                     Backing::kSharedAnonymous};
@@ -126,7 +141,9 @@ ScriptStep GuestScript::BeginMove(TaskId task) {
                        .length = range.length,
                        .target = windows_[to] + target * kPageSize,
                        .new_length = new_pages * kPageSize}});
-  return {task, Map(range)};
+  const GuestOp map = Map(range);
+  recent_ = {windows_[to] + target * kPageSize, new_pages * kPageSize};
+  return {task, map};
 }
 
 ScriptStep GuestScript::Process(TaskId task) {
@@ -147,7 +164,7 @@ ScriptStep GuestScript::Process(TaskId task) {
 }
 
 ScriptStep GuestScript::Fork(TaskId task, bool vfork) {
-  if (live_.size() >= kMostProcesses) return Exit(task);
+  if (live_.size() >= most_) return Wait(task);
   live_.insert(++last_);
   parents_[last_] = task;
   if (vfork) vforked_[last_] = task;
@@ -166,7 +183,7 @@ ScriptStep GuestScript::Exec(TaskId task) {
 }
 
 ScriptStep GuestScript::Exit(TaskId task) {
-  if (live_.size() == 1) return Exec(task);
+  if (live_.size() == 1) return Wait(task);
   EndVforkOf(task);
   awaited_.erase(task);
   live_.erase(task);

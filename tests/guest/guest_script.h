@@ -55,8 +55,10 @@ class GuestScript {
   static constexpr size_t kWindows = 3;
   static std::array<VirtAddr, kWindows> WindowsOf(PagingMode mode);
 
-  // Begins with process 1, which has been created.
-  GuestScript(PagingMode mode, Choice choice);
+  // Begins with process `first`, which has been created. There are never more
+  // than `most` processes; with one, all steps are its own.
+  GuestScript(PagingMode mode, Choice choice, TaskId first = 1,
+              size_t most = 5);
 
   ScriptStep Next();
 
@@ -64,8 +66,6 @@ class GuestScript {
   const std::set<TaskId>& live() const { return live_; }
 
  private:
-  static constexpr size_t kMostProcesses = 5;
-
   struct Range {
     VirtAddr va;
     uint64_t length;  // bytes
@@ -88,10 +88,12 @@ class GuestScript {
   void EndVforkOf(TaskId child);
 
   const std::array<VirtAddr, kWindows> windows_;
+  const size_t most_;
   Choice choice_;
   std::deque<ScriptStep> planned_;
-  std::set<TaskId> live_ = {1};
-  TaskId last_ = 1;
+  Range recent_;  // mapped last, by any process
+  std::set<TaskId> live_;
+  TaskId last_;
   std::map<TaskId, TaskId> parents_;
   std::map<TaskId, TaskId> vforked_;  // child -> the parent that it holds up
   std::map<TaskId, TaskId> awaited_;  // child -> the parent that waits for it

@@ -1,0 +1,24 @@
+#ifndef XMMU_TESTS_FUZZ_CONFORMANCE_INPUT_H_
+#define XMMU_TESTS_FUZZ_CONFORMANCE_INPUT_H_
+
+// A guest program as bytes, for the fuzzer and for the replay of what it has
+// found:
+//
+//   0      how many vCPUs: 1, 2 or 4
+//   1, 2   which setting of AllSettings(): policy, mode, ways of the guest
+//   3..    the choices of a GuestScript, one a byte
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace xmmu {
+
+// Runs it in lockstep with bare hardware, with everything compared after each
+// `check_every`-th step. "" or what is wrong.
+std::string RunConformanceInput(std::span<const uint8_t> bytes,
+                                int check_every);
+
+}  // namespace xmmu
+
+#endif  // XMMU_TESTS_FUZZ_CONFORMANCE_INPUT_H_
