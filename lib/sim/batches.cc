@@ -10,12 +10,12 @@ BatchRow RowOf(const UpdateWay& way, const Cost& cost) {
   row.way = way;
   row.cycles = cost.cycles.count();
   const Counters& counters = cost.counters;
-  if (counters[Counter::kPtwrActive] + counters[Counter::kPtwrInactive] == 0) {
-    return row;
-  }
+  uint64_t all = 0;
   for (size_t i = 0; i < kBatchBuckets; ++i) {
     row.closed.push_back(counters[static_cast<Counter>(kFirst + i)]);
+    all += row.closed.back();
   }
+  if (all == 0) row.closed.clear();
   row.updates = counters[Counter::kPtwrChanged];
   return row;
 }

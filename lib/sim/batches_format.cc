@@ -11,6 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What a table that is opened is judged by, in the table of policies.
+constexpr std::string_view kEmulation = "trap-and-emulate";
+
 // The most entries that bucket `i` of BatchRow::closed counts.
 uint64_t MostOf(size_t i) { return i == 0 ? 0 : uint64_t{1} << (i - 1); }
 
@@ -76,10 +79,9 @@ std::string Words(const Batches& batches) {
   for (const BatchRow& open : batches.rows) {
     if (open.closed.empty()) continue;
     for (const BatchRow& other : batches.rows) {
-      const bool same_guest = other.closed.empty() &&
-                              other.way.policy != "native" &&
-                              other.way.ops == open.way.ops;
-      if (!same_guest) continue;
+      const bool emulates_the_same =
+          other.way.policy == kEmulation && other.way.ops == open.way.ops;
+      if (!emulates_the_same) continue;
       absl::StrAppend(&text, "  ", UpdateWayName(open.way),
                       absl::StrFormat(" takes %.3f times the cycles of ",
                                       Ratio(open.cycles, other.cycles)),

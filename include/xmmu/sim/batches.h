@@ -32,7 +32,8 @@ struct BatchRow {
   UpdateWay way;
   uint64_t cycles = 0;
   // Tables closed, by the entries found changed: kBatchBuckets of them, for
-  // none, 1, 2, 3 to 4, 5 to 8 and so on. Empty for a way that opens none.
+  // none, 1, 2, 3 to 4, 5 to 8 and so on. Empty for a way that opens none, or
+  // that keeps no snapshot to tell by.
   std::vector<uint64_t> closed;
   uint64_t updates = 0;  // entries found changed in all
 };
