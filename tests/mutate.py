@@ -46,6 +46,7 @@ NEAREST = {
     "mmu": ["mmu", "xen", "guest"],
     "xen": ["xen", "policy", "guest"],
     "policy": ["policy", "guest", "xen"],
+    "guest": ["guest", "sim"],
 }
 SLOW = ["mmu_page_walker_oracle_test", "mmu_golden_walk_test",
         "mmu_staleness_test", "xen_golden_pv_test", "guest_conformance_test",
