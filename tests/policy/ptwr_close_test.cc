@@ -232,7 +232,10 @@ TEST_P(PtwrCloseTest, ACrashedDomainGetsNothingDoneAnyMore) {
   world.Store(kFirst, 3, world.EntryOf(0, world.kRw));
   world.Load(kRegion);
   ASSERT_TRUE(world.domain->crashed());
-  EXPECT_FALSE(world.Update(kFirst, 9, world.EntryOf(kData, world.kRw)).ok());
+  const CostTally tally = world.Tally([&] {
+    EXPECT_FALSE(world.Update(kFirst, 9, world.EntryOf(kData, world.kRw)).ok());
+  });
+  EXPECT_EQ(At(tally, CostEvent::kHypercallWork), 0u);
   EXPECT_EQ(world.Get(kFirst, 9), Pte());
   const std::array<Subcall, 1> calls = {MmuUpdateCall{}};
   EXPECT_FALSE(world.Call(MulticallCall{.calls = calls}).ok());

@@ -113,16 +113,25 @@ TEST_P(PtwrVariantsTest, APinAndAllPlacesOfATableAreWhatTheyWereAfterwards) {
   }
 }
 
-TEST_P(PtwrVariantsTest, APinnedTableThatHangsNowhereElseInUseIsOneAgain) {
-  PtwrWorld world(GetParam());
-  HookMore(world, 1);
-  ASSERT_TRUE(world.Op(MmuextCommand::kPinL1, kL1).ok());
-  EXPECT_EQ(world.Store(kL1, kSlot, world.EntryOf(kData, world.kRw)).actions,
-            Actions{kRetried});
-  EXPECT_TRUE(world.Call(MmuUpdateCall{}).ok());
-  EXPECT_EQ(world.Page(kL1).type, PageType::kL1);
-  EXPECT_EQ(world.Page(kL1).type_count, 2u);
-  EXPECT_EQ(world.Page(kData).type_count, 2u);
+TEST_P(PtwrVariantsTest, ATableOfAnotherAddressSpaceIsWhatItWasAfterwards) {
+  for (const bool pinned : {false, true}) {
+    PtwrWorld world(GetParam());
+    HookMore(world, 1);
+    if (pinned) {
+      ASSERT_TRUE(world.Op(MmuextCommand::kPinL1, kL1).ok());
+    }
+    const PageInfo before = world.Page(kL1);
+    EXPECT_EQ(world.Store(kL1, kSlot, world.EntryOf(kData, world.kRw)).actions,
+              Actions{kRetried});
+    EXPECT_TRUE(world.Call(MmuUpdateCall{}).ok());
+    const PageInfo& after = world.Page(kL1);
+    EXPECT_EQ(after.type, PageType::kL1);
+    EXPECT_EQ(after.type_count, pinned ? 2u : 1u);
+    EXPECT_EQ(after.ref_count, before.ref_count);
+    EXPECT_EQ(after.l2_slot, before.l2_slot);
+    EXPECT_EQ(after.hooked_in, before.hooked_in);
+    EXPECT_EQ(world.Page(kData).type_count, 2u);
+  }
 }
 
 TEST_P(PtwrVariantsTest, AStoreByASecondMappingFindsWhatTheFirstOneWrote) {

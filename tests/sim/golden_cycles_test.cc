@@ -57,6 +57,15 @@ std::string AllLines() {
       for (int vcpus : {1, 4}) text += LinesOf(mode, vcpus, workload, others);
     }
   }
+  // On SMP guests these emulate every store.
+  others.policies = {{"writable-page-tables-g2", {}},
+                     {"writable-page-tables-g0", {}}};
+  for (PagingMode mode :
+       {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+    for (const SyntheticWorkload& workload : SyntheticWorkloads()) {
+      text += LinesOf(mode, 1, workload, others);
+    }
+  }
   return text;
 }
 
