@@ -38,7 +38,7 @@ cmake --build --preset fuzz -j "$jobs"
 mkdir -p build/fuzz/found build/fuzz/found_conformance
 build/fuzz/tests/fuzz/guest_fuzz -seed=1 -runs=2000 -max_len=1000 \
   build/fuzz/found tests/fuzz/corpus 2>&1 | tail -n 5
-build/fuzz/tests/fuzz/conformance_fuzz -seed=1 -runs=100 -max_len=400 \
+build/fuzz/tests/fuzz/conformance_fuzz -seed=1 -runs=500 -max_len=400 \
   build/fuzz/found_conformance tests/fuzz/corpus_conformance 2>&1 | tail -n 5
 
 step "benchmarks, a moment each"
