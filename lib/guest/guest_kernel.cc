@@ -38,6 +38,16 @@ absl::Status GuestKernel::Perform(TaskId task, const GuestOp& op) {
   return impl_->scheduler.Perform(task, op);
 }
 
+absl::StatusOr<VirtAddr> GuestKernel::MapKernelPages(TaskId task,
+                                                     uint64_t pages) {
+  return impl_->scheduler.MapKernelPages(task, pages);
+}
+
+absl::StatusOr<uint64_t> GuestKernel::KernelExchange(TaskId task, VirtAddr va,
+                                                     uint64_t value) {
+  return impl_->scheduler.KernelExchange(task, va, value);
+}
+
 uint64_t GuestKernel::digest() const { return impl_->scheduler.digest(); }
 const GuestOptions& GuestKernel::options() const {
   return impl_->core->options;

@@ -56,6 +56,9 @@ struct KernelCore {
   Pfn kernel_l2 = kInvalidPfn;  // PAE: the L2 that maps the kernel
   Pfn zero_page = kInvalidPfn;
 
+  // From the direct map on, what the kernel has mapped besides; 0: nothing.
+  uint64_t kernel_bytes = 0;
+
   uint64_t page_table_frames = 0;
   uint64_t peak_page_table_frames = 0;
   // Those of the boot's own address space, and how many others there are now

@@ -29,11 +29,13 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
   const int count = EntryCount(core_.mode(), level);
   const int first =
       whole ? 0 : IndexOf(core_.mode(), level, core_.layout.direct_map);
+  const uint64_t bytes =
+      std::max(core_.domain.p2m().size() << kPageShift, core_.kernel_bytes);
   for (int i = first; i < count; ++i) {
-    // Beyond the direct map there are only the hypervisor's own slots.
+    // Beyond what is mapped there are only the hypervisor's own slots.
     const uint64_t mapped = static_cast<uint64_t>(i - first)
                             << LevelShift(core_.mode(), level);
-    if (mapped >= core_.domain.p2m().size() << kPageShift) break;
+    if (mapped >= bytes) break;
     StoreEntry(vcpu, to, i, LoadEntry(vcpu, from, i));
   }
 }

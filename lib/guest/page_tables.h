@@ -61,10 +61,14 @@ class PageTables {
   absl::StatusOr<bool> MoveTable(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
                                  VirtAddr to);
 
- private:
+  // The table of level `lowest` that maps `va`; nothing where there is none.
+  std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
+                                VirtAddr va);
   uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
     return vcpu.Load(core_.EntryVa(table, index), core_.entry_bytes());
   }
+
+ private:
   void StoreEntry(Vcpu& vcpu, Pfn table, int index, uint64_t value) {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
   }
@@ -73,12 +77,9 @@ class PageTables {
   // missing.
   absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
                                 Pfn table, VirtAddr va);
-  // The table of `level` that maps `va`, made like those above it, or only
-  // looked up.
+  // The table of `level` that maps `va`, made like those above it.
   absl::StatusOr<Pfn> MakeDownTo(Vcpu& vcpu, AddressSpace& mm, int level,
                                  VirtAddr va);
-  std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
-                                VirtAddr va);
   void CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to);
   void FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                  VirtAddr base, VirtAddr start, VirtAddr end,

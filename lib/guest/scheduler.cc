@@ -11,6 +11,7 @@ Scheduler::Scheduler(KernelCore& core)
     : core_(core),
       ops_(MakeMmuOps(core)),
       memory_(core, *ops_),
+      kernel_mappings_(core, *ops_),
       // Not owned: part of `core`.
       init_mm_(std::shared_ptr<void>(), &core.init_mm),
       vcpus_(core.vcpus.size()) {
@@ -145,7 +146,7 @@ void Scheduler::Preempt(Task& task) {
   state.current = nullptr;
 }
 
-absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
+absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) {
     return absl::InvalidArgumentError(absl::StrCat("no task ", id));
@@ -161,7 +162,13 @@ absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
     if (state.current != nullptr) Preempt(*state.current);
     SwitchTo(task);
   }
-  const absl::Status status = Execute(task, op);
+  return &task;
+}
+
+absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
+  const absl::StatusOr<Task*> task = PutOnVcpu(id);
+  if (!task.ok()) return task.status();
+  const absl::Status status = Execute(**task, op);
   return status.ok() ? core_.failure : status;
 }
 
@@ -205,6 +212,30 @@ void Scheduler::EndVfork(Task& task, Cycles when) {
   task.vfork_child = false;
   const auto parent = tasks_.find(task.parent);
   if (parent != tasks_.end()) Wake(*parent->second, when);
+}
+
+absl::StatusOr<VirtAddr> Scheduler::MapKernelPages(TaskId id, uint64_t pages) {
+  const absl::StatusOr<Task*> task = PutOnVcpu(id);
+  if (!task.ok()) return task.status();
+  Vcpu& vcpu = VcpuOf(**task);
+  EnterKernel(**task, vcpu);
+  absl::StatusOr<VirtAddr> first = kernel_mappings_.Map(vcpu, pages);
+  EnterUser(**task, vcpu);
+  if (!core_.failure.ok()) return core_.failure;
+  return first;
+}
+
+absl::StatusOr<uint64_t> Scheduler::KernelExchange(TaskId id, VirtAddr va,
+                                                   uint64_t value) {
+  const absl::StatusOr<Task*> task = PutOnVcpu(id);
+  if (!task.ok()) return task.status();
+  Vcpu& vcpu = VcpuOf(**task);
+  EnterKernel(**task, vcpu);
+  absl::StatusOr<uint64_t> seen =
+      kernel_mappings_.Exchange(vcpu, *(*task)->mm, va, value);
+  EnterUser(**task, vcpu);
+  if (!core_.failure.ok()) return core_.failure;
+  return seen;
 }
 
 const AddressSpace* Scheduler::FindSpace(TaskId id) const {

@@ -20,6 +20,7 @@
 #include "absl/container/btree_map.h"
 #include "guest/digest.h"
 #include "guest/kernel_core.h"
+#include "guest/kernel_mappings.h"
 #include "guest/memory_manager.h"
 #include "guest/mmu_ops.h"
 #include "xmmu/guest/workload.h"
@@ -55,6 +56,11 @@ class Scheduler {
   // One operation of one task, which is put on its vCPU first.
   absl::Status Perform(TaskId id, const GuestOp& op);
 
+  // See GuestKernel.
+  absl::StatusOr<VirtAddr> MapKernelPages(TaskId id, uint64_t pages);
+  absl::StatusOr<uint64_t> KernelExchange(TaskId id, VirtAddr va,
+                                          uint64_t value);
+
   uint64_t digest() const;
   // The address space of a live task, or nullptr.
   const AddressSpace* FindSpace(TaskId id) const;
@@ -87,7 +93,11 @@ class Scheduler {
   absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
   uint32_t LeastLoadedVcpu() const;
 
+  // A task that can go on, running on its vCPU.
+  absl::StatusOr<Task*> PutOnVcpu(TaskId id);
   void EnterUser(Task& task, Vcpu& vcpu);
+  // By a system call.
+  void EnterKernel(Task& task, Vcpu& vcpu);
   void SwitchTo(Task& task);
   void LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm);
   void Preempt(Task& task);
@@ -101,6 +111,7 @@ class Scheduler {
   KernelCore& core_;
   std::unique_ptr<MmuOps> ops_;
   MemoryManager memory_;
+  KernelMappings kernel_mappings_;
   std::shared_ptr<AddressSpace> init_mm_;
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;

@@ -28,10 +28,14 @@ bool IsShared(AddressSpace& mm, VirtAddr va) {
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
   Vcpu& vcpu = VcpuOf(task);
   if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
+  EnterKernel(task, vcpu);
+  return ExecuteSyscall(task, vcpu, op);
+}
+
+void Scheduler::EnterKernel(Task& task, Vcpu& vcpu) {
   EnterUser(task, vcpu);
   vcpu.SwitchMode(ModeSwitch::kSyscall);
   vcpu.cpu().clock.Charge(CostEvent::kGuestSyscallPath);
-  return ExecuteSyscall(task, vcpu, op);
 }
 
 absl::Status Scheduler::ExecuteAccess(Task& task, Vcpu& vcpu,

@@ -220,7 +220,8 @@ class CpuCheck {
     }
     const VirtAddr user_end = LayoutOf(domain_.mode()).user_end;
     for (const TlbEntry& entry : cpu_.mmu.TlbEntries()) {
-      if (wrong.empty() && entry.va() < user_end) wrong = Judge(entry);
+      if (entry.va() >= user_end || !cpu_.mmu.Serves(entry)) continue;
+      if (wrong.empty()) wrong = Judge(entry);
     }
     return wrong;
   }

@@ -174,6 +174,9 @@ std::string EscapeByTlb(const Host& host, const Cpu& cpu,
                         const Domain& domain) {
   for (const TlbEntry& entry : cpu.mmu.TlbEntries()) {
     if (OutOfReach(domain.mode(), entry.va())) continue;
+    // Of an address space that is not loaded: a flush filter sees to it that
+    // they are what its tables say when it is, or are gone.
+    if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.base);
     if (OwesFlush(host, cpu, mfn)) continue;
     const std::string wrong =
@@ -191,6 +194,7 @@ std::string EscapeByStructures(const Host& host, const Cpu& cpu,
                                const Domain& domain) {
   for (const auto& entry : cpu.mmu.PagingStructureEntries()) {
     if (OutOfReach(domain.mode(), entry.va)) continue;
+    if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.table);
     if (OwesFlush(host, cpu, mfn)) continue;
     // A table that has lost its last use keeps type and content until it is

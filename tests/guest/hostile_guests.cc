@@ -73,20 +73,27 @@ bool HostileGuests::OpensTables(std::string_view policy) {
   return policy == kOpening || FindPolicy(policy)->variant_of == kOpening;
 }
 
-HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares)
+HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares,
+                             LinearMap linear_map)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
       policy_name_(policy),
       opens_(OpensTables(policy)),
-      shares_(shares) {
+      shares_(shares),
+      linear_map_(linear_map) {
+  if (linear_map != LinearMap::kDefault) {
+    model_.flush_filter = {.lines = 64, .address_spaces = 4, .enabled = true};
+  }
   Start();
 }
 
 void HostileGuests::Start() {
   for (Guest& guest : guests_) guest = Guest();
   policy_.reset();
-  host_ = std::make_unique<Host>(
-      model_, HostOptions{.cpus = 2, .timing = MemoryTiming::kFlat});
+  host_ =
+      std::make_unique<Host>(model_, HostOptions{.cpus = 2,
+                                                 .timing = MemoryTiming::kFlat,
+                                                 .linear_map = linear_map_});
   policy_ = FindPolicy(policy_name_)->make(*host_);
   for (Guest& guest : guests_) Boot(guest);
 }
@@ -100,7 +107,8 @@ void HostileGuests::PutEntry(Mfn table, int slot, Pte value) {
 // tables for reading.
 void HostileGuests::Boot(Guest& guest) {
   // An SMP guest may open less: where tables open, one guest is none.
-  const bool single = opens_ && &guest == &guests_[0];
+  const bool single =
+      (opens_ && &guest == &guests_[0]) || linear_map_ == LinearMap::kSharedL2;
   const DomainOptions options{
       .mode = mode_, .memory_frames = kFrames, .vcpus = single ? 1 : 2};
   guest.domain = host_->CreateDomain(options).value();

@@ -55,9 +55,12 @@ class HostileGuests {
   // Guests of a policy that takes their stores to page tables.
   // REQUIRES: kind < kKinds.
   // With `shares` they also share pages, all of them alike at first.
+  // With another linear map than the default the machine has a TLB flush filter
+  // that is on; kSharedL2 is for guests of kind 2.
   explicit HostileGuests(uint8_t kind,
                          std::string_view policy = "trap-and-emulate",
-                         bool shares = false);
+                         bool shares = false,
+                         LinearMap linear_map = LinearMap::kDefault);
 
   // One operation of one vCPU. Then recounts all references and looks for
   // escapes; "" or what is wrong.
@@ -133,6 +136,7 @@ class HostileGuests {
   std::string policy_name_;
   bool opens_;  // tables, for stores
   bool shares_;
+  LinearMap linear_map_;
   bool has_shared_ = false;  // in the operation at hand
   std::unique_ptr<Host> host_;
   std::unique_ptr<Policy> policy_;

@@ -114,6 +114,51 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(false)),
     NameOf);
 
+// Whatever Xen's own way to the tables is, no guest gets there.
+struct LinearRow {
+  const char* name;
+  uint8_t kind;
+  LinearMap linear_map;
+};
+
+class LinearMapSafetyTest
+    : public testing::TestWithParam<std::tuple<LinearRow, const char*>> {};
+
+TEST_P(LinearMapSafetyTest, NoSequenceOfOperationsEscapesByALinearMap) {
+  const auto [row, policy] = GetParam();
+  HostileGuests::Progress all;
+  for (uint64_t seed = 1; seed <= kSequences / 16; ++seed) {
+    const std::vector<uint8_t> bytes = RandomBytes(seed);
+    ByteSource source(bytes);
+    HostileGuests guests(row.kind, policy, /*shares=*/seed % 4 == 0,
+                         row.linear_map);
+    for (int i = 0; i < kOperationsASequence; ++i) {
+      ASSERT_EQ(guests.Step(source), "") << "seed " << seed << " step " << i;
+    }
+    all += guests.progress();
+  }
+  EXPECT_GT(all.accepted, all.operations / 20);
+  EXPECT_GT(all.translated, all.operations / 50);
+  EXPECT_GT(all.changes, all.operations / 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, LinearMapSafetyTest,
+    testing::Combine(
+        testing::Values(LinearRow{"FourLevelPerTable", 0, LinearMap::kPerTable},
+                        LinearRow{"FourLevelNone", 0, LinearMap::kNone},
+                        LinearRow{"PaePerTable", 2, LinearMap::kPerTable},
+                        LinearRow{"PaeSharedL2", 2, LinearMap::kSharedL2},
+                        LinearRow{"PaeNone", 2, LinearMap::kNone},
+                        LinearRow{"TwoLevelNone", 3, LinearMap::kNone}),
+        testing::Values("trap-and-emulate", "writable-page-tables")),
+    [](const testing::TestParamInfo<LinearMapSafetyTest::ParamType>& row) {
+      std::string name = std::string(std::get<0>(row.param).name) + "_" +
+                         std::get<1>(row.param);
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
 // What the fuzzer starts from, and what it has found.
 TEST(FuzzCorpusTest, EverySeedIsClean) {
   const std::filesystem::path corpus =

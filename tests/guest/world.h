@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 #include "guest/hardware_view.h"
@@ -27,12 +28,17 @@ struct Setting {
   GuestOps ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
   int vcpus = 1;
+  // Other than the default: on a machine whose TLB flush filter is on.
+  LinearMap linear_map = LinearMap::kDefault;
 };
 
 inline std::string NameOf(const Setting& setting) {
   std::string name = absl::StrFormat(
       "%s_%dlevels_%s_%s_%dcpus", setting.policy, LevelCount(setting.mode),
       GuestOpsName(setting.ops), PinWhenName(setting.pin), setting.vcpus);
+  if (setting.linear_map != LinearMap::kDefault) {
+    absl::StrAppend(&name, "_", std::string(LinearMapName(setting.linear_map)));
+  }
   for (char& c : name) {
     if (c == '-' || c == '.') c = '_';
   }
@@ -64,8 +70,29 @@ inline void AddWays(const GuestAbi& abi, Setting setting,
   }
 }
 
+// Ways of Xen to reach the tables of PAE guests that the machine's Xen does not
+// go. How the guest writes its tables matters little to them.
+inline void AddLinearMaps(int vcpus, std::vector<Setting>& settings) {
+  for (const LinearMap linear_map : AllLinearMaps()) {
+    const bool shared = linear_map == LinearMap::kSharedL2;
+    if (linear_map == LinearMap::kDefault || (shared && vcpus > 1)) continue;
+    Setting setting{.policy = "pinning",
+                    .mode = PagingMode::kPae,
+                    .ops = GuestOps::kUpdateVaMapping,
+                    .vcpus = vcpus,
+                    .linear_map = linear_map};
+    settings.push_back(setting);
+    setting.pin = PinWhen::kNever;
+    settings.push_back(setting);
+    setting.policy = "trap-and-emulate";
+    setting.ops = GuestOps::kStores;
+    setting.pin = PinWhen::kEarly;
+    settings.push_back(setting);
+  }
+}
+
 // Every setting of every policy in the table, and of a policy for translated
-// guests, in all modes.
+// guests, in all modes; and linear maps.
 inline std::vector<Setting> AllSettings(int vcpus = 1) {
   std::vector<Setting> settings;
   Host host(*FindMachine("skylake-2017"), {});
@@ -92,6 +119,7 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
   }
   VirtualTlb virtual_tlb(host);
   add(virtual_tlb, virtual_tlb.name());
+  AddLinearMaps(vcpus, settings);
   return settings;
 }
 
@@ -99,7 +127,9 @@ class World {
  public:
   explicit World(const Setting& setting, uint64_t memory_mib = 32,
                  uint64_t quantum_ops = GuestOptions().quantum_ops)
-      : host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}) {
+      : machine_(MachineFor(setting)),
+        host_(machine_,
+              {.cpus = setting.vcpus, .linear_map = setting.linear_map}) {
     const PolicyEntry* const entry = FindPolicy(setting.policy);
     policy_ = entry != nullptr ? entry->make(host_)
                                : std::make_unique<VirtualTlb>(host_);
@@ -138,6 +168,16 @@ class World {
   }
 
  private:
+  static MachineModel MachineFor(const Setting& setting) {
+    MachineModel machine = *FindMachine("skylake-2017");
+    if (setting.linear_map != LinearMap::kDefault) {
+      machine.flush_filter = FindMachine("opteron-2005")->flush_filter;
+      machine.flush_filter.enabled = true;
+    }
+    return machine;
+  }
+
+  const MachineModel machine_;
   Host host_;
   std::unique_ptr<Policy> policy_;
   Domain* domain_ = nullptr;

@@ -55,6 +55,18 @@ class GuestKernel {
   absl::Status CreateProcess(TaskId task);
   absl::Status Perform(TaskId task, const GuestOp& op);
 
+  // In a system call of `task` the kernel maps `pages` zeroed pages outside of
+  // its direct map (Linux: vmalloc); their first address. Other address spaces
+  // fault the way there in, one upper entry at a time, unless they share that
+  // table. For good: there is no unmapping them.
+  // Errors: ResourceExhausted; as Perform.
+  absl::StatusOr<VirtAddr> MapKernelPages(TaskId task, uint64_t pages);
+  // In a system call of `task` the kernel exchanges the 4 bytes at `va`, which
+  // is in such a page, for `value`; what was there. No part of the digest.
+  // Errors: InvalidArgument if nothing is mapped there; as Perform.
+  absl::StatusOr<uint64_t> KernelExchange(TaskId task, VirtAddr va,
+                                          uint64_t value);
+
   // Hash of what the guest programs and the guest kernel could observe: data
   // loaded, faults delivered, accessed and dirty flags and contents of pages
   // given up; combined over tasks independently of their interleaving. No frame

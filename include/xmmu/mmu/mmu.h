@@ -125,6 +125,13 @@ class Mmu {
   // audits; with a flush filter, what a MOV to CR3 spared as well, its address
   // space for a PCID. No charge.
   std::vector<TlbEntry> TlbEntries() const;
+  // Whether an entry of theirs serves the address space in force.
+  bool Serves(const PagingStructureEntry& entry) const {
+    return entry.pcid == context_.pcid;
+  }
+  bool Serves(const TlbEntry& entry) const {
+    return entry.global || entry.pcid == context_.pcid;
+  }
   std::vector<PagingStructureEntry> PagingStructureEntries() const;
   // PAE's PDPTE registers, as last loaded.
   const std::array<uint64_t, 4>& pdpte_registers() const {
