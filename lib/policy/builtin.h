@@ -18,6 +18,7 @@ std::unique_ptr<Policy> MakeWritablePageTables20(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTablesG0(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTablesG1(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTablesG2(Host& host);
+std::unique_ptr<Policy> MakeXiShadow(Host& host);
 
 }  // namespace xmmu
 

@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 9> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 10> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -33,6 +33,9 @@ std::span<const PolicyEntry> Policies() {
       {"writable-page-tables-g0",
        "Xen, July 2004: an open table is no table, and validated anew",
        &MakeWritablePageTablesG0, "writable-page-tables"},
+      {"xi-shadow",
+       "shadows from a pool, each entry backlinked, in sync one at a time",
+       &MakeXiShadow},
   }};
   return kPolicies;
 }

@@ -121,11 +121,13 @@ void Diverge(Domains& domains) {
 
 std::vector<Setting> ParavirtualSettings() {
   std::vector<Setting> settings;
+  Host host(*FindMachine("skylake-2017"), {});
   for (const int vcpus : {1, 2}) {
     for (const Setting& setting : AllSettings(vcpus)) {
-      const bool guarded = FindPolicy(setting.policy) != nullptr &&
-                           std::string(setting.policy) != "native";
-      if (guarded) settings.push_back(setting);
+      const PolicyEntry* const entry = FindPolicy(setting.policy);
+      if (entry == nullptr) continue;
+      const auto abi = entry->make(host)->Abi(setting.mode);
+      if (abi->paravirtual) settings.push_back(setting);
     }
   }
   return settings;

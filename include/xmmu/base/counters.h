@@ -21,6 +21,7 @@ namespace xmmu {
   X(kTlbL2Hits, "tlb_l2_hits", "translations served by the L2 TLB")           \
   X(kPageWalks, "page_walks", "page walks")                                   \
   X(kPteLoads, "pte_loads", "entries loaded by page walks")                   \
+  X(kVmExits, "vm_exits", "VM exits")                                         \
   X(kPscHits, "psc_hits", "walks shortened by a paging-structure cache")      \
   X(kAdUpdates, "ad_updates", "A or D flags set by page walks")               \
   X(kHardwareFaults, "page_faults", "page faults raised by the hardware")     \
@@ -43,6 +44,17 @@ namespace xmmu {
   X(kPtwrClosed256, "wpt_closed_256", "with 129 to 256 entries changed")      \
   X(kPtwrClosed512, "wpt_closed_512", "with 257 to 512 entries changed")      \
   X(kPtwrClosed1024, "wpt_closed_1024", "with 513 to 1024 entries changed")   \
+  X(kShadowFills, "shadow_fills", "shadow paths made for an access")          \
+  X(kShadowsMade, "shadows_made", "shadow tables made")                       \
+  X(kShadowsRecycled, "shadows_recycled",                                     \
+    "shadow tables torn down for want of others")                             \
+  X(kShadowOpened, "shadow_out_of_sync",                                      \
+    "shadowed tables that went out of sync")                                  \
+  X(kShadowResyncs, "shadow_resyncs", "tables compared and made in sync")     \
+  X(kShadowResynced, "shadow_resynced_ptes",                                  \
+    "entries found changed in them, or on the way of an access")              \
+  X(kShadowDropped, "shadow_dropped",                                         \
+    "tables out of sync that nothing used, and that are tables no more")      \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \

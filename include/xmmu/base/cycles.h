@@ -59,6 +59,7 @@ class Cycles {
   X(kException, "exception", "exception delivery and IRET, by hardware")    \
   X(kRingCrossing, "ring_crossing", "faults and syscalls bounced by Xen")   \
   X(kHypercall, "hypercall", "hypercall entry, exit, dispatch, arguments")  \
+  X(kVmExit, "vm_exit", "VM exits and entries, and their dispatch")         \
   X(kPageRefs, "page_refs", "locked updates of reference and type counts")  \
   X(kValidation, "validation", "entries scanned to validate or devalidate") \
   X(kPteUpdate, "pte_update", "page-table entries read or written by Xen")  \
@@ -129,6 +130,9 @@ enum class Component : uint8_t {
   X(kIpiDelivery, kIpi, "ipi_delivery", "flight of an IPI, waited for")        \
   X(kIpiHandler, kIpi, "ipi_handler", "interrupt, handler and IRET")           \
   X(kIpiWait, kIpi, "ipi_wait", "one cycle of waiting for the slowest CPU")    \
+  X(kVmExit, kVmExit, "vm_exit", "VM exit and entry, by hardware")             \
+  X(kVmExitWork, kVmExit, "vm_exit_work",                                      \
+    "state saved, exit dispatched, state restored by the hypervisor")          \
   X(kZeroPage, kZero, "zero_page", "zeroing 4 KiB, cached")                    \
   X(kCopyPage, kCopy, "copy_page", "copying 4 KiB, cached")                    \
   X(kHashPage, kSharing, "hash_page", "hashing the content of 4 KiB")          \

@@ -108,6 +108,13 @@ constexpr CostRow kCosts[] = {
      {2000, 1500, 3000, Mark::kEstimated,
       "assumed: interrupt gate, handler, EOI, IRET"}},
     {CostEvent::kIpiWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
+    {CostEvent::kVmExit,
+     {1150, 1000, 1300, Mark::kEstimated,
+      "assumed: 1000-1300; Sandy Bridge took 784 (Agesen et al., USENIX "
+      "ATC'12, remembered)"}},
+    {CostEvent::kVmExitWork,
+     {600, 300, 1000, Mark::kEstimated,
+      "assumed: a whole KVM exit's 1500-2000 less the hardware's part"}},
     {CostEvent::kZeroPage,
      {180, 150, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
     {CostEvent::kCopyPage,

@@ -115,6 +115,13 @@ constexpr CostRow kCosts[] = {
      {2500, 2000, 3000, Mark::kEstimated,
       "assumed: interrupt gate, handler, EOI, IRET"}},
     {CostEvent::kIpiWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
+    {CostEvent::kVmExit,
+     {3963, 2000, 4340, Mark::kRemembered,
+      "Prescott, the first to have VMX: Agesen et al., USENIX ATC'12; 4340 by "
+      "ASPLOS'06, an entry and a #PF exit. Prestonia has none: hypothetical"}},
+    {CostEvent::kVmExitWork,
+     {2000, 1000, 4000, Mark::kEstimated,
+      "assumed: a hypervisor's own part, dearer here than 1000 of Nehalem"}},
     {CostEvent::kZeroPage,
      {1200, 800, 4000, Mark::kEstimated, "assumed: cached; 4000 cold"}},
     {CostEvent::kCopyPage,
