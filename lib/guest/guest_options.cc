@@ -66,7 +66,14 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode) {
   options.fault_around_pages = modern ? 16 : 1;
   options.flush_ceiling_pages = modern ? 33 : 0;
   options.recent_mm = modern;
-  if (!abi.paravirtual || abi.stores_to_l1) return options;
+  if (!abi.paravirtual) return options;
+  if (abi.stores_to_l1) {
+    // Xen 3.0 opened tables, and each later one emulates; there were no
+    // 64-bit guests of 2.6.18 that mainline's pvops did not come to replace.
+    const GuestOps emulated = modern ? GuestOps::kPvops : GuestOps::kLinux2618;
+    options.ops = abi.stores_trap ? emulated : GuestOps::kLinux2612;
+    return options;
+  }
   switch (mode) {
     case PagingMode::k2Level:
       options.ops = GuestOps::kQueue;

@@ -26,6 +26,7 @@ absl::StatusOr<GuestAbi> ParavirtualPolicy::Abi(PagingMode mode) const {
       .paravirtual = true,
       .translated = false,
       .stores_to_l1 = stores_to_l1_,
+      .stores_trap = stores_trap_,
       .large_pages = false,
       .global_pages = false,
       .private_pae_kernel_l2 = host_.linear_map() != LinearMap::kSharedL2};

@@ -18,9 +18,12 @@ namespace xmmu {
 
 class ParavirtualPolicy : public Policy {
  public:
-  // `stores_to_l1`: whether stores to L1 tables in use work.
-  ParavirtualPolicy(Host& host, bool stores_to_l1)
-      : mm_(host), host_(host), stores_to_l1_(stores_to_l1) {}
+  // What becomes of stores to L1 tables in use: see GuestAbi.
+  ParavirtualPolicy(Host& host, bool stores_to_l1, bool stores_trap)
+      : mm_(host),
+        host_(host),
+        stores_to_l1_(stores_to_l1),
+        stores_trap_(stores_trap) {}
 
   absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override;
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override;
@@ -53,6 +56,7 @@ class ParavirtualPolicy : public Policy {
  private:
   Host& host_;
   const bool stores_to_l1_;
+  const bool stores_trap_;
 };
 
 }  // namespace xmmu

@@ -21,7 +21,8 @@ namespace {
 class Pinning final : public ParavirtualPolicy {
  public:
   explicit Pinning(Host& host)
-      : ParavirtualPolicy(host, /*stores_to_l1=*/false) {}
+      : ParavirtualPolicy(host, /*stores_to_l1=*/false,
+                          /*stores_trap=*/false) {}
 
   std::string_view name() const override { return "pinning"; }
 

@@ -38,7 +38,9 @@ constexpr size_t kInstructionsMore = 4;
 class TrapAndEmulate final : public ParavirtualPolicy {
  public:
   TrapAndEmulate(Host& host, bool goes_on)
-      : ParavirtualPolicy(host, /*stores_to_l1=*/true), goes_on_(goes_on) {}
+      : ParavirtualPolicy(host, /*stores_to_l1=*/true,
+                          /*stores_trap=*/true),
+        goes_on_(goes_on) {}
 
   std::string_view name() const override {
     return goes_on_ ? "trap-and-emulate-next" : "trap-and-emulate";

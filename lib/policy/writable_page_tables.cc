@@ -112,7 +112,8 @@ constexpr PtwrModel kCopying = {.method = PtwrMethod::kCopy,
 class WritablePageTables final : public ParavirtualPolicy {
  public:
   WritablePageTables(Host& host, std::string_view name, const PtwrModel& model)
-      : ParavirtualPolicy(host, /*stores_to_l1=*/true),
+      : ParavirtualPolicy(host, /*stores_to_l1=*/true,
+                          /*stores_trap=*/false),
         name_(name),
         model_(model) {}
 

@@ -57,7 +57,7 @@ TEST(PlanTest, TheDefaultComparesPinningWithAndWithoutPins) {
   EXPECT_THAT(PlannedRows({}),
               ElementsAre("native/stores", "pinning/update-va-mapping/late",
                           "pinning/update-va-mapping/never",
-                          "trap-and-emulate/stores/late"));
+                          "trap-and-emulate/linux-2.6.18/late"));
 }
 
 TEST(PlanTest, TwoLevelGuestsAreOfAnotherTime) {

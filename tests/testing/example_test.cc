@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::AllOf;
 using xmmu::Cost;
+using xmmu::GuestOps;
 using xmmu::VirtAddr;
 using xmmu::testing::CyclesBelow;
 using xmmu::testing::Emulations;
@@ -44,7 +45,8 @@ TEST(BufferTest, UnderPinningEachFaultIsOneHypercallMore) {
 // An entry of a PAE guest is 8 bytes, stored by two instructions, and each of
 // them traps.
 TEST(BufferTest, UnderTrapAndEmulateEachPaeEntryIsTwoEmulationsMore) {
-  TestGuest guest({.policy = "trap-and-emulate"});
+  TestGuest guest(
+      {.policy = "trap-and-emulate", .guest_ops = GuestOps::kStores});
   const VirtAddr buffer = guest.Map(16);
   guest.Write(buffer);
   const Cost cost = guest.Measure([&] { guest.Write(buffer + 4096, 15); });

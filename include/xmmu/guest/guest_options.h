@@ -93,10 +93,11 @@ struct GuestOptions {
   bool share_file_pages = false;
 };
 
-// What the Linux of its time did on such an ABI: plain stores where they work;
-// else the queue with early pinning for 2-level guests (Linux 2.4), single
+// What the Linux of its time did on such an ABI. Where all is by hypercall: the
+// queue with early pinning for 2-level guests (Linux 2.4), single
 // update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16), multicalls
-// with late pinning for 4-level (kMulticall).
+// with late pinning for 4-level (kMulticall). Where tables can be stored to,
+// with late pinning: 2.6.12; if each store traps 2.6.18, or for 4-level 6.1.
 GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 
 // Whether a guest with `options` can run on `abi`.

@@ -41,6 +41,8 @@ struct GuestAbi {
   bool translated = false;
   // Plain stores to L1 tables in use work (by hardware or by trapping).
   bool stores_to_l1 = true;
+  // Each such store traps by itself, so that a kernel does well to make few.
+  bool stores_trap = false;
   // Large pages and the global flag may be used in the kernel's mappings.
   bool large_pages = true;
   bool global_pages = true;
