@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 10> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 12> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -36,6 +36,12 @@ std::span<const PolicyEntry> Policies() {
       {"xi-shadow",
        "shadows from a pool, each entry backlinked, in sync one at a time",
        &MakeXiShadow},
+      {"xi-shadow-zeroed",
+       "the same; the idle loop keeps the pool zeroed, and is always ahead",
+       &MakeXiShadowZeroed, "xi-shadow"},
+      {"xi-shadow-search",
+       "the same without backlinks: all shadows are searched for a mapping",
+       &MakeXiShadowSearch, "xi-shadow"},
   }};
   return kPolicies;
 }

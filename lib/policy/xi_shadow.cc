@@ -107,10 +107,12 @@ class XiShadow final : public Policy {
 
   absl::StatusOr<uint32_t> PoolOf(const Domain& domain,
                                   const ShadowShape& shape) const {
-    const uint64_t frames = domain.p2m().size() * options_.pool_percent / 100;
-    uint64_t shadows = frames / XiPaging::FramesOfShadow(options_);
-    if (options_.pool_shadows != 0) shadows = options_.pool_shadows;
     const uint32_t fewest = ShadowPaging::FewestShadows(domain, shape);
+    const uint64_t frames = domain.p2m().size() * options_.pool_percent / 100;
+    // A guest so small that its share does not do gets what it takes.
+    uint64_t shadows =
+        std::max<uint64_t>(frames / XiPaging::FramesOfShadow(options_), fewest);
+    if (options_.pool_shadows != 0) shadows = options_.pool_shadows;
     if (shadows >= fewest) return static_cast<uint32_t>(shadows);
     return absl::InvalidArgumentError(absl::StrFormat(
         "%s: a pool of %d shadows; expected %d or more for a %s guest with %d "
@@ -136,6 +138,13 @@ std::unique_ptr<Policy> MakeXiShadow(Host& host,
 
 std::unique_ptr<Policy> MakeXiShadow(Host& host) {
   return MakeXiShadow(host, {});
+}
+std::unique_ptr<Policy> MakeXiShadowZeroed(Host& host) {
+  return MakeXiShadow(host,
+                      {.name = "xi-shadow-zeroed", .zeroed_beforehand = true});
+}
+std::unique_ptr<Policy> MakeXiShadowSearch(Host& host) {
+  return MakeXiShadow(host, {.name = "xi-shadow-search", .backlinks = false});
 }
 
 }  // namespace xmmu

@@ -81,6 +81,25 @@ std::vector<Setting> SettingsOn(const std::vector<int>& vcpus) {
   return settings;
 }
 
+std::vector<Setting> SmallestPools() {
+  std::vector<Setting> settings;
+  for (const PagingMode mode :
+       {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+    for (const int vcpus : {1, 2, 4}) {
+      settings.push_back(
+          {.policy = kSmallestPool, .mode = mode, .vcpus = vcpus});
+    }
+  }
+  return settings;
+}
+
+// Each path is torn down for the next.
+INSTANTIATE_TEST_SUITE_P(SmallestPools, ConformanceTest,
+                         ::testing::ValuesIn(SmallestPools()),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
 INSTANTIATE_TEST_SUITE_P(Settings, ConformanceTest,
                          ::testing::ValuesIn(SettingsOn({1, 2, 4})),
                          [](const testing::TestParamInfo<Setting>& setting) {

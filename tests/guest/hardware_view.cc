@@ -209,6 +209,72 @@ std::string EscapeByStructures(const Host& host, const Cpu& cpu,
   return "";
 }
 
+// Goes down the tables that a processor walks for a translated guest.
+class ShadowDescent {
+ public:
+  ShadowDescent(const Host& host, const Cpu& cpu)
+      : host_(host),
+        mode_(cpu.mmu.mode()),
+        domain_(cpu.current->domain->id()) {}
+
+  std::string Table(Mfn table, int level, uint64_t offset = 0) {
+    if (offset == 0 && !seen_.insert(table).second) return "";
+    if (host_.frames()[table].owner != kDomInvalid) {
+      return "a walk meets " + FrameText(table) + ", a domain's";
+    }
+    std::string wrong;
+    const int slots = EntryCount(mode_, level);
+    for (int slot = 0; slot < slots && wrong.empty(); ++slot) {
+      const Pte entry(host_.memory().ReadEntry(
+          EntryAddress(mode_, AddressOf(table) + offset, slot),
+          EntryBytes(mode_)));
+      if (!entry.present()) continue;
+      const bool leaf = level == 1 || (level == 2 && entry.page_size());
+      const int shift = leaf ? LevelShift(mode_, level) - kPageShift : 0;
+      wrong = leaf ? Pages(entry.frame(), uint64_t{1} << shift)
+                   : Table(entry.frame(), level - 1);
+    }
+    return wrong;
+  }
+
+  std::string Pages(Mfn first, uint64_t frames) const {
+    for (uint64_t i = 0; i < frames; ++i) {
+      if (host_.frames()[first + i].owner == domain_) continue;
+      return FrameText(first + i) + " of somebody else is reached";
+    }
+    return "";
+  }
+
+ private:
+  const Host& host_;
+  PagingMode mode_;
+  DomainId domain_;
+  absl::flat_hash_set<Mfn> seen_;
+};
+
+std::string ShadowEscapeOn(const Host& host, const Cpu& cpu) {
+  const MachineAddr root(cpu.mmu.registers().cr3);
+  const Mfn table = FrameOf(root);
+  // A guest's own: nested paging.
+  if (host.frames()[table].owner == cpu.current->domain->id()) return "";
+  ShadowDescent descent(host, cpu);
+  const int level = LevelCount(cpu.mmu.mode());
+  std::string wrong = descent.Table(table, level, PageOffset(root));
+  for (const TlbEntry& entry : cpu.mmu.TlbEntries()) {
+    if (!wrong.empty()) break;
+    wrong = descent.Pages(FrameOf(entry.base),
+                          uint64_t{1} << (entry.page_shift - kPageShift));
+  }
+  for (const auto& entry : cpu.mmu.PagingStructureEntries()) {
+    if (!wrong.empty()) break;
+    const Mfn next = FrameOf(entry.table);
+    if (host.frames()[next].owner != kDomInvalid) {
+      wrong = "a paging-structure entry leads to " + FrameText(next);
+    }
+  }
+  return wrong;
+}
+
 }  // namespace
 
 std::string FirstEscape(Host& host) {
@@ -222,6 +288,16 @@ std::string FirstEscape(Host& host) {
     const Domain& domain = *cpu.current->domain;
     std::string wrong = EscapeByTlb(host, cpu, domain);
     if (wrong.empty()) wrong = EscapeByStructures(host, cpu, domain);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+std::string FirstShadowEscape(Host& host) {
+  for (uint32_t id = 0; id < host.cpu_count(); ++id) {
+    const Cpu& cpu = host.cpu(id);
+    if (cpu.current == nullptr || !cpu.current->domain->translated()) continue;
+    const std::string wrong = ShadowEscapeOn(host, cpu);
     if (!wrong.empty()) return wrong;
   }
   return "";

@@ -26,6 +26,13 @@ namespace xmmu {
 // long as its next owner's allocation would flush that CPU first.
 std::string FirstEscape(Host& host);
 
+// The same of guests whose tables the processor does not walk itself: every
+// table that it walks for them is the hypervisor's, and every page that a walk
+// or a TLB entry leads to is their domain's. Which of these are tables that the
+// guest must not write to is known to the policy alone: its Audit() says so.
+// Nested paging is judged by its own tests.
+std::string FirstShadowEscape(Host& host);
+
 }  // namespace xmmu
 
 #endif  // XMMU_TESTS_GUEST_HARDWARE_VIEW_H_

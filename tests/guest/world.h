@@ -18,6 +18,7 @@
 #include "guest/virtual_tlb.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/policy/xi_shadow.h"
 
 namespace xmmu {
 
@@ -31,6 +32,9 @@ struct Setting {
   // Other than the default: on a machine whose TLB flush filter is on.
   LinearMap linear_map = LinearMap::kDefault;
 };
+
+// Setting::policy of XI shadow with the smallest pool that it can do with.
+inline constexpr std::string_view kSmallestPool = "xi-shadow-smallest-pool";
 
 inline std::string NameOf(const Setting& setting) {
   std::string name = absl::StrFormat(
@@ -130,9 +134,7 @@ class World {
       : machine_(MachineFor(setting)),
         host_(machine_,
               {.cpus = setting.vcpus, .linear_map = setting.linear_map}) {
-    const PolicyEntry* const entry = FindPolicy(setting.policy);
-    policy_ = entry != nullptr ? entry->make(host_)
-                               : std::make_unique<VirtualTlb>(host_);
+    policy_ = MakePolicy(setting);
     const absl::StatusOr<GuestAbi> abi = policy_->Abi(setting.mode);
     EXPECT_TRUE(abi.ok()) << abi.status();
     auto domain = host_.CreateDomain({.mode = setting.mode,
@@ -164,10 +166,22 @@ class World {
   // How the hardware would let this guest out; "" if it does not. What other
   // policies than paravirtual ones guard is theirs to say.
   std::string FirstEscape() {
+    if (kernel_->abi().translated) return FirstShadowEscape(host_);
     return kernel_->abi().paravirtual ? xmmu::FirstEscape(host_) : "";
   }
 
  private:
+  std::unique_ptr<Policy> MakePolicy(const Setting& setting) {
+    if (setting.policy == kSmallestPool) {
+      const bool roots = LevelCount(setting.mode) >= 4;
+      const int shadows = roots ? 3 + setting.vcpus : 2;
+      return MakeXiShadow(host_,
+                          {.pool_shadows = static_cast<uint32_t>(shadows)});
+    }
+    const PolicyEntry* const entry = FindPolicy(setting.policy);
+    return entry != nullptr ? entry->make(host_)
+                            : std::make_unique<VirtualTlb>(host_);
+  }
   static MachineModel MachineFor(const Setting& setting) {
     MachineModel machine = *FindMachine("skylake-2017");
     if (setting.linear_map != LinearMap::kDefault) {

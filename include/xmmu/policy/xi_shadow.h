@@ -18,9 +18,10 @@ namespace xmmu {
 struct XiShadowOptions {
   std::string_view name = "xi-shadow";
   // Share of the guest's memory that the pool takes on top of it: "about 5 %"
-  // (xen-devel, July 2006).
+  // (xen-devel, July 2006); at least what it cannot do without.
   uint32_t pool_percent = 5;
-  // So many shadows instead; 0: by the share.
+  // So many shadows instead; 0: by the share. Too few for the guest to make
+  // progress are refused by Policy::StartVcpu.
   uint32_t pool_shadows = 0;
   // The pages of a shadow are zero when it is taken: zeroed by the idle loop,
   // which is assumed to be always ahead. Else zeroed on the critical path.
