@@ -41,26 +41,31 @@ void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   const CpuMask own = vcpus & MaskOf(vcpu.id);
   // All is flushed by clearing and setting CR4.PGE.
   if (own != 0) ChargeVmExit(cpu, flush.scope == FlushScope::kAll ? 2 : 1);
-  ChargeGuestShootdown(host(), vcpu, vcpus & ~own);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own);
   const bool page = flush.scope == FlushScope::kPage;
   // INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
   // "Operations that Invalidate TLBs and Paging-Structure Caches").
   SyncTables(vcpu, page ? 2 : 1);
-  bool in_pieces = false;
+  // Its own processor flushes first, the others find it done.
+  bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
   for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
-    if ((vcpus & MaskOf(id)) == 0) continue;
-    VcpuContext& target = domain().vcpu(id);
-    if (!page) {
-      ReloadPdptes(target);
-    } else if (IsCanonical(shape().guest(), flush.va)) {
-      const GuestWalk walk = Walk(target, {flush.va});
-      in_pieces |= Freshen(target, walk, flush.va);
-    }
+    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
+    in_pieces |= FollowFlush(domain().vcpu(id), flush);
   }
+  shootdown.Wait();
   const CpuMask cpus = domain().CpusOf(vcpus);
   const bool one = page && !in_pieces;
   host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
   FlushOwed(cpu, one ? 0 : cpus);
+}
+
+bool XiPaging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
+  if (flush.scope != FlushScope::kPage) {
+    ReloadPdptes(vcpu);
+    return false;
+  }
+  if (!IsCanonical(shape().guest(), flush.va)) return false;
+  return Freshen(vcpu, Walk(vcpu, {flush.va}), flush.va);
 }
 
 FaultOutcome XiPaging::HandlePageFault(VcpuContext& vcpu,

@@ -94,6 +94,9 @@ class XiPaging final : public ShadowPaging {
   // again, or no table if nothing uses it.
   void SyncTables(VcpuContext& vcpu, int lowest);
   void SyncTable(VcpuContext& vcpu, Gfn gfn);
+  // What `vcpu` must see of its tables once it has executed `flush`; tables out
+  // of sync are seen to. Whether a large page is in pieces; see Freshen().
+  bool FollowFlush(VcpuContext& vcpu, const TlbFlush& flush);
   bool Unused(Gfn gfn) const;
   int LevelOf(Gfn gfn) const;
   void OpenTable(Cpu& cpu, Gfn gfn);

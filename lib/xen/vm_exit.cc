@@ -1,5 +1,7 @@
 #include "xmmu/xen/vm_exit.h"
 
+#include <algorithm>
+
 namespace xmmu {
 
 void ChargeVmExit(Cpu& cpu, uint64_t times) {
@@ -13,18 +15,26 @@ void InjectPageFault(VcpuContext& vcpu) {
   vcpu.kernel_mode = true;
 }
 
-void ChargeGuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others) {
-  constexpr uint64_t kTargetExits = 2;
-  Cpu& own = *vcpu.cpu;
-  const CpuMask cpus = vcpu.domain->CpusOf(others) & ~MaskOf(own.id);
-  if (cpus == 0) return;
-  ChargeVmExit(own);
-  for (uint32_t id = 0; id < host.cpu_count(); ++id) {
-    if ((cpus & MaskOf(id)) != 0) ChargeVmExit(host.cpu(id), kTargetExits);
+GuestShootdown::GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others)
+    : host_(host),
+      initiator_(*vcpu.cpu),
+      cpus_(vcpu.domain->CpusOf(others) & ~MaskOf(initiator_.id)) {
+  if (cpus_ == 0) return;
+  ChargeVmExit(initiator_);
+  for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
+    before_.push_back(host_.cpu(id).clock.busy());
+    if ((cpus_ & MaskOf(id)) != 0) ChargeVmExit(host_.cpu(id), 2);
   }
-  const uint64_t exit = own.clock.price(CostEvent::kVmExit) +
-                        own.clock.price(CostEvent::kVmExitWork);
-  own.clock.Charge(CostEvent::kIpiWait, kTargetExits * exit);
+}
+
+void GuestShootdown::Wait() {
+  if (cpus_ == 0) return;
+  Cycles slowest;
+  for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
+    if ((cpus_ & MaskOf(id)) == 0) continue;
+    slowest = std::max(slowest, host_.cpu(id).clock.busy() - before_[id]);
+  }
+  initiator_.clock.Charge(CostEvent::kIpiWait, slowest.count());
 }
 
 }  // namespace xmmu

@@ -5,6 +5,8 @@
 //
 // Single-threaded.
 
+#include <vector>
+
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
@@ -17,12 +19,24 @@ void ChargeVmExit(Cpu& cpu, uint64_t times = 1);
 // kExceptionEntry: the processor delivers it as it would on bare hardware.
 void InjectPageFault(VcpuContext& vcpu);
 
-// `vcpu` interrupts `others` of its domain to have them flush; each of them
-// exits for the interrupt and again for the instruction that flushes, and
-// `vcpu` for the interrupt command. What Host::Flush charges for the interrupts
-// comes on top. Charges the exits to each, and kIpiWait to the initiator for
-// those of the others.
-void ChargeGuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others);
+// A guest interrupts others of its processors to have them flush: each of them
+// exits for the interrupt and again for the instruction that flushes, and the
+// initiator for the interrupt command. What Host::Flush charges for interrupts
+// and flushes comes on top.
+class GuestShootdown {
+ public:
+  // `vcpu` interrupts `others` of its domain. Charges the exits to each.
+  GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others);
+  // The slowest of them has done what they were charged since. Charges the
+  // initiator kIpiWait for that.
+  void Wait();
+
+ private:
+  Host& host_;
+  Cpu& initiator_;
+  CpuMask cpus_;
+  std::vector<Cycles> before_;
+};
 
 }  // namespace xmmu
 
