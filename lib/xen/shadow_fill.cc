@@ -173,7 +173,8 @@ void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
     guards_.push_back(page);
     pages_.Touch(page);
     const ShadowSlot slot{page, shape_.IndexIn(used.level, va)};
-    const bool leaf = used.addr == walk.leaf().addr;
+    // Not by address: a table may be met at two levels.
+    const bool leaf = &used == &walk.leaf();
     if (leaf && used.level == 1) {
       MapPage(cpu, slot, used.entry, walk.gfn);
     } else if (leaf) {
