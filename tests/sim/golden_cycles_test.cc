@@ -64,10 +64,13 @@ std::string AllLines() {
   variants.policies = {{"trap-and-emulate-next", {}},
                        {"writable-page-tables-g2", {}},
                        {"writable-page-tables-g0", {}}};
+  ComparisonOptions shadows;
+  shadows.policies = {{"xi-shadow", {}}};
   return absl::StrCat(
       "# mode vcpus workload row cycles elapsed; see golden_cycles_test.cc\n",
       LinesOfAll({1, 4}, {}), LinesOfAll({1, 4}, opening),
-      LinesOfAll({1, 4}, storing), LinesOfAll({1}, variants));
+      LinesOfAll({1, 4}, storing), LinesOfAll({1}, variants),
+      LinesOfAll({1, 4}, shadows));
 }
 
 TEST(GoldenCyclesTest, NoFigureHasChanged) {
