@@ -104,11 +104,12 @@ bool KeyForbids(bool access_disable, bool write_disable, bool wp,
 
 }  // namespace
 
-AccessRules::AccessRules(const ControlRegisters& registers)
+AccessRules::AccessRules(const ControlRegisters& registers, bool nested)
     : config_(ConfigOf(registers)),
       reports_fetch_((config_ & (kSmep | kNx)) != 0) {
+  const auto& served = kServed[nested ? config_ | kNx : config_];
   for (size_t rights = 0; rights < kRights; ++rights) {
-    served_[rights] = kServed[config_][rights];
+    served_[rights] = served[rights];
   }
   const bool keys = (registers.cr4 & (cr4::kPke | cr4::kPks)) != 0 &&
                     LevelCount(registers.mode()) >= 4;
@@ -134,11 +135,12 @@ void AccessRules::ApplyKeys(const ControlRegisters& registers) {
       }
     }
   }
+  const std::array<uint8_t, 256> keyless = served_;
   for (size_t index = 0; index < served_.size(); ++index) {
     const size_t user_page = (index & rights::kUser) != 0 ? 1 : 0;
     const size_t key = index >> rights::kKeyShift;
     served_[index] =
-        static_cast<uint8_t>(kServed[config_][index & kRightsMask] &
+        static_cast<uint8_t>(keyless[index & kRightsMask] &
                              ~key_forbids_[key * 2 + user_page]);
   }
 }

@@ -33,25 +33,32 @@ Mmu::Mmu(const MachineModel& model, PhysMemory& memory,
       walker_(memory, hierarchy, clock, counters),
       psc_(model.psc),
       filter_(model.flush_filter, memory),
-      tlb_(model.tlb) {
+      tlb_(model.tlb),
+      nested_(model, memory, hierarchy, clock, counters) {
   Install(KernelControlRegisters(BestMode(model.features), model.features),
           PdpteRegisters{});
 }
 
 TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
   if (ABSL_PREDICT_FALSE(!paging())) {
-    return TranslateResult(MachineAddr(access.va.value()));
+    return TranslateWithoutPaging(access);
   }
   if (ABSL_PREDICT_FALSE(!IsCanonical(context_.mode, access.va))) {
     return GeneralProtection(access.va);
   }
   const TlbSide side = SideOf(access);
   if (const TlbSlot* slot = tlb_.FindL1(side, access.va, context_.pcid)) {
+    if (AppliesNested() && !context_.rules.Serves(slot->rights, access)) {
+      return WalkAnew(access);
+    }
     if (!MustSetDirty(*slot, access)) {
       counters_.Add(Counter::kTlbL1Hits);
       return ServeFromTlb(*slot, access);
     }
   } else if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
+    if (AppliesNested() && !context_.rules.Serves(hit->rights, access)) {
+      return WalkAnew(access);
+    }
     if (!MustSetDirty(*hit, access)) {
       counters_.Add(Counter::kTlbL2Hits);
       clock_.Charge(CostEvent::kTlbL2Hit);
@@ -89,14 +96,23 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     start.level = hit->level - 1;
     start.table = hit->table;
     start.rights = hit->rights;
+    start.guest_table = hit->guest_table;
   } else {
     start.level = LevelCount(context_.mode);
     start.table = context_.root;
   }
   WalkResult walk;
   walker_.Walk(context_, access, start, walk);
+  if (ABSL_PREDICT_FALSE(AppliesNested())) {
+    if (walk.vector != FaultVector::kPageFault) {
+      return RaiseViolation(access, walk);
+    }
+    if (walk.ok) FillFromNestedWalk(access.va, start.rights, walk);
+  }
   if (!walk.ok) return RaisePageFault(access, walk.error_code);
-  if (psc_.exists()) FillStructureCaches(access.va, start.rights, walk);
+  if (psc_.exists() && !AppliesNested()) {
+    FillStructureCaches(access.va, start.rights, walk);
+  }
   if (ABSL_PREDICT_FALSE(filter_.active())) WatchEntries(walk);
   tlb_.Fill(SideOf(access), access.va, walk.translation);
   return TranslateResult(AddressIn(walk.translation, access.va));
@@ -174,13 +190,18 @@ WalkResult Mmu::ProbeWalk(const Access& access) const {
 }
 
 TranslateResult Mmu::Probe(const Access& access) const {
-  if (!paging()) return TranslateResult(MachineAddr(access.va.value()));
+  if (!paging()) return ProbeWithoutPaging(access);
   if (!IsCanonical(context_.mode, access.va)) {
     return GeneralProtection(access.va);
   }
-  const WalkResult walk = ProbeWalk(access);
-  if (!walk.ok) return TranslateResult(PageFault{access.va, walk.error_code});
-  return TranslateResult(AddressIn(walk.translation, access.va));
+  return ResultOf(access, ProbeWalk(access));
+}
+
+TranslateResult Mmu::ResultOf(const Access& access,
+                              const WalkResult& walk) const {
+  if (walk.ok) return TranslateResult(AddressIn(walk.translation, access.va));
+  return TranslateResult(
+      PageFault{access.va, walk.error_code, walk.vector, walk.gpa});
 }
 
 std::vector<TlbEntry> Mmu::TlbEntries() const { return tlb_.Entries(); }

@@ -41,18 +41,29 @@ bool Mmu::HasReservedCr3Bits(const ControlRegisters& registers,
   return value >> model_.features.maxphyaddr != 0;
 }
 
-std::optional<Mmu::PdpteRegisters> Mmu::ReadPdptes(
-    const ControlRegisters& registers) const {
-  PdpteRegisters loaded{};
-  if (!PaePaging(registers)) return loaded;
-  const MachineAddr table(registers.cr3 & ~uint64_t{0x1f});
+std::optional<PageFault> Mmu::ReadPdptes(const ControlRegisters& registers,
+                                         PdpteRegisters& loaded) {
+  loaded = PdpteRegisters{};
+  if (!PaePaging(registers) || context_.pdptes_in_memory) return std::nullopt;
+  MachineAddr table(registers.cr3 & ~uint64_t{0x1f});
+  if (AppliesNested()) {
+    const NestedAccess access = nested_.TableAccess(GuestAddr(table.value()));
+    NestedPage page;
+    uint32_t why = 0;
+    if (!nested_.Translate(access, page, why)) {
+      counters_.Add(Counter::kNestedViolations);
+      return PageFault{VirtAddr(), why, FaultVector::kNestedViolation,
+                       access.gpa};
+    }
+    table = page.AddressOf(access.gpa);
+  }
   const uint64_t reserved = PdpteReservedBits(model_.features);
   for (size_t i = 0; i < loaded.size(); ++i) {
     loaded[i] = memory_.Read64(table + i * sizeof(uint64_t));
     const bool present = Pte(loaded[i]).present();
-    if (present && (loaded[i] & reserved) != 0) return std::nullopt;
+    if (present && (loaded[i] & reserved) != 0) return GeneralProtection();
   }
-  return loaded;
+  return std::nullopt;
 }
 
 void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
@@ -61,6 +72,7 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   if (!Paging(registers)) return;
   context_ = PagingContext(registers, model_.features);
   context_.pdpte = pdpte;
+  AttachNested();
   // What is cached was read under the old registers.
   filter_.Arm();
   if (filters()) context_.pcid = filter_.tag();
@@ -68,15 +80,16 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   // Nothing is held that another mode made: what leads here (a change of
   // CR4.PAE, paging turned off before, Reset) has dropped it.
   psc_.SetMode(context_.mode);
-  tlb_.SetLargeShift(LevelShift(context_.mode, 2));
+  ShapeCaches();
 }
 
 std::optional<PageFault> Mmu::Reset(const ControlRegisters& registers) {
   if (HasReservedCr3Bits(registers, registers.cr3)) return GeneralProtection();
-  const std::optional<PdpteRegisters> pdpte = ReadPdptes(registers);
-  if (!pdpte) return GeneralProtection();
+  PdpteRegisters pdpte;
+  if (const auto fault = ReadPdptes(registers, pdpte)) return fault;
   DropEverything();
-  Install(registers, *pdpte);
+  DropAllVms();
+  Install(registers, pdpte);
   return std::nullopt;
 }
 
@@ -86,11 +99,11 @@ std::optional<PageFault> Mmu::LoadCr3(uint64_t value) {
   ControlRegisters next = registers_;
   next.cr3 = pcide ? value & ~cr3::kNoFlush : value;
   if (HasReservedCr3Bits(next, next.cr3)) return GeneralProtection();
-  const std::optional<PdpteRegisters> pdpte = ReadPdptes(next);
-  if (!pdpte) return GeneralProtection();
+  PdpteRegisters pdpte;
+  if (const auto fault = ReadPdptes(next, pdpte)) return fault;
   registers_.cr3 = next.cr3;
   context_.LoadRoot(next);
-  context_.pdpte = *pdpte;
+  context_.pdpte = pdpte;
   counters_.Add(Counter::kCr3Loads);
   if (!flush) {
     clock_.Charge(CostEvent::kMovCr3NoFlush);
@@ -144,14 +157,15 @@ std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
   next.efer &= ~efer::kLma;
   if (lme && Paging(next)) next.efer |= efer::kLma;
   const uint64_t changed = value ^ registers_.cr0;
-  std::optional<PdpteRegisters> pdpte = context_.pdpte;
-  if ((changed & kCr0ReloadsPdptes) != 0) pdpte = ReadPdptes(next);
-  if (!pdpte) return GeneralProtection();
+  PdpteRegisters pdpte = context_.pdpte;
+  if ((changed & kCr0ReloadsPdptes) != 0) {
+    if (const auto fault = ReadPdptes(next, pdpte)) return fault;
+  }
   if (paging() && !Paging(next)) {
     DropEverything();
     counters_.Add(Counter::kTlbFlushes);
   }
-  Install(next, *pdpte);
+  Install(next, pdpte);
   clock_.Charge(CostEvent::kMovCr4);
   return std::nullopt;
 }
@@ -177,9 +191,10 @@ std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
   const uint64_t changed = value ^ registers_.cr4;
   const uint64_t set = changed & value;
   const uint64_t cleared = changed & ~value;
-  std::optional<PdpteRegisters> pdpte = context_.pdpte;
-  if ((changed & kCr4ReloadsPdptes) != 0) pdpte = ReadPdptes(next);
-  if (!pdpte) return GeneralProtection();
+  PdpteRegisters pdpte = context_.pdpte;
+  if ((changed & kCr4ReloadsPdptes) != 0) {
+    if (const auto fault = ReadPdptes(next, pdpte)) return fault;
+  }
   // A flush filter's tags are no PCIDs, and mean other registers.
   const bool retags = filter_.active() &&
                       (changed & (cr4::kPae | cr4::kSmep | cr4::kPcide)) != 0;
@@ -192,7 +207,7 @@ std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
     DropPcid(context_.pcid, /*globals=*/true);
   }
   if (flush_all || flush_pcid) counters_.Add(Counter::kTlbFlushes);
-  Install(next, *pdpte);
+  Install(next, pdpte);
   clock_.Charge(CostEvent::kMovCr4);
   return std::nullopt;
 }
@@ -214,13 +229,13 @@ std::optional<PageFault> Mmu::LoadEfer(uint64_t value) {
 
 void Mmu::set_ac(bool ac) {
   registers_.ac = ac;
-  context_.rules = AccessRules(registers_);
+  context_.rules = AccessRules(registers_, AppliesNested());
 }
 
 void Mmu::SetKeyRights(uint32_t pkru, uint32_t pkrs) {
   registers_.pkru = pkru;
   registers_.pkrs = pkrs;
-  context_.rules = AccessRules(registers_);
+  context_.rules = AccessRules(registers_, AppliesNested());
 }
 
 std::optional<PageFault> Mmu::FlushNonGlobal() {
@@ -228,9 +243,9 @@ std::optional<PageFault> Mmu::FlushNonGlobal() {
 }
 
 std::optional<PageFault> Mmu::FlushAll() {
-  const std::optional<PdpteRegisters> pdpte = ReadPdptes(registers_);
-  if (!pdpte) return GeneralProtection();
-  context_.pdpte = *pdpte;
+  PdpteRegisters pdpte;
+  if (const auto fault = ReadPdptes(registers_, pdpte)) return fault;
+  context_.pdpte = pdpte;
   DropEverything();
   clock_.Charge(CostEvent::kMovCr4, 2);
   counters_.Add(Counter::kTlbFlushes);

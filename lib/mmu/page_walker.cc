@@ -1,5 +1,6 @@
 #include "xmmu/mmu/page_walker.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "absl/base/attributes.h"
@@ -35,7 +36,7 @@ uint64_t TableFinder::Learn(const PhysMemory& memory, MachineAddr addr,
 
 // A walk in progress. Its levels are unrolled: one Descend() each, with what
 // changes from level to level in parameters, hence in registers.
-template <PagingMode kMode, WalkEffects kEffects>
+template <PagingMode kMode, WalkEffects kEffects, bool kNested>
 class PageWalker::ModeWalk {
  public:
   ModeWalk(const PageWalker& walker, const PagingContext& context,
@@ -47,10 +48,13 @@ class PageWalker::ModeWalk {
     if constexpr (kMode == PagingMode::kPae) {
       if (start.level < 3) return Enter<2>(start);
       const Trace trace = Begin(start);
+      if constexpr (kNested) {
+        if (context_.pdptes_in_memory) return EnterPdpt(trace);
+      }
       const auto index = static_cast<size_t>(IndexOf(kMode, 3, va));
       const Pte pdpte(context_.pdpte[index]);
       if (!pdpte.present()) return Fail(trace, 0);
-      Descend<2>(AddressOf(pdpte.frame()), va, trace);
+      GoTo<2>(pdpte.frame(), va, trace);
     } else {
       Enter<LevelCount(kMode)>(start);
     }
@@ -73,7 +77,13 @@ class PageWalker::ModeWalk {
   };
 
   // What an entry turns out to be.
-  enum class Finding : uint8_t { kTable, kLeaf, kNotPresent, kReserved };
+  enum class Finding : uint8_t {
+    kTable,
+    kLeaf,
+    kNotPresent,
+    kReserved,
+    kViolation,  // by the nested tables, of an update of A
+  };
 
   Trace Begin(const WalkStart& start) {
     return {uint64_t{start.rights} << 1, uint64_t{start.rights} << 61,
@@ -88,11 +98,79 @@ class PageWalker::ModeWalk {
         return EnterBelow<kLevel - 1>(start);
       }
     }
-    Descend<kLevel>(start.table, access_.va, Begin(start));
+    const Trace trace = Begin(start);
+    if constexpr (kNested) {
+      if (kLevel == LevelCount(kMode)) {
+        return GoTo<kLevel>(FrameOf(context_.root), access_.va, trace);
+      }
+      tables_[kLevel] = AddressOf(start.guest_table);
+    }
+    Descend<kLevel>(start.table, access_.va, trace);
   }
   template <int kLevel>
   ABSL_ATTRIBUTE_NOINLINE void EnterBelow(const WalkStart& start) {
     Enter<kLevel>(start);
+  }
+
+  // Goes on to the table of kLevel that an entry above names.
+  template <int kLevel>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void GoTo(Mfn frame, VirtAddr va, Trace trace) {
+    if constexpr (kNested) {
+      GoToNested<kLevel>(frame, va, trace);
+    } else {
+      Descend<kLevel>(AddressOf(frame), va, trace);
+    }
+  }
+
+  // The same by its guest-physical address.
+  template <int kLevel>
+  ABSL_ATTRIBUTE_NOINLINE void GoToNested(Mfn frame, VirtAddr va, Trace trace) {
+    const GuestAddr table = AddressOf(Gfn(frame.value()));
+    tables_[kLevel] = table;
+    const auto offset =
+        static_cast<uint64_t>(IndexOf(kMode, kLevel, va) * kEntryBytes);
+    NestedPage page;
+    if (!Nested(context_.nested->TableAccess(table + offset), page)) {
+      return ChargeWalk(trace);
+    }
+    Descend<kLevel>(page.AddressOf(table), va, trace);
+  }
+
+  // PAE's PDPTEs where no registers hold them.
+  ABSL_ATTRIBUTE_NOINLINE void EnterPdpt(Trace trace) {
+    const VirtAddr va = access_.va;
+    const GuestAddr gpa(
+        EntryAddress(kMode, context_.root, IndexOf(kMode, 3, va)).value());
+    NestedPage page;
+    if (!Nested(context_.nested->TableAccess(gpa), page)) {
+      return ChargeWalk(trace);
+    }
+    const MachineAddr addr = page.AddressOf(gpa);
+    const Pte pdpte(LoadEntry<3>(va, addr));
+    WalkEntry& used = *std::construct_at(trace.next++);
+    used.addr = addr;
+    used.entry = pdpte;
+    used.level = 3;
+    if (!pdpte.present()) return Fail(trace, 0);
+    if ((pdpte.raw() & context_.pdpte_reserved) != 0) {
+      return Fail(trace, pf::kProtection | pf::kReserved);
+    }
+    GoTo<2>(pdpte.frame(), va, trace);
+  }
+
+  // Translates for the walk; false, with the violation in the result, if that
+  // is not possible.
+  bool Nested(const NestedAccess& access, NestedPage& page,
+              uint32_t what = nested::kLinearAddressValid) {
+    uint32_t why = 0;
+    const bool ok = kProbe ? context_.nested->Probe(access, page, why)
+                           : context_.nested->Translate(access, page, why);
+    if (ok) return true;
+    result_.ok = false;
+    result_.vector = FaultVector::kNestedViolation;
+    result_.error_code = why | what;
+    result_.gpa = access.gpa;
+    return false;
   }
 
   // Reads the entry of kLevel in `table` and goes on from there. The common
@@ -122,7 +200,7 @@ class PageWalker::ModeWalk {
         const Finding finding = Examine<kLevel>(used, rules);
         if (finding != Finding::kTable) return Conclude<kLevel>(finding, trace);
       }
-      Descend<kLevel - 1>(AddressOf(entry.frame()), va, trace);
+      GoTo<kLevel - 1>(entry.frame(), va, trace);
     }
   }
 
@@ -138,14 +216,15 @@ class PageWalker::ModeWalk {
         leaf ? rules.reserved_in_leaf : rules.reserved_in_table;
     if ((entry.raw() & reserved) != 0) return Finding::kReserved;
     if (leaf) return Finding::kLeaf;
-    SetFlags(used, pte::kAccessed);
-    return Finding::kTable;
+    return SetFlags(used, pte::kAccessed) ? Finding::kTable
+                                          : Finding::kViolation;
   }
 
   // Ends the walk at an entry that is not a table.
   template <int kLevel>
   ABSL_ATTRIBUTE_NOINLINE void Conclude(Finding finding, Trace trace) {
     if (finding == Finding::kLeaf) return FinishAtLeaf<kLevel>(trace);
+    if (finding == Finding::kViolation) return ChargeWalk(trace);
     Fail(trace,
          finding == Finding::kReserved ? pf::kProtection | pf::kReserved : 0);
   }
@@ -164,10 +243,15 @@ class PageWalker::ModeWalk {
                                                               region, addr);
   }
 
-  // Sets flags in an entry, as the locked update of the processor does.
-  void SetFlags(WalkEntry& used, uint64_t flags) {
-    if (ABSL_PREDICT_TRUE((used.entry.raw() & flags) == flags)) return;
+  // Sets flags in an entry, as the locked update of the processor does. False
+  // if the nested tables forbid the write.
+  bool SetFlags(WalkEntry& used, uint64_t flags) {
+    if (ABSL_PREDICT_TRUE((used.entry.raw() & flags) == flags)) return true;
+    if constexpr (kNested) {
+      if (!MayUpdate(used)) return false;
+    }
     if constexpr (!kProbe) UpdateEntry(used, flags);
+    return true;
   }
   ABSL_ATTRIBUTE_NOINLINE void UpdateEntry(WalkEntry& used, uint64_t flags) {
     used.entry = used.entry.With(flags);
@@ -175,6 +259,15 @@ class PageWalker::ModeWalk {
                                        used.entry.raw());
     walker_.clock_.Charge(CostEvent::kAdUpdate);
     walker_.counters_.Add(Counter::kAdUpdates);
+  }
+
+  // Where looking at a table is no write, updating it is one more access.
+  ABSL_ATTRIBUTE_NOINLINE bool MayUpdate(const WalkEntry& used) {
+    if (context_.nested->table_reads_write()) return true;
+    const GuestAddr gpa =
+        tables_[static_cast<size_t>(used.level)] + PageOffset(used.addr);
+    NestedPage page;
+    return Nested({gpa, nested::kRead | nested::kWrite}, page);
   }
 
   template <int kLevel>
@@ -189,9 +282,12 @@ class PageWalker::ModeWalk {
     }
     if (access_.is_write() || entry.dirty()) rights |= rights::kDirty;
     if (ABSL_PREDICT_FALSE(!context_.rules.Serves(rights, access_))) {
-      result_.error_code = context_.rules.Violation(rights, access_);
-      return;
+      // The rules for cached rights are stricter with nested tables.
+      const uint32_t why = context_.rules.Violation(rights, access_);
+      result_.error_code = why;
+      if (!kNested || why != 0) return;
     }
+    if constexpr (kNested) return FinishNested<kLevel>(leaf, rights);
     SetFlags(leaf, pte::kAccessed | (access_.is_write() ? pte::kDirty : 0));
     constexpr int kShift = LevelShift(kMode, kLevel);
     result_.ok = true;
@@ -200,6 +296,43 @@ class PageWalker::ModeWalk {
     page.base = PageBaseOf<kLevel>(entry);
     page.pcid = context_.pcid;
     page.page_shift = kShift;
+    page.rights = rights;
+    page.global = context_.global_pages && entry.global();
+  }
+
+  // The access to the page itself, by its guest-physical address. What is
+  // cached is as large as the smaller of the guest's and the nested page.
+  template <int kLevel>
+  ABSL_ATTRIBUTE_NOINLINE void FinishNested(WalkEntry& leaf, uint8_t rights) {
+    constexpr int kShift = LevelShift(kMode, kLevel);
+    const Pte entry = leaf.entry;
+    const uint64_t offset = access_.va.value() & ((uint64_t{1} << kShift) - 1);
+    const GuestAddr gpa(PageBaseOf<kLevel>(entry).value() + offset);
+    const bool write = access_.is_write();
+    const uint32_t bits = write                ? nested::kWrite
+                          : access_.is_fetch() ? nested::kFetch
+                                               : nested::kRead;
+    NestedPage target;
+    if (!Nested({gpa, bits}, target,
+                nested::kLinearAddressValid | nested::kFinalAddress)) {
+      return;
+    }
+    if (!SetFlags(leaf, pte::kAccessed | (write ? pte::kDirty : 0))) return;
+    constexpr uint8_t kWrites = nested_rights::kWrite | nested_rights::kDirty;
+    if ((target.rights & kWrites) != kWrites) {
+      rights &= static_cast<uint8_t>(~rights::kDirty);
+    }
+    if ((target.rights & nested_rights::kExecute) == 0) {
+      rights |= rights::kNoExecute;
+    }
+    const int shift = std::min<int>(kShift, target.page_shift);
+    result_.ok = true;
+    TlbEntry& page = result_.translation;
+    page.vpn = access_.va.value() >> shift;
+    page.base = MachineAddr(target.AddressOf(gpa).value() >> shift << shift);
+    page.pcid = context_.pcid;
+    page.page_shift = static_cast<uint8_t>(shift);
+    page.guest_shift = shift < kShift ? kShift : 0;
     page.rights = rights;
     page.global = context_.global_pages && entry.global();
   }
@@ -239,27 +372,40 @@ class PageWalker::ModeWalk {
   const PagingContext& context_;
   const Access& access_;
   WalkResult& result_;
+  // By level: where the guest has the tables of the path.
+  std::array<GuestAddr, kNested ? 6 : 0> tables_;
 };
 
 template <WalkEffects kEffects>
 void PageWalker::WalkInMode(const PagingContext& context, const Access& access,
                             const WalkStart& start, WalkResult& result) const {
+  if (ABSL_PREDICT_TRUE(context.nested == nullptr)) {
+    WalkInDimensions<kEffects, false>(context, access, start, result);
+  } else {
+    WalkInDimensions<kEffects, true>(context, access, start, result);
+  }
+}
+
+template <WalkEffects kEffects, bool kNested>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PageWalker::WalkInDimensions(
+    const PagingContext& context, const Access& access, const WalkStart& start,
+    WalkResult& result) const {
   switch (context.mode) {
     case PagingMode::k2Level:
-      return ModeWalk<PagingMode::k2Level, kEffects>(*this, context, access,
-                                                     result)
+      return ModeWalk<PagingMode::k2Level, kEffects, kNested>(*this, context,
+                                                              access, result)
           .Run(start);
     case PagingMode::kPae:
-      return ModeWalk<PagingMode::kPae, kEffects>(*this, context, access,
-                                                  result)
+      return ModeWalk<PagingMode::kPae, kEffects, kNested>(*this, context,
+                                                           access, result)
           .Run(start);
     case PagingMode::k4Level:
-      return ModeWalk<PagingMode::k4Level, kEffects>(*this, context, access,
-                                                     result)
+      return ModeWalk<PagingMode::k4Level, kEffects, kNested>(*this, context,
+                                                              access, result)
           .Run(start);
     case PagingMode::k5Level:
-      return ModeWalk<PagingMode::k5Level, kEffects>(*this, context, access,
-                                                     result)
+      return ModeWalk<PagingMode::k5Level, kEffects, kNested>(*this, context,
+                                                              access, result)
           .Run(start);
   }
 }

@@ -72,6 +72,7 @@ PagingContext::PagingContext(const ControlRegisters& registers,
       global_pages((registers.cr4 & cr4::kPge) != 0),
       rules(registers) {
   LoadRoot(registers);
+  pdpte_reserved = PdpteReservedBits(features);
   const bool nxe = (registers.efer & efer::kNxe) != 0;
   const uint64_t xd = nxe ? 0 : pte::kNoExecute;
   for (int level = 1; level <= LevelCount(mode); ++level) {
@@ -99,8 +100,9 @@ PagingContext::PagingContext(const ControlRegisters& registers,
 void PagingContext::LoadRoot(const ControlRegisters& registers) {
   const bool pcide = (registers.cr4 & cr4::kPcide) != 0;
   pcid = pcide ? static_cast<uint16_t>(registers.cr3 & cr3::kPcidMask) : 0;
-  // Not PAE's: its walks start from the PDPTE registers.
-  root = MachineAddr(registers.cr3 & ~kPageOffsetMask);
+  // PAE's walks start from the PDPTE registers, if there are any.
+  const uint64_t offset = mode == PagingMode::kPae ? 0x1f : kPageOffsetMask;
+  root = MachineAddr(registers.cr3 & ~offset);
 }
 
 }  // namespace xmmu

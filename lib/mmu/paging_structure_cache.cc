@@ -45,7 +45,7 @@ PagingStructureCache::Slot* PagingStructureCache::Find(int level, VirtAddr va,
   const uint64_t tag = TagOf(level, va, pcid);
   Slot* const set = SetOf(level, va);
   for (Slot* slot = set; slot != set + array.ways; ++slot) {
-    if (slot->tag == tag) return slot;
+    if (slot->tag == tag && slot->entry.tag == vm_) return slot;
   }
   return nullptr;
 }
@@ -62,7 +62,8 @@ const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
 }
 
 void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
-                                    MachineAddr table, uint8_t rights) {
+                                    MachineAddr table, uint8_t rights,
+                                    Gfn guest_table) {
   Array& array = arrays_[static_cast<size_t>(level)];
   Slot* victim = Find(level, va, pcid);
   if (victim == nullptr) {
@@ -85,6 +86,8 @@ void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
   entry.pcid = pcid;
   entry.table = table;
   entry.rights = rights;
+  entry.tag = vm_;
+  entry.guest_table = guest_table;
 }
 
 void PagingStructureCache::Drop(Array& array, Slot& slot) {
@@ -95,33 +98,27 @@ void PagingStructureCache::Drop(Array& array, Slot& slot) {
 
 void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
-    if (Slot* const slot = Find(level, va, pcid)) {
-      Drop(arrays_[static_cast<size_t>(level)], *slot);
+    Array& array = arrays_[static_cast<size_t>(level)];
+    if (array.live == 0) continue;
+    const uint64_t tag = TagOf(level, va, pcid);
+    Slot* const set = SetOf(level, va);
+    for (Slot* slot = set; slot != set + array.ways; ++slot) {
+      const bool serves = slot->tag == tag && slot->entry.tag.vpid == vm_.vpid;
+      if (serves) Drop(array, *slot);
     }
   }
 }
 
 void PagingStructureCache::DropPcid(uint16_t pcid) {
-  for (Array& array : arrays_) {
-    if (array.live == 0) continue;
-    for (Slot& slot : array.slots) {
-      if (slot.tag != kNoTag && slot.entry.pcid == pcid) Drop(array, slot);
-    }
-  }
+  DropIf([=, this](const PagingStructureEntry& entry) {
+    return entry.pcid == pcid && entry.tag.vpid == vm_.vpid;
+  });
 }
 
 void PagingStructureCache::DropAll() {
-  for (Array& array : arrays_) {
-    if (array.live == 0) continue;
-    for (Slot& slot : array.slots) {
-      if (slot.tag != kNoTag) Drop(array, slot);
-    }
-  }
-}
-
-void PagingStructureCache::SetMode(PagingMode mode) {
-  XMMU_DCHECK(live_ == 0);
-  mode_ = mode;
+  DropIf([this](const PagingStructureEntry& entry) {
+    return entry.tag.vpid == vm_.vpid;
+  });
 }
 
 std::vector<PagingStructureEntry> PagingStructureCache::Entries() const {

@@ -38,6 +38,9 @@ void TlbSlot::Assign(const TlbEntry& entry) {
   pcid = entry.pcid;
   page_shift = entry.page_shift;
   rights = entry.rights;
+  vpid = entry.vm.vpid;
+  root = entry.vm.root;
+  guest_shift = entry.guest_shift;
 }
 
 TlbEntry TlbSlot::ToEntry() const {
@@ -49,6 +52,8 @@ TlbEntry TlbSlot::ToEntry() const {
   entry.page_shift = page_shift;
   entry.rights = rights;
   entry.global = global();
+  entry.guest_shift = guest_shift;
+  entry.vm = {vpid, root};
   return entry;
 }
 
@@ -135,6 +140,7 @@ inline TlbSlot* Tlb::FindInLevel(Level& level, VirtAddr va, uint16_t pcid) {
     const size_t set = SetOf(home, vpn);
     if (found != nullptr && set != found_set) continue;
     VisitMatches(home, vpn, key, [&](TlbSlot& slot) {
+      if (!slot.BelongsTo(vm_)) return false;
       if (found == nullptr || &slot < found) found = &slot;
       return true;
     });
@@ -229,6 +235,9 @@ void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
 void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
   TlbSlot filled;
   filled.Assign(entry);
+  filled.vpid = vm_.vpid;
+  filled.root = vm_.root;
+  fractured_ |= filled.guest_shift != 0;
   Refill(side, va, filled);
   Level& l2 = L2(side);
   if (TlbSlot* slot = TakeSlot(l2, filled.page_shift, va, filled.mask)) {
@@ -243,18 +252,35 @@ void Tlb::Drop(Level& level, TlbSlot& slot) {
   last_use_[index] = 0;
 }
 
-void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
+void Tlb::DropMatches(VirtAddr va, uint16_t pcid, bool globals) {
   const uint64_t key = TlbSlot::Key(va, pcid);
   for (Level& level : levels_) {
     for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
       const auto size = static_cast<size_t>(std::countr_zero(sizes));
       VisitMatches(level.homes[size], va.value() >> shifts_[size], key,
                    [&](TlbSlot& slot) {
+                     if (slot.vpid != vm_.vpid) return false;
                      if (globals || !slot.global()) Drop(level, slot);
                      return false;
                    });
     }
   }
+}
+
+void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
+  DropMatches(va, pcid, globals);
+  if (ABSL_PREDICT_TRUE(!fractured_)) return;
+  const auto piece = [=, this](const TlbSlot& slot) {
+    return slot.guest_shift != 0 && slot.vpid == vm_.vpid && slot.IsOfPage(va);
+  };
+  DropIf(/*global=*/false, [&](const TlbSlot& slot) {
+    return slot.pcid == pcid && piece(slot);
+  });
+  if (globals) DropIf(/*global=*/true, piece);
+}
+
+void Tlb::DropEntry(VirtAddr va, uint16_t pcid) {
+  DropMatches(va, pcid, /*globals=*/true);
 }
 
 template <typename Predicate>
@@ -291,22 +317,53 @@ void Tlb::DropInWord(Home& home, bool global, uint32_t word,
 }
 
 void Tlb::DropPcid(uint16_t pcid, bool globals) {
-  const auto in_pcid = [=](const TlbSlot& slot) { return slot.pcid == pcid; };
+  const auto in_pcid = [pcid, vpid = vm_.vpid](const TlbSlot& slot) {
+    return slot.pcid == pcid && slot.vpid == vpid;
+  };
   DropIf(/*global=*/false, in_pcid);
   if (globals) DropIf(/*global=*/true, in_pcid);
 }
 
-void Tlb::DropNonGlobal() {
-  DropIf(/*global=*/false, [](const TlbSlot&) { return true; });
+void Tlb::DropNonGlobal() { DropVpid(vm_.vpid, /*globals=*/false); }
+
+void Tlb::DropAll() { DropVpid(vm_.vpid, /*globals=*/true); }
+
+void Tlb::DropVpid(uint16_t vpid, bool globals) {
+  const auto in_vpid = [vpid](const TlbSlot& slot) {
+    return slot.vpid == vpid;
+  };
+  DropIf(/*global=*/false, in_vpid);
+  if (globals) DropIf(/*global=*/true, in_vpid);
 }
 
-void Tlb::DropAll() {
-  DropNonGlobal();
-  DropIf(/*global=*/true, [](const TlbSlot&) { return true; });
+void Tlb::DropVpidPage(uint16_t vpid, VirtAddr va) {
+  DropIfAny([=](const TlbSlot& slot) {
+    return slot.vpid == vpid && slot.IsOfPage(va);
+  });
+}
+
+void Tlb::DropTagged() {
+  DropIfAny([](const TlbSlot& slot) { return slot.vpid != 0; });
+}
+
+void Tlb::DropRoot(uint8_t root) {
+  DropIfAny([root](const TlbSlot& slot) { return slot.root == root; });
+}
+
+void Tlb::DropAllVms() {
+  DropIfAny([](const TlbSlot&) { return true; });
+  fractured_ = false;
+}
+
+void Tlb::SetVm(VmTag vm) {
+  if (vm == vm_) return;
+  vm_ = vm;
+  for (auto& side : hints_) side.fill(0);
 }
 
 void Tlb::SetLargeShift(int shift) {
-  XMMU_DCHECK(size() == 0);
+  if (shifts_[1] == shift) return;
+  DropAllVms();
   shifts_[1] = shift;
 }
 

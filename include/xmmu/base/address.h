@@ -5,6 +5,8 @@
 //
 //   VirtAddr     linear address (SDM), guest or hypervisor alike
 //   MachineAddr  address in machine memory (SDM: physical address; Xen: maddr)
+//   GuestAddr    address in the address space a guest's page tables use where
+//                the hardware translates it once more (SDM: guest-physical)
 //   Mfn          machine frame number: MachineAddr >> 12
 //   Gfn          frame number in the address space a guest's page tables use:
 //                equal to the Mfn for a paravirtual guest, to the Pfn for a
@@ -60,6 +62,7 @@ class StrongU64 {
 
 using VirtAddr = StrongU64<struct VirtAddrTag>;
 using MachineAddr = StrongU64<struct MachineAddrTag>;
+using GuestAddr = StrongU64<struct GuestAddrTag>;
 using Mfn = StrongU64<struct MfnTag>;
 using Gfn = StrongU64<struct GfnTag>;
 using Pfn = StrongU64<struct PfnTag>;
@@ -79,6 +82,12 @@ constexpr MachineAddr AddressOf(Mfn mfn) {
 }
 constexpr Mfn FrameOf(MachineAddr addr) {
   return Mfn(addr.value() >> kPageShift);
+}
+constexpr GuestAddr AddressOf(Gfn gfn) {
+  return GuestAddr(gfn.value() << kPageShift);
+}
+constexpr Gfn FrameOf(GuestAddr addr) {
+  return Gfn(addr.value() >> kPageShift);
 }
 constexpr uint64_t PageOffset(VirtAddr va) {
   return va.value() & kPageOffsetMask;

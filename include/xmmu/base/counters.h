@@ -21,6 +21,14 @@ namespace xmmu {
   X(kTlbL2Hits, "tlb_l2_hits", "translations served by the L2 TLB")           \
   X(kPageWalks, "page_walks", "page walks")                                   \
   X(kPteLoads, "pte_loads", "entries loaded by page walks")                   \
+  X(kNestedPteLoads, "nested_pte_loads",                                      \
+    "of these, entries of nested tables")                                     \
+  X(kNestedTlbHits, "nested_tlb_hits",                                        \
+    "guest-physical addresses served by the nested TLB")                      \
+  X(kNestedPscHits, "nested_psc_hits",                                        \
+    "nested walks shortened by a paging-structure cache")                     \
+  X(kNestedViolations, "nested_violations",                                   \
+    "accesses stopped by the nested tables")                                  \
   X(kVmExits, "vm_exits", "VM exits")                                         \
   X(kPscHits, "psc_hits", "walks shortened by a paging-structure cache")      \
   X(kAdUpdates, "ad_updates", "A or D flags set by page walks")               \

@@ -98,6 +98,21 @@ struct FlushFilterGeometry {
   bool active() const { return enabled && lines != 0; }
 };
 
+// What translates once more below a guest: Intel's EPT, AMD's nested paging.
+struct NestedPagingModel {
+  // Guests' TLB entries are told from each other's and from the hypervisor's by
+  // VPID or ASID; else each exit and entry flushes.
+  bool tags = false;
+  // EPT sets accessed and dirty flags on demand; AMD's nested paging always
+  // does.
+  bool accessed_dirty = false;
+  // Guest-physical pages with their machine address; fully associative, any
+  // page size. 0: none.
+  uint16_t tlb_entries = 0;
+  // Non-leaf entries of the nested tables, beside `psc` for the guest's.
+  PagingStructureCacheGeometry psc;
+};
+
 // `bytes` 0 means there is no such cache; a line is 64 bytes unless it says
 // otherwise.
 struct CacheGeometry {
@@ -114,6 +129,7 @@ struct MachineModel {
   TlbGeometry tlb;
   PagingStructureCacheGeometry psc;
   FlushFilterGeometry flush_filter;
+  NestedPagingModel nested;
   CacheGeometry l1;
   CacheGeometry l2;
   CacheGeometry l3;

@@ -39,16 +39,41 @@ inline constexpr uint32_t kFetch = 1u << 4;
 inline constexpr uint32_t kProtectionKey = 1u << 5;
 }  // namespace pf
 
+// Why the nested tables stopped an access: the bits of an EPT violation's exit
+// qualification (SDM Vol. 3C, "Exit Qualification for EPT Violations"). AMD's
+// EXITINFO1 says the same in other places; these are used for both.
+namespace nested {
+inline constexpr uint32_t kRead = 1u << 0;
+inline constexpr uint32_t kWrite = 1u << 1;
+inline constexpr uint32_t kFetch = 1u << 2;
+// What the entries seen grant; none of them for an address that is not mapped.
+inline constexpr uint32_t kReadable = 1u << 3;
+inline constexpr uint32_t kWritable = 1u << 4;
+inline constexpr uint32_t kExecutable = 1u << 5;
+inline constexpr uint32_t kLinearAddressValid = 1u << 7;
+// Set: the page of the access itself. Clear: a table of the guest.
+inline constexpr uint32_t kFinalAddress = 1u << 8;
+// An entry that is not allowed (EPT misconfiguration; AMD: RSV). This bit is
+// ours: for Intel it is an exit of its own.
+inline constexpr uint32_t kMisconfiguration = 1u << 31;
+}  // namespace nested
+
 enum class FaultVector : uint8_t {
   kGeneralProtection = 13,  // non-canonical address; error code 0
   kPageFault = 14,
+  // No vector but a VM exit: EPT violation or misconfiguration, AMD's #NPF.
+  kNestedViolation = 48,
 };
 
 struct PageFault {
-  VirtAddr va;              // CR2, for kPageFault
-  uint32_t error_code = 0;  // bits of namespace pf
+  VirtAddr va;              // CR2, for kPageFault; the linear address
+  uint32_t error_code = 0;  // bits of namespace pf, or nested
   FaultVector vector = FaultVector::kPageFault;
+  GuestAddr gpa = {};  // kNestedViolation: what could not be translated
 
+  constexpr bool is_violation() const {
+    return vector == FaultVector::kNestedViolation;
+  }
   constexpr bool not_present() const {
     return (error_code & pf::kProtection) == 0;
   }
@@ -71,8 +96,10 @@ class [[nodiscard]] TranslateResult {
   constexpr const PageFault& fault() const { return fault_; }
 
  private:
-  MachineAddr addr_;
-  PageFault fault_;
+  union {
+    MachineAddr addr_;
+    PageFault fault_;
+  };
   bool ok_ = true;
 };
 

@@ -36,7 +36,9 @@ inline constexpr uint8_t kAll = kWritable | kUser;
 class AccessRules {
  public:
   AccessRules() : AccessRules(ControlRegisters{}) {}
-  explicit AccessRules(const ControlRegisters& registers);
+  // With `nested` tables kNoExecute may also come from those, which EFER.NXE
+  // does not govern: then Serves() heeds it in any case.
+  explicit AccessRules(const ControlRegisters& registers, bool nested = false);
 
   // Whether a TLB entry with `rights` serves `access` with no further ado: it
   // is allowed, and is no write that has to set D first.

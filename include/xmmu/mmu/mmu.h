@@ -5,6 +5,11 @@
 // TLBs, paging-structure caches and the page walker. It owns all of these; it
 // refers to machine memory, the CPU's caches, its clock and its counters.
 //
+// In a virtual machine it translates twice: what the guest's tables answer is
+// translated by those of the hypervisor (mmu/nested_walker.h). The TLBs then
+// hold combined mappings, straight from linear to machine addresses, each tagged
+// as the guest's; a hit costs what it costs on bare hardware.
+//
 // It is the only translator: policies change tables, registers and call for
 // invalidations, and never replace any part of it.
 //
@@ -41,6 +46,15 @@ enum class InvpcidType : uint8_t {
   kAllWithoutGlobals = 3,
 };
 
+// INVEPT and INVVPID types (SDM Vol. 3C, "INVEPT", "INVVPID").
+enum class InveptType : uint8_t { kSingleContext = 1, kGlobal = 2 };
+enum class InvvpidType : uint8_t {
+  kAddress = 0,
+  kSingleContext = 1,
+  kAllContexts = 2,
+  kSingleContextRetainingGlobals = 3,
+};
+
 class Mmu {
  public:
   // `hierarchy` may be null: flat timing, every entry load costs
@@ -59,6 +73,9 @@ class Mmu {
   // Charges: nothing for an L1 TLB hit; kTlbL2Hit for an L2 hit; kWalkOverhead,
   // each entry load at the level that served it, and kAdUpdate for each A/D
   // update of a walk. The fault itself is charged by who takes it.
+  // In a virtual machine the answer may also be a nested violation, which drops
+  // what is cached of the linear and of the guest-physical address (SDM Vol.
+  // 3C, "Operations that Invalidate Cached Mappings").
   TranslateResult Translate(const Access& access) {
     if (const std::optional<MachineAddr> addr = LookupL1(access)) {
       counters_.Add(Counter::kTlbL1Hits);
@@ -109,6 +126,53 @@ class Mmu {
   // reload PAE's PDPTE registers, and may so return a #GP as LoadCr3 does.
   std::optional<PageFault> FlushNonGlobal();
   std::optional<PageFault> FlushAll();
+
+  // VM entry of another guest, or of the same under other controls: `registers`
+  // and `controls` are in force from now on. Without a tag it drops what is
+  // cached without one; with a tag nothing. PAE's PDPTE registers are loaded
+  // from memory, as the guest's MOV to CR3 would (assumed: no guest counts on
+  // stale ones to survive its exits). Charges nothing but nested entry loads:
+  // VmExit() charges exit and entry. Returns a #GP or a nested violation, the
+  // registers being those of before then.
+  // Controls without nested tables and without a tag are bare hardware.
+  std::optional<PageFault> EnterVm(const VmControls& controls,
+                                   const ControlRegisters& registers);
+  const VmControls& vm() const { return vm_; }
+
+  // A VM exit, and the entry that resumes the guest. Without a tag both drop all
+  // that is cached without one, guest-physical mappings excepted (SDM Vol. 3C,
+  // "Operations that Invalidate Cached Mappings"; without ASIDs AMD's flush
+  // takes those too). Charges kVmExit, counts kVmExits.
+  void VmExit();
+
+  // INVEPT: guest-physical and combined mappings of the tables at `root` / of
+  // all. Charges kInvept, counts kTlbFlushes.
+  void Invept(InveptType type, MachineAddr root);
+  // INVVPID: linear and combined mappings of a VPID: for an address in any PCID,
+  // all, those that are not global; or of all VPIDs but 0. Guest-physical ones
+  // stay. Charges kInvvpid; counts kTlbPageFlushes for kAddress, else
+  // kTlbFlushes. REQUIRES: `vpid` is not 0, save for kAllContexts.
+  void Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va);
+  // AMD's INVLPGA: a page of an ASID, guest-physical mappings staying. Charges
+  // kInvvpid, counts kTlbPageFlushes.
+  void Invlpga(VirtAddr va, uint16_t asid);
+  // A VMRUN whose TLB_CONTROL says to flush all of an ASID. Charges kInvept,
+  // counts kTlbFlushes.
+  void FlushAsid(uint16_t asid);
+  // What a hypervisor does once a guest's nested tables grant less than before:
+  // Invept() of its root on Intel, FlushAsid() on AMD.
+  void FlushNested(const VmControls& controls);
+
+  // The guest-physical page behind `gpa`, by a fresh walk of the nested tables;
+  // no effect, no charge. REQUIRES: vm().nested.
+  std::optional<NestedPage> ProbeNested(const NestedAccess& access) const;
+  // What is cached of guest-physical addresses, for tests and audits.
+  std::vector<NestedPage> NestedTlbEntries() const {
+    return nested_.TlbEntries();
+  }
+  std::vector<PagingStructureEntry> NestedStructureEntries() const {
+    return nested_.PagingStructureEntries();
+  }
 
   const ControlRegisters& registers() const { return registers_; }
   // The mode in force; with CR0.PG = 0, the one that was.
@@ -163,24 +227,45 @@ class Mmu {
   bool MustSetDirty(const TlbSlot& slot, const Access& access) const;
   TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);
   TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
+  // In a virtual machine: a cached page does not serve the access. Only a walk
+  // tells whose tables are to blame, or whether either lacks but D.
+  TranslateResult WalkAnew(const Access& access);
+  void FillFromNestedWalk(VirtAddr va, uint8_t rights, const WalkResult& walk);
+  TranslateResult RaiseViolation(const Access& access, const WalkResult& walk);
+  // CR0.PG = 0: linear addresses are physical, those of a guest guest-physical.
+  TranslateResult TranslateWithoutPaging(const Access& access);
+  TranslateResult ProbeWithoutPaging(const Access& access) const;
+  TranslateResult ResultOf(const Access& access, const WalkResult& walk) const;
 
   bool paging() const { return (registers_.cr0 & cr0::kPg) != 0; }
-  // The PDPTE registers as `registers` would load them; nullopt if that faults.
-  std::optional<PdpteRegisters> ReadPdptes(
-      const ControlRegisters& registers) const;
+  // Reads the PDPTE registers as `registers` would load them; zero outside PAE
+  // mode, and where there are none. Returns the fault that meets.
+  std::optional<PageFault> ReadPdptes(const ControlRegisters& registers,
+                                      PdpteRegisters& loaded);
+  bool AppliesNested() const { return context_.nested != nullptr; }
   bool HasReservedCr3Bits(const ControlRegisters& registers,
                           uint64_t value) const;
   bool AllowsCr0(uint64_t value) const;
   bool AllowsCr4(uint64_t value) const;
   // Puts `registers` in force; `pdpte` goes into the PDPTE registers.
   void Install(const ControlRegisters& registers, PdpteRegisters pdpte);
+  void ShapeCaches();
+  void ApplyControls(const VmControls& controls);
+  // Makes the context one of the virtual machine in force.
+  void AttachNested();
+  void DropUntagged();
+  void DropAllVms();
+  // The number of a nested root, a new one if it has none yet.
+  uint8_t NumberOf(const VmControls& controls);
+  std::optional<uint8_t> KnownRoot(MachineAddr root) const;
   void SetKeyRights(uint32_t pkru, uint32_t pkrs);
   void DropEverything();
   void DropPcid(uint16_t pcid, bool globals);
 
   // Whether address spaces are told apart by the flush filter.
   bool filters() const {
-    return filter_.active() && (registers_.cr4 & cr4::kPcide) == 0;
+    return filter_.active() && (registers_.cr4 & cr4::kPcide) == 0 &&
+           vm_ == VmControls();
   }
   void WatchEntries(const WalkResult& walk);
   // What a MOV to CR3 with the value in force drops; whether that is a flush.
@@ -196,6 +281,10 @@ class Mmu {
   PagingStructureCache psc_;
   FlushFilter filter_;
   Tlb tlb_;
+  VmControls vm_;
+  NestedWalker nested_;
+  // Roots that what is cached may be tagged with; number n is at n - 1.
+  std::vector<MachineAddr> nested_roots_;
 };
 
 }  // namespace xmmu

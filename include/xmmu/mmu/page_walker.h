@@ -10,6 +10,13 @@
 // "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging", "Accessed
 // and Dirty Flags", "Page-Fault Exceptions".
 //
+// With nested tables the guest's tables and pages have guest-physical
+// addresses, each translated by the NestedWalker before it is used: a
+// two-dimensional walk. The guest's own fault comes before a violation by the
+// page it asks for. An update of A or D is a write through the nested tables.
+// Source: SDM Vol. 3C, "EPT Violations"; AMD APM Vol. 2, "Nested versus Guest
+// Page Faults, Fault Ordering".
+//
 // It caches nothing and owns nothing: TLBs and paging-structure caches are the
 // Mmu's. Single-threaded.
 
@@ -29,6 +36,7 @@
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/access_rules.h"
+#include "xmmu/mmu/nested_walker.h"
 #include "xmmu/mmu/tlb.h"
 
 namespace xmmu {
@@ -57,6 +65,8 @@ struct WalkStart {
   int level = 0;
   MachineAddr table;
   uint8_t rights = rights::kAll;
+  // With nested tables, below the root: where the guest has that table.
+  Gfn guest_table = {};
 };
 
 // All that a translation depends on besides memory, worked out of the registers
@@ -71,8 +81,15 @@ struct PagingContext {
   WalkStart StartAtRoot() const { return {LevelCount(mode), root}; }
 
   PagingMode mode = PagingMode::k4Level;
-  MachineAddr root;                    // the table CR3 names; not in PAE mode
-  std::array<uint64_t, 4> pdpte{};     // PAE's four registers
+  // The table CR3 names: not used in PAE mode, save where pdptes_in_memory.
+  // With nested tables a guest-physical address.
+  MachineAddr root;
+  std::array<uint64_t, 4> pdpte{};  // PAE's four registers
+  // AMD's nested paging walks PAE's PDPTEs like any other table.
+  bool pdptes_in_memory = false;
+  uint64_t pdpte_reserved = 0;
+  // The second dimension; null on bare hardware.
+  NestedWalker* nested = nullptr;
   uint16_t pcid = 0;                   // 0 while CR4.PCIDE = 0
   bool global_pages = false;           // CR4.PGE
   std::array<LevelRules, 6> levels{};  // by level, [0] unused
@@ -117,7 +134,9 @@ struct WalkResult {
   // Ends with the leaf, or with the entry that faulted.
   WalkPath entries;
   bool ok = false;
-  uint32_t error_code = 0;  // if !ok
+  FaultVector vector = FaultVector::kPageFault;  // if !ok
+  uint32_t error_code = 0;                       // if !ok
+  GuestAddr gpa;                                 // of a nested violation
   TlbEntry translation;     // if ok; kDirty as memory has it after the walk
 };
 
@@ -181,7 +200,8 @@ class PageWalker {
 
   // Walks for `access` and sets A and D in memory. Charges kWalkOverhead, each
   // entry load at the level that served it (flat: kPteLoadFlat) and kAdUpdate
-  // for each entry changed; counts kPageWalks, kPteLoads and kAdUpdates.
+  // for each entry changed; counts kPageWalks, kPteLoads and kAdUpdates. Nested
+  // walks charge and count the same for their entries, but no overhead.
   // REQUIRES: the address is canonical; `result` is fresh.
   void Walk(const PagingContext& context, const Access& access,
             const WalkStart& start, WalkResult& result);
@@ -191,8 +211,11 @@ class PageWalker {
 
  private:
   // One walk of one mode; defined and instantiated in page_walker.cc.
-  template <PagingMode kMode, WalkEffects kEffects>
+  template <PagingMode kMode, WalkEffects kEffects, bool kNested>
   class ModeWalk;
+  template <WalkEffects kEffects, bool kNested>
+  void WalkInDimensions(const PagingContext& context, const Access& access,
+                        const WalkStart& start, WalkResult& result) const;
   template <WalkEffects kEffects>
   void WalkInMode(const PagingContext& context, const Access& access,
                   const WalkStart& start, WalkResult& result) const;

@@ -29,6 +29,7 @@
 #include "xmmu/base/address.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/mmu/access_rules.h"
+#include "xmmu/mmu/vm_controls.h"
 
 namespace xmmu {
 
@@ -40,6 +41,10 @@ struct TlbEntry {
   uint8_t page_shift = kPageShift;  // 12, 21, 22 or 30
   uint8_t rights = 0;               // namespace rights, key included
   bool global = false;              // matches under any PCID
+  // A combined mapping: how large the guest's page is, where nested tables cut
+  // it up ("fractured"); 0: as large as the entry.
+  uint8_t guest_shift = 0;
+  VmTag vm = {};  // the Tlb's own at a fill
 
   constexpr bool writable() const { return (rights & rights::kWritable) != 0; }
   constexpr bool user() const { return (rights & rights::kUser) != 0; }
@@ -65,8 +70,11 @@ struct TlbSlot {
   uint64_t mask = 0;
   uint64_t delta = 0;  // machine address less linear address
   uint16_t pcid = 0;
+  uint16_t vpid = 0;
   uint8_t page_shift = 0;
   uint8_t rights = 0;
+  uint8_t root = 0;
+  uint8_t guest_shift = 0;
 
   static constexpr uint64_t Key(VirtAddr va, uint16_t pcid) {
     return (va.value() & ~kPageOffsetMask) | pcid;
@@ -77,6 +85,14 @@ struct TlbSlot {
   constexpr bool valid() const { return mask != 0; }
   constexpr bool global() const { return (mask & 1) == 0; }
   constexpr bool Matches(uint64_t key) const { return (key & mask) == tag; }
+  constexpr bool BelongsTo(VmTag vm) const {
+    return vpid == vm.vpid && root == vm.root;
+  }
+  // Whether the guest's page contains `va`, whatever the PCID.
+  constexpr bool IsOfPage(VirtAddr va) const {
+    const int shift = guest_shift != 0 ? guest_shift : page_shift;
+    return valid() && ((va.value() ^ tag) >> shift) == 0;
+  }
   constexpr MachineAddr Translate(VirtAddr va) const {
     return MachineAddr(va.value() + delta);
   }
@@ -115,16 +131,31 @@ class Tlb {
   void Refill(TlbSide side, VirtAddr va, const TlbSlot& entry);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
 
-  // Drop, on both sides and levels: every entry whose page contains `va` in
-  // `pcid`, with globals under any PCID or without any globals; a PCID's
-  // entries, with or without its global ones; all.
+  // Drop, on both sides and levels, of the VPID in force, under whichever nested
+  // tables: every entry whose page contains `va` in `pcid`, with globals under
+  // any PCID or without any globals; a PCID's entries, with or without its
+  // global ones; all. Of a page that nested tables have cut up, DropPage drops
+  // all pieces (SDM Vol. 3A, "Operations that Invalidate TLBs and
+  // Paging-Structure Caches", on pages cached as several), DropEntry one.
   void DropPage(VirtAddr va, uint16_t pcid, bool globals);
+  void DropEntry(VirtAddr va, uint16_t pcid);
   void DropPcid(uint16_t pcid, bool globals);
   void DropNonGlobal();
   void DropAll();
+  // The same of any guest: a VPID's entries, with or without its global ones;
+  // those for an address in any PCID; all with a VPID; those of a nested root;
+  // everything.
+  void DropVpid(uint16_t vpid, bool globals);
+  void DropVpidPage(uint16_t vpid, VirtAddr va);
+  void DropTagged();
+  void DropRoot(uint8_t root);
+  void DropAllVms();
 
-  // Sizes of kLarge pages follow the paging mode: 21, or 22 in 2-level paging.
-  // REQUIRES: no entry is held.
+  // Whose entries are looked up and filled from now on.
+  void SetVm(VmTag vm);
+
+  // Sizes of kLarge pages follow the paging mode: 21, or 22 in 2-level paging
+  // without nested tables. Drops everything if that changes.
   void SetLargeShift(int shift);
 
   // All entries in array order: L1 instruction, L1 data, L2 instruction, L2
@@ -193,10 +224,18 @@ class Tlb {
   void Book(Level& level, size_t slot, size_t size_class, bool global);
   void Unbook(Level& level, size_t slot);
   void Drop(Level& level, TlbSlot& slot);
+  // The entries that match `va` in `pcid`, of the VPID in force.
+  void DropMatches(VirtAddr va, uint16_t pcid, bool globals);
   // Drops the entries of all sizes, global ones or the others, for which
   // `predicate(slot)` holds.
   template <typename Predicate>
   void DropIf(bool global, Predicate predicate);
+  // The same, globals and others.
+  template <typename Predicate>
+  void DropIfAny(Predicate predicate) {
+    DropIf(/*global=*/false, predicate);
+    DropIf(/*global=*/true, predicate);
+  }
   template <typename Predicate>
   void DropInWord(Home& home, bool global, uint32_t word, Predicate predicate);
   void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
@@ -212,6 +251,11 @@ class Tlb {
   bool unified_l2_;
   std::array<int, kSizeClasses> shifts_ = {kPageShift, 21, 30};
   uint64_t use_ = 0;
+  VmTag vm_;
+  // Entries that are pieces of a larger page may be held.
+  bool fractured_ = false;
+  // Name slots of the guest in force only, so that a hit need not look whose a
+  // slot is: SetVm forgets them, and a slot is filled for that guest alone.
   std::array<std::array<uint16_t, kHints>, 2> hints_{};
 };
 

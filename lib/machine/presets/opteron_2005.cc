@@ -119,6 +119,13 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kVmExitWork,
      {1000, 500, 2000, Mark::kEstimated,
       "assumed: a hypervisor's own part is half the bill, as on Nehalem"}},
+    {CostEvent::kNestedViolation,
+     {800, 400, 1600, Mark::kEstimated, "assumed: P2M look-up and lock"}},
+    {CostEvent::kInvept,
+     {200, 50, 500, Mark::kEstimated,
+      "assumed: TLB_CONTROL adds a flush to VMRUN"}},
+    {CostEvent::kInvvpid,
+     {125, 100, 150, Mark::kEstimated, "assumed: INVLPGA as INVLPG"}},
     {CostEvent::kZeroPage,
      {700, 500, 2000, Mark::kEstimated, "assumed: cached; 2000 cold"}},
     {CostEvent::kCopyPage,
@@ -179,6 +186,13 @@ MachineModel Make() {
   // A 32-entry content-addressed memory: remembered (Keltcher et al., IEEE
   // Micro 2003). How many address spaces are told apart: assumed.
   m.flush_filter = {.lines = 32, .address_spaces = 8, .enabled = false};
+  // Nested paging came two generations later (family 10h). What Bhargava et
+  // al., ASPLOS'08, say of it, remembered: a nested TLB of 16 entries, and a
+  // page-walk cache of 24 that both dimensions share; here each has 24.
+  m.nested.tags = true;
+  m.nested.accessed_dirty = true;
+  m.nested.tlb_entries = 16;
+  m.nested.psc.level[2] = {24, 0};
   m.l1 = {.bytes = 64 * 1024, .ways = 2};
   m.l2 = {.bytes = 1024 * 1024, .ways = 16};
   m.costs = MakeCostTable(kCosts);

@@ -115,6 +115,12 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kVmExitWork,
      {600, 300, 1000, Mark::kEstimated,
       "assumed: a whole KVM exit's 1500-2000 less the hardware's part"}},
+    {CostEvent::kNestedViolation,
+     {600, 300, 1500, Mark::kEstimated, "assumed: P2M look-up and lock"}},
+    {CostEvent::kInvept,
+     {200, 140, 500, Mark::kEstimated, "assumed: about as INVPCID"}},
+    {CostEvent::kInvvpid,
+     {200, 140, 500, Mark::kEstimated, "assumed: about as INVPCID"}},
     {CostEvent::kZeroPage,
      {180, 150, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
     {CostEvent::kCopyPage,
@@ -173,6 +179,13 @@ MachineModel Make() {
   m.psc.level[3] = {4, 0};
   m.psc.level[4] = {4, 0};
   m.psc.level[5] = {2, 0};
+  // VPID, EPT with accessed and dirty flags: remembered. Its nested caches are
+  // unpublished: 16 entries (assumed, after Bhargava et al., ASPLOS'08, on
+  // AMD), and paging-structure caches as large as those of the first dimension.
+  m.nested = {.tags = true,
+              .accessed_dirty = true,
+              .tlb_entries = 16,
+              .psc = m.psc};
   m.l1 = {.bytes = 32 * 1024, .ways = 8};
   m.l2 = {.bytes = 1024 * 1024, .ways = 16};
   m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11};

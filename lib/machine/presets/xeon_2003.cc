@@ -122,6 +122,13 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kVmExitWork,
      {2000, 1000, 4000, Mark::kEstimated,
       "assumed: a hypervisor's own part, dearer here than 1000 of Nehalem"}},
+    {CostEvent::kNestedViolation,
+     {1500, 800, 3000, Mark::kEstimated,
+      "assumed: VMREADs of 178 each (ASPLOS'06), P2M look-up and lock"}},
+    {CostEvent::kInvept,
+     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
+    {CostEvent::kInvvpid,
+     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
     {CostEvent::kZeroPage,
      {1200, 800, 4000, Mark::kEstimated, "assumed: cached; 4000 cold"}},
     {CostEvent::kCopyPage,
@@ -174,6 +181,9 @@ MachineModel Make() {
   m.tlb.data_l1[0] = {64, 0, kTlb4K | kTlbLarge};
   // No evidence of paging-structure caches in the latency grid, whose step is
   // two loads: none (assumed).
+  // No VMX at all: a hypothetical P4 whose walker translates once more, without
+  // VPIDs, as Merom's and Penryn's VMX had none. Its nested TLB and caches:
+  // none, as it has none of its own (assumed).
   m.l1 = {.bytes = 8 * 1024, .ways = 4};
   m.l2 = {.bytes = 512 * 1024, .ways = 8};
   m.costs = MakeCostTable(kCosts);

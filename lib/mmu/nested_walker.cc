@@ -1,0 +1,284 @@
+#include "xmmu/mmu/nested_walker.h"
+
+#include <algorithm>
+
+namespace xmmu {
+namespace {
+
+CostEvent CostOfLoad(MemoryLevel level) {
+  switch (level) {
+    case MemoryLevel::kL1:
+      return CostEvent::kPteLoadL1;
+    case MemoryLevel::kL2:
+      return CostEvent::kPteLoadL2;
+    case MemoryLevel::kL3:
+      return CostEvent::kPteLoadL3;
+    case MemoryLevel::kDram:
+      break;
+  }
+  return CostEvent::kPteLoadDram;
+}
+
+// Frame bits of an entry that lie above the machine's addresses.
+uint64_t BeyondMachine(const CpuFeatures& features) {
+  return pte::kFrameMask & (~uint64_t{0} << features.maxphyaddr);
+}
+
+// Frame bits that a leaf of `level` has no use for, from bit `low` on.
+uint64_t LeafHole(int level, int low) {
+  if (level == 1) return 0;
+  const int shift = LevelShift(PagingMode::k4Level, level);
+  return (uint64_t{1} << shift) - (uint64_t{1} << low);
+}
+
+// The paging-structure caches are looked up by guest-physical address.
+VirtAddr KeyOf(GuestAddr gpa) { return VirtAddr(gpa.value()); }
+
+}  // namespace
+
+NestedWalker::NestedWalker(const MachineModel& model, PhysMemory& memory,
+                           MemoryHierarchy* hierarchy, CycleClock& clock,
+                           Counters& counters)
+    : model_(model),
+      memory_(memory),
+      hierarchy_(hierarchy),
+      clock_(clock),
+      counters_(counters),
+      ept_(model.features.vendor == Vendor::kIntel),
+      accessed_(ept_ ? ept::kAccessed : pte::kAccessed),
+      dirty_(ept_ ? ept::kDirty : pte::kDirty),
+      psc_(model.nested.psc),
+      slots_(model.nested.tlb_entries) {}
+
+void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
+  controls_ = controls;
+  tag_ = ept_ ? VmTag{0, tag.root} : tag;
+  flags_ = !ept_ || controls.accessed_dirty;
+  table_reads_write_ = flags_;
+  psc_.SetVm(tag_);
+  psc_.SetMode(controls.nested_mode);
+}
+
+uint8_t NestedWalker::RightsFor(uint32_t bits) {
+  static_assert(nested::kRead == nested_rights::kRead);
+  static_assert(nested::kWrite == nested_rights::kWrite);
+  static_assert(nested::kFetch == nested_rights::kExecute);
+  return static_cast<uint8_t>(bits & nested_rights::kAll);
+}
+
+bool NestedWalker::Serves(const NestedPage& page, uint32_t bits) const {
+  uint8_t needed = RightsFor(bits);
+  if ((bits & nested::kWrite) != 0) needed |= nested_rights::kDirty;
+  return (page.rights & needed) == needed;
+}
+
+NestedWalker::Slot* NestedWalker::Find(GuestAddr gpa) {
+  for (Slot& slot : slots_) {
+    const bool held = slot.last_use != 0 && slot.page.tag == tag_;
+    if (held && slot.page.Contains(gpa)) return &slot;
+  }
+  return nullptr;
+}
+
+void NestedWalker::Fill(const NestedPage& page) {
+  if (slots_.empty()) return;
+  Slot& victim = *std::min_element(
+      slots_.begin(), slots_.end(),
+      [](const Slot& a, const Slot& b) { return a.last_use < b.last_use; });
+  victim = {page, ++use_};
+}
+
+// A page that does not serve the access as cached is looked up in memory again
+// before anything is said against it (assumed; AMD documents as much).
+bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
+                             uint32_t& why) {
+  if (Slot* const slot = Find(access.gpa)) {
+    if (Serves(slot->page, access.bits)) {
+      slot->last_use = ++use_;
+      counters_.Add(Counter::kNestedTlbHits);
+      page = slot->page;
+      return true;
+    }
+    *slot = Slot();
+  }
+  if (Walk<false>(access, page, why)) {
+    Fill(page);
+    return true;
+  }
+  DropAddress(access.gpa);
+  return false;
+}
+
+bool NestedWalker::Probe(const NestedAccess& access, NestedPage& page,
+                         uint32_t& why) const {
+  // A probe changes nothing.
+  return const_cast<NestedWalker*>(this)->Walk<true>(access, page, why);
+}
+
+NestedWalker::Decoded NestedWalker::Decode(Pte entry, int level) const {
+  return ept_ ? DecodeEpt(entry.raw(), level) : DecodeNpt(entry, level);
+}
+
+// Source: SDM Vol. 3C, "EPT Misconfigurations".
+NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
+  Decoded entry;
+  entry.rights = static_cast<uint8_t>(raw & ept::kRights);
+  entry.present = entry.rights != 0;
+  if (!entry.present) return entry;
+  const bool may_map = level == 2 || (level == 3 && model_.features.pages_1g);
+  entry.leaf = level == 1 || (may_map && (raw & ept::kPageSize) != 0);
+  uint64_t reserved = BeyondMachine(model_.features);
+  bool bad_type = false;
+  if (entry.leaf) {
+    reserved |= LeafHole(level, kPageShift);
+    const uint64_t type = (raw & ept::kMemoryType) >> 3;
+    bad_type = type == 2 || type == 3 || type == 7;
+  } else {
+    reserved |= ept::kMemoryType | uint64_t{1} << 6;
+    if (!may_map) reserved |= ept::kPageSize;
+  }
+  const bool unreadable = (raw & ept::kRead) == 0;
+  entry.misconfigured = unreadable || bad_type || (raw & reserved) != 0;
+  return entry;
+}
+
+// Under AMD's rules EFER.NXE of the hypervisor is 1 (assumed: Xen's is).
+NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
+  Decoded decoded;
+  decoded.present = entry.present();
+  if (!decoded.present) return decoded;
+  const bool may_map = level == 2 || (level == 3 && model_.features.pages_1g);
+  decoded.leaf = level == 1 || (may_map && entry.page_size());
+  uint64_t reserved = BeyondMachine(model_.features);
+  if (!model_.features.nx) reserved |= pte::kNoExecute;
+  if (decoded.leaf) {
+    reserved |= LeafHole(level, kPageShift + 1);  // bit 12 is PAT
+  } else {
+    if (!may_map) reserved |= pte::kPageSize;
+    if (level >= 4) reserved |= pte::kGlobal;
+  }
+  decoded.misconfigured = (entry.raw() & reserved) != 0;
+  // Not the user's: nothing is granted.
+  if (!entry.user()) return decoded;
+  decoded.rights = nested_rights::kRead;
+  if (entry.writable()) decoded.rights |= nested_rights::kWrite;
+  if (!entry.no_execute()) decoded.rights |= nested_rights::kExecute;
+  return decoded;
+}
+
+void NestedWalker::ChargeLoad(MachineAddr addr) {
+  clock_.Charge(hierarchy_ == nullptr ? CostEvent::kPteLoadFlat
+                                      : CostOfLoad(hierarchy_->Touch(addr)));
+  counters_.Add(Counter::kPteLoads);
+  counters_.Add(Counter::kNestedPteLoads);
+}
+
+template <bool kProbe>
+void NestedWalker::SetFlags(MachineAddr addr, Pte entry, uint64_t flags) {
+  if (kProbe || !flags_ || (entry.raw() & flags) == flags) return;
+  memory_.WriteEntryByWalker(addr, sizeof(uint64_t), entry.With(flags).raw());
+  clock_.Charge(CostEvent::kAdUpdate);
+  counters_.Add(Counter::kAdUpdates);
+}
+
+bool NestedWalker::Fail(const NestedAccess& access, uint8_t rights,
+                        bool misconfigured, uint32_t& why) const {
+  why = access.bits;
+  if (misconfigured) {
+    why |= nested::kMisconfiguration;
+  } else {
+    why |= uint32_t{rights} << 3;
+  }
+  static_assert(nested_rights::kRead << 3 == nested::kReadable);
+  static_assert(nested_rights::kExecute << 3 == nested::kExecutable);
+  return false;
+}
+
+template <bool kProbe>
+bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
+                        uint32_t& why) {
+  const PagingMode mode = controls_.nested_mode;
+  const VirtAddr key = KeyOf(access.gpa);
+  int level = top_level();
+  MachineAddr table = controls_.root;
+  uint8_t rights = nested_rights::kAll;
+  // An address that the tables have no room for is mapped by none.
+  const int bits = kPageShift + 9 * level;
+  if (access.gpa.value() >> bits != 0) return Fail(access, 0, false, why);
+  if constexpr (!kProbe) {
+    if (const PagingStructureEntry* hit = psc_.Lookup(key, /*pcid=*/0)) {
+      counters_.Add(Counter::kNestedPscHits);
+      level = hit->level - 1;
+      table = hit->table;
+      rights = hit->rights;
+    }
+  }
+  for (;; --level) {
+    const MachineAddr addr =
+        EntryAddress(mode, table, IndexOf(mode, level, key));
+    if constexpr (!kProbe) ChargeLoad(addr);
+    const Pte entry(memory_.Read64(addr));
+    const Decoded decoded = Decode(entry, level);
+    if (!decoded.present || decoded.misconfigured) {
+      return Fail(access, 0, decoded.misconfigured, why);
+    }
+    rights &= decoded.rights;
+    table = xmmu::AddressOf(entry.frame());
+    if (!decoded.leaf) {
+      SetFlags<kProbe>(addr, entry, accessed_);
+      if constexpr (!kProbe) psc_.Fill(level, key, /*pcid=*/0, table, rights);
+      continue;
+    }
+    const uint8_t needed = RightsFor(access.bits);
+    if ((rights & needed) != needed) return Fail(access, rights, false, why);
+    const bool write = (access.bits & nested::kWrite) != 0;
+    SetFlags<kProbe>(addr, entry, accessed_ | (write ? dirty_ : 0));
+    const bool dirty = !flags_ || write || (entry.raw() & dirty_) != 0;
+    if (dirty) rights |= nested_rights::kDirty;
+    const int shift = LevelShift(mode, level);
+    page.gpa = GuestAddr(access.gpa.value() >> shift << shift);
+    page.base = MachineAddr(table.value() >> shift << shift);
+    page.page_shift = static_cast<uint8_t>(shift);
+    page.rights = rights;
+    page.tag = tag_;
+    return true;
+  }
+}
+
+void NestedWalker::DropAddress(GuestAddr gpa) {
+  while (Slot* const slot = Find(gpa)) *slot = Slot();
+  psc_.DropAddress(KeyOf(gpa), /*pcid=*/0);
+}
+
+void NestedWalker::DropRoot(uint8_t root) {
+  for (Slot& slot : slots_) {
+    if (slot.page.tag.root == root) slot = Slot();
+  }
+  psc_.DropIf([root](const PagingStructureEntry& entry) {
+    return entry.tag.root == root;
+  });
+}
+
+void NestedWalker::DropVpid(uint16_t vpid) {
+  for (Slot& slot : slots_) {
+    if (slot.page.tag.vpid == vpid) slot = Slot();
+  }
+  psc_.DropIf([vpid](const PagingStructureEntry& entry) {
+    return entry.tag.vpid == vpid;
+  });
+}
+
+void NestedWalker::DropAll() {
+  for (Slot& slot : slots_) slot = Slot();
+  psc_.DropIf([](const PagingStructureEntry&) { return true; });
+}
+
+std::vector<NestedPage> NestedWalker::TlbEntries() const {
+  std::vector<NestedPage> pages;
+  for (const Slot& slot : slots_) {
+    if (slot.last_use != 0) pages.push_back(slot.page);
+  }
+  return pages;
+}
+
+}  // namespace xmmu
