@@ -38,14 +38,16 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
                                  MemoryOperand& operand) {
   Counters& counters = context_.cpu->counters;
   for (int i = 0; i < kMaxRetries; ++i) {
-    counters.Add(Counter::kHardwareFaults);
+    // A violation of nested tables is a VM exit and counted as such.
+    const bool exits = fault.is_violation();
+    if (!exits) counters.Add(Counter::kHardwareFaults);
     const FaultOutcome outcome =
         policy_.HandlePageFault(context_, fault, access, operand);
     if (outcome.action == FaultAction::kReflect) {
       counters.Add(Counter::kGuestFaults);
       return {{}, outcome.guest_fault};
     }
-    counters.Add(Counter::kFixedFaults);
+    if (!exits) counters.Add(Counter::kFixedFaults);
     if (outcome.action == FaultAction::kEmulated) return {};
     const TranslateResult again = context_.cpu->mmu.Translate(access);
     if (again.ok()) return {again.addr(), {}};

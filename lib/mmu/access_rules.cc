@@ -139,9 +139,8 @@ void AccessRules::ApplyKeys(const ControlRegisters& registers) {
   for (size_t index = 0; index < served_.size(); ++index) {
     const size_t user_page = (index & rights::kUser) != 0 ? 1 : 0;
     const size_t key = index >> rights::kKeyShift;
-    served_[index] =
-        static_cast<uint8_t>(keyless[index & kRightsMask] &
-                             ~key_forbids_[key * 2 + user_page]);
+    served_[index] = static_cast<uint8_t>(keyless[index & kRightsMask] &
+                                          ~key_forbids_[key * 2 + user_page]);
   }
 }
 

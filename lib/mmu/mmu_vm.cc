@@ -161,6 +161,14 @@ void Mmu::FlushAsid(uint16_t asid) {
   nested_.DropVpid(asid);
 }
 
+void Mmu::FlushTag(uint16_t tag) {
+  if (model_.features.vendor == Vendor::kAmd) {
+    FlushAsid(tag);
+  } else {
+    Invvpid(InvvpidType::kSingleContext, tag, VirtAddr());
+  }
+}
+
 void Mmu::FlushNested(const VmControls& controls) {
   if (model_.features.vendor == Vendor::kAmd) {
     FlushAsid(controls.tag);

@@ -334,7 +334,7 @@ class PageWalker::ModeWalk {
     page.page_shift = static_cast<uint8_t>(shift);
     page.guest_shift = shift < kShift ? kShift : 0;
     page.rights = rights;
-    page.global = context_.global_pages && entry.global();
+    page.global = entry.global() && context_.global_pages;
   }
 
   template <int kLevel>

@@ -273,9 +273,8 @@ void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
   const auto piece = [=, this](const TlbSlot& slot) {
     return slot.guest_shift != 0 && slot.vpid == vm_.vpid && slot.IsOfPage(va);
   };
-  DropIf(/*global=*/false, [&](const TlbSlot& slot) {
-    return slot.pcid == pcid && piece(slot);
-  });
+  DropIf(/*global=*/false,
+         [&](const TlbSlot& slot) { return slot.pcid == pcid && piece(slot); });
   if (globals) DropIf(/*global=*/true, piece);
 }
 

@@ -10,6 +10,9 @@
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeNative(Host& host);
+std::unique_ptr<Policy> MakeNestedPaging(Host& host);
+std::unique_ptr<Policy> MakeNestedPaging4k(Host& host);
+std::unique_ptr<Policy> MakeNestedPagingOnDemand(Host& host);
 std::unique_ptr<Policy> MakePinning(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulateNext(Host& host);

@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 12> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 15> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -42,6 +42,14 @@ std::span<const PolicyEntry> Policies() {
       {"xi-shadow-search",
        "the same without backlinks: all shadows are searched for a mapping",
        &MakeXiShadowSearch, "xi-shadow"},
+      {"nested-paging",
+       "the processor translates twice (EPT, NPT); the guest owns its tables",
+       &MakeNestedPaging},
+      {"nested-paging-4k", "the same, without large pages in nested tables",
+       &MakeNestedPaging4k, "nested-paging"},
+      {"nested-paging-on-demand",
+       "the same, each page mapped by the violation of its first access",
+       &MakeNestedPagingOnDemand, "nested-paging"},
   }};
   return kPolicies;
 }

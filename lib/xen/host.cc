@@ -180,10 +180,10 @@ void Host::FreeXenFrame(Mfn mfn) {
   free_xen_frames_.push_back(mfn);
 }
 
-void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
-  if (flush.scope == FlushScope::kNone) return;
+template <typename FlushOne>
+void Host::OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush) {
   const CpuMask own = MaskOf(initiator.id);
-  if ((cpus & own) != 0) FlushHere(initiator, flush);
+  if ((cpus & own) != 0) flush(initiator);
   const CpuMask others = cpus & ~own;
   if (others == 0) return;
   initiator.clock.Charge(CostEvent::kIpiSend,
@@ -197,12 +197,36 @@ void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
     // A target that is ahead in its own time was interrupted back then: only
     // the interrupt itself keeps the initiator waiting.
     const Cycles before = cpu->clock.now();
+    if (cpu->mmu.vm() != VmControls()) {
+      cpu->mmu.VmExit();
+      cpu->clock.Charge(CostEvent::kVmExitWork);
+    }
     cpu->clock.Charge(CostEvent::kIpiHandler);
     cpu->counters.Add(Counter::kIpis);
-    FlushHere(*cpu, flush);
+    flush(*cpu);
     slowest = std::max(slowest, arrival + (cpu->clock.now() - before));
   }
   initiator.clock.Charge(CostEvent::kIpiWait, (slowest - arrival).count());
+}
+
+void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kNone) return;
+  OnCpus(initiator, cpus, [&](Cpu& cpu) { FlushHere(cpu, flush); });
+}
+
+void Host::FlushNested(Cpu& initiator, Domain& domain) {
+  OnCpus(initiator, domain.dirty_cpus(),
+         [&](Cpu& cpu) { FlushNestedHere(cpu, domain); });
+}
+
+void Host::FlushNestedHere(Cpu& cpu, Domain& domain) {
+  const bool by_asid = model_.features.vendor == Vendor::kAmd;
+  for (uint32_t id = 0; id < domain.vcpu_count(); ++id) {
+    const VcpuContext& vcpu = domain.vcpu(id);
+    if (!vcpu.vm.nested || vcpu.cpu != &cpu) continue;
+    cpu.mmu.FlushNested(vcpu.vm);
+    if (!by_asid) return;  // one root serves all
+  }
 }
 
 void Host::FlushHere(Cpu& cpu, const TlbFlush& flush) {
@@ -260,6 +284,9 @@ void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
   const bool same = wanted == now;
   wanted.cr3 = next.cr3;
   if (last != nullptr) last->registers = now;
+  if (cpu.mmu.vm() != VmControls() || next.vm != VmControls()) {
+    return SwitchVm(cpu, next);
+  }
   const bool same_domain = last != nullptr && last->domain == next.domain;
   if (!same) {
     XMMU_CHECK(!cpu.mmu.Reset(wanted).has_value());
@@ -270,6 +297,21 @@ void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
     if (!same_domain) FlushHere(cpu, TlbFlush::All());
   }
   if (last != nullptr && !same_domain) {
+    last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));
+  }
+  cpu.current = &next;
+  next.domain->set_dirty_cpus(next.domain->dirty_cpus() | MaskOf(cpu.id));
+}
+
+void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
+  VcpuContext* const last = cpu.current;
+  ControlRegisters wanted = next.registers.value_or(cpu.mmu.registers());
+  wanted.cr3 = next.cr3;
+  cpu.mmu.VmExit();
+  cpu.clock.Charge(CostEvent::kVmExitWork);
+  XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted).has_value());
+  const bool leaves = last != nullptr && last->domain != next.domain;
+  if (leaves && last->vm.tag == 0) {
     last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));
   }
   cpu.current = &next;

@@ -89,8 +89,8 @@ class NestedMachine {
     const VirtAddr gpa(AddressOf(gfn).value());
     Mfn table = root_;
     for (int above = LevelCount(shape_.nested); above > level; --above) {
-      const MachineAddr addr = EntryAddress(
-          shape_.nested, AddressOf(table), IndexOf(shape_.nested, above, gpa));
+      const MachineAddr addr = EntryAddress(shape_.nested, AddressOf(table),
+                                            IndexOf(shape_.nested, above, gpa));
       if (memory_.Read64(addr) == 0) {
         memory_.Write64(addr, Pte(NewNestedTable(), TableFlags()).raw());
       }
@@ -138,9 +138,9 @@ class NestedMachine {
       if (above == level) return slot;
       if (!Pte(Load(slot)).present()) {
         const bool pdpte = mode == PagingMode::kPae && above == 3;
-        Store(slot, Pte(Mfn(NewTable().value()),
-                        pdpte ? pte::kPresent : kTableFlags)
-                        .raw());
+        Store(slot,
+              Pte(Mfn(NewTable().value()), pdpte ? pte::kPresent : kTableFlags)
+                  .raw());
         if (pdpte) ReloadCr3();
       }
       table = Gfn(Pte(Load(slot)).frame().value());

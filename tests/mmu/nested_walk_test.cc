@@ -296,9 +296,9 @@ TEST(NestedEptTest, AnUpdateOfTheGuestsFlagsNeedsNestedWritePermission) {
     const PageFault fault = m.FaultOf(Write(kVa));
     EXPECT_EQ(fault.vector, FaultVector::kNestedViolation) << level;
     EXPECT_EQ(fault.gpa, entry);
-    EXPECT_EQ(fault.error_code,
-              nested::kRead | nested::kWrite | nested::kReadable |
-                  nested::kExecutable | nested::kLinearAddressValid);
+    EXPECT_EQ(fault.error_code, nested::kRead | nested::kWrite |
+                                    nested::kReadable | nested::kExecutable |
+                                    nested::kLinearAddressValid);
     EXPECT_EQ(m.Load(entry) & pte::kAccessed, 0u);
     m.SetNested(FrameOf(entry), 1, ept::kWrite);
     m.ExpectGoesTo(Write(kVa), AddressOf(NestedMachine::Behind(kPage)));
@@ -339,8 +339,7 @@ TEST(NestedNptTest, AReservedBitOfAPdpteIsAPageFaultOfTheWalk) {
   m.Map(kVa, kPage);
   const GuestAddr pdpte = m.EntryAt(kVa, 3);
   m.Store(pdpte, m.Load(pdpte) | pte::kUser);
-  EXPECT_EQ(m.FaultOf(Read(kVa)).error_code,
-            pf::kProtection | pf::kReserved);
+  EXPECT_EQ(m.FaultOf(Read(kVa)).error_code, pf::kProtection | pf::kReserved);
   m.Store(pdpte, 0);
   EXPECT_EQ(m.FaultOf(Read(kVa)).error_code, 0u);
 }

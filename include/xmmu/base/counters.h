@@ -21,8 +21,7 @@ namespace xmmu {
   X(kTlbL2Hits, "tlb_l2_hits", "translations served by the L2 TLB")           \
   X(kPageWalks, "page_walks", "page walks")                                   \
   X(kPteLoads, "pte_loads", "entries loaded by page walks")                   \
-  X(kNestedPteLoads, "nested_pte_loads",                                      \
-    "of these, entries of nested tables")                                     \
+  X(kNestedPteLoads, "nested_pte_loads", "... of nested tables")              \
   X(kNestedTlbHits, "nested_tlb_hits",                                        \
     "guest-physical addresses served by the nested TLB")                      \
   X(kNestedPscHits, "nested_psc_hits",                                        \

@@ -135,8 +135,8 @@ enum class Component : uint8_t {
     "state saved, exit dispatched, state restored by the hypervisor")          \
   X(kNestedViolation, kVmExit, "nested_violation",                             \
     "handling one violation of the nested tables, without entry writes")       \
-  X(kInvept, kVmExit, "invept", "INVEPT, or a flush of an ASID by VMRUN")       \
-  X(kInvvpid, kVmExit, "invvpid", "INVVPID or INVLPGA")                         \
+  X(kInvept, kVmExit, "invept", "INVEPT, or a flush of an ASID by VMRUN")      \
+  X(kInvvpid, kVmExit, "invvpid", "INVVPID or INVLPGA")                        \
   X(kZeroPage, kZero, "zero_page", "zeroing 4 KiB, cached")                    \
   X(kCopyPage, kCopy, "copy_page", "copying 4 KiB, cached")                    \
   X(kHashPage, kSharing, "hash_page", "hashing the content of 4 KiB")          \

@@ -7,8 +7,8 @@
 //
 // In a virtual machine it translates twice: what the guest's tables answer is
 // translated by those of the hypervisor (mmu/nested_walker.h). The TLBs then
-// hold combined mappings, straight from linear to machine addresses, each tagged
-// as the guest's; a hit costs what it costs on bare hardware.
+// hold combined mappings, straight from linear to machine addresses, each
+// tagged as the guest's; a hit costs what it costs on bare hardware.
 //
 // It is the only translator: policies change tables, registers and call for
 // invalidations, and never replace any part of it.
@@ -139,18 +139,18 @@ class Mmu {
                                    const ControlRegisters& registers);
   const VmControls& vm() const { return vm_; }
 
-  // A VM exit, and the entry that resumes the guest. Without a tag both drop all
-  // that is cached without one, guest-physical mappings excepted (SDM Vol. 3C,
-  // "Operations that Invalidate Cached Mappings"; without ASIDs AMD's flush
+  // A VM exit, and the entry that resumes the guest. Without a tag both drop
+  // all that is cached without one, guest-physical mappings excepted (SDM Vol.
+  // 3C, "Operations that Invalidate Cached Mappings"; without ASIDs AMD's flush
   // takes those too). Charges kVmExit, counts kVmExits.
   void VmExit();
 
   // INVEPT: guest-physical and combined mappings of the tables at `root` / of
   // all. Charges kInvept, counts kTlbFlushes.
   void Invept(InveptType type, MachineAddr root);
-  // INVVPID: linear and combined mappings of a VPID: for an address in any PCID,
-  // all, those that are not global; or of all VPIDs but 0. Guest-physical ones
-  // stay. Charges kInvvpid; counts kTlbPageFlushes for kAddress, else
+  // INVVPID: linear and combined mappings of a VPID: for an address in any
+  // PCID, all, those that are not global; or of all VPIDs but 0. Guest-physical
+  // ones stay. Charges kInvvpid; counts kTlbPageFlushes for kAddress, else
   // kTlbFlushes. REQUIRES: `vpid` is not 0, save for kAllContexts.
   void Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va);
   // AMD's INVLPGA: a page of an ASID, guest-physical mappings staying. Charges
@@ -159,6 +159,9 @@ class Mmu {
   // A VMRUN whose TLB_CONTROL says to flush all of an ASID. Charges kInvept,
   // counts kTlbFlushes.
   void FlushAsid(uint16_t asid);
+  // All linear and combined mappings of a VPID or ASID, as one or the other
+  // vendor's hypervisor drops them: Invvpid() of the context, or FlushAsid().
+  void FlushTag(uint16_t tag);
   // What a hypervisor does once a guest's nested tables grant less than before:
   // Invept() of its root on Intel, FlushAsid() on AMD.
   void FlushNested(const VmControls& controls);

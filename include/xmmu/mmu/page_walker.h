@@ -137,7 +137,7 @@ struct WalkResult {
   FaultVector vector = FaultVector::kPageFault;  // if !ok
   uint32_t error_code = 0;                       // if !ok
   GuestAddr gpa;                                 // of a nested violation
-  TlbEntry translation;     // if ok; kDirty as memory has it after the walk
+  TlbEntry translation;  // if ok; kDirty as memory has it after the walk
 };
 
 // Rights accumulated `above`, and then through `entry`: R/W and U/S are and'ed,

@@ -3,10 +3,10 @@
 
 // The caches of non-leaf entries: PDE, PDPTE, PML4E and PML5E cache. An entry
 // holds where the next table is and the rights accumulated down to there, so
-// that a walk starts below the deepest hit. Tagged by PCID, and by whose guest's
-// it is; nothing in here is global. What names a PCID is of the guest in force
-// (SetVm). PAE's PDPTE registers are no cache and not in here.
-// Source: SDM Vol. 3A, "Paging-Structure Caches".
+// that a walk starts below the deepest hit. Tagged by PCID, and by whose
+// guest's it is; nothing in here is global. What names a PCID is of the guest
+// in force (SetVm). PAE's PDPTE registers are no cache and not in here. Source:
+// SDM Vol. 3A, "Paging-Structure Caches".
 //
 // Replacement in a set is true LRU (assumed). Charges nothing. Single-threaded.
 

@@ -131,11 +131,11 @@ class Tlb {
   void Refill(TlbSide side, VirtAddr va, const TlbSlot& entry);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
 
-  // Drop, on both sides and levels, of the VPID in force, under whichever nested
-  // tables: every entry whose page contains `va` in `pcid`, with globals under
-  // any PCID or without any globals; a PCID's entries, with or without its
-  // global ones; all. Of a page that nested tables have cut up, DropPage drops
-  // all pieces (SDM Vol. 3A, "Operations that Invalidate TLBs and
+  // Drop, on both sides and levels, of the VPID in force, under whichever
+  // nested tables: every entry whose page contains `va` in `pcid`, with globals
+  // under any PCID or without any globals; a PCID's entries, with or without
+  // its global ones; all. Of a page that nested tables have cut up, DropPage
+  // drops all pieces (SDM Vol. 3A, "Operations that Invalidate TLBs and
   // Paging-Structure Caches", on pages cached as several), DropEntry one.
   void DropPage(VirtAddr va, uint16_t pcid, bool globals);
   void DropEntry(VirtAddr va, uint16_t pcid);

@@ -22,6 +22,7 @@
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/mmu/vm_controls.h"
 #include "xmmu/xen/page_info.h"
 #include "xmmu/xen/ptwr.h"
 
@@ -47,6 +48,8 @@ struct VcpuContext {
   // The control registers to run it with, while it does not; CR3 is above. None
   // if they are what its CPU has anyhow.
   std::optional<ControlRegisters> registers;
+  // How the processor runs it as a virtual machine; by default it does not.
+  VmControls vm;
 
   // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
   // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.

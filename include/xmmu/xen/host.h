@@ -128,8 +128,14 @@ class Host {
   // each other one gets an IPI, and the initiator waits for the slowest
   // acknowledgement: a target answers kIpiHandler and the flush after the IPI
   // arrives, interrupts being on. Charges the initiator
-  // kIpiSend a target, kIpiDelivery and kIpiWait; each target kIpiHandler.
+  // kIpiSend a target, kIpiDelivery and kIpiWait; each target kIpiHandler, and
+  // if it runs a virtual machine a VM exit with kVmExitWork.
   void Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush);
+
+  // Mmu::FlushNested for the nested tables of `domain` on its dirty CPUs, as
+  // Flush() does; on AMD for each ASID of its vCPUs. What its nested tables
+  // have ceased to grant is gone then.
+  void FlushNested(Cpu& initiator, Domain& domain);
 
   // Flushes what `pending` owes and consumes it.
   void Apply(Cpu& initiator, PendingInvalidation& pending);
@@ -146,6 +152,8 @@ class Host {
   // if it is another one, as LoadCr3() does; if other control registers differ,
   // all are put in place, uncharged (assumed: Xen runs guests of one mode).
   // Maintains the dirty CPUs of both domains. For several vCPUs on one CPU.
+  // Where either is a virtual machine, by a VM exit and an entry; what has a
+  // tag stays in the TLBs then, and its CPU one of its domain's dirty ones.
   void SwitchVcpu(Cpu& cpu, VcpuContext& next);
 
   // The current value of the TLB clock (Xen: tlbflush_clock).
@@ -158,6 +166,12 @@ class Host {
   void Populate(Domain& domain, Mfn first, uint64_t frames);
   void Place(Domain& domain);
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
+  void FlushNestedHere(Cpu& cpu, Domain& domain);
+  // Calls `flush(cpu)` for each CPU of the mask, with the interrupts that
+  // takes.
+  template <typename FlushOne>
+  void OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush);
+  void SwitchVm(Cpu& cpu, VcpuContext& next);
   bool MayHoldGlobals(const Cpu& cpu) const;
   void Stamp(Cpu& cpu);
 

@@ -182,10 +182,8 @@ MachineModel Make() {
   // VPID, EPT with accessed and dirty flags: remembered. Its nested caches are
   // unpublished: 16 entries (assumed, after Bhargava et al., ASPLOS'08, on
   // AMD), and paging-structure caches as large as those of the first dimension.
-  m.nested = {.tags = true,
-              .accessed_dirty = true,
-              .tlb_entries = 16,
-              .psc = m.psc};
+  m.nested = {
+      .tags = true, .accessed_dirty = true, .tlb_entries = 16, .psc = m.psc};
   m.l1 = {.bytes = 32 * 1024, .ways = 8};
   m.l2 = {.bytes = 1024 * 1024, .ways = 16};
   m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11};

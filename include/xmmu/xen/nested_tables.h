@@ -1,0 +1,93 @@
+#ifndef XMMU_XEN_NESTED_TABLES_H_
+#define XMMU_XEN_NESTED_TABLES_H_
+
+// The P2M of a translated domain as tables that the processor walks: EPT on
+// Intel, ordinary entries on AMD (Xen 4.17, xen/arch/x86/mm/p2m-ept.c,
+// p2m-pt.c). Owns its table frames, which are Xen's. The map of record is the
+// domain's P2m; this is what the hardware has of it: all, or what was asked for
+// so far.
+//
+// It never flushes: whoever makes an entry grant less owes FlushNested of the
+// domain before a frame that it led to is anybody else's.
+//
+// Charges the clock it is given kZeroPage for a new table, kXenPteWrite for
+// each entry written and kXenPteRead for each looked at. Single-threaded.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "xmmu/base/cycles.h"
+#include "xmmu/mmu/vm_controls.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+class NestedTables {
+ public:
+  // Leaves are at most of `max_leaf`: 1, 2 (2 MiB) or 3 (1 GiB, where the
+  // machine has them). Both outlive the tables, which begin empty.
+  NestedTables(Host& host, const Domain& domain, int max_leaf);
+  NestedTables(const NestedTables&) = delete;
+  NestedTables& operator=(const NestedTables&) = delete;
+  ~NestedTables();
+
+  // What enters a guest on these tables.
+  VmControls Controls(uint16_t tag) const;
+
+  // Maps all that the P2M has, each page by the largest leaf that its extent
+  // allows: frames as contiguous and as aligned as the leaf.
+  void MapAll(CycleClock& clock);
+  // Maps the page of `pfn`, in the same way; false if the P2M has none.
+  // Nothing changes if it is mapped.
+  bool Map(Pfn pfn, CycleClock& clock);
+  // Makes `pfn` unmapped, splitting a large leaf. Whether it was mapped.
+  bool Unmap(Pfn pfn, CycleClock& clock);
+
+  // The level of the leaf that maps `pfn`; 0 if none does.
+  int LeafLevelOf(Pfn pfn) const;
+
+  // Whether `mfn` is one of the tables.
+  bool Owns(Mfn mfn) const;
+
+  // Recounts: each leaf leads where the P2M does, each table is in one place,
+  // none is lost. With `complete` each page of the P2M is mapped.
+  absl::Status Audit(bool complete) const;
+
+ private:
+  struct Place {
+    MachineAddr slot;
+    int level = 0;
+  };
+  struct Recount {
+    uint64_t tables = 1;
+    uint64_t pages = 0;
+  };
+
+  Mfn NewTable(CycleClock& clock);
+  uint64_t Read(MachineAddr slot) const;
+  void Write(MachineAddr slot, uint64_t entry, CycleClock& clock);
+  uint64_t TableEntry(Mfn table) const;
+  uint64_t LeafEntry(Mfn first, int level) const;
+  bool IsLeaf(uint64_t entry, int level) const;
+  static MachineAddr SlotOf(Mfn table, int level, Pfn pfn);
+  // Where the leaf of `pfn` is, or the empty entry at which its path ends.
+  Place Find(Pfn pfn) const;
+  int LargestLeaf(Pfn pfn) const;
+  // Whether the P2M has the whole page of `level` that contains `pfn` in one
+  // aligned piece.
+  bool Fits(Pfn pfn, int level) const;
+  void Split(const Place& place, CycleClock& clock);
+  absl::Status AuditTable(Mfn table, int level, Pfn first,
+                          Recount& recount) const;
+
+  Host& host_;
+  const Domain& domain_;
+  const int max_leaf_;
+  const bool ept_;
+  std::vector<Mfn> tables_;  // the root first
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_NESTED_TABLES_H_

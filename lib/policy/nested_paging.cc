@@ -1,0 +1,312 @@
+#include <array>
+#include <bit>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "policy/builtin.h"
+#include "xmmu/base/check.h"
+#include "xmmu/machine/control_registers.h"
+#include "xmmu/xen/errno.h"
+#include "xmmu/xen/nested_tables.h"
+
+// nested-paging: the processor translates the guest's physical addresses by
+// tables of the hypervisor's (Xen: hardware-assisted paging; EPT, NPT).
+//
+// The guest is unmodified and owns its tables: MOV to CR3, INVLPG, faults and
+// stores to tables never leave it and cost what they cost on bare hardware.
+// What it pays is in the walks, which are two-dimensional. The hypervisor acts
+// on violations of the nested tables alone:
+//
+//   page of the P2M not mapped --violation--> mapped, guest goes on
+//   page given back --hypercall--> unmapped, flushed everywhere, free
+//   page of nobody accessed --violation--> emulated as memory that is not there
+//
+// Its own IPIs cost the guest a VM exit for each one sent and each one
+// delivered (assumed: no posted interrupts or APIC virtualization, as in the
+// first years of either vendor's nested paging).
+// Source: Xen 4.17, xen/arch/x86/hvm/hvm.c, hvm_hap_nested_page_fault;
+// xen/arch/x86/mm/hap, p2m-ept.c.
+
+namespace xmmu {
+namespace {
+
+// Beyond this the walk of one access would need more pages than there are
+// tables in both dimensions.
+constexpr int kMaxViolations = 64;
+
+struct NestedPagingOptions {
+  std::string_view name;
+  int max_leaf = 3;
+  // Pages are mapped by the violations of their first access.
+  bool on_demand = false;
+};
+
+class NestedPaging final : public Policy {
+ public:
+  NestedPaging(Host& host, const NestedPagingOptions& options)
+      : host_(host), options_(options), bare_(MakeNative(host)) {}
+
+  std::string_view name() const override { return options_.name; }
+
+  absl::StatusOr<GuestAbi> Abi(PagingMode) const override {
+    return GuestAbi{.translated = true};
+  }
+
+  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override;
+  HypercallResult Hypercall(VcpuContext& vcpu,
+                            const xmmu::Hypercall& call) override;
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override;
+
+  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
+    bare_->SwitchMode(vcpu, how);
+  }
+
+  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
+                               const Access& access,
+                               MemoryOperand& operand) override;
+
+  // Xen's frame table (32 bytes a page) and M2P (8).
+  uint64_t BookkeepingBytes() const override {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < host_.domain_count(); ++i) {
+      bytes += host_.domain(i).p2m().size() * (32 + 8);
+    }
+    return bytes;
+  }
+
+  absl::Status Audit() const override {
+    for (const auto& tables : tables_) {
+      if (tables == nullptr) continue;
+      const absl::Status status = tables->Audit(!options_.on_demand);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  NestedTables& TablesOf(VcpuContext& vcpu);
+  uint16_t TagOf(const VcpuContext& vcpu) const;
+  // A VM exit and what the hypervisor needs to serve any.
+  static void Exit(Cpu& cpu);
+  // Whether the cause of a violation is removed.
+  bool Fix(VcpuContext& vcpu, const PageFault& violation);
+  FaultOutcome Emulate(VcpuContext& vcpu, const PageFault& violation,
+                       MemoryOperand& operand);
+  // Runs an instruction of the guest's that may meet violations.
+  template <typename Instruction>
+  absl::Status Run(VcpuContext& vcpu, Instruction instruction);
+  uint32_t DecreaseReservation(VcpuContext& vcpu, std::span<const Mfn> frames);
+  uint32_t PopulatePhysmap(VcpuContext& vcpu, std::span<const Pfn> pfns);
+
+  Host& host_;
+  const NestedPagingOptions options_;
+  std::unique_ptr<Policy> bare_;
+  std::vector<std::unique_ptr<NestedTables>> tables_;  // by domain id
+};
+
+NestedTables& NestedPaging::TablesOf(VcpuContext& vcpu) {
+  const auto id = static_cast<size_t>(vcpu.domain->id());
+  if (id >= tables_.size()) tables_.resize(id + 1);
+  if (tables_[id] == nullptr) {
+    tables_[id] =
+        std::make_unique<NestedTables>(host_, *vcpu.domain, options_.max_leaf);
+    if (!options_.on_demand) tables_[id]->MapAll(vcpu.cpu->clock);
+  }
+  return *tables_[id];
+}
+
+// Each vCPU has one of its own, for good (assumed; Xen hands out new ones
+// instead of flushing).
+uint16_t NestedPaging::TagOf(const VcpuContext& vcpu) const {
+  if (!host_.model().nested.tags) return 0;
+  const auto domain = static_cast<uint32_t>(vcpu.domain->id()) - 1;
+  return static_cast<uint16_t>(domain * kMaxCpus + vcpu.id + 1);
+}
+
+void NestedPaging::Exit(Cpu& cpu) {
+  cpu.mmu.VmExit();
+  cpu.clock.Charge(CostEvent::kVmExitWork);
+}
+
+template <typename Instruction>
+absl::Status NestedPaging::Run(VcpuContext& vcpu, Instruction instruction) {
+  for (int i = 0; i < kMaxViolations; ++i) {
+    const std::optional<PageFault> fault = instruction();
+    if (!fault.has_value()) return absl::OkStatus();
+    if (!fault->is_violation()) {
+      return absl::InvalidArgumentError("#GP on MOV to CR3");
+    }
+    if (!Fix(vcpu, *fault)) {
+      return absl::InvalidArgumentError("page directory pointers in no page");
+    }
+  }
+  XMMU_CHECK(false && "violations without end");
+  return absl::OkStatus();
+}
+
+absl::Status NestedPaging::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
+  ControlRegisters registers =
+      KernelControlRegisters(vcpu.domain->mode(), host_.model().features);
+  registers.cr3 = AddressOf(root).value();
+  vcpu.guest_table = vcpu.domain->MfnOf(root);
+  vcpu.cr3 = registers.cr3;
+  vcpu.registers = registers;
+  vcpu.vm = TablesOf(vcpu).Controls(TagOf(vcpu));
+  // Another vCPU has the CPU: this one starts with Host::SwitchVcpu.
+  if (vcpu.cpu->current != &vcpu) {
+    TablesOf(vcpu).Map(Pfn(root.value()), vcpu.cpu->clock);
+    return absl::OkStatus();
+  }
+  return Run(vcpu, [&] { return vcpu.cpu->mmu.EnterVm(vcpu.vm, registers); });
+}
+
+absl::Status NestedPaging::LoadCr3(VcpuContext& vcpu, Gfn root) {
+  const uint64_t cr3 = AddressOf(root).value();
+  const absl::Status status =
+      Run(vcpu, [&] { return vcpu.cpu->mmu.LoadCr3(cr3); });
+  if (!status.ok()) return status;
+  vcpu.guest_table = vcpu.domain->MfnOf(root);
+  vcpu.cr3 = cr3;
+  return status;
+}
+
+void NestedPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                            const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kNone) return;
+  CpuMask running = 0;
+  for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
+    if ((vcpus & MaskOf(id)) == 0) continue;
+    VcpuContext& target = vcpu.domain->vcpu(id);
+    if (&target != &vcpu) Exit(*vcpu.cpu);  // the IPI's sending
+    if (target.cpu->current == &target) {
+      running |= MaskOf(target.cpu->id);
+    } else if (target.vm.tag != 0) {
+      // It would flush once it runs again; what it has goes now.
+      target.cpu->mmu.FlushTag(target.vm.tag);
+    }
+  }
+  host_.Flush(*vcpu.cpu, running, flush);
+}
+
+bool NestedPaging::Fix(VcpuContext& vcpu, const PageFault& violation) {
+  Exit(*vcpu.cpu);
+  vcpu.cpu->clock.Charge(CostEvent::kNestedViolation);
+  XMMU_CHECK((violation.error_code & nested::kMisconfiguration) == 0);
+  return TablesOf(vcpu).Map(Pfn(FrameOf(violation.gpa).value()),
+                            vcpu.cpu->clock);
+}
+
+FaultOutcome NestedPaging::HandlePageFault(VcpuContext& vcpu,
+                                           const PageFault& fault,
+                                           const Access& access,
+                                           MemoryOperand& operand) {
+  if (!fault.is_violation()) {
+    return bare_->HandlePageFault(vcpu, fault, access, operand);
+  }
+  if (Fix(vcpu, fault)) return {FaultAction::kRetry, {}};
+  return Emulate(vcpu, fault, operand);
+}
+
+// Memory that is not there reads as ones and takes no stores (Xen:
+// hvm_hap_nested_page_fault, handle_mmio with no device). A table there cannot
+// be walked by the emulator either: the domain is given up.
+FaultOutcome NestedPaging::Emulate(VcpuContext& vcpu,
+                                   const PageFault& violation,
+                                   MemoryOperand& operand) {
+  vcpu.cpu->clock.Charge(CostEvent::kEmulate);
+  if ((violation.error_code & nested::kFinalAddress) == 0) {
+    vcpu.domain->Crash(absl::StrFormat(
+        "a page table at guest-physical 0x%x, where there is no memory",
+        violation.gpa.value()));
+    return {FaultAction::kReflect, PageFault{violation.va, 0}};
+  }
+  const uint64_t ones = operand.mask();
+  operand.seen = ones;
+  if (operand.kind == OperandKind::kCmpxchg) {
+    operand.zf = (operand.expected & ones) == ones;
+  }
+  return {FaultAction::kEmulated, {}};
+}
+
+HypercallResult NestedPaging::Hypercall(VcpuContext& vcpu,
+                                        const xmmu::Hypercall& call) {
+  Exit(*vcpu.cpu);  // VMCALL
+  vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
+  vcpu.cpu->counters.Add(Counter::kHypercalls);
+  if (const auto* give = std::get_if<DecreaseReservationCall>(&call)) {
+    return {absl::OkStatus(), DecreaseReservation(vcpu, give->frames)};
+  }
+  if (const auto* take = std::get_if<PopulatePhysmapCall>(&call)) {
+    return {absl::OkStatus(), PopulatePhysmap(vcpu, take->pfns)};
+  }
+  return {XenError(XenErrno::kENOSYS, "for paravirtual guests"), 0};
+}
+
+// The frames are named as a translated guest does: by its own numbers.
+uint32_t NestedPaging::DecreaseReservation(VcpuContext& vcpu,
+                                           std::span<const Mfn> frames) {
+  Domain& domain = *vcpu.domain;
+  CycleClock& clock = vcpu.cpu->clock;
+  std::vector<Mfn> given;
+  for (const Mfn frame : frames) {
+    const Pfn pfn(frame.value());
+    const Mfn mfn = domain.p2m().MfnOf(pfn);
+    if (mfn == kInvalidMfn) break;
+    TablesOf(vcpu).Unmap(pfn, clock);
+    domain.p2m().Clear(pfn);
+    given.push_back(mfn);
+  }
+  // Nobody gets a frame that some CPU still leads to.
+  if (!given.empty()) host_.FlushNested(*vcpu.cpu, domain);
+  for (const Mfn mfn : given) {
+    PageInfo& page = host_.frames()[mfn];
+    clock.Charge(CostEvent::kLockedOp, 2);  // PGC_allocated and the reference
+    page.allocated = false;
+    if (--page.ref_count == 0) host_.FreeFrame(mfn);
+  }
+  return static_cast<uint32_t>(given.size());
+}
+
+uint32_t NestedPaging::PopulatePhysmap(VcpuContext& vcpu,
+                                       std::span<const Pfn> pfns) {
+  uint32_t done = 0;
+  for (const Pfn pfn : pfns) {
+    P2m& p2m = vcpu.domain->p2m();
+    if (pfn.value() >= p2m.size() || p2m.MfnOf(pfn) != kInvalidMfn) break;
+    const std::optional<Mfn> mfn = host_.AllocFrame(*vcpu.domain, pfn);
+    if (!mfn.has_value()) break;
+    // What a paravirtual domain may have left in TLBs.
+    const CpuMask cpus = host_.NeedFlush(
+        host_.AllCpus(), host_.frames()[*mfn].tlbflush_timestamp);
+    if (cpus != 0) host_.Flush(*vcpu.cpu, cpus, TlbFlush::All());
+    vcpu.cpu->clock.Charge(CostEvent::kLockedOp);  // assign_pages
+    if (!options_.on_demand) TablesOf(vcpu).Map(pfn, vcpu.cpu->clock);
+    ++done;
+  }
+  return done;
+}
+
+}  // namespace
+
+std::unique_ptr<Policy> MakeNestedPaging(Host& host) {
+  return std::make_unique<NestedPaging>(
+      host, NestedPagingOptions{.name = "nested-paging"});
+}
+
+std::unique_ptr<Policy> MakeNestedPaging4k(Host& host) {
+  return std::make_unique<NestedPaging>(
+      host, NestedPagingOptions{.name = "nested-paging-4k", .max_leaf = 1});
+}
+
+std::unique_ptr<Policy> MakeNestedPagingOnDemand(Host& host) {
+  return std::make_unique<NestedPaging>(
+      host,
+      NestedPagingOptions{
+          .name = "nested-paging-on-demand", .max_leaf = 1, .on_demand = true});
+}
+
+}  // namespace xmmu
