@@ -296,20 +296,21 @@ void Host::SwitchVcpu(Cpu& cpu, VcpuContext& next) {
     // Global entries of one domain are not another's.
     if (!same_domain) FlushHere(cpu, TlbFlush::All());
   }
-  if (last != nullptr && !same_domain) {
-    last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));
-  }
-  cpu.current = &next;
-  next.domain->set_dirty_cpus(next.domain->dirty_cpus() | MaskOf(cpu.id));
+  Occupy(cpu, next);
 }
 
 void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
-  VcpuContext* const last = cpu.current;
   ControlRegisters wanted = next.registers.value_or(cpu.mmu.registers());
   wanted.cr3 = next.cr3;
   cpu.mmu.VmExit();
   cpu.clock.Charge(CostEvent::kVmExitWork);
   XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted).has_value());
+  Occupy(cpu, next);
+}
+
+// What has a tag outlives the switch in the TLBs.
+void Host::Occupy(Cpu& cpu, VcpuContext& next) {
+  VcpuContext* const last = cpu.current;
   const bool leaves = last != nullptr && last->domain != next.domain;
   if (leaves && last->vm.tag == 0) {
     last->domain->set_dirty_cpus(last->domain->dirty_cpus() & ~MaskOf(cpu.id));

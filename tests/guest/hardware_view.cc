@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_format.h"
+#include "guest/nested_view.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/layout.h"
 
@@ -173,6 +174,7 @@ bool OwesFlush(const Host& host, const Cpu& cpu, Mfn mfn) {
 std::string EscapeByTlb(const Host& host, const Cpu& cpu,
                         const Domain& domain) {
   for (const TlbEntry& entry : cpu.mmu.TlbEntries()) {
+    if (entry.vm != VmTag()) continue;  // another domain's: NestedView
     if (OutOfReach(domain.mode(), entry.va())) continue;
     // Of an address space that is not loaded: a flush filter sees to it that
     // they are what its tables say when it is, or are gone.
@@ -193,6 +195,7 @@ std::string EscapeByTlb(const Host& host, const Cpu& cpu,
 std::string EscapeByStructures(const Host& host, const Cpu& cpu,
                                const Domain& domain) {
   for (const auto& entry : cpu.mmu.PagingStructureEntries()) {
+    if (entry.tag != VmTag()) continue;
     if (OutOfReach(domain.mode(), entry.va)) continue;
     if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.table);
@@ -279,6 +282,7 @@ std::string ShadowEscapeOn(const Host& host, const Cpu& cpu) {
 
 std::string FirstEscape(Host& host) {
   for (size_t i = 0; i < host.domain_count(); ++i) {
+    if (host.domain(i).translated()) continue;
     const std::string wrong = EscapeByTables(host, host.domain(i));
     if (!wrong.empty()) return wrong;
   }
@@ -286,11 +290,12 @@ std::string FirstEscape(Host& host) {
     const Cpu& cpu = host.cpu(id);
     if (cpu.current == nullptr) continue;
     const Domain& domain = *cpu.current->domain;
+    if (domain.translated()) continue;
     std::string wrong = EscapeByTlb(host, cpu, domain);
     if (wrong.empty()) wrong = EscapeByStructures(host, cpu, domain);
     if (!wrong.empty()) return wrong;
   }
-  return "";
+  return NestedView(host).FirstEscape();
 }
 
 std::string FirstShadowEscape(Host& host) {

@@ -166,8 +166,9 @@ class World {
   // How the hardware would let this guest out; "" if it does not. What other
   // policies than paravirtual ones guard is theirs to say.
   std::string FirstEscape() {
-    if (kernel_->abi().translated) return FirstShadowEscape(host_);
-    return kernel_->abi().paravirtual ? xmmu::FirstEscape(host_) : "";
+    const bool nested = domain_->vcpu(0).vm.nested;
+    if (kernel_->abi().translated && !nested) return FirstShadowEscape(host_);
+    return kernel_->abi().paravirtual || nested ? xmmu::FirstEscape(host_) : "";
   }
 
  private:

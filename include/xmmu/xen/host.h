@@ -172,6 +172,8 @@ class Host {
   template <typename FlushOne>
   void OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush);
   void SwitchVm(Cpu& cpu, VcpuContext& next);
+  // `next` is current on `cpu` from now on; dirty CPUs follow.
+  void Occupy(Cpu& cpu, VcpuContext& next);
   bool MayHoldGlobals(const Cpu& cpu) const;
   void Stamp(Cpu& cpu);
 
