@@ -66,11 +66,13 @@ std::string AllLines() {
                        {"writable-page-tables-g0", {}}};
   ComparisonOptions shadows;
   shadows.policies = {{"xi-shadow", {}}};
+  ComparisonOptions nested;
+  nested.policies = {{"nested-paging", {}}, {"nested-paging-on-demand", {}}};
   return absl::StrCat(
       "# mode vcpus workload row cycles elapsed; see golden_cycles_test.cc\n",
       LinesOfAll({1, 4}, {}), LinesOfAll({1, 4}, opening),
       LinesOfAll({1, 4}, storing), LinesOfAll({1}, variants),
-      LinesOfAll({1, 4}, shadows));
+      LinesOfAll({1, 4}, shadows), LinesOfAll({1, 4}, nested));
 }
 
 TEST(GoldenCyclesTest, NoFigureHasChanged) {
