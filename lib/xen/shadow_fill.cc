@@ -89,7 +89,9 @@ ShadowId ShadowPaging::TryMake(Cpu& cpu, const ShadowKey& key) {
   if (key.splinter) {
     FillSplinter(cpu, id);
   } else if (pages_.FindTable(key.gfn)->shadows.size() == 1) {
+    const size_t guarded = guards_.size();
     Protect(cpu, key.gfn);
+    guards_.resize(guarded);
   }
   return id;
 }

@@ -155,6 +155,40 @@ TEST_P(XiShadowTest, ALargePageIsInPiecesWhereATableLies) {
   EXPECT_EQ(world_.Count(Counter::kShadowOpened), opened + 1);
 }
 
+// Frame 520 is written as data, then used as a table.
+void UseAsTable(XiWorld& world) {
+  const VirtAddr at = kLarge + 520 * kPageSize;
+  EXPECT_TRUE(world.Store(at, world.Entry(30)));
+  EXPECT_TRUE(
+      world.Store(world.Seen(world.SlotFor(kFar, 2)), world.Entry(520)));
+  EXPECT_EQ(world.FrameAt(kFar), 30u);
+}
+
+TEST_P(XiShadowTest, ALargePageIsDividedAroundANewTable) {
+  EXPECT_TRUE(world_.Store(kLarge + 519 * kPageSize, 1));
+  uint64_t exits = Exits();
+  EXPECT_TRUE(world_.Store(kLarge + 700 * kPageSize, 1));  // large
+  EXPECT_EQ(Exits(), exits);
+  UseAsTable(world_);
+  exits = Exits();
+  EXPECT_TRUE(
+      world_.Store(kLarge + 521 * kPageSize, 1));  // in pieces, all made
+  EXPECT_EQ(Exits(), exits);
+  const uint64_t opened = world_.Count(Counter::kShadowOpened);
+  EXPECT_TRUE(world_.Store(kLarge + 520 * kPageSize, world_.Entry(31)));
+  EXPECT_EQ(world_.Count(Counter::kShadowOpened), opened + 1);
+}
+
+TEST_P(XiShadowTest, DividingALargePageLeavesRoomInTheSmallestPool) {
+  const uint32_t fewest = GetParam() == PagingMode::k4Level ? 4 : 2;
+  XiWorld world(GetParam(), {.pool_shadows = fewest});
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  UseAsTable(world);
+  for (const VirtAddr va : {kFar, kLarge + 600 * kPageSize, kBase, kFar}) {
+    EXPECT_TRUE(world.Load(va));
+  }
+}
+
 TEST_P(XiShadowTest, InvlpgInALargePageInPiecesDropsAllOfIt) {
   const VirtAddr first = kLarge + 40 * kPageSize;
   const VirtAddr second = kLarge + 41 * kPageSize;

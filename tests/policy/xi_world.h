@@ -5,8 +5,8 @@
 // the tests do to it goes through its processor, faults and all.
 //
 // Frame n of the guest is mapped at kBase + n pages, writable, user; the tables
-// are frames 0 (the root) to kTables - 1. All of memory is mapped by a large
-// page at kLarge as well.
+// are frames 0 (the root) to kTables - 1. All of memory is mapped by large
+// pages at kLarge as well; there are no tables in its second half.
 
 #include <memory>
 #include <string>
@@ -41,7 +41,11 @@ class XiWorld {
     for (uint64_t pfn = 0; pfn < kMapped; ++pfn) {
       Poke(SlotFor(kBase + pfn * kPageSize), Entry(pfn));
     }
-    Poke(SlotFor(kLarge, 2), Entry(0, kUserRw | pte::kPageSize));
+    constexpr uint64_t kFlags = kUserRw | pte::kPageSize;
+    Poke(SlotFor(kLarge, 2), Entry(0, kFlags));
+    if (mode != PagingMode::k2Level) {
+      Poke(SlotFor(kLarge + 512 * kPageSize, 2), Entry(512, kFlags));
+    }
     SlotFor(kFar, 2);
   }
 
