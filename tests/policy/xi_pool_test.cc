@@ -67,6 +67,20 @@ TEST(XiPoolTest, TheLeastRecentlyUsedShadowMakesRoom) {
   EXPECT_EQ(world.Count(Counter::kVmExits), exits + 1);
 }
 
+// Each table of the way is new and lies in the large page: what that page is
+// divided into must not be in the way of the next.
+TEST(XiPoolTest, DividingALargePageKeepsNoRoomFromTheAccess) {
+  XiWorld world(PagingMode::k4Level, {.pool_shadows = 5});
+  constexpr VirtAddr kNew{uint64_t{1} << 39};
+  world.Poke(world.SlotIn(world.root, 4, kNew), world.Entry(520));
+  world.Poke(world.SlotIn(520, 3, kNew), world.Entry(521));
+  world.Poke(world.SlotIn(521, 2, kNew), world.Entry(522));
+  world.Poke(world.SlotIn(522, 1, kNew), world.Entry(30));
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  EXPECT_TRUE(world.Load(kLarge + 600 * kPageSize));
+  EXPECT_EQ(world.FrameAt(kNew), 30u);
+}
+
 TEST(XiPoolTest, WhatIsBehindAFrameCanChange) {
   XiWorld world(PagingMode::k4Level);
   const ShadowShape shape(PagingMode::k4Level, PagingMode::k4Level);
