@@ -201,6 +201,21 @@ TEST_P(XiShadowTest, InvlpgInALargePageInPiecesDropsAllOfIt) {
   EXPECT_FALSE(world_.Load(second));
 }
 
+// The root as a table of each level at once, by an entry that leads back to it.
+TEST_P(XiShadowTest, AnEntryMayBeMetAtEachLevel) {
+  if (GetParam() == PagingMode::kPae) return;  // the L3 is no such table
+  const int levels = LevelCount(GetParam());
+  constexpr uint64_t kSlot = 3;
+  uint64_t va = 0;
+  for (int level = 1; level <= levels; ++level) {
+    va |= kSlot << LevelShift(GetParam(), level);
+  }
+  world_.Poke(world_.SlotIn(world_.root, levels, VirtAddr(va)),
+              world_.Entry(world_.root));
+  EXPECT_EQ(world_.FrameAt(VirtAddr(va)), world_.root);
+  EXPECT_TRUE(world_.Store(VirtAddr(va), 0));
+}
+
 TEST_P(XiShadowTest, ABadRootIsRefused) {
   EXPECT_EQ(world_.LoadCr3(5000).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(world_.Load(page_));
