@@ -1,0 +1,2 @@
+// Nothing: stands for the headers that all tests have in common, see
+// CMakeLists.txt.
