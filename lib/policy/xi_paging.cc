@@ -43,15 +43,16 @@ void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   if (own != 0) ChargeVmExit(cpu, flush.scope == FlushScope::kAll ? 2 : 1);
   GuestShootdown shootdown(host(), vcpu, vcpus & ~own);
   const bool page = flush.scope == FlushScope::kPage;
-  // INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
-  // "Operations that Invalidate TLBs and Paging-Structure Caches").
-  SyncTables(vcpu, page ? 2 : 1);
+  if (!page) SyncTables(vcpu, 1);
   // Its own processor flushes first, the others find it done.
   bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
   for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
     if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
     in_pieces |= FollowFlush(domain().vcpu(id), flush);
   }
+  // INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
+  // "Operations that Invalidate TLBs and Paging-Structure Caches").
+  if (page) SyncTables(vcpu, 2);
   shootdown.Wait();
   const CpuMask cpus = domain().CpusOf(vcpus);
   const bool one = page && !in_pieces;

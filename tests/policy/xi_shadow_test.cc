@@ -71,6 +71,19 @@ TEST_P(XiShadowTest, InvlpgLeavesTheTableOutOfSyncAndOtherEntriesAsTheyWere) {
   EXPECT_EQ(Exits(), exits);
 }
 
+// As a processor that has no paging-structure entries left.
+TEST_P(XiShadowTest, InvlpgOfAnyPageBringsUpperLevelsUpToDate) {
+  const MachineAddr link = world_.SlotFor(kFar, 2);
+  world_.Poke(link, world_.Entry(world_.TableOf(page_)));
+  EXPECT_TRUE(world_.Load(kFar));
+  EXPECT_TRUE(world_.Load(kBase + kPageSize));  // in the same table
+  const auto bytes = static_cast<uint64_t>(EntryBytes(GetParam()));
+  EXPECT_TRUE(world_.Store(kLarge + 520 * kPageSize + bytes, world_.Entry(30)));
+  EXPECT_TRUE(world_.Store(world_.Seen(link), world_.Entry(520)));
+  world_.Flush(TlbFlush::Page(page_));
+  EXPECT_EQ(world_.FrameAt(kFar + kPageSize), 30u);
+}
+
 TEST_P(XiShadowTest, AfterMovCr3TablesAreInSyncAndReadOnly) {
   EXPECT_TRUE(world_.Load(page_));
   EXPECT_TRUE(world_.Store(entry_, world_.Entry(21)));
