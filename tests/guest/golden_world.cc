@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/layout.h"
@@ -40,7 +41,7 @@ std::string TypeName(PageType type) {
     case PageType::kShared:
       return "shared";
     default:
-      return "L" + std::to_string(LevelOf(type));
+      return absl::StrCat("L", LevelOf(type));
   }
 }
 
