@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include "absl/strings/str_cat.h"
 #include "guest/trace/trace_support.h"
 
 namespace xmmu {
@@ -287,10 +288,10 @@ TEST_F(LackeyTraceTest, MemoryDoesNotGrowWithTheLog) {
 }
 
 TEST_F(LackeyTraceTest, ACommandOfAnyLengthIsRead) {
-  const auto streams = ReadAll(
-      {Write("one", Head(7) + Call(7, 59, "sys_execve ( 0x1(/x), 0x2, 0x3 )") +
-                        Head(7, 1, "/bin/x " + std::string(300000, 'x')) +
-                        " L 00400000,8\n" + Tail(7))});
+  const auto streams = ReadAll({Write(
+      "one", Head(7) + Call(7, 59, "sys_execve ( 0x1(/x), 0x2, 0x3 )") +
+                 Head(7, 1, absl::StrCat("/bin/x ", std::string(300000, 'x'))) +
+                 " L 00400000,8\n" + Tail(7))});
   ASSERT_TRUE(streams.ok()) << streams.status();
   EXPECT_EQ(ToText(streams->at(7)),
             "exec\nmap 0x400000+0x10000 private rwx offset 0x400000\n"
