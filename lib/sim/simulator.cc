@@ -18,6 +18,9 @@ namespace {
 // same for all, so that what runs under one policy runs under every other.
 constexpr uint64_t kMemoryGranule = uint64_t{4} << 20;
 
+// CR3 is 32 bits wide outside of IA-32e mode (SDM Vol. 3A, "PAE Paging").
+constexpr uint64_t kCr3Frames = uint64_t{1} << (32 - kPageShift);
+
 // Odd, so that no digest is lost by multiplying.
 constexpr uint64_t kDigestFactor = 0x9e3779b97f4a7c15;
 
@@ -138,6 +141,15 @@ absl::Status Simulator::BootGuest(const GuestAbi& abi) {
   domain_options.translated = abi.translated;
   absl::StatusOr<Domain*> domain = host_.CreateDomain(domain_options);
   if (!domain.ok()) return domain.status();
+  // Whatever the policy, so that all rows of a comparison can run.
+  const Mfn last =
+      (*domain)->p2m().MfnOf(Pfn(domain_options.memory_frames - 1));
+  if (LinearAddressBits(options_.mode) == 32 && last.value() >= kCr3Frames) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options_.domains, " domains of ", options_.guest_memory_bytes >> 20,
+        " MiB: a 32-bit guest's page tables lie below 4 GiB, where CR3 "
+        "reaches; want fewer domains or less memory"));
+  }
   absl::StatusOr<std::unique_ptr<GuestKernel>> guest = GuestKernel::Boot(
       host_, *policy_, **domain, GuestOptionsOf(options_, abi));
   if (!guest.ok()) return guest.status();

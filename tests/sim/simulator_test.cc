@@ -264,5 +264,19 @@ TEST(SimulatorTest, AFactoryThatMakesNothingIsAnError) {
               HasSubstr("no policy"));
 }
 
+// CR3 reaches no further.
+TEST(SimulatorTest, ThirtyTwoBitDomainsFitIntoFourGib) {
+  SimulatorOptions options;
+  options.mode = PagingMode::kPae;
+  options.domains = 7;
+  EXPECT_TRUE(Simulator::Create(options).ok());
+  options.domains = 8;  // 4 GiB, but for what Xen has below
+  EXPECT_EQ(Simulator::Create(options).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  options.mode = PagingMode::k4Level;
+  options.machine = "skylake-2017";
+  EXPECT_TRUE(Simulator::Create(options).ok());
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -27,8 +27,9 @@ namespace xmmu {
 class Simulator {
  public:
   // Errors: InvalidArgument for an unknown machine or policy or an option out
-  // of range, with what would do; Unimplemented for a paging mode the policy
-  // has no guests of; otherwise those of GuestKernel::Boot.
+  // of range, with what would do, and for more 32-bit domains than 4 GiB hold;
+  // Unimplemented for a paging mode the policy has no guests of; otherwise
+  // those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
       const SimulatorOptions& options);
 
