@@ -5,20 +5,6 @@
 namespace xmmu {
 namespace {
 
-CostEvent CostOfLoad(MemoryLevel level) {
-  switch (level) {
-    case MemoryLevel::kL1:
-      return CostEvent::kPteLoadL1;
-    case MemoryLevel::kL2:
-      return CostEvent::kPteLoadL2;
-    case MemoryLevel::kL3:
-      return CostEvent::kPteLoadL3;
-    case MemoryLevel::kDram:
-      break;
-  }
-  return CostEvent::kPteLoadDram;
-}
-
 // Frame bits of an entry that lie above the machine's addresses.
 uint64_t BeyondMachine(const CpuFeatures& features) {
   return pte::kFrameMask & (~uint64_t{0} << features.maxphyaddr);
@@ -168,7 +154,7 @@ NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
 
 void NestedWalker::ChargeLoad(MachineAddr addr) {
   clock_.Charge(hierarchy_ == nullptr ? CostEvent::kPteLoadFlat
-                                      : CostOfLoad(hierarchy_->Touch(addr)));
+                                      : CostOfPteLoad(hierarchy_->Touch(addr)));
   counters_.Add(Counter::kPteLoads);
   counters_.Add(Counter::kNestedPteLoads);
 }

@@ -14,12 +14,28 @@
 #include <vector>
 
 #include "xmmu/base/address.h"
+#include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
 
 namespace xmmu {
 
 // Where a line was found.
 enum class MemoryLevel : uint8_t { kL1, kL2, kL3, kDram };
+
+// What the load of a page-table entry takes that was found there.
+constexpr CostEvent CostOfPteLoad(MemoryLevel level) {
+  switch (level) {
+    case MemoryLevel::kL1:
+      return CostEvent::kPteLoadL1;
+    case MemoryLevel::kL2:
+      return CostEvent::kPteLoadL2;
+    case MemoryLevel::kL3:
+      return CostEvent::kPteLoadL3;
+    case MemoryLevel::kDram:
+      break;
+  }
+  return CostEvent::kPteLoadDram;
+}
 
 // One set-associative array of line tags.
 class CacheArray {

@@ -210,7 +210,7 @@ class PageWalker {
   WalkResult Probe(const PagingContext& context, const Access& access) const;
 
  private:
-  // One walk of one mode; defined and instantiated in page_walker.cc.
+  // One walk of one mode; in lib/mmu/mode_walk.h.
   template <PagingMode kMode, WalkEffects kEffects, bool kNested>
   class ModeWalk;
   template <WalkEffects kEffects, bool kNested>
