@@ -13,7 +13,7 @@ constexpr uint64_t kLinkBytes = 16;
 
 XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
                    const XiShadowOptions& options, uint32_t shadows)
-    : ShadowPaging(host, domain, shape, shadows),
+    : ShadowStrategy(host, domain, shape, shadows),
       options_(options),
       extras_(shadows),
       frame_heads_(domain.p2m().size()),

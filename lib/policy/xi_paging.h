@@ -26,12 +26,12 @@
 #include <array>
 #include <vector>
 
+#include "policy/shadow_policy.h"
 #include "xmmu/policy/xi_shadow.h"
-#include "xmmu/xen/shadow_paging.h"
 
 namespace xmmu {
 
-class XiPaging final : public ShadowPaging {
+class XiPaging final : public ShadowStrategy {
  public:
   // Frames that one shadow takes.
   static uint32_t FramesOfShadow(const XiShadowOptions& options) {
@@ -42,15 +42,13 @@ class XiPaging final : public ShadowPaging {
            const XiShadowOptions& options, uint32_t shadows);
   ~XiPaging() override;
 
-  // The guest's MOV CR3, INVLPG and shootdowns; its #PF. Charge the VM exits
-  // and all that follows. See Policy.
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root);
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus, const TlbFlush& flush);
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override;
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access, MemoryOperand& operand);
-
-  // Host bytes beside the pool.
-  uint64_t BookkeepingBytes() const;
+                               const Access& access,
+                               MemoryOperand& operand) override;
+  uint64_t BookkeepingBytes() const override;
 
  private:
   // Reference to the backlink of a slot; 0: none.
