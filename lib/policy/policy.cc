@@ -8,4 +8,8 @@ HypercallResult Policy::Hypercall(VcpuContext&, const xmmu::Hypercall&) {
   return {XenError(XenErrno::kENOSYS, "there is no hypervisor to call"), 0};
 }
 
+absl::StatusOr<LogDirty*> Policy::LogDirtyOf(Domain&) {
+  return absl::UnimplementedError("nothing here logs writes");
+}
+
 }  // namespace xmmu

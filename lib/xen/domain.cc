@@ -32,6 +32,7 @@ void P2m::Set(Pfn pfn, Mfn mfn) {
     to_mfn_.resize(pfn.value() + 1, kInvalidMfn);
   }
   to_mfn_[pfn.value()] = mfn;
+  if (log_ != nullptr) log_->Mark(pfn);
   moved_.erase(mfn);
   if (PfnByExtent(mfn) == pfn) return;
   if (append && Extend(pfn, mfn)) return;
@@ -60,11 +61,13 @@ void P2m::Clear(Pfn pfn) {
   const auto moved = moved_.find(mfn);
   if (moved != moved_.end() && moved->second == pfn) moved_.erase(moved);
   mfn = kInvalidMfn;
+  if (log_ != nullptr) log_->Mark(pfn);
 }
 
 Domain::Domain(DomainId id, const DomainOptions& options)
     : id_(id),
       options_(options),
+      p2m_(&dirty_log_),
       may_use_global_(options.translated ||
                       options.mode != PagingMode::k2Level) {
   for (int i = 0; i < options.vcpus; ++i) {

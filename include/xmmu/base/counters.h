@@ -62,6 +62,10 @@ namespace xmmu {
     "entries found changed in them, or on the way of an access")              \
   X(kShadowDropped, "shadow_dropped",                                         \
     "tables out of sync that nothing used, and that are tables no more")      \
+  X(kLogDirtyMarked, "log_dirty_marked",                                      \
+    "pages marked in the log of dirty pages")                                 \
+  X(kLogDirtyRounds, "log_dirty_rounds",                                      \
+    "times that log was fetched and cleared")                                 \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \

@@ -25,6 +25,7 @@
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
@@ -127,6 +128,11 @@ class Policy {
                                        const PageFault& fault,
                                        const Access& access,
                                        MemoryOperand& operand) = 0;
+
+  // What logs the pages of `domain` that are written to; the same for all its
+  // life. The domain has been started. See xmmu/xen/dirty_log.h.
+  // Errors: Unimplemented, with a reason, for a strategy that cannot.
+  virtual absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain);
 
   // Frames that the strategy uses beyond what the guest on bare hardware needs
   // are found as Host::xen_frames(); bytes of other bookkeeping are told here.

@@ -23,6 +23,7 @@
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/mmu/vm_controls.h"
+#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/page_info.h"
 #include "xmmu/xen/ptwr.h"
 
@@ -64,9 +65,12 @@ struct VcpuContext {
   std::vector<Mfn> gdt_frames;
 };
 
-// The pseudo-physical to machine map of one domain and its inverse.
+// The pseudo-physical to machine map of one domain and its inverse. What comes
+// to lead elsewhere, or nowhere, is marked in the domain's dirty log.
 class P2m {
  public:
+  explicit P2m(DirtyLog* log = nullptr) : log_(log) {}
+
   // kInvalidMfn where nothing is populated.
   Mfn MfnOf(Pfn pfn) const {
     return pfn.value() < to_mfn_.size() ? to_mfn_[pfn.value()] : kInvalidMfn;
@@ -82,6 +86,7 @@ class P2m {
   Pfn PfnByExtent(Mfn mfn) const;
   bool Extend(Pfn pfn, Mfn mfn);
 
+  DirtyLog* log_;
   std::vector<Mfn> to_mfn_;
   // Inverse as runs, ascending: memory is populated in few contiguous extents.
   // A run may be out of date; then to_mfn_ does not confirm it.
@@ -108,6 +113,8 @@ struct DomainOptions {
 class Domain {
  public:
   Domain(DomainId id, const DomainOptions& options);
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
 
   DomainId id() const { return id_; }
   PagingMode mode() const { return options_.mode; }
@@ -167,6 +174,10 @@ class Domain {
     return nullptr;
   }
 
+  // Its pages written to, for live migration.
+  DirtyLog& dirty_log() { return dirty_log_; }
+  const DirtyLog& dirty_log() const { return dirty_log_; }
+
   // Xen has given the domain up, for the reason told (Xen: domain_crash). Its
   // memory and references stay as they are; it executes nothing any more.
   void Crash(std::string reason) {
@@ -178,6 +189,7 @@ class Domain {
  private:
   DomainId id_;
   DomainOptions options_;
+  DirtyLog dirty_log_;
   P2m p2m_;
   std::vector<std::unique_ptr<VcpuContext>> vcpus_;
   CpuMask dirty_cpus_ = 0;
