@@ -88,7 +88,7 @@ std::optional<uint8_t> Mmu::KnownRoot(MachineAddr root) const {
 void Mmu::VmExit() {
   clock_.Charge(CostEvent::kVmExit);
   counters_.Add(Counter::kVmExits);
-  if (vm_.tag == 0) DropUntagged();
+  if (vm_.tag == 0 && !vm_.keeps_entries) DropUntagged();
 }
 
 void Mmu::DropUntagged() {

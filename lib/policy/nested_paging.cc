@@ -10,6 +10,7 @@
 #include "xmmu/machine/control_registers.h"
 #include "xmmu/xen/errno.h"
 #include "xmmu/xen/nested_tables.h"
+#include "xmmu/xen/vm_exit.h"
 
 // nested-paging: the processor translates the guest's physical addresses by
 // tables of the hypervisor's (Xen: hardware-assisted paging; EPT, NPT).
@@ -23,9 +24,7 @@
 //   page given back --hypercall--> unmapped, flushed everywhere, free
 //   page of nobody accessed --violation--> emulated as memory that is not there
 //
-// Its own IPIs cost the guest a VM exit for each one sent and each one
-// delivered (assumed: no posted interrupts or APIC virtualization, as in the
-// first years of either vendor's nested paging).
+// Its own IPIs exit as xmmu/xen/vm_exit.h says.
 // Source: Xen 4.17, xen/arch/x86/hvm/hvm.c, hvm_hap_nested_page_fault;
 // xen/arch/x86/mm/hap, p2m-ept.c.
 
@@ -90,8 +89,6 @@ class NestedPaging final : public Policy {
  private:
   NestedTables& TablesOf(VcpuContext& vcpu);
   uint16_t TagOf(const VcpuContext& vcpu) const;
-  // A VM exit and what the hypervisor needs to serve any.
-  static void Exit(Cpu& cpu);
   // Whether the cause of a violation is removed.
   bool Fix(VcpuContext& vcpu, const PageFault& violation);
   FaultOutcome Emulate(VcpuContext& vcpu, const PageFault& violation,
@@ -125,11 +122,6 @@ uint16_t NestedPaging::TagOf(const VcpuContext& vcpu) const {
   if (!host_.model().nested.tags) return 0;
   const auto domain = static_cast<uint32_t>(vcpu.domain->id()) - 1;
   return static_cast<uint16_t>(domain * kMaxCpus + vcpu.id + 1);
-}
-
-void NestedPaging::Exit(Cpu& cpu) {
-  cpu.mmu.VmExit();
-  cpu.clock.Charge(CostEvent::kVmExitWork);
 }
 
 template <typename Instruction>
@@ -177,23 +169,22 @@ absl::Status NestedPaging::LoadCr3(VcpuContext& vcpu, Gfn root) {
 void NestedPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                             const TlbFlush& flush) {
   if (flush.scope == FlushScope::kNone) return;
-  CpuMask running = 0;
+  const CpuMask own = vcpus & MaskOf(vcpu.id);
+  // INVLPG and MOV CR3 do not exit.
+  GuestShootdown shootdown(host_, vcpu, vcpus & ~own, /*exits=*/0);
   for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
-    if ((vcpus & MaskOf(id)) == 0) continue;
-    VcpuContext& target = vcpu.domain->vcpu(id);
-    if (&target != &vcpu) Exit(*vcpu.cpu);  // the IPI's sending
-    if (target.cpu->current == &target) {
-      running |= MaskOf(target.cpu->id);
-    } else if (target.vm.tag != 0) {
-      // It would flush once it runs again; what it has goes now.
-      target.cpu->mmu.FlushTag(target.vm.tag);
-    }
+    const VcpuContext& target = vcpu.domain->vcpu(id);
+    if ((vcpus & MaskOf(id)) == 0 || target.cpu->current == &target) continue;
+    // It would flush once it runs again; what it has goes now.
+    if (target.vm.tag != 0) target.cpu->mmu.FlushTag(target.vm.tag);
   }
-  host_.Flush(*vcpu.cpu, running, flush);
+  shootdown.Wait();
+  const CpuMask here = own != 0 ? MaskOf(vcpu.cpu->id) : 0;
+  host_.Flush(*vcpu.cpu, shootdown.cpus() | here, flush);
 }
 
 bool NestedPaging::Fix(VcpuContext& vcpu, const PageFault& violation) {
-  Exit(*vcpu.cpu);
+  ChargeVmExit(*vcpu.cpu);
   vcpu.cpu->clock.Charge(CostEvent::kNestedViolation);
   XMMU_CHECK((violation.error_code & nested::kMisconfiguration) == 0);
   return TablesOf(vcpu).Map(Pfn(FrameOf(violation.gpa).value()),
@@ -234,7 +225,7 @@ FaultOutcome NestedPaging::Emulate(VcpuContext& vcpu,
 
 HypercallResult NestedPaging::Hypercall(VcpuContext& vcpu,
                                         const xmmu::Hypercall& call) {
-  Exit(*vcpu.cpu);  // VMCALL
+  ChargeVmExit(*vcpu.cpu);  // VMCALL
   vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
   vcpu.cpu->counters.Add(Counter::kHypercalls);
   if (const auto* give = std::get_if<DecreaseReservationCall>(&call)) {

@@ -40,8 +40,9 @@ void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   Cpu& cpu = *vcpu.cpu;
   const CpuMask own = vcpus & MaskOf(vcpu.id);
   // All is flushed by clearing and setting CR4.PGE.
-  if (own != 0) ChargeVmExit(cpu, flush.scope == FlushScope::kAll ? 2 : 1);
-  GuestShootdown shootdown(host(), vcpu, vcpus & ~own);
+  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
+  if (own != 0) ChargeVmExit(cpu, exits);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, exits);
   const bool page = flush.scope == FlushScope::kPage;
   if (!page) SyncTables(vcpu, 1);
   // Its own processor flushes first, the others find it done.
@@ -54,7 +55,8 @@ void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   // "Operations that Invalidate TLBs and Paging-Structure Caches").
   if (page) SyncTables(vcpu, 2);
   shootdown.Wait();
-  const CpuMask cpus = domain().CpusOf(vcpus);
+  const CpuMask cpus =
+      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
   const bool one = page && !in_pieces;
   host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
   FlushOwed(cpu, one ? 0 : cpus);

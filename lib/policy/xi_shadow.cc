@@ -28,7 +28,7 @@
 // decisions at a fault, xi_paging.cc those at each level of a table.
 //
 // The hypervisor is a 64-bit one, as XI's was; the machine's costs are used as
-// they are. VM exits leave TLBs alone here.
+// they are. What VM exits take from the TLBs: xmmu/xen/vm_exit.h.
 
 namespace xmmu {
 

@@ -305,6 +305,8 @@ void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
   cpu.mmu.VmExit();
   cpu.clock.Charge(CostEvent::kVmExitWork);
   XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted).has_value());
+  // A guest on shadows has lost all that the CPU knew of any.
+  if (next.vm.shadowed) Stamp(cpu);
   Occupy(cpu, next);
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "xmmu/base/check.h"
+#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 namespace {
@@ -71,7 +72,10 @@ absl::Status ShadowPaging::StartVcpu(VcpuContext& vcpu, Gfn root) {
   if (!status.ok()) return status;
   registers.cr3 = vcpu.cr3;
   vcpu.registers = registers;
-  if (current == &vcpu) XMMU_CHECK(!vcpu.cpu->mmu.Reset(registers).has_value());
+  vcpu.vm = ShadowControls(host_.model());
+  if (current == &vcpu) {
+    XMMU_CHECK(!vcpu.cpu->mmu.EnterVm(vcpu.vm, registers).has_value());
+  }
   return absl::OkStatus();
 }
 

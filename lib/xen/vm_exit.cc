@@ -5,9 +5,8 @@
 namespace xmmu {
 
 void ChargeVmExit(Cpu& cpu, uint64_t times) {
-  cpu.clock.Charge(CostEvent::kVmExit, times);
+  for (uint64_t i = 0; i < times; ++i) cpu.mmu.VmExit();
   cpu.clock.Charge(CostEvent::kVmExitWork, times);
-  cpu.counters.Add(Counter::kVmExits, times);
 }
 
 void InjectPageFault(VcpuContext& vcpu) {
@@ -15,15 +14,23 @@ void InjectPageFault(VcpuContext& vcpu) {
   vcpu.kernel_mode = true;
 }
 
-GuestShootdown::GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others)
-    : host_(host),
-      initiator_(*vcpu.cpu),
-      cpus_(vcpu.domain->CpusOf(others) & ~MaskOf(initiator_.id)) {
-  if (cpus_ == 0) return;
-  ChargeVmExit(initiator_);
+VmControls ShadowControls(const MachineModel& model) {
+  return {.shadowed = true, .keeps_entries = model.nested.tags};
+}
+
+GuestShootdown::GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,
+                               uint64_t exits)
+    : host_(host), initiator_(*vcpu.cpu) {
+  for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
+    const VcpuContext& other = vcpu.domain->vcpu(id);
+    if ((others & MaskOf(id)) == 0 || &other == &vcpu) continue;
+    sent_ = true;
+    if (other.cpu->current == &other) cpus_ |= MaskOf(other.cpu->id);
+  }
+  if (sent_) ChargeVmExit(initiator_);
   for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
     before_.push_back(host_.cpu(id).clock.busy());
-    if ((cpus_ & MaskOf(id)) != 0) ChargeVmExit(host_.cpu(id), 2);
+    if ((cpus_ & MaskOf(id)) != 0) ChargeVmExit(host_.cpu(id), 1 + exits);
   }
 }
 

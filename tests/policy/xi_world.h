@@ -28,8 +28,8 @@ inline constexpr uint64_t kUserRw =
 class XiWorld {
  public:
   explicit XiWorld(PagingMode mode, const XiShadowOptions& options = {},
-                   int vcpus = 1)
-      : host(*FindMachine("skylake-2017"), {.cpus = vcpus}),
+                   int vcpus = 1, std::string_view machine = "skylake-2017")
+      : host(*FindMachine(machine), {.cpus = vcpus}),
         policy(MakeXiShadow(host, options)),
         mode_(mode) {
     domain = *host.CreateDomain({.mode = mode,

@@ -134,15 +134,16 @@ class Mmu {
   // stale ones to survive its exits). Charges nothing but nested entry loads:
   // VmExit() charges exit and entry. Returns a #GP or a nested violation, the
   // registers being those of before then.
-  // Controls without nested tables and without a tag are bare hardware.
+  // Default controls are bare hardware.
   std::optional<PageFault> EnterVm(const VmControls& controls,
                                    const ControlRegisters& registers);
   const VmControls& vm() const { return vm_; }
 
-  // A VM exit, and the entry that resumes the guest. Without a tag both drop
-  // all that is cached without one, guest-physical mappings excepted (SDM Vol.
-  // 3C, "Operations that Invalidate Cached Mappings"; without ASIDs AMD's flush
-  // takes those too). Charges kVmExit, counts kVmExits.
+  // A VM exit, and the entry that resumes the guest. Without a tag (nor
+  // VmControls::keeps_entries) both drop all that is cached without one,
+  // guest-physical mappings excepted (SDM Vol. 3C, "Operations that Invalidate
+  // Cached Mappings"; without ASIDs AMD's flush takes those too). Charges
+  // kVmExit, counts kVmExits.
   void VmExit();
 
   // INVEPT: guest-physical and combined mappings of the tables at `root` / of

@@ -17,6 +17,14 @@
 namespace xmmu {
 
 struct VmControls {
+  // A virtual machine on tables of the hypervisor's own, by the registers that
+  // it is entered with: what shadows are walked as.
+  bool shadowed = false;
+  // Of such a one: it has a VPID or ASID, so that exits leave its entries
+  // alone. No number is needed: entering another guest drops them, as if each
+  // guest got a new one then (VmTag).
+  bool keeps_entries = false;
+
   // The guest's physical addresses are translated by the tables at `root`. The
   // format of their entries is the vendor's: EPT, or AMD's ordinary entries.
   bool nested = false;
