@@ -10,11 +10,12 @@ namespace xmmu {
 
 ShadowPolicy::ShadowPolicy(Host& host, std::string_view name,
                            const ShadowPool& pool, PagingMode shadow_of_2_level,
-                           Factory make)
+                           Factory make, bool pse_for_2_level)
     : host_(host),
       name_(name),
       pool_(pool),
       shadow_of_2_level_(shadow_of_2_level),
+      pse_for_2_level_(pse_for_2_level),
       make_(std::move(make)),
       bare_(MakeNative(host)) {}
 
@@ -23,7 +24,9 @@ absl::StatusOr<GuestAbi> ShadowPolicy::Abi(PagingMode mode) const {
     return absl::UnimplementedError(
         absl::StrFormat("%s has 2-level, PAE and 4-level guests", name_));
   }
-  return GuestAbi{.translated = true};
+  return GuestAbi{
+      .translated = true,
+      .large_pages = mode != PagingMode::k2Level || pse_for_2_level_};
 }
 
 absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {

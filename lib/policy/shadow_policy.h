@@ -51,9 +51,11 @@ class ShadowPolicy final : public Policy {
       Domain& domain, const ShadowShape& shape, uint32_t shadows)>;
 
   // 2-level guests are shadowed in mode `shadow_of_2_level`, others in their
-  // own. `host` outlives it.
+  // own; `pse_for_2_level`: and find large pages in their CPUID. `host`
+  // outlives it.
   ShadowPolicy(Host& host, std::string_view name, const ShadowPool& pool,
-               PagingMode shadow_of_2_level, Factory make);
+               PagingMode shadow_of_2_level, Factory make,
+               bool pse_for_2_level = true);
 
   std::string_view name() const override { return name_; }
   // Errors: Unimplemented for 5-level guests, which no such Xen had.
@@ -82,6 +84,7 @@ class ShadowPolicy final : public Policy {
   const std::string_view name_;
   const ShadowPool pool_;
   const PagingMode shadow_of_2_level_;
+  const bool pse_for_2_level_;
   const Factory make_;
   std::unique_ptr<Policy> bare_;
   std::vector<std::unique_ptr<ShadowStrategy>> domains_;  // by domain id

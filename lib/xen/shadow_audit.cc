@@ -170,7 +170,7 @@ absl::Status ShadowPaging::AuditLeaf(const ShadowSlot& slot, Pte entry,
     if (domain_.MfnOf(gfn + i) != entry.frame() + i) {
       return error("not where the P2M says");
     }
-    if (entry.writable() && !MayWrite(gfn + i)) {
+    if (entry.writable() && !MayStayWritable(gfn + i)) {
       return error("a table in sync, writable");
     }
   }

@@ -29,6 +29,10 @@ std::vector<ShadowSlot> ShadowPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
   return found;
 }
 
+std::vector<ShadowSlot> ShadowPaging::WritableMappingsOf(Cpu& cpu, Gfn gfn) {
+  return MappingsOf(cpu, gfn);
+}
+
 std::vector<ShadowSlot> ShadowPaging::LinksTo(Cpu& cpu, ShadowId child) {
   std::vector<ShadowSlot> found;
   const int above = pages_[child].key.level + 1;
@@ -49,7 +53,7 @@ std::vector<ShadowSlot> ShadowPaging::LinksTo(Cpu& cpu, ShadowId child) {
 
 void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
   const Mfn mfn = domain_.MfnOf(gfn);
-  for (const ShadowSlot& slot : MappingsOf(cpu, gfn)) {
+  for (const ShadowSlot& slot : WritableMappingsOf(cpu, gfn)) {
     // Dividing one may have recycled the shadow that another was in.
     const Pte entry = pages_.Read(slot);
     if (!pages_[slot.page].in_use || !Contains(slot, entry, mfn)) continue;

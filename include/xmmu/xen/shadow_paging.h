@@ -102,6 +102,9 @@ class ShadowPaging {
   // All leaf entries that lead to `gfn`, large ones that contain it as well.
   // Charges the search; here one of all entries of the lowest two levels.
   virtual std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn);
+  // Those of them that are writable or large, at least. Charges the search; by
+  // default all.
+  virtual std::vector<ShadowSlot> WritableMappingsOf(Cpu& cpu, Gfn gfn);
   // All entries that lead to the shadow `id`. Charges the search.
   virtual std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id);
   // The shadow `id`, which may have been unreachable for long, is about to be
@@ -110,6 +113,9 @@ class ShadowPaging {
   // Whether a writable mapping of `gfn` may be made; by default, unless it is a
   // table in sync.
   virtual bool MayWrite(Gfn gfn) const;
+  // Whether one may be there: MayWrite(), unless the strategy makes some in
+  // other ways.
+  virtual bool MayStayWritable(Gfn gfn) const { return MayWrite(gfn); }
   // Whether large pages may be large.
   virtual bool LargeAllowed() const { return true; }
   // The strategy's own part of Audit().
