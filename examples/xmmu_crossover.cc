@@ -6,18 +6,16 @@
 // Exit status: 0, or 2 for a bad option, or 1 for anything else; with 1 and 2
 // nothing is on standard output and one line is on standard error.
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "compare/bases.h"
 #include "compare/command_line.h"
 #include "compare/request.h"
-#include "xmmu/machine/machine_model.h"
 #include "xmmu/sim/batches.h"
 #include "xmmu/sim/crossover.h"
 #include "xmmu/sim/options.h"
@@ -50,56 +48,6 @@ std::string Help() {
       "each\n"
       "way of making them costs it.\n\n",
       HelpOfFlags(kFlags));
-}
-
-absl::StatusOr<std::vector<const MachineModel*>> MachinesOf(
-    const StringList& names) {
-  std::vector<const MachineModel*> machines;
-  if (names.empty() || names == StringList{"all"}) {
-    machines.assign(Machines().begin(), Machines().end());
-    return machines;
-  }
-  for (const std::string& name : names) {
-    const absl::StatusOr<MachineModel> machine = MachineOf({.machine = name});
-    if (!machine.ok()) return machine.status();
-    machines.push_back(FindMachine(name));
-  }
-  return machines;
-}
-
-// Modes of which Xen has paravirtual guests.
-absl::StatusOr<std::vector<PagingMode>> ModesOf(const StringList& levels) {
-  std::vector<PagingMode> modes;
-  for (const std::string& word : levels) {
-    int number = 0;
-    const bool good =
-        absl::SimpleAtoi(word, &number) && number >= 2 && number <= 4;
-    if (!good) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--levels=", word, ": want 2, 3 or 4"));
-    }
-    modes.push_back(*PagingModeOfLevels(number));
-  }
-  return modes;
-}
-
-// What to measure: each machine named, in each mode named.
-absl::StatusOr<std::vector<SimulatorOptions>> Bases() {
-  const auto machines = MachinesOf(absl::GetFlag(FLAGS_machine));
-  if (!machines.ok()) return machines.status();
-  const auto modes = ModesOf(absl::GetFlag(FLAGS_levels));
-  if (!modes.ok()) return modes.status();
-  std::vector<SimulatorOptions> bases;
-  for (const MachineModel* machine : *machines) {
-    for (const PagingMode mode :
-         {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
-      const bool named =
-          std::find(modes->begin(), modes->end(), mode) != modes->end();
-      if (modes->empty() ? !HasMode(*machine, mode) : !named) continue;
-      bases.push_back({.machine = std::string(machine->name), .mode = mode});
-    }
-  }
-  return bases;
 }
 
 std::vector<UpdateWay> Ways(PagingMode mode) {
@@ -142,7 +90,8 @@ absl::Status Run(const StringList& traces) {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": want text, csv or json"));
   }
-  const auto bases = Bases();
+  const auto bases =
+      BasesOf(absl::GetFlag(FLAGS_machine), absl::GetFlag(FLAGS_levels));
   if (!bases.ok()) return bases.status();
   const auto text = traces.empty() ? Crossovers(*bases, format)
                                    : BatchesOf(traces, *bases, format);

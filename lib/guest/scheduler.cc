@@ -48,6 +48,9 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   if (!task.ok()) return task.status();
   Vcpu& vcpu = VcpuOf(**task);
   vcpu.Resume();
+  // What runs there by hand may be in user mode, where no kernel makes tables.
+  Task* const current = vcpus_[(*task)->vcpu].current;
+  if (current != nullptr) Preempt(*current);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
   if (!mm.ok()) return mm.status();
   (*task)->mm = *std::move(mm);

@@ -1,105 +1,38 @@
 #include "xmmu/sim/crossover.h"
 
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/bench_guest.h"
 #include "sim/text.h"
 #include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/sim/simulator.h"
 
 namespace xmmu {
 namespace {
 
-constexpr TaskId kTask = 1;
-// The first page of an L1 table in every mode, clear of the null page
-// (assumed: any such would do).
-constexpr VirtAddr kRegion{0x10000000};
-
-// A guest with one L1 full of written pages.
-class Bench {
- public:
-  static absl::StatusOr<Bench> Create(const SimulatorOptions& options) {
-    auto simulator = Simulator::Create(options);
-    if (!simulator.ok()) return simulator.status();
-    Bench bench(*std::move(simulator));
-    absl::Status status = bench.simulator_->guest().CreateProcess(kTask);
-    if (status.ok()) {
-      status = bench.Perform({.kind = GuestOpKind::kMap,
-                              .rights = kMapRead | kMapWrite,
-                              .va = kRegion,
-                              .length = bench.pages_ * kPageSize});
-    }
-    if (status.ok()) status = bench.Write(bench.pages_);
-    if (!status.ok()) return status;
-    return bench;
-  }
-
-  // Cycles of i + 1 updates. From many to few: the guest kernel does not join
-  // again the mappings that an mprotect has split, and flushes a batch at the
-  // end of each.
-  absl::StatusOr<std::vector<uint64_t>> Run() {
-    std::vector<uint64_t> cycles(pages_);
-    for (uint64_t updates = pages_; updates > 0; --updates) {
-      const auto once = Updates(updates);
-      if (!once.ok()) return once.status();
-      cycles[updates - 1] = *once;
-    }
-    return cycles;
-  }
-
- private:
-  explicit Bench(std::unique_ptr<Simulator> simulator)
-      : simulator_(std::move(simulator)),
-        pages_(
-            static_cast<uint64_t>(EntryCount(simulator_->options().mode, 1))) {}
-
-  absl::Status Perform(const GuestOp& op) {
-    return simulator_->guest().Perform(kTask, op);
-  }
-
-  absl::Status Write(uint64_t pages) {
-    for (uint64_t i = 0; i < pages; ++i) {
-      const absl::Status status = Perform({.kind = GuestOpKind::kStore,
-                                           .va = kRegion + i * kPageSize,
-                                           .length = 4});
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Protect(uint64_t pages, uint8_t rights) {
-    return Perform({.kind = GuestOpKind::kProtect,
-                    .rights = rights,
-                    .va = kRegion,
-                    .length = pages * kPageSize});
-  }
-
-  absl::StatusOr<uint64_t> CyclesOf(const absl::Status& done,
-                                    const Cost& before) const {
-    if (!done.ok()) return done;
-    return (simulator_->cost() - before).cycles.count();
-  }
-
-  absl::StatusOr<uint64_t> Updates(uint64_t count) {
-    Cost before = simulator_->cost();
-    const auto empty =
-        CyclesOf(Perform({.kind = GuestOpKind::kSyscall}), before);
-    if (!empty.ok()) return empty;
-    before = simulator_->cost();
-    const auto all = CyclesOf(Protect(count, kMapRead), before);
-    if (!all.ok()) return all;
+// Of i + 1 updates in one L1 table full of written pages. From many to few: the
+// guest kernel does not join again the mappings that an mprotect has split, and
+// flushes a batch at the end of each.
+absl::StatusOr<std::vector<uint64_t>> CyclesByUpdates(
+    const SimulatorOptions& options) {
+  absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
+  if (!guest.ok()) return guest.status();
+  const auto pages = static_cast<uint64_t>(EntryCount(options.mode, 1));
+  guest->Map(pages);
+  guest->Write(pages);
+  std::vector<uint64_t> cycles(pages);
+  for (uint64_t updates = pages; updates > 0; --updates) {
+    const Cost empty = guest->Measure([&] { guest->Syscall(); });
+    const Cost all = guest->Measure([&] { guest->Protect(updates, kMapRead); });
+    cycles[updates - 1] = (all.cycles - empty.cycles).count();
     // As it was, for the next number.
-    absl::Status status = Protect(count, kMapRead | kMapWrite);
-    if (status.ok()) status = Write(count);
-    if (!status.ok()) return status;
-    return *all - *empty;
+    guest->Protect(updates, kMapRead | kMapWrite);
+    guest->Write(updates);
   }
-
-  std::unique_ptr<Simulator> simulator_;
-  uint64_t pages_;
-};
+  if (!guest->status().ok()) return guest->status();
+  return cycles;
+}
 
 void AddCrossings(const UpdateCosts& a, const UpdateCosts& b,
                   std::vector<Crossing>& crossings) {
@@ -169,9 +102,7 @@ absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
     SimulatorOptions options = base;
     options.policy = way.policy;
     if (IsParavirtual(way, base.mode)) options.guest_ops = way.ops;
-    absl::StatusOr<Bench> bench = Bench::Create(options);
-    if (!bench.ok()) return bench.status();
-    absl::StatusOr<std::vector<uint64_t>> cycles = bench->Run();
+    absl::StatusOr<std::vector<uint64_t>> cycles = CyclesByUpdates(options);
     if (!cycles.ok()) return cycles.status();
     crossover.ways.push_back({way, *std::move(cycles)});
   }

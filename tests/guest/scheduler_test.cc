@@ -108,6 +108,29 @@ INSTANTIATE_TEST_SUITE_P(TwoVcpus, VforkTest,
                            return NameOf(setting.param);
                          });
 
+using OneVcpuTest = SchedulerTest;
+
+TEST_P(OneVcpuTest, AProcessMayBeStartedWhileAnotherIsInUserMode) {
+  World world(GetParam());
+  GuestKernel& kernel = world.kernel();
+  ASSERT_TRUE(kernel.CreateProcess(1).ok());
+  world.Do(1, MapOp(2));
+  world.Do(1, StoreOp(0));
+  ASSERT_FALSE(kernel.vcpu(0).context().kernel_mode);
+  ASSERT_TRUE(kernel.CreateProcess(2).ok());
+  world.Do(2, MapOp(2));
+  world.Do(2, StoreOp(0));
+  world.Do(1, StoreOp(1));
+  world.Do(2, TaskOp(GuestOpKind::kExit));
+  world.Do(1, TaskOp(GuestOpKind::kExit));
+}
+
+INSTANTIATE_TEST_SUITE_P(OneVcpu, OneVcpuTest,
+                         ::testing::ValuesIn(AllSettings()),
+                         [](const auto& setting) {
+                           return NameOf(setting.param);
+                         });
+
 // Bare hardware: what an interrupt enters, IRET leaves.
 TEST(SchedulerRunTest, AnInterruptedTaskGoesOnByIret) {
   World world({}, 32, /*quantum_ops=*/5);

@@ -1,0 +1,259 @@
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "sim/text.h"
+#include "sim/text_table.h"
+#include "xmmu/sim/shadow_study.h"
+
+namespace xmmu {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What XI was said to be.
+constexpr double kClaim = 4;
+
+std::string Title(const ShadowStudy& study) {
+  return absl::StrCat(study.machine, ", ", Abs(PagingModeName(study.mode)),
+                      ", ", study.vcpus, " vCPU", study.vcpus == 1 ? "" : "s");
+}
+
+std::vector<std::string> Head(std::string_view first,
+                              const std::vector<std::string>& names) {
+  std::vector<std::string> head = {std::string(first)};
+  head.insert(head.end(), names.begin(), names.end());
+  return head;
+}
+
+std::string EventTable(const ShadowStudy& study) {
+  TextTable table(1);
+  table.Add(Head("event", study.policies));
+  table.Rule();
+  for (const GuestEventEntry& entry : GuestEvents()) {
+    std::vector<std::string> cells = {std::string(entry.name)};
+    for (const EventCosts& costs : study.events) {
+      cells.push_back(
+          Grouped(costs[static_cast<size_t>(entry.event)].cycles()));
+    }
+    table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
+// Of both of a pair, in turns.
+std::string ComponentTable(const ShadowStudy& study, size_t policy) {
+  TextTable table(1);
+  std::vector<std::string> head = {study.policies[policy]};
+  for (const GuestEventEntry& entry : GuestEvents()) {
+    head.emplace_back(entry.name);
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    const auto component = static_cast<Component>(i);
+    uint64_t sum = 0;
+    std::vector<std::string> cells = {std::string(ComponentName(component))};
+    for (const EventCost& cost : study.events[policy]) {
+      sum += cost.component(component);
+      const uint64_t cycles = cost.component(component);
+      cells.push_back(cycles == 0 ? "-" : Grouped(cycles));
+    }
+    if (sum != 0) table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
+template <typename Cell>
+std::string WorkloadTable(const ShadowStudy& study, std::string_view what,
+                          Cell cell) {
+  TextTable table(1);
+  table.Add(Head(what, study.policies));
+  table.Rule();
+  for (const Comparison& workload : study.workloads) {
+    std::vector<std::string> cells = {workload.workload};
+    for (const ReportRow& row : workload.rows) {
+      cells.push_back(cell(row, workload.rows.front()));
+    }
+    table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
+std::string TimesNative(const ReportRow& row, const ReportRow& native) {
+  return absl::StrFormat("%.3f",
+                         static_cast<double>(row.cost.cycles.count()) /
+                             static_cast<double>(native.cost.cycles.count()));
+}
+
+std::string Kibibytes(const ReportRow& row, const ReportRow&) {
+  return Grouped((row.memory_overhead_bytes + 1023) >> 10);
+}
+
+std::string PairName(const ShadowPair& pair) {
+  return absl::StrCat(Abs(pair.older), " : ", Abs(pair.newer));
+}
+
+std::string RatioTable(const ShadowStudy& study) {
+  TextTable table(1);
+  std::vector<std::string> head = {"times the cycles"};
+  std::vector<std::vector<ShadowRatio>> columns;
+  for (const ShadowPair& pair : ShadowPairs()) {
+    head.push_back(PairName(pair));
+    head.emplace_back("beyond native");
+    columns.push_back(RatiosOf(study, pair));
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (size_t i = 0; i < columns.front().size(); ++i) {
+    std::vector<std::string> cells = {columns.front()[i].name};
+    for (const std::vector<ShadowRatio>& column : columns) {
+      const double beyond = column[i].beyond_native();
+      cells.push_back(absl::StrFormat("%.2f", column[i].total()));
+      cells.push_back(beyond == 0 ? "-" : absl::StrFormat("%.2f", beyond));
+    }
+    table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
+// Where the newer one of `pair` is `times` as fast or more, and where not.
+std::string Claim(const ShadowStudy& study, const ShadowPair& pair) {
+  std::vector<std::string> there;
+  std::vector<std::string> only_beyond;
+  std::vector<std::string> slower;
+  for (const ShadowRatio& ratio : RatiosOf(study, pair)) {
+    if (ratio.total() >= kClaim) {
+      there.push_back(ratio.name);
+    } else if (ratio.beyond_native() >= kClaim) {
+      only_beyond.push_back(ratio.name);
+    }
+    if (ratio.newer > ratio.older) slower.push_back(ratio.name);
+  }
+  const auto list = [](const std::vector<std::string>& names) {
+    return names.empty() ? std::string("nowhere") : absl::StrJoin(names, ", ");
+  };
+  return absl::StrCat("  ", Abs(pair.newer), " for ", Abs(pair.older),
+                      ":\n    4 times as fast: ", list(there),
+                      "\n    only of what is beyond bare hardware: ",
+                      list(only_beyond), "\n    slower: ", list(slower), "\n");
+}
+
+struct Line {
+  std::string kind;
+  std::string name;
+  uint64_t times = 1;
+  const Cost* cost = nullptr;
+  uint64_t memory_overhead_bytes = 0;  // of workloads
+};
+
+std::vector<Line> LinesOf(const ShadowStudy& study, size_t policy) {
+  std::vector<Line> lines;
+  for (const GuestEventEntry& entry : GuestEvents()) {
+    const EventCost& cost =
+        study.events[policy][static_cast<size_t>(entry.event)];
+    lines.push_back({"event", std::string(entry.name), cost.times, &cost.cost});
+  }
+  for (const Comparison& workload : study.workloads) {
+    const ReportRow& row = workload.rows[policy];
+    lines.push_back({"workload", workload.workload, 1, &row.cost,
+                     row.memory_overhead_bytes});
+  }
+  return lines;
+}
+
+Json JsonOf(const Line& line) {
+  Json json;
+  json[line.kind] = line.name;
+  json["times"] = line.times;
+  json["cycles"] = line.cost->cycles.count();
+  if (line.kind == "workload") {
+    json["memory_overhead_bytes"] = line.memory_overhead_bytes;
+  }
+  Json components;
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    const auto component = static_cast<Component>(i);
+    components[std::string(ComponentName(component))] =
+        line.cost->component(component).count();
+  }
+  json["cycles_by_component"] = std::move(components);
+  return json;
+}
+
+}  // namespace
+
+std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
+  std::string text;
+  for (const ShadowStudy& study : studies) {
+    absl::StrAppend(&text, text.empty() ? "" : "\n", Title(study),
+                    ": cycles an event\n\n", EventTable(study), "\n");
+    for (size_t i = 1; i < study.policies.size(); ++i) {
+      absl::StrAppend(&text, ComponentTable(study, i), "\n");
+    }
+    absl::StrAppend(&text, WorkloadTable(study, "x native", TimesNative), "\n",
+                    WorkloadTable(study, "memory mgmt., KiB", Kibibytes), "\n",
+                    RatioTable(study), "\n");
+    for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
+  }
+  return text;
+}
+
+std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
+  std::vector<std::string> head = {
+      "machine", "levels", "vcpus",
+      "policy",  "kind",   "name",
+      "times",   "cycles", "memory_overhead_bytes"};
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    head.push_back(
+        absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
+  }
+  std::string text = CsvLine(head);
+  for (const ShadowStudy& study : studies) {
+    for (size_t policy = 0; policy < study.policies.size(); ++policy) {
+      for (const Line& line : LinesOf(study, policy)) {
+        std::string name = line.name;
+        // Parameters of workloads are listed by commas.
+        std::replace(name.begin(), name.end(), ',', ' ');
+        std::vector<std::string> cells = {
+            study.machine,
+            absl::StrCat(LevelCount(study.mode)),
+            absl::StrCat(study.vcpus),
+            study.policies[policy],
+            line.kind,
+            std::move(name),
+            absl::StrCat(line.times),
+            absl::StrCat(line.cost->cycles.count()),
+            absl::StrCat(line.memory_overhead_bytes)};
+        for (const Cycles cycles : line.cost->by_component) {
+          cells.push_back(absl::StrCat(cycles.count()));
+        }
+        text += CsvLine(cells);
+      }
+    }
+  }
+  return text;
+}
+
+std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies) {
+  Json json = Json::array();
+  for (const ShadowStudy& study : studies) {
+    Json one;
+    one["machine"] = study.machine;
+    one["levels"] = LevelCount(study.mode);
+    one["vcpus"] = study.vcpus;
+    one["policies"] = Json::array();
+    for (size_t policy = 0; policy < study.policies.size(); ++policy) {
+      Json lines = Json::array();
+      for (const Line& line : LinesOf(study, policy)) {
+        lines.push_back(JsonOf(line));
+      }
+      one["policies"].push_back(
+          {{"policy", study.policies[policy]}, {"costs", std::move(lines)}});
+    }
+    json.push_back(std::move(one));
+  }
+  return json.dump(1) + "\n";
+}
+
+}  // namespace xmmu
