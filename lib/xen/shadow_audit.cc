@@ -138,6 +138,10 @@ absl::Status ShadowPaging::AuditEntry(const ShadowSlot& slot, bool live) const {
       !StillIs(GuestEntry(slot), source)) {
     return error("the guest's entry is another one by now");
   }
+  if (IsMark(entry)) {
+    return source.present() ? error("says that there is nothing")
+                            : absl::OkStatus();
+  }
   if (!entry.present()) {
     return entry.raw() == 0 ? absl::OkStatus() : error("neither one nor none");
   }

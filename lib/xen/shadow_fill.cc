@@ -80,14 +80,14 @@ ShadowId ShadowPaging::FindOrMake(VcpuContext& vcpu, const ShadowKey& key) {
 }
 
 ShadowId ShadowPaging::TryMake(Cpu& cpu, const ShadowKey& key) {
-  if (pages_.full() && !RecycleOldest(cpu)) return kNoShadow;
+  if (pages_.full() && !MakeRoom(cpu)) return kNoShadow;
   const ShadowId id = pages_.Take(key);
   guards_.push_back(id);
   owed_ |= host_.NeedFlush(domain_.dirty_cpus(), pages_[id].tlbflush_timestamp);
   ShadowTaken(cpu, id);
   cpu.counters.Add(Counter::kShadowsMade);
   if (key.splinter) {
-    FillSplinter(cpu, id);
+    if (FillsSplinters()) FillSplinter(cpu, id);
   } else if (pages_.FindTable(key.gfn)->shadows.size() == 1) {
     const size_t guarded = guards_.size();
     Protect(cpu, key.gfn);
@@ -96,13 +96,15 @@ ShadowId ShadowPaging::TryMake(Cpu& cpu, const ShadowKey& key) {
   return id;
 }
 
-// The rights of the large page are those of the entry that leads here.
 void ShadowPaging::FillSplinter(Cpu& cpu, ShadowId id) {
   const Gfn first = pages_[id].key.gfn;
-  const Pte whole(kUsed | pte::kWritable | pte::kUser);
   for (int i = 0; i < shape_.entries(); ++i) {
-    MapPage(cpu, {id, i}, whole, first + static_cast<uint64_t>(i));
+    MapInSplinter(cpu, {id, i}, first + static_cast<uint64_t>(i));
   }
+}
+
+void ShadowPaging::MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn) {
+  MapPage(cpu, slot, Pte(kUsed | pte::kWritable | pte::kUser), gfn);
 }
 
 // A 4 KiB entry for what `guest` grants on `gfn`.
@@ -152,18 +154,27 @@ void ShadowPaging::MapLarge(VcpuContext& vcpu, const ShadowSlot& slot,
   XMMU_CHECK(id != kNoShadow);
   SetEntry(cpu, slot, LinkTo(pages_[id].mfn, guest, LeafWritable(guest)));
   // The page in question may have become a table, or ceased to be one.
-  MapPage(cpu, {id, shape_.IndexIn(1, va)},
-          Pte(kUsed | pte::kWritable | pte::kUser), gfn);
+  MapInSplinter(cpu, {id, shape_.IndexIn(1, va)}, gfn);
+}
+
+ShadowKey ShadowPaging::ChildKey(const ShadowSlot& slot, Pte guest) const {
+  const ShadowKey& key = pages_[slot.page].key;
+  const int slots = 1 << (LevelShift(shape_.guest(), key.level) -
+                          LevelShift(shape_.shadow(), key.level));
+  return {Gfn(guest.frame().value()), static_cast<uint8_t>(key.level - 1),
+          static_cast<uint8_t>(slot.index % slots)};
+}
+
+void ShadowPaging::Link(Cpu& cpu, const ShadowSlot& slot, Pte guest,
+                        ShadowId child) {
+  SetEntry(cpu, slot, LinkTo(pages_[child].mfn, guest, guest.writable()));
 }
 
 void ShadowPaging::LinkTable(VcpuContext& vcpu, const ShadowSlot& slot,
-                             Pte guest, VirtAddr va) {
-  const auto level = static_cast<uint8_t>(pages_[slot.page].key.level - 1);
-  const auto part = static_cast<uint8_t>(shape_.PartOf(level, va));
-  const ShadowId id =
-      FindOrMake(vcpu, {Gfn(guest.frame().value()), level, part});
+                             Pte guest) {
+  const ShadowId id = FindOrMake(vcpu, ChildKey(slot, guest));
   XMMU_CHECK(id != kNoShadow);
-  SetEntry(*vcpu.cpu, slot, LinkTo(pages_[id].mfn, guest, guest.writable()));
+  Link(*vcpu.cpu, slot, guest, id);
 }
 
 void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
@@ -185,7 +196,7 @@ void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
       if (before.raw() != 0 && before != used.entry) Owe(MaskOf(cpu.id));
       MapLarge(vcpu, slot, used.entry, walk.gfn, va);
     } else if (!IsCurrent(cpu, slot, used.entry)) {
-      LinkTable(vcpu, slot, used.entry, va);
+      LinkTable(vcpu, slot, used.entry);
     }
     SetSource(cpu, slot, used.entry);
     if (leaf) break;

@@ -88,7 +88,7 @@ void ShadowPaging::InvalidateFrame(Cpu& cpu, Gfn gfn) {
   FlushOwed(cpu);
 }
 
-bool ShadowPaging::RecycleOldest(Cpu& cpu) {
+bool ShadowPaging::MakeRoom(Cpu& cpu) {
   for (ShadowId id = pages_.oldest(); id != kNoShadow;
        id = pages_.NewerThan(id)) {
     const bool guarded =
@@ -102,6 +102,7 @@ bool ShadowPaging::RecycleOldest(Cpu& cpu) {
 }
 
 void ShadowPaging::Evict(Cpu& cpu, ShadowId id) {
+  ShadowGoes(cpu, id);
   for (const ShadowSlot& slot : LinksTo(cpu, id)) Clear(cpu, slot);
   for (uint32_t i = 0; i < roots_.size(); ++i) {
     for (int top = 0; top < 4; ++top) {

@@ -8,6 +8,7 @@
 // are frames 0 (the root) to kTables - 1. All of memory is mapped by large
 // pages at kLarge as well; there are no tables in its second half.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,8 +30,15 @@ class XiWorld {
  public:
   explicit XiWorld(PagingMode mode, const XiShadowOptions& options = {},
                    int vcpus = 1, std::string_view machine = "skylake-2017")
+      : XiWorld(
+            mode, vcpus,
+            [&](Host& host) { return MakeXiShadow(host, options); }, machine) {}
+  // The same on another strategy's shadows.
+  XiWorld(PagingMode mode, int vcpus,
+          const std::function<std::unique_ptr<Policy>(Host&)>& make,
+          std::string_view machine = "skylake-2017")
       : host(*FindMachine(machine), {.cpus = vcpus}),
-        policy(MakeXiShadow(host, options)),
+        policy(make(host)),
         mode_(mode) {
     domain = *host.CreateDomain({.mode = mode,
                                  .memory_frames = 1024,
@@ -64,11 +72,11 @@ class XiWorld {
     return cpu(id).counters[counter];
   }
 
-  // Executes `operand` at `va` in user mode, with all faults that are not the
+  // Executes `operand` at `va`, with all faults that are not the
   // guest's own. Whether it came to an end; if not, fault() is the guest's.
   bool Execute(VirtAddr va, MemoryOperand& operand, uint32_t id = 0) {
     const Access access{
-        va, operand.writes() ? AccessKind::kWrite : AccessKind::kRead, true};
+        va, operand.writes() ? AccessKind::kWrite : AccessKind::kRead, user};
     for (int tries = 0; tries < 8; ++tries) {
       const TranslateResult result = cpu(id).mmu.Translate(access);
       if (result.ok()) {
@@ -162,6 +170,7 @@ class XiWorld {
   std::unique_ptr<Policy> policy;
   Domain* domain = nullptr;
   uint64_t root = 0;
+  bool user = true;  // the mode that it executes in
   MachineAddr last_addr;
   PageFault last_fault;
 

@@ -118,6 +118,16 @@ class ShadowPaging {
   virtual bool MayStayWritable(Gfn gfn) const { return MayWrite(gfn); }
   // Whether large pages may be large.
   virtual bool LargeAllowed() const { return true; }
+  // Whether the entries of a splinter are all made at once, or as needed.
+  virtual bool FillsSplinters() const { return true; }
+  // Whether `entry` has P but leads nowhere: a mark of the strategy's own, in
+  // an L1 shadow, which no processor can use.
+  virtual bool IsMark(Pte) const { return false; }
+  // `id`, intact so far, is about to be given up.
+  virtual void ShadowGoes(Cpu&, ShadowId) {}
+  // The pool is used up: gives up some shadow that is not guarded; here the
+  // least recently used. Whether there was one. Charges what it takes.
+  virtual bool MakeRoom(Cpu& cpu);
   // The strategy's own part of Audit().
   virtual absl::Status AuditMore() const { return absl::OkStatus(); }
 
@@ -162,6 +172,16 @@ class ShadowPaging {
   // Executes the flushes owed, save on `done`, which have flushed everything.
   void FlushOwed(Cpu& cpu, CpuMask done = 0);
 
+  // The shadow that an entry made at `slot` from `guest`, which names a table,
+  // leads to; and that entry.
+  ShadowKey ChildKey(const ShadowSlot& slot, Pte guest) const;
+  void Link(Cpu& cpu, const ShadowSlot& slot, Pte guest, ShadowId child);
+  // A 4 KiB entry for what `guest` grants on `gfn`. Charges the P2M look-up.
+  void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn);
+  // Its entries lead to `gfn` and on; the rights of the large page are in the
+  // links to the splinter.
+  void MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn);
+
   void SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now);
   // SetEntry() to nothing, made from nothing.
   void Clear(Cpu& cpu, const ShadowSlot& slot);
@@ -194,13 +214,10 @@ class ShadowPaging {
   // by what must stay.
   ShadowId FindOrMake(VcpuContext& vcpu, const ShadowKey& key);
   ShadowId TryMake(Cpu& cpu, const ShadowKey& key);
-  bool RecycleOldest(Cpu& cpu);
   void FillSplinter(Cpu& cpu, ShadowId id);
-  void LinkTable(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest,
-                 VirtAddr va);
+  void LinkTable(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
   void MapLarge(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
                 VirtAddr va);
-  void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn);
   void Divide(Cpu& cpu, const ShadowSlot& slot, Gfn gfn);
   bool CanBeLarge(Gfn first) const;
   Gfn LargeBase(Gfn gfn) const;
