@@ -87,6 +87,21 @@ uint64_t ShadowPolicy::BookkeepingBytes() const {
   return bytes;
 }
 
+std::vector<MemoryPart> ShadowPolicy::MemoryParts() const {
+  std::vector<MemoryPart> sum;
+  for (const auto& shadows : domains_) {
+    if (shadows == nullptr) continue;
+    const std::vector<MemoryPart> parts = shadows->MemoryParts();
+    if (sum.empty()) sum.resize(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i) {
+      sum[i].name = parts[i].name;
+      sum[i].reserved_bytes += parts[i].reserved_bytes;
+      sum[i].peak_bytes += parts[i].peak_bytes;
+    }
+  }
+  return sum;
+}
+
 absl::Status ShadowPolicy::Audit() const {
   for (const auto& shadows : domains_) {
     if (shadows == nullptr) continue;

@@ -35,6 +35,18 @@ class ShadowStrategy : public ShadowPaging {
                                        MemoryOperand& operand) = 0;
   // Host bytes beside the pool.
   virtual uint64_t BookkeepingBytes() const { return 0; }
+  // The pool, and whatever else belongs to it. The parts of one strategy are
+  // always the same.
+  virtual std::vector<MemoryPart> MemoryParts() const {
+    return {PartOfPool("shadows", 1)};
+  }
+
+ protected:
+  // A part of which each shadow has `frames`.
+  MemoryPart PartOfPool(std::string_view name, uint64_t frames) const {
+    return {name, pages().count() * frames * kPageSize,
+            pages().peak_in_use() * frames * kPageSize};
+  }
 };
 
 // How many frames of the hypervisor's a domain's shadows may take.
@@ -71,6 +83,7 @@ class ShadowPolicy final : public Policy {
                                const Access& access,
                                MemoryOperand& operand) override;
   uint64_t BookkeepingBytes() const override;
+  std::vector<MemoryPart> MemoryParts() const override;
   absl::Status Audit() const override;
 
  private:

@@ -37,6 +37,13 @@ uint64_t XiPaging::BookkeepingBytes() const {
   return options_.backlinks ? frame_heads_.size() * sizeof(Ref) : 0;
 }
 
+std::vector<MemoryPart> XiPaging::MemoryParts() const {
+  const uint64_t heads = BookkeepingBytes();
+  return {PartOfPool("shadows", 1), PartOfPool("snapshots", 1),
+          PartOfPool("backlinks", FramesOfShadow(options_) - 2),
+          MemoryPart{"list heads", heads, heads}};
+}
+
 MachineAddr XiPaging::SnapshotAt(const ShadowSlot& slot) const {
   return AddressOf(extras_[slot.page].snapshot) +
          static_cast<uint64_t>(slot.index) * sizeof(uint64_t);

@@ -49,6 +49,7 @@ class XiPaging final : public ShadowStrategy {
                                const Access& access,
                                MemoryOperand& operand) override;
   uint64_t BookkeepingBytes() const override;
+  std::vector<MemoryPart> MemoryParts() const override;
 
  private:
   // Reference to the backlink of a slot; 0: none.

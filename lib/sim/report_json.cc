@@ -1,3 +1,5 @@
+#include "sim/report_json.h"
+
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -8,15 +10,6 @@ namespace xmmu {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json ComponentsOf(const Cost& cost) {
-  Json components = Json::object();
-  for (size_t i = 0; i < kComponentCount; ++i) {
-    components[std::string(ComponentName(static_cast<Component>(i)))] =
-        cost.by_component[i].count();
-  }
-  return components;
-}
 
 Json CountersOf(const Cost& cost) {
   Json counters = Json::object();
@@ -36,17 +29,36 @@ Json RowOf(const ReportRow& row) {
   json["linear_map"] = std::string(LinearMapName(row.linear_map));
   json["cycles"] = row.cost.cycles.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();
-  json["cycles_by_component"] = ComponentsOf(row.cost);
+  json["cycles_by_component"] = ComponentsJson(row.cost);
   json["counters"] = CountersOf(row.cost);
   json["page_table_bytes"] = row.page_table_bytes;
   json["page_table_bytes_per_space"] = row.page_table_bytes_per_space;
   json["memory_overhead_bytes"] = row.memory_overhead_bytes;
+  json["memory_parts"] = MemoryPartsJson(row);
   json["estimated_share"] = row.estimated_share;
   json["guest_digest"] = DigestText(row.guest_digest);
   return json;
 }
 
 }  // namespace
+
+nlohmann::ordered_json ComponentsJson(const Cost& cost) {
+  Json components = Json::object();
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    components[std::string(ComponentName(static_cast<Component>(i)))] =
+        cost.by_component[i].count();
+  }
+  return components;
+}
+
+nlohmann::ordered_json MemoryPartsJson(const ReportRow& row) {
+  Json parts = Json::object();
+  for (const MemoryPart& part : row.memory_parts) {
+    parts[std::string(part.name)] = {{"reserved_bytes", part.reserved_bytes},
+                                     {"peak_bytes", part.peak_bytes}};
+  }
+  return parts;
+}
 
 std::string FormatJson(const Comparison& comparison) {
   Json json;

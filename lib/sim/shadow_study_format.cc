@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/shadow_study.h"
@@ -87,8 +88,37 @@ std::string TimesNative(const ReportRow& row, const ReportRow& native) {
                              static_cast<double>(native.cost.cycles.count()));
 }
 
-std::string Kibibytes(const ReportRow& row, const ReportRow&) {
-  return Grouped((row.memory_overhead_bytes + 1023) >> 10);
+std::string Kibibytes(uint64_t bytes) { return Grouped((bytes + 1023) >> 10); }
+
+std::string Overhead(const ReportRow& row, const ReportRow&) {
+  return Kibibytes(row.memory_overhead_bytes);
+}
+
+// What each strategy has reserved, and the most it has used, by part.
+std::string PartsTable(const ShadowStudy& study) {
+  TextTable table(1);
+  std::vector<std::string> head = {"part, KiB", "reserved"};
+  for (const Comparison& workload : study.workloads) {
+    head.push_back(workload.workload.substr(0, workload.workload.find(':')));
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (size_t policy = 0; policy < study.policies.size(); ++policy) {
+    if (study.workloads.empty()) break;
+    const std::vector<MemoryPart>& parts =
+        study.workloads.front().rows[policy].memory_parts;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      std::vector<std::string> cells = {
+          absl::StrCat(study.policies[policy], ": ", Abs(parts[i].name)),
+          Kibibytes(parts[i].reserved_bytes)};
+      for (const Comparison& workload : study.workloads) {
+        cells.push_back(
+            Kibibytes(workload.rows[policy].memory_parts[i].peak_bytes));
+      }
+      table.Add(std::move(cells));
+    }
+  }
+  return table.Format();
 }
 
 std::string PairName(const ShadowPair& pair) {
@@ -145,7 +175,7 @@ struct Line {
   std::string name;
   uint64_t times = 1;
   const Cost* cost = nullptr;
-  uint64_t memory_overhead_bytes = 0;  // of workloads
+  const ReportRow* row = nullptr;  // of a workload
 };
 
 std::vector<Line> LinesOf(const ShadowStudy& study, size_t policy) {
@@ -157,8 +187,7 @@ std::vector<Line> LinesOf(const ShadowStudy& study, size_t policy) {
   }
   for (const Comparison& workload : study.workloads) {
     const ReportRow& row = workload.rows[policy];
-    lines.push_back({"workload", workload.workload, 1, &row.cost,
-                     row.memory_overhead_bytes});
+    lines.push_back({"workload", workload.workload, 1, &row.cost, &row});
   }
   return lines;
 }
@@ -168,16 +197,11 @@ Json JsonOf(const Line& line) {
   json[line.kind] = line.name;
   json["times"] = line.times;
   json["cycles"] = line.cost->cycles.count();
-  if (line.kind == "workload") {
-    json["memory_overhead_bytes"] = line.memory_overhead_bytes;
+  if (line.row != nullptr) {
+    json["memory_overhead_bytes"] = line.row->memory_overhead_bytes;
+    json["memory_parts"] = MemoryPartsJson(*line.row);
   }
-  Json components;
-  for (size_t i = 0; i < kComponentCount; ++i) {
-    const auto component = static_cast<Component>(i);
-    components[std::string(ComponentName(component))] =
-        line.cost->component(component).count();
-  }
-  json["cycles_by_component"] = std::move(components);
+  json["cycles_by_component"] = ComponentsJson(*line.cost);
   return json;
 }
 
@@ -192,8 +216,8 @@ std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
       absl::StrAppend(&text, ComponentTable(study, i), "\n");
     }
     absl::StrAppend(&text, WorkloadTable(study, "x native", TimesNative), "\n",
-                    WorkloadTable(study, "memory mgmt., KiB", Kibibytes), "\n",
-                    RatioTable(study), "\n");
+                    WorkloadTable(study, "memory mgmt., KiB", Overhead), "\n",
+                    PartsTable(study), "\n", RatioTable(study), "\n");
     for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
   }
   return text;
@@ -224,7 +248,8 @@ std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
             std::move(name),
             absl::StrCat(line.times),
             absl::StrCat(line.cost->cycles.count()),
-            absl::StrCat(line.memory_overhead_bytes)};
+            absl::StrCat(
+                line.row == nullptr ? 0 : line.row->memory_overhead_bytes)};
         for (const Cycles cycles : line.cost->by_component) {
           cells.push_back(absl::StrCat(cycles.count()));
         }

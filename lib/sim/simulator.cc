@@ -196,6 +196,7 @@ ReportRow Simulator::Row() const {
   row.memory_overhead_bytes = row.page_table_bytes +
                               host_.peak_xen_frames() * kPageSize +
                               policy_->BookkeepingBytes();
+  row.memory_parts = policy_->MemoryParts();
   row.estimated_share = EstimatedShare(row.cost, machine_);
   return row;
 }

@@ -52,7 +52,7 @@ ShadowId ShadowPages::Take(const ShadowKey& key) {
     if (table.shadows.empty()) ++TablesNear(key.gfn);
     table.shadows.push_back(id);
   }
-  ++in_use_;
+  peak_in_use_ = std::max(peak_in_use_, ++in_use_);
   PushNewest(id);
   return id;
 }

@@ -15,7 +15,10 @@ void InjectPageFault(VcpuContext& vcpu) {
 }
 
 VmControls ShadowControls(const MachineModel& model) {
-  return {.shadowed = true, .keeps_entries = model.nested.tags};
+  VmControls controls;
+  controls.shadowed = true;
+  controls.keeps_entries = model.nested.tags;
+  return controls;
 }
 
 GuestShootdown::GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,

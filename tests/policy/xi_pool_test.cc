@@ -17,6 +17,26 @@ TEST(XiPoolTest, ItsShareIsTakenBeforehandAndForLife) {
   EXPECT_EQ(world.host.xen_frames(), 12u * 4 + 1);
 }
 
+// Reserved is what it has; the peak is in shadows that were in use at a time.
+TEST(XiPoolTest, ItsMemoryIsToldByPart) {
+  XiWorld world(PagingMode::kPae);
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  const auto parts = [&] { return world.policy->MemoryParts(); };
+  constexpr uint64_t kAll = 12 * kPageSize;
+  constexpr uint64_t kHeads = 1024 * 8;
+  const uint64_t booted = parts()[0].peak_bytes;
+  EXPECT_LT(booted, kAll);
+  EXPECT_TRUE(world.Load(kBase));
+  const uint64_t used = parts()[0].peak_bytes;
+  EXPECT_GT(used, booted);
+  EXPECT_LE(used, kAll);
+  const std::vector<MemoryPart> expected = {{"shadows", kAll, used},
+                                            {"snapshots", kAll, used},
+                                            {"backlinks", 2 * kAll, 2 * used},
+                                            {"list heads", kHeads, kHeads}};
+  EXPECT_EQ(parts(), expected);
+}
+
 TEST(XiPoolTest, TooSmallAPoolIsRefused) {
   XiWorld world(PagingMode::k4Level, {.pool_shadows = 4}, 2);
   const absl::Status status = world.Start();

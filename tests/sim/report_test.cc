@@ -202,7 +202,16 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
                           "linear_map", "cycles", "elapsed_cycles",
                           "cycles_by_component", "counters", "page_table_bytes",
                           "page_table_bytes_per_space", "memory_overhead_bytes",
-                          "estimated_share", "guest_digest"));
+                          "memory_parts", "estimated_share", "guest_digest"));
+}
+
+TEST(JsonReportTest, MemoryIsSaidByPart) {
+  Comparison comparison = Example();
+  comparison.rows[1].memory_parts = {{"shadows", 8192, 4096}};
+  const Json json = Json::parse(FormatReport(comparison, ReportFormat::kJson));
+  EXPECT_TRUE(json["rows"][0]["memory_parts"].empty());
+  EXPECT_EQ(json["rows"][1]["memory_parts"]["shadows"]["reserved_bytes"], 8192);
+  EXPECT_EQ(json["rows"][1]["memory_parts"]["shadows"]["peak_bytes"], 4096);
 }
 
 TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {

@@ -77,6 +77,15 @@ enum class ModeSwitch : uint8_t {
   kFaultReturnToKernel,  // back to the kernel that a spurious fault interrupted
 };
 
+// Memory that a strategy takes for its own ends.
+struct MemoryPart {
+  std::string_view name;  // "shadows", "backlinks"
+  uint64_t reserved_bytes = 0;
+  uint64_t peak_bytes = 0;  // of it in use at a time, at the most
+
+  bool operator==(const MemoryPart&) const = default;
+};
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -137,6 +146,10 @@ class Policy {
   // Frames that the strategy uses beyond what the guest on bare hardware needs
   // are found as Host::xen_frames(); bytes of other bookkeeping are told here.
   virtual uint64_t BookkeepingBytes() const { return 0; }
+
+  // What that memory is for, of all domains; for strategies that make more of
+  // it than page tables and bookkeeping.
+  virtual std::vector<MemoryPart> MemoryParts() const { return {}; }
 
   // Recounts the strategy's own state from the tables and says the first
   // difference in words. For tests and debugging; not charged.

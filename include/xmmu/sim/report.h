@@ -16,6 +16,7 @@
 
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/paging_mode.h"
+#include "xmmu/policy/policy.h"
 #include "xmmu/sim/cost.h"
 #include "xmmu/xen/host.h"
 
@@ -51,6 +52,10 @@ struct ReportRow {
   // direct paging Xen's frame table and machine-to-physical map of the guest's
   // frames). Bare hardware has its page tables alone.
   uint64_t memory_overhead_bytes = 0;
+
+  // What the strategy's part of it is for, as far as it says: see
+  // Policy::MemoryParts().
+  std::vector<MemoryPart> memory_parts;
 
   // Share of the cycles that rests on estimated constants, see EstimatedShare.
   double estimated_share = 0;

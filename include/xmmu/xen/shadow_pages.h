@@ -78,6 +78,7 @@ class ShadowPages {
 
   uint32_t count() const { return static_cast<uint32_t>(pages_.size()); }
   uint32_t in_use() const { return in_use_; }
+  uint32_t peak_in_use() const { return peak_in_use_; }
   bool full() const { return free_.empty(); }
   const ShadowPage& operator[](ShadowId id) const { return pages_[id]; }
   ShadowPage& operator[](ShadowId id) { return pages_[id]; }
@@ -125,6 +126,7 @@ class ShadowPages {
   std::vector<ShadowPage> pages_;
   std::vector<ShadowId> free_;  // last one goes first
   uint32_t in_use_ = 0;
+  uint32_t peak_in_use_ = 0;
   ShadowId newest_ = kNoShadow;
   ShadowId oldest_ = kNoShadow;
   // Only looked up, never iterated.

@@ -1,0 +1,19 @@
+#ifndef XMMU_LIB_SIM_REPORT_JSON_H_
+#define XMMU_LIB_SIM_REPORT_JSON_H_
+
+// Pieces of JSON that several reports have.
+
+#include <nlohmann/json.hpp>
+
+#include "xmmu/sim/report.h"
+
+namespace xmmu {
+
+// Cycles by the name of the component; all components.
+nlohmann::ordered_json ComponentsJson(const Cost& cost);
+// Reserved and peak bytes by the name of the part.
+nlohmann::ordered_json MemoryPartsJson(const ReportRow& row);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_SIM_REPORT_JSON_H_
