@@ -52,6 +52,9 @@ absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
     if (vma.backing != Backing::kSharedAnonymous) {
       core_.host.memory().SetContentToken(mfn, MixHash(vma.file + 1, page));
     }
+    // Who does input for a guest says what it has written (Xen:
+    // XEN_DMOP_modified_memory, grant mappings).
+    core_.domain.dirty_log().Mark(*pfn);
     const bool shares = core_.options.share_file_pages;
     if (shares && !vma.shared()) fresh_.push_back(*pfn);
   } else if (vma.shared() && core_.shared.Contains(it->second)) {

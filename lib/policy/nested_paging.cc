@@ -22,6 +22,7 @@
 //
 //   page of the P2M not mapped --violation--> mapped, guest goes on
 //   page given back --hypercall--> unmapped, flushed everywhere, free
+//   page read-only, for the log --violation of a write--> marked, writable
 //   page of nobody accessed --violation--> emulated as memory that is not there
 //
 // Its own IPIs exit as xmmu/xen/vm_exit.h says.
@@ -40,6 +41,49 @@ struct NestedPagingOptions {
   int max_leaf = 3;
   // Pages are mapped by the violations of their first access.
   bool on_demand = false;
+};
+
+// All pages are made read-only at once, as Xen did before 4.5; the processor's
+// own log (PML) is not simulated. Where EPT has accessed and dirty flags, a
+// page walk's look at a guest table counts as a write to it (SDM Vol. 3C,
+// "Accessed and Dirty Flags for EPT").
+// Source: Xen 4.17, xen/arch/x86/mm/hap/hap.c, hap_enable_log_dirty and on;
+// 4.4: xen/arch/x86/mm/p2m.c, p2m_change_entry_type_global.
+class NestedLog final : public LogDirty {
+ public:
+  NestedLog(Host& host, Domain& domain, NestedTables& tables)
+      : LogDirty(host, domain), host_(host), domain_(domain), tables_(tables) {}
+
+ private:
+  absl::Status EnableLogDirty(Cpu& cpu) override {
+    Protect(cpu);
+    return absl::OkStatus();
+  }
+  void CleanLogDirty(Cpu& cpu, const DirtyBitmap&) override { Protect(cpu); }
+  // More rights need no flush. What was split stays so.
+  void DisableLogDirty(Cpu& cpu) override {
+    tables_.SetAllWritable(true, cpu.clock);
+  }
+  void Protect(Cpu& cpu) {
+    tables_.SetAllWritable(false, cpu.clock);
+    for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
+      ExceptPdptes(cpu, domain_.vcpu(id));
+    }
+    host_.FlushNested(cpu, domain_);
+  }
+  // Where page walks write to tables, so do loads of the PDPTEs: at each flush
+  // of a PAE guest, and (here; in truth they are in the VMCS) each VM entry. A
+  // root in use stays writable, and counts as written.
+  void ExceptPdptes(Cpu& cpu, const VcpuContext& vcpu) {
+    if (domain_.mode() != PagingMode::kPae || !vcpu.vm.accessed_dirty) return;
+    const Pfn root(vcpu.cr3 >> kPageShift);
+    MarkDirty(cpu, domain_, root);
+    tables_.MakeWritable(root, cpu.clock);
+  }
+
+  Host& host_;
+  Domain& domain_;
+  NestedTables& tables_;
 };
 
 class NestedPaging final : public Policy {
@@ -68,6 +112,10 @@ class NestedPaging final : public Policy {
                                const Access& access,
                                MemoryOperand& operand) override;
 
+  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {
+    return &domains_[domain.id()]->log;
+  }
+
   // Xen's frame table (32 bytes a page) and M2P (8).
   uint64_t BookkeepingBytes() const override {
     uint64_t bytes = 0;
@@ -78,15 +126,22 @@ class NestedPaging final : public Policy {
   }
 
   absl::Status Audit() const override {
-    for (const auto& tables : tables_) {
-      if (tables == nullptr) continue;
-      const absl::Status status = tables->Audit(!options_.on_demand);
+    for (const auto& domain : domains_) {
+      if (domain == nullptr) continue;
+      const absl::Status status = domain->tables.Audit(!options_.on_demand);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
  private:
+  struct PerDomain {
+    PerDomain(Host& host, Domain& domain, int max_leaf)
+        : tables(host, domain, max_leaf), log(host, domain, tables) {}
+    NestedTables tables;
+    NestedLog log;
+  };
+
   NestedTables& TablesOf(VcpuContext& vcpu);
   uint16_t TagOf(const VcpuContext& vcpu) const;
   // Whether the cause of a violation is removed.
@@ -102,18 +157,19 @@ class NestedPaging final : public Policy {
   Host& host_;
   const NestedPagingOptions options_;
   std::unique_ptr<Policy> bare_;
-  std::vector<std::unique_ptr<NestedTables>> tables_;  // by domain id
+  std::vector<std::unique_ptr<PerDomain>> domains_;  // by domain id
 };
 
 NestedTables& NestedPaging::TablesOf(VcpuContext& vcpu) {
   const auto id = static_cast<size_t>(vcpu.domain->id());
-  if (id >= tables_.size()) tables_.resize(id + 1);
-  if (tables_[id] == nullptr) {
-    tables_[id] =
-        std::make_unique<NestedTables>(host_, *vcpu.domain, options_.max_leaf);
-    if (!options_.on_demand) tables_[id]->MapAll(vcpu.cpu->clock);
+  if (id >= domains_.size()) domains_.resize(id + 1);
+  std::unique_ptr<PerDomain>& domain = domains_[id];
+  if (domain == nullptr) {
+    domain =
+        std::make_unique<PerDomain>(host_, *vcpu.domain, options_.max_leaf);
+    if (!options_.on_demand) domain->tables.MapAll(vcpu.cpu->clock);
   }
-  return *tables_[id];
+  return domain->tables;
 }
 
 // Each vCPU has one of its own, for good (assumed; Xen hands out new ones
@@ -187,8 +243,15 @@ bool NestedPaging::Fix(VcpuContext& vcpu, const PageFault& violation) {
   ChargeVmExit(*vcpu.cpu);
   vcpu.cpu->clock.Charge(CostEvent::kNestedViolation);
   XMMU_CHECK((violation.error_code & nested::kMisconfiguration) == 0);
-  return TablesOf(vcpu).Map(Pfn(FrameOf(violation.gpa).value()),
-                            vcpu.cpu->clock);
+  Domain& domain = *vcpu.domain;
+  const Pfn pfn(FrameOf(violation.gpa).value());
+  const bool logged = (violation.error_code & nested::kWrite) != 0 &&
+                      domain.dirty_log().enabled() &&
+                      domain.p2m().MfnOf(pfn) != kInvalidMfn;
+  if (logged) MarkDirty(*vcpu.cpu, domain, pfn);
+  NestedTables& tables = TablesOf(vcpu);
+  if (!tables.Map(pfn, vcpu.cpu->clock)) return false;
+  return !logged || tables.MakeWritable(pfn, vcpu.cpu->clock);
 }
 
 FaultOutcome NestedPaging::HandlePageFault(VcpuContext& vcpu,

@@ -82,6 +82,9 @@ class ShadowPolicy final : public Policy {
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) override;
+  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {
+    return domains_[domain.id()].get();
+  }
   uint64_t BookkeepingBytes() const override;
   std::vector<MemoryPart> MemoryParts() const override;
   absl::Status Audit() const override;

@@ -169,6 +169,23 @@ std::vector<ShadowSlot> XiPaging::LinksTo(Cpu& cpu, ShadowId id) {
   return found;
 }
 
+void XiPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) {
+  if (!options_.backlinks) return ProtectAll(cpu);
+  const auto protect = [&](Pfn pfn) {
+    const bool mapped = domain().p2m().MfnOf(pfn) != kInvalidMfn;
+    if (mapped) Protect(cpu, domain().GfnOf(pfn));
+  };
+  if (marked != nullptr) {
+    for (const Pfn pfn : marked->Pfns()) protect(pfn);
+    return;
+  }
+  // The heads are looked through by the cache line.
+  Charge(cpu, CostEvent::kXenPteRead, (frame_heads_.size() + 7) / 8);
+  for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
+    if (frame_heads_[pfn] != 0) protect(Pfn(pfn));
+  }
+}
+
 // One list: each entry leads where it says, and the ways back are right.
 absl::Status XiPaging::AuditList(Ref head, uint64_t target, bool to_shadow,
                                  uint64_t& listed) const {

@@ -74,6 +74,9 @@ class XiPaging final : public ShadowStrategy {
   std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn) override;
   std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id) override;
   void BeforeLink(VcpuContext& vcpu, ShadowId id) override;
+  // By backlinks, and no shadow is thrown away; of the search variant by one
+  // pass over all shadows.
+  void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) override;
   absl::Status AuditMore() const override;
 
   MachineAddr SnapshotAt(const ShadowSlot& slot) const;

@@ -54,6 +54,11 @@ void MarkDirty(Cpu& cpu, Domain& domain, Mfn mfn) {
   MarkDirty(cpu, domain, domain.p2m().PfnOf(mfn));
 }
 
+void MarkDirty(Cpu& cpu, Host& host, Mfn mfn) {
+  Domain* const owner = host.FindDomain(host.frames()[mfn].owner);
+  if (owner != nullptr) MarkDirty(cpu, *owner, mfn);
+}
+
 // The toolstack's domain is of the hypervisor's width.
 void LogDirty::ChargeDomctl(Cpu& cpu) const {
   cpu.clock.Charge(host_.model().features.long_mode
@@ -86,7 +91,7 @@ absl::StatusOr<DirtyBitmap> LogDirty::Fetch(Cpu& cpu, DirtyFetch how) {
   cpu.clock.Charge(CostEvent::kZeroPage, pages);
   cpu.counters.Add(Counter::kLogDirtyRounds);
   log.bitmap_ = DirtyBitmap(domain_.p2m().size());
-  CleanLogDirty(cpu);
+  CleanLogDirty(cpu, copy);
   return copy;
 }
 

@@ -13,7 +13,9 @@ class Walker {
         domain_(domain),
         cpu_(cpu),
         paging_(paging),
-        access_(access) {}
+        access_(access) {
+    walk_.write = access.is_write();
+  }
 
   GuestWalk Run() {
     int level = LevelCount(paging_.mode);
@@ -120,6 +122,7 @@ bool SetAccessedAndDirty(Host& host, Cpu& cpu, PagingMode mode,
     if (entry == used.entry) continue;
     cpu.clock.Charge(CostEvent::kXenPteCas);
     host.memory().WriteEntry(used.addr, EntryBytes(mode), entry.raw());
+    MarkDirty(cpu, host, FrameOf(used.addr));
     used.entry = entry;
     changed = true;
   }

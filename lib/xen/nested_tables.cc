@@ -13,6 +13,10 @@ constexpr PagingMode kMode = PagingMode::k4Level;
 constexpr int kRootLevel = LevelCount(kMode);
 constexpr int kEntries = 512;
 
+// In either format.
+constexpr uint64_t kWritable = pte::kWritable;
+static_assert(ept::kWrite == kWritable);
+
 // 4 KiB pages that an entry of `level` maps.
 constexpr uint64_t PagesOf(int level) {
   return uint64_t{1} << (LevelShift(kMode, level) - kPageShift);
@@ -64,10 +68,22 @@ uint64_t NestedTables::TableEntry(Mfn table) const {
   return Pte(table, ept_ ? ept::kRights : ordinary).raw();
 }
 
-uint64_t NestedTables::LeafEntry(Mfn first, int level) const {
+uint64_t NestedTables::LeafEntry(Mfn first, int level, bool writable) const {
   static_assert(ept::kPageSize == pte::kPageSize);
   const uint64_t large = level > 1 ? pte::kPageSize : 0;
-  return TableEntry(first) | large | (ept_ ? ept::kWriteBack : 0);
+  const uint64_t whole =
+      TableEntry(first) | large | (ept_ ? ept::kWriteBack : 0);
+  return writable ? whole : whole & ~kWritable;
+}
+
+// A page may be written to at once if the log says so of all of it.
+bool NestedTables::MayBeWritable(Pfn first, int level) const {
+  const DirtyLog& log = domain_.dirty_log();
+  if (!log.enabled()) return true;
+  for (uint64_t i = 0; i < PagesOf(level); ++i) {
+    if (!log.IsDirty(first + i)) return false;
+  }
+  return true;
 }
 
 bool NestedTables::IsLeaf(uint64_t entry, int level) const {
@@ -132,8 +148,45 @@ bool NestedTables::Map(Pfn pfn, CycleClock& clock) {
     --place.level;
     place.slot = SlotOf(table, place.level, pfn);
   }
-  Write(place.slot, LeafEntry(domain_.p2m().MfnOf(FirstOf(pfn, leaf)), leaf),
+  const Pfn first = FirstOf(pfn, leaf);
+  Write(place.slot,
+        LeafEntry(domain_.p2m().MfnOf(first), leaf, MayBeWritable(first, leaf)),
         clock);
+  return true;
+}
+
+// An entry whose rights do not change is only looked at.
+void NestedTables::SetWritableBelow(Mfn table, int level, bool writable,
+                                    CycleClock& clock) {
+  clock.Charge(CostEvent::kXenPteRead, kEntries);
+  for (int i = 0; i < kEntries; ++i) {
+    const MachineAddr slot = EntryAddress(kMode, AddressOf(table), i);
+    const uint64_t entry = Read(slot);
+    if (entry == 0) continue;
+    if (!IsLeaf(entry, level)) {
+      SetWritableBelow(Pte(entry).frame(), level - 1, writable, clock);
+      continue;
+    }
+    const uint64_t now = writable ? entry | kWritable : entry & ~kWritable;
+    if (now != entry) Write(slot, now, clock);
+  }
+}
+
+void NestedTables::SetAllWritable(bool writable, CycleClock& clock) {
+  SetWritableBelow(tables_.front(), kRootLevel, writable, clock);
+}
+
+bool NestedTables::MakeWritable(Pfn pfn, CycleClock& clock) {
+  Place place = Find(pfn);
+  clock.Charge(CostEvent::kXenPteRead,
+               static_cast<uint64_t>(kRootLevel - place.level + 1));
+  if (Read(place.slot) == 0) return false;
+  if ((Read(place.slot) & kWritable) != 0) return true;
+  while (place.level > 1) {
+    Split(place, clock);
+    place = Find(pfn);
+  }
+  Write(place.slot, Read(place.slot) | kWritable, clock);
   return true;
 }
 
@@ -142,6 +195,7 @@ bool NestedTables::Map(Pfn pfn, CycleClock& clock) {
 void NestedTables::Split(const Place& place, CycleClock& clock) {
   const uint64_t whole = Read(place.slot);
   const int level = place.level - 1;
+  const bool writable = (whole & kWritable) != 0;
   const Mfn table = NewTable(clock);
   const uint64_t kept =
       ept_ ? ept::kAccessed | ept::kDirty : pte::kAccessed | pte::kDirty;
@@ -149,7 +203,7 @@ void NestedTables::Split(const Place& place, CycleClock& clock) {
     const Mfn first =
         Pte(whole).frame() + static_cast<uint64_t>(i) * PagesOf(level);
     Write(EntryAddress(kMode, AddressOf(table), i),
-          LeafEntry(first, level) | (whole & kept), clock);
+          LeafEntry(first, level, writable) | (whole & kept), clock);
   }
   Write(place.slot, TableEntry(table), clock);
 }
@@ -189,6 +243,10 @@ absl::Status NestedTables::AuditTable(Mfn table, int level, Pfn first,
       const absl::Status status = AuditTable(frame, level - 1, pfn, recount);
       if (!status.ok()) return status;
       continue;
+    }
+    if ((entry & kWritable) != 0 && !MayBeWritable(pfn, level)) {
+      return absl::InternalError(absl::StrFormat(
+          "nested tables: pfn 0x%x, writable and not marked", pfn.value()));
     }
     for (uint64_t page = 0; page < PagesOf(level); ++page) {
       const Mfn wanted = domain_.p2m().MfnOf(pfn + page);

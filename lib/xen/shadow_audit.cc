@@ -177,8 +177,22 @@ absl::Status ShadowPaging::AuditLeaf(const ShadowSlot& slot, Pte entry,
     if (entry.writable() && !MayStayWritable(gfn + i)) {
       return error("a table in sync, writable");
     }
+    const DirtyLog& log = domain_.dirty_log();
+    if (entry.writable() && log.enabled() &&
+        !log.IsDirty(domain_.PfnOf(gfn + i))) {
+      return error("a page not marked, writable");
+    }
   }
   return absl::OkStatus();
+}
+
+std::string_view ShadowPaging::WrongTarget(Pfn pfn, bool writable) const {
+  if (pfn == kInvalidPfn) return "no frame of the domain's";
+  if (!writable) return "";
+  if (IsTableInSync(domain_.GfnOf(pfn))) return "a table in sync, writable";
+  const DirtyLog& log = domain_.dirty_log();
+  if (log.enabled() && !log.IsDirty(pfn)) return "a page not marked, writable";
+  return "";
 }
 
 absl::Status ShadowPaging::AuditTlbs() const {
@@ -189,14 +203,11 @@ absl::Status ShadowPaging::AuditTlbs() const {
       const uint64_t frames = uint64_t{1} << (entry.page_shift - kPageShift);
       for (uint64_t i = 0; i < frames; ++i) {
         const Pfn pfn = domain_.p2m().PfnOf(FrameOf(entry.base) + i);
-        const bool own = pfn != kInvalidPfn;
-        if (own && !(entry.writable() && IsTableInSync(domain_.GfnOf(pfn)))) {
-          continue;
-        }
-        return absl::InternalError(absl::StrFormat(
-            "a TLB entry of CPU %d for 0x%x leads to %s", id,
-            entry.va().value(),
-            own ? "a table in sync, writable" : "no frame of the domain's"));
+        const std::string_view wrong = WrongTarget(pfn, entry.writable());
+        if (wrong.empty()) continue;
+        return absl::InternalError(
+            absl::StrFormat("a TLB entry of CPU %d for 0x%x leads to %s", id,
+                            entry.va().value(), wrong));
       }
     }
   }

@@ -103,19 +103,28 @@ void ShadowPaging::FillSplinter(Cpu& cpu, ShadowId id) {
   }
 }
 
-void ShadowPaging::MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn) {
-  MapPage(cpu, slot, Pte(kUsed | pte::kWritable | pte::kUser), gfn);
+void ShadowPaging::MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn,
+                                 bool write) {
+  MapPage(cpu, slot, Pte(kUsed | pte::kWritable | pte::kUser), gfn, write);
+}
+
+bool ShadowPaging::LogAllows(Cpu& cpu, Gfn gfn, bool write) {
+  if (!domain_.dirty_log().enabled()) return true;
+  const Pfn pfn = domain_.PfnOf(gfn);
+  if (write) MarkDirty(cpu, domain_, pfn);
+  return write || domain_.dirty_log().IsDirty(pfn);
 }
 
 // A 4 KiB entry for what `guest` grants on `gfn`.
-void ShadowPaging::MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest,
-                           Gfn gfn) {
+void ShadowPaging::MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
+                           bool write) {
   Charge(cpu, CostEvent::kXenPteRead);  // the P2M
   const Mfn mfn = domain_.MfnOf(gfn);
   if (mfn == kInvalidMfn || !guest.present() || !guest.accessed()) {
     return SetEntry(cpu, slot, Pte());
   }
-  const bool writable = LeafWritable(guest) && MayWrite(gfn);
+  const bool writable =
+      LeafWritable(guest) && MayWrite(gfn) && LogAllows(cpu, gfn, write);
   SetEntry(cpu, slot,
            Pte(mfn, kUsed | (guest.raw() & kPassedThrough) |
                         (writable ? pte::kWritable : 0)));
@@ -126,6 +135,7 @@ Gfn ShadowPaging::LargeBase(Gfn gfn) const {
 }
 
 bool ShadowPaging::CanBeLarge(Gfn first) const {
+  if (domain_.dirty_log().enabled()) return false;
   if (!LargeAllowed() || pages_.AnyTableIn(first)) return false;
   const Mfn mfn = domain_.MfnOf(first);
   if (mfn == kInvalidMfn || mfn.value() % shape_.large_frames() != 0) {
@@ -138,9 +148,9 @@ bool ShadowPaging::CanBeLarge(Gfn first) const {
 }
 
 void ShadowPaging::MapLarge(VcpuContext& vcpu, const ShadowSlot& slot,
-                            Pte guest, Gfn gfn, VirtAddr va) {
+                            Pte guest, const GuestWalk& walk, VirtAddr va) {
   Cpu& cpu = *vcpu.cpu;
-  const Gfn first = LargeBase(gfn);
+  const Gfn first = LargeBase(walk.gfn);
   Charge(cpu, CostEvent::kXenPteRead);  // the P2M
   if (CanBeLarge(first)) {
     const uint64_t rights = guest.raw() & kPassedThrough;
@@ -154,7 +164,8 @@ void ShadowPaging::MapLarge(VcpuContext& vcpu, const ShadowSlot& slot,
   XMMU_CHECK(id != kNoShadow);
   SetEntry(cpu, slot, LinkTo(pages_[id].mfn, guest, LeafWritable(guest)));
   // The page in question may have become a table, or ceased to be one.
-  MapInSplinter(cpu, {id, shape_.IndexIn(1, va)}, gfn);
+  MapInSplinter(cpu, {id, shape_.IndexIn(1, va)}, walk.gfn,
+                walk.write && LeafWritable(guest));
 }
 
 ShadowKey ShadowPaging::ChildKey(const ShadowSlot& slot, Pte guest) const {
@@ -189,12 +200,12 @@ void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
     // Not by address: a table may be met at two levels.
     const bool leaf = &used == &walk.leaf();
     if (leaf && used.level == 1) {
-      MapPage(cpu, slot, used.entry, walk.gfn);
+      MapPage(cpu, slot, used.entry, walk.gfn, walk.write);
     } else if (leaf) {
       const Pte before = SourceOf(slot);
       // Small pieces of what it was may be in the TLB.
       if (before.raw() != 0 && before != used.entry) Owe(MaskOf(cpu.id));
-      MapLarge(vcpu, slot, used.entry, walk.gfn, va);
+      MapLarge(vcpu, slot, used.entry, walk, va);
     } else if (!IsCurrent(cpu, slot, used.entry)) {
       LinkTable(vcpu, slot, used.entry);
     }

@@ -23,7 +23,8 @@ CpuFeatures GuestFeatures(const Host& host) {
 
 ShadowPaging::ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
                            uint32_t shadows)
-    : host_(host),
+    : LogDirty(host, domain),
+      host_(host),
       domain_(domain),
       shape_(shape),
       l3_frame_(shape.own_l3() ? host.AllocXenFrame() : kInvalidMfn),
@@ -206,6 +207,7 @@ void ShadowPaging::Emulate(Cpu& cpu, const GuestWalk& walk,
   if (mfn == kInvalidMfn) {
     operand.seen = operand.mask();
   } else {
+    if (operand.writes()) MarkDirty(cpu, domain_, mfn);
     operand.Perform(host_.memory(), AddressOf(mfn) + PageOffset(access.va));
   }
 }

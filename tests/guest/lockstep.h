@@ -35,6 +35,9 @@ class Lockstep {
   std::string Perform(const ScriptStep& step, const std::set<TaskId>& live,
                       bool check = true);
 
+  // The world under the policy, for what the guest is not to see.
+  World& tested() { return tested_; }
+
   // How much was compared.
   uint64_t pages_compared() const { return pages_compared_; }
 

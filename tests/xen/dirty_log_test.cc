@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
 
@@ -30,7 +31,9 @@ class NotingStrategy final : public LogDirty {
     Note("enable");
     return answer;
   }
-  void CleanLogDirty(Cpu&) override { Note("clean"); }
+  void CleanLogDirty(Cpu&, const DirtyBitmap& marked) override {
+    Note(absl::StrCat("clean of ", marked.count()));
+  }
   void DisableLogDirty(Cpu&) override { Note("disable"); }
 
   void Note(std::string what) {
@@ -105,7 +108,7 @@ TEST_F(DirtyLogTest, TheStrategyIsToldWhenTheLogIsAsItIsToBe) {
   MarkDirty(cpu(), domain_, Pfn(0));
   ASSERT_TRUE(strategy_.Stop(cpu()).ok());
   EXPECT_THAT(strategy_.calls,
-              ElementsAre("enable, on", "clean, on", "disable"));
+              ElementsAre("enable, on", "clean of 1, on", "disable"));
 }
 
 TEST_F(DirtyLogTest, WhatIsOnCannotBeSwitchedOnNorWhatIsOffBeRead) {

@@ -90,6 +90,8 @@ class DirtyLog {
 void MarkDirty(Cpu& cpu, Domain& domain, Pfn pfn);
 // The same by machine frame (Xen: paging_mark_dirty).
 void MarkDirty(Cpu& cpu, Domain& domain, Mfn mfn);
+// The same of whichever domain's it is.
+void MarkDirty(Cpu& cpu, Host& host, Mfn mfn);
 
 enum class DirtyFetch : uint8_t {
   kPeek,   // XEN_DOMCTL_SHADOW_OP_PEEK: a copy
@@ -128,8 +130,8 @@ class LogDirty {
 
   // The log has just been switched on and is empty.
   virtual absl::Status EnableLogDirty(Cpu& cpu) = 0;
-  // The log has just been emptied.
-  virtual void CleanLogDirty(Cpu& cpu) = 0;
+  // The log has just been emptied of `marked`: nothing else can be writable.
+  virtual void CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) = 0;
   // The log has just been switched off.
   virtual void DisableLogDirty(Cpu& cpu) = 0;
 

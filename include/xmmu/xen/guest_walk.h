@@ -30,6 +30,7 @@ struct GuestWalk {
   // Root first; ends with the leaf, or with the entry that faulted. The PDPTE
   // of a PAE guest is none of them: it is in a register.
   boost::container::static_vector<GuestWalkEntry, 5> entries;
+  bool write = false;  // what it was for
   bool ok = false;
   uint32_t error_code = 0;  // if !ok
 
@@ -54,7 +55,8 @@ GuestWalk WalkGuest(const Host& host, const Domain& domain, Cpu& cpu,
 
 // Sets in the guest's tables what a processor would have set for `access`: A in
 // every entry, and D in the leaf for a write. Returns whether anything changed.
-// Charges kXenPteCas an entry changed. REQUIRES: walk.ok.
+// Charges kXenPteCas an entry changed, and marks its table dirty. REQUIRES:
+// walk.ok.
 bool SetAccessedAndDirty(Host& host, Cpu& cpu, PagingMode mode,
                          const Access& access, GuestWalk& walk);
 

@@ -35,6 +35,9 @@ class NestedTables {
   // What enters a guest on these tables.
   VmControls Controls(uint16_t tag) const;
 
+  // While the domain's writes are logged, a page that is not marked in its log
+  // is mapped read-only.
+
   // Maps all that the P2M has, each page by the largest leaf that its extent
   // allows: frames as contiguous and as aligned as the leaf.
   void MapAll(CycleClock& clock);
@@ -43,6 +46,13 @@ class NestedTables {
   bool Map(Pfn pfn, CycleClock& clock);
   // Makes `pfn` unmapped, splitting a large leaf. Whether it was mapped.
   bool Unmap(Pfn pfn, CycleClock& clock);
+
+  // Takes write access from all pages, large ones whole, or gives it to all:
+  // one pass over all tables.
+  void SetAllWritable(bool writable, CycleClock& clock);
+  // Makes `pfn` writable, splitting a large leaf that is not. Whether it is
+  // mapped.
+  bool MakeWritable(Pfn pfn, CycleClock& clock);
 
   // The level of the leaf that maps `pfn`; 0 if none does.
   int LeafLevelOf(Pfn pfn) const;
@@ -68,7 +78,7 @@ class NestedTables {
   uint64_t Read(MachineAddr slot) const;
   void Write(MachineAddr slot, uint64_t entry, CycleClock& clock);
   uint64_t TableEntry(Mfn table) const;
-  uint64_t LeafEntry(Mfn first, int level) const;
+  uint64_t LeafEntry(Mfn first, int level, bool writable) const;
   bool IsLeaf(uint64_t entry, int level) const;
   static MachineAddr SlotOf(Mfn table, int level, Pfn pfn);
   // Where the leaf of `pfn` is, or the empty entry at which its path ends.
@@ -78,6 +88,8 @@ class NestedTables {
   // aligned piece.
   bool Fits(Pfn pfn, int level) const;
   void Split(const Place& place, CycleClock& clock);
+  void SetWritableBelow(Mfn table, int level, bool writable, CycleClock& clock);
+  bool MayBeWritable(Pfn first, int level) const;
   absl::Status AuditTable(Mfn table, int level, Pfn first,
                           Recount& recount) const;
 

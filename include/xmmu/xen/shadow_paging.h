@@ -26,6 +26,13 @@
 // to a frame are found (backlinks, or a search of all shadows), what a shadow
 // consists of. A fault, a MOV CR3 and a flush are each strategy's own.
 //
+// While the domain's writes are logged (xmmu/xen/dirty_log.h), no page is large
+// and an entry is writable only for a page that is marked already, or for the
+// write that it is made for, which marks it (Xen 4.17: multi.c,
+// _sh_propagate). Unless a strategy knows better, logging begins, and goes on
+// after each kClean, with no shadows but the roots in use, and those empty
+// (shadow_blow_tables). When it ends, entries become writable by faults.
+//
 // A flush that a change owes is collected; FlushOwed() executes it before the
 // guest goes on. The strategy's public functions call it last.
 //
@@ -33,10 +40,12 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "xmmu/mmu/page_walker.h"
+#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/guest_walk.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/shadow_pages.h"
@@ -44,14 +53,12 @@
 
 namespace xmmu {
 
-class ShadowPaging {
+class ShadowPaging : public LogDirty {
  public:
   // A pool of `shadows` shadows; CheckPool(shadows) is OK. Both outlive it.
   ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
                uint32_t shadows);
-  virtual ~ShadowPaging();
-  ShadowPaging(const ShadowPaging&) = delete;
-  ShadowPaging& operator=(const ShadowPaging&) = delete;
+  ~ShadowPaging() override;
 
   // The fewest shadows that any guest makes progress with: a path, and the
   // roots of the other vCPUs where roots are shadowed.
@@ -116,7 +123,11 @@ class ShadowPaging {
   // Whether one may be there: MayWrite(), unless the strategy makes some in
   // other ways.
   virtual bool MayStayWritable(Gfn gfn) const { return MayWrite(gfn); }
-  // Whether large pages may be large.
+  // No entry is writable from here on save for marked pages. `marked`: there
+  // were none but for these; nullptr: there may have been any. Charges what it
+  // does; owes the flush.
+  virtual void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked);
+  // Whether large pages may be large, when writes are not logged.
   virtual bool LargeAllowed() const { return true; }
   // Whether the entries of a splinter are all made at once, or as needed.
   virtual bool FillsSplinters() const { return true; }
@@ -162,8 +173,15 @@ class ShadowPaging {
   void Evict(Cpu& cpu, ShadowId id);
   // All of `gfn`'s.
   void EvictTable(Cpu& cpu, Gfn gfn);
+  // Gives up all shadows but the roots in use, which become empty. Charges
+  // kXenPteRead for each entry there is and kXenPteWrite for each present.
+  void DropShadows(Cpu& cpu);
+  // No entry for 4 KiB is writable from here on, no page is large: one pass
+  // over all shadows. Charges as a search of all, and the writes.
+  void ProtectAll(Cpu& cpu);
   // Performs the instruction on the guest's memory where `walk` led; nothing
-  // there, it loads ones and stores nowhere. Charges kEmulate. REQUIRES: `walk`
+  // there, it loads ones and stores nowhere. Charges kEmulate; a write marks
+  // the page. REQUIRES: `walk`
   // is of `access`. A program's store of data is not for this.
   void Emulate(Cpu& cpu, const GuestWalk& walk, const Access& access,
                MemoryOperand& operand);
@@ -176,11 +194,14 @@ class ShadowPaging {
   // leads to; and that entry.
   ShadowKey ChildKey(const ShadowSlot& slot, Pte guest) const;
   void Link(Cpu& cpu, const ShadowSlot& slot, Pte guest, ShadowId child);
-  // A 4 KiB entry for what `guest` grants on `gfn`. Charges the P2M look-up.
-  void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn);
+  // A 4 KiB entry for what `guest` grants on `gfn`; `write`: it is made for
+  // one. Charges the P2M look-up.
+  void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
+               bool write = false);
   // Its entries lead to `gfn` and on; the rights of the large page are in the
   // links to the splinter.
-  void MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn);
+  void MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn,
+                     bool write = false);
 
   void SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now);
   // SetEntry() to nothing, made from nothing.
@@ -216,17 +237,25 @@ class ShadowPaging {
   ShadowId TryMake(Cpu& cpu, const ShadowKey& key);
   void FillSplinter(Cpu& cpu, ShadowId id);
   void LinkTable(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
-  void MapLarge(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
-                VirtAddr va);
+  void MapLarge(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest,
+                const GuestWalk& walk, VirtAddr va);
+  // Whether the log lets a page be writable; marks it for a write.
+  bool LogAllows(Cpu& cpu, Gfn gfn, bool write);
   void Divide(Cpu& cpu, const ShadowSlot& slot, Gfn gfn);
   bool CanBeLarge(Gfn first) const;
   Gfn LargeBase(Gfn gfn) const;
   void NoteLoss(const ShadowSlot& slot, Pte old, Pte now);
 
+  absl::Status EnableLogDirty(Cpu& cpu) final;
+  void CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) final;
+  void DisableLogDirty(Cpu&) final {}
+
   absl::Status AuditPool() const;
   absl::Status AuditRefs() const;
   absl::Status AuditEntry(const ShadowSlot& slot, bool live) const;
   absl::Status AuditLeaf(const ShadowSlot& slot, Pte entry, Pte source) const;
+  // What is wrong with a mapping of `pfn`; nothing: "".
+  std::string_view WrongTarget(Pfn pfn, bool writable) const;
   absl::Status AuditTlbs() const;
   std::vector<bool> LiveShadows() const;
 

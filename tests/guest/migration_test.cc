@@ -1,0 +1,161 @@
+// Live migration under every strategy that can log writes: while random
+// programs run in lockstep with bare hardware, logging is switched on and off,
+// and the log fetched, at random points. The guest sees none of it, and a copy
+// of its memory that gets the pages reported, and no others, never lacks one.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/config.h"
+#include "guest/destination.h"
+#include "guest/lockstep.h"
+
+namespace xmmu {
+namespace {
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+constexpr int kCheckEvery = 40;  // steps; the checks take most of the time
+#else
+constexpr int kCheckEvery = 10;
+#endif
+
+class Migration {
+ public:
+  Migration(World& world, LogDirty& log, Choice choice)
+      : world_(world), log_(log), choice_(std::move(choice)) {}
+
+  // May do something; "" or what is wrong.
+  std::string Act() {
+    if (destination_ == nullptr) return choice_(8) == 0 ? Start() : "";
+    switch (choice_(32)) {
+      case 0:
+        return Stop();
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+        return Round(DirtyFetch::kClean);
+      case 5:
+        return Round(DirtyFetch::kPeek);
+      default:
+        return "";
+    }
+  }
+
+  // The last round, with the guest at rest. A copy is whole by then.
+  std::string Finish() {
+    return destination_ == nullptr ? "" : Round(DirtyFetch::kClean);
+  }
+
+  int rounds() const { return rounds_; }
+  uint64_t reported() const { return reported_; }
+  uint64_t changed() const { return changed_; }
+
+ private:
+  Cpu& AnyCpu() {
+    return world_.cpu(static_cast<uint32_t>(
+        choice_(static_cast<uint64_t>(world_.host().cpu_count()))));
+  }
+  std::string Start() {
+    const absl::Status status = log_.Start(AnyCpu());
+    if (!status.ok()) return status.ToString();
+    destination_ =
+        std::make_unique<Destination>(world_.host(), world_.domain());
+    return "";
+  }
+  std::string Round(DirtyFetch how) {
+    const absl::StatusOr<DirtyBitmap> pages = log_.Fetch(AnyCpu(), how);
+    if (!pages.ok()) return pages.status().ToString();
+    ++rounds_;
+    const uint64_t reported = destination_->reported();
+    const uint64_t changed = destination_->changed();
+    const std::string wrong = destination_->Receive(*pages);
+    reported_ += destination_->reported() - reported;
+    changed_ += destination_->changed() - changed;
+    return wrong;
+  }
+  std::string Stop() {
+    const std::string wrong = Round(DirtyFetch::kPeek);
+    if (!wrong.empty()) return wrong;
+    destination_ = nullptr;
+    const absl::Status status = log_.Stop(AnyCpu());
+    return status.ok() ? "" : status.ToString();
+  }
+
+  World& world_;
+  LogDirty& log_;
+  Choice choice_;
+  std::unique_ptr<Destination> destination_;  // while logging
+  int rounds_ = 0;
+  uint64_t reported_ = 0;
+  uint64_t changed_ = 0;
+};
+
+class MigrationTest : public ::testing::TestWithParam<Setting> {};
+
+TEST_P(MigrationTest, NoPageIsMissedAndTheGuestSeesBareHardware) {
+  for (const uint64_t seed : {1u, 2u}) {
+    Lockstep lockstep(GetParam());
+    World& world = lockstep.tested();
+    const absl::StatusOr<LogDirty*> log =
+        world.policy().LogDirtyOf(world.domain());
+    ASSERT_TRUE(log.ok()) << log.status();
+    Migration migration(world, **log, RandomChoice(seed + 100));
+    GuestScript script(GetParam().mode, RandomChoice(seed));
+    for (int i = 1; i <= 200; ++i) {
+      const ScriptStep step = script.Next();
+      std::string wrong = migration.Act();
+      if (wrong.empty()) {
+        wrong = lockstep.Perform(step, script.live(), i % kCheckEvery == 0);
+      }
+      ASSERT_EQ(wrong, "") << "seed " << seed << ", step " << i;
+    }
+    EXPECT_EQ(migration.Finish(), "") << "seed " << seed;
+    EXPECT_GT(migration.rounds(), 5);
+    EXPECT_GT(migration.changed(), 0u);
+    RecordProperty("pages_reported", std::to_string(migration.reported()));
+    RecordProperty("pages_changed", std::to_string(migration.changed()));
+  }
+}
+
+// Whether there is something to test.
+bool CanLog(const Setting& setting) {
+  World world(setting);
+  return world.policy().LogDirtyOf(world.domain()).ok();
+}
+
+std::vector<Setting> SettingsThatLog() {
+  std::vector<Setting> settings;
+  std::map<std::pair<std::string_view, PagingMode>, bool> known;
+  for (const int vcpus : {1, 2, 4}) {
+    std::vector<Setting> all = AllSettings(vcpus);
+    for (const PagingMode mode :
+         {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+      all.push_back({.policy = kSmallestPool, .mode = mode, .vcpus = vcpus});
+    }
+    for (const Setting& setting : all) {
+      const auto [it, is_new] =
+          known.try_emplace({setting.policy, setting.mode});
+      if (is_new) it->second = CanLog(setting);
+      if (it->second) settings.push_back(setting);
+    }
+  }
+  return settings;
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, MigrationTest,
+                         ::testing::ValuesIn(SettingsThatLog()),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
+TEST(NativeMigrationTest, BareHardwareHasNobodyToLogWrites) {
+  World world({.policy = "native"});
+  EXPECT_TRUE(absl::IsUnimplemented(
+      world.policy().LogDirtyOf(world.domain()).status()));
+}
+
+}  // namespace
+}  // namespace xmmu
