@@ -48,6 +48,10 @@ ABSL_FLAG(StringList, linear_map, {},
 ABSL_FLAG(bool, flush_filter, false,
           "the TLB flush filter of machines that have one works");
 ABSL_FLAG(uint64_t, memory, 512, "memory of the guest, MiB");
+ABSL_FLAG(int, migrate, 0,
+          "rounds of a live migration while the workload runs; 0: none");
+ABSL_FLAG(uint64_t, migrate_every, 10000,
+          "operations of the workload between two rounds");
 ABSL_FLAG(std::string, timing, "pte-caches", "what memory takes");
 ABSL_FLAG(uint64_t, quantum, 0,
           "accesses of a process between two scheduling decisions; 0: the "
@@ -69,12 +73,17 @@ namespace {
 constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
-constexpr const char* kFlags[] = {
-    "workload", "policies",         "machine",       "levels",
-    "vcpus",    "domains",          "memory",        "guest_ops",
-    "pin",      "share_file_pages", "linear_map",    "flush_filter",
-    "quantum",  "fault_around",     "flush_ceiling", "timing",
-    "format",   "output",           "list",          "help"};
+constexpr const char* kFlags[] = {"workload",      "policies",
+                                  "machine",       "levels",
+                                  "vcpus",         "domains",
+                                  "memory",        "guest_ops",
+                                  "pin",           "share_file_pages",
+                                  "linear_map",    "flush_filter",
+                                  "quantum",       "fault_around",
+                                  "flush_ceiling", "migrate",
+                                  "migrate_every", "timing",
+                                  "format",        "output",
+                                  "list",          "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -102,6 +111,8 @@ Flags ReadFlags(StringList traces) {
   flags.linear_map = absl::GetFlag(FLAGS_linear_map);
   flags.flush_filter = absl::GetFlag(FLAGS_flush_filter);
   flags.memory_mib = absl::GetFlag(FLAGS_memory);
+  flags.migrate = absl::GetFlag(FLAGS_migrate);
+  flags.migrate_every = absl::GetFlag(FLAGS_migrate_every);
   flags.timing = absl::GetFlag(FLAGS_timing);
   flags.quantum = absl::GetFlag(FLAGS_quantum);
   flags.fault_around = absl::GetFlag(FLAGS_fault_around);
@@ -113,7 +124,9 @@ Flags ReadFlags(StringList traces) {
 absl::StatusOr<Comparison> RunAll(const Request& request) {
   absl::StatusOr<ComparisonPlan> plan = PlanComparison(request.options);
   if (!plan.ok()) return plan.status();
-  Progress progress(plan->rows.size());
+  // Rows with a migration run twice.
+  Progress progress(plan->rows.size() *
+                    (request.options.base.migration.wanted() ? 2 : 1));
   return RunComparison(*plan,
                        [&](const SimulatorOptions& row)
                            -> absl::StatusOr<std::unique_ptr<Workload>> {

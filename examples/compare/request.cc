@@ -115,6 +115,14 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
   if (flags.flush_ceiling >= 0) {
     base.flush_ceiling_pages = static_cast<uint64_t>(flags.flush_ceiling);
   }
+  if (flags.migrate < 0) {
+    return BadFlag("migrate", absl::StrCat(flags.migrate),
+                   "rounds, from 1 on, or 0");
+  }
+  if (flags.migrate_every < 1) {
+    return BadFlag("migrate-every", "0", "operations, from 1 on");
+  }
+  base.migration = {.rounds = flags.migrate, .every_ops = flags.migrate_every};
   return ParseName("timing", flags.timing, AllMemoryTimings(),
                    &MemoryTimingName, base.timing);
 }

@@ -28,9 +28,11 @@ struct Flags {
   bool share_file_pages = false;
   uint64_t memory_mib = 0;
   std::string timing;
-  uint64_t quantum = 0;       // 0: the default
-  int fault_around = 0;       // 0: the default
-  int64_t flush_ceiling = 0;  // -1: the default
+  uint64_t quantum = 0;        // 0: the default
+  int fault_around = 0;        // 0: the default
+  int64_t flush_ceiling = 0;   // -1: the default
+  int migrate = 0;             // rounds; 0: none
+  uint64_t migrate_every = 0;  // operations
   std::string format;
 };
 

@@ -170,6 +170,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.quantum_ops = guest.quantum_ops;
   comparison.fault_around_pages = guest.fault_around_pages;
   comparison.flush_ceiling_pages = guest.flush_ceiling_pages;
+  comparison.migration = options.migration;
 }
 
 // Passes a workload through and keeps the error that it ended with, if any.
@@ -204,8 +205,10 @@ absl::Status MakeWorkloads(const SimulatorOptions& row,
   return absl::OkStatus();
 }
 
-absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,
-                    Comparison& comparison) {
+// Runs `row`; the first one describes `comparison`.
+absl::StatusOr<ReportRow> RunOnce(const SimulatorOptions& row,
+                                  const WorkloadFactory& factory,
+                                  Comparison& comparison) {
   std::vector<std::unique_ptr<Workload>> workloads;
   absl::Status made = MakeWorkloads(row, factory, workloads);
   if (!made.ok()) return made;
@@ -223,6 +226,26 @@ absl::Status RunRow(const SimulatorOptions& row, const WorkloadFactory& factory,
   if (comparison.rows.empty()) {
     comparison.workload = workloads.front()->name();
     Describe(**simulator, (*simulator)->guest().options(), comparison);
+  }
+  return result;
+}
+
+// A row with a migration is run without one as well.
+absl::Status RunRow(SimulatorOptions row, const WorkloadFactory& factory,
+                    Comparison& comparison) {
+  absl::StatusOr<ReportRow> result = RunOnce(row, factory, comparison);
+  if (!result.ok()) return result.status();
+  if (result->migration.has_value() && result->migration->refused.empty()) {
+    row.migration = MigrationOptions();
+    const absl::StatusOr<ReportRow> without = RunOnce(row, factory, comparison);
+    if (!without.ok()) return without.status();
+    if (without->guest_digest != result->guest_digest) {
+      return absl::InternalError(absl::StrCat(
+          "the guest sees that it is migrated under ", RowLabel(*result)));
+    }
+    result->migration->extra_cycles =
+        static_cast<int64_t>(result->cost.cycles.count()) -
+        static_cast<int64_t>(without->cost.cycles.count());
   }
   comparison.rows.push_back(*std::move(result));
   return absl::OkStatus();

@@ -1,3 +1,4 @@
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,31 @@ Cells Header() {
   for (size_t i = 0; i < kCounterCount; ++i) {
     cells.emplace_back(CounterName(static_cast<Counter>(i)));
   }
-  cells.insert(cells.end(),
-               {"page_table_bytes", "page_table_bytes_per_space",
-                "memory_overhead_bytes", "estimated_share", "guest_digest"});
+  cells.insert(
+      cells.end(),
+      {"page_table_bytes", "page_table_bytes_per_space",
+       "memory_overhead_bytes", "estimated_share", "guest_digest",
+       "migration_rounds", "migration_dirty_pages", "migration_pages_sent",
+       "migration_domctl_cycles", "migration_extra_cycles"});
   return cells;
+}
+
+// Empty where there was none.
+void AddMigration(const ReportRow& row, Cells& cells) {
+  if (!row.migration.has_value() || !row.migration->refused.empty()) {
+    cells.resize(cells.size() + 5);
+    return;
+  }
+  const MigrationReport& migration = *row.migration;
+  const std::vector<uint64_t>& dirty = migration.dirty_pages;
+  cells.push_back(absl::StrCat(dirty.size()));
+  cells.push_back(
+      absl::StrCat(std::accumulate(dirty.begin(), dirty.end(), uint64_t{0})));
+  cells.push_back(absl::StrCat(migration.pages_sent));
+  cells.push_back(absl::StrCat(migration.domctl_cycles.count()));
+  cells.push_back(migration.extra_cycles.has_value()
+                      ? absl::StrCat(*migration.extra_cycles)
+                      : "");
 }
 
 Cells RowOf(const Comparison& comparison, const ReportRow& row) {
@@ -58,6 +80,7 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
   cells.push_back(absl::StrCat(row.memory_overhead_bytes));
   cells.push_back(absl::StrFormat("%.6f", row.estimated_share));
   cells.push_back(DigestText(row.guest_digest));
+  AddMigration(row, cells);
   return cells;
 }
 

@@ -20,6 +20,21 @@ Json CountersOf(const Cost& cost) {
   return counters;
 }
 
+Json MigrationOf(const MigrationReport& migration) {
+  Json json;
+  if (!migration.refused.empty()) {
+    json["refused"] = migration.refused;
+    return json;
+  }
+  json["dirty_pages"] = migration.dirty_pages;
+  json["pages_sent"] = migration.pages_sent;
+  json["domctl_cycles"] = migration.domctl_cycles.count();
+  if (migration.extra_cycles.has_value()) {
+    json["extra_cycles"] = *migration.extra_cycles;
+  }
+  return json;
+}
+
 Json RowOf(const ReportRow& row) {
   Json json;
   json["policy"] = row.policy;
@@ -35,6 +50,8 @@ Json RowOf(const ReportRow& row) {
   json["page_table_bytes_per_space"] = row.page_table_bytes_per_space;
   json["memory_overhead_bytes"] = row.memory_overhead_bytes;
   json["memory_parts"] = MemoryPartsJson(row);
+  if (row.migration.has_value())
+    json["migration"] = MigrationOf(*row.migration);
   json["estimated_share"] = row.estimated_share;
   json["guest_digest"] = DigestText(row.guest_digest);
   return json;
@@ -75,6 +92,10 @@ std::string FormatJson(const Comparison& comparison) {
   json["quantum_ops"] = comparison.quantum_ops;
   json["fault_around_pages"] = comparison.fault_around_pages;
   json["flush_ceiling_pages"] = comparison.flush_ceiling_pages;
+  if (comparison.migration.wanted()) {
+    json["migration"] = {{"rounds", comparison.migration.rounds},
+                         {"every_ops", comparison.migration.every_ops}};
+  }
   json["left_out"] = comparison.left_out;
   json["rows"] = Json::array();
   for (const ReportRow& row : comparison.rows) {

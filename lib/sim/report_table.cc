@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "sim/report_formats.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
@@ -43,6 +45,11 @@ std::string Heading(const Comparison& comparison) {
   }
   if (comparison.flush_filter) {
     absl::StrAppend(&text, "note      the TLB flush filter is on\n");
+  }
+  if (comparison.migration.wanted()) {
+    absl::StrAppend(&text, "note      migrated while it runs: ",
+                    comparison.migration.rounds, " rounds, one every ",
+                    Grouped(comparison.migration.every_ops), " operations\n");
   }
   for (const std::string& what : comparison.left_out) {
     absl::StrAppend(&text, "left out  ", what, "\n");
@@ -154,6 +161,49 @@ std::string SharingLines(const Comparison& comparison) {
   return text;
 }
 
+// "1,204 pages dirty in 3 rounds (1,000 102 102)".
+std::string RoundsText(const std::vector<uint64_t>& dirty) {
+  uint64_t pages = 0;
+  std::vector<std::string> each;
+  for (const uint64_t count : dirty) {
+    pages += count;
+    each.push_back(Grouped(count));
+  }
+  return absl::StrCat(Grouped(pages), " pages dirty in ", dirty.size(),
+                      dirty.size() == 1 ? " round (" : " rounds (",
+                      absl::StrJoin(each, " "), ")");
+}
+
+std::string MigrationLine(const ReportRow& row) {
+  const MigrationReport& migration = *row.migration;
+  if (!migration.refused.empty()) return "none, " + migration.refused;
+  std::string text = absl::StrCat(
+      RoundsText(migration.dirty_pages), ", ", Grouped(migration.pages_sent),
+      " sent in all; ", Grouped(migration.domctl_cycles.count()),
+      " cycles of the toolstack's calls");
+  if (!migration.extra_cycles.has_value()) return text;
+  const int64_t extra = *migration.extra_cycles;
+  const double percent =
+      100 * static_cast<double>(extra) /
+      static_cast<double>(static_cast<int64_t>(row.cost.cycles.count()) -
+                          extra);
+  absl::StrAppend(&text, "; ", extra < 0 ? "-" : "",
+                  Grouped(static_cast<uint64_t>(std::abs(extra))),
+                  absl::StrFormat(" (%.1f%%) more than without", percent));
+  return text;
+}
+
+std::string MigrationLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    if (!row.migration.has_value()) continue;
+    absl::StrAppend(&text, "migration in row ", i + 1, ": ", MigrationLine(row),
+                    "\n");
+  }
+  return text;
+}
+
 std::string Share(Cycles part, Cycles whole) {
   if (part.count() == 0) return "-";
   const double percent = 100 * static_cast<double>(part.count()) /
@@ -190,9 +240,10 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
 }  // namespace
 
 std::string FormatTable(const Comparison& comparison) {
-  std::string text = absl::StrCat(
-      Heading(comparison), "\n", Rows(comparison), DigestLine(comparison),
-      LinearMapLines(comparison), SharingLines(comparison));
+  std::string text =
+      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
+                   DigestLine(comparison), LinearMapLines(comparison),
+                   SharingLines(comparison), MigrationLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     absl::StrAppend(&text, "\ncycles by component\n",

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "sim/migration.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/check.h"
@@ -38,6 +39,12 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("guest memory is a multiple of 4 MiB, not ",
                      options.guest_memory_bytes, " bytes"));
+  }
+  const MigrationOptions& migration = options.migration;
+  if (migration.rounds < 0 || (migration.wanted() && migration.every_ops < 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a migration of ", migration.rounds, " rounds every ",
+                     migration.every_ops, " operations"));
   }
   return CheckLinearMap(options);
 }
@@ -158,16 +165,27 @@ absl::Status Simulator::BootGuest(const GuestAbi& abi) {
 }
 
 absl::StatusOr<ReportRow> Simulator::Run(Workload& workload) {
-  if (absl::Status ok = guest().Run(workload); !ok.ok()) return ok;
+  if (absl::Status ok = RunOn(0, workload); !ok.ok()) return ok;
   return Row();
 }
 
 absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
   XMMU_CHECK(workloads.size() == guests_.size());
   for (size_t i = 0; i < guests_.size(); ++i) {
-    if (absl::Status ok = guests_[i]->Run(*workloads[i]); !ok.ok()) return ok;
+    if (absl::Status ok = RunOn(i, *workloads[i]); !ok.ok()) return ok;
   }
   return Row();
+}
+
+absl::Status Simulator::RunOn(size_t index, Workload& workload) {
+  GuestKernel& guest = *guests_[index];
+  if (!options_.migration.wanted()) return guest.Run(workload);
+  if (!migration_.has_value()) migration_.emplace();
+  MigratingWorkload migrating(workload, host_, *policy_, domain(index),
+                              options_.migration, *migration_);
+  const absl::Status status = guest.Run(migrating);
+  migrating.Finish();
+  return status;
 }
 
 ReportRow Simulator::Row() const {
@@ -197,6 +215,7 @@ ReportRow Simulator::Row() const {
                               host_.peak_xen_frames() * kPageSize +
                               policy_->BookkeepingBytes();
   row.memory_parts = policy_->MemoryParts();
+  row.migration = migration_;
   row.estimated_share = EstimatedShare(row.cost, machine_);
   return row;
 }

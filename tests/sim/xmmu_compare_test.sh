@@ -44,6 +44,15 @@ accepts --workload=files:pages=20 --domains=2 --share-file-pages
 grep -q '^sharing in row 3: 20 frames shared, 20 pages merged' out ||
   fail "--share-file-pages"
 
+accepts --workload=churn --policies=native,xi-shadow --migrate=2 \
+  --migrate-every=500
+grep -q '^migration in row 1: none, ' out || fail "native is migrated"
+grep -q '^migration in row 2: .* pages dirty in 2 rounds' out ||
+  fail "--migrate"
+
+refuses "--migrate=-1: want rounds" --migrate=-1 --workload="$workload"
+refuses "--migrate-every=0: want operations" --migrate-every=0 \
+  --workload="$workload"
 refuses "--workload" --format=table
 refuses "Unknown command line flag" --no-such-flag
 refuses "vcpus" --vcpus=many --workload="$workload"

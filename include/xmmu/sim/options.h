@@ -18,6 +18,7 @@
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/sim/migration.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
@@ -79,6 +80,10 @@ struct SimulatorOptions {
   // Domains with such a guest, 1 to kMaxDomains, all on the same CPUs. They run
   // the workload one after the other; what each has in its page cache stays.
   int domains = 1;
+
+  // Each domain is migrated while it runs its workload. A strategy that cannot
+  // log writes runs it all the same, and its row says so.
+  MigrationOptions migration = {};
 };
 
 // The machine that `options` name, with the features that `options.mode` needs

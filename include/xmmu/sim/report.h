@@ -18,6 +18,7 @@
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/cost.h"
+#include "xmmu/sim/migration.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
@@ -57,6 +58,9 @@ struct ReportRow {
   // Policy::MemoryParts().
   std::vector<MemoryPart> memory_parts;
 
+  // If SimulatorOptions::migration was wanted.
+  std::optional<MigrationReport> migration;
+
   // Share of the cycles that rests on estimated constants, see EstimatedShare.
   double estimated_share = 0;
 
@@ -89,6 +93,7 @@ struct Comparison {
   uint64_t quantum_ops = 0;
   int fault_around_pages = 1;
   uint64_t flush_ceiling_pages = 0;
+  MigrationOptions migration;
   std::string workload;
   std::vector<std::string> left_out;  // policies left out, each with the reason
   std::vector<ReportRow> rows;

@@ -10,6 +10,7 @@
 // Single-threaded; one simulator a thread, any number of threads.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -64,6 +65,8 @@ class Simulator {
   absl::Status Boot();
   absl::Status BootGuest(const GuestAbi& abi);
   absl::Status MakePolicy();
+  // `workload` on guest `index`, which is migrated meanwhile if that is wanted.
+  absl::Status RunOn(size_t index, Workload& workload);
 
   const SimulatorOptions options_;
   const MachineModel machine_;
@@ -71,6 +74,7 @@ class Simulator {
   std::unique_ptr<Policy> policy_;
   std::vector<std::unique_ptr<GuestKernel>> guests_;
   Cost boot_;  // what the boot took
+  std::optional<MigrationReport> migration_;
 };
 
 }  // namespace xmmu
