@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 15> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 18> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -42,6 +42,15 @@ std::span<const PolicyEntry> Policies() {
       {"xi-shadow-search",
        "the same without backlinks: all shadows are searched for a mapping",
        &MakeXiShadowSearch, "xi-shadow"},
+      {"shadow-2005",
+       "Xen 3.0: snapshots of tables out of sync; all in sync again at once",
+       &MakeShadow2005},
+      {"shadow-2005-predict",
+       "the same as of March 2005: a mapping's place is guessed, else searched",
+       &MakeShadow2005Predict, "shadow-2005"},
+      {"shadow-2005-search",
+       "the same with no help: all L1 shadows are searched for a mapping",
+       &MakeShadow2005Search, "shadow-2005"},
       {"nested-paging",
        "the processor translates twice (EPT, NPT); the guest owns its tables",
        &MakeNestedPaging},

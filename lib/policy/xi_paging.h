@@ -66,6 +66,7 @@ class XiPaging final : public ShadowStrategy {
   }
 
   Pte SourceOf(const ShadowSlot& slot) const override;
+  bool KeepsSources() const override { return true; }
   bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
   void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
   void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,

@@ -124,6 +124,26 @@ std::vector<bool> ShadowPaging::LiveShadows() const {
   return live;
 }
 
+// What the entry at `slot` was made from; where that is no longer known, the
+// least that it can have been.
+Pte ShadowPaging::SourceAsMade(const ShadowSlot& slot, bool live) const {
+  if (pages_[slot.page].key.splinter) {
+    return Pte(pte::kPresent | pte::kWritable | pte::kUser | kAccessedDirty);
+  }
+  const Pte entry = pages_.Read(slot);
+  if (live || KeepsSources() || !entry.present() || IsMark(entry)) {
+    return SourceOf(slot);
+  }
+  const uint64_t flags = entry.flags() | kAccessedDirty;
+  if (!IsLink(slot, entry)) {
+    const Pfn pfn = domain_.p2m().PfnOf(entry.frame());
+    return Pte(Mfn(domain_.GfnOf(pfn).value()), flags);
+  }
+  const ShadowKey& child = pages_[Child(entry)].key;
+  return Pte(Mfn(child.gfn.value()),
+             child.splinter ? flags | pte::kPageSize : flags);
+}
+
 absl::Status ShadowPaging::AuditEntry(const ShadowSlot& slot, bool live) const {
   const Pte entry = pages_.Read(slot);
   const ShadowKey& key = pages_[slot.page].key;
@@ -131,8 +151,7 @@ absl::Status ShadowPaging::AuditEntry(const ShadowSlot& slot, bool live) const {
     return absl::InternalError(absl::StrFormat(
         "%s is 0x%x: %s", NameOf(pages_, slot), entry.raw(), what));
   };
-  const Pte whole(pte::kPresent | pte::kWritable | pte::kUser | kAccessedDirty);
-  const Pte source = key.splinter ? whole : SourceOf(slot);
+  const Pte source = SourceAsMade(slot, live);
   // What is no longer reachable may have been freed, and be anything by now.
   if (live && IsTableInSync(key.gfn) && !key.splinter && source.raw() != 0 &&
       !StillIs(GuestEntry(slot), source)) {

@@ -97,6 +97,10 @@ class ShadowPaging : public LogDirty {
   // The guest entry that a shadow entry was made from, 0 if it was not. Not
   // charged. Not asked of splinters. The guest's memory, if nothing else.
   virtual Pte SourceOf(const ShadowSlot& slot) const;
+  // Whether SourceOf() is right of shadows that no root leads to, either: not
+  // if it is the guest's memory, to which a device may have written since
+  // without asking.
+  virtual bool KeepsSources() const { return false; }
   // Whether the entry at `slot` is the one for `guest`. Charges the look.
   virtual bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest);
   // It is made from `guest` from now on.
@@ -253,6 +257,7 @@ class ShadowPaging : public LogDirty {
   absl::Status AuditPool() const;
   absl::Status AuditRefs() const;
   absl::Status AuditEntry(const ShadowSlot& slot, bool live) const;
+  Pte SourceAsMade(const ShadowSlot& slot, bool live) const;
   absl::Status AuditLeaf(const ShadowSlot& slot, Pte entry, Pte source) const;
   // What is wrong with a mapping of `pfn`; nothing: "".
   std::string_view WrongTarget(Pfn pfn, bool writable) const;
