@@ -112,6 +112,7 @@ class Shadow2005Paging final : public ShadowStrategy {
   void ProtectOpen(Cpu& cpu);
   void Resync(VcpuContext& vcpu, ShadowId id, const OpenTable& open);
   void FreeSnapshot(Cpu& cpu, const OpenTable& open);
+  void Forget(Cpu& cpu, Gfn gfn);
   void Repropagate(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
   // Drops what no longer follows from a table in sync: a device has written to
   // it, which Xen did not notice.

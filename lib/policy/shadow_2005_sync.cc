@@ -66,8 +66,11 @@ Shadow2005Paging::Range Shadow2005Paging::RangeOf(Gfn gfn) const {
 
 void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
   Charge(cpu, CostEvent::kLockedOp);  // a reference of the list's
+  MarkDirty(cpu, domain(), domain().MfnOf(gfn));
   if (IsTableInSync(gfn)) {
     for (const ShadowId id : pages().FindTable(gfn)->shadows) Recheck(cpu, id);
+    // What is left of it from before it was dropped, with several shadows.
+    Forget(cpu, gfn);
     open_.push_back({gfn, host().AllocXenFrame(), RangeOf(gfn), {}});
     const OpenTable& open = open_.back();
     const auto bytes = static_cast<uint64_t>(EntryBytes(shape().guest()));
@@ -242,11 +245,16 @@ void Shadow2005Paging::Recheck(Cpu& cpu, ShadowId id) {
 // The last of an open table's.
 void Shadow2005Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
-  const OpenTable* const open = key.splinter ? nullptr : FindOpen(key.gfn);
-  if (open == nullptr || pages().FindTable(key.gfn)->shadows.size() > 1) return;
-  FreeSnapshot(cpu, *open);
-  std::erase_if(open_, [&](const OpenTable& o) { return o.gfn == key.gfn; });
+  if (key.splinter || pages().FindTable(key.gfn)->shadows.size() > 1) return;
   mutable_pages().SetOutOfSync(key.gfn, false);
+  Forget(cpu, key.gfn);
+}
+
+void Shadow2005Paging::Forget(Cpu& cpu, Gfn gfn) {
+  std::erase_if(open_, [&](const OpenTable& open) {
+    if (open.gfn == gfn) FreeSnapshot(cpu, open);
+    return open.gfn == gfn;
+  });
 }
 
 }  // namespace xmmu
