@@ -3,6 +3,7 @@
 #include <array>
 
 #include "xmmu/xen/audit.h"
+#include "xmmu/xen/pv_log_dirty.h"
 
 namespace xmmu {
 namespace {
@@ -40,6 +41,26 @@ absl::Status ParavirtualPolicy::StartVcpu(VcpuContext& vcpu, Gfn root,
 HypercallResult ParavirtualPolicy::Hypercall(VcpuContext& vcpu,
                                              const xmmu::Hypercall& call) {
   return mm_.Execute(vcpu, call);
+}
+
+FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
+                                                const PageFault& fault,
+                                                const Access& access,
+                                                MemoryOperand& operand) {
+  vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  PvLogDirty* const log = vcpu.domain->pv_log_dirty();
+  if (log == nullptr) return HandleGuestFault(vcpu, fault, access, operand);
+  const std::optional<PageFault> guest_fault =
+      log->HandleFault(vcpu, fault, access);
+  if (guest_fault.has_value()) {
+    return HandleGuestFault(vcpu, *guest_fault, access, operand);
+  }
+  vcpu.cpu->clock.Charge(CostEvent::kIret);
+  return {FaultAction::kRetry, {}};
+}
+
+absl::StatusOr<LogDirty*> ParavirtualPolicy::LogDirtyOf(Domain& domain) {
+  return &mm_.LogDirtyOf(domain);
 }
 
 FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
@@ -130,7 +151,11 @@ uint64_t ParavirtualPolicy::BookkeepingBytes() const {
 
 absl::Status ParavirtualPolicy::Audit() const {
   for (size_t i = 0; i < host_.domain_count(); ++i) {
-    const absl::Status status = AuditDomain(host_, host_.domain(i));
+    const Domain& domain = host_.domain(i);
+    absl::Status status = AuditDomain(host_, domain);
+    if (status.ok() && domain.pv_log_dirty() != nullptr) {
+      status = domain.pv_log_dirty()->Audit();
+    }
     if (!status.ok()) return status;
   }
   return AuditSharing(host_);

@@ -37,15 +37,30 @@ class ParavirtualPolicy : public Policy {
   void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                 const TlbFlush& flush) override;
   void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override;
+  // Charges the exception. While the domain is being logged its shadows come
+  // first (assumed; Xen 4.17 looks for stores to tables before them), and only
+  // what the guest's own tables forbid goes on to HandleGuestFault().
+  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
+                               const Access& access,
+                               MemoryOperand& operand) final;
+  // See xmmu/xen/pv_log_dirty.h.
+  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override;
   // Xen's bookkeeping of the frames of all domains: a struct page_info and an
   // entry of the machine-to-phys table each. 32 + 8 bytes on 64-bit Xen (4.17,
   // which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct
   // pfn_info).
   uint64_t BookkeepingBytes() const override;
-  // AuditDomain for every domain, and AuditSharing.
+  // AuditDomain for every domain, what logs it, and AuditSharing.
   absl::Status Audit() const override;
 
  protected:
+  // What each strategy makes of a fault that the guest's tables answer. As
+  // HandlePageFault(), the exception itself being charged.
+  virtual FaultOutcome HandleGuestFault(VcpuContext& vcpu,
+                                        const PageFault& fault,
+                                        const Access& access,
+                                        MemoryOperand& operand) = 0;
+
   // Xen hands `fault` to the guest's handler. Charges kBounce and Xen's kIret,
   // and the switch to kernel mode of a 64-bit guest. The exception itself has
   // been charged.

@@ -26,9 +26,8 @@ class Pinning final : public ParavirtualPolicy {
 
   std::string_view name() const override { return "pinning"; }
 
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access&, MemoryOperand&) override {
-    vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
+                                const Access&, MemoryOperand&) override {
     return Reflect(vcpu, fault);
   }
 };

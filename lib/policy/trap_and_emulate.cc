@@ -46,10 +46,9 @@ class TrapAndEmulate final : public ParavirtualPolicy {
     return goes_on_ ? "trap-and-emulate-next" : "trap-and-emulate";
   }
 
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override {
-    vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
+                                const Access& access,
+                                MemoryOperand& operand) override {
     if (vcpu.kernel_mode && vcpu.domain->writable_pagetables() &&
         fault.is_write() && !fault.not_present() &&
         mm_.EmulatePteWrite(vcpu, fault, access, operand)) {

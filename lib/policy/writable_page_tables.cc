@@ -75,6 +75,9 @@
 // here, as later, since kernels of other times have them, which move L1 tables
 // from one slot to another.
 //
+// While the domain's dirty pages are being logged nothing is open, and every
+// store is emulated (xmmu/xen/pv_log_dirty.h).
+//
 // Meanwhile the guest finds an L2 entry without P: Linux then took for empty
 // only an entry of zero (pmd_present).
 //
@@ -123,10 +126,9 @@ class WritablePageTables final : public ParavirtualPolicy {
     if (model_.closes_when_scheduling) mm_.CloseTables(vcpu);
   }
 
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override {
-    vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
+                                const Access& access,
+                                MemoryOperand& operand) override {
     const FaultAction action = Handle(vcpu, fault, access, operand);
     if (action == FaultAction::kReflect || vcpu.domain->crashed()) {
       return Reflect(vcpu, fault);
@@ -141,6 +143,11 @@ class WritablePageTables final : public ParavirtualPolicy {
     const bool handles = fault.vector == FaultVector::kPageFault &&
                          vcpu.domain->writable_pagetables();
     if (!handles || vcpu.domain->crashed()) return FaultAction::kReflect;
+    if (vcpu.domain->dirty_log().enabled()) {
+      return mm_.EmulatePteWrite(vcpu, fault, access, operand)
+                 ? FaultAction::kEmulated
+                 : FaultAction::kReflect;
+    }
     if (mm_.MeetsUnhooked(vcpu, access)) {
       mm_.CloseTable(vcpu, PtwrSlot::kActive);
       return FaultAction::kRetry;

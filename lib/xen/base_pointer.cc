@@ -46,7 +46,7 @@ XenErrno PvContext::Unpin(Mfn table) {
 }
 
 void PvContext::LoadCr3(Mfn root) {
-  vcpu_.cr3 = AddressOf(root).value();
+  vcpu_.cr3 = AddressOf(LoadedFor(root)).value();
   if (cpu_.current != &vcpu_) return;
   XMMU_CHECK(!host_.LoadCr3(cpu_, vcpu_.cr3).has_value());
 }
@@ -140,7 +140,7 @@ absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
   }
   WriteLoadedLinearSlots(root);
   vcpu_.kernel_mode = true;
-  vcpu_.cr3 = AddressOf(hardware_root).value();
+  vcpu_.cr3 = AddressOf(LoadedFor(hardware_root)).value();
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 
 #include "pv_context.h"
 #include "xmmu/base/check.h"
+#include "xmmu/xen/pv_log_dirty.h"
 
 namespace xmmu {
 namespace {
@@ -113,6 +114,10 @@ HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
 }
 
 }  // namespace
+
+Mm::Mm(Host& host) : host_(host) {}
+
+Mm::~Mm() = default;
 
 absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
   const PvRules* rules = FindPvRules(
@@ -224,10 +229,19 @@ void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   vcpu.kernel_mode = to_kernel;
   if (!two_roots) return;
   const Mfn root = to_kernel ? vcpu.guest_table : vcpu.guest_table_user;
-  vcpu.cr3 = AddressOf(root).value();
+  PvLogDirty* const log = vcpu.domain->pv_log_dirty();
+  const Mfn loaded =
+      log == nullptr ? root : log->LoadedFor(*vcpu.cpu, vcpu, root);
+  vcpu.cr3 = AddressOf(loaded).value();
   if (vcpu.cpu->current != &vcpu) return;
   // Without the TLB clock: global entries, the user mappings, survive.
   XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
+}
+
+LogDirty& Mm::LogDirtyOf(Domain& domain) {
+  std::unique_ptr<PvLogDirty>& log = logs_[domain.id()];
+  if (log == nullptr) log = std::make_unique<PvLogDirty>(host_, domain);
+  return *log;
 }
 
 PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,

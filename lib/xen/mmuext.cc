@@ -97,6 +97,7 @@ XenErrno PvContext::PageOp(const MmuextOp& op, DomainId owner) {
           Charge(CostEvent::kCopyPage);
           host_.memory().CopyFrame(op.mfn, op.source);
         }
+        MarkDirty(cpu_, domain_, op.mfn);
         PutPageType(op.mfn);
       }
     }

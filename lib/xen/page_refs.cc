@@ -6,10 +6,14 @@
 namespace xmmu {
 
 PvContext::PvContext(Host& host, VcpuContext& vcpu, const PvRules& rules)
+    : PvContext(host, vcpu, rules, *vcpu.cpu) {}
+
+PvContext::PvContext(Host& host, VcpuContext& vcpu, const PvRules& rules,
+                     Cpu& cpu)
     : host_(host),
       vcpu_(vcpu),
       domain_(*vcpu.domain),
-      cpu_(*vcpu.cpu),
+      cpu_(cpu),
       rules_(rules) {}
 
 bool PvContext::GetPage(Mfn mfn, DomainId owner) {

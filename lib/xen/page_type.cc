@@ -118,6 +118,7 @@ void PvContext::LastUse(Mfn mfn, PageInfo& page) {
   if (IsPageTable(page.type)) {
     const int level = LevelOf(page.type);
     page.validated = false;
+    ForgetTable(mfn);
     Charge(CostEvent::kLockedOp,
            static_cast<uint64_t>(rules_.locked_ops_of_last_put - 1));
     Demote(mfn, level);

@@ -3,6 +3,7 @@
 // ptwr in xen/arch/x86/mm.c.
 
 #include "pv_context.h"
+#include "xmmu/xen/pv_log_dirty.h"
 
 namespace xmmu {
 
@@ -68,6 +69,7 @@ bool PvContext::EmulateStore(MachineAddr addr, const Access& access,
 bool PvContext::ReadAsGuest(const Access& access) {
   Access read = access;
   read.kind = AccessKind::kRead;
+  if (walks_shadows()) return domain_.pv_log_dirty()->Allows(vcpu_, read);
   return cpu_.mmu.Translate(read).ok();
 }
 

@@ -22,7 +22,8 @@ bool PvContext::MeetsUnhooked(const Access& access) const {
 // The L1 entry of an address. Charges a walk of Xen's linear map, or kTempMap
 // and kXenPteRead a level.
 std::optional<MachineAddr> PvContext::FindMapping(VirtAddr va) {
-  return rules_.linear_slot >= 0 ? ThroughLinearMap(va, 1) : WalkToL1Entry(va);
+  const bool linear = rules_.linear_slot >= 0 && !walks_shadows();
+  return linear ? ThroughLinearMap(va, 1) : WalkToL1Entry(va);
 }
 
 TableWrite PvContext::FindTableWrite(const PageFault& fault,

@@ -52,6 +52,8 @@ struct TypeRequest {
 class PvContext {
  public:
   PvContext(Host& host, VcpuContext& vcpu, const PvRules& rules);
+  // The same for what another CPU does in the vCPU's name, and pays for.
+  PvContext(Host& host, VcpuContext& vcpu, const PvRules& rules, Cpu& cpu);
 
   // Does the TLB work that is owed. To be called once, at the end.
   void Finish() { host_.Apply(cpu_, pending_); }
@@ -190,6 +192,7 @@ class PvContext {
   }
   void Store(MachineAddr entry, Pte value) {
     host_.memory().WriteEntry(entry, entry_bytes(), value.raw());
+    if (domain_.dirty_log().enabled()) NoteStore(entry, value);
   }
   // A value as an entry of the guest's mode holds it.
   Pte EntryValue(uint64_t value) const {
@@ -204,6 +207,16 @@ class PvContext {
     host_.Flush(cpu_, cpus, flush);
   }
   CpuMask own_cpu() const { return MaskOf(cpu_.id); }
+
+  // pv_logging.cc: while the domain is being logged.
+  // Xen: paging_write_guest_entry.
+  void NoteStore(MachineAddr entry, Pte value);
+  // A table has lost its last use.
+  void ForgetTable(Mfn table);
+  // What CR3 has to name for the processor's root `root`.
+  Mfn LoadedFor(Mfn root);
+  // Whether processors walk shadows, and Xen the guest's tables by software.
+  bool walks_shadows() const { return domain_.pv_log_dirty() != nullptr; }
 
   // page_refs.cc
   void FreePage(Mfn mfn);

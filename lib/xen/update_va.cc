@@ -55,7 +55,7 @@ std::optional<MachineAddr> PvContext::FindL1Entry(VirtAddr va) {
   // guest's is there.
   const bool checked = rules_.hardware == rules_.mode;
   if (checked && IsHypervisorAddress(rules_.mode, va)) return std::nullopt;
-  switch (rules_.va_lookup) {
+  switch (walks_shadows() ? VaLookup::kWalk : rules_.va_lookup) {
     case VaLookup::kLinearL1:
       return ThroughLinearMap(va, 1);
     case VaLookup::kLinearL2: {

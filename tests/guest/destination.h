@@ -37,6 +37,17 @@ class Destination {
     return "";
   }
 
+  // A page that differs from what was received last and is not marked; "" if
+  // there is none.
+  std::string Missed() const {
+    for (Pfn pfn; pfn.value() < domain_.p2m().size(); ++pfn) {
+      if (domain_.dirty_log().IsDirty(pfn) || Same(pfn)) continue;
+      return absl::StrFormat("page 0x%x was written to and is not marked",
+                             pfn.value());
+    }
+    return "";
+  }
+
   uint64_t reported() const { return reported_; }
   // Those of them whose content was another by then.
   uint64_t changed() const { return changed_; }

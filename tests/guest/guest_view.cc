@@ -206,7 +206,8 @@ class CpuCheck {
         domain_(world.domain()),
         pages_(pages),
         // Shadowed tables are filled on demand, opened ones hidden.
-        exact_(!domain_.translated() && !domain_.ptwr_in_use()) {}
+        exact_(!domain_.translated() && !domain_.ptwr_in_use() &&
+               !domain_.dirty_log().enabled()) {}
 
   std::string FirstStale() const {
     std::string wrong;

@@ -7,6 +7,8 @@
 #include "guest/nested_view.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/layout.h"
+#include "xmmu/xen/mm.h"
+#include "xmmu/xen/pv_log_dirty.h"
 
 namespace xmmu {
 namespace {
@@ -157,6 +159,70 @@ std::string EscapeByTables(const Host& host, const Domain& domain) {
   return "";
 }
 
+// Goes down the shadows that processors walk for a paravirtual domain while it
+// is being logged.
+class LoggedDescent {
+ public:
+  LoggedDescent(const Host& host, const Domain& domain, PagingMode mode)
+      : host_(host), domain_(domain), mode_(mode) {}
+
+  std::string Table(Mfn table, int level, bool writable) {
+    if (!seen_.insert(table.value() << 1 | (writable ? 1 : 0)).second) {
+      return "";
+    }
+    if (!domain_.pv_log_dirty()->IsShadow(table)) {
+      return "a walk meets " + FrameText(table) + ", which is no shadow";
+    }
+    std::string wrong;
+    const int slots = EntryCount(mode_, level);
+    for (int slot = 0; slot < slots && wrong.empty(); ++slot) {
+      const Pte entry(host_.memory().ReadEntry(
+          EntryAddress(mode_, AddressOf(table), slot), EntryBytes(mode_)));
+      if (entry.present()) wrong = Entry(entry, level, writable);
+    }
+    return wrong;
+  }
+
+ private:
+  std::string Entry(Pte entry, int level, bool writable) {
+    const bool grants = mode_ == PagingMode::kPae && level == 3;
+    const bool may_write = writable && (grants || entry.writable());
+    if (level > 1) return Table(entry.frame(), level - 1, may_write);
+    const Mfn mfn = entry.frame();
+    std::string wrong = JudgePage(host_, domain_, mfn, may_write);
+    if (!wrong.empty()) return "a walk of shadows leads to " + wrong;
+    const Pfn pfn = domain_.p2m().PfnOf(mfn);
+    if (may_write && !domain_.dirty_log().IsDirty(pfn)) {
+      return FrameText(mfn) + ", not marked, is reached for writing";
+    }
+    return "";
+  }
+
+  const Host& host_;
+  const Domain& domain_;
+  PagingMode mode_;
+  absl::flat_hash_set<uint64_t> seen_;
+};
+
+std::string EscapeByShadows(const Host& host, const Domain& domain) {
+  if (domain.pv_log_dirty() == nullptr) return "";
+  const PagingMode mode =
+      HardwareMode(domain.mode(), host.model().features, host.linear_map());
+  for (uint32_t i = 0; i < domain.vcpu_count(); ++i) {
+    const VcpuContext& vcpu = domain.vcpu(i);
+    if (vcpu.guest_table == kInvalidMfn) continue;
+    LoggedDescent descent(host, domain, mode);
+    const Mfn root = FrameOf(MachineAddr(vcpu.cr3));
+    std::string wrong = descent.Table(root, LevelCount(mode), true);
+    if (!wrong.empty()) return wrong;
+    const bool runs = vcpu.cpu->current == &vcpu;
+    if (runs && vcpu.cpu->mmu.registers().cr3 != vcpu.cr3) {
+      return "a vCPU runs on another root than its own";
+    }
+  }
+  return "";
+}
+
 // Beyond the guest's segments, or Xen's own.
 bool OutOfReach(PagingMode mode, VirtAddr va) {
   if (LevelCount(mode) < 4 && (va.value() >> 32) != 0) return true;
@@ -200,6 +266,10 @@ std::string EscapeByStructures(const Host& host, const Cpu& cpu,
     if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.table);
     if (OwesFlush(host, cpu, mfn)) continue;
+    if (const PvLogDirty* const log = domain.pv_log_dirty()) {
+      if (log->IsShadow(mfn)) continue;
+      return FrameText(mfn) + ", no shadow, is in a paging-structure cache";
+    }
     // A table that has lost its last use keeps type and content until it is
     // given another, for which the CPU is flushed.
     const std::string wrong = JudgeTable(host, domain, mfn, entry.level - 1,
@@ -283,7 +353,8 @@ std::string ShadowEscapeOn(const Host& host, const Cpu& cpu) {
 std::string FirstEscape(Host& host) {
   for (size_t i = 0; i < host.domain_count(); ++i) {
     if (host.domain(i).translated()) continue;
-    const std::string wrong = EscapeByTables(host, host.domain(i));
+    std::string wrong = EscapeByTables(host, host.domain(i));
+    if (wrong.empty()) wrong = EscapeByShadows(host, host.domain(i));
     if (!wrong.empty()) return wrong;
   }
   for (uint32_t id = 0; id < host.cpu_count(); ++id) {

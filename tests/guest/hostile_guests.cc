@@ -61,6 +61,7 @@ HostileGuests::Progress& HostileGuests::Progress::operator+=(
   shared += other.shared;
   merged += other.merged;
   unshared += other.unshared;
+  log_rounds += other.log_rounds;
   return *this;
 }
 
@@ -74,12 +75,13 @@ bool HostileGuests::OpensTables(std::string_view policy) {
 }
 
 HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares,
-                             LinearMap linear_map)
+                             LinearMap linear_map, bool logs)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
       policy_name_(policy),
       opens_(OpensTables(policy)),
       shares_(shares),
+      logs_(logs),
       linear_map_(linear_map) {
   if (linear_map != LinearMap::kDefault) {
     model_.flush_filter = {.lines = 64, .address_spaces = 4, .enabled = true};
@@ -152,7 +154,11 @@ std::string HostileGuests::Step(ByteSource& bytes) {
   const Counters before = counters;
   const Holders holders = AllHolders();
   has_shared_ = false;
-  Act(vcpu, bytes);
+  if (logs_ && bytes.OneIn(6)) {
+    Log(guest, bytes);
+  } else {
+    Act(vcpu, bytes);
+  }
   const Counters since = counters - before;
   progress_.opened +=
       since[Counter::kPtwrActive] + since[Counter::kPtwrInactive];
@@ -174,6 +180,11 @@ std::string HostileGuests::Step(ByteSource& bytes) {
 std::string HostileGuests::Judge() {
   const absl::Status audit = policy_->Audit();
   if (!audit.ok()) return std::string(audit.message());
+  for (const Guest& guest : guests_) {
+    if (guest.destination == nullptr) continue;
+    std::string missed = guest.destination->Missed();
+    if (!missed.empty()) return missed;
+  }
   return FirstEscape(*host_);
 }
 

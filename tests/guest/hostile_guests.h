@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "guest/destination.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/policy/policy.h"
@@ -56,11 +57,13 @@ class HostileGuests {
   // REQUIRES: kind < kKinds.
   // With `shares` they also share pages, all of them alike at first.
   // With another linear map than the default the machine has a TLB flush filter
-  // that is on; kSharedL2 is for guests of kind 2.
+  // that is on; kSharedL2 is for guests of kind 2. With `logs` their dirty
+  // pages are logged now and then.
   explicit HostileGuests(uint8_t kind,
                          std::string_view policy = "trap-and-emulate",
                          bool shares = false,
-                         LinearMap linear_map = LinearMap::kDefault);
+                         LinearMap linear_map = LinearMap::kDefault,
+                         bool logs = false);
 
   // One operation of one vCPU. Then recounts all references and looks for
   // escapes; "" or what is wrong.
@@ -79,6 +82,7 @@ class HostileGuests {
     uint64_t shared = 0;      // pages that became shared frames
     uint64_t merged = 0;      // pages freed for a shared frame
     uint64_t unshared = 0;    // shared frames that became free
+    uint64_t log_rounds = 0;  // fetches of dirty pages that cleared the log
     Progress& operator+=(const Progress& other);
   };
   const Progress& progress() const { return progress_; }
@@ -97,7 +101,8 @@ class HostileGuests {
   struct Guest {
     Domain* domain = nullptr;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
-    std::vector<PageType> types;  // by pfn
+    std::vector<PageType> types;               // by pfn
+    std::unique_ptr<Destination> destination;  // while it is being logged
   };
 
   void Start();
@@ -114,6 +119,7 @@ class HostileGuests {
   void Multicall(Vcpu& vcpu, ByteSource& bytes);
   void Share(Vcpu& vcpu, ByteSource& bytes);
   void NoteTypes();
+  void Log(Guest& guest, ByteSource& bytes);
 
   MmuUpdate AnyUpdate(const Domain& domain, ByteSource& bytes) const;
   MmuextOp AnyOp(const Domain& domain, ByteSource& bytes) const;
@@ -136,6 +142,7 @@ class HostileGuests {
   std::string policy_name_;
   bool opens_;  // tables, for stores
   bool shares_;
+  bool logs_;
   LinearMap linear_map_;
   bool has_shared_ = false;  // in the operation at hand
   std::unique_ptr<Host> host_;

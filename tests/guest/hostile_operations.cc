@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "guest/hostile_guests.h"
+#include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/layout.h"
 
@@ -35,6 +36,22 @@ void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
     default:
       return Access(vcpu, bytes);
   }
+}
+
+void HostileGuests::Log(Guest& guest, ByteSource& bytes) {
+  LogDirty& log = *policy_->LogDirtyOf(*guest.domain).value();
+  Cpu& cpu = host_->cpu(static_cast<uint32_t>(bytes.Below(2)));
+  if (guest.destination == nullptr) {
+    if (!log.Start(cpu).ok()) return;
+    guest.destination = std::make_unique<Destination>(*host_, *guest.domain);
+    return;
+  }
+  const DirtyBitmap pages = log.Fetch(cpu, DirtyFetch::kClean).value();
+  XMMU_CHECK(guest.destination->Receive(pages).empty());
+  ++progress_.log_rounds;
+  if (!bytes.OneIn(4)) return;
+  guest.destination.reset();
+  XMMU_CHECK(log.Stop(cpu).ok());
 }
 
 void HostileGuests::Share(Vcpu& vcpu, ByteSource& bytes) {

@@ -30,6 +30,7 @@
 namespace xmmu {
 
 class Domain;
+class PvLogDirty;
 struct Cpu;
 
 // Xen: struct vcpu. A vCPU runs on one CPU at a time.
@@ -177,6 +178,10 @@ class Domain {
   // Its pages written to, for live migration.
   DirtyLog& dirty_log() { return dirty_log_; }
   const DirtyLog& dirty_log() const { return dirty_log_; }
+  // Whose shadows its processors walk meanwhile, if it is paravirtual; nullptr
+  // otherwise.
+  PvLogDirty* pv_log_dirty() const { return pv_log_dirty_; }
+  void set_pv_log_dirty(PvLogDirty* log) { pv_log_dirty_ = log; }
 
   // Xen has given the domain up, for the reason told (Xen: domain_crash). Its
   // memory and references stay as they are; it executes nothing any more.
@@ -190,6 +195,7 @@ class Domain {
   DomainId id_;
   DomainOptions options_;
   DirtyLog dirty_log_;
+  PvLogDirty* pv_log_dirty_ = nullptr;
   P2m p2m_;
   std::vector<std::unique_ptr<VcpuContext>> vcpus_;
   CpuMask dirty_cpus_ = 0;

@@ -25,10 +25,14 @@
 //
 // Single-threaded.
 
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
@@ -44,7 +48,10 @@ PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,
 
 class Mm {
  public:
-  explicit Mm(Host& host) : host_(host) {}
+  explicit Mm(Host& host);
+  ~Mm();
+  Mm(const Mm&) = delete;
+  Mm& operator=(const Mm&) = delete;
 
   // Installs the boot tables that the domain builder has written to the guest's
   // memory: validates `root` as a root table, pins it, and makes it the base
@@ -137,10 +144,15 @@ class Mm {
   // Without a user base pointer a 64-bit guest stays in kernel mode.
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
 
+  // What logs the writes to a paravirtual domain; the same for all its life.
+  LogDirty& LogDirtyOf(Domain& domain);
+
   Host& host() { return host_; }
 
  private:
   Host& host_;
+  // By domain; only looked up, never iterated.
+  absl::flat_hash_map<DomainId, std::unique_ptr<PvLogDirty>> logs_;
 };
 
 }  // namespace xmmu

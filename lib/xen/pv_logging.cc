@@ -1,0 +1,22 @@
+// What direct paging owes the log of a domain's dirty pages.
+
+#include "pv_context.h"
+#include "xmmu/xen/pv_log_dirty.h"
+
+namespace xmmu {
+
+void PvContext::NoteStore(MachineAddr entry, Pte value) {
+  MarkDirty(cpu_, domain_, FrameOf(entry));
+  if (walks_shadows()) domain_.pv_log_dirty()->EntryWritten(cpu_, entry, value);
+}
+
+void PvContext::ForgetTable(Mfn table) {
+  if (walks_shadows()) domain_.pv_log_dirty()->TableGone(table);
+}
+
+Mfn PvContext::LoadedFor(Mfn root) {
+  if (!walks_shadows()) return root;
+  return domain_.pv_log_dirty()->LoadedFor(cpu_, vcpu_, root);
+}
+
+}  // namespace xmmu
