@@ -121,7 +121,7 @@ void PvLogDirty::Reload(Cpu& cpu) {
 Mfn PvLogDirty::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
   ShadowId id = FindOrMake(cpu, root, top_level());
   if (id == kNone) {
-    DropAll(cpu);
+    Recycle(cpu);
     id = FindOrMake(cpu, root, top_level());
   }
   XMMU_CHECK(id != kNone);
@@ -142,7 +142,7 @@ std::optional<PageFault> PvLogDirty::HandleFault(VcpuContext& vcpu,
     MarkDirty(cpu, domain_, FrameOf(walk.translation.base));
   }
   if (!TryFill(vcpu, access.va)) {
-    DropAll(cpu);
+    Recycle(cpu);
     XMMU_CHECK(TryFill(vcpu, access.va));
   }
   cpu.counters.Add(Counter::kShadowFills);

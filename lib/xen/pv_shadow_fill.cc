@@ -86,10 +86,15 @@ void PvLogDirty::DropAll(Cpu& cpu) {
       host_.memory().ZeroFrame(shadow.frame);
       continue;
     }
-    cpu.counters.Add(Counter::kShadowsRecycled);
     Release(id);
   }
   host_.Flush(cpu, domain_.dirty_cpus(), TlbFlush::All());
+}
+
+void PvLogDirty::Recycle(Cpu& cpu) {
+  const size_t before = free_.size();
+  DropAll(cpu);
+  cpu.counters.Add(Counter::kShadowsRecycled, free_.size() - before);
 }
 
 void PvLogDirty::TableGone(Mfn table) {

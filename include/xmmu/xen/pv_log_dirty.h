@@ -124,6 +124,8 @@ class PvLogDirty final : public LogDirty {
   void Release(ShadowId id);
   bool IsLoaded(const Shadow& shadow) const;
   void DropAll(Cpu& cpu);
+  // The same for want of shadows.
+  void Recycle(Cpu& cpu);
   // False if the pool does not do.
   bool TryFill(VcpuContext& vcpu, VirtAddr va);
   void SetEntry(Cpu& cpu, const Shadow& shadow, int slot, Pte now);
