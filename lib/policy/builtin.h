@@ -17,6 +17,7 @@ std::unique_ptr<Policy> MakePinning(Host& host);
 std::unique_ptr<Policy> MakeShadow2005(Host& host);
 std::unique_ptr<Policy> MakeShadow2005Predict(Host& host);
 std::unique_ptr<Policy> MakeShadow2005Search(Host& host);
+std::unique_ptr<Policy> MakeShadow2006(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host);
 std::unique_ptr<Policy> MakeTrapAndEmulateNext(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTables(Host& host);

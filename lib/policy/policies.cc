@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 18> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 19> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -51,6 +51,9 @@ std::span<const PolicyEntry> Policies() {
       {"shadow-2005-search",
        "the same with no help: all L1 shadows are searched for a mapping",
        &MakeShadow2005Search, "shadow-2005"},
+      {"shadow-2006",
+       "shadows always in sync: each store to a table is emulated (Xen 3.0.3)",
+       &MakeShadow2006},
       {"nested-paging",
        "the processor translates twice (EPT, NPT); the guest owns its tables",
        &MakeNestedPaging},

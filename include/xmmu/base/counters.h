@@ -66,6 +66,16 @@ namespace xmmu {
     "pages marked in the log of dirty pages")                                 \
   X(kLogDirtyRounds, "log_dirty_rounds",                                      \
     "times that log was fetched and cleared")                                 \
+  X(kShadowEmulations, "shadow_fault_emulate_write",                          \
+    "stores to shadowed tables emulated, each entry then made anew")          \
+  X(kShadowUnshadowed, "shadow_fault_emulate_failed",                         \
+    "tables that are none for being written in ways that no kernel does")     \
+  X(kShadowEarlyUnshadow, "shadow_early_unshadow",                            \
+    "tables that are none, or roots emptied, for being written with zeros")   \
+  X(kShadowGuessed, "shadow_writeable_h",                                     \
+    "writable mappings of tables found where they were guessed to be")        \
+  X(kShadowBruteForce, "shadow_writeable_bf",                                 \
+    "searches of all L1 shadows for them")                                    \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \
