@@ -83,11 +83,12 @@ std::vector<Setting> SettingsOn(const std::vector<int>& vcpus) {
 
 std::vector<Setting> SmallestPools() {
   std::vector<Setting> settings;
-  for (const PagingMode mode :
-       {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
-    for (const int vcpus : {1, 2, 4}) {
-      settings.push_back(
-          {.policy = kSmallestPool, .mode = mode, .vcpus = vcpus});
+  for (const std::string_view policy : kSmallestPools) {
+    for (const PagingMode mode :
+         {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+      for (const int vcpus : {1, 2, 4}) {
+        settings.push_back({.policy = policy, .mode = mode, .vcpus = vcpus});
+      }
     }
   }
   return settings;

@@ -18,6 +18,7 @@
 #include "guest/virtual_tlb.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow_2006.h"
 #include "xmmu/policy/xi_shadow.h"
 
 namespace xmmu {
@@ -33,8 +34,10 @@ struct Setting {
   LinearMap linear_map = LinearMap::kDefault;
 };
 
-// Setting::policy of XI shadow with the smallest pool that it can do with.
-inline constexpr std::string_view kSmallestPool = "xi-shadow-smallest-pool";
+// Setting::policy of strategies of shadows with the smallest pool that they can
+// do with.
+inline constexpr std::string_view kSmallestPools[] = {
+    "xi-shadow-smallest-pool", "shadow-2006-smallest-pool"};
 
 inline std::string NameOf(const Setting& setting) {
   std::string name = absl::StrFormat(
@@ -173,11 +176,13 @@ class World {
 
  private:
   std::unique_ptr<Policy> MakePolicy(const Setting& setting) {
-    if (setting.policy == kSmallestPool) {
-      const bool roots = LevelCount(setting.mode) >= 4;
-      const int shadows = roots ? 3 + setting.vcpus : 2;
-      return MakeXiShadow(host_,
-                          {.pool_shadows = static_cast<uint32_t>(shadows)});
+    const bool roots = LevelCount(setting.mode) >= 4;
+    const auto fewest = static_cast<uint32_t>(roots ? 3 + setting.vcpus : 2);
+    if (setting.policy == kSmallestPools[0]) {
+      return MakeXiShadow(host_, {.pool_shadows = fewest});
+    }
+    if (setting.policy == kSmallestPools[1]) {
+      return MakeShadow2006(host_, {.pool_shadows = fewest});
     }
     const PolicyEntry* const entry = FindPolicy(setting.policy);
     return entry != nullptr ? entry->make(host_)

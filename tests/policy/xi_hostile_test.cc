@@ -1,9 +1,11 @@
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "policy/xi_world.h"
+#include "xmmu/policy/shadow_2006.h"
 #include "xmmu/xen/guest_walk.h"
 
-// Guests on XI's shadows that write anything into their tables, flush when they
+// Guests on shadows that write anything into their tables, flush when they
 // please or never, and use tables at any level: nothing but their own memory is
 // reached, no table in sync is writable, and the hypervisor stays up.
 
@@ -14,7 +16,16 @@ struct HostileSetting {
   PagingMode mode;
   int vcpus;
   uint32_t pool;  // 0: the usual share
+  std::string_view strategy = "xi_shadow";
 };
+
+std::unique_ptr<Policy> MakeStrategy(Host& host,
+                                     const HostileSetting& setting) {
+  if (setting.strategy == "shadow_2006") {
+    return MakeShadow2006(host, {.pool_shadows = setting.pool});
+  }
+  return MakeXiShadow(host, {.pool_shadows = setting.pool});
+}
 
 class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
  protected:
@@ -116,8 +127,8 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
   }
 
   void Run(uint64_t seed) {
-    XiWorld world(GetParam().mode, {.pool_shadows = GetParam().pool},
-                  GetParam().vcpus);
+    XiWorld world(GetParam().mode, GetParam().vcpus,
+                  [](Host& on) { return MakeStrategy(on, GetParam()); });
     ASSERT_EQ(world.Start(), absl::OkStatus());
     std::mt19937_64 random(seed);
     // Another domain's memory, which must stay as it is.
@@ -147,18 +158,25 @@ TEST_P(XiHostileTest, AnythingGoesAndNothingHappens) {
   for (uint64_t seed = 1; seed <= 6 && !HasFailure(); ++seed) Run(seed);
 }
 
+std::vector<HostileSetting> HostileSettings() {
+  std::vector<HostileSetting> settings;
+  for (const std::string_view strategy : {"xi_shadow", "shadow_2006"}) {
+    for (const PagingMode mode :
+         {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
+      const uint32_t fewest = mode == PagingMode::k4Level ? 5 : 2;
+      settings.push_back({mode, 1, 0, strategy});
+      settings.push_back({mode, 2, fewest, strategy});
+    }
+  }
+  return settings;
+}
+
 INSTANTIATE_TEST_SUITE_P(
-    Guests, XiHostileTest,
-    ::testing::Values(HostileSetting{PagingMode::k2Level, 1, 0},
-                      HostileSetting{PagingMode::k2Level, 2, 2},
-                      HostileSetting{PagingMode::kPae, 1, 0},
-                      HostileSetting{PagingMode::kPae, 2, 2},
-                      HostileSetting{PagingMode::k4Level, 1, 0},
-                      HostileSetting{PagingMode::k4Level, 2, 5}),
+    Guests, XiHostileTest, ::testing::ValuesIn(HostileSettings()),
     [](const ::testing::TestParamInfo<HostileSetting>& setting) {
-      return std::to_string(LevelCount(setting.param.mode)) + "levels_" +
-             std::to_string(setting.param.vcpus) + "cpus_pool" +
-             std::to_string(setting.param.pool);
+      return absl::StrCat(setting.param.strategy, "_",
+                          LevelCount(setting.param.mode), "levels_",
+                          setting.param.vcpus, "cpus_pool", setting.param.pool);
     });
 
 }  // namespace

@@ -31,8 +31,8 @@ class XiWorld {
   explicit XiWorld(PagingMode mode, const XiShadowOptions& options = {},
                    int vcpus = 1, std::string_view machine = "skylake-2017")
       : XiWorld(
-            mode, vcpus,
-            [&](Host& host) { return MakeXiShadow(host, options); }, machine) {}
+            mode, vcpus, [&](Host& on) { return MakeXiShadow(on, options); },
+            machine) {}
   // The same on another strategy's shadows.
   XiWorld(PagingMode mode, int vcpus,
           const std::function<std::unique_ptr<Policy>(Host&)>& make,
