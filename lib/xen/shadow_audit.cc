@@ -158,8 +158,8 @@ absl::Status ShadowPaging::AuditEntry(const ShadowSlot& slot, bool live) const {
     return error("the guest's entry is another one by now");
   }
   if (IsMark(entry)) {
-    return source.present() ? error("says that there is nothing")
-                            : absl::OkStatus();
+    return live && source.present() ? error("says that there is nothing")
+                                    : absl::OkStatus();
   }
   if (!entry.present()) {
     return entry.raw() == 0 ? absl::OkStatus() : error("neither one nor none");
