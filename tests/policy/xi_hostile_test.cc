@@ -1,6 +1,6 @@
 #include <random>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "policy/xi_world.h"
 #include "xmmu/policy/shadow_2006.h"
 #include "xmmu/xen/guest_walk.h"
@@ -174,9 +174,10 @@ std::vector<HostileSetting> HostileSettings() {
 INSTANTIATE_TEST_SUITE_P(
     Guests, XiHostileTest, ::testing::ValuesIn(HostileSettings()),
     [](const ::testing::TestParamInfo<HostileSetting>& setting) {
-      return absl::StrCat(setting.param.strategy, "_",
-                          LevelCount(setting.param.mode), "levels_",
-                          setting.param.vcpus, "cpus_pool", setting.param.pool);
+      return absl::StrFormat("%s_%dlevels_%dcpus_pool%d",
+                             setting.param.strategy,
+                             LevelCount(setting.param.mode),
+                             setting.param.vcpus, setting.param.pool);
     });
 
 }  // namespace
