@@ -18,6 +18,7 @@
 #include "guest/virtual_tlb.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow_2005.h"
 #include "xmmu/policy/shadow_2006.h"
 #include "xmmu/policy/xi_shadow.h"
 
@@ -37,7 +38,8 @@ struct Setting {
 // Setting::policy of strategies of shadows with the smallest pool that they can
 // do with.
 inline constexpr std::string_view kSmallestPools[] = {
-    "xi-shadow-smallest-pool", "shadow-2006-smallest-pool"};
+    "xi-shadow-smallest-pool", "shadow-2006-smallest-pool",
+    "shadow-2005-smallest-pool"};
 
 inline std::string NameOf(const Setting& setting) {
   std::string name = absl::StrFormat(
@@ -183,6 +185,12 @@ class World {
     }
     if (setting.policy == kSmallestPools[1]) {
       return MakeShadow2006(host_, {.pool_shadows = fewest});
+    }
+    if (setting.policy == kSmallestPools[2]) {
+      // 2-level guests have 2-level shadows, root and all.
+      const bool two = setting.mode == PagingMode::k2Level;
+      const auto with_root = static_cast<uint32_t>(1 + setting.vcpus);
+      return MakeShadow2005(host_, {.pool_shadows = two ? with_root : fewest});
     }
     const PolicyEntry* const entry = FindPolicy(setting.policy);
     return entry != nullptr ? entry->make(host_)

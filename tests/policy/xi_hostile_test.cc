@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "policy/xi_world.h"
+#include "xmmu/policy/shadow_2005.h"
 #include "xmmu/policy/shadow_2006.h"
 #include "xmmu/xen/guest_walk.h"
 
@@ -21,6 +22,9 @@ struct HostileSetting {
 
 std::unique_ptr<Policy> MakeStrategy(Host& host,
                                      const HostileSetting& setting) {
+  if (setting.strategy == "shadow_2005") {
+    return MakeShadow2005(host, {.pool_shadows = setting.pool});
+  }
   if (setting.strategy == "shadow_2006") {
     return MakeShadow2006(host, {.pool_shadows = setting.pool});
   }
@@ -160,10 +164,13 @@ TEST_P(XiHostileTest, AnythingGoesAndNothingHappens) {
 
 std::vector<HostileSetting> HostileSettings() {
   std::vector<HostileSetting> settings;
-  for (const std::string_view strategy : {"xi_shadow", "shadow_2006"}) {
+  for (const std::string_view strategy :
+       {"xi_shadow", "shadow_2005", "shadow_2006"}) {
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
-      const uint32_t fewest = mode == PagingMode::k4Level ? 5 : 2;
+      // The path, and the other vCPU's root, where roots are shadowed.
+      uint32_t fewest = mode == PagingMode::k4Level ? 5 : 2;
+      if (strategy == "shadow_2005" && mode == PagingMode::k2Level) fewest = 3;
       settings.push_back({mode, 1, 0, strategy});
       settings.push_back({mode, 2, fewest, strategy});
     }
