@@ -45,8 +45,7 @@ class GuestShootdown {
   // `vcpu` interrupts `others` of its domain; each executes `exits`
   // instructions that exit: on shadows one for INVLPG or MOV CR3, with nested
   // paging none. Charges the exits above.
-  GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,
-                 uint64_t exits);
+  GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others, uint64_t exits);
   // CPUs that run a receiver.
   CpuMask cpus() const { return cpus_; }
   // The slowest of them has done what they were charged since. Charges the
