@@ -7,7 +7,8 @@
 namespace xmmu {
 namespace {
 
-constexpr std::array<ShadowPair, 1> kPairs = {{
+constexpr std::array<ShadowPair, 2> kPairs = {{
+    {"shadow-2005", "xi-shadow"},
     {"xi-shadow-search", "xi-shadow"},
 }};
 

@@ -21,6 +21,11 @@ std::string Title(const ShadowStudy& study) {
                       ", ", study.vcpus, " vCPU", study.vcpus == 1 ? "" : "s");
 }
 
+// Without parameters.
+std::string ShortName(const Comparison& workload) {
+  return workload.workload.substr(0, workload.workload.find(':'));
+}
+
 std::vector<std::string> Head(std::string_view first,
                               const std::vector<std::string>& names) {
   std::vector<std::string> head = {std::string(first)};
@@ -99,7 +104,7 @@ std::string PartsTable(const ShadowStudy& study) {
   TextTable table(1);
   std::vector<std::string> head = {"part, KiB", "reserved"};
   for (const Comparison& workload : study.workloads) {
-    head.push_back(workload.workload.substr(0, workload.workload.find(':')));
+    head.push_back(ShortName(workload));
   }
   table.Add(std::move(head));
   table.Rule();
@@ -170,6 +175,27 @@ std::string Claim(const ShadowStudy& study, const ShadowPair& pair) {
                       list(only_beyond), "\n    slower: ", list(slower), "\n");
 }
 
+// What each workload gains, guest by guest.
+std::string Summary(const std::vector<ShadowStudy>& studies,
+                    const ShadowPair& pair) {
+  TextTable table(1);
+  std::vector<std::string> head = {PairName(pair)};
+  for (const Comparison& workload : studies.front().workloads) {
+    head.push_back(ShortName(workload));
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (const ShadowStudy& study : studies) {
+    std::vector<std::string> cells = {Title(study)};
+    const std::vector<ShadowRatio> ratios = RatiosOf(study, pair);
+    for (size_t i = kGuestEventCount; i < ratios.size(); ++i) {
+      cells.push_back(absl::StrFormat("%.2f", ratios[i].total()));
+    }
+    table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
 struct Line {
   std::string kind;
   std::string name;
@@ -212,13 +238,22 @@ std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
   for (const ShadowStudy& study : studies) {
     absl::StrAppend(&text, text.empty() ? "" : "\n", Title(study),
                     ": cycles an event\n\n", EventTable(study), "\n");
+    // Of the pair that the question was about; the other formats have all.
     for (size_t i = 1; i < study.policies.size(); ++i) {
+      const ShadowPair& pair = ShadowPairs().front();
+      if (study.policies[i] != pair.older && study.policies[i] != pair.newer) {
+        continue;
+      }
       absl::StrAppend(&text, ComponentTable(study, i), "\n");
     }
     absl::StrAppend(&text, WorkloadTable(study, "x native", TimesNative), "\n",
                     WorkloadTable(study, "memory mgmt., KiB", Overhead), "\n",
                     PartsTable(study), "\n", RatioTable(study), "\n");
     for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
+  }
+  if (studies.size() < 2) return text;
+  for (const ShadowPair& pair : ShadowPairs()) {
+    absl::StrAppend(&text, "\n", Summary(studies, pair));
   }
   return text;
 }

@@ -12,6 +12,7 @@ namespace xmmu {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 absl::StatusOr<ShadowStudy> Measure(PagingMode mode, int vcpus = 1) {
   SimulatorOptions base;
@@ -79,6 +80,18 @@ TEST(ShadowStudyTest, TheTextHasTheAnswersInWords) {
   EXPECT_THAT(text, HasSubstr("xeon-2003, pae, 1 vCPU: cycles an event"));
   EXPECT_THAT(text, HasSubstr("xi-shadow for xi-shadow-search:\n    4 times"));
   EXPECT_THAT(text, HasSubstr("beyond native"));
+}
+
+TEST(ShadowStudyTest, SeveralStudiesAreSummedUpByPair) {
+  const auto summary_of = [](const std::string& text) {
+    const size_t last = text.rfind("xi-shadow-search : xi-shadow");
+    return text.substr(text.find('\n', last));
+  };
+  const std::string row = "\n  xeon-2003, pae, 1 vCPU  ";
+  EXPECT_THAT(summary_of(FormatShadowStudyText({Study(), Study()})),
+              HasSubstr(row));
+  EXPECT_THAT(summary_of(FormatShadowStudyText({Study()})),
+              Not(HasSubstr(row)));
 }
 
 TEST(ShadowStudyTest, CsvHasALineForEachPolicyAndSubject) {
