@@ -25,7 +25,8 @@ uint32_t NestedBitsOf(const Access& access) {
 }  // namespace
 
 std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
-                                      const ControlRegisters& registers) {
+                                      const ControlRegisters& registers,
+                                      const PdpteRegisters* pdptes) {
   if (HasReservedCr3Bits(registers, registers.cr3)) {
     return PageFault{VirtAddr(), 0, FaultVector::kGeneralProtection};
   }
@@ -33,7 +34,9 @@ std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
   if (last.tag == 0 || controls.tag == 0) DropUntagged();
   ApplyControls(controls);
   PdpteRegisters pdpte;
-  if (const auto fault = ReadPdptes(registers, pdpte)) {
+  if (pdptes != nullptr) {
+    pdpte = *pdptes;
+  } else if (const auto fault = ReadPdptes(registers, pdpte)) {
     ApplyControls(last);
     return fault;
   }

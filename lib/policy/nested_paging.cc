@@ -1,15 +1,12 @@
-#include <array>
-#include <bit>
 #include <memory>
-#include <variant>
 #include <vector>
 
 #include "absl/strings/str_format.h"
 #include "policy/builtin.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/control_registers.h"
-#include "xmmu/xen/errno.h"
 #include "xmmu/xen/nested_tables.h"
+#include "xmmu/xen/physmap.h"
 #include "xmmu/xen/vm_exit.h"
 
 // nested-paging: the processor translates the guest's physical addresses by
@@ -86,6 +83,28 @@ class NestedLog final : public LogDirty {
   NestedTables& tables_;
 };
 
+// A domain's nested tables follow its P2M.
+class NestedPhysmap final : public PhysmapUser {
+ public:
+  NestedPhysmap(Host& host, Domain& domain, NestedTables& tables,
+                bool on_demand)
+      : host_(host), domain_(domain), tables_(tables), on_demand_(on_demand) {}
+
+  void FrameLeaves(Cpu& cpu, Gfn gfn) override {
+    tables_.Unmap(Pfn(gfn.value()), cpu.clock);
+  }
+  void FlushLeft(Cpu& cpu) override { host_.FlushNested(cpu, domain_); }
+  void FrameArrived(Cpu& cpu, Gfn gfn) override {
+    if (!on_demand_) tables_.Map(Pfn(gfn.value()), cpu.clock);
+  }
+
+ private:
+  Host& host_;
+  Domain& domain_;
+  NestedTables& tables_;
+  const bool on_demand_;
+};
+
 class NestedPaging final : public Policy {
  public:
   NestedPaging(Host& host, const NestedPagingOptions& options)
@@ -100,6 +119,7 @@ class NestedPaging final : public Policy {
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override;
   HypercallResult Hypercall(VcpuContext& vcpu,
                             const xmmu::Hypercall& call) override;
+  absl::Status MovePage(VcpuContext& vcpu, Gfn gfn) override;
   absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
   void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                 const TlbFlush& flush) override;
@@ -151,8 +171,6 @@ class NestedPaging final : public Policy {
   // Runs an instruction of the guest's that may meet violations.
   template <typename Instruction>
   absl::Status Run(VcpuContext& vcpu, Instruction instruction);
-  uint32_t DecreaseReservation(VcpuContext& vcpu, std::span<const Mfn> frames);
-  uint32_t PopulatePhysmap(VcpuContext& vcpu, std::span<const Pfn> pfns);
 
   Host& host_;
   const NestedPagingOptions options_;
@@ -289,59 +307,13 @@ FaultOutcome NestedPaging::Emulate(VcpuContext& vcpu,
 HypercallResult NestedPaging::Hypercall(VcpuContext& vcpu,
                                         const xmmu::Hypercall& call) {
   ChargeVmExit(*vcpu.cpu);  // VMCALL
-  vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
-  vcpu.cpu->counters.Add(Counter::kHypercalls);
-  if (const auto* give = std::get_if<DecreaseReservationCall>(&call)) {
-    return {absl::OkStatus(), DecreaseReservation(vcpu, give->frames)};
-  }
-  if (const auto* take = std::get_if<PopulatePhysmapCall>(&call)) {
-    return {absl::OkStatus(), PopulatePhysmap(vcpu, take->pfns)};
-  }
-  return {XenError(XenErrno::kENOSYS, "for paravirtual guests"), 0};
+  NestedPhysmap user(host_, *vcpu.domain, TablesOf(vcpu), options_.on_demand);
+  return Physmap(host_, vcpu, user).Execute(call);
 }
 
-// The frames are named as a translated guest does: by its own numbers.
-uint32_t NestedPaging::DecreaseReservation(VcpuContext& vcpu,
-                                           std::span<const Mfn> frames) {
-  Domain& domain = *vcpu.domain;
-  CycleClock& clock = vcpu.cpu->clock;
-  std::vector<Mfn> given;
-  for (const Mfn frame : frames) {
-    const Pfn pfn(frame.value());
-    const Mfn mfn = domain.p2m().MfnOf(pfn);
-    if (mfn == kInvalidMfn) break;
-    TablesOf(vcpu).Unmap(pfn, clock);
-    domain.p2m().Clear(pfn);
-    given.push_back(mfn);
-  }
-  // Nobody gets a frame that some CPU still leads to.
-  if (!given.empty()) host_.FlushNested(*vcpu.cpu, domain);
-  for (const Mfn mfn : given) {
-    PageInfo& page = host_.frames()[mfn];
-    clock.Charge(CostEvent::kLockedOp, 2);  // PGC_allocated and the reference
-    page.allocated = false;
-    if (--page.ref_count == 0) host_.FreeFrame(mfn);
-  }
-  return static_cast<uint32_t>(given.size());
-}
-
-uint32_t NestedPaging::PopulatePhysmap(VcpuContext& vcpu,
-                                       std::span<const Pfn> pfns) {
-  uint32_t done = 0;
-  for (const Pfn pfn : pfns) {
-    P2m& p2m = vcpu.domain->p2m();
-    if (pfn.value() >= p2m.size() || p2m.MfnOf(pfn) != kInvalidMfn) break;
-    const std::optional<Mfn> mfn = host_.AllocFrame(*vcpu.domain, pfn);
-    if (!mfn.has_value()) break;
-    // What a paravirtual domain may have left in TLBs.
-    const CpuMask cpus = host_.NeedFlush(
-        host_.AllCpus(), host_.frames()[*mfn].tlbflush_timestamp);
-    if (cpus != 0) host_.Flush(*vcpu.cpu, cpus, TlbFlush::All());
-    vcpu.cpu->clock.Charge(CostEvent::kLockedOp);  // assign_pages
-    if (!options_.on_demand) TablesOf(vcpu).Map(pfn, vcpu.cpu->clock);
-    ++done;
-  }
-  return done;
+absl::Status NestedPaging::MovePage(VcpuContext& vcpu, Gfn gfn) {
+  NestedPhysmap user(host_, *vcpu.domain, TablesOf(vcpu), options_.on_demand);
+  return Physmap(host_, vcpu, user).Move(gfn);
 }
 
 }  // namespace

@@ -8,6 +8,10 @@ HypercallResult Policy::Hypercall(VcpuContext&, const xmmu::Hypercall&) {
   return {XenError(XenErrno::kENOSYS, "there is no hypervisor to call"), 0};
 }
 
+absl::Status Policy::MovePage(VcpuContext&, Gfn) {
+  return absl::UnimplementedError("the guest knows its machine frames");
+}
+
 absl::StatusOr<LogDirty*> Policy::LogDirtyOf(Domain&) {
   return absl::UnimplementedError("nothing here logs writes");
 }

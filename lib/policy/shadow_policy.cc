@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "policy/builtin.h"
+#include "xmmu/xen/physmap.h"
+#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 
@@ -57,6 +59,16 @@ absl::StatusOr<uint32_t> ShadowPolicy::PoolOf(const Domain& domain,
       "vCPUs",
       name_, shadows, fewest, PagingModeName(domain.mode()),
       domain.vcpu_count()));
+}
+
+HypercallResult ShadowPolicy::Hypercall(VcpuContext& vcpu,
+                                        const xmmu::Hypercall& call) {
+  ChargeVmExit(*vcpu.cpu);  // VMCALL
+  return Physmap(host_, vcpu, Of(vcpu)).Execute(call);
+}
+
+absl::Status ShadowPolicy::MovePage(VcpuContext& vcpu, Gfn gfn) {
+  return Physmap(host_, vcpu, Of(vcpu)).Move(gfn);
 }
 
 absl::Status ShadowPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {

@@ -75,6 +75,10 @@ class ShadowPolicy final : public Policy {
   // Errors: InvalidArgument for a pool too small for the guest to make
   // progress.
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override;
+  // Errors: Unimplemented for all but changes of its memory.
+  HypercallResult Hypercall(VcpuContext& vcpu,
+                            const xmmu::Hypercall& call) override;
+  absl::Status MovePage(VcpuContext& vcpu, Gfn gfn) override;
   absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
   void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                 const TlbFlush& flush) override;

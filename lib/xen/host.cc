@@ -19,6 +19,14 @@ constexpr uint64_t kExtentFrames = (uint64_t{4} << 20) >> kPageShift;
 // First megabyte: BIOS, VGA and I/O; never handed out.
 constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 
+// Whether a guest's flush of itself has failed: by loading the pointers of its
+// PAE root, whatever they are by now. Only its own pages are behind what its
+// processor keeps then; all other tables are Xen's.
+bool RefusesFlush(const Cpu& cpu, const std::optional<PageFault>& fault) {
+  XMMU_CHECK(!fault.has_value() || cpu.mmu.vm().nested);
+  return fault.has_value();
+}
+
 constexpr uint64_t RoundUpToExtent(uint64_t frames) {
   return (frames + kExtentFrames - 1) / kExtentFrames * kExtentFrames;
 }
@@ -236,11 +244,11 @@ void Host::FlushHere(Cpu& cpu, const TlbFlush& flush) {
     case FlushScope::kPage:
       return cpu.mmu.Invlpg(flush.va);
     case FlushScope::kNonGlobal:
-      XMMU_CHECK(!cpu.mmu.FlushNonGlobal().has_value());
+      if (RefusesFlush(cpu, cpu.mmu.FlushNonGlobal())) return;
       if (!MayHoldGlobals(cpu)) Stamp(cpu);
       return;
     case FlushScope::kAll:
-      XMMU_CHECK(!cpu.mmu.FlushAll().has_value());
+      if (RefusesFlush(cpu, cpu.mmu.FlushAll())) return;
       Stamp(cpu);
       return;
   }
@@ -304,7 +312,13 @@ void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
   wanted.cr3 = next.cr3;
   cpu.mmu.VmExit();
   cpu.clock.Charge(CostEvent::kVmExitWork);
-  XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted).has_value());
+  if (cpu.current != nullptr) {
+    cpu.current->pdptes = cpu.mmu.pdpte_registers();
+  }
+  // What the guest has made of its own table since is no reason not to run it.
+  if (cpu.mmu.EnterVm(next.vm, wanted).has_value()) {
+    XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted, &next.pdptes).has_value());
+  }
   // A guest on shadows has lost all that the CPU knew of any.
   if (next.vm.shadowed) Stamp(cpu);
   Occupy(cpu, next);

@@ -81,11 +81,16 @@ void ShadowPaging::Divide(Cpu& cpu, const ShadowSlot& slot, Gfn first) {
   SetEntry(cpu, slot, Pte(pages_[id].mfn, kept));
 }
 
-void ShadowPaging::InvalidateFrame(Cpu& cpu, Gfn gfn) {
+// A root that is loaded cannot go: it is emptied, to be filled by what comes to
+// be at `gfn`.
+void ShadowPaging::FrameLeaves(Cpu& cpu, Gfn gfn) {
   EvictTable(cpu, gfn);
+  if (const GuestTable* const table = pages_.FindTable(gfn)) {
+    for (const ShadowId id : table->shadows) Empty(cpu, id);
+    pages_.SetOutOfSync(gfn, false);
+  }
   for (const ShadowSlot& slot : MappingsOf(cpu, gfn)) Clear(cpu, slot);
   owed_ |= domain_.dirty_cpus();
-  FlushOwed(cpu);
 }
 
 bool ShadowPaging::MakeRoom(Cpu& cpu) {
@@ -111,19 +116,27 @@ void ShadowPaging::Evict(Cpu& cpu, ShadowId id) {
       }
     }
   }
+  Empty(cpu, id);
+  pages_.Release(id);
+}
+
+void ShadowPaging::Empty(Cpu& cpu, ShadowId id) {
   Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(shape_.entries()));
+  const bool stays = pages_[id].pins != 0;
   for (int i = 0; i < shape_.entries(); ++i) {
     const ShadowSlot slot{id, i};
     if (pages_.Read(slot).raw() != 0) SetEntry(cpu, slot, Pte());
+    if (stays && SourceOf(slot).raw() != 0) SetSource(cpu, slot, Pte());
   }
-  pages_.Release(id);
 }
 
 void ShadowPaging::EvictTable(Cpu& cpu, Gfn gfn) {
   const GuestTable* const table = pages_.FindTable(gfn);
   if (table == nullptr) return;
   const std::vector<ShadowId> shadows = table->shadows;
-  for (const ShadowId id : shadows) Evict(cpu, id);
+  for (const ShadowId id : shadows) {
+    if (pages_[id].pins == 0) Evict(cpu, id);
+  }
 }
 
 }  // namespace xmmu

@@ -116,14 +116,16 @@ TEST(XiPoolTest, WhatIsBehindAFrameCanChange) {
   };
   fault_in();
   ASSERT_TRUE(world.cpu().mmu.Translate(access).ok());
-  paging.InvalidateFrame(world.cpu(), Gfn(20));
+  paging.FrameLeaves(world.cpu(), Gfn(20));
+  paging.FlushLeft(world.cpu());
   EXPECT_EQ(paging.Audit(), absl::OkStatus());
   EXPECT_FALSE(world.cpu().mmu.Translate(access).ok());
   // Frames 20 and 21 change places.
   P2m& p2m = world.domain->p2m();
   const Mfn first = p2m.MfnOf(Pfn(20));
   const Mfn second = p2m.MfnOf(Pfn(21));
-  paging.InvalidateFrame(world.cpu(), Gfn(21));
+  paging.FrameLeaves(world.cpu(), Gfn(21));
+  paging.FlushLeft(world.cpu());
   p2m.Clear(Pfn(20));
   p2m.Clear(Pfn(21));
   p2m.Set(Pfn(20), second);

@@ -129,14 +129,15 @@ class Mmu {
 
   // VM entry of another guest, or of the same under other controls: `registers`
   // and `controls` are in force from now on. Without a tag it drops what is
-  // cached without one; with a tag nothing. PAE's PDPTE registers are loaded
-  // from memory, as the guest's MOV to CR3 would (assumed: no guest counts on
-  // stale ones to survive its exits). Charges nothing but nested entry loads:
+  // cached without one; with a tag nothing. PAE's PDPTE registers become
+  // `pdptes` (Intel: from the VMCS), or without are loaded from memory, as the
+  // guest's MOV to CR3 would. Charges nothing but nested entry loads:
   // VmExit() charges exit and entry. Returns a #GP or a nested violation, the
   // registers being those of before then.
   // Default controls are bare hardware.
-  std::optional<PageFault> EnterVm(const VmControls& controls,
-                                   const ControlRegisters& registers);
+  std::optional<PageFault> EnterVm(
+      const VmControls& controls, const ControlRegisters& registers,
+      const std::array<uint64_t, 4>* pdptes = nullptr);
   const VmControls& vm() const { return vm_; }
 
   // A VM exit, and the entry that resumes the guest. Without a tag (nor

@@ -29,7 +29,7 @@ struct VmControls {
   // format of their entries is the vendor's: EPT, or AMD's ordinary entries.
   bool nested = false;
   PagingMode nested_mode = PagingMode::k4Level;  // or k5Level
-  MachineAddr root;
+  MachineAddr root{};
   // EPT sets accessed and dirty flags; AMD's tables have them in any case.
   bool accessed_dirty = false;
   // VPID or ASID. 0: none, so that each exit and entry drops what is cached.

@@ -111,6 +111,11 @@ class Policy {
   virtual HypercallResult Hypercall(VcpuContext& vcpu,
                                     const xmmu::Hypercall& call);
 
+  // The toolstack moves the page at `gfn` to another machine frame, which the
+  // guest of `vcpu` does not notice. See Physmap::Move.
+  // Errors: Unimplemented for guests that know their machine frames.
+  virtual absl::Status MovePage(VcpuContext& vcpu, Gfn gfn);
+
   // The guest kernel executes MOV to CR3 with the address of `root`.
   // Errors: InvalidArgument where it would get a #GP.
   virtual absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) = 0;

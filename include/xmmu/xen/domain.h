@@ -52,6 +52,8 @@ struct VcpuContext {
   std::optional<ControlRegisters> registers;
   // How the processor runs it as a virtual machine; by default it does not.
   VmControls vm;
+  // Its PDPTE registers while it does not run (Intel: of its VMCS).
+  std::array<uint64_t, 4> pdptes{};
 
   // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
   // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.

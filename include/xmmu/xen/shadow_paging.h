@@ -48,12 +48,13 @@
 #include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/guest_walk.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/physmap.h"
 #include "xmmu/xen/shadow_pages.h"
 #include "xmmu/xen/shadow_shape.h"
 
 namespace xmmu {
 
-class ShadowPaging : public LogDirty {
+class ShadowPaging : public LogDirty, public PhysmapUser {
  public:
   // A pool of `shadows` shadows; CheckPool(shadows) is OK. Both outlive it.
   ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
@@ -69,9 +70,11 @@ class ShadowPaging : public LogDirty {
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root);
 
   // What is behind `gfn` is about to change: nothing leads there any more, and
-  // it is no table. Charges the search and kXenPteWrite an entry; flushes the
-  // domain's dirty CPUs.
-  void InvalidateFrame(Cpu& cpu, Gfn gfn);
+  // it is no table (XI: xi_invld_mfn). Only the root of a vCPU remains one,
+  // nothing in it. Charges the search and kXenPteWrite an entry; FlushLeft()
+  // flushes the domain's dirty CPUs.
+  void FrameLeaves(Cpu& cpu, Gfn gfn) override;
+  void FlushLeft(Cpu& cpu) override { FlushOwed(cpu); }
 
   // Checks pool, hash, references, each entry against what it was made from and
   // against the P2M, what the processors' TLBs hold, and what the strategy
@@ -175,7 +178,7 @@ class ShadowPaging : public LogDirty {
   void Protect(Cpu& cpu, Gfn gfn);
   // Gives up a shadow: nothing links to it, it links to nothing.
   void Evict(Cpu& cpu, ShadowId id);
-  // All of `gfn`'s.
+  // All of `gfn`'s, loaded roots excepted.
   void EvictTable(Cpu& cpu, Gfn gfn);
   // Gives up all shadows but the roots in use, which become empty. Charges
   // kXenPteRead for each entry there is and kXenPteWrite for each present.
@@ -239,6 +242,7 @@ class ShadowPaging : public LogDirty {
   // by what must stay.
   ShadowId FindOrMake(VcpuContext& vcpu, const ShadowKey& key);
   ShadowId TryMake(Cpu& cpu, const ShadowKey& key);
+  void Empty(Cpu& cpu, ShadowId id);
   void FillSplinter(Cpu& cpu, ShadowId id);
   void LinkTable(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
   void MapLarge(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest,
