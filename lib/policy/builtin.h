@@ -27,6 +27,8 @@ std::unique_ptr<Policy> MakeWritablePageTablesG1(Host& host);
 std::unique_ptr<Policy> MakeWritablePageTablesG2(Host& host);
 std::unique_ptr<Policy> MakeXiShadow(Host& host);
 std::unique_ptr<Policy> MakeXiShadowSearch(Host& host);
+std::unique_ptr<Policy> MakeXiShadowTablesOnly(Host& host);
+std::unique_ptr<Policy> MakeXiShadowSnapshots(Host& host);
 std::unique_ptr<Policy> MakeXiShadowZeroed(Host& host);
 
 }  // namespace xmmu

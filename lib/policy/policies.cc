@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 19> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 21> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -42,6 +42,12 @@ std::span<const PolicyEntry> Policies() {
       {"xi-shadow-search",
        "the same without backlinks: all shadows are searched for a mapping",
        &MakeXiShadowSearch, "xi-shadow"},
+      {"xi-shadow-tables-only",
+       "the same with backlinks only for what leads to a page table",
+       &MakeXiShadowTablesOnly, "xi-shadow"},
+      {"xi-shadow-snapshots",
+       "the same with snapshots only for tables out of sync",
+       &MakeXiShadowSnapshots, "xi-shadow"},
       {"shadow-2005",
        "Xen 3.0: snapshots of tables out of sync; all in sync again at once",
        &MakeShadow2005},

@@ -19,7 +19,7 @@ XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
       frame_heads_(domain.p2m().size()),
       shadow_heads_(shadows) {
   for (Extras& extra : extras_) {
-    extra.snapshot = host.AllocXenFrame();
+    if (!options_.snapshots_on_demand) extra.snapshot = host.AllocXenFrame();
     if (!options_.backlinks) continue;
     for (Mfn& page : extra.backlinks) page = host.AllocXenFrame();
   }
@@ -27,7 +27,7 @@ XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
 
 XiPaging::~XiPaging() {
   for (const Extras& extra : extras_) {
-    host().FreeXenFrame(extra.snapshot);
+    if (extra.snapshot != kInvalidMfn) host().FreeXenFrame(extra.snapshot);
     if (!options_.backlinks) continue;
     for (const Mfn page : extra.backlinks) host().FreeXenFrame(page);
   }
@@ -40,7 +40,7 @@ uint64_t XiPaging::BookkeepingBytes() const {
 std::vector<MemoryPart> XiPaging::MemoryParts() const {
   const uint64_t heads = BookkeepingBytes();
   return {PartOfPool("shadows", 1), PartOfPool("snapshots", 1),
-          PartOfPool("backlinks", FramesOfShadow(options_) - 2),
+          PartOfPool("backlinks", options_.backlinks ? 2 : 0),
           MemoryPart{"list heads", heads, heads}};
 }
 
@@ -66,7 +66,7 @@ void XiPaging::SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) {
 
 void XiPaging::ShadowTaken(Cpu& cpu, ShadowId id) {
   const Extras& extra = extras_[id];
-  host().memory().ZeroFrame(extra.snapshot);
+  if (extra.snapshot != kInvalidMfn) host().memory().ZeroFrame(extra.snapshot);
   if (options_.backlinks) {
     for (const Mfn page : extra.backlinks) host().memory().ZeroFrame(page);
   }

@@ -95,7 +95,7 @@ FaultOutcome XiPaging::HandlePageFault(VcpuContext& vcpu,
       outcome = {FaultAction::kEmulated, {}};
       break;
     case XiAction::kOpen:
-      OpenTable(cpu, walk.gfn);
+      OpenTable(vcpu, walk.gfn);
       [[fallthrough]];
     case XiAction::kMap:
       SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
@@ -106,9 +106,9 @@ FaultOutcome XiPaging::HandlePageFault(VcpuContext& vcpu,
   return outcome;
 }
 
-void XiPaging::OpenTable(Cpu& cpu, Gfn gfn) {
+void XiPaging::OpenTable(VcpuContext& vcpu, Gfn gfn) {
   mutable_pages().SetOutOfSync(gfn, true);
-  cpu.counters.Add(Counter::kShadowOpened);
+  vcpu.cpu->counters.Add(Counter::kShadowOpened);
 }
 
 int XiPaging::LevelOf(Gfn gfn) const {
@@ -159,6 +159,7 @@ void XiPaging::SyncTable(VcpuContext& vcpu, Gfn gfn) {
       Remake(vcpu, slot, guest);
     }
   }
+  TableSynced(gfn);
 }
 
 void XiPaging::BeforeLink(VcpuContext& vcpu, ShadowId id) {

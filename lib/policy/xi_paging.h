@@ -31,11 +31,11 @@
 
 namespace xmmu {
 
-class XiPaging final : public ShadowStrategy {
+class XiPaging : public ShadowStrategy {
  public:
   // Frames that one shadow takes.
   static uint32_t FramesOfShadow(const XiShadowOptions& options) {
-    return options.backlinks ? 4 : 2;
+    return (options.snapshots_on_demand ? 1 : 2) + (options.backlinks ? 2 : 0);
   }
 
   XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
@@ -51,6 +51,34 @@ class XiPaging final : public ShadowStrategy {
   uint64_t BookkeepingBytes() const override;
   std::vector<MemoryPart> MemoryParts() const override;
 
+ protected:
+  Pte SourceOf(const ShadowSlot& slot) const override;
+  bool KeepsSources() const override { return true; }
+  bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
+  void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
+  void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
+                    Pte now) override;
+  void ShadowTaken(Cpu& cpu, ShadowId id) override;
+  std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn) override;
+  std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id) override;
+  void BeforeLink(VcpuContext& vcpu, ShadowId id) override;
+  // By backlinks, and no shadow is thrown away; without them by one pass over
+  // all shadows.
+  void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) override;
+  absl::Status AuditMore() const override;
+
+  // The guest writes to a table that is in sync: it goes out of sync, if it is
+  // still one.
+  virtual void OpenTable(VcpuContext& vcpu, Gfn gfn);
+  // It has been made in sync again.
+  virtual void TableSynced(Gfn) {}
+
+  MachineAddr SnapshotAt(const ShadowSlot& slot) const;
+  Mfn snapshot(ShadowId id) const { return extras_[id].snapshot; }
+  void set_snapshot(ShadowId id, Mfn frame) { extras_[id].snapshot = frame; }
+  // Makes a table out of sync in sync again, or no table if nothing uses it.
+  void SyncTable(VcpuContext& vcpu, Gfn gfn);
+
  private:
   // Reference to the backlink of a slot; 0: none.
   using Ref = uint64_t;
@@ -65,22 +93,6 @@ class XiPaging final : public ShadowStrategy {
             static_cast<int>((ref - 1) & ((1u << kIndexBits) - 1))};
   }
 
-  Pte SourceOf(const ShadowSlot& slot) const override;
-  bool KeepsSources() const override { return true; }
-  bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
-  void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
-  void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
-                    Pte now) override;
-  void ShadowTaken(Cpu& cpu, ShadowId id) override;
-  std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn) override;
-  std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id) override;
-  void BeforeLink(VcpuContext& vcpu, ShadowId id) override;
-  // By backlinks, and no shadow is thrown away; of the search variant by one
-  // pass over all shadows.
-  void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) override;
-  absl::Status AuditMore() const override;
-
-  MachineAddr SnapshotAt(const ShadowSlot& slot) const;
   MachineAddr BacklinkAt(Ref ref) const;
   Ref Next(Ref ref) const;
   Ref Previous(Ref ref) const;
@@ -96,16 +108,14 @@ class XiPaging final : public ShadowStrategy {
   // Makes every table out of sync whose level is `lowest` or higher in sync
   // again, or no table if nothing uses it.
   void SyncTables(VcpuContext& vcpu, int lowest);
-  void SyncTable(VcpuContext& vcpu, Gfn gfn);
   // What `vcpu` must see of its tables once it has executed `flush`; tables out
   // of sync are seen to. Whether a large page is in pieces; see Freshen().
   bool FollowFlush(VcpuContext& vcpu, const TlbFlush& flush);
   bool Unused(Gfn gfn) const;
   int LevelOf(Gfn gfn) const;
-  void OpenTable(Cpu& cpu, Gfn gfn);
 
   struct Extras {
-    Mfn snapshot;
+    Mfn snapshot = kInvalidMfn;
     std::array<Mfn, 2> backlinks{kInvalidMfn, kInvalidMfn};
   };
 

@@ -3,6 +3,7 @@
 #include "policy/builtin.h"
 #include "policy/shadow_policy.h"
 #include "policy/xi_paging.h"
+#include "policy/xi_variants.h"
 
 // xi-shadow: the shadow page tables that Virtual Iron proposed for unmodified
 // guests in 2006, which were never merged.
@@ -33,14 +34,24 @@
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeXiShadow(Host& host,
-                                     const XiShadowOptions& options) {
+                                     const XiShadowOptions& wanted) {
+  XiShadowOptions options = wanted;
+  if (options.table_backlinks) options.backlinks = false;
   const ShadowPool pool{.percent = options.pool_percent,
                         .shadows = options.pool_shadows,
                         .frames_a_shadow = XiPaging::FramesOfShadow(options)};
   return std::make_unique<ShadowPolicy>(
       host, options.name, pool, PagingMode::kPae,
       [&host, options](Domain& domain, const ShadowShape& shape,
-                       uint32_t shadows) {
+                       uint32_t shadows) -> std::unique_ptr<ShadowStrategy> {
+        if (options.table_backlinks) {
+          return std::make_unique<XiTableBacklinks>(host, domain, shape,
+                                                    options, shadows);
+        }
+        if (options.snapshots_on_demand) {
+          return std::make_unique<XiSnapshotPool>(host, domain, shape, options,
+                                                  shadows);
+        }
         return std::make_unique<XiPaging>(host, domain, shape, options,
                                           shadows);
       });
@@ -55,6 +66,14 @@ std::unique_ptr<Policy> MakeXiShadowZeroed(Host& host) {
 }
 std::unique_ptr<Policy> MakeXiShadowSearch(Host& host) {
   return MakeXiShadow(host, {.name = "xi-shadow-search", .backlinks = false});
+}
+std::unique_ptr<Policy> MakeXiShadowTablesOnly(Host& host) {
+  return MakeXiShadow(
+      host, {.name = "xi-shadow-tables-only", .table_backlinks = true});
+}
+std::unique_ptr<Policy> MakeXiShadowSnapshots(Host& host) {
+  return MakeXiShadow(
+      host, {.name = "xi-shadow-snapshots", .snapshots_on_demand = true});
 }
 
 }  // namespace xmmu

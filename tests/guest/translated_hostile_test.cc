@@ -30,9 +30,9 @@ namespace xmmu {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
-constexpr int kEvents = 1200;
+constexpr int kEvents = 600;
 #else
-constexpr int kEvents = 4000;
+constexpr int kEvents = 2000;
 #endif
 // Guests lose more and more of what they could still break: begin anew.
 constexpr int kEventsASequence = 100;
@@ -176,7 +176,8 @@ class TranslatedHostileTest : public ::testing::TestWithParam<HostileSetting> {
   static VirtAddr AnyAddress(std::mt19937_64& random) {
     constexpr VirtAddr kBases[] = {kBase, kBase, kLarge, kFar};
     const VirtAddr base = kBases[random() % 4];
-    return base + random() % 600 * kPageSize + random() % 512 * 8;
+    const uint64_t page = random() % (random() % 2 == 0 ? 600 : kMapped);
+    return base + page * kPageSize + random() % 512 * 8;
   }
   // Where the guest sees a slot of its tables, one that matters or any.
   VirtAddr AnySlot(Actor& actor) const {
@@ -268,7 +269,7 @@ class TranslatedHostileTest : public ::testing::TestWithParam<HostileSetting> {
     PagingContext paging(KernelControlRegisters(mode(), features), features);
     const Pfn root = guest.domain->p2m().PfnOf(table);
     paging.root = MachineAddr(root.value() << kPageShift);
-    for (size_t i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < 4 && mode() == PagingMode::kPae; ++i) {
       const uint64_t pdpte =
           world.host().memory().Read64(AddressOf(table) + i * 8);
       // Refused by MOV CR3: the old ones stay in force.

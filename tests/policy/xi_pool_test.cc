@@ -263,6 +263,61 @@ TEST_F(XiCostTest, OrNoneIfTheIdleLoopIsAhead) {
             0u);
 }
 
+TEST_F(XiCostTest, WithBacklinksForTablesAloneADataPageHasNone) {
+  XiWorld world(PagingMode::k4Level, {.table_backlinks = true});
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  EXPECT_TRUE(world.Load(kBase + 20 * kPageSize));
+  const uint64_t before = world.cpu().clock.tally(CostEvent::kXenPteWrite);
+  EXPECT_TRUE(world.Load(kBase + 21 * kPageSize));
+  // Entry and snapshot.
+  EXPECT_EQ(world.cpu().clock.tally(CostEvent::kXenPteWrite) - before, 2u);
+  // A table's mapping has one: a node and the head.
+  EXPECT_TRUE(world.Load(kBase + world.TableOf(kBase) * kPageSize));
+  EXPECT_EQ(world.cpu().clock.tally(CostEvent::kXenPteWrite) - before, 6u);
+}
+
+TEST_F(XiCostTest, WithBacklinksForTablesAloneANewTableIsSearchedFor) {
+  const CostTally cost = FirstLoad({.table_backlinks = true});
+  EXPECT_GT(Of(cost, CostEvent::kXenPteRead), 512u);
+  // Shadow and snapshot of an L3, an L2 and an L1; nodes.
+  EXPECT_EQ(Of(cost, CostEvent::kZeroPage), 3u * 2);
+}
+
+TEST_F(XiCostTest, WithSnapshotsOnDemandATableIsCopiedWhenItGoesOutOfSync) {
+  XiWorld world(PagingMode::k4Level, {.snapshots_on_demand = true});
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  const VirtAddr page = kBase + 20 * kPageSize;
+  EXPECT_TRUE(world.Load(page));
+  EXPECT_EQ(world.cpu().clock.tally(CostEvent::kZeroPage), 3u * 3);
+  EXPECT_EQ(world.cpu().clock.tally(CostEvent::kCopyPage), 0u);
+  // The L1 has been made in sync, all of it.
+  const uint64_t exits = world.Count(Counter::kVmExits);
+  EXPECT_TRUE(world.Store(kBase + 30 * kPageSize, 1));
+  EXPECT_EQ(world.Count(Counter::kVmExits), exits);
+  EXPECT_TRUE(world.Store(world.Seen(world.SlotFor(page)), world.Entry(21)));
+  EXPECT_EQ(world.cpu().clock.tally(CostEvent::kCopyPage), 1u);
+  world.Flush(TlbFlush::NonGlobal());
+  EXPECT_EQ(world.FrameAt(page), 21u);
+}
+
+// The smallest pool of snapshots is for one table: a second one that goes out
+// of sync puts the first one back.
+TEST_F(XiCostTest, WithSnapshotsUsedUpTheFirstTableIsMadeInSync) {
+  XiWorld world(PagingMode::kPae,
+                {.pool_shadows = 8, .snapshots_on_demand = true});
+  ASSERT_EQ(world.Start(), absl::OkStatus());
+  const VirtAddr page = kBase + 20 * kPageSize;
+  const VirtAddr first = world.Seen(world.SlotFor(page));
+  const VirtAddr second = world.Seen(world.SlotFor(page, 2));
+  EXPECT_EQ(world.FrameAt(page), 20u);
+  EXPECT_TRUE(world.Store(first, world.Entry(21)));
+  EXPECT_EQ(world.Count(Counter::kShadowResyncs), 0u);
+  EXPECT_TRUE(world.Store(second + 8, 0));
+  EXPECT_EQ(world.Count(Counter::kShadowResyncs), 1u);
+  EXPECT_EQ(world.FrameAt(page), 21u);
+  EXPECT_EQ(world.Count(Counter::kShadowOpened), 2u);
+}
+
 TEST_F(XiCostTest, AnEntryIsAFewStores) {
   XiWorld world(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());

@@ -29,6 +29,13 @@ struct XiShadowOptions {
   // A backlink for each shadow entry; else the entries that lead to a frame are
   // searched for in all shadows, and a shadow takes two frames less.
   bool backlinks = true;
+  // Instead of these, one for each entry that leads to a page table of the
+  // guest's or to its shadow, allocated as it is made; a page that becomes a
+  // table is searched for. `backlinks` does not count then.
+  bool table_backlinks = false;
+  // Snapshots only for tables out of sync, from a pool of their own beside the
+  // share: one for every fourth shadow. A shadow of an L1 is made in sync.
+  bool snapshots_on_demand = false;
 };
 
 std::unique_ptr<Policy> MakeXiShadow(Host& host,
