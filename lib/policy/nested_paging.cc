@@ -164,6 +164,7 @@ class NestedPaging final : public Policy {
 
   NestedTables& TablesOf(VcpuContext& vcpu);
   uint16_t TagOf(const VcpuContext& vcpu) const;
+  void MapRoot(VcpuContext& target);
   // Whether the cause of a violation is removed.
   bool Fix(VcpuContext& vcpu, const PageFault& violation);
   FaultOutcome Emulate(VcpuContext& vcpu, const PageFault& violation,
@@ -252,9 +253,27 @@ void NestedPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
     // It would flush once it runs again; what it has goes now.
     if (target.vm.tag != 0) target.cpu->mmu.FlushTag(target.vm.tag);
   }
+  for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
+    if ((vcpus & MaskOf(id)) != 0) MapRoot(vcpu.domain->vcpu(id));
+  }
   shootdown.Wait();
   const CpuMask here = own != 0 ? MaskOf(vcpu.cpu->id) : 0;
   host_.Flush(*vcpu.cpu, shootdown.cpus() | here, flush);
+}
+
+// MOV CR3 loads the PDPTEs of a PAE guest: where their page is not mapped, by
+// way of a violation.
+void NestedPaging::MapRoot(VcpuContext& target) {
+  const bool loads = target.domain->mode() == PagingMode::kPae &&
+                     host_.model().features.vendor != Vendor::kAmd;
+  const Pfn root(target.cr3 >> kPageShift);
+  if (!loads || target.cpu->current != &target ||
+      TablesOf(target).LeafLevelOf(root) != 0) {
+    return;
+  }
+  ChargeVmExit(*target.cpu);
+  target.cpu->clock.Charge(CostEvent::kNestedViolation);
+  TablesOf(target).Map(root, target.cpu->clock);
 }
 
 bool NestedPaging::Fix(VcpuContext& vcpu, const PageFault& violation) {
