@@ -68,6 +68,7 @@ class XiSnapshotPool final : public XiPaging {
 
  private:
   Pte SourceOf(const ShadowSlot& slot) const override;
+  bool KeepsSources() const override { return false; }
   bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
   void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
   void ShadowTaken(Cpu& cpu, ShadowId id) override;
