@@ -15,6 +15,7 @@
 
 #include "guest/destination.h"
 #include "guest/hostile_guests.h"
+#include "guest/kernel_layout.h"
 #include "guest/lockstep.h"
 #include "xmmu/policy/policies.h"
 
@@ -141,6 +142,17 @@ class PvLogDirtyTest : public ::testing::Test {
     EXPECT_EQ(since[Counter::kGuestFaults], 0u);
     return since[Counter::kFixedFaults];
   }
+  // The guest's own entry of `level` for the region's first page.
+  MachineAddr EntryOf(int level) {
+    constexpr PagingMode kMode = PagingMode::k4Level;
+    Mfn table = world_.domain().vcpu(0).guest_table;
+    for (int i = 4;; --i) {
+      const MachineAddr entry =
+          EntryAddress(kMode, AddressOf(table), IndexOf(kMode, i, kRegion));
+      if (i == level) return entry;
+      table = Pte(world_.host().memory().Read64(entry)).frame();
+    }
+  }
   DirtyBitmap Clean() { return log_.Fetch(cpu(), DirtyFetch::kClean).value(); }
 
   World world_;
@@ -219,6 +231,43 @@ TEST_F(PvLogDirtyTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
     EXPECT_EQ(after, before);
     ASSERT_TRUE(log_.Stop(cpu()).ok());
   }
+}
+
+TEST_F(PvLogDirtyTest, TheFirstThingDoneToATableMayBeToExchangeAnEntry) {
+  ASSERT_TRUE(log_.Start(cpu()).ok());
+  VcpuContext& vcpu = world_.domain().vcpu(0);
+  if (!vcpu.kernel_mode) {
+    world_.policy().SwitchMode(vcpu, ModeSwitch::kSyscall);
+  }
+  const MachineAddr entry = EntryOf(1);
+  const Pfn table = world_.domain().p2m().PfnOf(FrameOf(entry));
+  const VirtAddr va =
+      LayoutOf(PagingMode::k4Level).DirectVa(table) + PageOffset(entry);
+  const uint64_t value = world_.host().memory().Read64(entry);
+  MemoryOperand operand{.kind = OperandKind::kXchg, .size = 8, .value = value};
+  const Access access{va, AccessKind::kWrite, /*user=*/true};
+  const TranslateResult result = cpu().mmu.Translate(access);
+  ASSERT_FALSE(result.ok());
+  const FaultOutcome outcome =
+      world_.policy().HandlePageFault(vcpu, result.fault(), access, operand);
+  EXPECT_EQ(outcome.action, FaultAction::kEmulated);
+  EXPECT_EQ(operand.seen, value);
+}
+
+// Direct paging of today flushes before it comes to that.
+TEST_F(PvLogDirtyTest, AShadowThatMayStillBeWalkedIsFlushedBeforeItIsUsedAnew) {
+  ASSERT_TRUE(log_.Start(cpu()).ok());
+  Do(StoreOp(0));
+  Do(LoadOp(1));
+  const MachineAddr hook = EntryOf(2);
+  const Mfn table = FrameOf(EntryOf(1));
+  const uint64_t flushes = Count(Counter::kTlbFlushes);
+  EXPECT_EQ(FaultsOf(LoadOp(2)), 1u);
+  EXPECT_EQ(Count(Counter::kTlbFlushes), flushes);
+  log_.EntryWritten(cpu(), hook, Pte());
+  log_.TableGone(table);
+  EXPECT_EQ(FaultsOf(LoadOp(3)), 1u);
+  EXPECT_EQ(Count(Counter::kTlbFlushes), flushes + 1);
 }
 
 class PtwrLogDirtyTest : public PvLogDirtyTest {
