@@ -183,13 +183,14 @@ std::string MigrationLine(const ReportRow& row) {
       " cycles of the toolstack's calls");
   if (!migration.extra_cycles.has_value()) return text;
   const int64_t extra = *migration.extra_cycles;
+  const auto difference = static_cast<uint64_t>(std::abs(extra));
+  const uint64_t without =
+      row.cost.cycles.count() - static_cast<uint64_t>(extra);
   const double percent =
-      100 * static_cast<double>(extra) /
-      static_cast<double>(static_cast<int64_t>(row.cost.cycles.count()) -
-                          extra);
-  absl::StrAppend(&text, "; ", extra < 0 ? "-" : "",
-                  Grouped(static_cast<uint64_t>(std::abs(extra))),
-                  absl::StrFormat(" (%.1f%%) more than without", percent));
+      100 * static_cast<double>(difference) / static_cast<double>(without);
+  absl::StrAppend(&text, "; ", Grouped(difference),
+                  absl::StrFormat(" (%.1f%%)", percent),
+                  extra < 0 ? " fewer" : " more", " than without");
   return text;
 }
 
