@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 21> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 24> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -60,6 +60,13 @@ std::span<const PolicyEntry> Policies() {
       {"shadow-2006",
        "shadows always in sync: each store to a table is emulated (Xen 3.0.3)",
        &MakeShadow2006},
+      {"shadow-2008",
+       "... L1 tables go out of sync, three a vCPU; prefetch (Xen 3.3)",
+       &MakeShadow2008},
+      {"shadow-2008-no-oos", "the same, with all tables always in sync",
+       &MakeShadow2008NoOos, "shadow-2008"},
+      {"shadow-2008-no-prefetch", "the same, each entry made when it is needed",
+       &MakeShadow2008NoPrefetch, "shadow-2008"},
       {"nested-paging",
        "the processor translates twice (EPT, NPT); the guest owns its tables",
        &MakeNestedPaging},

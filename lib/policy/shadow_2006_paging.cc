@@ -137,8 +137,12 @@ FaultOutcome Shadow2006Paging::AnswerByWalk(VcpuContext& vcpu,
   SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
   if (access.is_write() && IsTableInSync(walk.gfn)) LetWrite(vcpu, walk.gfn);
   Map(vcpu, walk, access.va);
+  // It may have become a table only now, or in sync again.
   if (access.is_write() && IsTableInSync(walk.gfn)) {
-    return WriteToTable(vcpu, walk, access, operand);
+    if (!LetWrite(vcpu, walk.gfn)) {
+      return WriteToTable(vcpu, walk, access, operand);
+    }
+    Map(vcpu, walk, access.va);
   }
   ForgetZeros(vcpu);
   return {FaultAction::kRetry, {}};

@@ -85,6 +85,9 @@ class Shadow2006Paging : public ShadowStrategy {
   void Lock(Cpu& cpu) const { Charge(cpu, CostEvent::kLockedOp); }
   // Gives up what nothing leads to any more, and executes the flushes owed.
   void Finish(Cpu& cpu, CpuMask flushed = 0);
+  // The entries that lead to `child`; adds how many had to be looked at for
+  // that. Charges nothing.
+  std::vector<ShadowSlot> FindLinks(ShadowId child, uint64_t& looked_at) const;
   // The writable mappings of `gfn` there are. Charges nothing.
   uint32_t WritableCount(Gfn gfn) const;
 

@@ -150,7 +150,8 @@ void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
 
 // All shadows of the level above are searched until the last reference is
 // found.
-std::vector<ShadowSlot> Shadow2006Paging::LinksTo(Cpu& cpu, ShadowId child) {
+std::vector<ShadowSlot> Shadow2006Paging::FindLinks(ShadowId child,
+                                                    uint64_t& looked_at) const {
   std::vector<ShadowSlot> found;
   uint32_t left = pages()[child].refs;
   for (const Root& root : roots()) {
@@ -160,17 +161,22 @@ std::vector<ShadowSlot> Shadow2006Paging::LinksTo(Cpu& cpu, ShadowId child) {
   const int above = pages()[child].key.level + 1;
   for (ShadowId id = 0; id < pages().count() && left != 0; ++id) {
     if (!pages()[id].in_use || pages()[id].key.level != above) continue;
-    int i = 0;
-    for (; i < shape().entries() && left != 0; ++i) {
+    for (int i = 0; i < shape().entries() && left != 0; ++i, ++looked_at) {
       const ShadowSlot slot{id, i};
       const Pte entry = pages().Read(slot);
       if (!IsLink(slot, entry) || entry.frame() != pages()[child].mfn) continue;
       found.push_back(slot);
       --left;
     }
-    Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(i));
   }
   XMMU_CHECK(left == 0);
+  return found;
+}
+
+std::vector<ShadowSlot> Shadow2006Paging::LinksTo(Cpu& cpu, ShadowId child) {
+  uint64_t looked_at = 0;
+  std::vector<ShadowSlot> found = FindLinks(child, looked_at);
+  Charge(cpu, CostEvent::kXenPteRead, looked_at);
   return found;
 }
 

@@ -1,6 +1,7 @@
 // Several vCPUs, interleaved by their clocks: the same run each time, the same
 // world as on bare hardware, and shootdowns with what they cost.
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -185,12 +186,15 @@ TEST_P(ShootdownTest, ThreeTargetsAreInterruptedAtOnceAndTheSlowestAwaited) {
   EXPECT_GE(shootdowns, 1u);
   EXPECT_EQ(initiator.ipis, 0u);
   EXPECT_EQ(initiator.of(CostEvent::kIpiSend), 3 * shootdowns);
+  uint64_t slowest = 0;
   for (uint32_t id = 0; id < 3; ++id) {
     EXPECT_EQ(spent[id].ipis, shootdowns) << id;
     EXPECT_EQ(spent[id].of(CostEvent::kIpiHandler), shootdowns) << id;
-    // All do the same work, side by side: the wait is that of one.
-    EXPECT_EQ(spent[id].busy, initiator.of(CostEvent::kIpiWait)) << id;
+    slowest = std::max(slowest, spent[id].busy);
   }
+  // They work side by side, at the same but for what the first may find to be
+  // done for all: the wait is that of one.
+  EXPECT_EQ(slowest, initiator.of(CostEvent::kIpiWait));
 }
 
 std::vector<Setting> BuiltIn() {

@@ -4,6 +4,7 @@
 #include "policy/xi_world.h"
 #include "xmmu/policy/shadow_2005.h"
 #include "xmmu/policy/shadow_2006.h"
+#include "xmmu/policy/shadow_2008.h"
 #include "xmmu/xen/guest_walk.h"
 
 // Guests on shadows that write anything into their tables, flush when they
@@ -27,6 +28,9 @@ std::unique_ptr<Policy> MakeStrategy(Host& host,
   }
   if (setting.strategy == "shadow_2006") {
     return MakeShadow2006(host, {.pool_shadows = setting.pool});
+  }
+  if (setting.strategy == "shadow_2008") {
+    return MakeShadow2008(host, {.pool_shadows = setting.pool});
   }
   return MakeXiShadow(host, {.pool_shadows = setting.pool});
 }
@@ -165,7 +169,11 @@ TEST_P(XiHostileTest, AnythingGoesAndNothingHappens) {
 std::vector<HostileSetting> HostileSettings() {
   std::vector<HostileSetting> settings;
   for (const std::string_view strategy :
+<<<<<<< HEAD
        {"xi_shadow", "shadow_2005", "shadow_2006"}) {
+=======
+       {"xi_shadow", "shadow_2006", "shadow_2008"}) {
+>>>>>>> 67ba107 (shadow-2008: the shadows of Xen 3.3, whose L1 tables go out of sync)
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
       // The path, and the other vCPU's root, where roots are shadowed.

@@ -76,6 +76,16 @@ namespace xmmu {
     "writable mappings of tables found where they were guessed to be")        \
   X(kShadowBruteForce, "shadow_writeable_bf",                                 \
     "searches of all L1 shadows for them")                                    \
+  X(kShadowFastNotPresent, "shadow_fault_fast_gnp",                           \
+    "faults handed to the guest by a mark in the shadow, without a walk")     \
+  X(kShadowFastEmulations, "shadow_fault_emulate_fast",                       \
+    "... emulated without a walk, on the page of the last one")               \
+  X(kShadowPrefetched, "shadow_prefetched",                                   \
+    "shadow entries made before they were needed")                            \
+  X(kShadowUnsyncEvict, "shadow_unsync_evict",                                \
+    "tables made in sync to let another go out of sync")                      \
+  X(kShadowFixupEvict, "shadow_oos_fixup_evict",                              \
+    "mappings of them that lost write access to one more")                    \
   X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
   X(kMulticalls, "multicalls", "hypercalls that carried several")             \
   X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \
