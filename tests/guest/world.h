@@ -40,11 +40,7 @@ struct Setting {
 // do with.
 inline constexpr std::string_view kSmallestPools[] = {
     "xi-shadow-smallest-pool", "shadow-2006-smallest-pool",
-<<<<<<< HEAD
-    "shadow-2005-smallest-pool"};
-=======
-    "shadow-2008-smallest-pool"};
->>>>>>> 67ba107 (shadow-2008: the shadows of Xen 3.3, whose L1 tables go out of sync)
+    "shadow-2005-smallest-pool", "shadow-2008-smallest-pool"};
 
 inline std::string NameOf(const Setting& setting) {
   std::string name = absl::StrFormat(
@@ -192,14 +188,13 @@ class World {
       return MakeShadow2006(host_, {.pool_shadows = fewest});
     }
     if (setting.policy == kSmallestPools[2]) {
-<<<<<<< HEAD
       // 2-level guests have 2-level shadows, root and all.
       const bool two = setting.mode == PagingMode::k2Level;
       const auto with_root = static_cast<uint32_t>(1 + setting.vcpus);
       return MakeShadow2005(host_, {.pool_shadows = two ? with_root : fewest});
-=======
+    }
+    if (setting.policy == kSmallestPools[3]) {
       return MakeShadow2008(host_, {.pool_shadows = fewest});
->>>>>>> 67ba107 (shadow-2008: the shadows of Xen 3.3, whose L1 tables go out of sync)
     }
     const PolicyEntry* const entry = FindPolicy(setting.policy);
     return entry != nullptr ? entry->make(host_)

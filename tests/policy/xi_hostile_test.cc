@@ -169,11 +169,7 @@ TEST_P(XiHostileTest, AnythingGoesAndNothingHappens) {
 std::vector<HostileSetting> HostileSettings() {
   std::vector<HostileSetting> settings;
   for (const std::string_view strategy :
-<<<<<<< HEAD
-       {"xi_shadow", "shadow_2005", "shadow_2006"}) {
-=======
-       {"xi_shadow", "shadow_2006", "shadow_2008"}) {
->>>>>>> 67ba107 (shadow-2008: the shadows of Xen 3.3, whose L1 tables go out of sync)
+       {"xi_shadow", "shadow_2005", "shadow_2006", "shadow_2008"}) {
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
       // The path, and the other vCPU's root, where roots are shadowed.
