@@ -288,7 +288,10 @@ class ShadowDescent {
   ShadowDescent(const Host& host, const Cpu& cpu)
       : host_(host),
         mode_(cpu.mmu.mode()),
-        domain_(cpu.current->domain->id()) {}
+        domain_(cpu.current->domain->id()),
+        reserved_(PagingContext(cpu.mmu.registers(), cpu.mmu.features())
+                      .levels[1]
+                      .reserved_in_leaf) {}
 
   std::string Table(Mfn table, int level, uint64_t offset = 0) {
     if (offset == 0 && !seen_.insert(table).second) return "";
@@ -302,6 +305,8 @@ class ShadowDescent {
           EntryAddress(mode_, AddressOf(table) + offset, slot),
           EntryBytes(mode_)));
       if (!entry.present()) continue;
+      // No processor gets past reserved bits.
+      if (level == 1 && (entry.raw() & reserved_) != 0) continue;
       const bool leaf = level == 1 || (level == 2 && entry.page_size());
       const int shift = leaf ? LevelShift(mode_, level) - kPageShift : 0;
       wrong = leaf ? Pages(entry.frame(), uint64_t{1} << shift)
@@ -322,6 +327,7 @@ class ShadowDescent {
   const Host& host_;
   PagingMode mode_;
   DomainId domain_;
+  uint64_t reserved_;  // bits of an L1 entry
   absl::flat_hash_set<Mfn> seen_;
 };
 
