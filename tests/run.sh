@@ -25,15 +25,13 @@ step tests
 ctest --preset ci -j "$jobs"
 
 step "build with address and undefined-behaviour sanitizers"
-cmake --preset asan-ubsan
-cmake --build --preset asan-ubsan -j "$jobs" --target xmmu_core_tests
-
-step "core tests under the sanitizers"
-ctest --preset asan-ubsan -j "$jobs"
-
-step "fuzzers, a moment each"
 cmake --preset fuzz
 cmake --build --preset fuzz -j "$jobs"
+
+step "core tests under the sanitizers"
+ctest --preset fuzz -j "$jobs"
+
+step "fuzzers, a moment each"
 # What it finds goes into the first directory named.
 mkdir -p build/fuzz/found build/fuzz/found_conformance
 build/fuzz/tests/fuzz/guest_fuzz -seed=1 -runs=2000 -max_len=1000 \
