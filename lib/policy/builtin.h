@@ -15,6 +15,7 @@ std::unique_ptr<Policy> MakeNestedPaging4k(Host& host);
 std::unique_ptr<Policy> MakeNestedPagingOnDemand(Host& host);
 std::unique_ptr<Policy> MakePinning(Host& host);
 std::unique_ptr<Policy> MakeShadow2005(Host& host);
+std::unique_ptr<Policy> MakeShadow2005Internal(Host& host);
 std::unique_ptr<Policy> MakeShadow2005Predict(Host& host);
 std::unique_ptr<Policy> MakeShadow2005Search(Host& host);
 std::unique_ptr<Policy> MakeShadow2006(Host& host);

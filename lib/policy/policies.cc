@@ -7,7 +7,7 @@
 namespace xmmu {
 
 std::span<const PolicyEntry> Policies() {
-  static constexpr std::array<PolicyEntry, 24> kPolicies = {{
+  static constexpr std::array<PolicyEntry, 25> kPolicies = {{
       {"native", "bare hardware: no hypervisor, the baseline", &MakeNative},
       {"pinning",
        "direct paging by hypercalls (mmu_update, update_va_mapping, mmuext_op)",
@@ -57,6 +57,9 @@ std::span<const PolicyEntry> Policies() {
       {"shadow-2005-search",
        "the same with no help: all L1 shadows are searched for a mapping",
        &MakeShadow2005Search, "shadow-2005"},
+      {"shadow-2005-internal",
+       "the same for a paravirtual guest that is translated: no VM exits",
+       &MakeShadow2005Internal, "shadow-2005"},
       {"shadow-2006",
        "shadows always in sync: each store to a table is emulated (Xen 3.0.3)",
        &MakeShadow2006},

@@ -1,6 +1,9 @@
 #include "xmmu/policy/shadow_2005.h"
 
+#include <utility>
+
 #include "policy/builtin.h"
+#include "policy/shadow_2005_internal.h"
 #include "policy/shadow_2005_paging.h"
 #include "policy/shadow_policy.h"
 
@@ -39,7 +42,7 @@ std::unique_ptr<Policy> MakeShadow2005(Host& host,
   const ShadowPool pool{.percent = options.pool_percent,
                         .shadows = options.pool_shadows,
                         .frames_a_shadow = 1};
-  return std::make_unique<ShadowPolicy>(
+  auto policy = std::make_unique<ShadowPolicy>(
       host, options.name, pool, PagingMode::k2Level,
       [&host, options](Domain& domain, const ShadowShape& shape,
                        uint32_t shadows) {
@@ -47,6 +50,8 @@ std::unique_ptr<Policy> MakeShadow2005(Host& host,
                                                   shadows);
       },
       /*pse_for_2_level=*/false);
+  if (!options.internal) return policy;
+  return MakeShadowInternal(std::move(policy));
 }
 
 std::unique_ptr<Policy> MakeShadow2005(Host& host) {
@@ -59,6 +64,11 @@ std::unique_ptr<Policy> MakeShadow2005Predict(Host& host) {
 std::unique_ptr<Policy> MakeShadow2005Search(Host& host) {
   return MakeShadow2005(
       host, {.name = "shadow-2005-search", .search = WritableSearch::kAll});
+}
+
+std::unique_ptr<Policy> MakeShadow2005Internal(Host& host) {
+  return MakeShadow2005(host,
+                        {.name = "shadow-2005-internal", .internal = true});
 }
 
 }  // namespace xmmu

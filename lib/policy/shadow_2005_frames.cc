@@ -27,6 +27,11 @@ void Shadow2005Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
   if (now.present()) extras_[slot.page].used.Add(slot.index);
   const bool old_link = IsLink(slot, old);
   const bool now_link = IsLink(slot, now);
+  // The HL2's entry, and its reference to the table (Xen: hl2e_propagate).
+  if (HasHl2(slot.page) && old_link != now_link) {
+    Charge(cpu, CostEvent::kXenPteWrite);
+    Charge(cpu, CostEvent::kLockedOp);
+  }
   if (old_link) unlinked_.push_back(Child(old));
   const bool same = old.present() && now.present() && !old_link && !now_link &&
                     old.frame() == now.frame() &&

@@ -40,6 +40,40 @@ Shadow2005Paging::Shadow2005Paging(Host& host, Domain& domain,
 
 Shadow2005Paging::~Shadow2005Paging() {
   for (const OpenTable& open : open_) host().FreeXenFrame(open.snapshot);
+  for (const Extra& extra : extras_) {
+    if (extra.hl2 != kInvalidMfn) host().FreeXenFrame(extra.hl2);
+  }
+}
+
+void Shadow2005Paging::EnterByCall(Cpu& cpu, uint64_t exits) {
+  if (!options_.internal) return ChargeVmExit(cpu, exits);
+  cpu.clock.Charge(CostEvent::kHypercallInt);
+  cpu.clock.Charge(CostEvent::kHypercallWork);
+  cpu.clock.Charge(CostEvent::kCopyIn);
+  cpu.counters.Add(Counter::kHypercalls);
+  cpu.counters.Add(Counter::kCallsToMmuextOp);
+  cpu.counters.Add(Counter::kNumMmuextOps);
+}
+
+void Shadow2005Paging::EnterByFault(Cpu& cpu) {
+  if (!options_.internal) return ChargeVmExit(cpu);
+  cpu.clock.Charge(CostEvent::kExceptionEntry);
+  cpu.clock.Charge(CostEvent::kIret);  // whoever it returns to
+}
+
+void Shadow2005Paging::Inject(VcpuContext& vcpu) {
+  if (!options_.internal) return InjectPageFault(vcpu);
+  vcpu.cpu->clock.Charge(CostEvent::kBounce);
+  vcpu.kernel_mode = true;
+}
+
+bool Shadow2005Paging::HasHl2(ShadowId id) const {
+  return options_.internal && pages()[id].key.level == 2;
+}
+
+GuestWalk Shadow2005Paging::Look(VcpuContext& vcpu, const Access& access) {
+  return WalkGuest(host(), domain(), *vcpu.cpu, RootOf(vcpu).guest, access,
+                   /*mapped=*/options_.internal);
 }
 
 uint64_t Shadow2005Paging::BookkeepingBytes() const {
@@ -63,7 +97,11 @@ void Shadow2005Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   const bool l1 = key.level == 1 && !key.splinter;
   if (!l1 || !extras_[id].was_l1) Charge(cpu, CostEvent::kZeroPage);
-  extras_[id] = {{}, l1};
+  extras_[id] = {{}, l1, extras_[id].hl2};
+  if (HasHl2(id) && extras_[id].hl2 == kInvalidMfn) {
+    Charge(cpu, CostEvent::kZeroPage);
+    extras_[id].hl2 = host().AllocXenFrame();
+  }
   if (l1) new_l1_ = id;
 }
 
@@ -77,8 +115,12 @@ void Shadow2005Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
 
 absl::Status Shadow2005Paging::LoadCr3(VcpuContext& vcpu, Gfn root) {
   Cpu& cpu = *vcpu.cpu;
-  ChargeVmExit(cpu);
+  EnterByCall(cpu, 1);
   cpu.clock.Charge(CostEvent::kLockedOp);  // the domain's lock
+  // The linear slots are those of the root (assumed: in L2s of the vCPU's own).
+  if (options_.internal && shape().own_l3()) {
+    Charge(cpu, CostEvent::kXenPteWrite, 4);
+  }
   SyncAll(vcpu);
   const absl::Status status = SetRoot(vcpu, root);
   Finish(cpu);
@@ -91,8 +133,10 @@ void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   const CpuMask own = vcpus & MaskOf(vcpu.id);
   // All is flushed by clearing and setting CR4.PGE.
   const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
-  if (own != 0) ChargeVmExit(cpu, exits);
-  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, exits);
+  // A paravirtual guest has Xen do it all by one call.
+  if (own != 0 || options_.internal) EnterByCall(cpu, exits);
+  const CpuMask asked = options_.internal ? 0 : vcpus & ~own;
+  GuestShootdown shootdown(host(), vcpu, asked, exits);
   const bool page = flush.scope == FlushScope::kPage;
   // Its own processor flushes first, the others find it done.
   bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
@@ -103,7 +147,9 @@ void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   Reap(cpu);
   shootdown.Wait();
   const CpuMask cpus =
-      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
+      options_.internal
+          ? domain().CpusOf(vcpus)
+          : shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
   const bool one = page && !in_pieces;
   host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
   FlushOwed(cpu, one ? 0 : cpus);
@@ -141,17 +187,18 @@ FaultOutcome Shadow2005Paging::HandlePageFault(VcpuContext& vcpu,
                                                MemoryOperand& operand) {
   Cpu& cpu = *vcpu.cpu;
   if (fault.vector != FaultVector::kPageFault) {  // not intercepted
-    InjectPageFault(vcpu);
+    if (options_.internal) EnterByFault(cpu);
+    Inject(vcpu);
     return {FaultAction::kReflect, fault};
   }
-  ChargeVmExit(cpu);
+  EnterByFault(cpu);
   cpu.clock.Charge(CostEvent::kLockedOp);
   GuestWalk walk = SyncVa(vcpu, access);
   FaultOutcome outcome{FaultAction::kRetry, {}};
   if (!walk.ok) {
     // The guest's processor would have forgotten the page.
     if (Freshen(vcpu, walk, access.va)) Owe(MaskOf(cpu.id));
-    InjectPageFault(vcpu);
+    Inject(vcpu);
     outcome = {FaultAction::kReflect, {fault.va, walk.error_code}};
   } else if (domain().MfnOf(walk.gfn) == kInvalidMfn) {
     Emulate(cpu, walk, access, operand);

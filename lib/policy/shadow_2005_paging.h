@@ -63,8 +63,9 @@ class Shadow2005Paging final : public ShadowStrategy {
 
   // What is known of a shadow beside its entries.
   struct Extra {
-    Range used;           // entries that have been present (Xen: min, max)
-    bool was_l1 = false;  // its frame is zero when it is given up
+    Range used;             // entries that have been present (Xen: min, max)
+    bool was_l1 = false;    // its frame is zero when it is given up
+    Mfn hl2 = kInvalidMfn;  // see HasHl2()
   };
 
   // What the frame table says of a guest frame.
@@ -121,6 +122,16 @@ class Shadow2005Paging final : public ShadowStrategy {
   // A and D that have been set on behalf of the guest are no change of its.
   void NoteFlags(Cpu& cpu, const GuestWalk& walk);
   int HighestOf(Gfn gfn) const;
+
+  // --- To the hypervisor and back: a VM exit, or from ring 1.
+  void EnterByCall(Cpu& cpu, uint64_t exits);
+  void EnterByFault(Cpu& cpu);
+  void Inject(VcpuContext& vcpu);
+  // Internal mode walks the guest's tables where the linear map has them: it
+  // leads through an HL2, a copy of the guest's L2 with machine frames, which
+  // each L2 shadow has.
+  GuestWalk Look(VcpuContext& vcpu, const Access& access);
+  bool HasHl2(ShadowId id) const;
 
   // --- Faults (shadow_2005_paging.cc).
   void Map(VcpuContext& vcpu, const Access& access, GuestWalk& walk);

@@ -131,10 +131,10 @@ bool Shadow2005Paging::HasChanged(Cpu& cpu, const GuestWalk& walk) const {
 
 GuestWalk Shadow2005Paging::SyncVa(VcpuContext& vcpu, const Access& access) {
   if (!pages().out_of_sync().empty() &&
-      HasChanged(*vcpu.cpu, Walk(vcpu, access))) {
+      HasChanged(*vcpu.cpu, Look(vcpu, access))) {
     SyncAll(vcpu);
   }
-  return Walk(vcpu, access);
+  return Look(vcpu, access);
 }
 
 // By the records: nothing is searched for.
@@ -180,6 +180,8 @@ void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
   if (key.level == 1) range = extras_[id].used;
   Charge(cpu, CostEvent::kTempMap, 3);
   Charge(cpu, CostEvent::kSnapshotCompare, range.size());
+  // Its HL2 is gone through by itself.
+  if (HasHl2(id)) Charge(cpu, CostEvent::kSnapshotCompare, range.size());
   bool empty = true;
   bool odd = false;
   for (int i = range.first; i <= range.last; ++i) {
@@ -242,9 +244,13 @@ void Shadow2005Paging::Recheck(Cpu& cpu, ShadowId id) {
   }
 }
 
-// The last of an open table's.
+// The last of an open table's takes the snapshot with it.
 void Shadow2005Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
+  if (extras_[id].hl2 != kInvalidMfn) {
+    host().FreeXenFrame(extras_[id].hl2);
+    extras_[id].hl2 = kInvalidMfn;
+  }
   if (key.splinter || pages().FindTable(key.gfn)->shadows.size() > 1) return;
   mutable_pages().SetOutOfSync(key.gfn, false);
   Forget(cpu, key.gfn);

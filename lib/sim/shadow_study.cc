@@ -7,8 +7,9 @@
 namespace xmmu {
 namespace {
 
-constexpr std::array<ShadowPair, 2> kPairs = {{
+constexpr std::array<ShadowPair, 3> kPairs = {{
     {"shadow-2005", "xi-shadow"},
+    {"shadow-2006", "shadow-2008"},
     {"xi-shadow-search", "xi-shadow"},
 }};
 

@@ -130,24 +130,27 @@ std::string PairName(const ShadowPair& pair) {
   return absl::StrCat(Abs(pair.older), " : ", Abs(pair.newer));
 }
 
+// In brackets, of what is beyond bare hardware.
+std::string RatioCell(const ShadowRatio& ratio) {
+  const double beyond = ratio.beyond_native();
+  return absl::StrFormat(
+      "%.2f (%s)", ratio.total(),
+      beyond == 0 ? std::string("-") : absl::StrFormat("%.2f", beyond));
+}
+
 std::string RatioTable(const ShadowStudy& study) {
   TextTable table(1);
   std::vector<std::string> head = {"times the cycles"};
   std::vector<std::vector<ShadowRatio>> columns;
   for (const ShadowPair& pair : ShadowPairs()) {
     head.push_back(PairName(pair));
-    head.emplace_back("beyond native");
     columns.push_back(RatiosOf(study, pair));
   }
   table.Add(std::move(head));
   table.Rule();
   for (size_t i = 0; i < columns.front().size(); ++i) {
     std::vector<std::string> cells = {columns.front()[i].name};
-    for (const std::vector<ShadowRatio>& column : columns) {
-      const double beyond = column[i].beyond_native();
-      cells.push_back(absl::StrFormat("%.2f", column[i].total()));
-      cells.push_back(beyond == 0 ? "-" : absl::StrFormat("%.2f", beyond));
-    }
+    for (const auto& column : columns) cells.push_back(RatioCell(column[i]));
     table.Add(std::move(cells));
   }
   return table.Format();

@@ -8,12 +8,13 @@ namespace {
 class Walker {
  public:
   Walker(const Host& host, const Domain& domain, Cpu& cpu,
-         const PagingContext& paging, const Access& access)
+         const PagingContext& paging, const Access& access, bool mapped)
       : host_(host),
         domain_(domain),
         cpu_(cpu),
         paging_(paging),
-        access_(access) {
+        access_(access),
+        mapped_(mapped) {
     walk_.write = access.is_write();
   }
 
@@ -53,7 +54,7 @@ class Walker {
     const MachineAddr addr =
         EntryAddress(paging_.mode, AddressOf(frame),
                      IndexOf(paging_.mode, level, access_.va));
-    cpu_.clock.Charge(CostEvent::kTempMap);
+    if (!mapped_) cpu_.clock.Charge(CostEvent::kTempMap);
     cpu_.clock.Charge(CostEvent::kXenPteRead);
     const Pte entry(host_.memory().ReadEntry(addr, EntryBytes(paging_.mode)));
     walk_.entries.push_back({level, table, addr, entry});
@@ -99,6 +100,7 @@ class Walker {
   Cpu& cpu_;
   const PagingContext& paging_;
   const Access& access_;
+  const bool mapped_;
   uint8_t rights_ = rights::kAll;
   GuestWalk walk_;
 };
@@ -106,8 +108,9 @@ class Walker {
 }  // namespace
 
 GuestWalk WalkGuest(const Host& host, const Domain& domain, Cpu& cpu,
-                    const PagingContext& paging, const Access& access) {
-  return Walker(host, domain, cpu, paging, access).Run();
+                    const PagingContext& paging, const Access& access,
+                    bool mapped) {
+  return Walker(host, domain, cpu, paging, access, mapped).Run();
 }
 
 bool SetAccessedAndDirty(Host& host, Cpu& cpu, PagingMode mode,

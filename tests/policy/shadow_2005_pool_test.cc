@@ -155,5 +155,64 @@ TEST_F(Shadow2005SmpTest, AnotherVcpusFaultSyncsWhatOneOpened) {
   EXPECT_EQ(world_.Count(Counter::kShadowResyncs, 0), 1u);
 }
 
+// Translate, internal: a paravirtual guest of 32 bits.
+class Shadow2005InternalTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(world_.Start(), absl::OkStatus()); }
+  uint64_t Tally(CostEvent event) {
+    return world_.cpu().clock.tallies()[static_cast<size_t>(event)];
+  }
+  XiWorld world_ = MakeWorld(PagingMode::kPae, {.internal = true}, 2);
+};
+
+TEST_F(Shadow2005InternalTest, NothingOfItExits) {
+  EXPECT_TRUE(world_.Load(kBase));
+  EXPECT_TRUE(world_.Store(world_.Seen(world_.SlotFor(kBase)), 0));
+  world_.Flush(TlbFlush::Page(kBase), 3);
+  EXPECT_FALSE(world_.Load(kBase));
+  EXPECT_EQ(world_.LoadCr3(world_.root), absl::OkStatus());
+  for (const uint32_t id : {0u, 1u}) {
+    EXPECT_EQ(world_.Count(Counter::kVmExits, id), 0u);
+  }
+  EXPECT_EQ(Tally(CostEvent::kVmExit), 0u);
+}
+
+TEST_F(Shadow2005InternalTest, ItsOwnFaultsAreBouncedAndOthersAreNot) {
+  EXPECT_TRUE(world_.Load(kBase));
+  EXPECT_EQ(Tally(CostEvent::kExceptionEntry), 1u);
+  EXPECT_EQ(Tally(CostEvent::kIret), 1u);
+  EXPECT_EQ(Tally(CostEvent::kBounce), 0u);
+  EXPECT_FALSE(world_.Load(kBase + (kMapped + 1) * kPageSize));
+  EXPECT_EQ(Tally(CostEvent::kBounce), 1u);
+}
+
+TEST_F(Shadow2005InternalTest, AFlushOfSeveralVcpusIsOneHypercall) {
+  world_.Flush(TlbFlush::NonGlobal(), 3);
+  EXPECT_EQ(world_.Count(Counter::kHypercalls, 0), 1u);
+  EXPECT_EQ(world_.Count(Counter::kHypercalls, 1), 0u);
+  EXPECT_EQ(world_.Count(Counter::kIpis, 1), 1u);
+}
+
+TEST_F(Shadow2005InternalTest, ItsTablesAreReadThroughTheLinearMap) {
+  EXPECT_TRUE(world_.Load(kBase));
+  EXPECT_EQ(Tally(CostEvent::kTempMap), 0u);
+}
+
+TEST_F(Shadow2005InternalTest, EachL2ShadowHasAnHl2) {
+  const uint64_t before = world_.host.xen_frames();
+  EXPECT_TRUE(world_.Load(kBase));
+  EXPECT_EQ(world_.host.xen_frames(), before + 1);
+  EXPECT_TRUE(world_.Load(kLarge));  // another L2
+  EXPECT_EQ(world_.host.xen_frames(), before + 2);
+}
+
+TEST(Shadow2005InternalAbiTest, A32BitGuestSharesItsKernelL2) {
+  Host host(*FindMachine("skylake-2017"), {});
+  const auto policy = MakeShadow2005(host, {.internal = true});
+  EXPECT_FALSE(policy->Abi(PagingMode::kPae)->private_pae_kernel_l2);
+  EXPECT_FALSE(policy->Abi(PagingMode::kPae)->large_pages);
+  EXPECT_TRUE(absl::IsUnimplemented(policy->Abi(PagingMode::k4Level).status()));
+}
+
 }  // namespace
 }  // namespace xmmu

@@ -36,6 +36,9 @@ struct Shadow2005Options {
   // So many shadows instead; 0: by the share. Too few for the guest to make
   // progress are refused by Policy::StartVcpu.
   uint32_t pool_shadows = 0;
+  // "Translate, internal": not a virtual machine but a paravirtual guest, whose
+  // frame numbers Xen translates. lib/policy/shadow_2005_internal.cc.
+  bool internal = false;
 };
 
 std::unique_ptr<Policy> MakeShadow2005(Host& host,

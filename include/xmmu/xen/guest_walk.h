@@ -48,10 +48,12 @@ struct GuestWalk {
 // Walks for `access` by what `paging` says: the guest's registers, whose root
 // and PDPTEs are guest-physical. An entry that leads to a table in no frame of
 // the domain's is as one that is not present (Xen: _PAGE_PRESENT missing).
-// Charges `cpu` kTempMap and kXenPteRead an entry.
+// Charges `cpu` kTempMap, unless they are `mapped` in the hypervisor, and
+// kXenPteRead an entry.
 // REQUIRES: the address is canonical.
 GuestWalk WalkGuest(const Host& host, const Domain& domain, Cpu& cpu,
-                    const PagingContext& paging, const Access& access);
+                    const PagingContext& paging, const Access& access,
+                    bool mapped = false);
 
 // Sets in the guest's tables what a processor would have set for `access`: A in
 // every entry, and D in the leaf for a write. Returns whether anything changed.
