@@ -50,7 +50,7 @@ class ShadowInternal final : public Policy {
     if (!status.ok()) return status;
     vcpu.vm = {};
     if (vcpu.cpu->current == &vcpu) {
-      XMMU_CHECK(!vcpu.cpu->mmu.Reset(*vcpu.registers).has_value());
+      XMMU_CHECK(!vcpu.cpu->mmu.EnterVm({}, *vcpu.registers).has_value());
     }
     return status;
   }
