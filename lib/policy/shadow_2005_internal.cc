@@ -55,6 +55,13 @@ class ShadowInternal final : public Policy {
     return status;
   }
 
+  HypercallResult Hypercall(VcpuContext& vcpu,
+                            const xmmu::Hypercall& call) override {
+    return shadows_->Hypercall(vcpu, call);
+  }
+  absl::Status MovePage(VcpuContext& vcpu, Gfn gfn) override {
+    return shadows_->MovePage(vcpu, gfn);
+  }
   absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
     return shadows_->LoadCr3(vcpu, root);
   }

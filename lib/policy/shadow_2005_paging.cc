@@ -55,6 +55,11 @@ void Shadow2005Paging::EnterByCall(Cpu& cpu, uint64_t exits) {
   cpu.counters.Add(Counter::kNumMmuextOps);
 }
 
+void Shadow2005Paging::EnterForHypercall(Cpu& cpu) {
+  if (!options_.internal) return ShadowStrategy::EnterForHypercall(cpu);
+  cpu.clock.Charge(CostEvent::kHypercallInt);
+}
+
 void Shadow2005Paging::EnterByFault(Cpu& cpu) {
   if (!options_.internal) return ChargeVmExit(cpu);
   cpu.clock.Charge(CostEvent::kExceptionEntry);

@@ -41,6 +41,7 @@ class Shadow2005Paging final : public ShadowStrategy {
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) override;
+  void EnterForHypercall(Cpu& cpu) override;
   uint64_t BookkeepingBytes() const override;
 
  private:

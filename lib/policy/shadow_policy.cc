@@ -63,7 +63,7 @@ absl::StatusOr<uint32_t> ShadowPolicy::PoolOf(const Domain& domain,
 
 HypercallResult ShadowPolicy::Hypercall(VcpuContext& vcpu,
                                         const xmmu::Hypercall& call) {
-  ChargeVmExit(*vcpu.cpu);  // VMCALL
+  Of(vcpu).EnterForHypercall(*vcpu.cpu);
   return Physmap(host_, vcpu, Of(vcpu)).Execute(call);
 }
 

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/xen/shadow_paging.h"
+#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 
@@ -33,6 +34,8 @@ class ShadowStrategy : public ShadowPaging {
                                        const PageFault& fault,
                                        const Access& access,
                                        MemoryOperand& operand) = 0;
+  // The way in of a hypercall. Charges it.
+  virtual void EnterForHypercall(Cpu& cpu) { ChargeVmExit(cpu); }
   // Host bytes beside the pool.
   virtual uint64_t BookkeepingBytes() const { return 0; }
   // The pool, and whatever else belongs to it. The parts of one strategy are
