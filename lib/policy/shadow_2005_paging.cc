@@ -140,8 +140,9 @@ void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
   // A paravirtual guest has Xen do it all by one call.
   if (own != 0 || options_.internal) EnterByCall(cpu, exits);
-  const CpuMask asked = options_.internal ? 0 : vcpus & ~own;
-  GuestShootdown shootdown(host(), vcpu, asked, exits);
+  const auto others_exit =
+      options_.internal ? std::nullopt : std::optional<uint64_t>(exits);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
   const bool page = flush.scope == FlushScope::kPage;
   // Its own processor flushes first, the others find it done.
   bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
@@ -152,9 +153,7 @@ void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   Reap(cpu);
   shootdown.Wait();
   const CpuMask cpus =
-      options_.internal
-          ? domain().CpusOf(vcpus)
-          : shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
+      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
   const bool one = page && !in_pieces;
   host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
   FlushOwed(cpu, one ? 0 : cpus);

@@ -22,18 +22,20 @@ VmControls ShadowControls(const MachineModel& model) {
 }
 
 GuestShootdown::GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,
-                               uint64_t exits)
+                               std::optional<uint64_t> exits)
     : host_(host), initiator_(*vcpu.cpu) {
+  bool sent = false;
   for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
     const VcpuContext& other = vcpu.domain->vcpu(id);
     if ((others & MaskOf(id)) == 0 || &other == &vcpu) continue;
-    sent_ = true;
+    sent = true;
     if (other.cpu->current == &other) cpus_ |= MaskOf(other.cpu->id);
   }
-  if (sent_) ChargeVmExit(initiator_);
+  if (sent && exits.has_value()) ChargeVmExit(initiator_);
   for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
     before_.push_back(host_.cpu(id).clock.busy());
-    if ((cpus_ & MaskOf(id)) != 0) ChargeVmExit(host_.cpu(id), 1 + exits);
+    if (!exits.has_value() || (cpus_ & MaskOf(id)) == 0) continue;
+    ChargeVmExit(host_.cpu(id), 1 + *exits);
   }
 }
 

@@ -5,6 +5,7 @@
 //
 // Single-threaded.
 
+#include <optional>
 #include <vector>
 
 #include "xmmu/xen/host.h"
@@ -44,8 +45,10 @@ class GuestShootdown {
  public:
   // `vcpu` interrupts `others` of its domain; each executes `exits`
   // instructions that exit: on shadows one for INVLPG or MOV CR3, with nested
-  // paging none. Charges the exits above.
-  GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others, uint64_t exits);
+  // paging none. Charges the exits above. Without `exits` the hypervisor
+  // interrupts them for a guest that asked it to: charges nothing.
+  GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,
+                 std::optional<uint64_t> exits);
   // CPUs that run a receiver.
   CpuMask cpus() const { return cpus_; }
   // The slowest of them has done what they were charged since. Charges the
@@ -57,7 +60,6 @@ class GuestShootdown {
   Host& host_;
   Cpu& initiator_;
   CpuMask cpus_ = 0;
-  bool sent_ = false;
   std::vector<Cycles> before_;
 };
 
