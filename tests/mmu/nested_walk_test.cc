@@ -375,7 +375,7 @@ TEST(NestedFractureTest, InvlpgAnywhereInTheGuestsPageDropsAllPieces) {
     const VirtAddr large(0x40200000);
     m.Map(large, Gfn(0x80000), flags, 2);
     m.Map(large + 0x200000, kPage);
-    for (uint64_t page : {0, 1, 300}) {
+    for (uint64_t page : {0u, 1u, 300u}) {
       m.MapNested(Gfn(0x80000 + page));
       EXPECT_TRUE(m.mmu().Translate(Read(large + page * kPageSize)).ok());
     }
