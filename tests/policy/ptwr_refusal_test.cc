@@ -64,7 +64,8 @@ TEST_P(PtwrRefusalTest, ATableInTwoTreesIsOpenedOnlyWhereItsPlaceIsOne) {
 
 TEST_P(PtwrRefusalTest, ATableThatMapsItselfIsEmulated) {
   PtwrWorld world(GetParam());
-  const int slot = IndexOf(world.mode, 1, kMapBase) + kMappedFrames;
+  const int slot =
+      IndexOf(world.mode, 1, kMapBase) + static_cast<int>(kMappedFrames);
   EXPECT_EQ(world.Store(world.mapper(), slot, world.EntryOf(kData, world.kRo))
                 .actions,
             Actions{kEmulated});

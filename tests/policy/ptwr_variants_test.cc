@@ -188,7 +188,8 @@ TEST_P(PtwrVariantsTest, NoEmulatedStoreMapsAnOpenTableForWriting) {
   PtwrWorld world(GetParam());
   world.Store(kFirst, 1, world.EntryOf(kData, world.kRw));
   ASSERT_TRUE(world.active().in_use());
-  const int slot = IndexOf(world.mode, 1, kMapBase) + kMappedFrames;
+  const int slot =
+      IndexOf(world.mode, 1, kMapBase) + static_cast<int>(kMappedFrames);
   EXPECT_EQ(world.Store(world.mapper(), slot, world.EntryOf(kFirst, world.kRw))
                 .actions,
             Actions{kReflected});

@@ -31,11 +31,11 @@ TEST_P(Shadow2005Test, ANewL1ShadowHasWhatIsContiguousWithTheFault) {
   world_.Poke(world_.SlotFor(kBase + 30 * kPageSize), 0);
   EXPECT_TRUE(world_.Load(page_));
   uint64_t exits = Exits();
-  for (const uint64_t pfn : {0, 9, 21, 29}) {
+  for (const uint64_t pfn : {0u, 9u, 21u, 29u}) {
     EXPECT_EQ(world_.FrameAt(kBase + pfn * kPageSize), pfn);
   }
   EXPECT_EQ(Exits(), exits);
-  for (const uint64_t pfn : {19, 31}) {
+  for (const uint64_t pfn : {19u, 31u}) {
     EXPECT_EQ(world_.FrameAt(kBase + pfn * kPageSize), pfn);
     EXPECT_EQ(Exits(), ++exits) << pfn;
   }

@@ -67,7 +67,7 @@ class Shadow2006Test : public ::testing::TestWithParam<PagingMode> {
 };
 
 TEST_P(Shadow2006Test, EachStoreToATableIsEmulatedAndInTheShadowAtOnce) {
-  for (const uint64_t pfn : {30, 31, 32}) {
+  for (const uint64_t pfn : {30u, 31u, 32u}) {
     const uint64_t exits = world_.exits();
     StoreSlot(slot_, world_.Entry(pfn));
     EXPECT_EQ(world_.exits(), exits + 1);

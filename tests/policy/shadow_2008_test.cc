@@ -157,7 +157,7 @@ TEST_P(Shadow2008Test, ThreeTablesHavePlacesTheFourthTakesOne) {
   // Who was at home at 0 moves on to 1, and who was there is in sync.
   EXPECT_EQ(evicted(), 1u);
   const uint64_t exits = world_.exits();
-  for (const uint64_t home : {0, 2}) {
+  for (const uint64_t home : {0u, 2u}) {
     const VirtAddr va = Region(2 + static_cast<int>(home));
     StoreSlot(world_.SlotIn(world_.FrameAtHome(home, 0), 1, va), 0);
   }
@@ -274,7 +274,7 @@ TEST_P(Shadow2008Test, WithoutOutOfSyncEachStoreIsEmulated) {
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(page_));
   const VirtAddr at = world.Aside(world.SlotFor(page_));
-  for (const uint64_t pfn : {30, 31}) {
+  for (const uint64_t pfn : {30u, 31u}) {
     EXPECT_TRUE(world.Store(at, world.Entry(pfn)));
   }
   EXPECT_EQ(world.emulated(), 2u);

@@ -195,7 +195,7 @@ TEST_F(XiSmpTest, AProcessorThatIsFlushedExitsForTheInterrupt) {
 bool OutliveAnExit(const char* machine) {
   XiWorld world(PagingMode::kPae, {}, 1, machine);
   EXPECT_EQ(world.Start(), absl::OkStatus());
-  for (const uint64_t page : {20, 21, 22}) {
+  for (const uint64_t page : {20u, 21u, 22u}) {
     EXPECT_TRUE(world.Load(kBase + page * kPageSize));
   }
   const uint64_t walks = world.cpu().clock.tally(CostEvent::kWalkOverhead);
