@@ -42,7 +42,7 @@ TEST_P(KernelMappingsTest, EachAddressSpaceFaultsThemInOnce) {
   ASSERT_TRUE(va.ok()) << va.status();
   ExpectSound();
   uint64_t before = Faults();
-  for (const TaskId task : {1, 2}) {
+  for (const TaskId task : {1u, 2u}) {
     for (uint64_t page = 0; page < 3; ++page) {
       const auto seen =
           kernel.KernelExchange(task, *va + page * kPageSize, task + page);
