@@ -290,9 +290,15 @@ class TranslatedHostileTest : public ::testing::TestWithParam<HostileSetting> {
     ++progress_.compared;
   }
 
+  std::unique_ptr<World> NewWorld() const {
+    auto world = std::make_unique<World>(GetParam());
+    for (size_t i = 0; i < 2; ++i) world->guest(i).audits = judge_every_ == 1;
+    return world;
+  }
+
   void Run(uint64_t seed) {
     std::mt19937_64 random(seed);
-    auto world = std::make_unique<World>(GetParam());
+    auto world = NewWorld();
     for (int event = 0; event < kEventsASequence && !HasFailure(); ++event) {
       TranslatedGuest& guest = world->guest(random() % 2);
       const auto id = static_cast<uint32_t>(random() % 2);
@@ -306,7 +312,7 @@ class TranslatedHostileTest : public ::testing::TestWithParam<HostileSetting> {
       // A domain that Xen has given up does nothing any more.
       ++progress_.crashes;
       EXPECT_TRUE(world->BystanderIsWell());
-      world = std::make_unique<World>(GetParam());
+      world = NewWorld();
     }
     EXPECT_TRUE(world->BystanderIsWell());
   }
