@@ -65,7 +65,10 @@ std::string AllLines() {
                        {"writable-page-tables-g2", {}},
                        {"writable-page-tables-g0", {}}};
   ComparisonOptions shadows;
-  shadows.policies = {{"xi-shadow", {}}};
+  shadows.policies = {{"xi-shadow", {}},
+                      {"shadow-2005", {}},
+                      {"shadow-2006", {}},
+                      {"shadow-2008", {}}};
   ComparisonOptions nested;
   nested.policies = {{"nested-paging", {}}, {"nested-paging-on-demand", {}}};
   return absl::StrCat(
