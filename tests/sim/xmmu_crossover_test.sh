@@ -14,8 +14,8 @@ cp out first
 accepts --machine=xeon-2003 --levels=3 --format=csv
 cmp -s out first || fail "two runs differ"
 grep -q 'writable-page-tables-g0' out && fail "variants that nobody asked for"
-accepts --machine=xeon-2003 --levels=2 --format=csv --variants
-grep -q '^xeon-2003,2,writable-page-tables-g0,stores,1024,' out ||
+accepts --machine=xeon-2003 --levels=3 --format=csv --variants
+grep -q '^xeon-2003,3,writable-page-tables-g0,stores,512,' out ||
   fail "--variants"
 
 if [[ -n ${2:-} ]]; then
