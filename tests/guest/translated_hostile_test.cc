@@ -268,7 +268,8 @@ class TranslatedHostileTest : public ::testing::TestWithParam<HostileSetting> {
     const Mfn table = guest.vcpu(id).guest_table;
     if (table == kInvalidMfn) return;  // given back
     CpuFeatures features = world.host().model().features;
-    features.pages_1g = false;
+    // Hidden from guests on shadows; nested tables leave the guest's alone.
+    if (!guest.vcpu(id).vm.nested) features.pages_1g = false;
     PagingContext paging(KernelControlRegisters(mode(), features), features);
     const Pfn root = guest.domain->p2m().PfnOf(table);
     paging.root = MachineAddr(root.value() << kPageShift);
