@@ -32,7 +32,7 @@ namespace xmmu {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
-constexpr int kEvents = 600;
+constexpr int kEvents = 300;
 #else
 constexpr int kEvents = 2000;
 #endif
