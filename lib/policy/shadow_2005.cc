@@ -44,11 +44,7 @@ std::unique_ptr<Policy> MakeShadow2005(Host& host,
                         .frames_a_shadow = 1};
   auto policy = std::make_unique<ShadowPolicy>(
       host, options.name, pool, PagingMode::k2Level,
-      [&host, options](Domain& domain, const ShadowShape& shape,
-                       uint32_t shadows) {
-        return std::make_unique<Shadow2005Paging>(host, domain, shape, options,
-                                                  shadows);
-      },
+      MakerOf<Shadow2005Paging>(host, options),
       /*pse_for_2_level=*/false);
   if (!options.internal) return policy;
   return MakeShadowInternal(std::move(policy));

@@ -75,31 +75,13 @@ class ShadowInternal final : public Policy {
     return shadows_->HandlePageFault(vcpu, fault, access, operand);
   }
 
-  // As of any guest in ring 1: an INT 0x80 gate leads straight there.
+  // An INT 0x80 gate leads straight to ring 1; interrupts come by way of Xen.
   void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    CycleClock& clock = vcpu.cpu->clock;
-    switch (how) {
-      case ModeSwitch::kSyscall:
-        clock.Charge(CostEvent::kSyscallInt);
-        vcpu.kernel_mode = true;
-        break;
-      case ModeSwitch::kInterrupt:
-        clock.Charge(CostEvent::kExceptionEntry);
-        clock.Charge(CostEvent::kBounce);
-        clock.Charge(CostEvent::kIret);
-        vcpu.kernel_mode = true;
-        break;
-      case ModeSwitch::kSysret:
-        vcpu.kernel_mode = false;
-        break;
-      case ModeSwitch::kFaultReturn:
-        clock.Charge(CostEvent::kIret);
-        vcpu.kernel_mode = false;
-        break;
-      case ModeSwitch::kFaultReturnToKernel:
-        clock.Charge(CostEvent::kIret);
-        break;
+    if (how == ModeSwitch::kInterrupt) {
+      vcpu.cpu->clock.Charge(CostEvent::kBounce);
+      vcpu.cpu->clock.Charge(CostEvent::kIret);
     }
+    shadows_->SwitchMode(vcpu, how);
   }
 
   absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {

@@ -41,11 +41,7 @@ std::unique_ptr<Policy> MakeShadow2006(Host& host,
                         .shadows = options.pool_shadows};
   return std::make_unique<ShadowPolicy>(
       host, options.name, pool, PagingMode::kPae,
-      [&host, options](Domain& domain, const ShadowShape& shape,
-                       uint32_t shadows) {
-        return std::make_unique<Shadow2006Paging>(host, domain, shape, options,
-                                                  shadows);
-      });
+      MakerOf<Shadow2006Paging>(host, options));
 }
 
 std::unique_ptr<Policy> MakeShadow2006(Host& host) {

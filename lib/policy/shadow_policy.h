@@ -113,6 +113,15 @@ class ShadowPolicy final : public Policy {
   std::vector<std::unique_ptr<ShadowStrategy>> domains_;  // by domain id
 };
 
+// Shadows of class `Strategy`, made with `options`.
+template <typename Strategy, typename Options>
+ShadowPolicy::Factory MakerOf(Host& host, const Options& options) {
+  return [&host, options](Domain& domain, const ShadowShape& shape,
+                          uint32_t shadows) {
+    return std::make_unique<Strategy>(host, domain, shape, options, shadows);
+  };
+}
+
 }  // namespace xmmu
 
 #endif  // XMMU_LIB_POLICY_SHADOW_POLICY_H_

@@ -1,5 +1,7 @@
 #include "xmmu/policy/xi_shadow.h"
 
+#include <utility>
+
 #include "policy/builtin.h"
 #include "policy/shadow_policy.h"
 #include "policy/xi_paging.h"
@@ -40,21 +42,13 @@ std::unique_ptr<Policy> MakeXiShadow(Host& host,
   const ShadowPool pool{.percent = options.pool_percent,
                         .shadows = options.pool_shadows,
                         .frames_a_shadow = XiPaging::FramesOfShadow(options)};
-  return std::make_unique<ShadowPolicy>(
-      host, options.name, pool, PagingMode::kPae,
-      [&host, options](Domain& domain, const ShadowShape& shape,
-                       uint32_t shadows) -> std::unique_ptr<ShadowStrategy> {
-        if (options.table_backlinks) {
-          return std::make_unique<XiTableBacklinks>(host, domain, shape,
-                                                    options, shadows);
-        }
-        if (options.snapshots_on_demand) {
-          return std::make_unique<XiSnapshotPool>(host, domain, shape, options,
-                                                  shadows);
-        }
-        return std::make_unique<XiPaging>(host, domain, shape, options,
-                                          shadows);
-      });
+  ShadowPolicy::Factory maker = MakerOf<XiPaging>(host, options);
+  if (options.table_backlinks) maker = MakerOf<XiTableBacklinks>(host, options);
+  if (options.snapshots_on_demand) {
+    maker = MakerOf<XiSnapshotPool>(host, options);
+  }
+  return std::make_unique<ShadowPolicy>(host, options.name, pool,
+                                        PagingMode::kPae, std::move(maker));
 }
 
 std::unique_ptr<Policy> MakeXiShadow(Host& host) {

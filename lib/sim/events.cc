@@ -1,7 +1,6 @@
 #include "xmmu/sim/events.h"
 
 #include "sim/bench_guest.h"
-#include "xmmu/base/check.h"
 
 namespace xmmu {
 namespace {
@@ -124,32 +123,10 @@ EventCost Exit(BenchGuest& guest) {
       1, guest.Measure([&] { guest.Perform({.kind = GuestOpKind::kExit}); }));
 }
 
-EventCost MeasureOne(GuestEvent event, BenchGuest& guest) {
-  switch (event) {
-    case GuestEvent::kRefusedAccess:
-      return RefusedAccess(guest);
-    case GuestEvent::kDemandFault:
-      return DemandFault(guest);
-    case GuestEvent::kFirstWrite:
-      return FirstWrite(guest);
-    case GuestEvent::kCopyFault:
-      return CopyFault(guest);
-    case GuestEvent::kTableWrite:
-      return TableWrite(guest);
-    case GuestEvent::kTableWrites:
-      return TableWrites(guest);
-    case GuestEvent::kUnmap:
-      return Unmap(guest);
-    case GuestEvent::kSwitch:
-      return Switch(guest);
-    case GuestEvent::kFork:
-      return Fork(guest);
-    case GuestEvent::kExit:
-      return Exit(guest);
-  }
-  XMMU_CHECK(false && "all events are above");
-  return {};
-}
+// By GuestEvent.
+constexpr std::array<EventCost (*)(BenchGuest&), kGuestEventCount> kMeasures = {
+    RefusedAccess, DemandFault, FirstWrite, CopyFault, TableWrite,
+    TableWrites,   Unmap,       Switch,     Fork,      Exit};
 
 }  // namespace
 
@@ -160,7 +137,8 @@ absl::StatusOr<EventCosts> MeasureEvents(const SimulatorOptions& options) {
   for (const GuestEventEntry& entry : kEvents) {
     absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
     if (!guest.ok()) return guest.status();
-    costs[static_cast<size_t>(entry.event)] = MeasureOne(entry.event, *guest);
+    const auto event = static_cast<size_t>(entry.event);
+    costs.at(event) = kMeasures.at(event)(*guest);
     if (!guest->status().ok()) return guest->status();
   }
   return costs;

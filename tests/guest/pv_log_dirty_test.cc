@@ -52,7 +52,7 @@ TEST_P(HostileLogDirtyTest, NoOperationIsMissedOrReachesWhatIsNotItsOwn) {
     }
     all += guests.progress();
   }
-  EXPECT_GT(all.translated, all.operations / 50);
+  EXPECT_GT(all.translated, all.operations / 100);
   EXPECT_GT(all.emulated, 0u);
   EXPECT_GT(all.changes, all.operations / 50);
   EXPECT_GT(all.log_rounds, all.operations / 100);

@@ -20,13 +20,7 @@ class World2006 : public XiWorld {
     user = false;
   }
 
-  // Where a slot is seen apart from the tables it belongs to.
-  VirtAddr Aside(MachineAddr slot) const {
-    return kLarge + (Seen(slot) - kBase);
-  }
   VirtAddr PageAside(uint64_t pfn) const { return kLarge + pfn * kPageSize; }
-  uint64_t exits() { return Count(Counter::kVmExits); }
-  uint64_t emulated() { return Count(Counter::kShadowEmulations); }
   uint64_t early() { return Count(Counter::kShadowEarlyUnshadow); }
   uint64_t Tally(CostEvent event) {
     return cpu().clock.tallies()[static_cast<size_t>(event)];

@@ -19,13 +19,8 @@ class World2008 : public XiWorld {
     user = false;
   }
 
-  VirtAddr Aside(MachineAddr slot) const {
-    return kLarge + (Seen(slot) - kBase);
-  }
-  uint64_t exits() { return Count(Counter::kVmExits); }
   uint64_t opened() { return Count(Counter::kShadowOpened); }
   uint64_t resyncs() { return Count(Counter::kShadowResyncs); }
-  uint64_t emulated() { return Count(Counter::kShadowEmulations); }
   // Frame `pfn` is the L1 table of `va` from now on, all of it frame 20.
   void MakeL1(VirtAddr va, uint64_t pfn) {
     Poke(SlotFor(va, 2), Entry(pfn));

@@ -34,6 +34,13 @@ class XiWorld : public XiMachine, public TranslatedGuest {
           std::string_view machine = "skylake-2017")
       : XiMachine(machine, vcpus, make),
         TranslatedGuest(host, *policy, mode, vcpus) {}
+
+  // Where a slot is seen apart from the tables it belongs to.
+  VirtAddr Aside(MachineAddr slot) const {
+    return kLarge + (Seen(slot) - kBase);
+  }
+  uint64_t exits() { return Count(Counter::kVmExits); }
+  uint64_t emulated() { return Count(Counter::kShadowEmulations); }
 };
 
 }  // namespace xmmu
