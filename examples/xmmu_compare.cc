@@ -53,6 +53,13 @@ ABSL_FLAG(int, migrate, 0,
 ABSL_FLAG(uint64_t, migrate_every, 10000,
           "operations of the workload between two rounds");
 ABSL_FLAG(std::string, timing, "pte-caches", "what memory takes");
+ABSL_FLAG(
+    int, walkers, 1,
+    "page walks that may be outstanding, 1 to 16; 1: one after the other, "
+    "the program waiting for each");
+ABSL_FLAG(double, overlap, 0,
+          "share of TLB, walk and data latency that other work hides, 0 to 1 "
+          "in thousandths");
 ABSL_FLAG(uint64_t, quantum, 0,
           "accesses of a process between two scheduling decisions; 0: the "
           "default");
@@ -73,17 +80,13 @@ namespace {
 constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
-constexpr const char* kFlags[] = {"workload",      "policies",
-                                  "machine",       "levels",
-                                  "vcpus",         "domains",
-                                  "memory",        "guest_ops",
-                                  "pin",           "share_file_pages",
-                                  "linear_map",    "flush_filter",
-                                  "quantum",       "fault_around",
-                                  "flush_ceiling", "migrate",
-                                  "migrate_every", "timing",
-                                  "format",        "output",
-                                  "list",          "help"};
+constexpr const char* kFlags[] = {
+    "workload",      "policies",         "machine",       "levels",
+    "vcpus",         "domains",          "memory",        "guest_ops",
+    "pin",           "share_file_pages", "linear_map",    "flush_filter",
+    "quantum",       "fault_around",     "flush_ceiling", "migrate",
+    "migrate_every", "timing",           "walkers",       "overlap",
+    "format",        "output",           "list",          "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -114,6 +117,8 @@ Flags ReadFlags(StringList traces) {
   flags.migrate = absl::GetFlag(FLAGS_migrate);
   flags.migrate_every = absl::GetFlag(FLAGS_migrate_every);
   flags.timing = absl::GetFlag(FLAGS_timing);
+  flags.walkers = absl::GetFlag(FLAGS_walkers);
+  flags.overlap = absl::GetFlag(FLAGS_overlap);
   flags.quantum = absl::GetFlag(FLAGS_quantum);
   flags.fault_around = absl::GetFlag(FLAGS_fault_around);
   flags.flush_ceiling = absl::GetFlag(FLAGS_flush_ceiling);

@@ -1,5 +1,6 @@
 #include "compare/request.h"
 
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -127,6 +128,21 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
                    &MemoryTimingName, base.timing);
 }
 
+absl::Status SetOverlap(const Flags& flags, SimulatorOptions& base) {
+  if (flags.walkers < 1 || flags.walkers > kMaxWalkers) {
+    return BadFlag("walkers", absl::StrCat(flags.walkers),
+                   absl::StrCat("1 to ", kMaxWalkers));
+  }
+  const double thousandths = std::round(flags.overlap * 1000);
+  // Neither holds of what is no number.
+  if (!(thousandths >= 0 && thousandths <= 1000)) {
+    return BadFlag("overlap", absl::StrCat(flags.overlap), "0 to 1");
+  }
+  base.overlap = {.walkers = flags.walkers,
+                  .hidden_per_mille = static_cast<int>(thousandths)};
+  return absl::OkStatus();
+}
+
 absl::Status SetPolicies(const Flags& flags, ComparisonOptions& options) {
   options.policies.clear();
   for (const std::string& name : flags.policies) {
@@ -185,6 +201,7 @@ absl::StatusOr<Request> CheckFlags(const Flags& flags) {
   absl::Status ok = SetWorkload(flags, request);
   if (ok.ok()) ok = SetMachine(flags, base);
   if (ok.ok()) ok = SetGuest(flags, base);
+  if (ok.ok()) ok = SetOverlap(flags, base);
   if (ok.ok()) ok = SetPolicies(flags, request.options);
   request.options.share_file_pages = flags.share_file_pages;
   if (ok.ok()) {

@@ -28,6 +28,8 @@ struct Flags {
   bool share_file_pages = false;
   uint64_t memory_mib = 0;
   std::string timing;
+  int walkers = 1;
+  double overlap = 0;
   uint64_t quantum = 0;        // 0: the default
   int fault_around = 0;        // 0: the default
   int64_t flush_ceiling = 0;   // -1: the default

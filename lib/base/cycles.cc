@@ -1,5 +1,9 @@
 #include "xmmu/base/cycles.h"
 
+#include <algorithm>
+
+#include "xmmu/base/check.h"
+
 namespace xmmu {
 namespace {
 
@@ -25,6 +29,14 @@ constexpr std::array<CostEventText, kCostEventCount> kCostEvents = {{
     XMMU_COST_EVENTS(XMMU_ROW)
 #undef XMMU_ROW
 }};
+
+// What Overlap::hidden_per_mille is a share of.
+bool IsLatency(CostEvent event) {
+  const Component component = ComponentOf(event);
+  return component >= Component::kData && component <= Component::kPteLoadDram;
+}
+static_assert(Component::kExecute < Component::kData &&
+              Component::kPteLoadDram < Component::kException);
 
 }  // namespace
 
@@ -55,6 +67,45 @@ std::array<Cycles, kComponentCount> CycleClock::by_component() const {
     sums[static_cast<size_t>(ComponentOf(event))] += charged(event);
   }
   return sums;
+}
+
+void CycleClock::SetOverlap(const Overlap& overlap) {
+  XMMU_CHECK(overlap.walkers >= 1 && overlap.walkers <= kMaxWalkers);
+  XMMU_CHECK(overlap.hidden_per_mille >= 0 && overlap.hidden_per_mille <= 1000);
+  WaitForWalks();
+  overlap_ = overlap;
+  overlaps_ = overlap.on();
+}
+
+void CycleClock::ChargeWithOverlap(CostEvent event, uint64_t times) {
+  const bool latency = IsLatency(event);
+  if (!latency && event != CostEvent::kAccess) WaitForWalks();
+  Add(event, times);
+  if (!latency) return;
+  hidden_thousandths_ +=
+      times * price(event) * static_cast<uint64_t>(overlap_.hidden_per_mille);
+  hidden_ += hidden_thousandths_ / 1000;
+  hidden_thousandths_ %= 1000;
+}
+
+void CycleClock::LeaveToWalker(Cycles begin) {
+  if (overlap_.walkers == 1) return;
+  const uint64_t start = begin.count();
+  const uint64_t end = now().count();
+  std::erase_if(walk_ends_, [=](uint64_t other) { return other <= start; });
+  walk_ends_.push_back(end);
+  uint64_t resume = start;
+  if (walk_ends_.size() >= static_cast<size_t>(overlap_.walkers)) {
+    resume = *std::min_element(walk_ends_.begin(), walk_ends_.end());
+  }
+  hidden_ += end - resume;
+}
+
+void CycleClock::WaitForWalks() {
+  if (walk_ends_.empty()) return;
+  const uint64_t last = *std::max_element(walk_ends_.begin(), walk_ends_.end());
+  walk_ends_.clear();
+  if (last > now().count()) hidden_ -= last - now().count();
 }
 
 }  // namespace xmmu

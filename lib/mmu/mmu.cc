@@ -102,7 +102,9 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     start.table = context_.root;
   }
   WalkResult walk;
+  const Cycles begin = clock_.now();
   walker_.Walk(context_, access, start, walk);
+  if (ABSL_PREDICT_FALSE(clock_.overlaps())) clock_.LeaveToWalker(begin);
   if (ABSL_PREDICT_FALSE(AppliesNested())) {
     if (walk.vector != FaultVector::kPageFault) {
       return RaiseViolation(access, walk);

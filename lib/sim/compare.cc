@@ -166,6 +166,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.vcpus = options.vcpus;
   comparison.domains = options.domains;
   comparison.timing = options.timing;
+  comparison.overlap = options.overlap;
   comparison.guest_memory_bytes = options.guest_memory_bytes;
   comparison.quantum_ops = guest.quantum_ops;
   comparison.fault_around_pages = guest.fault_around_pages;

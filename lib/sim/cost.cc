@@ -1,7 +1,6 @@
 #include "xmmu/sim/cost.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "sim/text.h"
@@ -11,6 +10,7 @@ namespace xmmu {
 Cost Cost::operator-(const Cost& earlier) const {
   Cost since;
   since.cycles = cycles - earlier.cycles;
+  since.hidden = hidden - earlier.hidden;
   since.elapsed = elapsed - earlier.elapsed;
   for (size_t i = 0; i < kComponentCount; ++i) {
     since.by_component[i] = by_component[i] - earlier.by_component[i];
@@ -34,22 +34,11 @@ Cost CostOf(const Host& host) {
       cost.tally[e] += cpu.clock.tallies()[e];
     }
     cost.cycles += cpu.clock.busy();
+    cost.hidden += cpu.clock.hidden();
     cost.elapsed = std::max(cost.elapsed, cpu.clock.now());
     cost.counters += cpu.counters;
   }
   return cost;
-}
-
-double EstimatedShare(const Cost& cost, const MachineModel& model) {
-  if (cost.cycles.count() == 0) return 0;
-  uint64_t estimated = 0;
-  for (size_t i = 0; i < kCostEventCount; ++i) {
-    if (!IsEstimate(model.costs[i].mark)) continue;
-    estimated += cost.tally[i] * model.costs[i].value;
-  }
-  const double share =
-      static_cast<double>(estimated) / static_cast<double>(cost.cycles.count());
-  return std::round(share * 1e6) / 1e6;
 }
 
 std::string ToString(const Cost& cost) {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "sim/mark_text.h"
 #include "sim/report_formats.h"
 #include "sim/text.h"
 #include "xmmu/sim/options.h"
@@ -19,8 +19,9 @@ Cells Header() {
                  "domains",       "timing",
                  "policy",        "guest_ops",
                  "pin",           "shares_file_pages",
-                 "linear_map",    "cycles",
-                 "elapsed_cycles"};
+                 "linear_map",    "walkers",
+                 "overlap",       "cycles",
+                 "hidden_cycles", "elapsed_cycles"};
   for (size_t i = 0; i < kComponentCount; ++i) {
     cells.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
@@ -28,12 +29,13 @@ Cells Header() {
   for (size_t i = 0; i < kCounterCount; ++i) {
     cells.emplace_back(CounterName(static_cast<Counter>(i)));
   }
-  cells.insert(
-      cells.end(),
-      {"page_table_bytes", "page_table_bytes_per_space",
-       "memory_overhead_bytes", "estimated_share", "guest_digest",
-       "migration_rounds", "migration_dirty_pages", "migration_pages_sent",
-       "migration_domctl_cycles", "migration_extra_cycles"});
+  cells.insert(cells.end(), {"page_table_bytes", "page_table_bytes_per_space",
+                             "memory_overhead_bytes"});
+  AddMarkNames(cells);
+  cells.insert(cells.end(),
+               {"guest_digest", "migration_rounds", "migration_dirty_pages",
+                "migration_pages_sent", "migration_domctl_cycles",
+                "migration_extra_cycles"});
   return cells;
 }
 
@@ -67,7 +69,10 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
                  std::string(PinCell(row)),
                  absl::StrCat(row.shares_file_pages ? 1 : 0),
                  std::string(LinearMapName(row.linear_map)),
+                 absl::StrCat(comparison.overlap.walkers),
+                 OverlapText(comparison.overlap),
                  absl::StrCat(row.cost.cycles.count()),
+                 absl::StrCat(row.cost.hidden.count()),
                  absl::StrCat(row.cost.elapsed.count())};
   for (Cycles cycles : row.cost.by_component) {
     cells.push_back(absl::StrCat(cycles.count()));
@@ -78,7 +83,7 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
   cells.push_back(absl::StrCat(row.page_table_bytes));
   cells.push_back(absl::StrCat(row.page_table_bytes_per_space));
   cells.push_back(absl::StrCat(row.memory_overhead_bytes));
-  cells.push_back(absl::StrFormat("%.6f", row.estimated_share));
+  AddMarkShares(row.by_mark, cells);
   cells.push_back(DigestText(row.guest_digest));
   AddMigration(row, cells);
   return cells;

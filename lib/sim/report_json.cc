@@ -43,6 +43,7 @@ Json RowOf(const ReportRow& row) {
   json["shares_file_pages"] = row.shares_file_pages;
   json["linear_map"] = std::string(LinearMapName(row.linear_map));
   json["cycles"] = row.cost.cycles.count();
+  json["hidden_cycles"] = row.cost.hidden.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();
   json["cycles_by_component"] = ComponentsJson(row.cost);
   json["counters"] = CountersOf(row.cost);
@@ -52,7 +53,7 @@ Json RowOf(const ReportRow& row) {
   json["memory_parts"] = MemoryPartsJson(row);
   if (row.migration.has_value())
     json["migration"] = MigrationOf(*row.migration);
-  json["estimated_share"] = row.estimated_share;
+  AddMarksJson(row.by_mark, json);
   json["guest_digest"] = DigestText(row.guest_digest);
   return json;
 }
@@ -66,6 +67,15 @@ nlohmann::ordered_json ComponentsJson(const Cost& cost) {
         cost.by_component[i].count();
   }
   return components;
+}
+
+void AddMarksJson(const MarkCycles& cycles, nlohmann::ordered_json& json) {
+  const auto millionths = SharesByMark(cycles, 6);
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    const std::string name(MarkName(static_cast<Mark>(i)));
+    json["cycles_by_mark"][name] = cycles[i].count();
+    json["share_by_mark"][name] = static_cast<double>(millionths[i]) / 1e6;
+  }
 }
 
 nlohmann::ordered_json MemoryPartsJson(const ReportRow& row) {
@@ -88,6 +98,8 @@ std::string FormatJson(const Comparison& comparison) {
   json["workload"] = {{"name", comparison.workload}};
   json["hypothetical"] = comparison.hypothetical;
   json["timing"] = std::string(MemoryTimingName(comparison.timing));
+  json["walkers"] = comparison.overlap.walkers;
+  json["overlap"] = comparison.overlap.hidden_per_mille / 1000.0;
   json["guest_memory_bytes"] = comparison.guest_memory_bytes;
   json["quantum_ops"] = comparison.quantum_ops;
   json["fault_around_pages"] = comparison.fault_around_pages;

@@ -11,6 +11,8 @@ namespace xmmu {
 
 // Cycles by the name of the component; all components.
 nlohmann::ordered_json ComponentsJson(const Cost& cost);
+// Adds cycles_by_mark and share_by_mark, each by the name of the mark.
+void AddMarksJson(const MarkCycles& cycles, nlohmann::ordered_json& json);
 // Reserved and peak bytes by the name of the part.
 nlohmann::ordered_json MemoryPartsJson(const ReportRow& row);
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "sim/mark_text.h"
 #include "sim/report_formats.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
@@ -31,6 +32,17 @@ std::string GuestLine(const Comparison& comparison) {
                       comparison.flush_ceiling_pages, "\n");
 }
 
+// "6 walkers; 25.0% of TLB, walk and data latency hidden".
+std::string OverlapWords(const Overlap& overlap) {
+  std::string text =
+      absl::StrCat(overlap.walkers, " walker", overlap.walkers == 1 ? "" : "s");
+  return absl::StrCat(
+      text, "; ",
+      PercentText(static_cast<uint64_t>(overlap.hidden_per_mille), 3),
+      "% of TLB, walk and data latency hidden; all cycles but those of the "
+      "last table are serialised");
+}
+
 std::string Heading(const Comparison& comparison) {
   std::string text = absl::StrCat("xmmu ", comparison.version, "\n");
   absl::StrAppend(&text, "machine   ", comparison.machine, ": ",
@@ -42,6 +54,10 @@ std::string Heading(const Comparison& comparison) {
     absl::StrAppend(&text, "note      hypothetical: ", comparison.machine,
                     " has no ", Abs(PagingModeName(comparison.mode)),
                     " paging; its costs and caches are used as if it had\n");
+  }
+  if (comparison.overlap.on()) {
+    absl::StrAppend(&text, "overlap   ", OverlapWords(comparison.overlap),
+                    "\n");
   }
   if (comparison.flush_filter) {
     absl::StrAppend(&text, "note      the TLB flush filter is on\n");
@@ -65,11 +81,15 @@ const ReportRow* NativeRow(const Comparison& comparison) {
   return nullptr;
 }
 
+std::string Quotient(Cycles cycles, Cycles native) {
+  if (native.count() == 0) return "";
+  return absl::StrFormat("%.3f", static_cast<double>(cycles.count()) /
+                                     static_cast<double>(native.count()));
+}
+
 std::string Ratio(const ReportRow& row, const ReportRow* native) {
-  if (native == nullptr || native->cost.cycles.count() == 0) return "";
-  const double ratio = static_cast<double>(row.cost.cycles.count()) /
-                       static_cast<double>(native->cost.cycles.count());
-  return absl::StrFormat("%.3f", ratio);
+  return native == nullptr ? ""
+                           : Quotient(row.cost.cycles, native->cost.cycles);
 }
 
 std::string Kibibytes(uint64_t bytes) { return Compact((bytes + 1023) >> 10); }
@@ -95,7 +115,7 @@ std::vector<std::string> Cells(const ReportRow& row, size_t number,
           Compact(cost.counters[Counter::kTlbFlushes] +
                   cost.counters[Counter::kTlbPageFlushes]),
           Kibibytes(row.memory_overhead_bytes),
-          absl::StrFormat("%.1f", row.estimated_share * 100)};
+          EstimatedPercent(row.by_mark)};
 }
 
 std::string Rows(const Comparison& comparison) {
@@ -235,7 +255,38 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
     }
     table.Add(cells);
   }
+  table.Rule();
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    std::vector<std::string> cells = {
+        std::string(MarkName(static_cast<Mark>(i)))};
+    for (size_t r = first; r < last; ++r) {
+      const MarkCycles& cycles = comparison.rows[r].by_mark;
+      cells.push_back(absl::StrCat(MarkPercents(cycles)[i], "%"));
+    }
+    table.Add(cells);
+  }
   return table.Format();
+}
+
+// What the options of overlap leave of the cycles.
+std::string OverlapTable(const Comparison& comparison) {
+  if (!comparison.overlap.on()) return "";
+  TextTable table(2);
+  table.Add({"", "", "cycles", "hidden by", "cycles", "x"});
+  table.Add({"#", "policy", "serialised", "overlap", "remaining", "native"});
+  table.Rule();
+  const ReportRow* const native = NativeRow(comparison);
+  size_t number = 0;
+  for (const ReportRow& row : comparison.rows) {
+    const Cost& cost = row.cost;
+    const Cycles left = cost.cycles - cost.hidden;
+    table.Add({absl::StrCat(++number), row.policy, Grouped(cost.cycles.count()),
+               Grouped(cost.hidden.count()), Grouped(left.count()),
+               native == nullptr ? ""
+                                 : Quotient(left, native->cost.cycles -
+                                                      native->cost.hidden)});
+  }
+  return "\n" + table.Format();
 }
 
 }  // namespace
@@ -247,10 +298,11 @@ std::string FormatTable(const Comparison& comparison) {
                    SharingLines(comparison), MigrationLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
-    absl::StrAppend(&text, "\ncycles by component\n",
+    absl::StrAppend(&text,
+                    "\ncycles by component, and by the mark of their prices\n",
                     ComponentBlock(comparison, r, last));
   }
-  return text;
+  return text + OverlapTable(comparison);
 }
 
 }  // namespace xmmu

@@ -40,6 +40,14 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
         absl::StrCat("guest memory is a multiple of 4 MiB, not ",
                      options.guest_memory_bytes, " bytes"));
   }
+  const Overlap& overlap = options.overlap;
+  if (overlap.walkers < 1 || overlap.walkers > kMaxWalkers ||
+      overlap.hidden_per_mille < 0 || overlap.hidden_per_mille > 1000) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an overlap of ", overlap.walkers, " walkers and ",
+                     overlap.hidden_per_mille, " thousandths: want 1 to ",
+                     kMaxWalkers, " walkers and 0 to 1000 thousandths"));
+  }
   const MigrationOptions& migration = options.migration;
   if (migration.rounds < 0 || (migration.wanted() && migration.every_ops < 1)) {
     return absl::InvalidArgumentError(
@@ -93,7 +101,11 @@ Simulator::Simulator(const SimulatorOptions& options,
                      const MachineModel& machine)
     : options_(options),
       machine_(machine),
-      host_(machine_, HostOptionsOf(options)) {}
+      host_(machine_, HostOptionsOf(options)) {
+  for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
+    host_.cpu(i).clock.SetOverlap(options.overlap);
+  }
+}
 
 absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
     const SimulatorOptions& options) {
@@ -216,7 +228,7 @@ ReportRow Simulator::Row() const {
                               policy_->BookkeepingBytes();
   row.memory_parts = policy_->MemoryParts();
   row.migration = migration_;
-  row.estimated_share = EstimatedShare(row.cost, machine_);
+  row.by_mark = CyclesByMark(row.cost.tally, machine_.costs);
   return row;
 }
 

@@ -44,6 +44,24 @@ TEST_F(ChargeTest, FlatWalkThenL1HitThenL2Hit) {
   EXPECT_EQ(m.counters()[Counter::kPteLoads], 5u);
 }
 
+TEST_F(ChargeTest, WithTwoWalkersOneWalkIsLeftOutstanding) {
+  for (const int walkers : {1, 2}) {
+    TestMachine m;
+    m.Map(kVa, kFrame);
+    m.Map(kVa + kPageSize, Mfn(0x346));
+    m.clock().SetOverlap({.walkers = walkers});
+    m.MustTranslate(Read(kVa));
+    const Cycles first = m.clock().busy();
+    EXPECT_EQ(m.clock().now(), walkers == 1 ? first : Cycles(0));
+    // The shorter one ends first, for it starts with a cached entry.
+    m.MustTranslate(Read(kVa + kPageSize));
+    EXPECT_EQ(m.clock().now(),
+              walkers == 1 ? m.clock().busy() : m.clock().busy() - first);
+    m.clock().Charge(CostEvent::kExceptionEntry, 0);
+    EXPECT_EQ(m.clock().now(), walkers == 1 ? m.clock().busy() : first);
+  }
+}
+
 TEST_F(ChargeTest, AccessedAndDirtyUpdatesAreChargedOncePerEntry) {
   TestMachine m;
   m.Map(kVa, kFrame, kUserPage & ~(pte::kAccessed | pte::kDirty));

@@ -50,19 +50,17 @@ TEST_F(CostTest, ADifferenceIsWhatCameBetween) {
   EXPECT_EQ(between.cycles, between.component(Component::kZero));
 }
 
-TEST_F(CostTest, TheEstimatedShareCountsRememberedAndEstimatedConstants) {
-  MachineModel model = model_;
-  model.cost(CostEvent::kInvlpg) = {30, 30, 30, Mark::kEstimated, "assumed"};
-  model.cost(CostEvent::kZeroPage) = {60, 60, 60, Mark::kMeasured, "assumed"};
-  model.cost(CostEvent::kCopyPage) = {10, 10, 10, Mark::kRemembered, "assumed"};
-  Host host(model, HostOptions());
-  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0);
-  host.cpu(0).clock.Charge(CostEvent::kInvlpg, 3);
-  EXPECT_EQ(EstimatedShare(CostOf(host), model), 1);
-  host.cpu(0).clock.Charge(CostEvent::kZeroPage, 3);
-  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0.333333);
-  host.cpu(0).clock.Charge(CostEvent::kCopyPage, 9);
-  EXPECT_EQ(EstimatedShare(CostOf(host), model), 0.5);
+TEST_F(CostTest, WhatOverlapHidesIsKeptApart) {
+  CycleClock& clock = host_.cpu(0).clock;
+  clock.SetOverlap({.walkers = 1, .hidden_per_mille = 1000});
+  clock.Charge(CostEvent::kAccess);
+  const Cost before = CostOf(host_);
+  clock.Charge(CostEvent::kWalkOverhead, 3);
+  const Cost between = CostOf(host_) - before;
+  const uint64_t price = model_.cost(CostEvent::kWalkOverhead).value;
+  EXPECT_EQ(between.cycles, Cycles(3 * price));
+  EXPECT_EQ(between.hidden, between.cycles);
+  EXPECT_EQ(between.elapsed, Cycles(0));
 }
 
 TEST_F(CostTest, TextNamesWhatIsNotZero) {

@@ -31,7 +31,7 @@ ReportRow NativeRow() {
   AddCycles(row.cost, Component::kException, 500);
   row.cost.counters.Add(Counter::kHardwareFaults, 3);
   row.page_table_bytes = 8192;
-  row.estimated_share = 0.25;
+  row.by_mark = {Cycles(1000), {}, Cycles(125), {}, Cycles(375)};
   row.guest_digest = 0xabc;
   return row;
 }
@@ -99,12 +99,18 @@ timing    pte-caches: loads of page-table entries go through the caches
   2  pinning  update-va-mapping  late   3,000   2.000       0   123k      2      0      0      0      0      5   0.0
 guest digest 0000000000000abc, equal in all rows
 
-cycles by component
-  component      1 native     2 pinning
-  -------------------------------------
-  execute    1,000  66.7%  1,000  33.3%
-  exception    500  33.3%             -
-  hypercall             -  2,000  66.7%
+cycles by component, and by the mark of their prices
+  component       1 native     2 pinning
+  --------------------------------------
+  execute     1,000  66.7%  1,000  33.3%
+  exception     500  33.3%             -
+  hypercall              -  2,000  66.7%
+  --------------------------------------
+  read               66.7%          0.0%
+  measured            0.0%          0.0%
+  derived             8.3%          0.0%
+  remembered          0.0%          0.0%
+  estimated          25.0%          0.0%
 )");
 }
 
@@ -178,6 +184,34 @@ TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
   EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared-l2");
 }
 
+TEST(TableReportTest, SaysWhatOverlapLeaves) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("overlap")));
+  comparison.overlap = {.walkers = 2, .hidden_per_mille = 125};
+  comparison.rows[0].cost.hidden = Cycles(500);
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  EXPECT_THAT(text, HasSubstr("overlap   2 walkers; 12.5% of TLB, walk and"));
+  EXPECT_THAT(text, HasSubstr("  1  native        1,500        500      1,000"
+                              "   1.000\n"));
+  EXPECT_THAT(text, HasSubstr("  2  pinning       3,000          0      3,000"
+                              "   3.000\n"));
+  const std::string csv = FormatReport(comparison, ReportFormat::kCsv);
+  EXPECT_THAT(csv, HasSubstr(",default,2,0.125,1500,500,1500,"));
+}
+
+TEST(ReportTest, SharesByMarkAddUpInEveryFormat) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  const Json& row = json["rows"][0];
+  EXPECT_EQ(row["cycles_by_mark"]["read"], 1000);
+  EXPECT_EQ(row["cycles_by_mark"]["estimated"], 375);
+  EXPECT_EQ(row["share_by_mark"]["read"], 0.666667);
+  EXPECT_EQ(row["share_by_mark"]["derived"], 0.083333);
+  EXPECT_EQ(row["share_by_mark"]["estimated"], 0.25);
+  EXPECT_THAT(FormatReport(Example(), ReportFormat::kCsv),
+              HasSubstr(",0.666667,0.000000,0.083333,0.000000,0.250000,"));
+}
+
 TEST(TableReportTest, SaysWhenTheFlushFilterIsOn) {
   Comparison comparison = Example();
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
@@ -199,10 +233,11 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
   EXPECT_THAT(keys,
               ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
-                          "linear_map", "cycles", "elapsed_cycles",
-                          "cycles_by_component", "counters", "page_table_bytes",
-                          "page_table_bytes_per_space", "memory_overhead_bytes",
-                          "memory_parts", "estimated_share", "guest_digest"));
+                          "linear_map", "cycles", "hidden_cycles",
+                          "elapsed_cycles", "cycles_by_component", "counters",
+                          "page_table_bytes", "page_table_bytes_per_space",
+                          "memory_overhead_bytes", "memory_parts",
+                          "cycles_by_mark", "share_by_mark", "guest_digest"));
 }
 
 TEST(JsonReportTest, MemoryIsSaidByPart) {
@@ -248,15 +283,16 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 23 + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 25 + kMarkCount + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
     EXPECT_EQ(cells.size(), header.size());
   }
-  EXPECT_THAT(lines[2],
-              HasSubstr("test,0,3,1,1,pte-caches,pinning,"
-                        "update-va-mapping,late,0,default,3000,3000,"));
+  EXPECT_THAT(
+      lines[2],
+      HasSubstr("test,0,3,1,1,pte-caches,pinning,"
+                "update-va-mapping,late,0,default,1,0.000,3000,0,3000,"));
 }
 
 }  // namespace

@@ -117,6 +117,39 @@ TEST(SimulatorTest, OneCpuIsNeverAheadOfItsWork) {
   EXPECT_EQ(row.cost.elapsed, row.cost.cycles);
 }
 
+TEST(SimulatorTest, OverlapHidesCyclesAndChangesNoneOfThem) {
+  const auto serial = Make({});
+  const ReportRow plain = RunOn(*serial, AnyWorkload());
+  EXPECT_EQ(plain.cost.hidden, Cycles(0));
+  for (const Overlap& overlap :
+       {Overlap{.walkers = 2}, Overlap{.hidden_per_mille = 300},
+        Overlap{.walkers = 16, .hidden_per_mille = 1000}}) {
+    const auto simulator = Make({.overlap = overlap});
+    const ReportRow row = RunOn(*simulator, AnyWorkload());
+    EXPECT_GT(row.cost.hidden, Cycles(0));
+    EXPECT_EQ(row.cost.tally, plain.cost.tally);
+    EXPECT_EQ(row.cost.cycles, plain.cost.cycles);
+    EXPECT_EQ(row.cost.elapsed, row.cost.cycles - row.cost.hidden);
+    EXPECT_EQ(row.guest_digest, plain.guest_digest);
+  }
+}
+
+TEST(SimulatorTest, OverlapHasARange) {
+  for (const Overlap& overlap :
+       {Overlap{.walkers = 0}, Overlap{.walkers = 17},
+        Overlap{.hidden_per_mille = -1}, Overlap{.hidden_per_mille = 1001}}) {
+    EXPECT_EQ(Simulator::Create({.overlap = overlap}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(SimulatorTest, EveryRowSaysWhatItsCyclesRestOn) {
+  const ReportRow row = RunOn(*Make({}), AnyWorkload());
+  Cycles sum;
+  for (const Cycles cycles : row.by_mark) sum += cycles;
+  EXPECT_EQ(sum, row.cost.cycles);
+}
+
 TEST(SimulatorTest, BareHardwareManagesMemoryWithPageTablesAlone) {
   const ReportRow native = RunOn(*Make({.policy = "native"}), AnyWorkload());
   EXPECT_GT(native.page_table_bytes, 0u);

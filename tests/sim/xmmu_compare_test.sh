@@ -77,6 +77,10 @@ refuses "--format=xml: want table" --format=xml --workload="$workload"
 refuses "--memory=0" --memory=0 --workload="$workload"
 refuses "--fault-around=3" --fault-around=3 --workload="$workload"
 refuses "--flush-ceiling=-2" --flush-ceiling=-2 --workload="$workload"
+refuses "--walkers=0: want 1 to 16" --walkers=0 --workload="$workload"
+refuses "--walkers=17: want 1 to 16" --walkers=17 --workload="$workload"
+refuses "--overlap=1.1: want 0 to 1" --overlap=1.1 --workload="$workload"
+refuses "--overlap=nan: want 0 to 1" --overlap=nan --workload="$workload"
 refuses "want --help" --version
 refuses "processes=4294967296" --workload=switch:processes=4294967296
 refuses "pinning: guest-ops stores" --guest-ops=stores --workload="$workload"

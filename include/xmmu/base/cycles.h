@@ -16,6 +16,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "absl/base/optimization.h"
+#include "xmmu/base/overlap.h"
 
 namespace xmmu {
 
@@ -184,10 +188,21 @@ class CycleClock {
 
   // Charges `event`, `times` times.
   void Charge(CostEvent event, uint64_t times = 1) {
-    const auto index = static_cast<size_t>(event);
-    tally_[index] += times;
-    busy_ += times * prices_[index];
+    // Accesses of the program neither are hidden nor wait.
+    if (event != CostEvent::kAccess && ABSL_PREDICT_FALSE(overlaps_)) {
+      return ChargeWithOverlap(event, times);
+    }
+    Add(event, times);
   }
+
+  // What goes on at the same time from now on; see base/overlap.h.
+  // REQUIRES: within the ranges given there.
+  void SetOverlap(const Overlap& overlap);
+  bool overlaps() const { return overlaps_; }
+  // The walk that began at `begin` and has been charged since is left to a
+  // walker, as far as there are more than one. REQUIRES: nothing but the walk
+  // has been charged since.
+  void LeaveToWalker(Cycles begin);
 
   // Lets time pass to `when` without work, if that lies in the future: the CPU
   // was idle. Idle cycles are in now() but in no component.
@@ -195,11 +210,13 @@ class CycleClock {
     if (when > now()) idle_ += when.count() - now().count();
   }
 
-  // Simulated time of this CPU: busy and idle cycles.
-  Cycles now() const { return Cycles(busy_ + idle_); }
-  // Cycles charged; equals the sum of by_component().
+  // Simulated time of this CPU: busy and idle cycles, less those hidden.
+  Cycles now() const { return Cycles(busy_ + idle_ - hidden_); }
+  // Cycles charged, serialised; equals the sum of by_component().
   Cycles busy() const { return Cycles(busy_); }
   Cycles idle() const { return Cycles(idle_); }
+  // Of the busy cycles those that passed beside others.
+  Cycles hidden() const { return Cycles(hidden_); }
 
   // How often `event` was charged.
   uint64_t tally(CostEvent event) const {
@@ -215,10 +232,24 @@ class CycleClock {
   std::array<Cycles, kComponentCount> by_component() const;
 
  private:
+  void Add(CostEvent event, uint64_t times) {
+    const auto index = static_cast<size_t>(event);
+    tally_[index] += times;
+    busy_ += times * prices_[index];
+  }
+  void ChargeWithOverlap(CostEvent event, uint64_t times);
+  // Until all outstanding walks have ended.
+  void WaitForWalks();
+
   PriceList prices_;
   CostTally tally_{};
   uint64_t busy_ = 0;
   uint64_t idle_ = 0;
+  uint64_t hidden_ = 0;
+  bool overlaps_ = false;
+  Overlap overlap_;
+  uint64_t hidden_thousandths_ = 0;  // of a cycle, not in hidden_ yet
+  std::vector<uint64_t> walk_ends_;  // of outstanding walks
 };
 
 }  // namespace xmmu

@@ -14,15 +14,18 @@
 
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
-#include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
 
 struct Cost {
-  // Cycles charged, of all CPUs; the sum of `by_component`.
+  // Cycles charged, of all CPUs, serialised; the sum of `by_component`.
   Cycles cycles;
-  // Simulated time of the CPU that is furthest ahead, idle time included.
+  // Of those what passed beside others; 0 unless overlap is switched on, see
+  // base/overlap.h.
+  Cycles hidden;
+  // Simulated time of the CPU that is furthest ahead, idle time included, what
+  // is hidden not.
   Cycles elapsed;
   std::array<Cycles, kComponentCount> by_component{};
   CostTally tally{};
@@ -43,11 +46,6 @@ struct Cost {
 
 // Everything charged and counted on the CPUs of `host` so far.
 Cost CostOf(const Host& host);
-
-// The share, 0 to 1, of the cycles of `cost` whose constants in `model` are
-// remembered or estimated (IsEstimate), rounded to six decimals; 0 of no
-// cycles. REQUIRES: `cost` was charged at the prices of `model`.
-double EstimatedShare(const Cost& cost, const MachineModel& model);
 
 // One line: cycles, then each component and counter that is not zero.
 std::string ToString(const Cost& cost);

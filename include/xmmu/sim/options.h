@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/paging_mode.h"
@@ -49,6 +50,9 @@ struct SimulatorOptions {
 
   // Whether page-table entries, or all data, go through the caches.
   MemoryTiming timing = MemoryTiming::kPteCaches;
+
+  // What goes on at the same time; without it cycles are serialised.
+  Overlap overlap = {};
 
   // Memory of the guest in bytes, a multiple of 4 MiB. The default (assumed) is
   // what SOSP'03 gave its guests. A 32-bit guest kernel maps all of its memory

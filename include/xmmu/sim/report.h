@@ -14,9 +14,11 @@
 #include <string_view>
 #include <vector>
 
+#include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policy.h"
+#include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/cost.h"
 #include "xmmu/sim/migration.h"
 #include "xmmu/xen/host.h"
@@ -61,8 +63,8 @@ struct ReportRow {
   // If SimulatorOptions::migration was wanted.
   std::optional<MigrationReport> migration;
 
-  // Share of the cycles that rests on estimated constants, see EstimatedShare.
-  double estimated_share = 0;
+  // The cycles by what is known of their prices; the sum is cost.cycles.
+  MarkCycles by_mark{};
 
   // See GuestKernel::digest().
   uint64_t guest_digest = 0;
@@ -89,6 +91,7 @@ struct Comparison {
   int vcpus = 1;
   int domains = 1;
   MemoryTiming timing = MemoryTiming::kPteCaches;
+  Overlap overlap;
   uint64_t guest_memory_bytes = 0;
   uint64_t quantum_ops = 0;
   int fault_around_pages = 1;
@@ -112,8 +115,10 @@ std::span<const ReportFormat> AllReportFormats();
 // The whole report, ending in a newline.
 //   kTable  for people; at most about 120 columns
 //   kJson   one object; cycles_by_component has every component and adds up to
-//           cycles; counters has every counter; the digest is 16 hex digits
-//   kCsv    a header and a line a row, cycles of a component as cycles_<name>;
+//           cycles, as cycles_by_mark does; share_by_mark adds up to 1;
+//           counters has every counter; the digest is 16 hex digits
+//   kCsv    a header and a line a row, cycles of a component as cycles_<name>,
+//           the share of a mark as share_<name>;
 //           no cell holds a comma or a quote, so the workload is not in it
 std::string FormatReport(const Comparison& comparison, ReportFormat format);
 
