@@ -1,18 +1,29 @@
 #include "xmmu/machine/machine_model.h"
 
+#include <array>
+#include <tuple>
+#include <utility>
+
 #include "machine/presets/presets.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 namespace presets {
 
-CostTable MakeCostTable(std::span<const CostRow> rows) {
-  XMMU_CHECK(rows.size() == kCostEventCount);
+CostTable MakeCostTable(
+    std::initializer_list<std::span<const CostRow>> tables) {
   CostTable table{};
-  for (const CostRow& row : rows) {
-    CostConstant& constant = table[static_cast<size_t>(row.event)];
-    XMMU_CHECK(constant.source.empty() && !row.constant.source.empty());
-    constant = row.constant;
+  for (const std::span<const CostRow> rows : tables) {
+    std::array<bool, kCostEventCount> stated{};
+    for (const CostRow& row : rows) {
+      const auto index = static_cast<size_t>(row.event);
+      XMMU_CHECK(!stated[index]);
+      stated[index] = true;
+      if (table[index].source.empty()) table[index] = row.constant;
+    }
+  }
+  for (const CostConstant& constant : table) {
+    XMMU_CHECK(!constant.source.empty());
   }
   return table;
 }
@@ -41,9 +52,27 @@ PriceList MachineModel::prices() const {
   return prices;
 }
 
+std::string_view MachineModel::Keep(std::string text) {
+  texts.push_back(std::make_shared<const std::string>(std::move(text)));
+  return *texts.back();
+}
+
+bool operator==(const MachineModel& a, const MachineModel& b) {
+  const auto all = [](const MachineModel& m) {
+    return std::tie(m.name, m.description, m.clock_ghz, m.clock_from,
+                    m.features, m.features_from, m.maxphyaddr_from, m.tlb,
+                    m.psc, m.flush_filter, m.nested, m.l1, m.l2, m.l3, m.costs);
+  };
+  return all(a) == all(b);
+}
+
 std::span<const MachineModel* const> Machines() {
-  static const std::array<const MachineModel*, 3> machines = {
-      &presets::Xeon2003(), &presets::Opteron2005(), &presets::Skylake2017()};
+  static const std::array machines = {
+      &presets::Xeon2003(),     &presets::Opteron2005(),
+      &presets::Core2_2006(),   &presets::Nehalem2009(),
+      &presets::Westmere2010(), &presets::Skylake2017(),
+      &presets::Zen2_2019(),    &presets::Zen3_2020(),
+      &presets::Zen5_2024()};
   return machines;
 }
 

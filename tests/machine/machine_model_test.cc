@@ -12,32 +12,6 @@ TEST(MachineModelTest, PresetsAreFoundByName) {
   EXPECT_EQ(FindMachine("xeon-2004"), nullptr);
 }
 
-TEST(MachineModelTest, EveryConstantHasASourceAndLiesInItsBand) {
-  for (const MachineModel* machine : Machines()) {
-    for (size_t i = 0; i < kCostEventCount; ++i) {
-      const auto event = static_cast<CostEvent>(i);
-      const CostConstant& constant = machine->cost(event);
-      SCOPED_TRACE(machine->name);
-      SCOPED_TRACE(CostEventName(event));
-      EXPECT_FALSE(constant.source.empty());
-      EXPECT_LE(constant.low, constant.value);
-      EXPECT_LE(constant.value, constant.high);
-    }
-  }
-}
-
-// A value that nobody published must say so.
-TEST(MachineModelTest, EstimatesSayAssumedOrNameWhatIsMissing) {
-  for (const MachineModel* machine : Machines()) {
-    for (const CostConstant& constant : machine->costs) {
-      if (constant.mark != Mark::kEstimated) continue;
-      EXPECT_TRUE(constant.source.starts_with("assumed") ||
-                  constant.source.starts_with("no "))
-          << machine->name << ": " << constant.source;
-    }
-  }
-}
-
 TEST(MachineModelTest, DerivedFiguresOfTheP4AddUpToTheirSources) {
   const MachineModel& p4 = *FindMachine("xeon-2003");
   // InstLatx64 P4 F27: the TLB step of 56 cycles is the walk's overhead and two
@@ -65,33 +39,11 @@ TEST(MachineModelTest, DerivedFiguresOfTheK8AddUpToTheirSources) {
             25u);
 }
 
-// Linux and Xen turned it off.
-TEST(MachineModelTest, TheK8AloneHasAFlushFilterAndItIsOff) {
-  for (const MachineModel* machine : Machines()) {
-    const bool k8 = machine->name == "opteron-2005";
-    EXPECT_EQ(machine->flush_filter.lines != 0, k8) << machine->name;
-    EXPECT_FALSE(machine->flush_filter.active()) << machine->name;
-  }
-}
-
 TEST(MachineModelTest, PricesAreTheValues) {
   const MachineModel& machine = *FindMachine("skylake-2017");
   const PriceList prices = machine.prices();
   EXPECT_EQ(prices[static_cast<size_t>(CostEvent::kExceptionEntry)], 715u);
   EXPECT_EQ(prices[static_cast<size_t>(CostEvent::kIret)], 330u);
-}
-
-TEST(MachineModelTest, TlbArraysDivideIntoTheirWays) {
-  for (const MachineModel* machine : Machines()) {
-    for (const auto& side :
-         {machine->tlb.data_l1, machine->tlb.instruction_l1,
-          machine->tlb.data_l2, machine->tlb.instruction_l2}) {
-      for (const TlbArrayGeometry& array : side) {
-        if (array.ways == 0) continue;
-        EXPECT_EQ(array.entries % array.ways, 0) << machine->name;
-      }
-    }
-  }
 }
 
 TEST(MarkTest, RememberedAndEstimatedCountAsEstimates) {

@@ -53,6 +53,8 @@ struct CpuFeatures {
   bool nx = true;
   bool pcid = false;
   bool invpcid = false;
+
+  bool operator==(const CpuFeatures&) const = default;
 };
 
 // Values as software sees them. CR3 bit 63 is never stored.

@@ -2,14 +2,17 @@
 #define XMMU_MACHINE_MACHINE_MODEL_H_
 
 // A machine: what its CPU can do, the geometry of its TLBs and caches, and what
-// each CostEvent takes, every constant with a band, a mark and a source.
-// Presets are named, explicit data (lib/machine/presets/). Constants; any
-// thread.
+// each CostEvent takes, all of it with a mark and a source, and with a band
+// where a number is in question. Presets are named, explicit data
+// (lib/machine/presets/). Constants; any thread.
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/control_registers.h"
@@ -34,6 +37,18 @@ constexpr bool IsEstimate(Mark mark) {
   return mark == Mark::kRemembered || mark == Mark::kEstimated;
 }
 
+// Where the features or the geometry beside it are from.
+struct Provenance {
+  Mark mark = Mark::kEstimated;
+  std::string_view source;
+  // Band of the entries of an array, of the bytes of a cache. `high` 0: no
+  // other number is in question.
+  uint32_t low = 0;
+  uint32_t high = 0;
+
+  bool operator==(const Provenance&) const = default;
+};
+
 // Cycles of one CostEvent: the value used and the band it may lie in.
 struct CostConstant {
   uint32_t value = 0;
@@ -41,6 +56,8 @@ struct CostConstant {
   uint32_t high = 0;
   Mark mark = Mark::kEstimated;
   std::string_view source;
+
+  bool operator==(const CostConstant&) const = default;
 };
 
 using CostTable = std::array<CostConstant, kCostEventCount>;
@@ -55,6 +72,9 @@ struct TlbArrayGeometry {
   uint16_t entries = 0;
   uint16_t ways = 0;
   uint8_t page_sizes = 0;
+  Provenance from{};
+
+  bool operator==(const TlbArrayGeometry&) const = default;
 };
 
 // Up to three arrays a side and level, told apart by the page sizes they hold;
@@ -66,11 +86,17 @@ struct TlbGeometry {
   bool unified_l2 = true;
   std::array<TlbArrayGeometry, 3> instruction_l2{};
   std::array<TlbArrayGeometry, 3> data_l2{};
+  Provenance unified_from{};  // of `unified_l2`
+
+  bool operator==(const TlbGeometry&) const = default;
 };
 
 struct PagingStructureCacheArray {
   uint16_t entries = 0;
   uint16_t ways = 0;  // 0: fully associative
+  Provenance from{};
+
+  bool operator==(const PagingStructureCacheArray&) const = default;
 };
 
 // Caches of the non-leaf entries, index = level of the entry cached: [2] PDE,
@@ -78,6 +104,8 @@ struct PagingStructureCacheArray {
 // Source: SDM Vol. 3A, "Paging-Structure Caches".
 struct PagingStructureCacheGeometry {
   std::array<PagingStructureCacheArray, 6> level{};
+
+  bool operator==(const PagingStructureCacheGeometry&) const = default;
 };
 
 // A TLB flush filter: a MOV to CR3 empties the TLBs only if a line of a page
@@ -94,23 +122,34 @@ struct FlushFilterGeometry {
   // As HWCR bit 6 = 0. Off in the presets: Linux and Xen set the bit on
   // multiprocessor machines, for errata 63 and 122.
   bool enabled = false;
+  Provenance from{};
 
   bool active() const { return enabled && lines != 0; }
+  bool operator==(const FlushFilterGeometry&) const = default;
 };
 
-// What translates once more below a guest: Intel's EPT, AMD's nested paging.
+// What the machine has for guests that know nothing of their hypervisor, and
+// what translates once more below them: Intel's EPT, AMD's nested paging. A
+// machine without is simulated as if it had it, with the costs and the geometry
+// given for it, and reports say that this is hypothetical.
 struct NestedPagingModel {
+  bool vm_extension = true;  // VMX or SVM
+  bool present = true;       // EPT or nested paging
   // Guests' TLB entries are told from each other's and from the hypervisor's by
   // VPID or ASID; else each exit and entry flushes.
   bool tags = false;
   // EPT sets accessed and dirty flags on demand; AMD's nested paging always
   // does.
   bool accessed_dirty = false;
+  Provenance from{};  // of the four above
   // Guest-physical pages with their machine address; fully associative, any
   // page size. 0: none.
   uint16_t tlb_entries = 0;
+  Provenance tlb_from{};
   // Non-leaf entries of the nested tables, beside `psc` for the guest's.
-  PagingStructureCacheGeometry psc;
+  PagingStructureCacheGeometry psc{};
+
+  bool operator==(const NestedPagingModel&) const = default;
 };
 
 // `bytes` 0 means there is no such cache; a line is 64 bytes unless it says
@@ -119,13 +158,19 @@ struct CacheGeometry {
   uint64_t bytes = 0;
   uint32_t ways = 0;
   uint32_t line_bytes = 64;
+  Provenance from{};
+
+  bool operator==(const CacheGeometry&) const = default;
 };
 
 struct MachineModel {
   std::string_view name;
   std::string_view description;
   double clock_ghz = 0;  // for converting cycles to time in reports only
+  Provenance clock_from{};
   CpuFeatures features;
+  Provenance features_from{};  // of all features but maxphyaddr
+  Provenance maxphyaddr_from{};
   TlbGeometry tlb;
   PagingStructureCacheGeometry psc;
   FlushFilterGeometry flush_filter;
@@ -134,6 +179,9 @@ struct MachineModel {
   CacheGeometry l2;
   CacheGeometry l3;
   CostTable costs{};
+  // Texts that string_views of this model point to, if it was not built into
+  // the program: copies share them.
+  std::vector<std::shared_ptr<const std::string>> texts;
 
   const CostConstant& cost(CostEvent event) const {
     return costs[static_cast<size_t>(event)];
@@ -143,7 +191,13 @@ struct MachineModel {
   }
   // The values alone.
   PriceList prices() const;
+
+  // Keeps `text` for as long as this model or a copy of it lives.
+  std::string_view Keep(std::string text);
 };
+
+// Whether the two say the same, wherever their texts are.
+bool operator==(const MachineModel& a, const MachineModel& b);
 
 // All presets, in a fixed order.
 std::span<const MachineModel* const> Machines();

@@ -155,12 +155,32 @@ constexpr CostRow kCosts[] = {
      {18, 18, 19, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
+// That a 4 MiB page takes two entries is not modelled.
+void SetTlb(MachineModel& m) {
+  const Provenance cpuid = {Mark::kRead,
+                            "CPUID 80000005h and 80000006h (InstLatx64)"};
+  m.tlb.unified_l2 = false;
+  m.tlb.unified_from = cpuid;
+  m.tlb.instruction_l1[0] = {32, 0, kTlb4K, cpuid};
+  m.tlb.instruction_l1[1] = {8, 0, kTlbLarge, cpuid};
+  m.tlb.data_l1[0] = {32, 0, kTlb4K, cpuid};
+  m.tlb.data_l1[1] = {8, 0, kTlbLarge, cpuid};
+  m.tlb.instruction_l2[0] = {512, 4, kTlb4K, cpuid};
+  m.tlb.data_l2[0] = {512, 4, kTlb4K, cpuid};
+  m.psc.level[2] = {24,
+                    0,
+                    {Mark::kRead,
+                     "VU Amsterdam's revanc: 24 entries for all non-leaf "
+                     "levels; that PDEs have them all is assumed",
+                     8, 24}};
+}
+
 MachineModel Make() {
   MachineModel m;
   m.name = "opteron-2005";
   m.description = "2.2 GHz Opteron 248 (K8), with a TLB flush filter";
   m.clock_ghz = 2.205;
-  // CPUID of F51 and F5A (InstLatx64).
+  m.clock_from = {Mark::kRead, "InstLatx64 K8 F5A"};
   m.features = {.vendor = Vendor::kAmd,
                 .maxphyaddr = 40,
                 .long_mode = true,
@@ -170,32 +190,35 @@ MachineModel Make() {
                 .nx = true,
                 .pcid = false,
                 .invpcid = false};
-  // CPUID 80000005h and 80000006h: L1 of 32 and 8 entries a side, fully
-  // associative; L2 of 512 small pages a side, 4-way. That a 4 MiB page takes
-  // two entries is not modelled.
-  m.tlb.unified_l2 = false;
-  m.tlb.instruction_l1[0] = {32, 0, kTlb4K};
-  m.tlb.instruction_l1[1] = {8, 0, kTlbLarge};
-  m.tlb.data_l1[0] = {32, 0, kTlb4K};
-  m.tlb.data_l1[1] = {8, 0, kTlbLarge};
-  m.tlb.instruction_l2[0] = {512, 4, kTlb4K};
-  m.tlb.data_l2[0] = {512, 4, kTlb4K};
-  // A cache of 24 entries for all non-leaf levels (reverse engineering by VU
-  // Amsterdam's revanc); here all of them hold PDEs (assumed).
-  m.psc.level[2] = {24, 0};
-  // A 32-entry content-addressed memory: remembered (Keltcher et al., IEEE
-  // Micro 2003). How many address spaces are told apart: assumed.
-  m.flush_filter = {.lines = 32, .address_spaces = 8, .enabled = false};
-  // Nested paging came two generations later (family 10h). What Bhargava et
-  // al., ASPLOS'08, say of it, remembered: a nested TLB of 16 entries, and a
-  // page-walk cache of 24 that both dimensions share; here each has 24.
-  m.nested.tags = true;
-  m.nested.accessed_dirty = true;
-  m.nested.tlb_entries = 16;
-  m.nested.psc.level[2] = {24, 0};
-  m.l1 = {.bytes = 64 * 1024, .ways = 2};
-  m.l2 = {.bytes = 1024 * 1024, .ways = 16};
-  m.costs = MakeCostTable(kCosts);
+  m.features_from = {Mark::kRead, "CPUID of F51 and F5A (InstLatx64)"};
+  m.maxphyaddr_from = m.features_from;
+  SetTlb(m);
+  m.flush_filter = {
+      .lines = 32,
+      .address_spaces = 8,
+      .enabled = false,
+      .from = {Mark::kRemembered,
+               "Keltcher et al., IEEE Micro 2003: 32 lines; how many address "
+               "spaces are told apart is assumed"}};
+  // Nested paging came two generations later (family 10h).
+  constexpr std::string_view kBhargava =
+      "family 10h, Bhargava et al., ASPLOS'08; there is none: hypothetical";
+  m.nested = {.vm_extension = false,
+              .present = false,
+              .tags = true,
+              .accessed_dirty = true,
+              .from = {Mark::kRemembered,
+                       "SVM came with revision F a year later, nested paging "
+                       "with family 10h: a hypothetical one as there"},
+              .tlb_entries = 16,
+              .tlb_from = {Mark::kRemembered, kBhargava}};
+  // There both dimensions share 24; here each has as many.
+  m.nested.psc.level[2] = {24, 0, {Mark::kRemembered, kBhargava}};
+  const Provenance cpuid = {Mark::kRead, "CPUID of F5A (InstLatx64)"};
+  m.l1 = {.bytes = 64 * 1024, .ways = 2, .from = cpuid};
+  m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
+  m.l3.from = {Mark::kRead, "no L3 on the K8"};
+  m.costs = MakeCostTable({kCosts});
   return m;
 }
 

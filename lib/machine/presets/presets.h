@@ -11,6 +11,9 @@
 //                Techniques for x86 Virtualization"
 //   Torvalds'14  L. Torvalds, post of 2014-04-30 on the cost of page faults
 
+#include <initializer_list>
+#include <span>
+
 #include "xmmu/machine/machine_model.h"
 
 namespace xmmu::presets {
@@ -21,8 +24,26 @@ const MachineModel& Xeon2003();
 // 2.2 GHz Opteron 248 (K8).
 const MachineModel& Opteron2005();
 
+// 2.93 GHz Core 2 X6800 (Conroe): VMX without EPT and VPID.
+const MachineModel& Core2_2006();
+
+// 2.67 GHz Nehalem-EP: the first with EPT and VPID.
+const MachineModel& Nehalem2009();
+
+// 3.47 GHz Westmere (Gulftown): PCID and 1 GiB pages.
+const MachineModel& Westmere2010();
+
 // Skylake-X / Skylake-SP core.
 const MachineModel& Skylake2017();
+
+// 3.7 GHz Threadripper 3970X (Zen 2).
+const MachineModel& Zen2_2019();
+
+// 3.69 GHz Ryzen (Zen 3, Vermeer).
+const MachineModel& Zen3_2020();
+
+// 4.48 GHz EPYC (Zen 5, Turin).
+const MachineModel& Zen5_2024();
 
 // One row of a preset's cost table.
 struct CostRow {
@@ -30,9 +51,14 @@ struct CostRow {
   CostConstant constant;
 };
 
-// The table with these rows. A preset states every event, even those that take
-// no time or do not exist on it: CHECKs that each has exactly one row.
-CostTable MakeCostTable(std::span<const CostRow> rows);
+// The table of a machine: for each event the row of the first of `tables` that
+// has one. A preset states every event, even those that take no time or do not
+// exist on it: CHECKs that some table has it, and none has it twice.
+CostTable MakeCostTable(std::initializer_list<std::span<const CostRow>> tables);
+
+// What the software of 64-bit machines takes from 2006 on, assumed alike on
+// all of them.
+std::span<const CostRow> SharedCosts();
 
 }  // namespace xmmu::presets
 

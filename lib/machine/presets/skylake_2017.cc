@@ -150,11 +150,36 @@ constexpr CostRow kCosts[] = {
      {18, 18, 23, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
+void SetTlb(MachineModel& m) {
+  const Provenance cpuid = {Mark::kRead,
+                            "CPUID leaf 2 of CascadeLakeSP 50657 (InstLatx64): "
+                            "B5h, 76h, 63h, C3h"};
+  m.tlb.instruction_l1[0] = {64, 8, kTlb4K, cpuid};
+  m.tlb.instruction_l1[1] = {8, 0, kTlbLarge, cpuid};
+  m.tlb.data_l1[0] = {64, 4, kTlb4K, cpuid};
+  m.tlb.data_l1[1] = {32, 4, kTlbLarge, cpuid};
+  m.tlb.data_l1[2] = {4, 4, kTlb1G, cpuid};
+  m.tlb.unified_from = cpuid;
+  m.tlb.data_l2[0] = {
+      1536,
+      12,
+      kTlb4K | kTlbLarge,
+      {Mark::kRead, "Intel's tables; 6-way by descriptor C3h of CPUID leaf 2"}};
+  m.tlb.data_l2[1] = {16, 4, kTlb1G, cpuid};
+  constexpr std::string_view kBarr = "organisation by Barr et al., ISCA'10";
+  m.psc.level[2] = {32, 4, {Mark::kRemembered, kBarr, 24, 40}};
+  m.psc.level[3] = {4, 0, {Mark::kRemembered, kBarr, 4, 8}};
+  m.psc.level[4] = {4, 0, {Mark::kRemembered, kBarr, 2, 4}};
+  m.psc.level[5] = {
+      2, 0, {Mark::kEstimated, "no 5-level paging on this machine"}};
+}
+
 MachineModel Make() {
   MachineModel m;
   m.name = "skylake-2017";
   m.description = "Skylake-X / Skylake-SP core (i9-7900X grids, 3.3 GHz)";
   m.clock_ghz = 3.312;
+  m.clock_from = {Mark::kRead, "InstLatx64 i9-7900X"};
   m.features = {.vendor = Vendor::kIntel,
                 .maxphyaddr = 46,
                 .long_mode = true,
@@ -164,30 +189,31 @@ MachineModel Make() {
                 .nx = true,
                 .pcid = true,
                 .invpcid = true};
-  // CPUID leaf 2 of CascadeLakeSP 50657 (InstLatx64): B5h, 76h, 63h, C3h. The
-  // L2 TLB is 12-way by Intel's tables, 6-way by descriptor C3h: 12 used.
-  m.tlb.instruction_l1[0] = {64, 8, kTlb4K};
-  m.tlb.instruction_l1[1] = {8, 0, kTlbLarge};
-  m.tlb.data_l1[0] = {64, 4, kTlb4K};
-  m.tlb.data_l1[1] = {32, 4, kTlbLarge};
-  m.tlb.data_l1[2] = {4, 4, kTlb1G};
-  m.tlb.data_l2[0] = {1536, 12, kTlb4K | kTlbLarge};
-  m.tlb.data_l2[1] = {16, 4, kTlb1G};
-  // PDE ~32, PDPTE 4..8, PML4E 2..4: remembered (Barr et al., ISCA'10, for the
-  // organisation).
-  m.psc.level[2] = {32, 4};
-  m.psc.level[3] = {4, 0};
-  m.psc.level[4] = {4, 0};
-  m.psc.level[5] = {2, 0};
-  // VPID, EPT with accessed and dirty flags: remembered. Its nested caches are
-  // unpublished: 16 entries (assumed, after Bhargava et al., ASPLOS'08, on
-  // AMD), and paging-structure caches as large as those of the first dimension.
-  m.nested = {
-      .tags = true, .accessed_dirty = true, .tlb_entries = 16, .psc = m.psc};
-  m.l1 = {.bytes = 32 * 1024, .ways = 8};
-  m.l2 = {.bytes = 1024 * 1024, .ways = 16};
-  m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11};
-  m.costs = MakeCostTable(kCosts);
+  m.features_from = {Mark::kRead, "CPUID of CascadeLakeSP 50657 (InstLatx64)"};
+  m.maxphyaddr_from = m.features_from;
+  SetTlb(m);
+  m.flush_filter.from = {Mark::kRead, "AMD's K8 alone has one"};
+  m.nested.tags = true;
+  m.nested.accessed_dirty = true;
+  m.nested.from = {Mark::kRemembered,
+                   "VPID, EPT with accessed and dirty flags"};
+  m.nested.tlb_entries = 16;
+  m.nested.tlb_from = {Mark::kEstimated,
+                       "assumed: unpublished; as Bhargava et al., ASPLOS'08, "
+                       "have it of AMD",
+                       0, 64};
+  m.nested.psc = m.psc;
+  for (const size_t level : {2, 3, 4, 5}) {
+    m.nested.psc.level[level].from = {
+        Mark::kEstimated,
+        "assumed: unpublished; as large as those of the first dimension", 0,
+        32};
+  }
+  const Provenance cpuid = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"};
+  m.l1 = {.bytes = 32 * 1024, .ways = 8, .from = cpuid};
+  m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
+  m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11, .from = cpuid};
+  m.costs = MakeCostTable({kCosts});
   return m;
 }
 

@@ -165,7 +165,7 @@ MachineModel Make() {
       "2.4 GHz Pentium 4 Xeon (Prestonia), the machine of the SOSP'03 Xen "
       "paper";
   m.clock_ghz = 2.4;
-  // CPUID of F24/F27/F29 (InstLatx64); 36/32 address bits remembered.
+  m.clock_from = {Mark::kRead, "SOSP'03"};
   m.features = {.vendor = Vendor::kIntel,
                 .maxphyaddr = 36,
                 .long_mode = false,
@@ -175,18 +175,42 @@ MachineModel Make() {
                 .nx = false,
                 .pcid = false,
                 .invpcid = false};
-  // CPUID leaf 2: descriptor 50h (64 instruction entries, 4K and 2M/4M) and
-  // 5Bh (64 data entries, 4K and 4M). Fully associative: remembered.
-  m.tlb.instruction_l1[0] = {64, 0, kTlb4K | kTlbLarge};
-  m.tlb.data_l1[0] = {64, 0, kTlb4K | kTlbLarge};
-  // No evidence of paging-structure caches in the latency grid, whose step is
-  // two loads: none (assumed).
-  // No VMX at all: a hypothetical P4 whose walker translates once more, without
-  // VPIDs, as Merom's and Penryn's VMX had none. Its nested TLB and caches:
-  // none, as it has none of its own (assumed).
-  m.l1 = {.bytes = 8 * 1024, .ways = 4};
-  m.l2 = {.bytes = 512 * 1024, .ways = 8};
-  m.costs = MakeCostTable(kCosts);
+  m.features_from = {Mark::kRead, "CPUID of F24, F27 and F29 (InstLatx64)"};
+  m.maxphyaddr_from = {Mark::kRemembered, "36 bits by PAE and PSE-36"};
+  constexpr std::string_view kArrays =
+      "CPUID leaf 2 (InstLatx64), descriptors 50h and 5Bh; that they are fully "
+      "associative is remembered";
+  // A sample of F27 has 51h: 128 instruction entries.
+  m.tlb.instruction_l1[0] = {
+      64, 0, kTlb4K | kTlbLarge, {Mark::kRead, kArrays, 64, 128}};
+  m.tlb.unified_from = {Mark::kRead, "no second-level TLB (CPUID leaf 2)"};
+  m.tlb.data_l1[0] = {64, 0, kTlb4K | kTlbLarge, {Mark::kRead, kArrays}};
+  for (const size_t level : {2, 3}) {
+    m.psc.level[level].from = {
+        Mark::kEstimated,
+        "assumed: none; no evidence in the latency grid, whose step is two "
+        "loads",
+        0, 32};
+  }
+  m.flush_filter.from = {Mark::kRead, "AMD's K8 alone has one"};
+  constexpr std::string_view kNested =
+      "assumed: none, as the machine has none of its own";
+  m.nested = {.vm_extension = false,
+              .present = false,
+              .tags = false,
+              .accessed_dirty = false,
+              .from = {Mark::kRead,
+                       "no VMX in CPUID (InstLatx64); a hypothetical one "
+                       "without VPIDs, as Merom's and Penryn's"},
+              .tlb_from = {Mark::kEstimated, kNested}};
+  for (const size_t level : {2, 3}) {
+    m.nested.psc.level[level].from = {Mark::kEstimated, kNested};
+  }
+  const Provenance cpuid = {Mark::kRead, "CPUID of F27 (InstLatx64)"};
+  m.l1 = {.bytes = 8 * 1024, .ways = 4, .from = cpuid};
+  m.l2 = {.bytes = 512 * 1024, .ways = 8, .from = cpuid};
+  m.l3.from = {Mark::kRead, "no L3 on Prestonia"};
+  m.costs = MakeCostTable({kCosts});
   return m;
 }
 

@@ -1,0 +1,219 @@
+// Nehalem and Westmere, a shrink of it.
+
+#include "machine/presets/presets.h"
+
+namespace xmmu::presets {
+namespace {
+
+// {value, low, high, mark, source}; core cycles. What both have.
+constexpr CostRow kBoth[] = {
+    {CostEvent::kTlbL2Hit,
+     {7, 7, 7, Mark::kDerived,
+      "InstLatx64 Nehalem-EP, Gulftown: 10 to 17 cycles past 64 pages"}},
+    {CostEvent::kAdUpdate,
+     {20, 19, 40, Mark::kDerived, "InstLatx64: LOCK RMW on an L1 line, 19-20"}},
+    {CostEvent::kPteLoadFlat,
+     {4, 4, 10, Mark::kDerived,
+      "the L1 latency that the step past the L2 TLB implies"}},
+    {CostEvent::kPteLoadL1,
+     {4, 4, 4, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
+    {CostEvent::kPteLoadL2,
+     {10, 10, 10, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
+    {CostEvent::kDataL2,
+     {6, 6, 6, Mark::kDerived, "InstLatx64 Nehalem-EP: L2 10 less L1 4"}},
+    {CostEvent::kExceptionEntry,
+     {700, 600, 800, Mark::kEstimated,
+      "assumed: 950 for a page fault and its return, split as on Core Duo "
+      "(Torvalds'14)"}},
+    {CostEvent::kIret,
+     {250, 200, 350, Mark::kEstimated, "assumed: as exception_entry"}},
+    {CostEvent::kSyscallInt,
+     {450, 300, 650, Mark::kEstimated,
+      "assumed: INT n with ring change and IRET"}},
+    {CostEvent::kSyscallFast,
+     {100, 80, 150, Mark::kEstimated, "assumed: SYSCALL/SYSRET pair"}},
+    {CostEvent::kHypercallInt,
+     {450, 300, 650, Mark::kEstimated, "assumed: as syscall_int"}},
+    {CostEvent::kLockedOp,
+     {20, 19, 20, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
+    {CostEvent::kXenPteCas, {20, 19, 20, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kEmulate,
+     {1800, 1200, 2500, Mark::kEstimated,
+      "assumed: fetch, decode, emulate one PTE write"}},
+    {CostEvent::kMovCr3, {250, 200, 300, Mark::kEstimated, "assumed: MOV CR3"}},
+    {CostEvent::kInvlpg, {200, 150, 250, Mark::kEstimated, "assumed: INVLPG"}},
+    {CostEvent::kInvpcid,
+     {200, 150, 250, Mark::kEstimated, "no INVPCID on this machine"}},
+    {CostEvent::kMovCr4,
+     {250, 200, 300, Mark::kEstimated, "assumed: as MOV CR3"}},
+    {CostEvent::kIpiDelivery,
+     {1300, 1000, 2000, Mark::kEstimated,
+      "assumed: with ipi_handler a round trip of 2500-4000"}},
+    {CostEvent::kIpiHandler,
+     {1800, 1500, 2500, Mark::kEstimated,
+      "assumed: interrupt gate, handler, EOI, IRET"}},
+    {CostEvent::kInvept,
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"}},
+    {CostEvent::kInvvpid,
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"}},
+    {CostEvent::kZeroPage,
+     {280, 200, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
+    {CostEvent::kCopyPage,
+     {400, 280, 2000, Mark::kEstimated, "assumed: cached; 2000 cold"}},
+    {CostEvent::kGuestFaultPath,
+     {600, 300, 1200, Mark::kEstimated,
+      "assumed: between what Torvalds'14 leaves on Core Duo and on Haswell"}},
+    {CostEvent::kGuestAccess,
+     {4, 4, 10, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+    {CostEvent::kGuestLockedOp,
+     {20, 19, 20, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
+};
+
+constexpr CostRow kNehalem[] = {
+    {CostEvent::kDataL3,
+     {38, 38, 41, Mark::kDerived, "InstLatx64 Nehalem-EP: L3 42-45 less L1 4"}},
+    {CostEvent::kDataDram,
+     {190, 177, 203, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kWalkOverhead,
+     {6, 2, 8, Mark::kDerived,
+      "InstLatx64 Nehalem-EP: a step of 10 past the L2 TLB less one L1 load"}},
+    {CostEvent::kPteLoadL3, {42, 42, 45, Mark::kRead, "InstLatx64 Nehalem-EP"}},
+    {CostEvent::kPteLoadDram,
+     {194, 181, 207, Mark::kRead, "InstLatx64 Nehalem-EP, 68-77 ns"}},
+    {CostEvent::kMovCr3NoFlush,
+     {250, 200, 300, Mark::kEstimated, "no PCID on this machine"}},
+    {CostEvent::kVmExit,
+     {1009, 900, 1266, Mark::kRemembered,
+      "Nehalem: Agesen et al., USENIX ATC'12"}},
+    {CostEvent::kVmExitWork,
+     {991, 500, 1500, Mark::kDerived,
+      "2000 cycles a KVM exit on an X5570 (Landau et al., SplitX) less "
+      "vm_exit"}},
+};
+
+constexpr CostRow kWestmere[] = {
+    {CostEvent::kDataL3,
+     {52, 52, 53, Mark::kDerived, "InstLatx64 Gulftown: L3 56-57 less L1 4"}},
+    {CostEvent::kDataDram,
+     {239, 213, 266, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kWalkOverhead,
+     {5, 2, 8, Mark::kDerived,
+      "InstLatx64 Gulftown: a step of 9 past the L2 TLB less one L1 load"}},
+    {CostEvent::kPteLoadL3, {56, 56, 57, Mark::kRead, "InstLatx64 Gulftown"}},
+    {CostEvent::kPteLoadDram,
+     {243, 217, 270, Mark::kRead, "InstLatx64 Gulftown"}},
+    {CostEvent::kMovCr3NoFlush,
+     {200, 150, 250, Mark::kEstimated, "assumed: MOV CR3 with bit 63 set"}},
+    {CostEvent::kVmExit,
+     {761, 700, 1009, Mark::kRemembered,
+      "Westmere: Agesen et al., USENIX ATC'12"}},
+    {CostEvent::kVmExitWork,
+     {1000, 500, 1500, Mark::kEstimated, "assumed: as on Nehalem"}},
+};
+
+constexpr std::string_view kDescriptors =
+    "CPUID leaf 2 (InstLatx64); meaning of the descriptors remembered";
+constexpr std::string_view kNoNestedFigure =
+    "assumed: unpublished; as large as those of the first dimension";
+
+// Both but for the entries for large pages and for instructions.
+void SetCommon(MachineModel& m) {
+  m.tlb.data_l1[0] = {64, 4, kTlb4K, {Mark::kRead, kDescriptors}};
+  m.tlb.data_l1[1] = {32, 4, kTlbLarge, {Mark::kRead, kDescriptors}};
+  m.tlb.instruction_l1[1] = {7, 0, kTlbLarge, {Mark::kRead, kDescriptors}};
+  m.tlb.unified_from = {Mark::kRead, kDescriptors};
+  m.tlb.data_l2[0] = {512, 4, kTlb4K, {Mark::kRead, kDescriptors}};
+  constexpr std::string_view kBarr =
+      "Barr et al., ISCA'10, and Bhattacharjee, MICRO'13";
+  m.psc.level[2] = {32, 4, {Mark::kRemembered, kBarr, 16, 32}};
+  m.psc.level[3] = {
+      4, 0, {Mark::kRead, "VU Amsterdam's revanc: Ivy Bridge and older"}};
+  m.psc.level[4] = {4, 0, {Mark::kRemembered, kBarr, 2, 4}};
+  m.flush_filter.from = {Mark::kRead, "AMD's K8 alone has one"};
+  m.nested.tags = true;
+  m.nested.from = {Mark::kRemembered,
+                   "EPT and VPID; EPT's accessed and dirty flags came with "
+                   "Haswell"};
+  m.nested.tlb_entries = 16;
+  m.nested.tlb_from = {Mark::kEstimated,
+                       "assumed: unpublished; as Bhargava et al., ASPLOS'08, "
+                       "have it of AMD",
+                       0, 64};
+  m.nested.psc = m.psc;
+  for (const size_t level : {2, 3, 4}) {
+    m.nested.psc.level[level].from = {Mark::kEstimated, kNoNestedFigure, 0, 32};
+  }
+  const Provenance cpuid = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"};
+  m.l1 = {.bytes = 32 * 1024, .ways = 8, .from = cpuid};
+  m.l2 = {.bytes = 256 * 1024, .ways = 8, .from = cpuid};
+  m.l3 = {.bytes = 8 * 1024 * 1024, .ways = 16, .from = cpuid};
+}
+
+MachineModel MakeNehalem() {
+  MachineModel m;
+  m.name = "nehalem-2009";
+  m.description = "2.67 GHz Nehalem-EP";
+  m.clock_ghz = 2.673;
+  m.clock_from = {Mark::kRead, "InstLatx64 Nehalem-EP"};
+  m.features = {.vendor = Vendor::kIntel,
+                .maxphyaddr = 40,
+                .long_mode = true,
+                .la57 = false,
+                .pages_1g = false,
+                .pse36 = true,
+                .nx = true,
+                .pcid = false,
+                .invpcid = false};
+  m.features_from = {Mark::kRead, "CPUID of Nehalem-DP 106A2 (InstLatx64)"};
+  m.maxphyaddr_from = m.features_from;
+  SetCommon(m);
+  m.tlb.instruction_l1[0] = {128, 4, kTlb4K, {Mark::kRead, kDescriptors}};
+  m.costs = MakeCostTable({kNehalem, kBoth, SharedCosts()});
+  return m;
+}
+
+MachineModel MakeWestmere() {
+  MachineModel m;
+  m.name = "westmere-2010";
+  m.description = "3.47 GHz Westmere (Gulftown, i7-990X)";
+  m.clock_ghz = 3.47;
+  m.clock_from = {Mark::kRead, "InstLatx64 Gulftown"};
+  m.features = {.vendor = Vendor::kIntel,
+                .maxphyaddr = 36,
+                .long_mode = true,
+                .la57 = false,
+                .pages_1g = true,
+                .pse36 = true,
+                .nx = true,
+                .pcid = true,
+                .invpcid = false};
+  m.features_from = {Mark::kRead, "CPUID of Gulftown 206C2 (InstLatx64)"};
+  m.maxphyaddr_from = {Mark::kRead, "CPUID of an i7-990X (InstLatx64)"};
+  SetCommon(m);
+  m.tlb.instruction_l1[0] = {64, 4, kTlb4K, {Mark::kRead, kDescriptors}};
+  m.tlb.data_l1[1] = {32,
+                      4,
+                      kTlbLarge | kTlb1G,
+                      {Mark::kEstimated,
+                       "assumed: CPUID leaf 2 (InstLatx64) has these for 2 "
+                       "MiB and none for 1 GiB, which here take one each"}};
+  m.l3 = {.bytes = 12 * 1024 * 1024,
+          .ways = 16,
+          .from = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"}};
+  m.costs = MakeCostTable({kWestmere, kBoth, SharedCosts()});
+  return m;
+}
+
+}  // namespace
+
+const MachineModel& Nehalem2009() {
+  static const MachineModel model = MakeNehalem();
+  return model;
+}
+
+const MachineModel& Westmere2010() {
+  static const MachineModel model = MakeWestmere();
+  return model;
+}
+
+}  // namespace xmmu::presets
