@@ -9,7 +9,8 @@
 # What the library, its program and its examples need to build.
 build_packages=(
   cmake ninja-build g++ pkg-config
-  libabsl-dev libboost-container-dev nlohmann-json3-dev zlib1g-dev
+  libabsl-dev libboost-container-dev libtomlplusplus-dev nlohmann-json3-dev
+  zlib1g-dev
 )
 
 require_packages() {

@@ -1,0 +1,77 @@
+#ifndef XMMU_SIM_MACHINE_FILE_H_
+#define XMMU_SIM_MACHINE_FILE_H_
+
+// Machines as data: every value of a machine model with its band, mark, source
+// and unit, listed, loaded from a TOML file, and overridden one by one. Lists,
+// files and overrides know values by the same keys:
+//
+//   base = "xeon-2003"        # optional: what is not given is that machine's
+//   name = "slow-traps"
+//   [cost]
+//   invlpg = 300              # the value alone: no band, mark "estimated"
+//   [cost.mov_cr3]
+//   value = 500
+//   low = 300
+//   high = 900
+//   mark = "measured"         # read, measured, derived, remembered, estimated
+//   source = "a loop of 1000 of them on my own machine"
+//   [tlb.data_l2.1]
+//   entries = 1024
+//   ways = 8
+//   page_sizes = "4k+2m"
+//
+// FormatMachine() of a preset as TOML shows all keys. A section whose values
+// change, and that names no mark and source, is marked as estimated, with the
+// file as its source. Without a base a file states every cost; arrays and
+// caches that it does not mention are not there.
+//
+// Charges nothing. Any thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "xmmu/machine/machine_model.h"
+
+namespace xmmu {
+
+enum class MachineFormat : uint8_t { kTable, kCsv, kJson, kToml };
+
+// "table", "csv", "json", "toml".
+std::string_view MachineFormatName(MachineFormat format);
+std::span<const MachineFormat> AllMachineFormats();
+
+// Everything that `machine` says, a line or an object a value.
+//   kTable  for people: key, value, band, unit, mark, source
+//   kCsv    the same with a header, quoted as RFC 4180 has it
+//   kJson   one object, an array of values under "values"
+//   kToml   a file that ParseMachine makes an equal machine of
+std::string FormatMachine(const MachineModel& machine, MachineFormat format);
+
+// The machine that `text` describes; `file` is what errors call it.
+// Errors: InvalidArgument, one line with the file, the line, the key and what
+// would have done; for what is missing, without a line.
+absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
+                                          std::string_view file);
+
+// The machine that the file at `path` describes. Its description says that it
+// is from there, unless it is a preset unchanged; and if its name is that of a
+// preset it gets a "+file".
+// Errors: InvalidArgument if it cannot be read; those of ParseMachine.
+absl::StatusOr<MachineModel> LoadMachine(const std::string& path);
+
+// Sets values of `machine`, each "KEY=VALUE" with a key as in a file, or the
+// name of a CostEvent alone. What changes is marked as estimated, with the
+// setting as its source and, unless that is set too, without a band. The name
+// gets a "+set" and the description says what was set.
+// Errors: InvalidArgument, one line with the setting; `machine` is as it was.
+absl::Status SetMachineValues(std::span<const std::string> settings,
+                              MachineModel& machine);
+
+}  // namespace xmmu
+
+#endif  // XMMU_SIM_MACHINE_FILE_H_

@@ -1,0 +1,365 @@
+#include "xmmu/sim/machine_file.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace xmmu {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+MachineModel Parsed(std::string_view text) {
+  const auto model = ParseMachine(text, "m.toml");
+  EXPECT_TRUE(model.ok()) << model.status();
+  return model.ok() ? *model : MachineModel();
+}
+
+std::string ErrorOf(std::string_view text) {
+  const auto model = ParseMachine(text, "m.toml");
+  EXPECT_TRUE(absl::IsInvalidArgument(model.status())) << model.status();
+  return std::string(model.status().message());
+}
+
+// The preset, one value of it changed by the command line.
+MachineModel With(std::vector<std::string> settings,
+                  std::string_view preset = "xeon-2003") {
+  MachineModel model = *FindMachine(preset);
+  const absl::Status ok = SetMachineValues(settings, model);
+  EXPECT_TRUE(ok.ok()) << ok;
+  return model;
+}
+
+std::string ErrorOfSetting(std::vector<std::string> settings) {
+  const MachineModel& preset = *FindMachine("xeon-2003");
+  MachineModel model = preset;
+  const absl::Status status = SetMachineValues(settings, model);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(model, preset);
+  return std::string(status.message());
+}
+
+TEST(MachineFileTest, EveryPresetComesBackFromToml) {
+  for (const MachineModel* preset : Machines()) {
+    const std::string text = FormatMachine(*preset, MachineFormat::kToml);
+    const auto model = ParseMachine(text, "m.toml");
+    ASSERT_TRUE(model.ok()) << preset->name << ": " << model.status();
+    EXPECT_EQ(*model, *preset) << preset->name;
+  }
+}
+
+// Each line of each preset matters: without it the machine is another one, or
+// is refused.
+TEST(MachineFileTest, NoLineOfAFileIsIgnored) {
+  const MachineModel& preset = *FindMachine("opteron-2005");
+  const std::string text = FormatMachine(preset, MachineFormat::kToml);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].empty() || lines[i][0] == '[') continue;
+    std::string rest;
+    for (size_t j = 0; j < lines.size(); ++j) {
+      if (j != i) absl::StrAppend(&rest, lines[j], "\n");
+    }
+    const auto model = ParseMachine(rest, "m.toml");
+    EXPECT_FALSE(model.ok() && *model == preset) << lines[i];
+  }
+}
+
+TEST(MachineFileTest, AFileMayChangeAFewValuesOfAPreset) {
+  const MachineModel& preset = *FindMachine("xeon-2003");
+  const MachineModel model = Parsed(
+      "base = 'xeon-2003'\n"
+      "name = 'slow'\n"
+      "[cost]\n"
+      "invlpg = 900\n"
+      "[cost.mov_cr3]\n"
+      "value = 700\nlow = 600\nhigh = 800\n"
+      "mark = 'measured'\nsource = 'a loop'\n"
+      "[tlb.data_l1.1]\n"
+      "entries = 128\n");
+  EXPECT_EQ(model.name, "slow");
+  EXPECT_EQ(model.description, preset.description);
+  EXPECT_EQ(model.cost(CostEvent::kMovCr3),
+            (CostConstant{700, 600, 800, Mark::kMeasured, "a loop"}));
+  EXPECT_EQ(model.cost(CostEvent::kInvlpg),
+            (CostConstant{900, 900, 900, Mark::kEstimated,
+                          "assumed: given in m.toml"}));
+  EXPECT_EQ(model.tlb.data_l1[0].entries, 128);
+  EXPECT_EQ(model.tlb.data_l1[0].from.mark, Mark::kEstimated);
+  EXPECT_EQ(model.cost(CostEvent::kIret), preset.cost(CostEvent::kIret));
+}
+
+TEST(MachineFileTest, AMarkAloneCanChange) {
+  const MachineModel model = Parsed(
+      "base = 'xeon-2003'\n"
+      "[cost.mov_cr3]\nmark = 'measured'\nsource = 'a loop'\n");
+  CostConstant want = FindMachine("xeon-2003")->cost(CostEvent::kMovCr3);
+  want.mark = Mark::kMeasured;
+  want.source = "a loop";
+  EXPECT_EQ(model.cost(CostEvent::kMovCr3), want);
+}
+
+struct BadFile {
+  std::string_view text;
+  std::string_view error;
+};
+
+TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
+  const std::vector<BadFile> all = {
+      {"base = 'xeon-2003'\n[cost]\nmov_cr4x = 1\n",
+       "m.toml:3: cost.mov_cr4x: no such key"},
+      {"base = 'xeon-2003'\n[cache.l4]\nbytes = 1\n",
+       "m.toml:2: cache.l4: no such key, want l1, l2, l3"},
+      {"base = 'xeon-2003'\n[cost.iret]\nvalues = 1\n",
+       "m.toml:3: cost.iret.values: no such key, want value, low, high, mark, "
+       "source"},
+      {"base = 'xeon-2003'\nfast = true\n",
+       "m.toml:2: fast: no such key, want "
+       "base, name, description, clock"},
+      {"base = 'xeon-2003'\n\n[cost]\niret = 'much'\n",
+       "m.toml:4: cost.iret.value: want a whole number from 0 to 4294967295"},
+      {"base = 'xeon-2003'\n[cost]\niret = 1.5\n",
+       "m.toml:3: cost.iret.value: want a whole number"},
+      {"base = 'xeon-2003'\n[cost]\niret = -1\n",
+       "m.toml:3: cost.iret.value: want a whole number"},
+      {"base = 'xeon-2003'\n[cost]\niret = [1]\n",
+       "m.toml:3: cost.iret.value: want a whole number"},
+      {"base = 'xeon-2003'\n[features]\nnx = 1\n",
+       "m.toml:3: features.nx: want true or false"},
+      {"base = 'xeon-2003'\n[features]\nvendor = 'via'\n",
+       "m.toml:3: features.vendor: want \"intel\" or \"amd\""},
+      {"base = 'xeon-2003'\n[maxphyaddr]\nbits = 31\n",
+       "m.toml:3: maxphyaddr.bits: want a whole number from 32 to 52"},
+      {"base = 'xeon-2003'\n[maxphyaddr]\nbits = 53\n",
+       "m.toml:3: maxphyaddr.bits: want a whole number from 32 to 52"},
+      {"base = 'xeon-2003'\n[clock]\nghz = 0\n",
+       "m.toml:3: clock.ghz: want a number from 0.001 to 1000"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\npage_sizes = '4k+8k'\n",
+       "m.toml:3: tlb.data_l1.1.page_sizes: want page sizes as"},
+      {"base = 'xeon-2003'\n[cost.iret]\nvalue = 9\nlow = 10\nhigh = 20\n",
+       "m.toml:5: cost.iret: value 9 is not in the band of 10 to 20"},
+      {"base = 'xeon-2003'\n[cost.iret]\nvalue = 9\nlow = 1\n",
+       "m.toml:4: cost.iret: want both low and high"},
+      {"base = 'xeon-2003'\n[cost.iret]\nmark = 'guessed'\n",
+       "m.toml:3: cost.iret.mark: want a mark: read, measured, derived, "
+       "remembered, estimated"},
+      {"base = 'xeon-2003'\n[cost.iret]\nmark = 'read'\n",
+       "m.toml:3: cost.iret: want both mark and source"},
+      {"base = 'xeon-2003'\n[cost.iret]\nmark = 'read'\nsource = ''\n",
+       "m.toml:4: cost.iret.source: want a line of text"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 60\nways = 8\n",
+       "m.toml:4: tlb.data_l1.1: 60 entries do not divide into 8 ways"},
+      {"base = 'xeon-2003'\n[psc.pde]\nentries = 10\nways = 4\n",
+       "m.toml:4: psc.pde: 10 entries do not divide into 4 ways"},
+      {"base = 'xeon-2003'\n[cache.l2]\nbytes = 1000\n",
+       "m.toml:3: cache.l2: 1000 bytes in lines of 64 do not divide into 8 "
+       "ways"},
+      {"base = 'xeon-2003'\n[cache.l2]\nline_bytes = 96\n",
+       "m.toml:3: cache.l2: lines of 96 bytes: want a power of two"},
+      {"base = 'xeon-2003'\n[cache.l2]\nways = 0\n", "do not divide into 0"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
+       "[tlb.data_l2.1]\nentries = 65535\nways = 5\n",
+       "m.toml: tlb: want at most 65536 TLB entries in all"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 8192\n",
+       "m.toml:3: tlb.data_l1.1: want at most 4096 ways"},
+      {"base = 'xeon-2003'\n[cost]\niret = 1\niret = 2\n", "m.toml:4: "},
+      {"base = 'xeon-2003'\n[cost\n", "m.toml:2: "},
+      {"\n\nbase = 'abacus'\n",
+       "m.toml:3: base: no 'abacus', want one of xeon-2003, opteron-2005"},
+      {"base = 3\n", "m.toml:1: base: want a name"},
+      {"base = 'xeon-2003'\nname = 'a,b'\n", "m.toml:2: name: want a name of"},
+      {"base = 'xeon-2003'\ndescription = \"a\\nb\"\n",
+       "m.toml:2: description: want a line of text"},
+      {"description = 'none'\n", "m.toml: name: missing, and there is no base"},
+      {"name = 'none'\n", "m.toml: description: missing, and there is no base"},
+      {"name = 'a'\ndescription = 'b'\n",
+       "m.toml: clock: missing, and there is no base"},
+      {"name = 'a'\ndescription = 'b'\n[features]\nnx = true\n",
+       "m.toml:4: features: want all of vendor, long_mode, la57, pages_1g, "
+       "pse36, nx, pcid, invpcid, as there is no base"}};
+  for (const BadFile& bad : all) {
+    const std::string error = ErrorOf(bad.text);
+    EXPECT_THAT(error, HasSubstr(std::string(bad.error))) << bad.text;
+    EXPECT_THAT(error, StartsWith("m.toml")) << bad.text;
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  }
+}
+
+// Just inside of what the errors above are about.
+TEST(MachineFileTest, LimitsAreTheLastThatWillDo) {
+  for (const char* text :
+       {"[maxphyaddr]\nbits = 32\n", "[maxphyaddr]\nbits = 52\n",
+        "[cost.iret]\nvalue = 10\nlow = 10\nhigh = 10\n",
+        "[cost]\niret = 4294967295\n", "[cost]\niret = 0\n",
+        "[tlb.data_l1.1]\nentries = 4096\n",
+        "[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
+        "[tlb.instruction_l1.1]\nentries = 1\n",
+        "[psc.pde]\nentries = 8\nways = 4\n", "[cache.l2]\nbytes = 0\n"}) {
+    EXPECT_TRUE(
+        ParseMachine(absl::StrCat("base = 'xeon-2003'\n", text), "m.toml").ok())
+        << text;
+  }
+}
+
+TEST(MachineFileTest, OneMissingCostIsNamed) {
+  std::string text =
+      FormatMachine(*FindMachine("zen2-2019"), MachineFormat::kToml);
+  const size_t begin = text.find("[cost.invlpg]");
+  text.erase(begin, text.find("[cost.invpcid]") - begin);
+  EXPECT_EQ(ErrorOf(text),
+            "m.toml: cost.invlpg: missing, and there is no base");
+}
+
+TEST(SetMachineValuesTest, NameDescriptionAndMarkSayThatAUserSetIt) {
+  const MachineModel model = With({"mov_cr3=7", "cost.iret.value=8"});
+  EXPECT_EQ(model.name, "xeon-2003+set");
+  EXPECT_THAT(std::string(model.description),
+              HasSubstr("; with mov_cr3=7, cost.iret.value=8"));
+  EXPECT_EQ(
+      model.cost(CostEvent::kMovCr3),
+      (CostConstant{7, 7, 7, Mark::kEstimated, "assumed: set to mov_cr3=7"}));
+  EXPECT_EQ(model.cost(CostEvent::kIret).source,
+            "assumed: set to cost.iret.value=8");
+}
+
+TEST(SetMachineValuesTest, GeometryAndFeaturesGoByTheKeysOfAFile) {
+  const MachineModel model =
+      With({"tlb.data_l2.1.entries=1024", "tlb.data_l2.1.ways=8",
+            "nested.present=false", "features.vendor=amd", "clock=3",
+            "tlb.data_l2.1.page_sizes=4k", "psc.pde=64"},
+           "skylake-2017");
+  EXPECT_EQ(model.tlb.data_l2[0].entries, 1024);
+  EXPECT_EQ(model.tlb.data_l2[0].ways, 8);
+  EXPECT_EQ(model.tlb.data_l2[0].page_sizes, kTlb4K);
+  EXPECT_FALSE(model.nested.present);
+  EXPECT_EQ(model.features.vendor, Vendor::kAmd);
+  EXPECT_EQ(model.clock_ghz, 3);
+  EXPECT_EQ(model.psc.level[2].entries, 64);
+}
+
+TEST(SetMachineValuesTest, ABandAndAMarkCanBeGivenToo) {
+  const MachineModel model =
+      With({"cost.iret.value=8", "cost.iret.low=4", "cost.iret.high=9",
+            "cost.iret.mark=measured", "cost.iret.source=\"my loop\""});
+  EXPECT_EQ(model.cost(CostEvent::kIret),
+            (CostConstant{8, 4, 9, Mark::kMeasured, "my loop"}));
+}
+
+TEST(SetMachineValuesTest, ErrorsNameTheSettingAndChangeNothing) {
+  EXPECT_EQ(ErrorOfSetting({"mov_cr3"}), "mov_cr3: want KEY=VALUE");
+  EXPECT_EQ(ErrorOfSetting({"=3"}), "=3: want KEY=VALUE");
+  EXPECT_EQ(ErrorOfSetting({"mov_cr3="}), "mov_cr3=: want KEY=VALUE");
+  EXPECT_THAT(ErrorOfSetting({"iret=1", "move_cr3=1"}),
+              StartsWith("move_cr3=1: move_cr3: no such key"));
+  EXPECT_THAT(ErrorOfSetting({"iret=1", "mov_cr3=fast"}),
+              StartsWith("mov_cr3=fast: cost.mov_cr3.value: want a whole"));
+  EXPECT_THAT(ErrorOfSetting({"iret=1", "iret=2"}), StartsWith("iret=2: "));
+  EXPECT_THAT(ErrorOfSetting({"iret=\""}), StartsWith("iret=\": "));
+  EXPECT_THAT(ErrorOfSetting({"iret=1\nbounce=2"}), HasSubstr("KEY=VALUE"));
+  EXPECT_EQ(ErrorOfSetting({"tlb.data_l1.1.ways=7"}),
+            "tlb.data_l1.1.ways=7: tlb.data_l1.1: 64 entries do not divide "
+            "into 7 ways");
+}
+
+TEST(SetMachineValuesTest, NothingSetChangesNothing) {
+  EXPECT_EQ(With({}), *FindMachine("xeon-2003"));
+}
+
+class LoadMachineTest : public testing::Test {
+ protected:
+  std::string Write(const std::string& text) {
+    const std::string path =
+        absl::StrCat(testing::TempDir(), "/load_machine_test.toml");
+    std::ofstream(path) << text;
+    return path;
+  }
+};
+
+TEST_F(LoadMachineTest, AnUnchangedPresetIsThatPreset) {
+  const MachineModel& preset = *FindMachine("core2-2006");
+  const auto model =
+      LoadMachine(Write(FormatMachine(preset, MachineFormat::kToml)));
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(*model, preset);
+}
+
+TEST_F(LoadMachineTest, AChangedPresetSaysThatItIsFromAFile) {
+  const std::string path = Write("base = 'core2-2006'\n[cost]\niret = 1\n");
+  const auto model = LoadMachine(path);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->name, "core2-2006+file");
+  EXPECT_THAT(std::string(model->description), HasSubstr("; from " + path));
+}
+
+TEST_F(LoadMachineTest, AMachineOfItsOwnKeepsItsName) {
+  const auto model = LoadMachine(Write("base = 'core2-2006'\nname = 'mine'\n"));
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->name, "mine");
+}
+
+TEST_F(LoadMachineTest, AFileThatIsNotThereIsNamed) {
+  EXPECT_EQ(LoadMachine("no/such/file").status().message(),
+            "cannot read no/such/file");
+  EXPECT_FALSE(LoadMachine(testing::TempDir()).ok());
+}
+
+TEST(FormatMachineTest, TheTableHasTheSourceOfEveryValue) {
+  const std::string text =
+      FormatMachine(*FindMachine("xeon-2003"), MachineFormat::kTable);
+  EXPECT_THAT(text, HasSubstr("machine   xeon-2003: 2.4 GHz Pentium 4 Xeon"));
+  EXPECT_THAT(text, testing::ContainsRegex(
+                        "cost.mov_cr3 +estimated +500 +300 +900 +cycles +"
+                        "assumed: no published figure for the P4\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("cache.l2.bytes +read +524288 +"
+                                           "bytes +CPUID of F27"));
+}
+
+TEST(FormatMachineTest, EveryFormatHasEveryCost) {
+  for (const MachineFormat format : AllMachineFormats()) {
+    for (const MachineModel* machine : Machines()) {
+      const std::string text = FormatMachine(*machine, format);
+      for (size_t i = 0; i < kCostEventCount; ++i) {
+        const std::string_view name = CostEventName(static_cast<CostEvent>(i));
+        EXPECT_THAT(text, HasSubstr("cost." + std::string(name)));
+      }
+    }
+  }
+}
+
+TEST(FormatMachineTest, CellsOfCsvWithCommasAreQuoted) {
+  const std::string text =
+      FormatMachine(*FindMachine("nehalem-2009"), MachineFormat::kCsv);
+  EXPECT_THAT(text, StartsWith("machine,key,mark,value,low,high,unit,source\n"
+                               "nehalem-2009,clock.ghz,read,2.673,,,GHz,"));
+  EXPECT_THAT(text, HasSubstr("\nnehalem-2009,cost.vm_exit,remembered,1009,900,"
+                              "1266,cycles,\"Nehalem: Agesen et al., USENIX "
+                              "ATC'12\"\n"));
+}
+
+TEST(FormatMachineTest, JsonHasBandMarkAndSource) {
+  const auto json = nlohmann::json::parse(
+      FormatMachine(*FindMachine("zen5-2024"), MachineFormat::kJson));
+  EXPECT_EQ(json["machine"], "zen5-2024");
+  for (const auto& value : json["values"]) {
+    EXPECT_FALSE(value["source"].get<std::string>().empty()) << value;
+    EXPECT_FALSE(value["mark"].get<std::string>().empty()) << value;
+    if (value["key"] != "cost.tlb_l2_hit") continue;
+    EXPECT_EQ(value["value"], 7);
+    EXPECT_EQ(value["low"], 7);
+    EXPECT_EQ(value["high"], 7);
+    EXPECT_EQ(value["unit"], "cycles");
+    EXPECT_EQ(value["mark"], "measured");
+  }
+}
+
+}  // namespace
+}  // namespace xmmu
