@@ -67,7 +67,7 @@ std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
   if (ABSL_PREDICT_FALSE(!outcome.addr.has_value())) return outcome.fault;
   cpu.clock.Charge(CostEvent::kAccess);
   cpu.counters.Add(Counter::kAccesses);
-  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr);
+  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr, va);
   if (store) {
     host_.memory().FoldStore(*outcome.addr, value);
   } else {
@@ -84,7 +84,7 @@ std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
   const Outcome outcome = Resolve(access, operand);
   if (!outcome.addr.has_value()) return outcome.fault;
   Cpu& cpu = *context_.cpu;
-  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr);
+  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr, va);
   operand.Perform(host_.memory(), *outcome.addr);
   return std::nullopt;
 }
@@ -112,7 +112,7 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
       operand.kind != OperandKind::kLoad && operand.kind != OperandKind::kStore;
   cpu.clock.Charge(locked ? CostEvent::kGuestLockedOp
                           : CostEvent::kGuestAccess);
-  if (cpu.data_through_caches) cpu.TouchData(*addr);
+  if (cpu.data_through_caches) cpu.TouchData(*addr, va);
   operand.Perform(host_.memory(), *addr);
 }
 

@@ -47,25 +47,16 @@ Cpu::Cpu(uint32_t number, const MachineModel& model, PhysMemory& memory,
           clock, counters),
       data_through_caches(timing == MemoryTiming::kAllCaches) {}
 
-void Cpu::TouchData(MachineAddr addr) {
+void Cpu::TouchData(MachineAddr addr, VirtAddr va) {
   if (!data_through_caches) return;
-  switch (hierarchy.Touch(addr)) {
-    case MemoryLevel::kL1:
-      return;
-    case MemoryLevel::kL2:
-      return clock.Charge(CostEvent::kDataL2);
-    case MemoryLevel::kL3:
-      return clock.Charge(CostEvent::kDataL3);
-    case MemoryLevel::kDram:
-      return clock.Charge(CostEvent::kDataDram);
-  }
+  hierarchy.Load(addr, va, clock.now()).Charge(clock);
 }
 
 Host::Host(const MachineModel& model, const HostOptions& options)
     : model_(model),
       linear_map_(options.linear_map),
       frames_(MachineFrames(model, options)),
-      l3_(model.l3),
+      l3_(model.l3, model.cache_rules.thrash_resistant_l3),
       next_extent_(kReservedFrames),
       next_xen_frame_(kLegacyFrames),
       xen_extent_end_(kReservedFrames) {

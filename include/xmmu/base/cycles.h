@@ -86,9 +86,17 @@ enum class Component : uint8_t {
 // X(enumerator, component, name, help)
 #define XMMU_COST_EVENTS(X)                                                    \
   X(kAccess, kExecute, "access", "one fetch, load or store of the program")    \
+  X(kDependentLoad, kExecute, "dependent_load",                                \
+    "L1 hit of a load that the next one waits for (pointer chase)")            \
   X(kDataL2, kData, "data_l2", "data access served by L2, beyond an L1 hit")   \
+  X(kDataL2Far, kData, "data_l2_far",                                          \
+    "the same outside the page of the last one, beyond an L1 hit")             \
   X(kDataL3, kData, "data_l3", "data access served by L3, beyond an L1 hit")   \
   X(kDataDram, kData, "data_dram", "data access to DRAM, beyond an L1 hit")    \
+  X(kDataDramRowHit, kData, "data_dram_row_hit",                               \
+    "data access to an open row of DRAM, beyond an L1 hit")                    \
+  X(kDataWait, kData, "data_wait",                                             \
+    "one cycle of waiting for a line that is being prefetched")                \
   X(kTlbL2Hit, kTlb, "tlb_l2_hit", "L1 TLB miss that hits the L2 TLB")         \
   X(kWalkOverhead, kWalk, "walk_overhead", "one page walk, without loads")     \
   X(kAdUpdate, kWalk, "ad_update", "locked update of A or D by the walker")    \

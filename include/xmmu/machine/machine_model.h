@@ -163,6 +163,52 @@ struct CacheGeometry {
   bool operator==(const CacheGeometry&) const = default;
 };
 
+// How the caches are tied together.
+struct CacheRules {
+  // The set of an L1 line is chosen by linear address: the sets of a way are
+  // more than a page.
+  bool linear_l1_index = false;
+  // Page walks look for entries in L2 and beyond, never in L1.
+  bool walker_skips_l1 = false;
+  // L2 holds what L1 has evicted, and no line that L1 holds.
+  bool exclusive_l2 = false;
+  // L3 keeps a part of a working set larger than itself, where replacing the
+  // least recently used line would keep nothing: all but one in 32 new lines
+  // are the next to be evicted (bimodal insertion: Qureshi et al., ISCA'07).
+  bool thrash_resistant_l3 = false;
+  Provenance from;
+
+  bool operator==(const CacheRules&) const = default;
+};
+
+// A prefetcher of streams: it watches the misses of data loads in the cache
+// before its own, and inside a page follows those that ascend. The second in
+// line starts it; each load then asks for `lines_per_load` more of the lines
+// that follow, `lines_ahead` of the load at most.
+struct PrefetcherModel {
+  uint8_t max_stride = 0;  // lines between two loads; 0: there is none
+  uint8_t lines_per_load = 0;
+  uint8_t lines_ahead = 0;
+  // A miss brings the other line of its pair of 128 bytes as well.
+  bool pairs = false;
+  Provenance from;
+
+  bool operator==(const PrefetcherModel&) const = default;
+};
+
+// Rows that DRAM banks hold open. Loads of an open row take kDataDramRowHit,
+// others kDataDram.
+struct DramModel {
+  uint32_t row_bytes = 0;  // 0: no row stays open
+  uint16_t banks = 0;
+  // Cycles of a load from DRAM that are the core's: with another clock the rest
+  // takes the same time, not the same number of cycles.
+  uint32_t core_cycles = 0;
+  Provenance from;
+
+  bool operator==(const DramModel&) const = default;
+};
+
 struct MachineModel {
   std::string_view name;
   std::string_view description;
@@ -178,6 +224,10 @@ struct MachineModel {
   CacheGeometry l1;
   CacheGeometry l2;
   CacheGeometry l3;
+  CacheRules cache_rules;
+  PrefetcherModel l1_prefetcher;  // from L2 and beyond into L1
+  PrefetcherModel l2_prefetcher;  // from L3 and memory into L2
+  DramModel dram;
   CostTable costs{};
   // Texts that string_views of this model point to, if it was not built into
   // the program: copies share them.

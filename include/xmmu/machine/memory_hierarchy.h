@@ -2,20 +2,27 @@
 #define XMMU_MACHINE_MEMORY_HIERARCHY_H_
 
 // The data caches that page-table entries (and, on request, data) are loaded
-// through: for each CPU an L1 and an L2, for the machine an L3. Only tags are
-// kept: which level would serve a line. Replacement is least recently used and
-// every level is filled on a miss (assumed; real policies are unpublished).
-// Stores by one CPU do not invalidate another's lines (not modelled: coherence
-// traffic).
+// through: for each CPU an L1 and an L2 with their prefetchers, for the machine
+// an L3; behind them DRAM with its open rows. Only tags are kept: which level
+// would serve a line, and when a prefetched one will be there. Every level is
+// filled on a miss, an exclusive L2 by what L1 evicts (CacheRules).
 //
-// Charges nothing: the caller prices the answer. Single-threaded.
+// The page walker's loads go through the caches alone: no prefetcher sees them
+// and no row of DRAM is tracked for them (assumed). Stores by one CPU do not
+// invalidate another's lines (not modelled: coherence traffic), and neither
+// buses nor queues are ever busy.
+//
+// Charges nothing but by Charge(). Single-threaded.
 
 #include <cstdint>
-#include <vector>
 
+#include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/cycles.h"
+#include "xmmu/machine/cache_array.h"
+#include "xmmu/machine/dram.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/prefetcher.h"
 
 namespace xmmu {
 
@@ -37,45 +44,65 @@ constexpr CostEvent CostOfPteLoad(MemoryLevel level) {
   return CostEvent::kPteLoadDram;
 }
 
-// One set-associative array of line tags.
-class CacheArray {
- public:
-  // An array of zero bytes never hits.
-  explicit CacheArray(const CacheGeometry& geometry);
+// How a data access was served.
+struct DataAccess {
+  MemoryLevel level = MemoryLevel::kL1;
+  bool far = false;      // L2: outside the page of the last access to L2
+  bool row_hit = false;  // DRAM: of an open row
+  uint64_t wait = 0;     // cycles until a prefetched line is there
 
-  // Whether the line of `addr` was present; makes it the most recently used,
-  // evicting the least recently used of its set if it was not.
-  bool Touch(MachineAddr addr);
-  void Clear();
-  bool absent() const { return sets_ == 0; }
-
- private:
-  struct Line {
-    uint64_t tag = ~uint64_t{0};
-    uint64_t last_use = 0;
-  };
-
-  uint64_t sets_ = 0;
-  uint32_t ways_ = 0;
-  int line_shift_ = 0;
-  uint64_t use_ = 0;
-  std::vector<Line> lines_;
+  // What it takes beyond an L1 hit: kDataL2, kDataL2Far, kDataL3, kDataDram or
+  // kDataDramRowHit, and kDataWait.
+  void Charge(CycleClock& clock) const;
 };
 
 class MemoryHierarchy {
  public:
-  // `l3` is shared by the CPUs of a machine and outlives this object.
+  // `l3` is shared by the CPUs of a machine; it and `model` outlive this
+  // object.
   MemoryHierarchy(const MachineModel& model, CacheArray* l3);
 
-  // Loads the line of `addr` and says where it was.
+  // The page walker loads the line of `addr`: says where it was.
   MemoryLevel Touch(MachineAddr addr);
+
+  // A data access at `addr`, by the linear address `va`, at time `now` of the
+  // CPU's clock.
+  DataAccess Load(MachineAddr addr, VirtAddr va, Cycles now) {
+    const uint64_t line = addr.value() >> kLineShift;
+    const uint64_t index =
+        rules_.linear_l1_index ? va.value() >> kLineShift : line;
+    const CacheArray::Found found = l1_.Use(line, index);
+    if (ABSL_PREDICT_TRUE(found == CacheArray::Found::kYes)) return {};
+    return found == CacheArray::Found::kNo
+               ? LoadBeyondL1(line, index, now.count())
+               : FirstUseInL1(line, now.count());
+  }
+
   // Empties L1 and L2.
   void Clear();
 
  private:
+  DataAccess LoadBeyondL1(uint64_t line, uint64_t index, uint64_t now);
+  DataAccess FirstUseInL1(uint64_t line, uint64_t now);
+  DataAccess LoadFromL2(uint64_t line, uint64_t now, CacheArray::Found found);
+  DataAccess LoadBeyondL2(uint64_t line, uint64_t now);
+  // Fills L1 and, where L2 is exclusive, moves lines between the two.
+  void FillL1(uint64_t line, uint64_t index);
+  void PrefetchIntoL1(uint64_t line, uint64_t now);
+  void PrefetchIntoL2(uint64_t line, uint64_t now);
+  void Prefetch(Prefetcher::Request request, bool into_l1, uint64_t now);
+  // Cycles beyond an L1 hit until a line that is not in L2 is there.
+  uint64_t FetchBeyondL2(uint64_t line);
+
+  CacheRules rules_;
+  PriceList prices_;
   CacheArray l1_;
   CacheArray l2_;
   CacheArray* l3_;
+  Prefetcher l1_prefetcher_;
+  Prefetcher l2_prefetcher_;
+  Dram dram_;
+  uint64_t last_l2_page_ = ~uint64_t{0};
 };
 
 }  // namespace xmmu

@@ -57,9 +57,10 @@ struct Cpu {
   // Xen's per-CPU tlbflush_time: the TLB clock at its last full flush.
   uint32_t tlbflush_time = 0;
 
-  // A data access at `addr` goes through the caches, if they serve data.
-  // Charges kDataL2, kDataL3 or kDataDram for what it takes beyond an L1 hit.
-  void TouchData(MachineAddr addr);
+  // A data access at `addr`, by the linear address `va`, goes through the
+  // caches, if they serve data. Charges what it takes beyond an L1 hit: see
+  // DataAccess::Charge().
+  void TouchData(MachineAddr addr, VirtAddr va);
 };
 
 class Host {

@@ -5,18 +5,26 @@ namespace {
 
 // {value, low, high, mark, source}; core cycles.
 constexpr CostRow kCosts[] = {
+    {CostEvent::kDependentLoad, {3, 3, 3, Mark::kRead, "InstLatx64 X6800"}},
     {CostEvent::kDataL2,
      {11, 11, 13, Mark::kDerived, "InstLatx64 X6800: L2 14-16 less L1 3"}},
+    {CostEvent::kDataL2Far,
+     {11, 11, 13, Mark::kDerived, "as data_l2: what is more is DTLB0's"}},
     {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on the Core 2"}},
     {CostEvent::kDataDram,
-     {227, 201, 253, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+     {230, 201, 253, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+    {CostEvent::kDataDramRowHit,
+     {198, 195, 204, Mark::kDerived,
+      "InstLatx64 X6800: 203-205 in linear order, strides 128-256, less the "
+      "share of walks and rows and L1 3"}},
     {CostEvent::kTlbL2Hit,
      {2, 2, 2, Mark::kRead,
       "Intel Optimization Manual: a miss of DTLB0 that hits DTLB1; 3 to 5 "
       "cycles in InstLatx64 X6800"}},
     {CostEvent::kWalkOverhead,
-     {4, 2, 5, Mark::kDerived,
-      "InstLatx64 X6800: a step of 7 past DTLB1 less one L1 load of 3"}},
+     {6, 4, 7, Mark::kDerived,
+      "InstLatx64 X6800: a step of 7 past DTLB1 less one L1 load of 3, and 2 "
+      "of the look-up in DTLB1"}},
     {CostEvent::kAdUpdate,
      {27, 27, 50, Mark::kDerived, "InstLatx64: LOCK RMW on an L1 line, 27"}},
     {CostEvent::kPteLoadFlat,
@@ -26,7 +34,8 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kPteLoadL2, {14, 14, 16, Mark::kRead, "InstLatx64 X6800"}},
     {CostEvent::kPteLoadL3, {0, 0, 0, Mark::kRead, "no L3 on the Core 2"}},
     {CostEvent::kPteLoadDram,
-     {230, 204, 256, Mark::kRead, "InstLatx64 X6800, 70-87 ns"}},
+     {233, 204, 256, Mark::kDerived,
+      "InstLatx64 X6800: 235 at random in windows less DTLB0's 2; 70-87 ns"}},
     {CostEvent::kExceptionEntry,
      {700, 600, 800, Mark::kRead, "Torvalds'14, Core Duo: fault delivery"}},
     {CostEvent::kIret, {240, 200, 300, Mark::kRead, "Torvalds'14, Core Duo"}},
@@ -116,6 +125,27 @@ void SetTlb(MachineModel& m) {
   }
 }
 
+void SetMemory(MachineModel& m) {
+  m.cache_rules.from = {Mark::kEstimated,
+                        "assumed: no rule but the plain ones"};
+  m.l1_prefetcher.from = {Mark::kDerived,
+                          "InstLatx64 X6800: no trace of one in L2"};
+  m.l2_prefetcher = {.max_stride = 1,
+                     .lines_per_load = 2,
+                     .lines_ahead = 5,
+                     .pairs = true,
+                     .from = {Mark::kDerived,
+                              "InstLatx64 X6800: a fifth of the latency at a "
+                              "stride of 64, all of it at 128; half of it at "
+                              "random in windows at 64"}};
+  m.dram = {.row_bytes = 2048,
+            .banks = 8,
+            .core_cycles = 14,
+            .from = {Mark::kDerived,
+                     "InstLatx64 X6800: rise up to a stride of 2 KiB; the "
+                     "core's share is the L2 latency"}};
+}
+
 MachineModel Make() {
   MachineModel m;
   m.name = "core2-2006";
@@ -149,6 +179,7 @@ MachineModel Make() {
   m.l1 = {.bytes = 32 * 1024, .ways = 8, .from = cpuid};
   m.l2 = {.bytes = 4 * 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3.from = {Mark::kRead, "no L3 on the Core 2"};
+  SetMemory(m);
   m.costs = MakeCostTable({kCosts, SharedCosts()});
   return m;
 }

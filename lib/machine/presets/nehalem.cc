@@ -19,8 +19,12 @@ constexpr CostRow kBoth[] = {
      {4, 4, 4, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
     {CostEvent::kPteLoadL2,
      {10, 10, 10, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
+    {CostEvent::kDependentLoad,
+     {4, 4, 4, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
     {CostEvent::kDataL2,
      {6, 6, 6, Mark::kDerived, "InstLatx64 Nehalem-EP: L2 10 less L1 4"}},
+    {CostEvent::kDataL2Far,
+     {6, 6, 6, Mark::kDerived, "as data_l2: the grid shows no difference"}},
     {CostEvent::kExceptionEntry,
      {700, 600, 800, Mark::kEstimated,
       "assumed: 950 for a page fault and its return, split as on Core Duo "
@@ -71,15 +75,24 @@ constexpr CostRow kBoth[] = {
 
 constexpr CostRow kNehalem[] = {
     {CostEvent::kDataL3,
-     {38, 38, 41, Mark::kDerived, "InstLatx64 Nehalem-EP: L3 42-45 less L1 4"}},
+     {34, 34, 41, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
     {CostEvent::kDataDram,
-     {190, 177, 203, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {176, 172, 203, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kDataDramRowHit,
+     {171, 168, 176, Mark::kDerived,
+      "InstLatx64 Nehalem-EP: 176-182 in linear order, strides 512-1024, less "
+      "their share of walks and L1 4"}},
     {CostEvent::kWalkOverhead,
-     {6, 2, 8, Mark::kDerived,
-      "InstLatx64 Nehalem-EP: a step of 10 past the L2 TLB less one L1 load"}},
-    {CostEvent::kPteLoadL3, {42, 42, 45, Mark::kRead, "InstLatx64 Nehalem-EP"}},
+     {13, 9, 15, Mark::kDerived,
+      "InstLatx64 Nehalem-EP: a step of 10 past the L2 TLB less one L1 load, "
+      "and 7 of the look-up in that TLB"}},
+    {CostEvent::kPteLoadL3,
+     {38, 38, 45, Mark::kDerived,
+      "InstLatx64 Nehalem-EP: 45 with one load a page less an L2 TLB hit of "
+      "7"}},
     {CostEvent::kPteLoadDram,
-     {194, 181, 207, Mark::kRead, "InstLatx64 Nehalem-EP, 68-77 ns"}},
+     {180, 176, 207, Mark::kDerived,
+      "InstLatx64 Nehalem-EP: 198 in random order less a walk of 17"}},
     {CostEvent::kMovCr3NoFlush,
      {250, 200, 300, Mark::kEstimated, "no PCID on this machine"}},
     {CostEvent::kVmExit,
@@ -93,15 +106,24 @@ constexpr CostRow kNehalem[] = {
 
 constexpr CostRow kWestmere[] = {
     {CostEvent::kDataL3,
-     {52, 52, 53, Mark::kDerived, "InstLatx64 Gulftown: L3 56-57 less L1 4"}},
+     {46, 46, 53, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
     {CostEvent::kDataDram,
      {239, 213, 266, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kDataDramRowHit,
+     {209, 205, 239, Mark::kDerived,
+      "InstLatx64 Gulftown: 217 in linear order, less the share of walks at "
+      "the stride that is the lowest on Nehalem-EP, and L1 4"}},
     {CostEvent::kWalkOverhead,
-     {5, 2, 8, Mark::kDerived,
-      "InstLatx64 Gulftown: a step of 9 past the L2 TLB less one L1 load"}},
-    {CostEvent::kPteLoadL3, {56, 56, 57, Mark::kRead, "InstLatx64 Gulftown"}},
+     {12, 9, 15, Mark::kDerived,
+      "InstLatx64 Gulftown: a step of 9 past the L2 TLB less one L1 load, and "
+      "7 of the look-up in that TLB"}},
+    {CostEvent::kPteLoadL3,
+     {50, 49, 57, Mark::kDerived,
+      "InstLatx64 Gulftown: 57 with one load a page less an L2 TLB hit of 7"}},
     {CostEvent::kPteLoadDram,
-     {243, 217, 270, Mark::kRead, "InstLatx64 Gulftown"}},
+     {243, 217, 270, Mark::kDerived,
+      "InstLatx64 Gulftown: 270 in random order less what Nehalem-EP has "
+      "there, 27: a walk, and its entry from L2 or L3"}},
     {CostEvent::kMovCr3NoFlush,
      {200, 150, 250, Mark::kEstimated, "assumed: MOV CR3 with bit 63 set"}},
     {CostEvent::kVmExit,
@@ -115,6 +137,26 @@ constexpr std::string_view kDescriptors =
     "CPUID leaf 2 (InstLatx64); meaning of the descriptors remembered";
 constexpr std::string_view kNoNestedFigure =
     "assumed: unpublished; as large as those of the first dimension";
+
+// Alike on both, as far as known. `l3` is the core's share of a load from DRAM.
+void SetMemory(MachineModel& m, uint32_t l3) {
+  m.cache_rules.from = {Mark::kEstimated,
+                        "assumed: no rule but the plain ones"};
+  m.l1_prefetcher.from = {Mark::kDerived,
+                          "InstLatx64 Nehalem-EP: no trace of one in L2"};
+  m.l2_prefetcher = {.max_stride = 2,
+                     .lines_per_load = 2,
+                     .lines_ahead = 20,
+                     .from = {Mark::kRemembered,
+                              "Intel Optimization Manual: one or two lines a "
+                              "request, up to 20 ahead"}};
+  m.dram = {.row_bytes = 4096,
+            .banks = 16,
+            .core_cycles = l3,
+            .from = {Mark::kDerived,
+                     "InstLatx64 Nehalem-EP: hardly a rise up to a stride of a "
+                     "page; the core's share is the L3 latency"}};
+}
 
 // Both but for the entries for large pages and for instructions.
 void SetCommon(MachineModel& m) {
@@ -168,6 +210,7 @@ MachineModel MakeNehalem() {
   m.maxphyaddr_from = m.features_from;
   SetCommon(m);
   m.tlb.instruction_l1[0] = {128, 4, kTlb4K, {Mark::kRead, kDescriptors}};
+  SetMemory(m, 38);
   m.costs = MakeCostTable({kNehalem, kBoth, SharedCosts()});
   return m;
 }
@@ -200,6 +243,7 @@ MachineModel MakeWestmere() {
   m.l3 = {.bytes = 12 * 1024 * 1024,
           .ways = 16,
           .from = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"}};
+  SetMemory(m, 50);
   m.costs = MakeCostTable({kWestmere, kBoth, SharedCosts()});
   return m;
 }

@@ -10,16 +10,26 @@ constexpr CostRow kCosts[] = {
       "assumed: one cycle an instruction or access"}},
     {CostEvent::kDataL2,
      {9, 9, 17, Mark::kDerived, "InstLatx64 K8 F5A: L2 12 less L1 3"}},
+    {CostEvent::kDependentLoad, {3, 3, 3, Mark::kRead, "InstLatx64 K8 F5A"}},
+    {CostEvent::kDataL2Far,
+     {13, 13, 17, Mark::kDerived,
+      "InstLatx64 K8 F5A: 19 with one load a page, less an L2 TLB hit of 4 and "
+      "L1 3; 14 with four loads a page"}},
     {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on the K8"}},
     {CostEvent::kDataDram,
-     {174, 174, 221, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+     {192, 174, 221, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+    {CostEvent::kDataDramRowHit,
+     {136, 133, 140, Mark::kDerived,
+      "InstLatx64 K8 F5A: 143 in linear order, stride 128, less its share of "
+      "walks and rows and L1 3"}},
+    {CostEvent::kDataWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
     {CostEvent::kTlbL2Hit,
      {4, 3, 4, Mark::kDerived,
       "InstLatx64 K8 F5A: 20 to 23 cycles past 32 pages"}},
     {CostEvent::kWalkOverhead,
-     {9, 5, 18, Mark::kDerived,
-      "InstLatx64 K8 F5A: a step of 25 past the L2 TLB less that TLB's 4 and "
-      "one load of 12"}},
+     {13, 9, 22, Mark::kDerived,
+      "InstLatx64 K8 F5A: a step of 25 past the L2 TLB less one load of 12; 4 "
+      "of it the look-up in that TLB"}},
     {CostEvent::kAdUpdate,
      {18, 18, 40, Mark::kDerived, "InstLatx64: LOCK RMW on an L1 line, 18-19"}},
     {CostEvent::kPteLoadFlat,
@@ -30,8 +40,8 @@ constexpr CostRow kCosts[] = {
      {12, 12, 20, Mark::kRead, "InstLatx64 K8 F5A; 19-20 in random order"}},
     {CostEvent::kPteLoadL3, {0, 0, 0, Mark::kRead, "no L3 on the K8"}},
     {CostEvent::kPteLoadDram,
-     {177, 177, 224, Mark::kRead,
-      "InstLatx64 K8 F5A, 80 ns at 2.2 GHz; 190-224 in random order"}},
+     {195, 177, 224, Mark::kDerived,
+      "InstLatx64 K8 F5A: 220 with one load a page less a walk of 25"}},
     {CostEvent::kExceptionEntry,
      {375, 260, 525, Mark::kEstimated,
       "assumed: 500 for a page fault and its return, split 3:1 as on Core Duo "
@@ -175,6 +185,28 @@ void SetTlb(MachineModel& m) {
                      8, 24}};
 }
 
+void SetMemory(MachineModel& m) {
+  m.cache_rules = {
+      .linear_l1_index = true,
+      .exclusive_l2 = true,
+      .from = {Mark::kRemembered,
+               "Keltcher et al., IEEE Micro 2003; InstLatx64 K8 F5A: 16 lines "
+               "16 KiB apart miss L1"}};
+  m.l1_prefetcher.from = {Mark::kEstimated, "no prefetcher into L1"};
+  m.l2_prefetcher = {.max_stride = 1,
+                     .lines_per_load = 1,
+                     .lines_ahead = 1,
+                     .from = {Mark::kDerived,
+                              "InstLatx64 K8 F5A: not quite half the latency "
+                              "at a stride of 64, all of it at 128"}};
+  m.dram = {.row_bytes = 2048,
+            .banks = 8,
+            .core_cycles = 117,
+            .from = {Mark::kDerived,
+                     "InstLatx64: rise up to a stride of 2 KiB; core share "
+                     "from 185 cycles at 1.4 GHz and 224 at 2.2 GHz"}};
+}
+
 MachineModel Make() {
   MachineModel m;
   m.name = "opteron-2005";
@@ -218,6 +250,7 @@ MachineModel Make() {
   m.l1 = {.bytes = 64 * 1024, .ways = 2, .from = cpuid};
   m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3.from = {Mark::kRead, "no L3 on the K8"};
+  SetMemory(m);
   m.costs = MakeCostTable({kCosts});
   return m;
 }

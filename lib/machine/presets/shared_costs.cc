@@ -8,6 +8,7 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kAccess,
      {1, 1, 2, Mark::kEstimated,
       "assumed: one cycle an instruction or access"}},
+    {CostEvent::kDataWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
     {CostEvent::kIpiWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
     {CostEvent::kBounce,
      {300, 150, 600, Mark::kEstimated,

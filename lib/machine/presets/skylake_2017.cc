@@ -10,16 +10,25 @@ constexpr CostRow kCosts[] = {
       "assumed: one cycle an instruction or access"}},
     {CostEvent::kDataL2,
      {10, 10, 10, Mark::kDerived, "InstLatx64 i9-7900X: L2 14 less L1 4"}},
+    {CostEvent::kDependentLoad, {4, 4, 5, Mark::kRead, "InstLatx64 i9-7900X"}},
+    {CostEvent::kDataL2Far,
+     {10, 10, 10, Mark::kDerived, "as data_l2: the grid shows no difference"}},
     {CostEvent::kDataL3,
-     {70, 70, 71, Mark::kDerived, "InstLatx64 i9-7900X: L3 74-75 less L1 4"}},
+     {63, 63, 71, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
     {CostEvent::kDataDram,
-     {274, 261, 286, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {262, 251, 286, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+    {CostEvent::kDataDramRowHit,
+     {238, 221, 258, Mark::kDerived,
+      "InstLatx64 i9-7900X: 225-268 in linear order, strides 256-1024, less "
+      "their share of walks and rows and L1 4"}},
+    {CostEvent::kDataWait, {1, 1, 1, Mark::kDerived, "one cycle is one cycle"}},
     {CostEvent::kTlbL2Hit,
      {9, 9, 9, Mark::kDerived,
       "InstLatx64 i9-7900X: 14 to 23 cycles past 64 pages"}},
     {CostEvent::kWalkOverhead,
-     {5, 2, 8, Mark::kDerived,
-      "InstLatx64 i9-7900X: step of 8-12 past the L2 TLB less one L1 load"}},
+     {14, 11, 17, Mark::kDerived,
+      "InstLatx64 i9-7900X: step of 8-12 past the L2 TLB less one L1 load, and "
+      "9 of the look-up in that TLB"}},
     {CostEvent::kAdUpdate,
      {18, 18, 40, Mark::kDerived, "InstLatx64: LOCK RMW on an L1 line, 18"}},
     {CostEvent::kPteLoadFlat,
@@ -27,9 +36,12 @@ constexpr CostRow kCosts[] = {
       "the L1 latency that the step past the L2 TLB implies"}},
     {CostEvent::kPteLoadL1, {4, 4, 5, Mark::kRead, "InstLatx64 i9-7900X"}},
     {CostEvent::kPteLoadL2, {14, 14, 14, Mark::kRead, "InstLatx64 i9-7900X"}},
-    {CostEvent::kPteLoadL3, {74, 74, 75, Mark::kRead, "InstLatx64 i9-7900X"}},
+    {CostEvent::kPteLoadL3,
+     {67, 67, 75, Mark::kDerived,
+      "InstLatx64 i9-7900X: 76 with one load a page, less an L2 TLB hit of 9"}},
     {CostEvent::kPteLoadDram,
-     {278, 265, 290, Mark::kRead, "InstLatx64 i9-7900X, 80-88 ns"}},
+     {266, 255, 290, Mark::kDerived,
+      "InstLatx64 i9-7900X: 277 in random order less a TLB hit"}},
     {CostEvent::kExceptionEntry,
      {715, 650, 800, Mark::kRead, "Torvalds'14, Haswell: page fault delivery"}},
     {CostEvent::kIret,
@@ -174,6 +186,27 @@ void SetTlb(MachineModel& m) {
       2, 0, {Mark::kEstimated, "no 5-level paging on this machine"}};
 }
 
+void SetMemory(MachineModel& m) {
+  m.cache_rules = {.thrash_resistant_l3 = true,
+                   .from = {Mark::kDerived,
+                            "InstLatx64 i9-7900X: a working set twice the L3 "
+                            "still finds a third of its lines there"}};
+  m.l1_prefetcher.from = {Mark::kDerived,
+                          "InstLatx64 i9-7900X: no trace of one in L2"};
+  m.l2_prefetcher = {.max_stride = 2,
+                     .lines_per_load = 2,
+                     .lines_ahead = 20,
+                     .from = {Mark::kRemembered,
+                              "Intel Optimization Manual: one or two lines a "
+                              "request, up to 20 ahead"}};
+  m.dram = {.row_bytes = 4096,
+            .banks = 16,
+            .core_cycles = 67,
+            .from = {Mark::kDerived,
+                     "InstLatx64 i9-7900X: rise up to a stride of a page; the "
+                     "core's share is the L3 latency"}};
+}
+
 MachineModel Make() {
   MachineModel m;
   m.name = "skylake-2017";
@@ -213,6 +246,7 @@ MachineModel Make() {
   m.l1 = {.bytes = 32 * 1024, .ways = 8, .from = cpuid};
   m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11, .from = cpuid};
+  SetMemory(m);
   m.costs = MakeCostTable({kCosts});
   return m;
 }
