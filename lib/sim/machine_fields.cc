@@ -72,6 +72,35 @@ void AddCache(std::string_view path, CacheGeometry& cache,
                         cache.from, /*band=*/true));
 }
 
+void AddPrefetcher(std::string_view path, PrefetcherModel& prefetcher,
+                   std::vector<MachineSection>& all) {
+  all.push_back(
+      Section(std::string(path),
+              {{"max_stride", &prefetcher.max_stride, "lines"},
+               {"lines_per_load", &prefetcher.lines_per_load, "lines"},
+               {"lines_ahead", &prefetcher.lines_ahead, "lines"},
+               {"pairs", &prefetcher.pairs, ""}},
+              prefetcher.from, /*band=*/false));
+}
+
+void AddMemory(MachineModel& m, std::vector<MachineSection>& all) {
+  CacheRules& rules = m.cache_rules;
+  all.push_back(
+      Section("cache.rules",
+              {{"linear_l1_index", &rules.linear_l1_index, ""},
+               {"walker_skips_l1", &rules.walker_skips_l1, ""},
+               {"exclusive_l2", &rules.exclusive_l2, ""},
+               {"thrash_resistant_l3", &rules.thrash_resistant_l3, ""}},
+              rules.from, /*band=*/false));
+  AddPrefetcher("prefetcher.l1", m.l1_prefetcher, all);
+  AddPrefetcher("prefetcher.l2", m.l2_prefetcher, all);
+  all.push_back(Section("dram",
+                        {{"row_bytes", &m.dram.row_bytes, "bytes"},
+                         {"banks", &m.dram.banks, "banks"},
+                         {"core_cycles", &m.dram.core_cycles, "cycles"}},
+                        m.dram.from, /*band=*/false));
+}
+
 void AddFeatures(MachineModel& m, std::vector<MachineSection>& all) {
   all.push_back(
       Section("clock", {{"ghz", &m.clock_ghz, "GHz"}}, m.clock_from, false));
@@ -163,6 +192,11 @@ std::string Set(int* slot, const MachineValue& value) {
   return SetInteger(slot, value, 32, 52);
 }
 
+// A prefetcher's lines: those of a page at most.
+std::string Set(uint8_t* slot, const MachineValue& value) {
+  return SetInteger(slot, value, 0, 63);
+}
+
 std::string Set(uint16_t* slot, const MachineValue& value) {
   return SetInteger(slot, value, 0, std::numeric_limits<uint16_t>::max());
 }
@@ -227,8 +261,9 @@ std::string CacheComplaint(const MachineSection& section) {
   const uint64_t ways = NumberOf(section, "ways");
   const uint64_t line = NumberOf(section, "line_bytes");
   if (bytes == 0 || line == 0) return "";
-  if (!std::has_single_bit(line)) {
-    return absl::StrCat("lines of ", line, " bytes: want a power of two");
+  if (!std::has_single_bit(line) || line < 64) {
+    return absl::StrCat("lines of ", line,
+                        " bytes: want a power of two, 64 at least");
   }
   if (ways == 0 || ways > kMostWays || bytes % (line * ways) != 0) {
     return absl::StrCat(bytes, " bytes in lines of ", line,
@@ -256,6 +291,7 @@ std::vector<MachineSection> SectionsOf(MachineModel& model) {
   AddCache("cache.l1", model.l1, all);
   AddCache("cache.l2", model.l2, all);
   AddCache("cache.l3", model.l3, all);
+  AddMemory(model, all);
   AddCosts(model.costs, all);
   return all;
 }

@@ -23,8 +23,8 @@ struct PageSizesSlot {
 
 // One value of a model, in the model.
 struct MachineField {
-  using Slot = std::variant<bool*, int*, uint16_t*, uint32_t*, uint64_t*,
-                            double*, Vendor*, PageSizesSlot>;
+  using Slot = std::variant<bool*, int*, uint8_t*, uint16_t*, uint32_t*,
+                            uint64_t*, double*, Vendor*, PageSizesSlot>;
 
   std::string_view name;  // within its section
   Slot slot;

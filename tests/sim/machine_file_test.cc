@@ -118,7 +118,7 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
       {"base = 'xeon-2003'\n[cost]\nmov_cr4x = 1\n",
        "m.toml:3: cost.mov_cr4x: no such key"},
       {"base = 'xeon-2003'\n[cache.l4]\nbytes = 1\n",
-       "m.toml:2: cache.l4: no such key, want l1, l2, l3"},
+       "m.toml:2: cache.l4: no such key, want l1, l2, l3, rules"},
       {"base = 'xeon-2003'\n[cost.iret]\nvalues = 1\n",
        "m.toml:3: cost.iret.values: no such key, want value, low, high, mark, "
        "source"},
@@ -164,7 +164,8 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
        "m.toml:3: cache.l2: 1000 bytes in lines of 64 do not divide into 8 "
        "ways"},
       {"base = 'xeon-2003'\n[cache.l2]\nline_bytes = 96\n",
-       "m.toml:3: cache.l2: lines of 96 bytes: want a power of two"},
+       "m.toml:3: cache.l2: lines of 96 bytes: want a power of two, 64 at "
+       "least"},
       {"base = 'xeon-2003'\n[cache.l2]\nways = 0\n", "do not divide into 0"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
        "[tlb.data_l2.1]\nentries = 65535\nways = 5\n",

@@ -233,7 +233,7 @@ void SetMemory(MachineModel& m, uint32_t l3) {
   m.cache_rules.from = {Mark::kEstimated,
                         "assumed: no rule but the plain ones"};
   m.l1_prefetcher = {.max_stride = 2,
-                     .lines_per_load = 2,
+                     .lines_per_load = 3,
                      .lines_ahead = 6,
                      .from = {Mark::kDerived,
                               "InstLatx64 Castle Peak: 5 cycles in L2 at "
