@@ -62,6 +62,20 @@ class Machine {
     Report(state, counters_ - before, clock_.busy() - busy);
   }
 
+  // Loads a line of each page in turn, of all sets of L1, through TLB and
+  // caches.
+  void RunLoads(benchmark::State& state) {
+    for (size_t page = 0; page < vas_.size(); ++page) Load(page);
+    const Counters before = counters_;
+    const Cycles busy = clock_.busy();
+    size_t next = 0;
+    for (auto _ : state) {
+      Load(next);
+      if (++next == vas_.size()) next = 0;
+    }
+    Report(state, counters_ - before, clock_.busy() - busy);
+  }
+
   // Walks for the pages in turn.
   void RunWalks(benchmark::State& state) {
     PageWalker walker(memory_, timing_ == Timing::kFlat ? nullptr : &hierarchy_,
@@ -89,6 +103,13 @@ class Machine {
 
   void Touch(VirtAddr va, AccessKind kind) {
     benchmark::DoNotOptimize(mmu_.Translate({va, kind, false}));
+  }
+
+  void Load(size_t page) {
+    const VirtAddr va = vas_[page] + page % 64 * 64;
+    const TranslateResult result =
+        mmu_.Translate({va, AccessKind::kRead, false});
+    hierarchy_.Load(result.addr(), va, clock_.now()).Charge(clock_);
   }
 
   static void Report(benchmark::State& state, const Counters& events,
@@ -190,6 +211,15 @@ void BM_TlbHitWrite(benchmark::State& state) {
   machine.Run(state, AccessKind::kWrite);
 }
 BENCHMARK(BM_TlbHitWrite);
+
+// A TLB hit and a hit of the L1 data cache.
+void BM_TlbAndCacheHit(benchmark::State& state, const MachineModel& model,
+                       PagingMode mode) {
+  Machine machine(model, mode, Timing::kCaches, 64);
+  machine.RunLoads(state);
+}
+BENCHMARK_CAPTURE(BM_TlbAndCacheHit, skylake, Skylake(), PagingMode::k4Level);
+BENCHMARK_CAPTURE(BM_TlbAndCacheHit, xeon, Xeon(), PagingMode::kPae);
 
 void BM_L2TlbHit(benchmark::State& state) {
   Machine machine(Skylake(), PagingMode::k4Level, Timing::kFlat, 1024);

@@ -74,8 +74,8 @@ class LineParser {
       return Error(absl::StrCat("want ", Abs(kHeader)));
     }
     GridCell cell{.machine = fields[0]};
-    if (ModelOf(cell.machine) == nullptr) {
-      return Error(MachineOfGrid(cell.machine, {}).status().message());
+    if (const auto model = MachineOfGrid(cell.machine, {}); !model.ok()) {
+      return Error(model.status().message());
     }
     const auto order = std::find_if(
         kOrders.begin(), kOrders.end(),
