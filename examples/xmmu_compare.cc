@@ -71,6 +71,11 @@ ABSL_FLAG(std::string, format, "table", "table, json or csv");
 ABSL_FLAG(std::string, output, "",
           "file for the report, written when it is whole; without it standard "
           "output");
+ABSL_FLAG(
+    bool, list_costs, false,
+    "lists all that is assumed of the machine, each value with band, mark "
+    "and source, and ends; --format may also be toml, which "
+    "--machine-file takes");
 ABSL_FLAG(bool, list, false, "lists all names that flags take, and ends");
 ABSL_FLAG(bool, help, false, "says this, and ends");
 
@@ -81,12 +86,13 @@ constexpr char kProgram[] = "xmmu-compare";
 
 // The flags, in the order of --help.
 constexpr const char* kFlags[] = {
-    "workload",      "policies",         "machine",       "levels",
-    "vcpus",         "domains",          "memory",        "guest_ops",
-    "pin",           "share_file_pages", "linear_map",    "flush_filter",
-    "quantum",       "fault_around",     "flush_ceiling", "migrate",
-    "migrate_every", "timing",           "walkers",       "overlap",
-    "format",        "output",           "list",          "help"};
+    "workload",      "policies",     "machine",       "machine_file",
+    "set",           "levels",       "vcpus",         "domains",
+    "memory",        "guest_ops",    "pin",           "share_file_pages",
+    "linear_map",    "flush_filter", "quantum",       "fault_around",
+    "flush_ceiling", "migrate",      "migrate_every", "timing",
+    "walkers",       "overlap",      "format",        "output",
+    "list_costs",    "list",         "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -105,6 +111,7 @@ Flags ReadFlags(StringList traces) {
   flags.workload = absl::GetFlag(FLAGS_workload);
   flags.policies = absl::GetFlag(FLAGS_policies);
   flags.machine = absl::GetFlag(FLAGS_machine);
+  flags.own_machine = ReadMachineFlags();
   flags.levels = absl::GetFlag(FLAGS_levels);
   flags.vcpus = absl::GetFlag(FLAGS_vcpus);
   flags.domains = absl::GetFlag(FLAGS_domains);
@@ -142,7 +149,16 @@ absl::StatusOr<Comparison> RunAll(const Request& request) {
                        });
 }
 
+absl::Status RunListCosts() {
+  const absl::StatusOr<std::string> text = ListCosts(ReadFlags({}));
+  if (!text.ok()) return text.status();
+  absl::StatusOr<OutputFile> output =
+      OutputFile::Open(absl::GetFlag(FLAGS_output));
+  return output.ok() ? output->Write(*text) : output.status();
+}
+
 absl::Status Run(StringList traces) {
+  if (absl::GetFlag(FLAGS_list_costs)) return RunListCosts();
   absl::StatusOr<Request> request = CheckFlags(ReadFlags(std::move(traces)));
   if (!request.ok()) return request.status();
   absl::StatusOr<OutputFile> output =

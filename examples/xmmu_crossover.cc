@@ -33,8 +33,8 @@ namespace xmmu::compare {
 namespace {
 
 constexpr char kProgram[] = "xmmu-crossover";
-constexpr const char* kFlags[] = {"machine", "levels", "variants", "format",
-                                  "help"};
+constexpr const char* kFlags[] = {"machine",  "machine_file", "set", "levels",
+                                  "variants", "format",       "help"};
 
 std::string Help() {
   return absl::StrCat(

@@ -37,8 +37,8 @@ namespace xmmu::compare {
 namespace {
 
 constexpr char kProgram[] = "xmmu-shadows";
-constexpr const char* kFlags[] = {"machine",   "levels", "vcpus",
-                                  "workloads", "format", "help"};
+constexpr const char* kFlags[] = {"machine", "machine_file", "set",    "levels",
+                                  "vcpus",   "workloads",    "format", "help"};
 
 std::string Help() {
   return absl::StrCat(

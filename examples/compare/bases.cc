@@ -1,25 +1,38 @@
 #include "compare/bases.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "compare/machines.h"
 #include "xmmu/machine/machine_model.h"
 
 namespace xmmu::compare {
 namespace {
 
-absl::StatusOr<std::vector<const MachineModel*>> MachinesOf(
-    const std::vector<std::string>& names) {
-  std::vector<const MachineModel*> machines;
-  if (names.empty() || names == std::vector<std::string>{"all"}) {
-    machines.assign(Machines().begin(), Machines().end());
-    return machines;
+using SharedMachine = std::shared_ptr<const MachineModel>;
+
+absl::StatusOr<std::vector<SharedMachine>> MachinesOf(
+    std::vector<std::string> names, const MachineFlags& flags) {
+  if (!flags.file.empty()) {
+    if (!names.empty()) {
+      return absl::InvalidArgumentError(
+          "--machine-file: want it without --machine");
+    }
+    names = {""};
   }
+  if (names.empty() || names == std::vector<std::string>{"all"}) {
+    names.clear();
+    for (const MachineModel* machine : Machines()) {
+      names.emplace_back(machine->name);
+    }
+  }
+  std::vector<SharedMachine> machines;
   for (const std::string& name : names) {
-    const absl::StatusOr<MachineModel> machine = MachineOf({.machine = name});
+    absl::StatusOr<SharedMachine> machine = MakeMachine(name, flags);
     if (!machine.ok()) return machine.status();
-    machines.push_back(FindMachine(name));
+    machines.push_back(*std::move(machine));
   }
   return machines;
 }
@@ -46,18 +59,20 @@ absl::StatusOr<std::vector<PagingMode>> ModesOf(
 absl::StatusOr<std::vector<SimulatorOptions>> BasesOf(
     const std::vector<std::string>& machine_names,
     const std::vector<std::string>& levels) {
-  const auto machines = MachinesOf(machine_names);
+  const auto machines = MachinesOf(machine_names, ReadMachineFlags());
   if (!machines.ok()) return machines.status();
   const auto modes = ModesOf(levels);
   if (!modes.ok()) return modes.status();
   std::vector<SimulatorOptions> bases;
-  for (const MachineModel* machine : *machines) {
+  for (const SharedMachine& machine : *machines) {
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
       const bool named =
           std::find(modes->begin(), modes->end(), mode) != modes->end();
       if (modes->empty() ? !HasMode(*machine, mode) : !named) continue;
-      bases.push_back({.machine = std::string(machine->name), .mode = mode});
+      bases.push_back({.machine = std::string(machine->name),
+                       .custom_machine = machine,
+                       .mode = mode});
     }
   }
   return bases;

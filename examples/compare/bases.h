@@ -9,8 +9,9 @@
 
 namespace xmmu::compare {
 
-// What to measure: each of `machines` (none, or "all": all there are) in each
-// mode of `levels` (2 to 4; none: those that the machine has).
+// What to measure: each of `machines` (none, or "all": all there are), or that
+// of --machine-file, with what --set says, in each mode of `levels` (2 to 4;
+// none: those that the machine has).
 // Errors: InvalidArgument naming what is wrong and what would do.
 absl::StatusOr<std::vector<SimulatorOptions>> BasesOf(
     const std::vector<std::string>& machines,

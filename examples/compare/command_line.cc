@@ -1,10 +1,12 @@
 #include "compare/command_line.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "absl/flags/commandlineflag.h"
 #include "absl/flags/parse.h"
@@ -53,19 +55,55 @@ void ReplaceDashes(char* argument) {
   }
 }
 
+// Of a flag that is given twice Abseil takes the last, but --set adds up: takes
+// each out and returns one with all of them, or nothing.
+std::string JoinSettings(std::vector<char*>& arguments) {
+  constexpr std::string_view kSet = "--set";
+  std::string all;
+  std::vector<char*> others = {arguments[0]};
+  size_t i = 1;
+  for (; i < arguments.size(); ++i) {
+    std::string_view word = arguments[i];
+    if (word == "--") break;
+    const bool set = word.substr(0, kSet.size()) == kSet;
+    word.remove_prefix(set ? kSet.size() : 0);
+    if (set && word.empty() && i + 1 < arguments.size()) {
+      word = arguments[++i];
+    } else if (set && !word.empty() && word[0] == '=') {
+      word.remove_prefix(1);
+    } else {
+      others.push_back(arguments[i]);
+      continue;
+    }
+    absl::StrAppend(&all, all.empty() ? "--set=" : ",", std::string(word));
+  }
+  others.insert(others.end(),
+                arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                arguments.end());
+  arguments = std::move(others);
+  return all;
+}
+
 }  // namespace
 
 std::vector<std::string> ParseArguments(const char* program, int argc,
                                         char** argv) {
-  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    ReplaceDashes(argv[i]);
+  std::vector<char*> arguments(argv, argv + argc);
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    if (std::string_view(arguments[i]) == "--") break;
+    ReplaceDashes(arguments[i]);
+  }
+  std::string settings = JoinSettings(arguments);
+  if (!settings.empty()) {
+    arguments.insert(arguments.begin() + 1, settings.data());
   }
   std::ostringstream errors;
   parsing_program = program;
   parse_errors = &errors;
   std::atexit(&ExitOfParsing);
   std::streambuf* const standard_error = std::cerr.rdbuf(errors.rdbuf());
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  const std::vector<char*> rest = absl::ParseCommandLine(
+      static_cast<int>(arguments.size()), arguments.data());
   std::cerr.rdbuf(standard_error);
   parsing = false;
   return {rest.begin() + 1, rest.end()};

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "xmmu/guest/lackey_trace.h"
 #include "xmmu/guest/synthetic.h"
+#include "xmmu/sim/machine_file.h"
 
 namespace xmmu::compare {
 namespace {
@@ -62,26 +63,26 @@ absl::Status ParseNames(std::string_view flag,
 }
 
 absl::Status SetMachine(const Flags& flags, SimulatorOptions& base) {
-  const MachineModel* machine = FindMachine(flags.machine);
-  if (machine == nullptr && !flags.machine.empty()) {
-    std::vector<std::string> names;
-    for (const MachineModel* m : Machines()) names.emplace_back(m->name);
-    return BadFlag("machine", flags.machine, absl::StrJoin(names, ", "));
+  const bool from_file = !flags.own_machine.file.empty();
+  if (from_file && !flags.machine.empty()) {
+    return BadFlag("machine-file", flags.own_machine.file,
+                   "it without --machine");
   }
+  std::string name = flags.machine;
+  if (name.empty()) name = flags.levels >= 4 ? "skylake-2017" : "xeon-2003";
+  auto machine = MakeMachine(name, flags.own_machine);
+  if (!machine.ok()) return machine.status();
   int levels = flags.levels;
-  if (levels == 0) {
-    levels = machine != nullptr && machine->features.long_mode ? 4 : 3;
-  }
+  if (levels == 0) levels = (*machine)->features.long_mode ? 4 : 3;
   const std::optional<PagingMode> mode = PagingModeOfLevels(levels);
   if (!mode.has_value()) {
     return BadFlag("levels", absl::StrCat(levels), "2, 3 (PAE), 4 or 5");
   }
   base.mode = *mode;
-  base.machine = levels >= 4 ? "skylake-2017" : "xeon-2003";
-  if (machine != nullptr) base.machine = flags.machine;
+  base.custom_machine = *std::move(machine);
+  base.machine = std::string(base.custom_machine->name);
   base.flush_filter = flags.flush_filter;
-  if (flags.flush_filter &&
-      FindMachine(base.machine)->flush_filter.lines == 0) {
+  if (flags.flush_filter && base.custom_machine->flush_filter.lines == 0) {
     return BadFlag("flush-filter", "true",
                    absl::StrCat("a machine that has one, not ", base.machine));
   }
@@ -222,6 +223,19 @@ absl::StatusOr<Request> CheckFlags(const Flags& flags) {
   }
   if (!ok.ok()) return ok;
   return request;
+}
+
+absl::StatusOr<std::string> ListCosts(const Flags& flags) {
+  std::vector<std::string> names;
+  for (const MachineFormat format : AllMachineFormats()) {
+    names.emplace_back(MachineFormatName(format));
+    if (names.back() != flags.format) continue;
+    SimulatorOptions base;
+    absl::Status ok = SetMachine(flags, base);
+    if (!ok.ok()) return ok;
+    return FormatMachine(*base.custom_machine, format);
+  }
+  return BadFlag("format", flags.format, absl::StrJoin(names, ", "));
 }
 
 absl::StatusOr<std::unique_ptr<Workload>> OpenWorkload(const Request& request,

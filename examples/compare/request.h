@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compare/machines.h"
 #include "xmmu/guest/workload.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/report.h"
@@ -18,7 +19,8 @@ struct Flags {
   std::string workload;
   std::vector<std::string> policies;
   std::string machine;  // empty: by the levels
-  int levels = 0;       // 0: by the machine
+  MachineFlags own_machine;
+  int levels = 0;  // 0: by the machine
   int vcpus = 1;
   int domains = 1;
   std::vector<std::string> guest_ops;
@@ -48,6 +50,11 @@ struct Request {
 
 // Errors: InvalidArgument naming the flag, what it was and what would do.
 absl::StatusOr<Request> CheckFlags(const Flags& flags);
+
+// What --list-costs prints: every value of the machine that `flags` name, as
+// --format has it.
+// Errors: InvalidArgument naming the flag, what it was and what would do.
+absl::StatusOr<std::string> ListCosts(const Flags& flags);
 
 // The workload of `request` for a guest of `mode`.
 // Errors: those of OpenLackeyTrace and MakeSyntheticWorkload.

@@ -158,9 +158,7 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.version = std::string(Version());
   comparison.machine = std::string(simulator.machine().name);
   comparison.machine_description = std::string(simulator.machine().description);
-  const MachineModel* own = options.custom_machine;
-  if (own == nullptr) own = FindMachine(options.machine);
-  comparison.hypothetical = !HasMode(*own, options.mode);
+  comparison.hypothetical = !HasMode(*OwnMachineOf(options), options.mode);
   comparison.flush_filter = simulator.machine().flush_filter.active();
   comparison.mode = options.mode;
   comparison.vcpus = options.vcpus;

@@ -41,6 +41,13 @@ Cost CostOf(const Host& host) {
   return cost;
 }
 
+std::string_view HypotheticalPart(const Cost& cost, const MachineModel& model) {
+  const bool nested = cost.count(Counter::kNestedPteLoads) != 0;
+  const bool in_vm = nested || cost.count(CostEvent::kVmExit) != 0;
+  if (in_vm && !model.nested.vm_extension) return "VM extension";
+  return nested && !model.nested.present ? "nested paging" : "";
+}
+
 std::string ToString(const Cost& cost) {
   std::string text = absl::StrCat(cost.cycles.count(), " cycles");
   const char* separator = " (";

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -79,8 +80,10 @@ std::string FormatText(const MachineModel& machine) {
   // Sources are too long for a column and follow where it would be.
   const std::vector<std::string> lines =
       absl::StrSplit(table.Format(), '\n', absl::SkipEmpty());
+  const size_t width = lines[1].size();  // the rule
   for (size_t i = 0; i < lines.size(); ++i) {
-    absl::StrAppend(&text, lines[i]);
+    absl::StrAppend(&text, lines[i],
+                    std::string(width - std::min(width, lines[i].size()), ' '));
     if (i == 0) text += "  source";
     if (i >= 2) absl::StrAppend(&text, "  ", rows[i - 2].source);
     text += "\n";

@@ -19,9 +19,13 @@ bool HasMode(const MachineModel& model, PagingMode mode) {
   return mode != PagingMode::k4Level || model.features.long_mode;
 }
 
+const MachineModel* OwnMachineOf(const SimulatorOptions& options) {
+  if (options.custom_machine != nullptr) return options.custom_machine.get();
+  return FindMachine(options.machine);
+}
+
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
-  const MachineModel* model = options.custom_machine;
-  if (model == nullptr) model = FindMachine(options.machine);
+  const MachineModel* const model = OwnMachineOf(options);
   if (model == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         "no machine '", options.machine, "'; there are ",
@@ -34,7 +38,7 @@ absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat(Abs(machine.name), " has no TLB flush filter"));
   }
-  machine.flush_filter.enabled = options.flush_filter;
+  machine.flush_filter.enabled |= options.flush_filter;
   return machine;
 }
 

@@ -19,9 +19,10 @@ Cells Header() {
                  "domains",       "timing",
                  "policy",        "guest_ops",
                  "pin",           "shares_file_pages",
-                 "linear_map",    "walkers",
-                 "overlap",       "cycles",
-                 "hidden_cycles", "elapsed_cycles"};
+                 "linear_map",    "hypothetical",
+                 "walkers",       "overlap",
+                 "cycles",        "hidden_cycles",
+                 "elapsed_cycles"};
   for (size_t i = 0; i < kComponentCount; ++i) {
     cells.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
@@ -69,6 +70,7 @@ Cells RowOf(const Comparison& comparison, const ReportRow& row) {
                  std::string(PinCell(row)),
                  absl::StrCat(row.shares_file_pages ? 1 : 0),
                  std::string(LinearMapName(row.linear_map)),
+                 row.hypothetical,
                  absl::StrCat(comparison.overlap.walkers),
                  OverlapText(comparison.overlap),
                  absl::StrCat(row.cost.cycles.count()),

@@ -42,6 +42,7 @@ Json RowOf(const ReportRow& row) {
   json["pin"] = std::string(PinCell(row));
   json["shares_file_pages"] = row.shares_file_pages;
   json["linear_map"] = std::string(LinearMapName(row.linear_map));
+  json["hypothetical"] = row.hypothetical;
   json["cycles"] = row.cost.cycles.count();
   json["hidden_cycles"] = row.cost.hidden.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();

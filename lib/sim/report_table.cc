@@ -164,6 +164,20 @@ std::string LinearMapLines(const Comparison& comparison) {
   return text;
 }
 
+// What the machine has not, in rows that have used it.
+std::string HypotheticalLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    if (row.hypothetical.empty()) continue;
+    absl::StrAppend(&text, "row ", i + 1,
+                    ": hypothetical: ", comparison.machine, " has no ",
+                    row.hypothetical,
+                    "; its costs and caches are used as if it had\n");
+  }
+  return text;
+}
+
 // What became of pages in rows that share them.
 std::string SharingLines(const Comparison& comparison) {
   std::string text;
@@ -292,10 +306,10 @@ std::string OverlapTable(const Comparison& comparison) {
 }  // namespace
 
 std::string FormatTable(const Comparison& comparison) {
-  std::string text =
-      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
-                   DigestLine(comparison), LinearMapLines(comparison),
-                   SharingLines(comparison), MigrationLines(comparison));
+  std::string text = absl::StrCat(
+      Heading(comparison), "\n", Rows(comparison), DigestLine(comparison),
+      HypotheticalLines(comparison), LinearMapLines(comparison),
+      SharingLines(comparison), MigrationLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     absl::StrAppend(&text,

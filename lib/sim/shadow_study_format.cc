@@ -234,6 +234,23 @@ Json JsonOf(const Line& line) {
   return json;
 }
 
+// Which strategies have used what the machine has not.
+std::string Hypothetical(const ShadowStudy& study) {
+  std::string text;
+  for (size_t i = 0; i < study.policies.size(); ++i) {
+    std::string_view part;
+    for (const Comparison& workload : study.workloads) {
+      if (!workload.rows[i].hypothetical.empty()) {
+        part = workload.rows[i].hypothetical;
+      }
+    }
+    if (part.empty()) continue;
+    absl::StrAppend(&text, "  ", study.policies[i], " is hypothetical on ",
+                    study.machine, ", which has no ", Abs(part), "\n");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
@@ -253,6 +270,7 @@ std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
                     WorkloadTable(study, "memory mgmt., KiB", Overhead), "\n",
                     PartsTable(study), "\n", RatioTable(study), "\n");
     for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
+    text += Hypothetical(study);
   }
   if (studies.size() < 2) return text;
   for (const ShadowPair& pair : ShadowPairs()) {

@@ -210,6 +210,7 @@ ReportRow Simulator::Row() const {
   row.shares_file_pages = first.options().share_file_pages;
   if (row.paravirtual) row.linear_map = options_.linear_map;
   row.cost = cost();
+  row.hypothetical = std::string(HypotheticalPart(row.cost, machine_));
   row.guest_digest = first.digest();
   uint64_t spaces = 0;
   uint64_t frames = host_.peak_xen_frames();

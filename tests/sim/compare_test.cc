@@ -159,6 +159,31 @@ TEST(CompareTest, DescribesWhatItsRowsShare) {
   EXPECT_THAT(comparison->left_out, IsEmpty());
 }
 
+TEST(CompareTest, RowsSayWhatTheMachineHasNot) {
+  ComparisonOptions options;
+  options.base.machine = "core2-2006";
+  options.policies = {{"native"}, {"shadow-2008"}, {"nested-paging"}};
+  const auto comparison = Compare(options, Synthetic(AnyWorkload()));
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->rows[0].hypothetical, "");
+  EXPECT_EQ(comparison->rows[1].hypothetical, "");
+  EXPECT_EQ(comparison->rows[2].hypothetical, "nested paging");
+}
+
+// A machine of one's own is named, and its flush filter is as it is made.
+TEST(CompareTest, AMachineOfOnesOwnWins) {
+  MachineModel model = *FindMachine("opteron-2005");
+  model.name = "mine";
+  model.flush_filter.enabled = true;
+  ComparisonOptions options;
+  options.base.custom_machine = std::make_shared<MachineModel>(model);
+  options.policies = {{"native"}};
+  const auto comparison = Compare(options, Synthetic(AnyWorkload()));
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->machine, "mine");
+  EXPECT_TRUE(comparison->flush_filter);
+}
+
 TEST(CompareTest, TheSameComparisonIsTheSameBytes) {
   std::array<std::string, 2> reports;
   for (std::string& report : reports) {

@@ -63,6 +63,25 @@ TEST_F(CostTest, WhatOverlapHidesIsKeptApart) {
   EXPECT_EQ(between.elapsed, Cycles(0));
 }
 
+// Of the machines: what takes a VM exit is hypothetical without VMX or SVM, and
+// what reads nested tables without EPT or nested paging.
+TEST(HypotheticalPartTest, IsWhatWasUsedAndIsNotThere) {
+  Cost none;
+  Cost exits;
+  exits.tally[static_cast<size_t>(CostEvent::kVmExit)] = 1;
+  Cost nested;
+  nested.counters.Add(Counter::kNestedPteLoads);
+  const MachineModel& p4 = *FindMachine("xeon-2003");
+  EXPECT_EQ(HypotheticalPart(none, p4), "");
+  EXPECT_EQ(HypotheticalPart(exits, p4), "VM extension");
+  EXPECT_EQ(HypotheticalPart(nested, p4), "VM extension");
+  const MachineModel& core2 = *FindMachine("core2-2006");
+  EXPECT_EQ(HypotheticalPart(exits, core2), "");
+  EXPECT_EQ(HypotheticalPart(nested, core2), "nested paging");
+  const MachineModel& nehalem = *FindMachine("nehalem-2009");
+  EXPECT_EQ(HypotheticalPart(nested, nehalem), "");
+}
+
 TEST_F(CostTest, TextNamesWhatIsNotZero) {
   Host host(model_, HostOptions());
   host.cpu(0).clock.Charge(CostEvent::kAccess, 7);

@@ -123,6 +123,15 @@ TEST(TableReportTest, SaysWhenTheMachineHasNoSuchMode) {
               HasSubstr("hypothetical: test has no pae paging"));
 }
 
+TEST(TableReportTest, SaysWhichRowsAreHypothetical) {
+  Comparison comparison = Example();
+  comparison.rows[1].hypothetical = "nested paging";
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("\nrow 2: hypothetical: test has no nested paging; "));
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kCsv),
+              HasSubstr(",nested paging,"));
+}
+
 TEST(TableReportTest, SaysWhatWasLeftOut) {
   Comparison comparison = Example();
   comparison.left_out = {"shadow: too young"};
@@ -197,7 +206,7 @@ TEST(TableReportTest, SaysWhatOverlapLeaves) {
   EXPECT_THAT(text, HasSubstr("  2  pinning       3,000          0      3,000"
                               "   3.000\n"));
   const std::string csv = FormatReport(comparison, ReportFormat::kCsv);
-  EXPECT_THAT(csv, HasSubstr(",default,2,0.125,1500,500,1500,"));
+  EXPECT_THAT(csv, HasSubstr(",default,,2,0.125,1500,500,1500,"));
 }
 
 TEST(ReportTest, SharesByMarkAddUpInEveryFormat) {
@@ -231,13 +240,13 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   EXPECT_EQ(json["workload"]["name"], "fork:pages=1,times=2");
   std::vector<std::string> keys;
   for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
-  EXPECT_THAT(keys,
-              ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
-                          "linear_map", "cycles", "hidden_cycles",
-                          "elapsed_cycles", "cycles_by_component", "counters",
-                          "page_table_bytes", "page_table_bytes_per_space",
-                          "memory_overhead_bytes", "memory_parts",
-                          "cycles_by_mark", "share_by_mark", "guest_digest"));
+  EXPECT_THAT(
+      keys, ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
+                        "linear_map", "hypothetical", "cycles", "hidden_cycles",
+                        "elapsed_cycles", "cycles_by_component", "counters",
+                        "page_table_bytes", "page_table_bytes_per_space",
+                        "memory_overhead_bytes", "memory_parts",
+                        "cycles_by_mark", "share_by_mark", "guest_digest"));
 }
 
 TEST(JsonReportTest, MemoryIsSaidByPart) {
@@ -283,7 +292,7 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 25 + kMarkCount + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 26 + kMarkCount + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
@@ -292,7 +301,7 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   EXPECT_THAT(
       lines[2],
       HasSubstr("test,0,3,1,1,pte-caches,pinning,"
-                "update-va-mapping,late,0,default,1,0.000,3000,0,3000,"));
+                "update-va-mapping,late,0,default,,1,0.000,3000,0,3000,"));
 }
 
 }  // namespace

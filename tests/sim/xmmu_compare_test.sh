@@ -50,6 +50,59 @@ grep -q '^migration in row 1: none, ' out || fail "native is migrated"
 grep -q '^migration in row 2: .* pages dirty in 2 rounds' out ||
   fail "--migrate"
 
+accepts --list-costs --machine=opteron-2005
+grep -q '^ *cost.invlpg  *estimated  *125  *100  *150  *cycles  assumed: ' out ||
+  fail "--list-costs does not list INVLPG"
+grep -q '^ *tlb.data_l2.1.entries  *read  *512 ' out ||
+  fail "--list-costs does not list the L2 TLB"
+accepts --list-costs --machine=zen5-2024 --format=json
+python3 -c '
+import json, sys
+values = json.load(sys.stdin)["values"]
+assert all(v["mark"] and v["source"] for v in values)
+assert len({v["key"] for v in values}) == len(values) > 100, len(values)
+' <out || fail "--list-costs --format=json"
+accepts --list-costs --machine=zen5-2024 --format=csv
+python3 -c '
+import csv, sys
+rows = list(csv.DictReader(sys.stdin))
+assert len(rows) > 100 and all(r["source"] for r in rows), rows[0]
+' <out || fail "--list-costs --format=csv"
+
+accepts --list-costs --machine=core2-2006 --format=toml
+cp out core2.toml
+accepts --list-costs --machine-file=core2.toml --format=toml
+cmp -s out core2.toml || fail "a machine is not what its file says"
+accepts --workload="$workload" --machine=core2-2006
+cp out preset
+accepts --workload="$workload" --machine-file=core2.toml
+cmp -s out preset || fail "a machine from a file is another one"
+accepts --workload="$workload" --machine-file=core2.toml --set=iret=1 \
+  --set tlb.data_l2.1.entries=512,mov_cr3=1
+grep -q '^machine   core2-2006+set: .*; with iret=1, .*=512, mov_cr3=1$' out ||
+  fail "--set is not named"
+printf 'base = "core2-2006"\n[cost]\niret = 1\n' >mine.toml
+accepts --workload="$workload" --machine-file=mine.toml
+grep -q '^machine   core2-2006+file: .*; from mine.toml$' out ||
+  fail "a machine from a file is not named"
+accepts --workload="$workload" --machine=core2-2006 --policies=nested-paging
+grep -q '^row 1: hypothetical: core2-2006 has no nested paging' out ||
+  fail "no word on what the machine has not"
+
+printf 'base = "core2-2006"\n\n[cost]\nirett = 1\n' >mine.toml
+refuses "mine.toml:4: cost.irett: no such key" --machine-file=mine.toml \
+  --workload="$workload"
+refuses "--machine-file=core2.toml: want it without --machine" \
+  --machine-file=core2.toml --machine=core2-2006 --workload="$workload"
+refuses "cannot read no-such-file" --machine-file=no-such-file --list-costs
+refuses "--set=mov_cr3=fast: cost.mov_cr3.value: want a whole number" \
+  --set=mov_cr3=fast --workload="$workload"
+refuses "--set=tlb.data_l1.1.ways=7: tlb.data_l1.1: 64 entries do not divide" \
+  --set=tlb.data_l1.1.ways=7 --workload="$workload"
+refuses "--set=mov_cr3: want KEY=VALUE" --set=mov_cr3 --workload="$workload"
+refuses "--format=xml: want table, csv, json, toml" --list-costs --format=xml
+refuses "--format=toml: want table, json, csv" --format=toml \
+  --workload="$workload"
 refuses "--migrate=-1: want rounds" --migrate=-1 --workload="$workload"
 refuses "--migrate-every=0: want operations" --migrate-every=0 \
   --workload="$workload"

@@ -24,6 +24,11 @@ if [[ -n ${2:-} ]]; then
     out || fail "no word on which wins"
 fi
 
+accepts --machine=xeon-2003 --levels=3 --format=csv --set=emulate=1
+grep -q '^xeon-2003+set,3,trap-and-emulate,stores,512,' out ||
+  fail "--set is not named"
+cmp -s out first && fail "--set changes nothing"
+
 refuses "Unknown command line flag" --no-such-flag
 refuses "abacus" --machine=abacus
 refuses "--levels=5: want 2, 3 or 4" --levels=5

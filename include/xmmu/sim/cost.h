@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
@@ -46,6 +47,11 @@ struct Cost {
 
 // Everything charged and counted on the CPUs of `host` so far.
 Cost CostOf(const Host& host);
+
+// What `model` has not and work that took `cost` has used all the same, with
+// the costs and the geometry given for it: "VM extension", "nested paging", or
+// nothing.
+std::string_view HypotheticalPart(const Cost& cost, const MachineModel& model);
 
 // One line: cycles, then each component and counter that is not zero.
 std::string ToString(const Cost& cost);

@@ -8,6 +8,7 @@
 // Plain values; any thread.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,9 +33,9 @@ struct SimulatorOptions {
   // first Xen paper.
   std::string machine = "xeon-2003";
 
-  // A machine of your own; wins over `machine`. Copied. Its costs should say
-  // where they are from.
-  const MachineModel* custom_machine = nullptr;
+  // A machine of your own; wins over `machine`. Its costs should say where they
+  // are from.
+  std::shared_ptr<const MachineModel> custom_machine = nullptr;
 
   // Paging mode of the guest, and so of the hypervisor. A mode that the machine
   // has not is simulated all the same, with the machine's costs and geometry,
@@ -91,7 +92,7 @@ struct SimulatorOptions {
 };
 
 // The machine that `options` name, with the features that `options.mode` needs
-// and the flush filter on or off.
+// and the flush filter on if that is wanted.
 // Errors: InvalidArgument with the names of all presets, or for a flush filter
 // that the machine has not.
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
@@ -99,6 +100,9 @@ absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
 // Errors: InvalidArgument for a linear map that guests of this mode or number
 // of vCPUs cannot have.
 absl::Status CheckLinearMap(const SimulatorOptions& options);
+
+// The machine itself that `options` name, as it was built, or nullptr.
+const MachineModel* OwnMachineOf(const SimulatorOptions& options);
 
 // Whether the machine itself, as it was built, has `mode`.
 bool HasMode(const MachineModel& model, PagingMode mode);

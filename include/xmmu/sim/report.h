@@ -35,6 +35,10 @@ struct ReportRow {
   PinWhen pin = PinWhen::kLate;
   bool shares_file_pages = false;  // GuestOptions::share_file_pages
   LinearMap linear_map = LinearMap::kDefault;
+  // What the machine has not and this row has used all the same, with the costs
+  // and the geometry that the model has for it: "VM extension", "nested
+  // paging", or nothing.
+  std::string hypothetical;
 
   // Cycles, components, tallies and counters since the boot, over all CPUs.
   Cost cost;
