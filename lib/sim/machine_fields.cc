@@ -260,7 +260,7 @@ std::string CacheComplaint(const MachineSection& section) {
   const uint64_t bytes = NumberOf(section, "bytes");
   const uint64_t ways = NumberOf(section, "ways");
   const uint64_t line = NumberOf(section, "line_bytes");
-  if (bytes == 0 || line == 0) return "";
+  if (bytes == 0) return "";
   if (!std::has_single_bit(line) || line < 64) {
     return absl::StrCat("lines of ", line,
                         " bytes: want a power of two, 64 at least");

@@ -167,6 +167,10 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
        "m.toml:3: cache.l2: lines of 96 bytes: want a power of two, 64 at "
        "least"},
       {"base = 'xeon-2003'\n[cache.l2]\nways = 0\n", "do not divide into 0"},
+      {"base = 'xeon-2003'\n[cache.l2]\nline_bytes = 0\n",
+       "m.toml:3: cache.l2: lines of 0 bytes: want a power of two"},
+      {"base = 'xeon-2003'\n[cache.l2]\nline_bytes = 32\n",
+       "m.toml:3: cache.l2: lines of 32 bytes: want a power of two"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
        "[tlb.data_l2.1]\nentries = 65535\nways = 5\n",
        "m.toml: tlb: want at most 65536 TLB entries in all"},
