@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -164,16 +165,19 @@ std::string LinearMapLines(const Comparison& comparison) {
   return text;
 }
 
-// What the machine has not, in rows that have used it.
+// What the machine has not, and which rows have used it.
 std::string HypotheticalLines(const Comparison& comparison) {
-  std::string text;
+  std::map<std::string, std::vector<size_t>> rows;
   for (size_t i = 0; i < comparison.rows.size(); ++i) {
-    const ReportRow& row = comparison.rows[i];
-    if (row.hypothetical.empty()) continue;
-    absl::StrAppend(&text, "row ", i + 1,
-                    ": hypothetical: ", comparison.machine, " has no ",
-                    row.hypothetical,
-                    "; its costs and caches are used as if it had\n");
+    const std::string& part = comparison.rows[i].hypothetical;
+    if (!part.empty()) rows[part].push_back(i + 1);
+  }
+  std::string text;
+  for (const auto& [part, numbers] : rows) {
+    absl::StrAppend(
+        &text, "hypothetical in row", numbers.size() == 1 ? " " : "s ",
+        absl::StrJoin(numbers, ", "), ": ", comparison.machine, " has no ",
+        part, "; its costs and caches are used as if it had\n");
   }
   return text;
 }

@@ -126,8 +126,12 @@ TEST(TableReportTest, SaysWhenTheMachineHasNoSuchMode) {
 TEST(TableReportTest, SaysWhichRowsAreHypothetical) {
   Comparison comparison = Example();
   comparison.rows[1].hypothetical = "nested paging";
+  EXPECT_THAT(
+      FormatReport(comparison, ReportFormat::kTable),
+      HasSubstr("\nhypothetical in row 2: test has no nested paging; "));
+  comparison.rows[0].hypothetical = "nested paging";
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
-              HasSubstr("\nrow 2: hypothetical: test has no nested paging; "));
+              HasSubstr("\nhypothetical in rows 1, 2: test has no nested "));
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kCsv),
               HasSubstr(",nested paging,"));
 }

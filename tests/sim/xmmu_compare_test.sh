@@ -86,7 +86,7 @@ accepts --workload="$workload" --machine-file=mine.toml
 grep -q '^machine   core2-2006+file: .*; from mine.toml$' out ||
   fail "a machine from a file is not named"
 accepts --workload="$workload" --machine=core2-2006 --policies=nested-paging
-grep -q '^row 1: hypothetical: core2-2006 has no nested paging' out ||
+grep -q '^hypothetical in row 1: core2-2006 has no nested paging' out ||
   fail "no word on what the machine has not"
 
 printf 'base = "core2-2006"\n\n[cost]\nirett = 1\n' >mine.toml
