@@ -69,6 +69,7 @@ struct TablePage {
   // The L2 in slot 3 of a PAE root, which maps the kernel.
   bool kernel_l2 = false;
   VirtAddr base = {};  // first address that it maps
+  bool kept = false;   // given up, but still a table
 };
 
 struct AddressSpace {

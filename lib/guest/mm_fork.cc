@@ -23,18 +23,19 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
       [&](const PteSlot& slot, uint64_t entry) {
         absl::StatusOr<PteSlot> target = tables_.Make(vcpu, child, slot.va);
         if (!target.ok()) return target.status();
-        if (Pte(entry).present() && Pte(entry).writable()) {
+        if (Pte(entry).present() && Pte(entry).writable() && !vma.shared()) {
           ops_.WriteProtectPte(vcpu, parent, slot, entry);
         }
         // The child has not touched the page yet.
-        const Pte copy = Pte(entry).Without(pte::kWritable | pte::kAccessed);
+        const Pte copy = Pte(entry).Without(
+            pte::kAccessed | (vma.shared() ? 0 : pte::kWritable));
         core_.frames.Get(core_.PfnOf(entry));
         core_.frames.SetExclusive(core_.PfnOf(entry), false);
         // What Xen keeps in an entry of its own is not the guest's to copy.
         const Pte clean(core_.MakeEntry(
             core_.PfnOf(entry),
-            copy.flags() & (pte::kPresent | pte::kUser | pte::kDirty |
-                            pte::kGlobal | pte::kNoExecute)));
+            copy.flags() & (pte::kPresent | pte::kWritable | pte::kUser |
+                            pte::kDirty | pte::kGlobal | pte::kNoExecute)));
         const uint64_t value =
             clean.present() ? clean.Without(pte::kGlobal).raw() : clean.raw();
         ops_.SetPte(vcpu, child, *target, value);
@@ -51,7 +52,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     (*child)->vmas.Insert(vma);
     NoteShared(**child, vma);
     // What can be faulted in again is not copied (copy_page_range).
-    if (!vma.has_own_pages) continue;
+    if (!vma.has_own_pages && !core_.options.fork_copies_all) continue;
     copied = true;
     const absl::Status status = CopyEntries(vcpu, parent, **child, vma);
     if (!status.ok()) return status;

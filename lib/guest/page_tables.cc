@@ -12,6 +12,10 @@ namespace {
 // pmd_present looks at the whole entry).
 bool IsLinked(uint64_t entry) { return entry != 0; }
 
+// Linux 2.4: pgt_cache_water, of which do_check_pgt_cache takes the upper one
+// for a sign that there are enough; here no more come to be kept.
+constexpr size_t kMaxKept = 50;
+
 }  // namespace
 
 absl::StatusOr<Pfn> PageTables::AllocTable(Vcpu& vcpu) {
@@ -20,6 +24,21 @@ absl::StatusOr<Pfn> PageTables::AllocTable(Vcpu& vcpu) {
   vcpu.ZeroPage(core_.layout.DirectVa(*pfn));
   core_.CountTable(+1);
   return pfn;
+}
+
+bool PageTables::Keeps(size_t pending) const {
+  const bool can =
+      core_.mode() == PagingMode::k2Level &&
+      (!core_.abi.paravirtual || core_.options.pin == PinWhen::kEarly);
+  return core_.options.keeps_tables && can &&
+         kept_roots_.size() + kept_tables_.size() + pending < kMaxKept;
+}
+
+std::optional<Pfn> PageTables::Take(std::vector<Pfn>& kept) {
+  if (kept.empty()) return std::nullopt;
+  const Pfn table = kept.back();
+  kept.pop_back();
+  return table;
 }
 
 // The kernel's half of a table at `from`, which both modes of sharing need: a
@@ -43,6 +62,12 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
 absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
   auto mm = std::make_unique<AddressSpace>();
   ++core_.address_spaces;
+  if (const std::optional<Pfn> kept = Take(kept_roots_)) {
+    mm->root = *kept;
+    mm->tables_read_only = mm->pinned = core_.abi.paravirtual;
+    core_.CountTable(+1);
+    return mm;
+  }
   absl::StatusOr<Pfn> root = AllocTable(vcpu);
   if (!root.ok()) return root.status();
   mm->root = *root;
@@ -71,6 +96,12 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
 
 void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
   XMMU_CHECK(mm.active == 0 && mm.users == 0);
+  if (Keeps(0)) {
+    kept_roots_.push_back(mm.root);
+    core_.CountTable(-1);
+    --core_.address_spaces;
+    return;
+  }
   ops_.RootReleased(vcpu, mm);
   std::vector<TablePage> freed;
   for (const TablePage& table : mm.tables) {
@@ -87,7 +118,11 @@ void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
 
 void PageTables::ReleaseFrames(const std::vector<TablePage>& freed) {
   for (const TablePage& table : freed) {
-    XMMU_CHECK(core_.frames.Put(table.pfn));
+    if (table.kept) {
+      kept_tables_.push_back(table.pfn);
+    } else {
+      XMMU_CHECK(core_.frames.Put(table.pfn));
+    }
     core_.CountTable(-1);
   }
 }
@@ -97,13 +132,15 @@ absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
   const int index = IndexOf(core_.mode(), level, va);
   const uint64_t entry = LoadEntry(vcpu, table, index);
   if (IsLinked(entry)) return core_.PfnOf(entry);
-  absl::StatusOr<Pfn> child = AllocTable(vcpu);
+  const std::optional<Pfn> kept = Take(kept_tables_);
+  const absl::StatusOr<Pfn> child = kept.has_value() ? *kept : AllocTable(vcpu);
   if (!child.ok()) return child;
+  if (kept.has_value()) core_.CountTable(+1);
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
   const TablePage page{.pfn = *child,
                        .level = static_cast<uint8_t>(level - 1),
                        .base = VirtAddr(va.value() & ~(span - 1))};
-  ops_.TableAllocated(vcpu, mm, page);
+  if (!kept.has_value()) ops_.TableAllocated(vcpu, mm, page);
   mm.tables.push_back(page);
   ops_.SetTableEntry(vcpu, mm, level, table, index,
                      core_.MakeTableEntry(level, *child));
@@ -207,7 +244,8 @@ void PageTables::FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
       std::find_if(mm.tables.begin(), mm.tables.end(),
                    [&](const TablePage& page) { return page.pfn == child; });
   XMMU_CHECK(it != mm.tables.end());
-  ops_.TableReleased(vcpu, mm, *it);
+  it->kept = Keeps(freed.size());
+  if (!it->kept) ops_.TableReleased(vcpu, mm, *it);
   freed.push_back(*it);
   mm.tables.erase(it);
 }

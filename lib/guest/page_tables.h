@@ -51,7 +51,7 @@ class PageTables {
   void FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
                   std::vector<TablePage>& freed);
 
-  // Gives table frames back to the pool.
+  // Gives table frames back to the pool, or keeps them.
   void ReleaseFrames(const std::vector<TablePage>& freed);
 
   // Moves the L1 table that maps all around `from` to where it maps `to`, if
@@ -73,6 +73,11 @@ class PageTables {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
   }
   absl::StatusOr<Pfn> AllocTable(Vcpu& vcpu);
+  // Whether one more table that is given up is to stay one (keeps_tables), with
+  // `pending` others on their way.
+  bool Keeps(size_t pending) const;
+  // One of those kept, if there is one.
+  static std::optional<Pfn> Take(std::vector<Pfn>& kept);
   // The table of `level` - 1 under `table` for `va`, made and linked if
   // missing.
   absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
@@ -89,6 +94,9 @@ class PageTables {
 
   KernelCore& core_;
   MmuOps& ops_;
+  // Empty, and still read-only and pinned where they were.
+  std::vector<Pfn> kept_roots_;
+  std::vector<Pfn> kept_tables_;
 };
 
 }  // namespace xmmu

@@ -48,6 +48,12 @@ class BenchGuest {
     return simulator_->cost() - before;
   }
 
+  // The first L1 entry of kRegion is stored to by the kernel, `times` times,
+  // with a bit that neither processor nor hypervisor looks at on and off in
+  // turns; what the stores cost. REQUIRES: the page is there.
+  Cost StoreToEntry(uint64_t times);
+
+  Simulator& simulator() { return *simulator_; }
   const absl::Status& status() const { return status_; }
   const SimulatorOptions& options() const { return simulator_->options(); }
 

@@ -1,5 +1,7 @@
 #include "xmmu/sim/events.h"
 
+#include <utility>
+
 #include "sim/bench_guest.h"
 
 namespace xmmu {
@@ -132,14 +134,21 @@ constexpr std::array<EventCost (*)(BenchGuest&), kGuestEventCount> kMeasures = {
 
 std::span<const GuestEventEntry> GuestEvents() { return kEvents; }
 
+absl::StatusOr<EventCost> MeasureEvent(GuestEvent event,
+                                       const SimulatorOptions& options) {
+  absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
+  if (!guest.ok()) return guest.status();
+  EventCost cost = kMeasures.at(static_cast<size_t>(event))(*guest);
+  if (!guest->status().ok()) return guest->status();
+  return cost;
+}
+
 absl::StatusOr<EventCosts> MeasureEvents(const SimulatorOptions& options) {
   EventCosts costs;
   for (const GuestEventEntry& entry : kEvents) {
-    absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
-    if (!guest.ok()) return guest.status();
-    const auto event = static_cast<size_t>(entry.event);
-    costs.at(event) = kMeasures.at(event)(*guest);
-    if (!guest->status().ok()) return guest->status();
+    absl::StatusOr<EventCost> cost = MeasureEvent(entry.event, options);
+    if (!cost.ok()) return cost.status();
+    costs.at(static_cast<size_t>(entry.event)) = *std::move(cost);
   }
   return costs;
 }

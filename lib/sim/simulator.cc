@@ -91,6 +91,8 @@ GuestOptions GuestOptionsOf(const SimulatorOptions& options,
       options.fault_around_pages.value_or(guest.fault_around_pages);
   guest.flush_ceiling_pages =
       options.flush_ceiling_pages.value_or(guest.flush_ceiling_pages);
+  guest.fork_copies_all = options.fork_copies_all;
+  guest.keeps_tables = options.keeps_tables;
   guest.share_file_pages = options.share_file_pages;
   return guest;
 }

@@ -87,6 +87,14 @@ struct GuestOptions {
   // alone (since 6.0, can_change_pte_writable), and mremap moves whole L1
   // tables (since 5.1, move_normal_pmd).
   bool recent_mm = false;
+  // fork copies every entry, those too that a fault would make anew from a file
+  // (Linux before 2.6.14, copy_page_range).
+  bool fork_copies_all = false;
+  // Up to 50 roots and tables that are given up stay what they are for the next
+  // process, empty, read-only and pinned (Linux 2.4 for i386: pgd_quicklist and
+  // pte_quicklist). Of 2-level guests on bare hardware and those that pin
+  // early; others free them.
+  bool keeps_tables = false;
   // Pages of files that programs map privately are shared with other domains by
   // make_ro_and_share when they are read in (J. G. Hansen's proposal on
   // xen-devel; never built). Paravirtual guests only.

@@ -58,8 +58,12 @@ struct EventCost {
 // By GuestEvent.
 using EventCosts = std::array<EventCost, kGuestEventCount>;
 
-// Measures all events, each in a guest of its own. The guest acts on its first
-// vCPU, others are idle. Errors: those of Simulator::Create.
+// Measures one event, in a guest of its own. The guest acts on its first vCPU,
+// others are idle. Errors: those of Simulator::Create.
+absl::StatusOr<EventCost> MeasureEvent(GuestEvent event,
+                                       const SimulatorOptions& options);
+
+// Measures all events, each as above.
 absl::StatusOr<EventCosts> MeasureEvents(const SimulatorOptions& options);
 
 }  // namespace xmmu

@@ -78,6 +78,9 @@ struct SimulatorOptions {
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
+  // See GuestOptions. Off, as in Linux since 2.6.
+  bool fork_copies_all = false;
+  bool keeps_tables = false;
   // Sharing between domains by content, see GuestOptions. One domain alone only
   // pays for it.
   bool share_file_pages = false;
