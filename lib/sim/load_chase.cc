@@ -1,7 +1,6 @@
 #include "xmmu/sim/load_chase.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -59,8 +58,7 @@ class Random {
 uint64_t ColoursOf(const MachineModel& model) {
   const bool l3 = model.l3.bytes != 0 && model.features.vendor != Vendor::kAmd;
   const CacheGeometry& cache = l3 ? model.l3 : model.l2;
-  return std::bit_ceil(
-      std::max<uint64_t>(1, cache.bytes / cache.ways / kPageSize));
+  return std::max<uint64_t>(1, cache.bytes / cache.ways / kPageSize);
 }
 
 // Deals out frames: colours in turn, and for each colour the runs of all

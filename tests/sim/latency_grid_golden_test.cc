@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
@@ -66,6 +67,11 @@ std::string NameOf(const RegionErrors& errors) {
 
 class MeasuredGridTest : public testing::Test {
  protected:
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+  // Minutes, and the same code as of the test above.
+  void SetUp() override { GTEST_SKIP(); }
+#endif
+
   static const GridErrors& Errors() {
     static const GridErrors* const errors = [] {
       auto cells = ParseGridCells(kGrids, ContentOf(kGrids));
