@@ -165,6 +165,23 @@ TEST_F(LoadTest, AnExclusiveL2HoldsWhatL1LosesAndNothingElse) {
   EXPECT_EQ(Load(kWay).level, MemoryLevel::kL2);
 }
 
+// Lines of one set of either, 64 KiB apart: two ways and sixteen.
+TEST_F(LoadTest, AnExclusiveL2AddsItsWaysToThoseOfL1) {
+  Use(*FindMachine("opteron-2005"));
+  const auto lap = [&](uint64_t lines) {
+    for (uint64_t i = 0; i < lines; ++i) Load(i << 16);
+  };
+  lap(18);
+  const CostTally before = clock_->tallies();
+  lap(18);
+  EXPECT_EQ(clock_->tally(CostEvent::kDataDram),
+            before[static_cast<size_t>(CostEvent::kDataDram)]);
+  lap(19);
+  lap(19);
+  EXPECT_GT(clock_->tally(CostEvent::kDataDram),
+            before[static_cast<size_t>(CostEvent::kDataDram)] + 1);
+}
+
 TEST_F(LoadTest, TheL1OfTheK8IsIndexedByLinearAddress) {
   Use(*FindMachine("opteron-2005"));
   // Three frames of the same colour, at pages of different colours.
@@ -177,6 +194,9 @@ TEST_F(LoadTest, TheL1OfTheK8IsIndexedByLinearAddress) {
 TEST_F(LoadTest, WalksOfTheP4FindNothingInL1) {
   Use(*FindMachine("xeon-2003"));
   caches_->Touch(MachineAddr(0x1000));
+  EXPECT_EQ(caches_->Touch(MachineAddr(0x1000)), MemoryLevel::kL2);
+  Load(0x1000);
+  EXPECT_EQ(Load(0x1000).level, MemoryLevel::kL1);
   EXPECT_EQ(caches_->Touch(MachineAddr(0x1000)), MemoryLevel::kL2);
 }
 

@@ -59,6 +59,16 @@ TEST(LoadChaseTest, AMissOfAllTlbsAddsAWalk) {
             2 * result.loads);
 }
 
+// A window of 256 pages keeps its translations in an L2 TLB of 512 entries, all
+// of 1024 pages do not.
+TEST(LoadChaseTest, RandomOrdersAreRandomEverywhereOrInWindows) {
+  const double everywhere =
+      LoadLatency("nehalem-2009", ChaseOrder::kRandom, 4 << 20, 64);
+  const double in_windows =
+      LoadLatency("nehalem-2009", ChaseOrder::kPageRandom, 4 << 20, 64);
+  EXPECT_GT(everywhere, in_windows + 4);
+}
+
 TEST(LoadChaseTest, SeedsDifferInOrderAndFramesAlone) {
   const MachineModel& machine = *FindMachine("nehalem-2009");
   ChaseOptions options{.order = ChaseOrder::kRandom,
@@ -75,8 +85,8 @@ TEST(LoadChaseTest, SeedsDifferInOrderAndFramesAlone) {
 
 TEST(LoadChaseTest, AnotherClockLeavesDramAsFastAsItWasInTime) {
   const MachineModel p4 = AtClock(*FindMachine("xeon-2003"), 1.6);
-  // InstLatx64 P4 F24: 163 ns, 261 cycles.
-  EXPECT_NEAR(p4.cost(CostEvent::kPteLoadDram).value, 163 * 1.6, 13);
+  // 71 cycles of 373 are the core's, the rest are two thirds of what they were.
+  EXPECT_EQ(p4.cost(CostEvent::kPteLoadDram).value, 272u);
   EXPECT_EQ(p4.cost(CostEvent::kDataL2).value,
             FindMachine("xeon-2003")->cost(CostEvent::kDataL2).value);
   const MachineModel same = AtClock(*FindMachine("xeon-2003"), 2.4);
@@ -176,21 +186,28 @@ TEST(LatencyGridTest, ErrorsAreSummedUpByRegionAndStepsAreLookedFor) {
                     .measured = measured,
                     .simulated = simulated};
   };
-  const std::vector<GridCell> cells = {cell(2048, 2, 2), cell(4096, 2, 3),
-                                       cell(8192, 2, 9), cell(16384, 18, 10),
+  GridCell before = cell(4096, 2, 2);
+  GridCell after = cell(16384, 18, 11);
+  before.stride_bytes = after.stride_bytes = 128;
+  const std::vector<GridCell> cells = {before,
+                                       after,
+                                       cell(2048, 2, 2),
+                                       cell(4096, 2, 3),
+                                       cell(8192, 2, 9),
+                                       cell(16384, 18, 10),
                                        cell(32768, 18, 40)};
   const auto errors = CompareGrid(cells, 2);
   ASSERT_TRUE(errors.ok());
   ASSERT_EQ(errors->regions.size(), 2u);
-  EXPECT_EQ(errors->regions[0].cells, 3u);
-  EXPECT_EQ(errors->regions[0].median_cycles, 1);
+  EXPECT_EQ(errors->regions[0].cells, 4u);
+  EXPECT_EQ(errors->regions[0].median_cycles, 0.5);
   EXPECT_TRUE(errors->regions[0].reached);
-  EXPECT_EQ(errors->regions[1].median_cycles, 15);
+  EXPECT_EQ(errors->regions[1].median_cycles, 8);
   EXPECT_FALSE(errors->regions[1].reached);
   ASSERT_EQ(errors->steps.size(), 1u);
-  EXPECT_EQ(errors->steps[0].measured, 1u);
-  EXPECT_EQ(errors->steps[0].found, 0u);
-  EXPECT_EQ(errors->steps[0].simulated, 2u);
+  EXPECT_EQ(errors->steps[0].measured, 2u);
+  EXPECT_EQ(errors->steps[0].found, 1u);
+  EXPECT_EQ(errors->steps[0].simulated, 3u);
   EXPECT_EQ(errors->steps[0].invented, 2u);
   ASSERT_EQ(errors->missing.size(), 1u);
   EXPECT_EQ(errors->missing[0].to.working_set_bytes, 16384u);
