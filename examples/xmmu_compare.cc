@@ -15,6 +15,8 @@
 #include "compare/output_file.h"
 #include "compare/progress.h"
 #include "compare/request.h"
+#include "compare/sweep_flags.h"
+#include "xmmu/sim/sensitivity.h"
 
 using StringList = std::vector<std::string>;
 
@@ -91,7 +93,8 @@ constexpr const char* kFlags[] = {
     "memory",        "guest_ops",    "pin",           "share_file_pages",
     "linear_map",    "flush_filter", "quantum",       "fault_around",
     "flush_ceiling", "migrate",      "migrate_every", "timing",
-    "walkers",       "overlap",      "format",        "output",
+    "walkers",       "overlap",      "sensitivity",   "sweep",
+    "samples",       "seed",         "format",        "output",
     "list_costs",    "list",         "help"};
 
 std::string Help() {
@@ -161,12 +164,32 @@ absl::Status Run(StringList traces) {
   if (absl::GetFlag(FLAGS_list_costs)) return RunListCosts();
   absl::StatusOr<Request> request = CheckFlags(ReadFlags(std::move(traces)));
   if (!request.ok()) return request.status();
+  const auto sweep = SweepOfFlags();
+  if (!sweep.ok()) return sweep.status();
+  // Before the work, not after it.
+  if (sweep->has_value() && request->options.base.vcpus > 1) {
+    return absl::InvalidArgumentError(
+        "--sensitivity: want --vcpus=1; with several, what happens depends on "
+        "the prices");
+  }
+  if (sweep->has_value() &&
+      request->options.base.timing == MemoryTiming::kAllCaches) {
+    return absl::InvalidArgumentError(
+        "--sensitivity: want --timing=flat or pte-caches; with all-caches, "
+        "what was prefetched arrives by the clock");
+  }
   absl::StatusOr<OutputFile> output =
       OutputFile::Open(absl::GetFlag(FLAGS_output));
   if (!output.ok()) return output.status();
   absl::StatusOr<Comparison> comparison = RunAll(*request);
   if (!comparison.ok()) return comparison.status();
-  return output->Write(FormatReport(*comparison, request->format));
+  if (!sweep->has_value()) {
+    return output->Write(FormatReport(*comparison, request->format));
+  }
+  const auto sensitivity = SweepComparison(*comparison, **sweep);
+  if (!sensitivity.ok()) return sensitivity.status();
+  return output->Write(
+      FormatSensitivity(*comparison, *sensitivity, request->format));
 }
 
 int Main(int argc, char** argv) {

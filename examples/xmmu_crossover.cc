@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@
 #include "compare/bases.h"
 #include "compare/command_line.h"
 #include "compare/request.h"
+#include "compare/sweep_flags.h"
 #include "xmmu/sim/batches.h"
+#include "xmmu/sim/crossing_sensitivity.h"
 #include "xmmu/sim/crossover.h"
 #include "xmmu/sim/options.h"
 
@@ -33,8 +36,9 @@ namespace xmmu::compare {
 namespace {
 
 constexpr char kProgram[] = "xmmu-crossover";
-constexpr const char* kFlags[] = {"machine",  "machine_file", "set", "levels",
-                                  "variants", "format",       "help"};
+constexpr const char* kFlags[] = {
+    "machine",     "machine_file", "set",     "levels", "variants", "format",
+    "sensitivity", "sweep",        "samples", "seed",   "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -54,14 +58,31 @@ std::vector<UpdateWay> Ways(PagingMode mode) {
   return AllUpdateWays(mode, absl::GetFlag(FLAGS_variants));
 }
 
+// The crossings with what they rest on.
+std::string Swept(const std::vector<Crossover>& all,
+                  const SweepOptions& options, const std::string& format) {
+  std::string text;
+  std::vector<SweptCrossover> swept;
+  for (const Crossover& crossover : all) {
+    swept.push_back({&crossover, SweepCrossings(crossover, options)});
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n", FormatCrossoverText({crossover}), "\n",
+        FormatCrossingSensitivityText(crossover, swept.back().sensitivity));
+  }
+  if (format == "csv") return FormatCrossingSensitivityCsv(swept);
+  return format == "json" ? FormatCrossingSensitivityJson(swept) : text;
+}
+
 absl::StatusOr<std::string> Crossovers(
-    const std::vector<SimulatorOptions>& bases, const std::string& format) {
+    const std::vector<SimulatorOptions>& bases, const std::string& format,
+    const std::optional<SweepOptions>& sweep) {
   std::vector<Crossover> all;
   for (const SimulatorOptions& base : bases) {
     auto crossover = MeasureCrossover(base, Ways(base.mode));
     if (!crossover.ok()) return crossover.status();
     all.push_back(*std::move(crossover));
   }
+  if (sweep.has_value()) return Swept(all, *sweep, format);
   if (format == "csv") return FormatCrossoverCsv(all);
   return format == "json" ? FormatCrossoverJson(all) : FormatCrossoverText(all);
 }
@@ -93,7 +114,13 @@ absl::Status Run(const StringList& traces) {
   const auto bases =
       BasesOf(absl::GetFlag(FLAGS_machine), absl::GetFlag(FLAGS_levels));
   if (!bases.ok()) return bases.status();
-  const auto text = traces.empty() ? Crossovers(*bases, format)
+  const auto sweep = SweepOfFlags();
+  if (!sweep.ok()) return sweep.status();
+  if (sweep->has_value() && !traces.empty()) {
+    return absl::InvalidArgumentError(
+        "--sensitivity is of crossings: want no trace; see xmmu-compare");
+  }
+  const auto text = traces.empty() ? Crossovers(*bases, format, *sweep)
                                    : BatchesOf(traces, *bases, format);
   if (!text.ok()) return text.status();
   if (std::fputs(text->c_str(), stdout) < 0) {

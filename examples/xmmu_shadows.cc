@@ -17,6 +17,8 @@
 #include "compare/bases.h"
 #include "compare/command_line.h"
 #include "compare/request.h"
+#include "compare/sweep_flags.h"
+#include "xmmu/sim/shadow_sensitivity.h"
 #include "xmmu/sim/shadow_study.h"
 
 using StringList = std::vector<std::string>;
@@ -37,8 +39,9 @@ namespace xmmu::compare {
 namespace {
 
 constexpr char kProgram[] = "xmmu-shadows";
-constexpr const char* kFlags[] = {"machine", "machine_file", "set",    "levels",
-                                  "vcpus",   "workloads",    "format", "help"};
+constexpr const char* kFlags[] = {
+    "machine", "machine_file", "set",   "levels",  "vcpus", "workloads",
+    "format",  "sensitivity",  "sweep", "samples", "seed",  "help"};
 
 std::string Help() {
   return absl::StrCat(
@@ -86,24 +89,57 @@ std::vector<WorkloadFactory> Workloads(const StringList& traces) {
   return factories;
 }
 
+std::string Format(const std::vector<ShadowStudy>& studies,
+                   const std::string& format) {
+  if (format == "csv") return FormatShadowStudyCsv(studies);
+  return format == "json" ? FormatShadowStudyJson(studies)
+                          : FormatShadowStudyText(studies);
+}
+
+// The answers with what they rest on.
+absl::StatusOr<std::string> FormatSwept(const std::vector<ShadowStudy>& studies,
+                                        const SweepOptions& options,
+                                        const std::string& format) {
+  std::string text = FormatShadowStudyText(studies);
+  std::vector<SweptShadowStudy> swept;
+  for (const ShadowStudy& study : studies) {
+    auto sensitivity = SweepShadowStudy(study, options);
+    if (!sensitivity.ok()) return sensitivity.status();
+    absl::StrAppend(&text, "\n",
+                    FormatShadowSensitivityText(study, *sensitivity));
+    swept.push_back({&study, *std::move(sensitivity)});
+  }
+  if (format == "csv") return FormatShadowSensitivityCsv(swept);
+  return format == "json" ? FormatShadowSensitivityJson(swept) : text;
+}
+
 absl::Status Run(const StringList& traces) {
   const std::string format = absl::GetFlag(FLAGS_format);
   if (format != "text" && format != "csv" && format != "json") {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": want text, csv or json"));
   }
+  const auto sweep = SweepOfFlags();
+  if (!sweep.ok()) return sweep.status();
   const auto bases = Bases();
   if (!bases.ok()) return bases.status();
+  for (const SimulatorOptions& base : *bases) {
+    if (!sweep->has_value() || base.vcpus == 1) continue;
+    return absl::InvalidArgumentError(
+        "--sensitivity: want --vcpus=1; with several, what happens depends on "
+        "the prices");
+  }
   std::vector<ShadowStudy> studies;
   for (const SimulatorOptions& base : *bases) {
     auto study = MeasureShadowStudy(base, Workloads(traces));
     if (!study.ok()) return study.status();
     studies.push_back(*std::move(study));
   }
-  const std::string text = format == "csv"    ? FormatShadowStudyCsv(studies)
-                           : format == "json" ? FormatShadowStudyJson(studies)
-                                              : FormatShadowStudyText(studies);
-  if (std::fputs(text.c_str(), stdout) < 0) {
+  const absl::StatusOr<std::string> text =
+      sweep->has_value() ? FormatSwept(studies, **sweep, format)
+                         : Format(studies, format);
+  if (!text.ok()) return text.status();
+  if (std::fputs(text->c_str(), stdout) < 0) {
     return absl::InternalError("cannot write to standard output");
   }
   return absl::OkStatus();

@@ -5,8 +5,10 @@ namespace {
 
 constexpr auto kFirst = static_cast<size_t>(Counter::kPtwrClosed0);
 
-BatchRow RowOf(const UpdateWay& way, const Cost& cost) {
+BatchRow RowOf(const UpdateWay& way, const ReportRow& of) {
+  const Cost& cost = of.cost;
   BatchRow row;
+  row.by_mark = of.by_mark;
   row.way = way;
   row.cycles = cost.cycles.count();
   const Counters& counters = cost.counters;
@@ -39,7 +41,7 @@ absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
   batches.mode = comparison->mode;
   batches.workload = comparison->workload;
   for (size_t i = 0; i < ways.size(); ++i) {
-    batches.rows.push_back(RowOf(ways[i], comparison->rows[i].cost));
+    batches.rows.push_back(RowOf(ways[i], comparison->rows[i]));
   }
   return batches;
 }

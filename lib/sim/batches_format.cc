@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "sim/mark_text.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/batches.h"
@@ -64,12 +66,21 @@ double Ratio(uint64_t part, uint64_t whole) {
 
 std::string CycleTable(const Batches& batches) {
   TextTable table(1);
-  table.Add({"way", "cycles", "x first"});
+  std::vector<std::string> head = {"way", "cycles", "x first"};
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    head.push_back(absl::StrCat("% ", Abs(MarkName(static_cast<Mark>(i)))));
+  }
+  table.Add(std::move(head));
   table.Rule();
   for (const BatchRow& row : batches.rows) {
-    table.Add({UpdateWayName(row.way), Grouped(row.cycles),
-               absl::StrFormat(
-                   "%.2f", Ratio(row.cycles, batches.rows.front().cycles))});
+    std::vector<std::string> cells = {
+        UpdateWayName(row.way), Grouped(row.cycles),
+        absl::StrFormat("%.2f",
+                        Ratio(row.cycles, batches.rows.front().cycles))};
+    for (std::string& percent : MarkPercents(row.by_mark)) {
+      cells.push_back(std::move(percent));
+    }
+    table.Add(std::move(cells));
   }
   return table.Format();
 }
@@ -104,11 +115,13 @@ Json JsonOf(const Batches& batches) {
     for (size_t i = 0; i < row.closed.size(); ++i) {
       closed[absl::StrCat(MostOf(i))] = row.closed[i];
     }
-    json["ways"].push_back({{"policy", row.way.policy},
-                            {"guest_ops", GuestOpsName(row.way.ops)},
-                            {"cycles", row.cycles},
-                            {"updates", row.updates},
-                            {"closed_by_most_updates", closed}});
+    Json way = {{"policy", row.way.policy},
+                {"guest_ops", GuestOpsName(row.way.ops)},
+                {"cycles", row.cycles},
+                {"updates", row.updates},
+                {"closed_by_most_updates", closed}};
+    AddMarksJson(row.by_mark, way);
+    json["ways"].push_back(std::move(way));
   }
   return json;
 }
@@ -121,6 +134,7 @@ std::string FormatBatchesCsv(const std::vector<Batches>& all) {
   for (size_t i = 0; i < kBatchBuckets; ++i) {
     head.push_back(absl::StrCat("closed_", MostOf(i)));
   }
+  AddMarkNames(head);
   std::string text = CsvLine(head);
   for (const Batches& batches : all) {
     for (const BatchRow& row : batches.rows) {
@@ -131,6 +145,7 @@ std::string FormatBatchesCsv(const std::vector<Batches>& all) {
       for (size_t i = 0; i < kBatchBuckets; ++i) {
         cells.push_back(absl::StrCat(row.closed.empty() ? 0 : row.closed[i]));
       }
+      AddMarkShares(row.by_mark, cells);
       text += CsvLine(cells);
     }
   }

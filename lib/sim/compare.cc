@@ -160,6 +160,9 @@ void Describe(const Simulator& simulator, const GuestOptions& guest,
   comparison.machine_description = std::string(simulator.machine().description);
   comparison.hypothetical = !HasMode(*OwnMachineOf(options), options.mode);
   comparison.flush_filter = simulator.machine().flush_filter.active();
+  comparison.costs = simulator.machine().costs;
+  // The machine keeps these texts, and may be gone first.
+  for (CostConstant& cost : comparison.costs) cost.source = {};
   comparison.mode = options.mode;
   comparison.vcpus = options.vcpus;
   comparison.domains = options.domains;

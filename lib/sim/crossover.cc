@@ -14,24 +14,27 @@ namespace {
 // Of i + 1 updates in one L1 table full of written pages. From many to few: the
 // guest kernel does not join again the mappings that an mprotect has split, and
 // flushes a batch at the end of each.
-absl::StatusOr<std::vector<uint64_t>> CyclesByUpdates(
-    const SimulatorOptions& options) {
+absl::Status MeasureWay(const SimulatorOptions& options,
+                        const CostTable& prices, UpdateCosts& costs) {
   absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
   if (!guest.ok()) return guest.status();
   const auto pages = static_cast<uint64_t>(EntryCount(options.mode, 1));
   guest->Map(pages);
   guest->Write(pages);
-  std::vector<uint64_t> cycles(pages);
+  costs.cycles.resize(pages);
+  costs.forms.resize(pages);
   for (uint64_t updates = pages; updates > 0; --updates) {
     const Cost empty = guest->Measure([&] { guest->Syscall(); });
     const Cost all = guest->Measure([&] { guest->Protect(updates, kMapRead); });
-    cycles[updates - 1] = (all.cycles - empty.cycles).count();
+    costs.cycles[updates - 1] = (all.cycles - empty.cycles).count();
+    costs.forms[updates - 1] = Difference(all.tally, empty.tally);
+    const MarkCycles by_mark = CyclesByMark(all.tally, prices);
+    for (size_t i = 0; i < kMarkCount; ++i) costs.by_mark[i] += by_mark[i];
     // As it was, for the next number.
     guest->Protect(updates, kMapRead | kMapWrite);
     guest->Write(updates);
   }
-  if (!guest->status().ok()) return guest->status();
-  return cycles;
+  return guest->status();
 }
 
 void AddCrossings(const UpdateCosts& a, const UpdateCosts& b,
@@ -98,17 +101,23 @@ absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
   Crossover crossover;
   crossover.machine = base.machine;
   crossover.mode = base.mode;
+  const absl::StatusOr<MachineModel> machine = MachineOf(base);
+  if (!machine.ok()) return machine.status();
+  crossover.costs = machine->costs;
+  for (CostConstant& cost : crossover.costs) cost.source = {};
   for (const UpdateWay& way : ways) {
     SimulatorOptions options = base;
     options.policy = way.policy;
     if (IsParavirtual(way, base.mode)) options.guest_ops = way.ops;
-    absl::StatusOr<std::vector<uint64_t>> cycles = CyclesByUpdates(options);
-    if (!cycles.ok()) return cycles.status();
-    crossover.ways.push_back({way, *std::move(cycles)});
+    UpdateCosts& costs = crossover.ways.emplace_back();
+    costs.way = way;
+    absl::Status ok = MeasureWay(options, crossover.costs, costs);
+    if (!ok.ok()) return ok;
   }
   for (size_t i = 0; i < crossover.ways.size(); ++i) {
     if (!IsParavirtual(crossover.ways[i].way, base.mode)) continue;
     for (size_t j = i + 1; j < crossover.ways.size(); ++j) {
+      crossover.compared.emplace_back(i, j);
       AddCrossings(crossover.ways[i], crossover.ways[j], crossover.crossings);
     }
   }

@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "sim/mark_text.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/crossover.h"
@@ -34,6 +36,25 @@ std::string Table(const Crossover& crossover) {
   return table.Format();
 }
 
+// What each way's cycles rest on, all numbers of updates together.
+std::string MarkTable(const Crossover& crossover) {
+  TextTable table(1);
+  std::vector<std::string> head = {"% of cycles"};
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    head.emplace_back(MarkName(static_cast<Mark>(i)));
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (const UpdateCosts& costs : crossover.ways) {
+    std::vector<std::string> row = {UpdateWayName(costs.way)};
+    for (std::string& cell : MarkPercents(costs.by_mark)) {
+      row.push_back(std::move(cell));
+    }
+    table.Add(std::move(row));
+  }
+  return table.Format();
+}
+
 std::string Words(const Crossing& crossing) {
   return absl::StrCat("  ", UpdateWayName(crossing.cheaper),
                       " is cheaper than ", UpdateWayName(crossing.dearer),
@@ -46,9 +67,11 @@ Json JsonOf(const Crossover& crossover) {
   json["levels"] = LevelCount(crossover.mode);
   json["ways"] = Json::array();
   for (const UpdateCosts& costs : crossover.ways) {
-    json["ways"].push_back({{"policy", costs.way.policy},
-                            {"guest_ops", GuestOpsName(costs.way.ops)},
-                            {"cycles", costs.cycles}});
+    Json way = {{"policy", costs.way.policy},
+                {"guest_ops", GuestOpsName(costs.way.ops)},
+                {"cycles", costs.cycles}};
+    AddMarksJson(costs.by_mark, way);
+    json["ways"].push_back(std::move(way));
   }
   json["crossings"] = Json::array();
   for (const Crossing& crossing : crossover.crossings) {
@@ -62,15 +85,19 @@ Json JsonOf(const Crossover& crossover) {
 }  // namespace
 
 std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers) {
-  std::string text = CsvLine(
-      {"machine", "levels", "policy", "guest_ops", "updates", "cycles"});
+  std::vector<std::string> head = {"machine",   "levels",  "policy",
+                                   "guest_ops", "updates", "cycles"};
+  AddMarkNames(head);
+  std::string text = CsvLine(head);
   for (const Crossover& crossover : crossovers) {
     for (const UpdateCosts& costs : crossover.ways) {
       for (size_t i = 0; i < costs.cycles.size(); ++i) {
-        text += CsvLine(
-            {crossover.machine, absl::StrCat(LevelCount(crossover.mode)),
-             costs.way.policy, std::string(GuestOpsName(costs.way.ops)),
-             absl::StrCat(i + 1), absl::StrCat(costs.cycles[i])});
+        std::vector<std::string> cells = {
+            crossover.machine,   absl::StrCat(LevelCount(crossover.mode)),
+            costs.way.policy,    std::string(GuestOpsName(costs.way.ops)),
+            absl::StrCat(i + 1), absl::StrCat(costs.cycles[i])};
+        AddMarkShares(costs.by_mark, cells);
+        text += CsvLine(cells);
       }
     }
   }
@@ -93,6 +120,7 @@ std::string FormatCrossoverText(const std::vector<Crossover>& crossovers) {
     for (const Crossing& crossing : crossover.crossings) {
       text += Words(crossing);
     }
+    absl::StrAppend(&text, "\n", MarkTable(crossover));
   }
   return text;
 }

@@ -88,7 +88,7 @@ nlohmann::ordered_json MemoryPartsJson(const ReportRow& row) {
   return parts;
 }
 
-std::string FormatJson(const Comparison& comparison) {
+nlohmann::ordered_json ComparisonJson(const Comparison& comparison) {
   Json json;
   json["xmmu"] = comparison.version;
   json["machine"] = comparison.machine;
@@ -114,8 +114,16 @@ std::string FormatJson(const Comparison& comparison) {
   for (const ReportRow& row : comparison.rows) {
     json["rows"].push_back(RowOf(row));
   }
-  // What is no UTF-8 (a path in the name of the workload) is replaced.
+  return json;
+}
+
+// What is no UTF-8 (a path in the name of the workload) is replaced.
+std::string JsonText(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string FormatJson(const Comparison& comparison) {
+  return JsonText(ComparisonJson(comparison));
 }
 
 }  // namespace xmmu

@@ -4,11 +4,15 @@
 // Pieces of JSON that several reports have.
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "xmmu/sim/report.h"
 
 namespace xmmu {
 
+// The whole of a comparison, and such an object as text.
+nlohmann::ordered_json ComparisonJson(const Comparison& comparison);
+std::string JsonText(const nlohmann::ordered_json& json);
 // Cycles by the name of the component; all components.
 nlohmann::ordered_json ComponentsJson(const Cost& cost);
 // Adds cycles_by_mark and share_by_mark, each by the name of the mark.

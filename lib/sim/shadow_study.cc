@@ -49,6 +49,10 @@ absl::StatusOr<ShadowStudy> MeasureShadowStudy(
   study.mode = base.mode;
   study.vcpus = base.vcpus;
   study.policies = PoliciesStudied();
+  const absl::StatusOr<MachineModel> machine = MachineOf(base);
+  if (!machine.ok()) return machine.status();
+  study.costs = machine->costs;
+  for (CostConstant& cost : study.costs) cost.source = {};
   ComparisonOptions comparison;
   comparison.base = base;
   comparison.policies.clear();

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "sim/mark_text.h"
 #include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
@@ -67,6 +68,31 @@ std::string ComponentTable(const ShadowStudy& study, size_t policy) {
       cells.push_back(cycles == 0 ? "-" : Grouped(cycles));
     }
     if (sum != 0) table.Add(std::move(cells));
+  }
+  return table.Format();
+}
+
+// Percent of the cycles that rest on remembered and estimated prices.
+std::string EstimatedTable(const ShadowStudy& study) {
+  TextTable table(1);
+  table.Add(Head("% remembered or estimated", study.policies));
+  table.Rule();
+  const auto percent = [&](const Cost& cost) {
+    return EstimatedPercent(CyclesByMark(cost.tally, study.costs));
+  };
+  for (const GuestEventEntry& entry : GuestEvents()) {
+    std::vector<std::string> cells = {std::string(entry.name)};
+    for (const EventCosts& costs : study.events) {
+      cells.push_back(percent(costs[static_cast<size_t>(entry.event)].cost));
+    }
+    table.Add(std::move(cells));
+  }
+  for (const Comparison& workload : study.workloads) {
+    std::vector<std::string> cells = {workload.workload};
+    for (const ReportRow& row : workload.rows) {
+      cells.push_back(percent(row.cost));
+    }
+    table.Add(std::move(cells));
   }
   return table.Format();
 }
@@ -221,7 +247,7 @@ std::vector<Line> LinesOf(const ShadowStudy& study, size_t policy) {
   return lines;
 }
 
-Json JsonOf(const Line& line) {
+Json JsonOf(const Line& line, const CostTable& costs) {
   Json json;
   json[line.kind] = line.name;
   json["times"] = line.times;
@@ -231,6 +257,7 @@ Json JsonOf(const Line& line) {
     json["memory_parts"] = MemoryPartsJson(*line.row);
   }
   json["cycles_by_component"] = ComponentsJson(*line.cost);
+  AddMarksJson(CyclesByMark(line.cost->tally, costs), json);
   return json;
 }
 
@@ -268,7 +295,8 @@ std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
     }
     absl::StrAppend(&text, WorkloadTable(study, "x native", TimesNative), "\n",
                     WorkloadTable(study, "memory mgmt., KiB", Overhead), "\n",
-                    PartsTable(study), "\n", RatioTable(study), "\n");
+                    PartsTable(study), "\n", RatioTable(study), "\n",
+                    EstimatedTable(study), "\n");
     for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
     text += Hypothetical(study);
   }
@@ -288,6 +316,7 @@ std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
     head.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
   }
+  AddMarkNames(head);
   std::string text = CsvLine(head);
   for (const ShadowStudy& study : studies) {
     for (size_t policy = 0; policy < study.policies.size(); ++policy) {
@@ -309,6 +338,7 @@ std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
         for (const Cycles cycles : line.cost->by_component) {
           cells.push_back(absl::StrCat(cycles.count()));
         }
+        AddMarkShares(CyclesByMark(line.cost->tally, study.costs), cells);
         text += CsvLine(cells);
       }
     }
@@ -327,7 +357,7 @@ std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies) {
     for (size_t policy = 0; policy < study.policies.size(); ++policy) {
       Json lines = Json::array();
       for (const Line& line : LinesOf(study, policy)) {
-        lines.push_back(JsonOf(line));
+        lines.push_back(JsonOf(line, study.costs));
       }
       one["policies"].push_back(
           {{"policy", study.policies[policy]}, {"costs", std::move(lines)}});

@@ -71,7 +71,7 @@ TEST(CrossoverTest, TheFormatsSayTheSame) {
   const uint64_t cycles = crossover.ways[0].cycles[1];
   EXPECT_THAT(FormatCrossoverCsv({crossover}),
               HasSubstr("xeon-2003,3,pinning,queue,2," +
-                        std::to_string(cycles) + "\n"));
+                        std::to_string(cycles) + ",0."));
   EXPECT_THAT(FormatCrossoverJson({crossover}),
               HasSubstr(std::to_string(cycles)));
   const std::string updates = std::to_string(crossover.crossings[0].updates);

@@ -103,6 +103,24 @@ refuses "--set=mov_cr3: want KEY=VALUE" --set=mov_cr3 --workload="$workload"
 refuses "--format=xml: want table, csv, json, toml" --list-costs --format=xml
 refuses "--format=toml: want table, json, csv" --format=toml \
   --workload="$workload"
+
+accepts --workload="$workload" --sensitivity --samples=50
+grep -q '^orders of two rows that hold whatever the prices' out ||
+  fail "no word on what holds"
+accepts --workload="$workload" --sensitivity --sweep=all --format=json
+python3 -c '
+import json, sys
+report = json.load(sys.stdin)
+assert len(report["sensitivity"]["orders"]) == 6, report["sensitivity"]
+assert report["sensitivity"]["samples"] == 1000
+' <out || fail "the JSON report lacks the sensitivity"
+accepts --workload="$workload" --walkers=4 --overlap=0.25
+grep -q '^overlap   4 walkers; 25.0%' out || fail "no word on overlap"
+
+refuses "want --vcpus=1" --sensitivity --vcpus=2 --workload="$workload"
+refuses "want --timing=flat or pte-caches" --sensitivity --timing=all-caches \
+  --workload="$workload"
+refuses "samples" --samples=-1 --workload="$workload"
 refuses "--migrate=-1: want rounds" --migrate=-1 --workload="$workload"
 refuses "--migrate-every=0: want operations" --migrate-every=0 \
   --workload="$workload"

@@ -18,6 +18,12 @@ accepts --machine=xeon-2003 --levels=3 --format=csv --variants
 grep -q '^xeon-2003,3,writable-page-tables-g0,stores,512,' out ||
   fail "--variants"
 
+accepts --machine=xeon-2003 --levels=3 --sensitivity --samples=20
+grep -q 'updates on, with other prices from' out || fail "no range of a crossing"
+cp out first
+accepts --machine=xeon-2003 --levels=3 --sensitivity --samples=20
+cmp -s out first || fail "two sweeps differ"
+
 if [[ -n ${2:-} ]]; then
   accepts --machine=xeon-2003 --levels=2 "$2"
   grep -q '^  writable-page-tables/stores takes [0-9.]* times the cycles of trap' \
@@ -33,6 +39,9 @@ refuses "Unknown command line flag" --no-such-flag
 refuses "abacus" --machine=abacus
 refuses "--levels=5: want 2, 3 or 4" --levels=5
 refuses "--format=table: want text, csv or json" --format=table
+refuses "--sweep=none: want estimates or all" --sweep=none
+refuses "--samples=100001: want 0 to 100000" --samples=100001
+refuses "want no trace" --sensitivity any.log
 refuses "no-such-log" no-such-log
 
 ((failures == 0)) && echo "all as promised"

@@ -19,6 +19,13 @@ accepts "${small[@]}" --vcpus=1
 grep -q '^    4 times as fast: ' out || fail "no word on 4 times"
 grep -q '2 vCPUs' out && fail "numbers of vCPUs that nobody asked for"
 
+accepts "${small[@]}" --vcpus=1 --sensitivity
+grep -q "^answers to 'faster' that hold whatever the prices within" out ||
+  fail "no word on what holds"
+accepts "${small[@]}" --vcpus=1 --sensitivity --format=csv --sweep=all
+grep -q '^xeon-2003,3,shadow-2005,xi-shadow,demand-fault,4-times,' out ||
+  fail "no line on a claim"
+
 if [[ -n ${2:-} ]]; then
   accepts --machine=xeon-2003 --levels=3 --vcpus=1 --workloads= "$2"
   grep -q '^  trace:' out || fail "no row for a trace"
@@ -30,6 +37,7 @@ refuses "--levels=5: want 2, 3 or 4" --levels=5
 refuses "--vcpus=0: want numbers from 1 to" --vcpus=0
 refuses "--format=table: want text, csv or json" --format=table
 refuses "no-such-workload" --workloads=no-such-workload
+refuses "want --vcpus=1" --sensitivity "${small[@]}"
 refuses "no-such-log" no-such-log
 
 ((failures == 0)) && echo "all as promised"

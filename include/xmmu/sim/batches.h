@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "xmmu/base/counters.h"
+#include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/crossover.h"
 
@@ -36,6 +37,8 @@ struct BatchRow {
   // that keeps no snapshot to tell by.
   std::vector<uint64_t> closed;
   uint64_t updates = 0;  // entries found changed in all
+  // The cycles by what is known of their prices.
+  MarkCycles by_mark{};
 };
 
 struct Batches {

@@ -15,11 +15,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "xmmu/guest/guest_options.h"
+#include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/options.h"
+#include "xmmu/sim/price_sweep.h"
 
 namespace xmmu {
 
@@ -41,6 +44,11 @@ struct UpdateCosts {
   UpdateWay way;
   // Cycles of making i + 1 updates.
   std::vector<uint64_t> cycles;
+  // The same before prices are put to it.
+  std::vector<PriceForm> forms;
+  // Of all these calls together, system calls included, by what is known of the
+  // prices.
+  MarkCycles by_mark{};
 };
 
 // From `updates` of them on, `cheaper` takes fewer cycles than `dearer`, up to
@@ -56,6 +64,9 @@ struct Crossover {
   PagingMode mode = PagingMode::kPae;
   std::vector<UpdateCosts> ways;
   std::vector<Crossing> crossings;  // between ways other than bare hardware
+  // The pairs of ways, by index, that these are of.
+  std::vector<std::pair<size_t, size_t>> compared;
+  CostTable costs{};  // what the cycles were charged by, no sources
 };
 
 // Measures 1 to as many updates as an L1 table has entries, with each of
@@ -64,7 +75,7 @@ struct Crossover {
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
                                            const std::vector<UpdateWay>& ways);
 
-// One line a way and number of updates.
+// One line a way and number of updates; shares by mark are the way's.
 std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers);
 std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers);
 // A table of cycles an update for powers of two, and the crossings in words.

@@ -16,6 +16,7 @@
 
 #include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
+#include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/by_mark.h"
@@ -91,6 +92,7 @@ struct Comparison {
   // if.
   bool hypothetical = false;
   bool flush_filter = false;  // the machine's TLB flush filter is on
+  CostTable costs{};          // what the rows were charged by, no sources
   PagingMode mode = PagingMode::kPae;
   int vcpus = 1;
   int domains = 1;

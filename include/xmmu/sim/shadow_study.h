@@ -40,6 +40,7 @@ struct ShadowStudy {
   std::vector<std::string> policies;  // bare hardware first
   std::vector<EventCosts> events;     // by policy
   std::vector<Comparison> workloads;  // a row each by policy
+  CostTable costs{};                  // what was charged by, no sources
 };
 
 // Of `base`, machine, mode, timing, memory and vcpus count.
