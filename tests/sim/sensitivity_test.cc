@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "xmmu/guest/synthetic.h"
@@ -142,7 +143,7 @@ class RepricingTest : public ::testing::TestWithParam<PolicyEntry> {
       for (size_t i = 0; i < kCostEventCount; ++i) {
         machine.costs[i].value = static_cast<uint32_t>(prices[i]);
       }
-      options.custom_machine = &machine;
+      options.custom_machine = std::make_shared<const MachineModel>(machine);
       const ReportRow after = Run(options, workload);
       EXPECT_EQ(after.cost.tally, before.cost.tally);
       EXPECT_EQ(after.cost.cycles.count(), Reprice(before.cost.tally, prices));
@@ -193,7 +194,8 @@ TEST(RepricingSeveralTest, DomainsAndMigrationsToo) {
   const CostTally before = Compare(comparison, churn)->rows[0].cost.tally;
   for (CostConstant& cost : machine.costs) cost.value = cost.value * 3 + 7;
   machine.cost(CostEvent::kIpiWait).value = 1;
-  comparison.base.custom_machine = &machine;
+  comparison.base.custom_machine =
+      std::make_shared<const MachineModel>(machine);
   EXPECT_EQ(Compare(comparison, churn)->rows[0].cost.tally, before);
 }
 
