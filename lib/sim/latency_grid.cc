@@ -25,15 +25,13 @@ struct Core {
   std::string_view prefix;
   std::string_view preset;
 };
-constexpr std::array<Core, 9> kCores = {{{"p4-", "xeon-2003"},
-                                         {"k8-", "opteron-2005"},
-                                         {"core2-", "core2-2006"},
-                                         {"nehalem-", "nehalem-2009"},
-                                         {"westmere-", "westmere-2010"},
-                                         {"skylake-", "skylake-2017"},
-                                         {"zen2-", "zen2-2019"},
-                                         {"zen3-", "zen3-2020"},
-                                         {"zen5-", "zen5-2024"}}};
+constexpr Core kCores[] = {
+    {"p4-", "xeon-2003"},           {"xeon-", "xeon-2003"},
+    {"k8-", "opteron-2005"},        {"opteron-", "opteron-2005"},
+    {"core2-", "core2-2006"},       {"nehalem-", "nehalem-2009"},
+    {"westmere-", "westmere-2010"}, {"skylake-", "skylake-2017"},
+    {"zen2-", "zen2-2019"},         {"zen3-", "zen3-2020"},
+    {"zen5-", "zen5-2024"}};
 
 const MachineModel* ModelOf(std::string_view name) {
   if (const MachineModel* preset = FindMachine(name)) return preset;

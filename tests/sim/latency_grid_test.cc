@@ -100,6 +100,7 @@ TEST(LatencyGridTest, NamesOfMeasuredMachinesStandForTheirCore) {
             FindMachine("zen3-2020")->clock_ghz);
   EXPECT_EQ(MachineOfGrid("p4-willamette-1.6", {})->clock_ghz, 1.6);
   EXPECT_EQ(MachineOfGrid("p4-willamette-1.6", 2.0)->clock_ghz, 2.0);
+  EXPECT_EQ(MachineOfGrid("xeon-gallatin-3.06", {})->name, "xeon-2003");
   EXPECT_THAT(std::string(MachineOfGrid("vax-11", {}).status().message()),
               HasSubstr("zen5-"));
 }

@@ -8,8 +8,8 @@
 //
 // and a line a cell, as measured; its last column may be left out. A machine is
 // a preset's name, or one of the collection's names, which begins with the core
-// (p4-, k8-, core2-, nehalem-, westmere-, skylake-, zen2-, zen3-, zen5-) and
-// may end in its clock in GHz (-2.4): see AtClock().
+// (p4-, xeon-, k8-, opteron-, core2-, nehalem-, westmere-, skylake-, zen2-,
+// zen3-, zen5-) and may end in its clock in GHz (-2.4): see AtClock().
 //
 // Single-threaded; no globals.
 
