@@ -75,7 +75,8 @@ TEST(BatchesTest, CsvHasALineAWay) {
   EXPECT_THAT(text, HasSubstr("updates,closed_0,closed_1,closed_2,closed_4,"));
   EXPECT_THAT(text,
               HasSubstr("test,2,writable-page-tables,stores,3000,10,1,2,0,0,1,"
-                        "0,0,0,0,0,0,0\n"));
+                        "0,0,0,0,0,0,0,0.000000,0.000000,0.000000,"
+                        "0.000000,0.000000\n"));
   EXPECT_THAT(text, HasSubstr("test,2,native,stores,1000,0,0,"));
 }
 
