@@ -119,7 +119,7 @@ void SetTlb(MachineModel& m) {
                      "assumed: that there is one is in the SDM, its size is "
                      "not published",
                      4, 64}};
-  for (const size_t level : {3, 4}) {
+  for (const size_t level : {3u, 4u}) {
     m.psc.level[level] = {
         0, 0, {Mark::kEstimated, "assumed: only a PDE cache", 0, 4}};
   }
@@ -172,7 +172,7 @@ MachineModel Make() {
               .from = {Mark::kRemembered,
                        "VMX without EPT and VPID; both came with Nehalem"},
               .tlb_from = {Mark::kEstimated, kNoEpt}};
-  for (const size_t level : {2, 3, 4}) {
+  for (const size_t level : {2u, 3u, 4u}) {
     m.nested.psc.level[level].from = {Mark::kEstimated, kNoEpt};
   }
   const Provenance cpuid = {Mark::kRead, "CPUID of Conroe 6F6 (InstLatx64)"};

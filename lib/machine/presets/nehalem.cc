@@ -184,7 +184,7 @@ void SetCommon(MachineModel& m) {
                        "have it of AMD",
                        0, 64};
   m.nested.psc = m.psc;
-  for (const size_t level : {2, 3, 4}) {
+  for (const size_t level : {2u, 3u, 4u}) {
     m.nested.psc.level[level].from = {Mark::kEstimated, kNoNestedFigure, 0, 32};
   }
   const Provenance cpuid = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"};

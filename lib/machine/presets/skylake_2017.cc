@@ -237,7 +237,7 @@ MachineModel Make() {
                        "have it of AMD",
                        0, 64};
   m.nested.psc = m.psc;
-  for (const size_t level : {2, 3, 4, 5}) {
+  for (const size_t level : {2u, 3u, 4u, 5u}) {
     m.nested.psc.level[level].from = {
         Mark::kEstimated,
         "assumed: unpublished; as large as those of the first dimension", 0,

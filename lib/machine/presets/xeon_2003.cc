@@ -220,7 +220,7 @@ MachineModel Make() {
       64, 0, kTlb4K | kTlbLarge, {Mark::kRead, kArrays, 64, 128}};
   m.tlb.unified_from = {Mark::kRead, "no second-level TLB (CPUID leaf 2)"};
   m.tlb.data_l1[0] = {64, 0, kTlb4K | kTlbLarge, {Mark::kRead, kArrays}};
-  for (const size_t level : {2, 3}) {
+  for (const size_t level : {2u, 3u}) {
     m.psc.level[level].from = {
         Mark::kEstimated,
         "assumed: none; no evidence in the latency grid, whose step is two "
@@ -238,7 +238,7 @@ MachineModel Make() {
                        "no VMX in CPUID (InstLatx64); a hypothetical one "
                        "without VPIDs, as Merom's and Penryn's"},
               .tlb_from = {Mark::kEstimated, kNested}};
-  for (const size_t level : {2, 3}) {
+  for (const size_t level : {2u, 3u}) {
     m.nested.psc.level[level].from = {Mark::kEstimated, kNested};
   }
   const Provenance cpuid = {Mark::kRead, "CPUID of F27 (InstLatx64)"};
