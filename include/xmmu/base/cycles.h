@@ -82,8 +82,8 @@ enum class Component : uint8_t {
 #undef XMMU_ENUM
 };
 
-// Everything that takes time. Prices are a machine's: see machine/machine_model.h.
-// X(enumerator, component, name, help)
+// Everything that takes time. Prices are a machine's: see
+// machine/machine_model.h. X(enumerator, component, name, help)
 #define XMMU_COST_EVENTS(X)                                                    \
   X(kAccess, kExecute, "access", "one fetch, load or store of the program")    \
   X(kDependentLoad, kExecute, "dependent_load",                                \
