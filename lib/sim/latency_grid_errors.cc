@@ -80,9 +80,9 @@ std::string_view ReasonOf(const MachineModel& machine, const GridCell& cell,
   return "the cache's pipeline: conflicts of accesses close in time";
 }
 
-class Comparison {
+class GridComparison {
  public:
-  explicit Comparison(size_t worst_cells) : worst_cells_(worst_cells) {}
+  explicit GridComparison(size_t worst_cells) : worst_cells_(worst_cells) {}
 
   absl::Status Add(const GridCell& cell) {
     if (!cell.measured.has_value()) {
@@ -209,7 +209,7 @@ class Comparison {
 
 absl::StatusOr<GridErrors> CompareGrid(std::span<const GridCell> cells,
                                        size_t worst_cells) {
-  Comparison comparison(worst_cells);
+  GridComparison comparison(worst_cells);
   for (const GridCell& cell : cells) {
     if (absl::Status status = comparison.Add(cell); !status.ok()) {
       return status;

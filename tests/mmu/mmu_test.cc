@@ -241,14 +241,14 @@ TEST(DirtyTest, AccessedClearedBySoftwareStaysClearWhileCached) {
 
 // ---- Nothing negative is cached; what is cached may be stale.
 
-TEST(StalenessTest, MakingAPagePresentNeedsNoInvalidation) {
+TEST(StaleEntryTest, MakingAPagePresentNeedsNoInvalidation) {
   TestMachine machine;
   EXPECT_EQ(machine.ErrorCode(Read(kVa)), 0u);
   machine.Map(kVa, kFrame);
   EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
 }
 
-TEST(StalenessTest, ClearingAReservedBitNeedsNoInvalidation) {
+TEST(StaleEntryTest, ClearingAReservedBitNeedsNoInvalidation) {
   TestMachine machine;
   machine.Map(kVa, kFrame);
   machine.SetFlags(kVa, 1, uint64_t{1} << 45);
@@ -257,7 +257,7 @@ TEST(StalenessTest, ClearingAReservedBitNeedsNoInvalidation) {
   EXPECT_EQ(machine.MustTranslate(Read(kVa)), AddressOf(kFrame));
 }
 
-TEST(StalenessTest, AnUnmappedPageStaysReachableUntilInvalidated) {
+TEST(StaleEntryTest, AnUnmappedPageStaysReachableUntilInvalidated) {
   TestMachine machine;
   machine.Map(kVa, kFrame);
   machine.MustTranslate(Read(kVa));
@@ -267,7 +267,7 @@ TEST(StalenessTest, AnUnmappedPageStaysReachableUntilInvalidated) {
   EXPECT_EQ(machine.ErrorCode(Read(kVa)), 0u);
 }
 
-TEST(StalenessTest, AnUpgradeWithoutFlushCostsOneSpuriousFaultAtMost) {
+TEST(StaleEntryTest, AnUpgradeWithoutFlushCostsOneSpuriousFaultAtMost) {
   TestMachine machine;
   machine.Map(kVa, kFrame, kUserPage & ~pte::kWritable);
   machine.MustTranslate(ByUser(Read(kVa)));
@@ -276,7 +276,7 @@ TEST(StalenessTest, AnUpgradeWithoutFlushCostsOneSpuriousFaultAtMost) {
   EXPECT_EQ(machine.MustTranslate(ByUser(Write(kVa))), AddressOf(kFrame));
 }
 
-TEST(StalenessTest, AGlobalEntryCostsOneSpuriousFaultAtMostToo) {
+TEST(StaleEntryTest, AGlobalEntryCostsOneSpuriousFaultAtMostToo) {
   TestMachine machine;
   machine.SetCr4(cr4::kPcide);
   machine.Map(kVa, kFrame, (kUserPage & ~pte::kWritable) | pte::kGlobal);
@@ -287,7 +287,7 @@ TEST(StalenessTest, AGlobalEntryCostsOneSpuriousFaultAtMostToo) {
   EXPECT_EQ(machine.MustTranslate(ByUser(Write(kVa))), AddressOf(kFrame));
 }
 
-TEST(StalenessTest, ATlbOfSizeZeroGivesTheSameTranslations) {
+TEST(StaleEntryTest, ATlbOfSizeZeroGivesTheSameTranslations) {
   MachineModel model = TestModel();
   model.tlb = TlbGeometry{};
   model.psc = PagingStructureCacheGeometry{};

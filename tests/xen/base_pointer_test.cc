@@ -149,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
                               .machine = "xeon-2003"}),
     ModeName);
 
-TEST(LinearMapTest, TheLinearMapSetsAccessedBitsOnThePath) {
+TEST(LinearMapPathTest, TheLinearMapSetsAccessedBitsOnThePath) {
   PvGuest guest;
   guest.Hook(guest.Frame(10), kVa);
   const Mfn l3 = guest.Frame(990);
@@ -161,7 +161,7 @@ TEST(LinearMapTest, TheLinearMapSetsAccessedBitsOnThePath) {
   EXPECT_FALSE(guest.Get(l2, IndexOf(guest.mode, 2, kVa)).accessed());
 }
 
-TEST(LinearMapTest, AnAddressInALinearTableIsNoL1Entry) {
+TEST(LinearMapPathTest, AnAddressInALinearTableIsNoL1Entry) {
   for (const PagingMode mode : {PagingMode::k2Level, PagingMode::k4Level}) {
     PvGuest guest({.mode = mode});
     ASSERT_EQ(guest.Update(guest.root, 9, Pte(guest.root, 0x5)), XenErrno::kOk);
