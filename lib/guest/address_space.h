@@ -47,6 +47,9 @@ class VmaMap {
  public:
   // The VMA that holds `va`, or nullptr.
   Vma* Find(VirtAddr va);
+  const Vma* Find(VirtAddr va) const {
+    return const_cast<VmaMap*>(this)->Find(va);
+  }
   // Whether any VMA meets [start, end).
   bool Overlaps(VirtAddr start, VirtAddr end) const;
   // Removes whatever lies in [start, end), splitting VMAs at its edges; the

@@ -61,6 +61,13 @@ std::optional<GuestKernel::Roots> GuestKernel::RootsOf(TaskId task) const {
   return Roots{mm->root, mm->user_root};
 }
 
+std::optional<uint8_t> GuestKernel::RightsAt(TaskId task, VirtAddr va) const {
+  const AddressSpace* const mm = impl_->scheduler.FindSpace(task);
+  const Vma* const vma = mm == nullptr ? nullptr : mm->vmas.Find(va);
+  if (vma == nullptr) return std::nullopt;
+  return vma->rights;
+}
+
 uint64_t GuestKernel::page_table_frames() const {
   return impl_->core->page_table_frames;
 }

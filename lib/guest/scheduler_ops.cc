@@ -80,6 +80,7 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
     if (*result != FaultResult::kSpurious) task.digest.Faulted(*fault);
     if (*result == FaultResult::kRefused) {
       // A signal: the program goes on without the access.
+      vcpu.cpu().counters.Add(Counter::kSignals);
       task.digest.Refused(va);
       return absl::OkStatus();
     }

@@ -67,9 +67,8 @@ class Planner {
       policy = entry->make(host);
     }
     if (policy == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "no policy '", row.policy, "'; there are ",
-          NamesOf(Policies(), [](const PolicyEntry& e) { return e.name; })));
+      return UnknownName("policy", row.policy, Policies(),
+                         [](const PolicyEntry& e) { return e.name; });
     }
     row.policy = std::string(policy->name());
     return policy->Abi(row.mode);

@@ -14,8 +14,8 @@
 namespace xmmu {
 namespace {
 
-// What the TLB simulates at most; see Tlb.
-constexpr uint32_t kMostTlbEntries = 1 << 16;
+// What the TLB simulates at most; see Tlb, which keeps a slot for itself.
+constexpr uint32_t kMostTlbEntries = (1 << 16) - 1;
 constexpr uint32_t kMostWays = 1 << 12;
 // Beyond what any machine has (assumed); keeps the simulation of it in memory.
 constexpr uint64_t kMostCacheBytes = uint64_t{1} << 32;
@@ -272,6 +272,23 @@ std::string CacheComplaint(const MachineSection& section) {
   return "";
 }
 
+// An array that cannot be built.
+std::string ShapeComplaint(const MachineSection& section) {
+  if (section.low == nullptr) return "";
+  const std::string_view first = section.fields.front().name;
+  if (first == "bytes") return CacheComplaint(section);
+  if (first != "entries") return "";
+  const uint64_t number = FirstNumber(section);
+  const uint64_t ways = NumberOf(section, "ways");
+  if (ways > kMostWays || (ways == 0 && number > kMostWays)) {
+    return absl::StrCat("want at most ", kMostWays, " ways");
+  }
+  if (ways != 0 && number % ways != 0) {
+    return absl::StrCat(number, " entries do not divide into ", ways, " ways");
+  }
+  return "";
+}
+
 }  // namespace
 
 std::vector<MachineSection> SectionsOf(MachineModel& model) {
@@ -345,17 +362,7 @@ std::string Complaint(const MachineSection& section) {
                         " is not in the band of ", *section.low, " to ",
                         *section.high);
   }
-  const std::string_view first = section.fields.front().name;
-  if (first == "bytes") return CacheComplaint(section);
-  if (first != "entries") return "";
-  const uint64_t ways = NumberOf(section, "ways");
-  if (ways > kMostWays || (ways == 0 && number > kMostWays)) {
-    return absl::StrCat("want at most ", kMostWays, " ways");
-  }
-  if (ways != 0 && number % ways != 0) {
-    return absl::StrCat(number, " entries do not divide into ", ways, " ways");
-  }
-  return "";
+  return ShapeComplaint(section);
 }
 
 std::string Complaint(const MachineModel& model) {
@@ -370,6 +377,20 @@ std::string Complaint(const MachineModel& model) {
                         " TLB entries in all, not ", entries);
   }
   return "";
+}
+
+std::string GeometryComplaint(const MachineModel& model) {
+  MachineModel copy = model;
+  for (const MachineSection& section : SectionsOf(copy)) {
+    const std::string what = ShapeComplaint(section);
+    if (!what.empty()) return absl::StrCat(section.path, ": ", what);
+  }
+  // As a file may say it.
+  int bits = 0;
+  const std::string what =
+      Set(&bits, MachineValue(int64_t{model.features.maxphyaddr}));
+  if (!what.empty()) return absl::StrCat("features.maxphyaddr: ", what);
+  return Complaint(model);
 }
 
 }  // namespace xmmu

@@ -61,6 +61,9 @@ bool IsAbsent(const MachineSection& section);
 // together; nothing if all is well.
 std::string Complaint(const MachineSection& section);
 std::string Complaint(const MachineModel& model);
+// What keeps a model from being simulated at all, bands and sources apart; for
+// one that no file was read for.
+std::string GeometryComplaint(const MachineModel& model);
 
 }  // namespace xmmu
 

@@ -27,9 +27,8 @@ const MachineModel* OwnMachineOf(const SimulatorOptions& options) {
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
   const MachineModel* const model = OwnMachineOf(options);
   if (model == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "no machine '", options.machine, "'; there are ",
-        NamesOf(Machines(), [](const MachineModel* m) { return m->name; })));
+    return UnknownName("machine", options.machine, Machines(),
+                       [](const MachineModel* m) { return m->name; });
   }
   MachineModel machine = *model;
   if (LevelCount(options.mode) >= 4) machine.features.long_mode = true;

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "sim/machine_fields.h"
 #include "sim/migration.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
@@ -24,6 +25,34 @@ constexpr uint64_t kCr3Frames = uint64_t{1} << (32 - kPageShift);
 
 // Odd, so that no digest is lost by multiplying.
 constexpr uint64_t kDigestFactor = 0x9e3779b97f4a7c15;
+
+// A cast, or a struct that was never initialised, makes values of an
+// enumeration that it does not have.
+absl::Status CheckChoices(const SimulatorOptions& options) {
+  const auto is_one_of = [](const auto& all, auto value) {
+    return std::find(all.begin(), all.end(), value) != all.end();
+  };
+  const auto complain = [](std::string_view option, auto value) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option ", Abs(option), " has a value, ",
+                     static_cast<int>(value), ", that is none of its kind"));
+  };
+  if (!is_one_of(kAllPagingModes, options.mode))
+    return complain("mode", options.mode);
+  if (!is_one_of(AllMemoryTimings(), options.timing)) {
+    return complain("timing", options.timing);
+  }
+  if (!is_one_of(AllLinearMaps(), options.linear_map)) {
+    return complain("linear_map", options.linear_map);
+  }
+  if (options.guest_ops && !is_one_of(AllGuestOps(), *options.guest_ops)) {
+    return complain("guest_ops", *options.guest_ops);
+  }
+  if (options.pin && !is_one_of(AllPinWhen(), *options.pin)) {
+    return complain("pin", *options.pin);
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckRanges(const SimulatorOptions& options) {
   if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
@@ -111,11 +140,19 @@ Simulator::Simulator(const SimulatorOptions& options,
 
 absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
     const SimulatorOptions& options) {
+  if (absl::Status ok = CheckChoices(options); !ok.ok()) return ok;
   if (absl::Status ok = CheckRanges(options); !ok.ok()) return ok;
   absl::StatusOr<MachineModel> machine = MachineOf(options);
   if (!machine.ok()) return machine.status();
   if (absl::Status ok = CheckName("machine", machine->name); !ok.ok()) {
     return ok;
+  }
+  if (options.custom_machine != nullptr) {
+    const std::string why = GeometryComplaint(*machine);
+    if (!why.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("machine ", Abs(machine->name), ": ", why));
+    }
   }
   std::unique_ptr<Simulator> simulator(new Simulator(options, *machine));
   if (absl::Status ok = simulator->MakePolicy(); !ok.ok()) return ok;
@@ -133,9 +170,8 @@ absl::Status Simulator::MakePolicy() {
   }
   const PolicyEntry* entry = FindPolicy(options_.policy);
   if (entry == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "no policy '", options_.policy, "'; there are ",
-        NamesOf(Policies(), [](const PolicyEntry& e) { return e.name; })));
+    return UnknownName("policy", options_.policy, Policies(),
+                       [](const PolicyEntry& e) { return e.name; });
   }
   policy_ = entry->make(host_);
   return absl::OkStatus();
@@ -184,7 +220,16 @@ absl::StatusOr<ReportRow> Simulator::Run(Workload& workload) {
 }
 
 absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
-  XMMU_CHECK(workloads.size() == guests_.size());
+  if (workloads.size() != guests_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(workloads.size(), " workloads for ", guests_.size(),
+                     " domains: want one each"));
+  }
+  for (size_t i = 0; i < workloads.size(); ++i) {
+    if (workloads[i] != nullptr) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("workload ", i, " is a null pointer"));
+  }
   for (size_t i = 0; i < guests_.size(); ++i) {
     if (absl::Status ok = RunOn(i, *workloads[i]); !ok.ok()) return ok;
   }

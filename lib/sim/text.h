@@ -7,9 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/nearest_name.h"
 
 namespace xmmu {
 
@@ -24,6 +27,20 @@ std::string NamesOf(const Range& values, Name name) {
   std::vector<std::string> names;
   for (const auto& value : values) names.emplace_back(name(value));
   return absl::StrJoin(names, ", ");
+}
+
+// `given` names no `what` of `values`: which one it may mean, and all of them.
+template <typename Range, typename Name>
+absl::Status UnknownName(std::string_view what, std::string_view given,
+                         const Range& values, Name name) {
+  std::vector<std::string_view> names;
+  for (const auto& value : values) names.push_back(name(value));
+  const std::string_view nearest = NearestName(given, names);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "no ", Abs(what), " '", Abs(given), "'",
+      nearest.empty() ? ""
+                      : absl::StrCat(", did you mean \"", Abs(nearest), "\"?"),
+      nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
 }
 
 // A line of CSV (RFC 4180). REQUIRES: no cell needs quotes; ours are numbers

@@ -1,9 +1,11 @@
 #include "xmmu/testing/test_guest.h"
 
-#include <gtest/gtest.h>
+#include <algorithm>
+#include <optional>
+#include <string_view>
 
-#include <utility>
-
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu::testing {
@@ -15,82 +17,344 @@ constexpr VirtAddr kFirstMapping{0x10000000};
 // Mappings begin at multiples of 4 MiB, so that none shares an L1 table with
 // another in any paging mode.
 constexpr uint64_t kMappingAlignment = uint64_t{4} << 20;
+// Of the guest that stands for one that cannot be.
+constexpr uint64_t kSmallMemory = uint64_t{16} << 20;
 
-std::unique_ptr<Simulator> MakeSimulator(const SimulatorOptions& options) {
+constexpr char kExpectHint[] = "; ExpectSignal() takes work that is to get one";
+
+constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
+
+// A count as the test has written it, which may be less than zero.
+std::string Pages(uint64_t pages) {
+  return absl::StrCat(static_cast<int64_t>(pages), " pages");
+}
+
+std::string RightsText(uint8_t rights) {
+  std::string text = "---";
+  if ((rights & kMapRead) != 0) text[0] = 'r';
+  if ((rights & kMapWrite) != 0) text[1] = 'w';
+  if ((rights & kMapExecute) != 0) text[2] = 'x';
+  return text;
+}
+
+// What Linux calls it, or a processor.
+std::string_view NameOf(GuestOpKind kind) {
+  switch (kind) {
+    case GuestOpKind::kFetch:
+      return "fetch";
+    case GuestOpKind::kLoad:
+      return "load";
+    case GuestOpKind::kStore:
+      return "store";
+    case GuestOpKind::kModify:
+      return "read-modify-write";
+    case GuestOpKind::kMap:
+      return "mmap";
+    case GuestOpKind::kUnmap:
+      return "munmap";
+    case GuestOpKind::kProtect:
+      return "mprotect";
+    case GuestOpKind::kRemap:
+      return "mremap";
+    case GuestOpKind::kDiscard:
+      return "madvise";
+    case GuestOpKind::kFork:
+      return "fork";
+    case GuestOpKind::kVfork:
+      return "vfork";
+    case GuestOpKind::kExec:
+      return "exec";
+    case GuestOpKind::kWait:
+      return "wait";
+    case GuestOpKind::kYield:
+      return "yield";
+    case GuestOpKind::kSyscall:
+      return "system call";
+    case GuestOpKind::kExit:
+      return "exit";
+  }
+  return "operation";
+}
+
+bool IsAccess(GuestOpKind kind) { return kind <= GuestOpKind::kModify; }
+
+bool IsFork(GuestOpKind kind) {
+  return kind == GuestOpKind::kFork || kind == GuestOpKind::kVfork;
+}
+
+// What is wrong with an operation, beyond what the kernel says of it; nothing
+// if all is well.
+std::string Complaint(const GuestOp& op) {
+  if (IsAccess(op.kind)) {
+    if (op.length < 1 || op.length > kPageSize) {
+      return absl::StrFormat("a %s of %d bytes: want 1 to %d", NameOf(op.kind),
+                             static_cast<int64_t>(op.length), kPageSize);
+    }
+    if (op.va.value() + (op.length - 1) < op.va.value()) {
+      return absl::StrFormat("a %s of %d bytes at 0x%x: beyond all addresses",
+                             NameOf(op.kind), op.length, op.va.value());
+    }
+  }
+  if (IsFork(op.kind) && op.child == 0) {
+    return "fork: a child's number is not 0, which stands for any child";
+  }
+  if ((op.rights & ~kAllRights) != 0) {
+    return absl::StrFormat("rights 0x%x: want MapRights, at most 0x%x",
+                           op.rights, kAllRights);
+  }
+  if (op.backing > Backing::kSharedAnonymous) {
+    return absl::StrFormat("a backing %d: there is none of this number",
+                           static_cast<int>(op.backing));
+  }
+  return "";
+}
+
+// What became of the options, and a guest in any case.
+absl::StatusOr<std::unique_ptr<Simulator>> CreateSimulator(
+    const SimulatorOptions& options) {
+  if (options.migration.wanted()) {
+    return absl::InvalidArgumentError(
+        "a migration: Simulator::Run carries it out, a TestGuest does not");
+  }
+  return Simulator::Create(options);
+}
+
+std::unique_ptr<Simulator> StandIn() {
   absl::StatusOr<std::unique_ptr<Simulator>> simulator =
-      Simulator::Create(options);
-  if (!simulator.ok()) ADD_FAILURE() << simulator.status();
+      Simulator::Create({.guest_memory_bytes = kSmallMemory});
   XMMU_CHECK(simulator.ok());
   return *std::move(simulator);
 }
 
-void ExpectOk(const absl::Status& status) {
-  EXPECT_TRUE(status.ok()) << status;
-}
-
 }  // namespace
 
-TestGuest::TestGuest(const SimulatorOptions& options)
-    : simulator_(MakeSimulator(options)), next_va_(kFirstMapping) {
-  Start();
+TestGuest::TestGuest(const SimulatorOptions& options, SourceLocation where)
+    : next_va_(kFirstMapping) {
+  absl::StatusOr<std::unique_ptr<Simulator>> simulator =
+      CreateSimulator(options);
+  if (simulator.ok()) {
+    simulator_ = *std::move(simulator);
+    Start(where);
+  } else {
+    simulator_ = StandIn();
+    FailUnlessOk(simulator.status(), "TestGuest", where);
+  }
 }
 
-TaskId TestGuest::Start() {
-  task_ = ++last_task_;
-  ExpectOk(kernel().CreateProcess(task_));
+void TestGuest::Fail(const std::string& why, const SourceLocation& where) {
+  if (failed_) return;
+  failed_ = true;
+  internal::FailAt(where, why);
+}
+
+void TestGuest::FailUnlessOk(const absl::Status& status,
+                             const std::string& what,
+                             const SourceLocation& where) {
+  if (!status.ok()) Fail(absl::StrCat(what, ": ", status.message()), where);
+}
+
+bool TestGuest::GotUnexpectedSignal() {
+  uint64_t signals = 0;
+  Host& host = simulator_->host();
+  for (uint32_t i = 0; i < host.cpu_count(); ++i) {
+    signals += host.cpu(i).counters[Counter::kSignals];
+  }
+  const uint64_t since = signals - std::exchange(signals_seen_, signals);
+  const uint64_t expected = std::min(since, signals_to_come_);
+  signals_to_come_ -= expected;
+  return since != expected;
+}
+
+void TestGuest::CheckSignals(const char* when, const SourceLocation& where) {
+  if (!GotUnexpectedSignal()) return;
+  Fail(absl::StrCat("the program got a signal ", when, kExpectHint), where);
+}
+
+void TestGuest::CheckNoneLeft(uint64_t times, const SourceLocation& where) {
+  if (signals_to_come_ == 0) return;
+  Fail(absl::StrCat("ExpectSignal: ", times - signals_to_come_,
+                    " accesses got a signal, expected ", times),
+       where);
+}
+
+bool TestGuest::CanAct(const char* what, const SourceLocation& where) {
+  if (failed_) return false;
+  CheckSignals("by what was done without this TestGuest", where);
+  if (!failed_ && !kernel().RootsOf(task_).has_value()) {
+    Fail(absl::StrCat(what, ": process ", task_,
+                      " has ended: Switch() or Start() first"),
+         where);
+  }
+  return !failed_;
+}
+
+bool TestGuest::CanRun(bool callable, const char* what,
+                       const SourceLocation& where) {
+  if (failed_) return false;
+  CheckSignals("by what was done without this TestGuest", where);
+  if (!callable) {
+    Fail(absl::StrCat(what, ": there is no work, the function is null"), where);
+  }
+  return !failed_;
+}
+
+TaskId TestGuest::Start(SourceLocation where) {
+  if (failed_) return task_;
+  const absl::Status status = kernel().CreateProcess(++last_task_);
+  FailUnlessOk(status, "Start", where);
+  if (status.ok()) task_ = last_task_;
   return task_;
 }
 
-TaskId TestGuest::Fork() {
-  const TaskId child = ++last_task_;
-  Perform({.kind = GuestOpKind::kFork, .child = child});
+TaskId TestGuest::Fork(SourceLocation where) {
+  if (!CanAct("Fork", where)) return task_;
+  const TaskId child = last_task_ + 1;
+  Perform({.kind = GuestOpKind::kFork, .child = child}, where);
   return child;
 }
 
-void TestGuest::Exit() { Perform({.kind = GuestOpKind::kExit}); }
+void TestGuest::Switch(TaskId task, SourceLocation where) {
+  if (failed_) return;
+  if (!kernel().RootsOf(task).has_value()) {
+    return Fail(
+        absl::StrCat("Switch: there is no process ", task, ", or no more"),
+        where);
+  }
+  task_ = task;
+}
 
-VirtAddr TestGuest::Map(uint64_t pages, Backing backing) {
+void TestGuest::Exit(SourceLocation where) {
+  if (CanAct("Exit", where)) Perform({.kind = GuestOpKind::kExit}, where);
+}
+
+VirtAddr TestGuest::Map(uint64_t pages, Backing backing, SourceLocation where) {
   const VirtAddr va = next_va_;
+  if (!CanAct("Map", where)) return va;
+  const uint64_t most =
+      (~uint64_t{0} - va.value() - kMappingAlignment) / kPageSize;
+  if (pages < 1 || pages > most) {
+    Fail(absl::StrCat("Map: ", Pages(pages),
+                      ": want at least 1, and what a "
+                      "program has room for"),
+         where);
+    return va;
+  }
   const uint64_t bytes = pages * kPageSize;
-  next_va_ +=
-      (bytes + kMappingAlignment - 1) / kMappingAlignment * kMappingAlignment;
   Perform({.kind = GuestOpKind::kMap,
            .rights = kMapRead | kMapWrite,
            .backing = backing,
            .va = va,
-           .length = bytes});
+           .length = bytes},
+          where);
+  if (failed_) return va;
+  next_va_ +=
+      (bytes + kMappingAlignment - 1) / kMappingAlignment * kMappingAlignment;
   return va;
 }
 
-void TestGuest::Unmap(VirtAddr va, uint64_t pages) {
-  Perform({.kind = GuestOpKind::kUnmap, .va = va, .length = pages * kPageSize});
+bool TestGuest::AreMapped(const char* what, VirtAddr va, uint64_t pages,
+                          const SourceLocation& where) {
+  if (!CanAct(what, where)) return false;
+  if (pages < 1 || PageOffset(va) != 0) {
+    Fail(absl::StrFormat("%s: %s at 0x%x: want at least one, from the start of "
+                         "a page on",
+                         what, Pages(pages), va.value()),
+         where);
+    return false;
+  }
+  for (uint64_t i = 0; i < pages; ++i) {
+    const VirtAddr page = va + i * kPageSize;
+    if (kernel().RightsAt(task_, page).has_value()) continue;
+    Fail(absl::StrFormat("%s: %s at 0x%x: process %d has nothing mapped at "
+                         "0x%x",
+                         what, Pages(pages), va.value(), task_, page.value()),
+         where);
+    return false;
+  }
+  return true;
 }
 
-void TestGuest::Protect(VirtAddr va, uint64_t pages, uint8_t rights) {
+void TestGuest::Unmap(VirtAddr va, uint64_t pages, SourceLocation where) {
+  if (!AreMapped("Unmap", va, pages, where)) return;
+  Perform({.kind = GuestOpKind::kUnmap, .va = va, .length = pages * kPageSize},
+          where);
+}
+
+void TestGuest::Protect(VirtAddr va, uint64_t pages, uint8_t rights,
+                        SourceLocation where) {
+  if (!AreMapped("Protect", va, pages, where)) return;
   Perform({.kind = GuestOpKind::kProtect,
            .rights = rights,
            .va = va,
-           .length = pages * kPageSize});
+           .length = pages * kPageSize},
+          where);
 }
 
-void TestGuest::Read(VirtAddr va, uint64_t pages) {
-  Touch(GuestOpKind::kLoad, va, pages);
+void TestGuest::Read(VirtAddr va, uint64_t pages, SourceLocation where) {
+  Touch(GuestOpKind::kLoad, va, pages, where);
 }
 
-void TestGuest::Write(VirtAddr va, uint64_t pages) {
-  Touch(GuestOpKind::kStore, va, pages);
+void TestGuest::Write(VirtAddr va, uint64_t pages, SourceLocation where) {
+  Touch(GuestOpKind::kStore, va, pages, where);
 }
 
-void TestGuest::Touch(GuestOpKind kind, VirtAddr va, uint64_t pages) {
-  for (uint64_t i = 0; i < pages; ++i) {
-    Perform({.kind = kind, .va = va + i * kPageSize, .length = 4});
+void TestGuest::Touch(GuestOpKind kind, VirtAddr va, uint64_t pages,
+                      const SourceLocation& where) {
+  if (failed_) return;
+  if (pages < 1 || pages - 1 > (~uint64_t{0} - va.value()) / kPageSize) {
+    return Fail(absl::StrFormat("a %s of each of %s at 0x%x: want at least "
+                                "one, and no more than there are",
+                                NameOf(kind), Pages(pages), va.value()),
+                where);
+  }
+  for (uint64_t i = 0; i < pages && !failed_; ++i) {
+    Perform({.kind = kind, .va = va + i * kPageSize, .length = 4}, where);
   }
 }
 
-void TestGuest::Syscall() { Perform({.kind = GuestOpKind::kSyscall}); }
+void TestGuest::Syscall(SourceLocation where) {
+  Perform({.kind = GuestOpKind::kSyscall}, where);
+}
 
-void TestGuest::Perform(const GuestOp& op) {
-  ExpectOk(kernel().Perform(task_, op));
+std::string TestGuest::SignalReason(const GuestOp& op) const {
+  const GuestKernel& guest = simulator_->guest();
+  // The page that has fewer rights, of two that it lies in.
+  VirtAddr va = op.va;
+  std::optional<uint8_t> rights = guest.RightsAt(task_, va);
+  const VirtAddr end = op.va + (op.length - 1);
+  if (PageBase(end) != PageBase(va) && rights.has_value()) {
+    const std::optional<uint8_t> other = guest.RightsAt(task_, PageBase(end));
+    if (!other.has_value() || *other < *rights) {
+      va = PageBase(end);
+      rights = other;
+    }
+  }
+  std::string reason = absl::StrFormat(
+      "a %s of process %d at 0x%x gets a signal: ", NameOf(op.kind), task_,
+      op.va.value());
+  if (rights.has_value()) {
+    absl::StrAppendFormat(&reason, "0x%x is mapped %s", va.value(),
+                          RightsText(*rights));
+  } else {
+    absl::StrAppendFormat(&reason, "nothing is mapped at 0x%x", va.value());
+  }
+  return reason + kExpectHint;
+}
+
+void TestGuest::Perform(const GuestOp& op, SourceLocation where) {
+  if (!CanAct("Perform", where)) return;
+  const std::string complaint = Complaint(op);
+  if (!complaint.empty()) return Fail(complaint, where);
+  if (IsFork(op.kind)) last_task_ = std::max(last_task_, op.child);
+  FailUnlessOk(kernel().Perform(task_, op), std::string(NameOf(op.kind)),
+               where);
+  if (GotUnexpectedSignal()) Fail(SignalReason(op), where);
+}
+
+void TestGuest::MakeCold(SourceLocation where) {
+  if (failed_) return;
+  CheckSignals("by what was done without this TestGuest", where);
+  simulator_->host().MakeCold();
 }
 
 }  // namespace xmmu::testing

@@ -326,6 +326,14 @@ void Host::Occupy(Cpu& cpu, VcpuContext& next) {
   next.domain->set_dirty_cpus(next.domain->dirty_cpus() | MaskOf(cpu.id));
 }
 
+void Host::MakeCold() {
+  l3_.Clear();
+  for (const auto& cpu : cpus_) {
+    cpu->mmu.ForgetTranslations();
+    cpu->hierarchy = MemoryHierarchy(model_, &l3_);
+  }
+}
+
 CpuMask Host::NeedFlush(CpuMask candidates, uint32_t timestamp) const {
   if (tlb_clock_ == 0) return candidates;
   CpuMask need = 0;

@@ -44,6 +44,18 @@ TEST(CountersTest, NamesAreDistinctAndExplained) {
   }
 }
 
+// A command prints the help of one counter by itself.
+TEST(CountersTest, EachHelpIsTrueWhenReadAlone) {
+  std::set<std::string_view> helps;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    const std::string_view help = CounterHelp(static_cast<Counter>(i));
+    EXPECT_TRUE(helps.insert(help).second) << help;
+    EXPECT_FALSE(help.starts_with("...")) << help;
+    EXPECT_FALSE(help.starts_with("with ")) << help;
+    EXPECT_NE(help.back(), '.') << help;
+  }
+}
+
 TEST(CountersTest, ClosedTablesAreCountedByPowersOfTwo) {
   EXPECT_EQ(PtwrClosedCounter(0), Counter::kPtwrClosed0);
   EXPECT_EQ(PtwrClosedCounter(1), Counter::kPtwrClosed1);

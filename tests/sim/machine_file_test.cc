@@ -173,7 +173,7 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
        "m.toml:3: cache.l2: lines of 32 bytes: want a power of two"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
        "[tlb.data_l2.1]\nentries = 65535\nways = 5\n",
-       "m.toml: tlb: want at most 65536 TLB entries in all"},
+       "m.toml: tlb: want at most 65535 TLB entries in all"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 8192\n",
        "m.toml:3: tlb.data_l1.1: want at most 4096 ways"},
       {"base = 'xeon-2003'\n[cost]\niret = 1\niret = 2\n", "m.toml:4: "},
@@ -206,7 +206,7 @@ TEST(MachineFileTest, LimitsAreTheLastThatWillDo) {
         "[cost.iret]\nvalue = 10\nlow = 10\nhigh = 10\n",
         "[cost]\niret = 4294967295\n", "[cost]\niret = 0\n",
         "[tlb.data_l1.1]\nentries = 4096\n",
-        "[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
+        "[tlb.data_l1.1]\nentries = 65534\nways = 2\n"
         "[tlb.instruction_l1.1]\nentries = 1\n",
         "[psc.pde]\nentries = 8\nways = 4\n", "[cache.l2]\nbytes = 0\n"}) {
     EXPECT_TRUE(

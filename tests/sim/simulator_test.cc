@@ -198,6 +198,32 @@ TEST(SimulatorTest, AnUnknownPolicyIsAnsweredWithTheKnownOnes) {
               AllOf(HasSubstr("hope"), HasSubstr("native, pinning")));
 }
 
+TEST(SimulatorTest, ANameThatIsNearlyOneIsAnsweredWithThatOne) {
+  EXPECT_EQ(
+      ErrorOf({.policy = "pining"})
+          .find(
+              "no policy 'pining', did you mean \"pinning\"? There are native"),
+      0u);
+  EXPECT_EQ(
+      ErrorOf({.machine = "Zen3"})
+          .find(
+              "no machine 'Zen3', did you mean \"zen3-2020\"? There are xeon"),
+      0u);
+}
+
+TEST(SimulatorTest, EachDomainRunsAWorkloadOfItsOwn) {
+  const auto simulator = Make({.guest_memory_bytes = 64 << 20, .domains = 2});
+  auto workload = MakeSyntheticWorkload(AnyWorkload());
+  ASSERT_TRUE(workload.ok());
+  const std::array one = {workload->get()};
+  EXPECT_THAT(std::string(simulator->Run(one).status().message()),
+              HasSubstr("1 workloads for 2 domains"));
+  const std::array<Workload*, 2> half = {workload->get(), nullptr};
+  EXPECT_THAT(std::string(simulator->Run(half).status().message()),
+              HasSubstr("workload 1 is a null pointer"));
+  EXPECT_EQ(simulator->cost().cycles, Cycles());
+}
+
 TEST(SimulatorTest, VcpusAreOneToSixtyFour) {
   EXPECT_THAT(ErrorOf({.vcpus = 0}), HasSubstr("1 to 64"));
   EXPECT_THAT(ErrorOf({.vcpus = 65}), HasSubstr("1 to 64"));

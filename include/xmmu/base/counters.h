@@ -14,117 +14,237 @@
 
 namespace xmmu {
 
-// X(enumerator, report name, help)
+// X(enumerator, report name, help). A help says what the counter includes, and
+// what one could take for it but it does not, and is true when read alone.
 #define XMMU_COUNTERS(X)                                                      \
-  X(kAccesses, "accesses", "accesses of the guest program, per page touched") \
-  X(kTlbL1Hits, "tlb_l1_hits", "translations served by an L1 TLB")            \
-  X(kTlbL2Hits, "tlb_l2_hits", "translations served by the L2 TLB")           \
-  X(kPageWalks, "page_walks", "page walks")                                   \
-  X(kPteLoads, "pte_loads", "entries loaded by page walks")                   \
-  X(kNestedPteLoads, "nested_pte_loads", "... of nested tables")              \
+  X(kAccesses, "accesses",                                                    \
+    "fetches, loads and stores that the guest program performed, one for "    \
+    "each page touched; neither attempts that faulted nor the kernel's")      \
+  X(kTlbL1Hits, "tlb_l1_hits",                                                \
+    "translations found in an L1 TLB, the guest kernel's too, and those "     \
+    "that do not grant the access")                                           \
+  X(kTlbL2Hits, "tlb_l2_hits",                                                \
+    "translations found in the L2 TLB after a miss in L1, the guest "         \
+    "kernel's too, and those that do not grant the access")                   \
+  X(kPageWalks, "page_walks",                                                 \
+    "walks of the tables in CR3 by a processor, for program and kernel, "     \
+    "those that ended in a fault included; a walk in two dimensions is one")  \
+  X(kPteLoads, "pte_loads",                                                   \
+    "entries loaded by page walks, those of nested tables included; PAE's "   \
+    "PDPTE registers are none")                                               \
+  X(kNestedPteLoads, "nested_pte_loads",                                      \
+    "of pte_loads those of nested tables")                                    \
   X(kNestedTlbHits, "nested_tlb_hits",                                        \
-    "guest-physical addresses served by the nested TLB")                      \
+    "guest-physical addresses that a walk found in the nested TLB")           \
   X(kNestedPscHits, "nested_psc_hits",                                        \
-    "nested walks shortened by a paging-structure cache")                     \
+    "walks of nested tables begun below their root, by a paging-structure "   \
+    "cache")                                                                  \
   X(kNestedViolations, "nested_violations",                                   \
-    "accesses stopped by the nested tables")                                  \
-  X(kVmExits, "vm_exits", "VM exits")                                         \
-  X(kPscHits, "psc_hits", "walks shortened by a paging-structure cache")      \
-  X(kAdUpdates, "ad_updates", "A or D flags set by page walks")               \
-  X(kHardwareFaults, "page_faults", "page faults raised by the hardware")     \
-  X(kGuestFaults, "guest_page_faults", "page faults the guest kernel saw")    \
-  X(kFixedFaults, "fixed_faults", "faults the hypervisor resolved by itself") \
-  X(kPtwrEmulations, "ptwr_emulations", "page-table writes emulated")         \
-  X(kPtwrRefused, "ptwr_refused", "page-table writes refused by emulation")   \
-  X(kPtwrActive, "ptwr_active", "page tables unhooked and opened to stores")  \
-  X(kPtwrInactive, "ptwr_inactive", "page tables opened to stores as such")   \
-  X(kPtwrChanged, "wpt_updates", "entries found changed in open page tables") \
-  X(kPtwrClosed0, "wpt_closed_0", "open page tables closed with no change")   \
-  X(kPtwrClosed1, "wpt_closed_1", "with one entry changed")                   \
-  X(kPtwrClosed2, "wpt_closed_2", "with two entries changed")                 \
-  X(kPtwrClosed4, "wpt_closed_4", "with 3 or 4 entries changed")              \
-  X(kPtwrClosed8, "wpt_closed_8", "with 5 to 8 entries changed")              \
-  X(kPtwrClosed16, "wpt_closed_16", "with 9 to 16 entries changed")           \
-  X(kPtwrClosed32, "wpt_closed_32", "with 17 to 32 entries changed")          \
-  X(kPtwrClosed64, "wpt_closed_64", "with 33 to 64 entries changed")          \
-  X(kPtwrClosed128, "wpt_closed_128", "with 65 to 128 entries changed")       \
-  X(kPtwrClosed256, "wpt_closed_256", "with 129 to 256 entries changed")      \
-  X(kPtwrClosed512, "wpt_closed_512", "with 257 to 512 entries changed")      \
-  X(kPtwrClosed1024, "wpt_closed_1024", "with 513 to 1024 entries changed")   \
-  X(kShadowFills, "shadow_fills", "shadow paths made for an access")          \
-  X(kShadowsMade, "shadows_made", "shadow tables made")                       \
+    "accesses, walks and loads of PDPTEs that nested tables stopped (EPT "    \
+    "violation, nested page fault); no page_faults")                          \
+  X(kVmExits, "vm_exits",                                                     \
+    "VM exits with the entry that follows, for whatever reason: faults "      \
+    "under shadows, violations, hypercalls, interrupts, intercepted "         \
+    "instructions")                                                           \
+  X(kPscHits, "psc_hits",                                                     \
+    "page walks begun below the root, by a paging-structure cache")           \
+  X(kAdUpdates, "ad_updates",                                                 \
+    "entries in which a page walk set A, D or both, nested ones included; "   \
+    "not what software sets")                                                 \
+  X(kHardwareFaults, "page_faults",                                           \
+    "#PF and #GP that accesses of program and kernel raised, whoever "        \
+    "resolved them: guest_page_faults and fixed_faults, spurious ones "       \
+    "included, nested_violations not")                                        \
+  X(kGuestFaults, "guest_page_faults",                                        \
+    "#PF and #GP that reached the guest kernel: demand faults, "              \
+    "copy-on-write, spurious ones, those that ended in a signal")             \
+  X(kFixedFaults, "fixed_faults",                                             \
+    "of page_faults those that the hypervisor resolved, retried or emulated " \
+    "without its guest")                                                      \
+  X(kSignals, "signals",                                                      \
+    "accesses of the guest program that its kernel refused (SIGSEGV): "       \
+    "nothing is mapped there, or not with that right; the program goes on "   \
+    "without them")                                                           \
+  X(kPtwrEmulations, "ptwr_emulations",                                       \
+    "instructions of a paravirtual kernel that write to a page table, "       \
+    "emulated by Xen; an entry stored by halves is two")                      \
+  X(kPtwrRefused, "ptwr_refused",                                             \
+    "instructions that write to a page table, refused by Xen's emulation; "   \
+    "the fault is the guest's then")                                          \
+  X(kPtwrActive, "ptwr_active",                                               \
+    "page tables of the address space in use that were unhooked and opened "  \
+    "to stores")                                                              \
+  X(kPtwrInactive, "ptwr_inactive",                                           \
+    "page tables of no address space in use that were opened to stores as "   \
+    "they were")                                                              \
+  X(kPtwrChanged, "wpt_updates",                                              \
+    "entries found changed when open page tables were closed, a refused one " \
+    "included")                                                               \
+  X(kPtwrClosed0, "wpt_closed_0",                                             \
+    "open page tables closed with no entry changed; one that is validated "   \
+    "anew is in none of these")                                               \
+  X(kPtwrClosed1, "wpt_closed_1",                                             \
+    "open page tables closed with one entry changed")                         \
+  X(kPtwrClosed2, "wpt_closed_2",                                             \
+    "open page tables closed with two entries changed")                       \
+  X(kPtwrClosed4, "wpt_closed_4",                                             \
+    "open page tables closed with 3 or 4 entries changed")                    \
+  X(kPtwrClosed8, "wpt_closed_8",                                             \
+    "open page tables closed with 5 to 8 entries changed")                    \
+  X(kPtwrClosed16, "wpt_closed_16",                                           \
+    "open page tables closed with 9 to 16 entries changed")                   \
+  X(kPtwrClosed32, "wpt_closed_32",                                           \
+    "open page tables closed with 17 to 32 entries changed")                  \
+  X(kPtwrClosed64, "wpt_closed_64",                                           \
+    "open page tables closed with 33 to 64 entries changed")                  \
+  X(kPtwrClosed128, "wpt_closed_128",                                         \
+    "open page tables closed with 65 to 128 entries changed")                 \
+  X(kPtwrClosed256, "wpt_closed_256",                                         \
+    "open page tables closed with 129 to 256 entries changed")                \
+  X(kPtwrClosed512, "wpt_closed_512",                                         \
+    "open page tables closed with 257 to 512 entries changed")                \
+  X(kPtwrClosed1024, "wpt_closed_1024",                                       \
+    "open page tables closed with 513 to 1024 entries changed")               \
+  X(kShadowFills, "shadow_fills",                                             \
+    "faults for whose address all shadow entries on the way were made, in "   \
+    "log-dirty mode of paravirtual guests too")                               \
+  X(kShadowsMade, "shadows_made",                                             \
+    "shadow tables made: of guest tables at each level, and of large pages "  \
+    "in pieces")                                                              \
   X(kShadowsRecycled, "shadows_recycled",                                     \
-    "shadow tables torn down for want of others")                             \
+    "shadow tables torn down because the pool was empty; not those whose "    \
+    "guest table ended")                                                      \
   X(kShadowOpened, "shadow_out_of_sync",                                      \
-    "shadowed tables that went out of sync")                                  \
-  X(kShadowResyncs, "shadow_resyncs", "tables compared and made in sync")     \
+    "times that a shadowed guest table became writable and went out of sync") \
+  X(kShadowResyncs, "shadow_resyncs",                                         \
+    "guest tables out of sync that were compared and are in sync again")      \
   X(kShadowResynced, "shadow_resynced_ptes",                                  \
-    "entries found changed in them, or on the way of an access")              \
+    "shadow entries found older than the guest's, in a table made in sync "   \
+    "or on the way of an access")                                             \
   X(kShadowDropped, "shadow_dropped",                                         \
-    "tables out of sync that nothing used, and that are tables no more")      \
+    "shadows of guest tables given up because nothing refers to them any "    \
+    "more")                                                                   \
   X(kLogDirtyMarked, "log_dirty_marked",                                      \
-    "pages marked in the log of dirty pages")                                 \
+    "pages newly marked in the log of dirty pages; one that is written "      \
+    "again in the same round does not count")                                 \
   X(kLogDirtyRounds, "log_dirty_rounds",                                      \
-    "times that log was fetched and cleared")                                 \
+    "times that the log of dirty pages was fetched and cleared; a look at "   \
+    "it does not count")                                                      \
   X(kShadowEmulations, "shadow_fault_emulate_write",                          \
-    "stores to shadowed tables emulated, each entry then made anew")          \
+    "instructions that write to a shadowed guest table, emulated by Xen; an " \
+    "entry stored by halves is two")                                          \
   X(kShadowUnshadowed, "shadow_fault_emulate_failed",                         \
-    "tables that are none for being written in ways that no kernel does")     \
+    "guest tables unshadowed because a program, or an instruction that the "  \
+    "emulator does not know, wrote to them")                                  \
   X(kShadowEarlyUnshadow, "shadow_early_unshadow",                            \
-    "tables that are none, or roots emptied, for being written with zeros")   \
+    "guest tables unshadowed, and roots in use emptied, because zeros were "  \
+    "written to them one after the other")                                    \
   X(kShadowGuessed, "shadow_writeable_h",                                     \
-    "writable mappings of tables found where they were guessed to be")        \
+    "writable mappings of a guest table found where Xen guesses that "        \
+    "kernels map them")                                                       \
   X(kShadowBruteForce, "shadow_writeable_bf",                                 \
-    "searches of all L1 shadows for them")                                    \
+    "searches of the L1 shadows for writable mappings of a guest table that " \
+    "guessing did not find")                                                  \
   X(kShadowFastNotPresent, "shadow_fault_fast_gnp",                           \
-    "faults handed to the guest by a mark in the shadow, without a walk")     \
+    "faults handed to the guest because of a mark in the shadow entry, "      \
+    "without a walk")                                                         \
   X(kShadowFastEmulations, "shadow_fault_emulate_fast",                       \
-    "... emulated without a walk, on the page of the last one")               \
+    "of shadow_fault_emulate_write those without a walk, on the page of the " \
+    "last one")                                                               \
   X(kShadowPrefetched, "shadow_prefetched",                                   \
-    "shadow entries made before they were needed")                            \
+    "shadow entries made beside the one that faulted, before they were "      \
+    "needed")                                                                 \
   X(kShadowUnsyncEvict, "shadow_unsync_evict",                                \
-    "tables made in sync to let another go out of sync")                      \
+    "guest tables made in sync to let another go out of sync")                \
   X(kShadowFixupEvict, "shadow_oos_fixup_evict",                              \
-    "mappings of them that lost write access to one more")                    \
-  X(kHypercalls, "hypercalls", "ring crossings for hypercalls")               \
-  X(kMulticalls, "multicalls", "hypercalls that carried several")             \
-  X(kCallsToMmuUpdate, "calls_to_mmu_update", "mmu_update calls")             \
-  X(kNumPageUpdates, "num_page_updates", "requests inside mmu_update calls")  \
+    "writable mappings of a table out of sync that lost write access to one " \
+    "more")                                                                   \
+  X(kHypercalls, "hypercalls",                                                \
+    "entries into the hypervisor for a hypercall, a multicall being one; a "  \
+    "paravirtual guest's MOV to CR3 and flushes, and the toolstack's calls "  \
+    "for a log, included")                                                    \
+  X(kMulticalls, "multicalls",                                                \
+    "of hypercalls those that carried a list of calls")                       \
+  X(kCallsToMmuUpdate, "calls_to_mmu_update",                                 \
+    "mmu_update calls, inside a multicall too, refused ones included")        \
+  X(kNumPageUpdates, "num_page_updates",                                      \
+    "requests inside mmu_update calls that were carried out")                 \
   X(kWritableMmuUpdates, "writable_mmu_updates",                              \
-    "mmu_update requests that hit a page that is no page table")              \
-  X(kCallsToUpdateVaMapping, "calls_to_update_va", "update_va_mapping calls") \
-  X(kCallsToMmuextOp, "calls_to_mmuext_op", "mmuext_op calls")                \
-  X(kNumMmuextOps, "num_mmuext_ops", "operations inside mmuext_op calls")     \
-  X(kPins, "pins", "page tables pinned")                                      \
-  X(kUnpins, "unpins", "page tables unpinned")                                \
-  X(kPromotions, "validated_tables", "page tables validated")                 \
-  X(kDemotions, "devalidated_tables", "page tables devalidated")              \
-  X(kValidatedPtes, "validated_ptes", "entries scanned by validation")        \
-  X(kDevalidatedPtes, "devalidated_ptes", "entries scanned by devalidation")  \
+    "mmu_update requests that wrote to a page that is no page table")         \
+  X(kCallsToUpdateVaMapping, "calls_to_update_va",                            \
+    "update_va_mapping calls, inside a multicall too, refused ones included") \
+  X(kCallsToMmuextOp, "calls_to_mmuext_op",                                   \
+    "mmuext_op calls, inside a multicall too, refused ones included")         \
+  X(kNumMmuextOps, "num_mmuext_ops",                                          \
+    "operations inside mmuext_op calls that were carried out")                \
+  X(kPins, "pins",                                                            \
+    "page tables pinned, once each; those below a pinned root do not count")  \
+  X(kUnpins, "unpins",                                                        \
+    "page tables unpinned, once each; those below a pinned root do not "      \
+    "count")                                                                  \
+  X(kPromotions, "validated_tables",                                          \
+    "page tables whose validation began, each of a tree for itself, refused " \
+    "ones included")                                                          \
+  X(kDemotions, "devalidated_tables",                                         \
+    "page tables devalidated, each of a tree for itself")                     \
+  X(kValidatedPtes, "validated_ptes",                                         \
+    "entries, empty ones too, scanned to validate whole tables, to the "      \
+    "refused one; not single updates, nor tables compared with a snapshot")   \
+  X(kDevalidatedPtes, "devalidated_ptes",                                     \
+    "entries, empty ones too, scanned to devalidate whole tables; not what "  \
+    "a failed validation undoes")                                             \
   X(kTypeChangeFlushes, "need_flush_tlb_flush",                               \
-    "TLB flushes forced by a type change")                                    \
+    "changes of a frame's type that forced a TLB flush, on however many "     \
+    "CPUs")                                                                   \
   X(kCallsToMakeRoAndShare, "calls_to_make_ro_and_share",                     \
-    "make_ro_and_share calls")                                                \
-  X(kPagesShared, "pages_shared", "pages that became shared frames")          \
-  X(kPagesMerged, "pages_merged", "pages freed for a shared frame")           \
+    "make_ro_and_share calls, refused ones included")                         \
+  X(kPagesShared, "pages_shared",                                             \
+    "pages that became shared frames, their content being new")               \
+  X(kPagesMerged, "pages_merged",                                             \
+    "pages freed because a shared frame has their content")                   \
   X(kSharedFreed, "shared_freed", "shared frames freed with their last use")  \
-  X(kTlbFlushes, "tlb_flushes", "TLB flushes wider than a page")              \
+  X(kTlbFlushes, "tlb_flushes",                                               \
+    "TLB flushes wider than a page, for each CPU: MOV to CR3 that flushes "   \
+    "(process switches too), CR0, CR4, INVPCID, INVEPT, INVVPID; not what "   \
+    "VM exits drop")                                                          \
   X(kTlbFlushesFiltered, "tlb_flushes_filtered",                              \
     "MOV to CR3 that a flush filter kept from flushing")                      \
-  X(kTlbPageFlushes, "tlb_page_flushes", "INVLPG and its kin")                \
-  X(kIpis, "ipis", "interprocessor interrupts received")                      \
-  X(kCr3Loads, "cr3_loads", "MOV to CR3")                                     \
-  X(kContextSwitches, "context_switches", "process switches of the guest")    \
-  X(kModeSwitches, "mode_switches", "guest user/kernel switches through Xen") \
-  X(kSyscalls, "syscalls", "system calls of the guest program")               \
-  X(kForks, "forks", "processes forked")                                      \
-  X(kExecs, "execs", "programs executed")                                     \
+  X(kTlbPageFlushes, "tlb_page_flushes",                                      \
+    "TLB flushes of one address, for each CPU: INVLPG, INVLPGA, INVPCID and " \
+    "INVVPID of an address; not what faults drop")                            \
+  X(kIpis, "ipis",                                                            \
+    "interprocessor interrupts received, one for each CPU that was "          \
+    "interrupted")                                                            \
+  X(kCr3Loads, "cr3_loads",                                                   \
+    "MOV to CR3 by guest or hypervisor, to switch or to flush, those that "   \
+    "flush nothing included")                                                 \
+  X(kContextSwitches, "context_switches",                                     \
+    "times that the guest kernel switched to a process, the first run of "    \
+    "each included")                                                          \
+  X(kModeSwitches, "mode_switches",                                           \
+    "changes of a 64-bit paravirtual guest between kernel and user mode by "  \
+    "system call, interrupt and return; not those by a fault")                \
+  X(kSyscalls, "syscalls",                                                    \
+    "system calls of the guest program, each that maps, forks, execs, waits " \
+    "or exits included")                                                      \
+  X(kForks, "forks", "processes forked, by fork or vfork")                    \
+  X(kExecs, "execs", "programs executed by exec")                             \
   X(kExits, "exits", "processes ended")                                       \
-  X(kDemandZero, "demand_zero", "pages zeroed on a fault")                    \
-  X(kCowCopies, "cow_copies", "pages copied on a write fault")                \
-  X(kCowReuses, "cow_reuses", "pages reused by their last owner on a fault")  \
-  X(kFileMapped, "file_mapped", "file pages mapped by faults")                \
-  X(kPteStores, "pte_stores", "page-table entries stored by guest instructions")
+  X(kDemandZero, "demand_zero",                                               \
+    "pages zeroed for the program: by a first write, or by exec for its "     \
+    "arguments; no page tables")                                              \
+  X(kCowCopies, "cow_copies",                                                 \
+    "pages copied by a write: shared since a fork, or of a file mapped "      \
+    "privately; of the zero page in demand_zero instead")                     \
+  X(kCowReuses, "cow_reuses",                                                 \
+    "pages that a write made writable without a copy: nobody else had them, " \
+    "or the mapping is shared")                                               \
+  X(kFileMapped, "file_mapped",                                               \
+    "pages of files and of shared memory mapped by faults, all those that a " \
+    "fault maps around its own included")                                     \
+  X(kPteStores, "pte_stores",                                                 \
+    "entries of L1 tables that the guest kernel set, changed or cleared by "  \
+    "an instruction, emulated or not; by halves counts once")
 
 enum class Counter : uint8_t {
 #define XMMU_ENUM(id, name, help) id,

@@ -86,6 +86,10 @@ class GuestKernel {
   };
   std::optional<Roots> RootsOf(TaskId task) const;
 
+  // The MapRights of a live process's mapping at `va`; nullopt where it has
+  // none, and for others. For tests; charges nothing.
+  std::optional<uint8_t> RightsAt(TaskId task, VirtAddr va) const;
+
   // Frames of guest memory in use as page tables now / at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;

@@ -111,6 +111,11 @@ class Mmu {
   // nothing. Returns a #GP as LoadCr3 does.
   std::optional<PageFault> Reset(const ControlRegisters& registers);
 
+  // Drops all that the TLBs, the paging-structure caches and the nested TLB
+  // hold, of any guest; registers, PAE's PDPTE registers among them, stay. No
+  // instruction does so, nor does it charge or count: for experiments.
+  void ForgetTranslations() { DropAllVms(); }
+
   // INVLPG: the page of `va` in the current PCID and globals under any, and all
   // paging-structure-cache entries of the current PCID. A non-canonical address
   // does nothing. Charges kInvlpg, counts kTlbPageFlushes.

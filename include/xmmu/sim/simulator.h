@@ -27,8 +27,9 @@ namespace xmmu {
 
 class Simulator {
  public:
-  // Errors: InvalidArgument for an unknown machine or policy or an option out
-  // of range, with what would do, and for more 32-bit domains than 4 GiB hold;
+  // Errors: InvalidArgument for an unknown machine or policy, with the nearest
+  // one and all, for an option out of range or a machine of one's own that
+  // cannot be built, with what would do, and for more 32-bit domains than 4 GiB hold;
   // Unimplemented for a paging mode the policy has no guests of; otherwise
   // those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
@@ -42,7 +43,8 @@ class Simulator {
   // Errors: those of GuestKernel::Run.
   absl::StatusOr<ReportRow> Run(Workload& workload);
   // Runs one workload a guest, in order, each as a whole.
-  // REQUIRES: as many workloads as there are domains.
+  // Errors: InvalidArgument if there are not as many workloads as domains, or
+  // one is null, before anything runs; those of GuestKernel::Run.
   absl::StatusOr<ReportRow> Run(std::span<Workload* const> workloads);
 
   // The row of a report as of now, since the boot.

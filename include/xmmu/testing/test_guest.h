@@ -2,32 +2,53 @@
 #define XMMU_TESTING_TEST_GUEST_H_
 
 // A simulated guest to drive by hand in a test: one process runs at a time, and
-// each call is something that it does. What goes wrong is a failure of the
-// running test, with the reason, so that a test needs no status of its own.
+// each call is something that it does. What goes wrong fails the running test,
+// with the reason, at the line of the call, so that a test needs no status of
+// its own.
 //
 //   TestGuest guest({.mode = PagingMode::kPae, .policy = "pinning"});
 //   const VirtAddr buffer = guest.Map(16);
 //   const Cost cost = guest.Measure([&] { guest.Write(buffer, 16); });
 //
+// The failure is not fatal, but the guest's first is its last: from then on no
+// call does anything, nor fails, and what is measured costs nothing. A test
+// that is not to go on then says ASSERT_TRUE(guest.ok()).
+//
+// An access that its kernel refuses gets a signal and is left out. That is a
+// failure, too, unless it happens within ExpectSignal():
+//
+//   guest.Protect(buffer, 1, kMapRead);
+//   guest.ExpectSignal([&] { guest.Write(buffer); });
+//
 // Owns its Simulator. Single-threaded.
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "xmmu/base/address.h"
 #include "xmmu/guest/workload.h"
 #include "xmmu/sim/simulator.h"
 #include "xmmu/testing/measure.h"
+#include "xmmu/testing/source_location.h"
 
 namespace xmmu::testing {
 
 class TestGuest {
  public:
-  // Boots the guest and starts a first process, task 1. CHECKs that `options`
-  // can be simulated.
-  explicit TestGuest(const SimulatorOptions& options);
+  // Boots the guest and starts a first process, task 1. Fails for options that
+  // cannot be simulated, with what would do; and for a migration, which only
+  // Simulator::Run carries out.
+  explicit TestGuest(const SimulatorOptions& options,
+                     SourceLocation where = SourceLocation::current());
 
+  // Whether nothing has failed so far.
+  bool ok() const { return !failed_; }
+
+  // Of a guest whose options could not be simulated: one with small memory and
+  // else the default options.
   Simulator& simulator() { return *simulator_; }
   GuestKernel& kernel() { return simulator_->guest(); }
 
@@ -35,45 +56,104 @@ class TestGuest {
   TaskId task() const { return task_; }
 
   // A new process from nothing, which acts from now on.
-  TaskId Start();
-  // The process that acts forks; the parent goes on.
-  TaskId Fork();
+  TaskId Start(SourceLocation where = SourceLocation::current());
+  // The process that acts forks; the parent goes on. The child.
+  TaskId Fork(SourceLocation where = SourceLocation::current());
   // Another process acts from its next call on; the guest kernel switches to it
-  // then.
-  void Switch(TaskId task) { task_ = task; }
+  // then. Fails if there is no such process, or no more.
+  void Switch(TaskId task, SourceLocation where = SourceLocation::current());
   // The process ends. Switch() or Start() before the next call.
-  void Exit();
+  void Exit(SourceLocation where = SourceLocation::current());
 
   // Maps `pages` pages where nothing has been mapped by this call, reading and
-  // writing allowed.
-  VirtAddr Map(uint64_t pages, Backing backing = Backing::kAnonymous);
-  void Unmap(VirtAddr va, uint64_t pages);
-  // `rights` are MapRights.
-  void Protect(VirtAddr va, uint64_t pages, uint8_t rights);
+  // writing allowed; of a file that is always the same, from its beginning. At
+  // least one page, and as many as the program's memory has room for.
+  VirtAddr Map(uint64_t pages, Backing backing = Backing::kAnonymous,
+               SourceLocation where = SourceLocation::current());
+  // Of whole pages, at least one, all of which are mapped; Perform() also takes
+  // what munmap(2) and mprotect(2) take besides. `rights` are MapRights.
+  void Unmap(VirtAddr va, uint64_t pages,
+             SourceLocation where = SourceLocation::current());
+  void Protect(VirtAddr va, uint64_t pages, uint8_t rights,
+               SourceLocation where = SourceLocation::current());
 
-  // One load, or store, of 4 bytes at the start of each page.
-  void Read(VirtAddr va, uint64_t pages = 1);
-  void Write(VirtAddr va, uint64_t pages = 1);
+  // One load, or store, of 4 bytes at `va`, and at each multiple of 4 KiB
+  // beyond it until there are `pages`, at least one.
+  void Read(VirtAddr va, uint64_t pages = 1,
+            SourceLocation where = SourceLocation::current());
+  void Write(VirtAddr va, uint64_t pages = 1,
+             SourceLocation where = SourceLocation::current());
 
   // A system call that does nothing.
-  void Syscall();
+  void Syscall(SourceLocation where = SourceLocation::current());
 
-  // Any operation of the process that acts.
-  void Perform(const GuestOp& op);
+  // Any operation of the process that acts; accesses are of 1 to 4096 bytes.
+  void Perform(const GuestOp& op,
+               SourceLocation where = SourceLocation::current());
 
-  // What `work` costs; see testing::Measure.
+  // Makes the next access of each page a cold one: all TLBs, paging-structure
+  // caches and nested TLBs of all CPUs are empty from now on, and no cache, L3
+  // included, holds any line, of page tables or of data. What is software's
+  // stays: tables, shadows, the guest's page cache, the process that is loaded
+  // and, of a PAE guest, the PDPTE registers. Charges and counts nothing.
+  void MakeCold(SourceLocation where = SourceLocation::current());
+
+  // What `work` costs; see testing::Measure. Without effect, not even `work`'s,
+  // once something has failed.
   template <typename Work>
-  Cost Measure(Work&& work) {
-    return testing::Measure(*simulator_, std::forward<Work>(work));
+  Cost Measure(Work&& work, SourceLocation where = SourceLocation::current()) {
+    if (!CanRun(internal::IsCallable(work), "Measure", where)) return Cost();
+    const Cost before = simulator_->cost();
+    std::forward<Work>(work)();
+    CheckSignals("in the work measured", where);
+    return simulator_->cost() - before;
+  }
+
+  // Exactly one access of `work`, or `times` of them, gets a signal: no failure
+  // here, but if they are fewer or more. Within another ExpectSignal() the
+  // inner one's count for it alone.
+  template <typename Work>
+  void ExpectSignal(Work&& work,
+                    SourceLocation where = SourceLocation::current()) {
+    ExpectSignals(1, std::forward<Work>(work), where);
+  }
+  template <typename Work>
+  void ExpectSignals(uint64_t times, Work&& work,
+                     SourceLocation where = SourceLocation::current()) {
+    if (!CanRun(internal::IsCallable(work), "ExpectSignal", where)) return;
+    const uint64_t outer = std::exchange(signals_to_come_, times);
+    std::forward<Work>(work)();
+    CheckSignals("more than expected", where);
+    CheckNoneLeft(times, where);
+    signals_to_come_ = outer;
   }
 
  private:
-  void Touch(GuestOpKind kind, VirtAddr va, uint64_t pages);
+  void Fail(const std::string& why, const SourceLocation& where);
+  void FailUnlessOk(const absl::Status& status, const std::string& what,
+                    const SourceLocation& where);
+  // Whether an operation of the process that acts can be tried.
+  bool CanAct(const char* what, const SourceLocation& where);
+  bool CanRun(bool callable, const char* what, const SourceLocation& where);
+  // Whether `pages` pages from `va` on are pages, and all mapped.
+  bool AreMapped(const char* what, VirtAddr va, uint64_t pages,
+                 const SourceLocation& where);
+  // Whether there were more signals since this was asked last than expected.
+  bool GotUnexpectedSignal();
+  void CheckSignals(const char* when, const SourceLocation& where);
+  void CheckNoneLeft(uint64_t times, const SourceLocation& where);
+  // Why an access gets a signal.
+  std::string SignalReason(const GuestOp& op) const;
+  void Touch(GuestOpKind kind, VirtAddr va, uint64_t pages,
+             const SourceLocation& where);
 
   std::unique_ptr<Simulator> simulator_;
+  bool failed_ = false;
   TaskId task_ = 0;
   TaskId last_task_ = 0;
   VirtAddr next_va_;
+  uint64_t signals_seen_ = 0;
+  uint64_t signals_to_come_ = 0;
 };
 
 }  // namespace xmmu::testing

@@ -1,0 +1,68 @@
+#include "xmmu/base/nearest_name.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace xmmu {
+namespace {
+
+// Longer ones are no names, and a comparison takes the product of the lengths.
+constexpr size_t kLongest = 100;
+
+// What counts of a name: letters in lower case, and digits.
+std::string Letters(std::string_view name) {
+  std::string letters;
+  for (const char c : name) {
+    if (c == '_' || c == '-' || c == '.' || c == ' ') continue;
+    letters += 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return letters;
+}
+
+// Letters missing, too many, wrong, or swapped with their neighbour (the
+// optimal string alignment distance).
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> rows(a.size() + 1,
+                                        std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) rows[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t wrong = a[i - 1] == b[j - 1] ? 0 : 1;
+      size_t best = std::min(
+          {rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + wrong});
+      const bool swapped =
+          i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) best = std::min(best, rows[i - 2][j - 2] + 1);
+      rows[i][j] = best;
+    }
+  }
+  return rows[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::string_view NearestName(std::string_view given,
+                             std::span<const std::string_view> known) {
+  const std::string letters = Letters(given);
+  if (letters.empty() || letters.size() > kLongest) return {};
+  std::string_view nearest;
+  size_t fewest = letters.size() / 3 + 1;
+  for (const std::string_view name : known) {
+    const std::string other = Letters(name);
+    if (other.size() > kLongest) continue;
+    const size_t distance = Distance(letters, other);
+    if (distance >= fewest) continue;
+    nearest = name;
+    fewest = distance;
+  }
+  if (!nearest.empty()) return nearest;
+  for (const std::string_view name : known) {
+    if (Letters(name).starts_with(letters)) return name;
+  }
+  return {};
+}
+
+}  // namespace xmmu
