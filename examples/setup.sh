@@ -6,11 +6,12 @@
 # Looks first, so that nothing is asked of the network or of root when all the
 # packages are there.
 
-# What the library, its program and its examples need to build.
+# What the library, its test support, its programs and its examples need to
+# build.
 build_packages=(
   cmake ninja-build g++ pkg-config
   libabsl-dev libboost-container-dev libtomlplusplus-dev nlohmann-json3-dev
-  zlib1g-dev
+  zlib1g-dev libgtest-dev libgmock-dev
 )
 
 require_packages() {

@@ -1,15 +1,52 @@
 #!/bin/bash
-# Installs a build tree to a temporary prefix, moves it, and uses it from a
-# project outside the source tree, through find_package and through pkg-config.
+# Installs a build tree to a temporary prefix, moves it, and uses it: the
+# programs, and from a project outside the source tree the library and its test
+# support, through find_package and through pkg-config. Before that, a tree in
+# which nothing is built yet: it is to be built in full, or nothing installed.
 # Usage: install_test.sh <cmake> <generator> <build dir> <consumer dir> <c++>
 set -euo pipefail
 cmake=$1 generator=$2 build=$3 consumer=$4 cxx=$5
+source=$(cd "$(dirname "$0")/../.." && pwd)
+programs=(xmmu-compare xmmu-crossover xmmu-shadows xmmu-latency-grid
+  xmmu-published)
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+
+echo "== a tree where nothing is built"
+# Each compilation fails, and so does the installation then.
+"$cmake" -S "$source" -B "$tmp/fresh" -G "$generator" \
+  -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_COMPILER_LAUNCHER=false \
+  -DXMMU_BUILD_TESTS=OFF -DXMMU_BUILD_BENCH=OFF >/dev/null
+"$cmake" --build "$tmp/fresh" --target xmmu_installed -- -n >"$tmp/to_do"
+for made in "${programs[@]}" libxmmu_testing.a; do
+  grep -q "$made" "$tmp/to_do" || fail "an installation would not build $made"
+done
+if "$cmake" --install "$tmp/fresh" --prefix "$tmp/none" &>"$tmp/log"; then
+  fail "installed what could not be built"
+fi
+grep -q 'Building what is to be installed' "$tmp/log" || fail "says not why"
+[[ ! -e $tmp/none ]] || fail "half an installation"
+
 "$cmake" --install "$build" --prefix "$tmp/first" >/dev/null
 mv "$tmp/first" "$tmp/prefix"
+
+echo "== programs"
+for program in "${programs[@]}"; do
+  "$tmp/prefix/bin/$program" --help >/dev/null ||
+    fail "$program does not run"
+done
+"$tmp/prefix/bin/xmmu-record" --help | grep -q PREFIX || fail "no xmmu-record"
+if command -v valgrind >/dev/null; then
+  ln -s "$tmp/prefix/bin/xmmu-record" "$tmp/link"
+  "$tmp/link" -o "$tmp/trace" -- true
+  "$tmp/prefix/bin/xmmu-compare" "$tmp"/trace.*.gz --policies=native
+fi
 
 echo "== find_package"
 "$cmake" -S "$consumer" -B "$tmp/build" -G "$generator" \
