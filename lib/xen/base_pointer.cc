@@ -31,6 +31,7 @@ XenErrno PvContext::Pin(Mfn table, int level) {
     return Refuse(XenErrno::kEINVAL, "the table is pinned already");
   }
   page.pinned = true;
+  NotePinChange(table);
   Count(Counter::kPins);
   return XenErrno::kOk;
 }

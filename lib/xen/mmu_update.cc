@@ -119,12 +119,19 @@ void PvContext::OweUpperUpdateFlush() {
 }
 
 // The machine-to-physical table is the domain's P2M read backwards; a guest
-// that renumbers its frames is none of the simulator's business.
+// that renumbers its frames is none of the simulator's business. The page that
+// the frame is said to be is marked (Xen 4.17: paging_mark_pfn_dirty, after
+// set_gpfn_from_mfn; 3.0.0: mark_dirty there), if the domain has such a page:
+// beyond the bitmap nobody asks.
 XenErrno PvContext::UpdateMachphys(const MmuUpdate& request,
                                    DomainId page_owner) {
   const Mfn mfn = FrameOf(request.entry);
   if (!GetPage(mfn, page_owner)) {
     return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
+  }
+  const bool own = page_owner == domain_.id();
+  if (own && request.value < domain_.p2m().size()) {
+    MarkDirty(cpu_, domain_, Pfn(request.value));
   }
   PutPage(mfn);
   return XenErrno::kOk;

@@ -102,6 +102,11 @@ XenErrno PvContext::PageOp(const MmuextOp& op, DomainId owner) {
       }
     }
     PutPage(op.mfn);
+    // Xen: once nothing is referred to any more; who is free by now is
+    // nobody's.
+    const bool unpinned =
+        op.command == MmuextCommand::kUnpin && error == XenErrno::kOk;
+    if (unpinned) NotePinChange(op.mfn);
   }
   if (op.command == MmuextCommand::kCopyPage) PutPage(op.source);
   return error;

@@ -51,6 +51,8 @@ XenErrno PvContext::FirstUse(Mfn mfn, PageInfo& page,
   Charge(CostEvent::kLockedOp);
   if (page.validated) return XenErrno::kOk;
 
+  // Before it is validated, and so whatever comes of that.
+  NoteTypeChange(mfn);
   page.linear_pt_count = 0;
   bool keeps_type = false;
   const XenErrno error = request.type == PageType::kSegDesc
@@ -89,6 +91,10 @@ void PvContext::FlushForTypeChange(const PageInfo& page) {
   const Domain* owner =
       page.owner == domain_.id() ? &domain_ : host_.FindDomain(page.owner);
   if (owner == nullptr) return;
+  const bool spared = rules_.spares_logged_type_flush &&
+                      owner->pv_log_dirty() != nullptr &&
+                      page.type != PageType::kWritable;
+  if (spared) return;
   const CpuMask cpus =
       host_.NeedFlush(owner->dirty_cpus(), page.tlbflush_timestamp);
   if (cpus == 0) return;
@@ -118,6 +124,7 @@ void PvContext::LastUse(Mfn mfn, PageInfo& page) {
   if (IsPageTable(page.type)) {
     const int level = LevelOf(page.type);
     page.validated = false;
+    NoteTypeChange(mfn);
     ForgetTable(mfn);
     Charge(CostEvent::kLockedOp,
            static_cast<uint64_t>(rules_.locked_ops_of_last_put - 1));

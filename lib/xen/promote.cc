@@ -38,7 +38,7 @@ XenErrno PvContext::PromoteL1(Mfn table) {
     error = GetPageFromL1e(entry, domain_.id());
     if (error != XenErrno::kOk) break;
     entry = Adjust(entry, 1);
-    if (entry != old) Store(EntryOf(table, slot), entry);
+    if (entry != old) StoreUnlogged(EntryOf(table, slot), entry);
   }
   const auto scanned =
       static_cast<uint64_t>(error == XenErrno::kOk ? slots : slot + 1);
@@ -54,7 +54,8 @@ XenErrno PvContext::PromoteUpper(Mfn table, int level, bool& keeps_type) {
   // Of the frame behind a PAE root only four entries count.
   if (rules_.kernel_l2 && level == 3) {
     for (int slot = CountSlots(3); slot < CountSlots(1); ++slot) {
-      if (Load(EntryOf(table, slot)) != Pte()) Store(EntryOf(table, slot), {});
+      if (Load(EntryOf(table, slot)) != Pte())
+        StoreUnlogged(EntryOf(table, slot), {});
     }
   }
   const PageInfo& page = Page(table);
@@ -99,7 +100,7 @@ XenErrno PvContext::PromoteSlot(Mfn table, int level, int slot,
     return Refuse(XenErrno::kEINVAL, "slot 3 of the PAE root is shared");
   }
   const Pte entry = Adjust(old, level);
-  if (entry != old) Store(where, entry);
+  if (entry != old) StoreUnlogged(where, entry);
   return XenErrno::kOk;
 }
 
@@ -124,7 +125,7 @@ void PvContext::FailPromotion(Mfn table, int level, int slot,
 void PvContext::TakeBack(MachineAddr entry) {
   const Pte old = Load(entry);
   if (rules_.taken_back == 0 || !old.present()) return;
-  Store(entry, old.Without(rules_.taken_back));
+  StoreUnlogged(entry, old.Without(rules_.taken_back));
 }
 
 // Xen's own entries: of those that the simulated machine does not go through
@@ -135,12 +136,13 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
   if (level != slots.level) return;
   if (rules_.kernel_l2 && !Page(table).pae_xen_l2) return;
   for (int slot = slots.first; slot <= slots.last; ++slot) {
-    if (Load(EntryOf(table, slot)) != Pte()) Store(EntryOf(table, slot), {});
+    if (Load(EntryOf(table, slot)) != Pte())
+      StoreUnlogged(EntryOf(table, slot), {});
   }
   if (rules_.kernel_l2) {
     // The machine-to-physical table, in large pages.
-    Store(EntryOf(table, slots.first),
-          Pte(kXensTables, pte::kPresent | pte::kPageSize));
+    StoreUnlogged(EntryOf(table, slots.first),
+                  Pte(kXensTables, pte::kPresent | pte::kPageSize));
     return;
   }
   uint64_t flags =
@@ -148,10 +150,10 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
   const bool no_execute = host_.model().features.nx;  // else it is reserved
   if (LevelCount(rules_.mode) >= 4 && no_execute) flags |= pte::kNoExecute;
   if (rules_.linear_slot >= 0) {
-    Store(EntryOf(table, rules_.linear_slot), Pte(table, flags));
+    StoreUnlogged(EntryOf(table, rules_.linear_slot), Pte(table, flags));
   }
   if (level < 4) return;
-  Store(EntryOf(table, kPerDomainSlot), Pte(kXensTables, flags));
+  StoreUnlogged(EntryOf(table, kPerDomainSlot), Pte(kXensTables, flags));
 }
 
 void PvContext::Demote(Mfn table, int level) {

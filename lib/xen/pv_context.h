@@ -194,6 +194,11 @@ class PvContext {
     host_.memory().WriteEntry(entry, entry_bytes(), value.raw());
     if (domain_.dirty_log().enabled()) NoteStore(entry, value);
   }
+  // Stores to an entry of a table that becomes one just now, or ceases to be
+  // one: it has been marked as a whole, and there is no shadow of it.
+  void StoreUnlogged(MachineAddr entry, Pte value) {
+    host_.memory().WriteEntry(entry, entry_bytes(), value.raw());
+  }
   // A value as an entry of the guest's mode holds it.
   Pte EntryValue(uint64_t value) const {
     return Pte(entry_bytes() == 8 ? value : value & 0xffffffffu);
@@ -211,6 +216,13 @@ class PvContext {
   // pv_logging.cc: while the domain is being logged.
   // Xen: paging_write_guest_entry.
   void NoteStore(MachineAddr entry, Pte value);
+  // The type count of `page`, a table or a page of descriptors, is about to
+  // become non-zero, or a table's zero: the toolstack sends the type with the
+  // page (Xen 4.17: validate_page, devalidate_page; 3.0.0: alloc_page_type,
+  // free_page_type, "Raw page tables are rewritten during save/restore").
+  void NoteTypeChange(Mfn page) { MarkDirty(cpu_, domain_, page); }
+  // The pin of `table`, sent with the page too, has been set or cleared.
+  void NotePinChange(Mfn table);
   // A table has lost its last use.
   void ForgetTable(Mfn table);
   // What CR3 has to name for the processor's root `root`.

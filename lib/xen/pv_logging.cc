@@ -10,8 +10,14 @@ void PvContext::NoteStore(MachineAddr entry, Pte value) {
   if (walks_shadows()) domain_.pv_log_dirty()->EntryWritten(cpu_, entry, value);
 }
 
+void PvContext::NotePinChange(Mfn table) {
+  if (rules_.pins_mark) MarkDirty(cpu_, domain_, table);
+}
+
 void PvContext::ForgetTable(Mfn table) {
-  if (walks_shadows()) domain_.pv_log_dirty()->TableGone(table);
+  if (!walks_shadows() || !domain_.pv_log_dirty()->TableGone(table)) return;
+  // Xen 4.17, sh_remove_shadows; 3.0.0 owes a flush for every table anyhow.
+  if (!rules_.flush_on_teardown) FlushNow(domain_.dirty_cpus(), FullFlush());
 }
 
 Mfn PvContext::LoadedFor(Mfn root) {

@@ -65,6 +65,8 @@ constexpr PvRules k4LevelRules = {
     .hidden_l4 = false,
     .upper_half_fixup = false,
     .plain_emulated_store = false,
+    .pins_mark = true,
+    .spares_logged_type_flush = true,
     .flush_on_upper_update = true,
     .flush_on_teardown = false,
     .full_flush = FlushScope::kAll,
@@ -147,6 +149,8 @@ constexpr PvRules TwoLevelRules() {
   rules.linear_slot = kLinearSlot30;
   rules.va_lookup = VaLookup::kLinearL1;
   rules.plain_emulated_store = true;
+  rules.pins_mark = false;
+  rules.spares_logged_type_flush = false;
   rules.flush_on_upper_update = false;
   rules.flush_on_teardown = true;
   rules.full_flush = FlushScope::kNonGlobal;

@@ -74,6 +74,16 @@ struct PvRules {
   // Emulated stores are plain, not locked.
   bool plain_emulated_store;
 
+  // While the domain is being logged: setting and clearing a pin marks the
+  // table (MMUEXT_PIN_L1_TABLE.., MMUEXT_UNPIN_TABLE of 4.17); Xen 3.0.0 marks
+  // where a type count leaves or reaches zero only (alloc_page_type,
+  // free_page_type).
+  bool pins_mark;
+  // Then too, a page that changes its type owes a flush only if it could be
+  // written to: no processor walks a guest's table (4.17, _get_page_type:
+  // "Shadow mode: track only writable pages").
+  bool spares_logged_type_flush;
+
   // Any successful update above L1 flushes the domain's CPUs (XSA-286).
   bool flush_on_upper_update;
   // Dropping the last use of a table flushes the domain's CPUs at the end.

@@ -97,13 +97,16 @@ void PvLogDirty::Recycle(Cpu& cpu) {
   cpu.counters.Add(Counter::kShadowsRecycled, free_.size() - before);
 }
 
-void PvLogDirty::TableGone(Mfn table) {
+bool PvLogDirty::TableGone(Mfn table) {
+  bool any = false;
   for (int level = 1; level <= top_level(); ++level) {
     const ShadowId id = Find(table, level);
     if (id == kNone) continue;
     XMMU_CHECK(!IsLoaded(shadows_[id]));
     Release(id);
+    any = true;
   }
+  return any;
 }
 
 void PvLogDirty::EntryWritten(Cpu& cpu, MachineAddr entry, Pte value) {

@@ -16,7 +16,9 @@
 //   while logging: what a processor can write to without a fault is marked.
 //
 // A page may be marked that nobody has written to; never the other way round.
-// A pfn that comes to lead elsewhere, or nowhere, is marked as well.
+// A pfn that comes to lead elsewhere, or nowhere, is marked as well; and so is
+// a page of a paravirtual domain whose type or pin changes, which the toolstack
+// sends with it (see pv_log_dirty.h).
 //
 // Charged is the CPU on which the toolstack's domctl runs. The domain is paused
 // meanwhile; pausing it, and what the toolstack does with the pages, is not

@@ -17,6 +17,14 @@
 //  * Each store of Xen's to a table is followed by the shadows of it; when a
 //    table loses its last use they are gone. What else the guest does to its
 //    tables faults, or is a hypercall, as ever.
+//  * Marked are, besides what is stored to: a table whose type count becomes
+//    non-zero or zero, whoever is the cause, and before it is validated; a page
+//    of descriptors that is validated; the page that a MMU_MACHPHYS_UPDATE
+//    names; and from 4.17 on a table whose pin is set or cleared. A further use
+//    of what is in use marks nothing.
+//  * A page that changes its type owes a flush only if processors could write
+//    to it; a table that had shadows owes one when it is none any more (both
+//    4.17; 3.0.0 flushes as ever).
 //  * Xen itself walks the guest's tables in software, instead of its linear
 //    map: through that the processor would set A where nobody sees it
 //    (assumed; Xen kept its linear map and did not think of this).
@@ -85,8 +93,10 @@ class PvLogDirty final : public LogDirty {
   // for each entry that changes (Xen: shadow_validate_guest_entry).
   void EntryWritten(Cpu& cpu, MachineAddr entry, Pte value);
 
-  // `table` has lost its last use. Whoever gets its shadows next flushes.
-  void TableGone(Mfn table);
+  // `table` has lost its last use. Returns whether there were shadows of it,
+  // which have been given up: the caller flushes, or else whoever gets them
+  // next does.
+  bool TableGone(Mfn table);
 
   // Whether `frame` is one of the pool.
   bool IsShadow(Mfn frame) const { return by_frame_.contains(frame); }
