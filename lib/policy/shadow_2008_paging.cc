@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "xmmu/machine/control_registers.h"
+#include "xmmu/xen/emulator.h"
 #include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
@@ -13,9 +14,6 @@ namespace {
 
 // Xen: SH_L1E_MAGIC with the "guest not present" flags.
 constexpr Pte kNotPresentMark{0xffffffff00000001};
-
-// Instructions emulated after a store to a PAE table, to catch the other half.
-constexpr size_t kInstructionsMore = 4;
 
 bool HasReservedBits(const Host& host, PagingMode mode) {
   const CpuFeatures& features = host.model().features;
@@ -127,30 +125,16 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
   return FaultOutcome{FaultAction::kEmulated, {}};
 }
 
-// Up to four instructions more on PAE, or to the next store to a table.
+// Of a PAE guest alone, whose entries are written in halves.
 void Shadow2008Paging::GoOn(VcpuContext& vcpu, const Access& last) {
   if (shape().guest() != PagingMode::kPae) return;
-  for (size_t i = 0; i < std::min(kInstructionsMore, vcpu.following.size());
-       ++i) {
-    Instruction& next = vcpu.following[i];
-    Access access = last;
-    access.va = next.va;
-    if (next.operand.writes()) {
-      access.kind = AccessKind::kWrite;
-      const GuestWalk walk = Walk(vcpu, access);
-      if (!walk.ok || !IsTableInSync(walk.gfn)) break;
-      EmulateStore(vcpu, walk, access, next.operand);
-      next.done = true;
-      return;
-    }
-    access.kind = AccessKind::kRead;
-    Charge(*vcpu.cpu, CostEvent::kEmulate);
-    const TranslateResult source = vcpu.cpu->mmu.Translate(access);
-    if (!source.ok()) return;
-    next.operand.Perform(host().memory(), source.addr());
-    next.done = true;
-  }
-  if (!vcpu.following.empty()) Charge(*vcpu.cpu, CostEvent::kEmulate);
+  EmulateFollowing(host(), vcpu, last,
+                   [&](const Access& access, MemoryOperand& operand) {
+                     const GuestWalk walk = Walk(vcpu, access);
+                     if (!walk.ok || !IsTableInSync(walk.gfn)) return false;
+                     EmulateStore(vcpu, walk, access, operand);
+                     return true;
+                   });
 }
 
 // A zero counts in the half of an entry that has P (Xen 3.1: is_lo_pte).

@@ -1,8 +1,8 @@
-#include <algorithm>
 #include <memory>
 
 #include "policy/builtin.h"
 #include "policy/paravirtual.h"
+#include "xmmu/xen/emulator.h"
 
 // trap-and-emulate: direct paging whose L1 tables may also be changed by plain
 // stores, as in Xen since August 2006 (228f081e08). The guest switches it on
@@ -32,9 +32,6 @@
 namespace xmmu {
 namespace {
 
-// Instructions emulated after a store (Xen 3.1: sh_page_fault).
-constexpr size_t kInstructionsMore = 4;
-
 class TrapAndEmulate final : public ParavirtualPolicy {
  public:
   TrapAndEmulate(Host& host, bool goes_on)
@@ -52,7 +49,12 @@ class TrapAndEmulate final : public ParavirtualPolicy {
     if (vcpu.kernel_mode && vcpu.domain->writable_pagetables() &&
         fault.is_write() && !fault.not_present() &&
         mm_.EmulatePteWrite(vcpu, fault, access, operand)) {
-      if (goes_on_) GoOn(vcpu, access);
+      if (goes_on_) {
+        EmulateFollowing(mm_.host(), vcpu, access,
+                         [&](const Access& next, MemoryOperand& store) {
+                           return EmulateStore(vcpu, next, store);
+                         });
+      }
       vcpu.cpu->clock.Charge(CostEvent::kIret);
       return {FaultAction::kEmulated, {}};
     }
@@ -60,35 +62,11 @@ class TrapAndEmulate final : public ParavirtualPolicy {
   }
 
  private:
-  // `last` is the access of the instruction emulated. Each instruction looked
-  // at costs kEmulate, done or not.
-  void GoOn(VcpuContext& vcpu, const Access& last) {
-    size_t i = 0;
-    for (; i < std::min(kInstructionsMore, vcpu.following.size()); ++i) {
-      Instruction& next = vcpu.following[i];
-      Access access = last;
-      access.va = next.va;
-      if (next.operand.writes()) {
-        next.done = EmulateStore(vcpu, access, next.operand);
-        return;
-      }
-      access.kind = AccessKind::kRead;
-      vcpu.cpu->clock.Charge(CostEvent::kEmulate);
-      const TranslateResult source = vcpu.cpu->mmu.Translate(access);
-      if (!source.ok()) return;
-      next.operand.Perform(mm_.host().memory(), source.addr());
-      next.done = true;
-    }
-    if (i < kInstructionsMore) vcpu.cpu->clock.Charge(CostEvent::kEmulate);
-  }
-
   bool EmulateStore(VcpuContext& vcpu, const Access& access,
                     MemoryOperand& operand) {
     const TranslateResult target = vcpu.cpu->mmu.Probe(access);
-    const bool done = !target.ok() && mm_.EmulatePteWrite(vcpu, target.fault(),
-                                                          access, operand);
-    if (!done) vcpu.cpu->clock.Charge(CostEvent::kEmulate);
-    return done;
+    return !target.ok() &&
+           mm_.EmulatePteWrite(vcpu, target.fault(), access, operand);
   }
 
   const bool goes_on_;

@@ -1,5 +1,6 @@
 // What staying in the emulator saves, and what it wastes.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,19 @@ TEST_P(TrapAndEmulateNextTest, TheFourthInstructionIsEmulatedAndTheFifthNot) {
   EXPECT_EQ(Charged(CostEvent::kEmulate), 5u);
 }
 
+TEST_P(TrapAndEmulateNextTest, EachOfUpToFourInstructionsMoreIsOneLook) {
+  for (size_t loads = 0; loads <= 5; ++loads) {
+    for (const bool store : {false, true}) {
+      std::vector<Instruction> code(loads, LoadOf(kData));
+      if (store) code.push_back(StoreOf(0, 4));
+      Trap(code);
+      EXPECT_EQ(Charged(CostEvent::kEmulate),
+                1 + std::min<size_t>(loads + 1, 4))
+          << loads << " loads, " << store;
+    }
+  }
+}
+
 TEST_P(TrapAndEmulateNextTest, AnInstructionThatIsNoneOfItsIsLookedAtInVain) {
   Trap({});
   EXPECT_EQ(Charged(CostEvent::kEmulate), 2u);
@@ -124,6 +138,7 @@ TEST_P(TrapAndEmulateNextTest, AStoreThatXenRefusesIsLeftToTrapByItself) {
       world_.MakeEntry(0, kReadOnly | pte::kWritable) & 0xffffffff;
   Trap({bad});
   EXPECT_EQ(Done(), "-");
+  EXPECT_EQ(Charged(CostEvent::kEmulate), 2u);
 }
 
 class TrapAndEmulateTest : public TrapAndEmulateNextTest {
