@@ -18,6 +18,7 @@ class Native final : public Policy {
   std::string_view name() const override { return "native"; }
 
   absl::StatusOr<GuestAbi> Abi(PagingMode) const override { return GuestAbi(); }
+  bool has_hypervisor() const override { return false; }
 
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override {
     const Mfn table = vcpu.domain->MfnOf(root);

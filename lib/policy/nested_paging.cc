@@ -136,15 +136,6 @@ class NestedPaging final : public Policy {
     return &domains_[domain.id()]->log;
   }
 
-  // Xen's frame table (32 bytes a page) and M2P (8).
-  uint64_t BookkeepingBytes() const override {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < host_.domain_count(); ++i) {
-      bytes += host_.domain(i).p2m().size() * (32 + 8);
-    }
-    return bytes;
-  }
-
   absl::Status Audit() const override {
     for (const auto& domain : domains_) {
       if (domain == nullptr) continue;

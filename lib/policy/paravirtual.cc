@@ -139,16 +139,6 @@ void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   mm_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
 }
 
-uint64_t ParavirtualPolicy::BookkeepingBytes() const {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < host_.domain_count(); ++i) {
-    const Domain& domain = host_.domain(i);
-    const bool xen3 = domain.mode() == PagingMode::k2Level;
-    bytes += domain.p2m().size() * (xen3 ? 24 + 4 : 32 + 8);
-  }
-  return bytes;
-}
-
 absl::Status ParavirtualPolicy::Audit() const {
   for (size_t i = 0; i < host_.domain_count(); ++i) {
     const Domain& domain = host_.domain(i);

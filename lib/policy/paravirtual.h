@@ -45,11 +45,6 @@ class ParavirtualPolicy : public Policy {
                                MemoryOperand& operand) final;
   // See xmmu/xen/pv_log_dirty.h.
   absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override;
-  // Xen's bookkeeping of the frames of all domains: a struct page_info and an
-  // entry of the machine-to-phys table each. 32 + 8 bytes on 64-bit Xen (4.17,
-  // which also runs PAE guests), 24 + 4 on Xen 3.0.0 for i386 (struct
-  // pfn_info).
-  uint64_t BookkeepingBytes() const override;
   // AuditDomain for every domain, what logs it, and AuditSharing.
   absl::Status Audit() const override;
 

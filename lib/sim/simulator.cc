@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "sim/machine_fields.h"
 #include "sim/migration.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
@@ -146,6 +147,13 @@ absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
   if (absl::Status ok = CheckName("machine", machine->name); !ok.ok()) {
     return ok;
   }
+  if (options.custom_machine != nullptr) {
+    const std::string why = GeometryComplaint(*machine);
+    if (!why.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("machine ", Abs(machine->name), ": ", why));
+    }
+  }
   std::unique_ptr<Simulator> simulator(new Simulator(options, *machine));
   if (absl::Status ok = simulator->MakePolicy(); !ok.ok()) return ok;
   if (absl::Status ok = simulator->Boot(); !ok.ok()) return ok;
@@ -266,6 +274,9 @@ ReportRow Simulator::Row() const {
   row.memory_overhead_bytes = row.page_table_bytes +
                               host_.peak_xen_frames() * kPageSize +
                               policy_->BookkeepingBytes();
+  if (policy_->has_hypervisor()) {
+    row.memory_overhead_bytes += host_.frame_bookkeeping_bytes();
+  }
   row.memory_parts = policy_->MemoryParts();
   row.migration = migration_;
   row.by_mark = CyclesByMark(row.cost.tally, machine_.costs);

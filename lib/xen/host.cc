@@ -89,6 +89,15 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   return domains_.back().get();
 }
 
+uint64_t Host::frame_bookkeeping_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& domain : domains_) {
+    const bool xen3 = domain->mode() == PagingMode::k2Level;
+    bytes += domain->p2m().size() * (xen3 ? 24 + 4 : 32 + 8);
+  }
+  return bytes;
+}
+
 uint64_t Host::FrameLimit(PagingMode mode) const {
   const bool narrow = mode == PagingMode::k2Level;
   return narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();

@@ -23,6 +23,14 @@ TEST(PoliciesTest, EachEntryMakesThePolicyOfItsName) {
   EXPECT_EQ(FindPolicy("none"), nullptr);
 }
 
+TEST(PoliciesTest, OnlyBareHardwareHasNoHypervisor) {
+  Host host(*FindMachine("skylake-2017"), {});
+  for (const PolicyEntry& entry : Policies()) {
+    EXPECT_EQ(entry.make(host)->has_hypervisor(), entry.name != "native")
+        << entry.name;
+  }
+}
+
 TEST(PoliciesTest, XenHasNoFiveLevelGuestsButOnNestedTables) {
   Host host(*FindMachine("skylake-2017"), {});
   for (const PolicyEntry& entry : Policies()) {

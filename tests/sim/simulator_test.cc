@@ -156,6 +156,23 @@ TEST(SimulatorTest, BareHardwareManagesMemoryWithPageTablesAlone) {
   EXPECT_EQ(native.memory_overhead_bytes, native.page_table_bytes);
 }
 
+TEST(SimulatorTest, WhateverStrategyXenHasItPaysForItsFrameTable) {
+  for (const std::string_view policy :
+       {"pinning", "writable-page-tables", "shadow-2005", "shadow-2006",
+        "shadow-2008", "xi-shadow", "nested-paging"}) {
+    const auto simulator = Make({.policy = std::string(policy)});
+    const ReportRow row = RunOn(*simulator, AnyWorkload());
+    const Host& host = simulator->host();
+    const uint64_t others = row.page_table_bytes +
+                            host.peak_xen_frames() * kPageSize +
+                            simulator->policy().BookkeepingBytes();
+    EXPECT_EQ(row.memory_overhead_bytes - others,
+              host.frame_bookkeeping_bytes())
+        << policy;
+    EXPECT_GT(host.frame_bookkeeping_bytes(), 0u);
+  }
+}
+
 TEST(SimulatorTest, FramesOfTheHypervisorCountAtTheirPeak) {
   const auto simulator = Make({.policy = "native"});
   const uint64_t before = simulator->Row().memory_overhead_bytes;

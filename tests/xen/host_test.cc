@@ -46,6 +46,23 @@ TEST(P2mTest, TheInverseFollowsEveryChange) {
   p2m.Clear(Pfn(1000));
 }
 
+TEST(HostTest, XenKeepsAPageInfoAndAnM2pEntryOfEachFrame) {
+  Host host(*FindMachine("skylake-2017"), Cpus(1));
+  EXPECT_EQ(host.frame_bookkeeping_bytes(), 0u);
+  const auto add = [&](PagingMode mode, uint64_t frames, bool translated) {
+    ASSERT_TRUE(host.CreateDomain({.mode = mode,
+                                   .memory_frames = frames,
+                                   .translated = translated})
+                    .ok());
+  };
+  add(PagingMode::k4Level, 10, false);
+  EXPECT_EQ(host.frame_bookkeeping_bytes(), 10u * (32 + 8));
+  add(PagingMode::kPae, 100, true);
+  EXPECT_EQ(host.frame_bookkeeping_bytes(), 110u * (32 + 8));
+  add(PagingMode::k2Level, 1000, true);
+  EXPECT_EQ(host.frame_bookkeeping_bytes(), 110u * (32 + 8) + 1000 * (24 + 4));
+}
+
 TEST(HostTest, DomainsAreContiguousFrom16MiBAt4MiBBoundaries) {
   Host host(*FindMachine("skylake-2017"), Cpus(1));
   Domain* const first = host.CreateDomain({.memory_frames = 1025}).value();

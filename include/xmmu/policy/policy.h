@@ -148,8 +148,15 @@ class Policy {
   // Errors: Unimplemented, with a reason, for a strategy that cannot.
   virtual absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain);
 
+  // Whether a hypervisor runs beneath the guests: then its frame table and
+  // machine-to-physical map, which any strategy needs, count among the memory
+  // that it costs (Host::frame_bookkeeping_bytes()).
+  virtual bool has_hypervisor() const { return true; }
+
   // Frames that the strategy uses beyond what the guest on bare hardware needs
-  // are found as Host::xen_frames(); bytes of other bookkeeping are told here.
+  // are found as Host::xen_frames(), what is kept of each frame of a guest's as
+  // Host::frame_bookkeeping_bytes(); bytes of the strategy's own bookkeeping
+  // are told here.
   virtual uint64_t BookkeepingBytes() const { return 0; }
 
   // What that memory is for, of all domains; for strategies that make more of

@@ -56,9 +56,10 @@ struct ReportRow {
 
   // Memory spent on managing memory, in bytes: the guest's page tables at the
   // peak (page_table_bytes), the hypervisor's frames at the peak (shadows,
-  // snapshots, nested tables) and Policy::BookkeepingBytes() at the end (for
-  // direct paging Xen's frame table and machine-to-physical map of the guest's
-  // frames). Bare hardware has its page tables alone.
+  // snapshots, nested tables), its frame table and machine-to-physical map of
+  // the guest's frames, which every strategy has alike, and the strategy's own
+  // Policy::BookkeepingBytes() at the end. Bare hardware has its page tables
+  // alone.
   uint64_t memory_overhead_bytes = 0;
 
   // What the strategy's part of it is for, as far as it says: see
