@@ -99,15 +99,17 @@ HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
                            const MulticallCall& multicall) {
   vcpu.cpu->counters.Add(Counter::kMulticalls);
   HypercallResult result;
+  result.entries.reserve(multicall.calls.size());
   for (const Subcall& subcall : multicall.calls) {
     vcpu.cpu->clock.Charge(CostEvent::kMulticallEntry);
-    HypercallResult one = std::visit(
+    result.entries.push_back(std::visit(
         [&](const auto& call) { return ExecuteOne(host, vcpu, rules, call); },
-        subcall);
-    if (one.status.ok()) {
+        subcall));
+    const absl::Status& status = result.entries.back().status;
+    if (status.ok()) {
       ++result.done;
     } else if (result.status.ok()) {
-      result.status = std::move(one.status);
+      result.status = status;
     }
   }
   return result;

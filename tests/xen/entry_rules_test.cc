@@ -158,6 +158,32 @@ TEST_F(EntryRulesTest, AMulticallGoesOnAfterARefusal) {
   EXPECT_TRUE(guest.Get(Table(1), 0).present());
 }
 
+TEST_F(EntryRulesTest, AMulticallTellsWhatEachOfItsCallsWouldHaveAnswered) {
+  const std::array two = {
+      MmuUpdate{guest.EntryOf(Table(1), 0), Good(1, kRw).raw()},
+      MmuUpdate{guest.EntryOf(Table(1), 1), Pte(Table(2), kRw).raw()}};
+  const std::array unpin = {
+      MmuextOp{.command = MmuextCommand::kUnpin, .mfn = guest.Frame(20)}};
+  const std::array given = {guest.Frame(30), guest.Frame(31), Mfn(1)};
+  const std::array<Subcall, 4> calls = {
+      MmuUpdateCall{.requests = two}, MmuextCall{.ops = unpin},
+      DecreaseReservationCall{.frames = given}, VmAssistCall{.enable = true}};
+  const HypercallResult result = guest.Execute(MulticallCall{calls});
+  ASSERT_EQ(result.entries.size(), calls.size());
+  EXPECT_EQ(ErrnoOf(result.entries[0].status), XenErrno::kEBUSY);
+  EXPECT_EQ(result.entries[0].done, 1u);
+  EXPECT_EQ(ErrnoOf(result.entries[1].status), XenErrno::kEINVAL);
+  EXPECT_EQ(result.entries[1].done, 0u);
+  EXPECT_TRUE(result.entries[2].status.ok());
+  EXPECT_EQ(result.entries[2].done, 2u);
+  EXPECT_TRUE(result.entries[3].status.ok());
+  // All together: the first refusal, and how many were none.
+  EXPECT_EQ(ErrnoOf(result.status), XenErrno::kEBUSY);
+  EXPECT_EQ(result.done, 2u);
+  EXPECT_TRUE(guest.Execute(MulticallCall{}).entries.empty());
+  EXPECT_TRUE(guest.Execute(VmAssistCall{}).entries.empty());
+}
+
 TEST_F(EntryRulesTest, PagesAreClearedAndCopiedAsWritableOnes) {
   guest.Put(guest.Frame(20), 7, Pte(5));
   ASSERT_EQ(guest.Op({.command = MmuextCommand::kCopyPage,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "xmmu/base/address.h"
@@ -147,7 +148,8 @@ using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
                              PopulatePhysmapCall, MakeRoAndShareCall>;
 
 // HYPERVISOR_multicall: several calls, one ring crossing, executed in order; a
-// refused one does not stop those after it.
+// refused one does not stop those after it. Each has its own result, in
+// HypercallResult::entries.
 struct MulticallCall {
   std::span<const Subcall> calls;
 };
@@ -158,10 +160,15 @@ using Hypercall =
                  MakeRoAndShareCall, MulticallCall>;
 
 struct HypercallResult {
-  // Of the first refused request; see xen/errno.h.
+  // Of the first refused request; see xen/errno.h. Of a multicall, that of the
+  // first call refused, though HYPERVISOR_multicall itself answers 0.
   absl::Status status;
   // Requests, operations, frames or calls completed.
   uint32_t done = 0;
+  // Of a multicall: what each of its calls would have answered by itself, in
+  // order and as many as there are (Xen: multicall_entry.result, written for
+  // each by do_multicall, xen/common/multicall.c). Empty for other calls.
+  std::vector<HypercallResult> entries = {};
 };
 
 }  // namespace xmmu
