@@ -98,11 +98,7 @@ absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
   if (task.pending.empty()) {
     absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
     if (!ops.ok()) return ops.status();
-    if (ops->empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the workload has no next operation of task ", task.id,
-                       ": want one at least, and kExit for the last"));
-    }
+    XMMU_CHECK(!ops->empty());
     task.pending = *ops;
   }
   const GuestOp* const op = &task.pending.front();

@@ -1,6 +1,10 @@
 #include "xmmu/machine/machine_model.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <limits>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -10,22 +14,23 @@
 namespace xmmu {
 namespace presets {
 
-CostTable MakeCostTable(
-    std::initializer_list<std::span<const CostRow>> tables) {
-  CostTable table{};
+void SetCosts(std::initializer_list<std::span<const CostRow>> tables,
+              MachineModel& machine) {
+  CostTable& table = machine.costs;
   for (const std::span<const CostRow> rows : tables) {
     std::array<bool, kCostEventCount> stated{};
     for (const CostRow& row : rows) {
       const auto index = static_cast<size_t>(row.event);
       XMMU_CHECK(!stated[index]);
       stated[index] = true;
-      if (table[index].source.empty()) table[index] = row.constant;
+      if (!table[index].source.empty()) continue;
+      table[index] = row.constant;
+      machine.price_rules[index] = row.rule;
     }
   }
   for (const CostConstant& constant : table) {
     XMMU_CHECK(!constant.source.empty());
   }
-  return table;
 }
 
 }  // namespace presets
@@ -44,6 +49,47 @@ std::string_view MarkName(Mark mark) {
       return "estimated";
   }
   return "";
+}
+
+uint32_t PriceRule::ValueIn(const CostTable& costs) const {
+  const auto price = [&](CostEvent event) {
+    return int64_t{costs[static_cast<size_t>(event)].value};
+  };
+  int64_t value = plus;
+  if (of.has_value()) value += int64_t{times} * price(*of);
+  if (less.has_value()) value -= price(*less);
+  constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
+  return static_cast<uint32_t>(std::clamp(value, int64_t{0}, kMost));
+}
+
+std::string PriceRule::Text() const {
+  std::string text;
+  if (times != 1) text = std::to_string(times) + " * ";
+  if (of.has_value()) text += CostEventName(*of);
+  if (plus != 0) {
+    if (!text.empty()) text += plus > 0 ? " + " : " - ";
+    text += std::to_string(std::abs(plus));
+  }
+  if (less.has_value()) text.append(" - ").append(CostEventName(*less));
+  return text;
+}
+
+void FollowPriceRules(MachineModel& machine) {
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    const PriceRule& rule = machine.price_rules[i];
+    if (!rule.exists()) continue;
+    CostConstant& cost = machine.costs[i];
+    const uint32_t value = rule.ValueIn(machine.costs);
+    if (value == cost.value) continue;
+    bool estimated = false;
+    for (const std::optional<CostEvent> other : {rule.of, rule.less}) {
+      estimated |= other.has_value() && IsEstimate(machine.cost(*other).mark);
+    }
+    const std::string_view source = machine.Keep(
+        (estimated ? "assumed: " : "") + rule.Text() + ", which was changed");
+    cost = {value, value, value, estimated ? Mark::kEstimated : Mark::kDerived,
+            source};
+  }
 }
 
 PriceList MachineModel::prices() const {

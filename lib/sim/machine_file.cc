@@ -120,6 +120,21 @@ std::string SettingLine(const std::string& setting, MachineModel& model) {
   return key + " = " + value;
 }
 
+// Which prices have followed others on the way from one machine to the other,
+// as the end of a sentence; nothing if none has.
+std::string Followers(const MachineModel& before, const MachineModel& after) {
+  std::vector<std::string> prices;
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    if (!after.price_rules[i].exists()) continue;
+    if (after.costs[i].value == before.costs[i].value) continue;
+    const auto event = static_cast<CostEvent>(i);
+    prices.push_back(
+        absl::StrCat(Abs(CostEventName(event)), "=", after.costs[i].value));
+  }
+  if (prices.empty()) return "";
+  return absl::StrCat(", and so ", absl::StrJoin(prices, ", "));
+}
+
 std::string TomlText(std::string_view value) {
   return DocumentText(std::string(value));
 }
@@ -204,7 +219,8 @@ absl::Status SetMachineValues(std::span<const std::string> settings,
   if (!ok.ok()) return ok;
   model.name = model.Keep(absl::StrCat(Abs(model.name), "+set"));
   model.description = model.Keep(absl::StrCat(Abs(model.description), "; with ",
-                                              absl::StrJoin(settings, ", ")));
+                                              absl::StrJoin(settings, ", "),
+                                              Followers(machine, model)));
   machine = std::move(model);
   return absl::OkStatus();
 }

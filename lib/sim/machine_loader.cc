@@ -27,6 +27,7 @@ class Loader {
     absl::Status ok = Walk(document, "");
     if (ok.ok() && whole_) ok = CheckNothingMissing();
     if (!ok.ok()) return ok;
+    FollowPriceRules(model_);
     const std::string complaint = Complaint(model_);
     return complaint.empty() ? ok : Error(0, "tlb", complaint);
   }
@@ -189,8 +190,16 @@ class Loader {
       *section.source = model_.Keep(origin_.source(given.line));
     }
     if (given.first && !given.low && section.low != nullptr) ClearBand(section);
+    if (given.first) ForgetRule(section);
     const std::string complaint = Complaint(section);
     return complaint.empty() ? absl::OkStatus() : error(complaint);
+  }
+
+  // A price that is given follows no other any more.
+  void ForgetRule(const MachineSection& section) {
+    for (size_t i = 0; i < kCostEventCount; ++i) {
+      if (&model_.costs[i].mark == section.mark) model_.price_rules[i] = {};
+    }
   }
 
   static void ClearBand(MachineSection& section) {

@@ -81,6 +81,32 @@ TEST_P(PresetTest, EveryCostHasASourceAndLiesInItsBand) {
   }
 }
 
+TEST_P(PresetTest, PricesThatFollowOthersAreWhatTheirRulesMakeOfThem) {
+  size_t rules = 0;
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    const PriceRule& rule = machine().price_rules[i];
+    if (!rule.exists()) continue;
+    ++rules;
+    SCOPED_TRACE(CostEventName(static_cast<CostEvent>(i)));
+    EXPECT_EQ(rule.ValueIn(machine().costs), machine().costs[i].value)
+        << rule.Text();
+    // Nothing that is read or measured follows anything.
+    EXPECT_NE(machine().costs[i].mark, Mark::kRead);
+    EXPECT_NE(machine().costs[i].mark, Mark::kMeasured);
+    // A single pass does.
+    for (const std::optional<CostEvent> other : {rule.of, rule.less}) {
+      if (!other.has_value()) continue;
+      const auto index = static_cast<size_t>(*other);
+      EXPECT_TRUE(index < i || !machine().price_rules[index].exists())
+          << rule.Text();
+    }
+  }
+  EXPECT_GE(rules, 6u);
+  MachineModel copy = machine();
+  FollowPriceRules(copy);
+  EXPECT_EQ(copy, machine());
+}
+
 TEST_P(PresetTest, AllFeaturesAndGeometryHaveASourceAndLieInTheirBand) {
   for (const auto& [number, from] : Provenances()) {
     EXPECT_FALSE(from.source.empty()) << number;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +62,25 @@ struct CostConstant {
 };
 
 using CostTable = std::array<CostConstant, kCostEventCount>;
+
+// How a price follows from others of the same machine, where its source says so
+// ("as locked_op"): `times` the price `of`, and `plus` cycles, less the price
+// `less`; at least 0. One of `of` and `less` is there, if there is a rule.
+struct PriceRule {
+  std::optional<CostEvent> of = std::nullopt;
+  uint32_t times = 1;
+  int32_t plus = 0;
+  std::optional<CostEvent> less = std::nullopt;
+
+  constexpr bool exists() const { return of.has_value() || less.has_value(); }
+  // REQUIRES: exists().
+  uint32_t ValueIn(const CostTable& costs) const;
+  // As a formula of names: "pte_load_l3 - dependent_load". REQUIRES: exists().
+  std::string Text() const;
+};
+
+// By CostEvent. No rule of it refers to a price that has a rule further on.
+using PriceRules = std::array<PriceRule, kCostEventCount>;
 
 // Page sizes an array of TLB entries holds, or'ed. kLarge is 2 MiB, or 4 MiB in
 // 2-level paging.
@@ -229,6 +249,10 @@ struct MachineModel {
   PrefetcherModel l2_prefetcher;  // from L3 and memory into L2
   DramModel dram;
   CostTable costs{};
+  // Which of the costs follow others when those are changed; see
+  // FollowPriceRules(). Not a part of what two equal machines have in common: a
+  // machine that is read from a file without a base states every price.
+  PriceRules price_rules{};
   // Texts that string_views of this model point to, if it was not built into
   // the program: copies share them.
   std::vector<std::shared_ptr<const std::string>> texts;
@@ -245,6 +269,12 @@ struct MachineModel {
   // Keeps `text` for as long as this model or a copy of it lives.
   std::string_view Keep(std::string text);
 };
+
+// Makes the costs of `machine` that have a rule what it makes of the others
+// now. What changes has no band; it is marked as derived if all that it follows
+// from is neither remembered nor estimated, as estimated otherwise, with the
+// formula as its source. Of a preset as it is, nothing changes.
+void FollowPriceRules(MachineModel& machine);
 
 // Whether the two say the same, wherever their texts are.
 bool operator==(const MachineModel& a, const MachineModel& b);

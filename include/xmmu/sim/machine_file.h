@@ -22,7 +22,10 @@
 //
 // FormatMachine() of a preset as TOML shows all keys. A section whose values
 // change, and that names no mark and source, is marked as estimated, with the
-// file as its source. Without a base a file states every cost; arrays and
+// file as its source. A price that the base derives from others (its source
+// says so: "as locked_op", "pte_load_l3, less L1") follows them when they
+// change, unless it is given, too: see FollowPriceRules(). All other prices
+// stay what they were. Without a base a file states every cost; arrays and
 // caches that it does not mention are not there.
 //
 // Charges nothing. Any thread.
@@ -66,8 +69,9 @@ absl::StatusOr<MachineModel> LoadMachine(const std::string& path);
 
 // Sets values of `machine`, each "KEY=VALUE" with a key as in a file, or the
 // name of a CostEvent alone. What changes is marked as estimated, with the
-// setting as its source and, unless that is set too, without a band. The name
-// gets a "+set" and the description says what was set.
+// setting as its source and, unless that is set too, without a band. What is
+// derived from a price that changes follows it, as in a file. The name gets a
+// "+set", and the description says what was set and what has followed.
 // Errors: InvalidArgument, one line with the setting; `machine` is as it was.
 absl::Status SetMachineValues(std::span<const std::string> settings,
                               MachineModel& machine);

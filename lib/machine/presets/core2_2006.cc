@@ -7,12 +7,15 @@ namespace {
 constexpr CostRow kCosts[] = {
     {CostEvent::kDependentLoad, {3, 3, 3, Mark::kRead, "InstLatx64 X6800"}},
     {CostEvent::kDataL2,
-     {11, 11, 13, Mark::kDerived, "InstLatx64 X6800: L2 14-16 less L1 3"}},
+     {11, 11, 13, Mark::kDerived, "InstLatx64 X6800: L2 14-16 less L1 3"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kDataL2Far,
-     {11, 11, 13, Mark::kDerived, "as data_l2: what is more is DTLB0's"}},
+     {11, 11, 13, Mark::kDerived, "as data_l2: what is more is DTLB0's"},
+     As(CostEvent::kDataL2)},
     {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on the Core 2"}},
     {CostEvent::kDataDram,
-     {230, 201, 253, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+     {230, 201, 253, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {198, 195, 204, Mark::kDerived,
       "InstLatx64 X6800: 203-205 in linear order, strides 128-256, less the "
@@ -45,10 +48,13 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kSyscallFast,
      {110, 80, 150, Mark::kEstimated, "assumed: SYSCALL/SYSRET pair"}},
     {CostEvent::kHypercallInt,
-     {450, 300, 650, Mark::kEstimated, "assumed: as syscall_int"}},
+     {450, 300, 650, Mark::kEstimated, "assumed: as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kLockedOp,
      {27, 27, 27, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
-    {CostEvent::kXenPteCas, {27, 27, 27, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {27, 27, 27, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kEmulate,
      {2200, 1500, 3000, Mark::kEstimated,
       "assumed: fetch, decode, emulate one PTE write"}},
@@ -59,7 +65,8 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kInvpcid,
      {200, 150, 250, Mark::kEstimated, "no INVPCID on this machine"}},
     {CostEvent::kMovCr4,
-     {300, 250, 350, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {300, 250, 350, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiDelivery,
      {1300, 1000, 2000, Mark::kEstimated,
       "assumed: with ipi_handler a round trip of 2500-4000"}},
@@ -78,9 +85,11 @@ constexpr CostRow kCosts[] = {
      {1000, 500, 2000, Mark::kEstimated,
       "assumed: VMREADs, P2M look-up and lock; there is no EPT"}},
     {CostEvent::kInvept,
-     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG; there is none"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kInvvpid,
-     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG; there is none"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kZeroPage,
      {400, 300, 2500, Mark::kEstimated, "assumed: cached; 2500 cold"}},
     {CostEvent::kCopyPage,
@@ -89,7 +98,8 @@ constexpr CostRow kCosts[] = {
      {680, 400, 1400, Mark::kDerived,
       "Torvalds'14, Core Duo: hardware's 940 are 58 % of a fault's cycles"}},
     {CostEvent::kGuestAccess,
-     {3, 3, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {3, 3, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
     {CostEvent::kGuestLockedOp,
      {27, 27, 27, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
@@ -180,7 +190,7 @@ MachineModel Make() {
   m.l2 = {.bytes = 4 * 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3.from = {Mark::kRead, "no L3 on the Core 2"};
   SetMemory(m);
-  m.costs = MakeCostTable({kCosts, SharedCosts()});
+  SetCosts({kCosts, SharedCosts()}, m);
   return m;
 }
 

@@ -22,9 +22,11 @@ constexpr CostRow kBoth[] = {
     {CostEvent::kDependentLoad,
      {4, 4, 4, Mark::kRead, "InstLatx64 Nehalem-EP, Gulftown"}},
     {CostEvent::kDataL2,
-     {6, 6, 6, Mark::kDerived, "InstLatx64 Nehalem-EP: L2 10 less L1 4"}},
+     {6, 6, 6, Mark::kDerived, "InstLatx64 Nehalem-EP: L2 10 less L1 4"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kDataL2Far,
-     {6, 6, 6, Mark::kDerived, "as data_l2: the grid shows no difference"}},
+     {6, 6, 6, Mark::kDerived, "as data_l2: the grid shows no difference"},
+     As(CostEvent::kDataL2)},
     {CostEvent::kExceptionEntry,
      {700, 600, 800, Mark::kEstimated,
       "assumed: 950 for a page fault and its return, split as on Core Duo "
@@ -37,10 +39,13 @@ constexpr CostRow kBoth[] = {
     {CostEvent::kSyscallFast,
      {100, 80, 150, Mark::kEstimated, "assumed: SYSCALL/SYSRET pair"}},
     {CostEvent::kHypercallInt,
-     {450, 300, 650, Mark::kEstimated, "assumed: as syscall_int"}},
+     {450, 300, 650, Mark::kEstimated, "assumed: as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kLockedOp,
      {20, 19, 20, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
-    {CostEvent::kXenPteCas, {20, 19, 20, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {20, 19, 20, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kEmulate,
      {1800, 1200, 2500, Mark::kEstimated,
       "assumed: fetch, decode, emulate one PTE write"}},
@@ -49,7 +54,8 @@ constexpr CostRow kBoth[] = {
     {CostEvent::kInvpcid,
      {200, 150, 250, Mark::kEstimated, "no INVPCID on this machine"}},
     {CostEvent::kMovCr4,
-     {250, 200, 300, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {250, 200, 300, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiDelivery,
      {1300, 1000, 2000, Mark::kEstimated,
       "assumed: with ipi_handler a round trip of 2500-4000"}},
@@ -57,9 +63,11 @@ constexpr CostRow kBoth[] = {
      {1800, 1500, 2500, Mark::kEstimated,
       "assumed: interrupt gate, handler, EOI, IRET"}},
     {CostEvent::kInvept,
-     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"}},
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kInvvpid,
-     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"}},
+     {200, 150, 500, Mark::kEstimated, "assumed: as INVLPG"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kZeroPage,
      {280, 200, 1000, Mark::kEstimated, "assumed: cached; 1000 cold"}},
     {CostEvent::kCopyPage,
@@ -68,16 +76,19 @@ constexpr CostRow kBoth[] = {
      {600, 300, 1200, Mark::kEstimated,
       "assumed: between what Torvalds'14 leaves on Core Duo and on Haswell"}},
     {CostEvent::kGuestAccess,
-     {4, 4, 10, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {4, 4, 10, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
     {CostEvent::kGuestLockedOp,
      {20, 19, 20, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
 constexpr CostRow kNehalem[] = {
     {CostEvent::kDataL3,
-     {34, 34, 41, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
+     {34, 34, 41, Mark::kDerived, "L3 as pte_load_l3, less L1 4"},
+     Less(CostEvent::kPteLoadL3, CostEvent::kDependentLoad)},
     {CostEvent::kDataDram,
-     {176, 172, 203, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {176, 172, 203, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {171, 168, 176, Mark::kDerived,
       "InstLatx64 Nehalem-EP: 176-182 in linear order, strides 512-1024, less "
@@ -101,14 +112,17 @@ constexpr CostRow kNehalem[] = {
     {CostEvent::kVmExitWork,
      {991, 500, 1500, Mark::kDerived,
       "2000 cycles a KVM exit on an X5570 (Landau et al., SplitX) less "
-      "vm_exit"}},
+      "vm_exit"},
+     RestOf(2000, CostEvent::kVmExit)},
 };
 
 constexpr CostRow kWestmere[] = {
     {CostEvent::kDataL3,
-     {46, 46, 53, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
+     {46, 46, 53, Mark::kDerived, "L3 as pte_load_l3, less L1 4"},
+     Less(CostEvent::kPteLoadL3, CostEvent::kDependentLoad)},
     {CostEvent::kDataDram,
-     {239, 213, 266, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {239, 213, 266, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {209, 205, 239, Mark::kDerived,
       "InstLatx64 Gulftown: 217 in linear order, less the share of walks at "
@@ -213,7 +227,7 @@ MachineModel MakeNehalem() {
   SetCommon(m);
   m.tlb.instruction_l1[0] = {128, 4, kTlb4K, {Mark::kRead, kDescriptors}};
   SetMemory(m, 38);
-  m.costs = MakeCostTable({kNehalem, kBoth, SharedCosts()});
+  SetCosts({kNehalem, kBoth, SharedCosts()}, m);
   return m;
 }
 
@@ -246,7 +260,7 @@ MachineModel MakeWestmere() {
           .ways = 16,
           .from = {Mark::kRead, "CPUID leaf 4 (InstLatx64)"}};
   SetMemory(m, 50);
-  m.costs = MakeCostTable({kWestmere, kBoth, SharedCosts()});
+  SetCosts({kWestmere, kBoth, SharedCosts()}, m);
   return m;
 }
 

@@ -9,7 +9,8 @@ constexpr CostRow kCosts[] = {
      {1, 1, 2, Mark::kEstimated,
       "assumed: one cycle an instruction or access"}},
     {CostEvent::kDataL2,
-     {9, 9, 17, Mark::kDerived, "InstLatx64 K8 F5A: L2 12 less L1 3"}},
+     {9, 9, 17, Mark::kDerived, "InstLatx64 K8 F5A: L2 12 less L1 3"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kDependentLoad, {3, 3, 3, Mark::kRead, "InstLatx64 K8 F5A"}},
     {CostEvent::kDataL2Far,
      {13, 13, 17, Mark::kDerived,
@@ -17,7 +18,8 @@ constexpr CostRow kCosts[] = {
       "L1 3; 14 with four loads a page"}},
     {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on the K8"}},
     {CostEvent::kDataDram,
-     {192, 174, 221, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"}},
+     {192, 174, 221, Mark::kDerived, "DRAM as pte_load_dram, less L1 3"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {136, 133, 140, Mark::kDerived,
       "InstLatx64 K8 F5A: 143 in linear order, stride 128, less its share of "
@@ -63,7 +65,8 @@ constexpr CostRow kCosts[] = {
      {450, 250, 700, Mark::kEstimated,
       "assumed: hypercall entry, checks and IRET"}},
     {CostEvent::kHypercallInt,
-     {300, 250, 350, Mark::kEstimated, "assumed: as syscall_int"}},
+     {300, 250, 350, Mark::kEstimated, "assumed: as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kHypercallSyscall,
      {200, 150, 250, Mark::kEstimated,
       "assumed: SYSCALL into Xen with its entry work"}},
@@ -89,7 +92,9 @@ constexpr CostRow kCosts[] = {
       "assumed: one L1 hit and address arithmetic"}},
     {CostEvent::kXenPteWrite,
      {4, 1, 12, Mark::kEstimated, "assumed: store to a cached line"}},
-    {CostEvent::kXenPteCas, {18, 18, 19, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {18, 18, 19, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kTempMap,
      {60, 0, 150, Mark::kEstimated,
       "assumed: a 32-bit Xen's locked slot search and entry; nothing for a "
@@ -113,7 +118,8 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kInvpcid,
      {125, 100, 150, Mark::kEstimated, "no INVPCID on this machine"}},
     {CostEvent::kMovCr4,
-     {200, 150, 250, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {200, 150, 250, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiSend,
      {200, 100, 400, Mark::kEstimated, "assumed: write to the local APIC"}},
     {CostEvent::kIpiDelivery,
@@ -135,7 +141,8 @@ constexpr CostRow kCosts[] = {
      {200, 50, 500, Mark::kEstimated,
       "assumed: TLB_CONTROL adds a flush to VMRUN"}},
     {CostEvent::kInvvpid,
-     {125, 100, 150, Mark::kEstimated, "assumed: INVLPGA as INVLPG"}},
+     {125, 100, 150, Mark::kEstimated, "assumed: INVLPGA as INVLPG"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kZeroPage,
      {700, 500, 2000, Mark::kEstimated, "assumed: cached; 2000 cold"}},
     {CostEvent::kCopyPage,
@@ -145,7 +152,8 @@ constexpr CostRow kCosts[] = {
       "assumed: 512 words, a dependent 64-bit multiply of 4 cycles each"}},
     {CostEvent::kComparePage,
      {1024, 512, 4096, Mark::kEstimated,
-      "assumed: 512 words as in snapshot_compare"}},
+      "assumed: 512 words as in snapshot_compare"},
+     Times(512, CostEvent::kSnapshotCompare)},
     {CostEvent::kGuestFaultPath,
      {800, 400, 1600, Mark::kEstimated,
       "assumed: between what SOSP'03 leaves on a P4 and Torvalds'14 on "
@@ -160,7 +168,8 @@ constexpr CostRow kCosts[] = {
      {10, 5, 25, Mark::kEstimated,
       "assumed: loop overhead of an entry besides its loads and stores"}},
     {CostEvent::kGuestAccess,
-     {3, 3, 12, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {3, 3, 12, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
     {CostEvent::kGuestLockedOp,
      {18, 18, 19, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
@@ -251,7 +260,7 @@ MachineModel Make() {
   m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3.from = {Mark::kRead, "no L3 on the K8"};
   SetMemory(m);
-  m.costs = MakeCostTable({kCosts});
+  SetCosts({kCosts}, m);
   return m;
 }
 

@@ -49,12 +49,30 @@ const MachineModel& Zen5_2024();
 struct CostRow {
   CostEvent event;
   CostConstant constant;
+  // Where the source says that it follows from other rows, and how.
+  PriceRule rule = {};
 };
 
-// The table of a machine: for each event the row of the first of `tables` that
+// The rules there are: the same, and `plus` cycles; so many times it; less
+// another; `sum` less it.
+constexpr PriceRule As(CostEvent of, int32_t plus = 0) {
+  return {.of = of, .plus = plus};
+}
+constexpr PriceRule Times(uint32_t times, CostEvent of) {
+  return {.of = of, .times = times};
+}
+constexpr PriceRule Less(CostEvent of, CostEvent less) {
+  return {.of = of, .less = less};
+}
+constexpr PriceRule RestOf(int32_t sum, CostEvent less) {
+  return {.plus = sum, .less = less};
+}
+
+// The costs of a machine: for each event the row of the first of `tables` that
 // has one. A preset states every event, even those that take no time or do not
 // exist on it: CHECKs that some table has it, and none has it twice.
-CostTable MakeCostTable(std::initializer_list<std::span<const CostRow>> tables);
+void SetCosts(std::initializer_list<std::span<const CostRow>> tables,
+              MachineModel& machine);
 
 // What the software of 64-bit machines takes from 2006 on, assumed alike on
 // all of them.

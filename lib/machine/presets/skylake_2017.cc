@@ -6,14 +6,18 @@ namespace {
 // {value, low, high, mark, source}; core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kDataL2,
-     {10, 10, 10, Mark::kDerived, "InstLatx64 i9-7900X: L2 14 less L1 4"}},
+     {10, 10, 10, Mark::kDerived, "InstLatx64 i9-7900X: L2 14 less L1 4"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kDependentLoad, {4, 4, 5, Mark::kRead, "InstLatx64 i9-7900X"}},
     {CostEvent::kDataL2Far,
-     {10, 10, 10, Mark::kDerived, "as data_l2: the grid shows no difference"}},
+     {10, 10, 10, Mark::kDerived, "as data_l2: the grid shows no difference"},
+     As(CostEvent::kDataL2)},
     {CostEvent::kDataL3,
-     {63, 63, 71, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
+     {63, 63, 71, Mark::kDerived, "L3 as pte_load_l3, less L1 4"},
+     Less(CostEvent::kPteLoadL3, CostEvent::kDependentLoad)},
     {CostEvent::kDataDram,
-     {262, 251, 286, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {262, 251, 286, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {238, 221, 258, Mark::kDerived,
       "InstLatx64 i9-7900X: 225-268 in linear order, strides 256-1024, less "
@@ -48,13 +52,16 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kSyscallFast,
      {120, 90, 150, Mark::kRemembered, "SYSCALL/SYSRET pair, 90-150"}},
     {CostEvent::kHypercallInt,
-     {500, 350, 700, Mark::kEstimated, "assumed: as syscall_int"}},
+     {500, 350, 700, Mark::kEstimated, "assumed: as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kLockedOp,
      {18, 18, 23, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
     {CostEvent::kXenPteRead,
      {5, 4, 14, Mark::kEstimated,
       "assumed: one L1 hit and address arithmetic"}},
-    {CostEvent::kXenPteCas, {18, 18, 23, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {18, 18, 23, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kEmulate,
      {1500, 1000, 2000, Mark::kEstimated,
       "assumed: fetch, decode, emulate one PTE write"}},
@@ -70,7 +77,8 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kInvpcid,
      {170, 140, 200, Mark::kDerived, "N. Amit's series: 519 less 381 a page"}},
     {CostEvent::kMovCr4,
-     {325, 250, 400, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {325, 250, 400, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiSend,
      {200, 100, 400, Mark::kEstimated, "assumed: x2APIC write"}},
     {CostEvent::kIpiDelivery,
@@ -99,7 +107,8 @@ constexpr CostRow kCosts[] = {
       "assumed: Torvalds'14 has 80 % of a fault in hardware, which leaves 260 "
       "at the least"}},
     {CostEvent::kGuestAccess,
-     {4, 4, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {4, 4, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
     {CostEvent::kGuestLockedOp,
      {18, 18, 23, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
@@ -190,7 +199,7 @@ MachineModel Make() {
   m.l2 = {.bytes = 1024 * 1024, .ways = 16, .from = cpuid};
   m.l3 = {.bytes = 13 * 1024 * 1024 + 768 * 1024, .ways = 11, .from = cpuid};
   SetMemory(m);
-  m.costs = MakeCostTable({kCosts, SharedCosts()});
+  SetCosts({kCosts, SharedCosts()}, m);
   return m;
 }
 

@@ -9,7 +9,8 @@ constexpr CostRow kCosts[] = {
      {1, 1, 2, Mark::kEstimated,
       "assumed: one cycle an instruction or access"}},
     {CostEvent::kDataL2,
-     {16, 16, 18, Mark::kDerived, "InstLatx64 P4 F27: L2 18 less L1 2"}},
+     {16, 16, 18, Mark::kDerived, "InstLatx64 P4 F27: L2 18 less L1 2"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kDependentLoad,
      {2, 2, 2, Mark::kRead, "InstLatx64 P4 F27, 2410 MHz"}},
     {CostEvent::kDataL2Far,
@@ -17,7 +18,8 @@ constexpr CostRow kCosts[] = {
       "InstLatx64 P4 F27: 19-20 with one load a page, less L1 2"}},
     {CostEvent::kDataL3, {0, 0, 0, Mark::kRead, "no L3 on Prestonia"}},
     {CostEvent::kDataDram,
-     {371, 358, 393, Mark::kDerived, "DRAM as pte_load_dram, less L1 2"}},
+     {371, 358, 393, Mark::kDerived, "DRAM as pte_load_dram, less L1 2"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {331, 326, 338, Mark::kDerived,
       "InstLatx64 P4 F27: 332-338 in linear order, stride 128-256, less the "
@@ -60,12 +62,14 @@ constexpr CostRow kCosts[] = {
       "IRET"}},
     {CostEvent::kSyscallBounce,
      {540, 300, 900, Mark::kEstimated,
-      "assumed: as bounce; no long mode on this machine"}},
+      "assumed: as bounce; no long mode on this machine"},
+     As(CostEvent::kBounce)},
     {CostEvent::kIretHypercall,
      {1300, 600, 2000, Mark::kEstimated,
       "assumed: hypercall and IRET; no long mode on this machine"}},
     {CostEvent::kHypercallInt,
-     {1000, 800, 1100, Mark::kDerived, "INT 0x82: same gate as syscall_int"}},
+     {1000, 800, 1100, Mark::kDerived, "INT 0x82: same gate as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kHypercallSyscall,
      {250, 150, 400, Mark::kEstimated,
       "assumed; no long mode on this machine"}},
@@ -94,7 +98,9 @@ constexpr CostRow kCosts[] = {
      {18, 2, 40, Mark::kEstimated, "assumed: one L2 hit"}},
     {CostEvent::kXenPteWrite,
      {10, 2, 30, Mark::kEstimated, "assumed: store to a cached line"}},
-    {CostEvent::kXenPteCas, {124, 100, 150, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {124, 100, 150, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kTempMap,
      {150, 80, 300, Mark::kEstimated,
       "assumed: locked slot search, PTE store, later flush shared by 1024 "
@@ -116,7 +122,8 @@ constexpr CostRow kCosts[] = {
     {CostEvent::kInvpcid,
      {400, 200, 600, Mark::kEstimated, "no INVPCID on this machine"}},
     {CostEvent::kMovCr4,
-     {500, 300, 900, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {500, 300, 900, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiSend,
      {300, 150, 600, Mark::kEstimated, "assumed: write to the local APIC"}},
     {CostEvent::kIpiDelivery,
@@ -137,9 +144,11 @@ constexpr CostRow kCosts[] = {
      {1500, 800, 3000, Mark::kEstimated,
       "assumed: VMREADs of 178 each (ASPLOS'06), P2M look-up and lock"}},
     {CostEvent::kInvept,
-     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
+     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kInvvpid,
-     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"}},
+     {400, 200, 800, Mark::kEstimated, "assumed: as INVLPG; there is none"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kZeroPage,
      {1200, 800, 4000, Mark::kEstimated, "assumed: cached; 4000 cold"}},
     {CostEvent::kCopyPage,
@@ -150,7 +159,8 @@ constexpr CostRow kCosts[] = {
       "of 16 the upper bound"}},
     {CostEvent::kComparePage,
      {5120, 2048, 8192, Mark::kEstimated,
-      "assumed: 1024 words as in snapshot_compare"}},
+      "assumed: 1024 words as in snapshot_compare"},
+     Times(1024, CostEvent::kSnapshotCompare)},
     {CostEvent::kGuestFaultPath,
      {1800, 1400, 2300, Mark::kDerived,
       "SOSP'03 native page fault 1.42 us = 3400, less 1100 of hardware and the "
@@ -164,7 +174,8 @@ constexpr CostRow kCosts[] = {
      {15, 8, 30, Mark::kEstimated,
       "assumed: loop overhead of an entry besides its loads and stores"}},
     {CostEvent::kGuestAccess,
-     {2, 2, 18, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {2, 2, 18, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
     {CostEvent::kGuestLockedOp,
      {124, 100, 150, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
@@ -246,7 +257,7 @@ MachineModel Make() {
   m.l2 = {.bytes = 512 * 1024, .ways = 8, .from = cpuid};
   m.l3.from = {Mark::kRead, "no L3 on Prestonia"};
   SetMemory(m);
-  m.costs = MakeCostTable({kCosts});
+  SetCosts({kCosts}, m);
   return m;
 }
 

@@ -11,12 +11,14 @@ constexpr CostRow kZen[] = {
     {CostEvent::kDependentLoad,
      {4, 4, 4, Mark::kRead, "InstLatx64 Rome, Vermeer"}},
     {CostEvent::kDataL2Far,
-     {8, 8, 8, Mark::kDerived, "as data_l2: the grid shows no difference"}},
+     {8, 8, 8, Mark::kDerived, "as data_l2: the grid shows no difference"},
+     As(CostEvent::kDataL2)},
     {CostEvent::kPteLoadL1, {4, 4, 4, Mark::kRead, "InstLatx64 Rome, Vermeer"}},
     {CostEvent::kPteLoadL2,
      {12, 12, 12, Mark::kRead, "InstLatx64 Rome, Vermeer"}},
     {CostEvent::kDataL2,
-     {8, 8, 8, Mark::kDerived, "InstLatx64 Rome, Vermeer: L2 12 less L1 4"}},
+     {8, 8, 8, Mark::kDerived, "InstLatx64 Rome, Vermeer: L2 12 less L1 4"},
+     Less(CostEvent::kPteLoadL2, CostEvent::kDependentLoad)},
     {CostEvent::kPteLoadFlat,
      {12, 4, 12, Mark::kDerived,
       "the L2 latency that the step past the L2 TLB implies"}},
@@ -33,7 +35,8 @@ constexpr CostRow kZen[] = {
       "assumed: SYSCALL/SYSRET pair; a whole call took about 206 on a Ryzen "
       "3600 (mode-switch-stat)"}},
     {CostEvent::kHypercallInt,
-     {500, 400, 600, Mark::kEstimated, "assumed: as syscall_int"}},
+     {500, 400, 600, Mark::kEstimated, "assumed: as syscall_int"},
+     As(CostEvent::kSyscallInt)},
     {CostEvent::kEmulate,
      {1500, 1000, 2000, Mark::kEstimated,
       "assumed: fetch, decode, emulate one PTE write"}},
@@ -45,7 +48,8 @@ constexpr CostRow kZen[] = {
     {CostEvent::kInvpcid,
      {170, 100, 300, Mark::kEstimated, "assumed: INVPCID as on Intel"}},
     {CostEvent::kMovCr4,
-     {275, 200, 350, Mark::kEstimated, "assumed: as MOV CR3"}},
+     {275, 200, 350, Mark::kEstimated, "assumed: as MOV CR3"},
+     As(CostEvent::kMovCr3)},
     {CostEvent::kIpiDelivery,
      {1500, 1000, 2500, Mark::kEstimated,
       "assumed: with ipi_handler a round trip of 3000-6000"}},
@@ -63,7 +67,8 @@ constexpr CostRow kZen[] = {
      {200, 50, 500, Mark::kEstimated,
       "assumed: TLB_CONTROL adds a flush to VMRUN"}},
     {CostEvent::kInvvpid,
-     {150, 100, 200, Mark::kEstimated, "assumed: INVLPGA as INVLPG"}},
+     {150, 100, 200, Mark::kEstimated, "assumed: INVLPGA as INVLPG"},
+     As(CostEvent::kInvlpg)},
     {CostEvent::kZeroPage,
      {180, 150, 900, Mark::kEstimated, "assumed: cached; 900 cold"}},
     {CostEvent::kCopyPage,
@@ -72,14 +77,17 @@ constexpr CostRow kZen[] = {
      {500, 250, 1000, Mark::kEstimated,
       "assumed: Torvalds'14 has 80 % of a fault in hardware on Haswell"}},
     {CostEvent::kGuestAccess,
-     {4, 4, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"}},
+     {4, 4, 14, Mark::kDerived, "as pte_load_l1; L2 if the line has gone"},
+     As(CostEvent::kPteLoadL1)},
 };
 
 constexpr CostRow kZen2[] = {
     {CostEvent::kDataL3,
-     {39, 39, 46, Mark::kDerived, "L3 as pte_load_l3, less L1 4"}},
+     {39, 39, 46, Mark::kDerived, "L3 as pte_load_l3, less L1 4"},
+     Less(CostEvent::kPteLoadL3, CostEvent::kDependentLoad)},
     {CostEvent::kDataDram,
-     {326, 310, 350, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {326, 310, 350, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {317, 310, 326, Mark::kDerived,
       "InstLatx64 Castle Peak: 322-325 in linear order, strides 512-1024, "
@@ -101,7 +109,9 @@ constexpr CostRow kZen2[] = {
       "InstLatx64 Castle Peak: 337 at random in windows less a TLB hit"}},
     {CostEvent::kLockedOp,
      {18, 18, 18, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line, 17.9"}},
-    {CostEvent::kXenPteCas, {18, 18, 18, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {18, 18, 18, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kGuestLockedOp,
      {18, 18, 18, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line, 17.9"}},
     {CostEvent::kMovCr3NoFlush,
@@ -112,9 +122,11 @@ constexpr CostRow kZen2[] = {
 
 constexpr CostRow kZen3[] = {
     {CostEvent::kDataL3,
-     {42, 42, 56, Mark::kDerived, "InstLatx64 Vermeer: L3 46-60 less L1 4"}},
+     {42, 42, 56, Mark::kDerived, "InstLatx64 Vermeer: L3 46-60 less L1 4"},
+     Less(CostEvent::kPteLoadL3, CostEvent::kDependentLoad)},
     {CostEvent::kDataDram,
-     {314, 296, 336, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"}},
+     {314, 296, 336, Mark::kDerived, "DRAM as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDataDramRowHit,
      {299, 296, 314, Mark::kDerived,
       "InstLatx64 Vermeer: 300-340, the lower end, a share of a walk less"}},
@@ -132,7 +144,9 @@ constexpr CostRow kZen3[] = {
       "InstLatx64 Vermeer: 300-340, 82-90 ns; the upper end less a walk"}},
     {CostEvent::kLockedOp,
      {8, 7, 8, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line, 6.5-7.8"}},
-    {CostEvent::kXenPteCas, {8, 7, 8, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {8, 7, 8, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kGuestLockedOp,
      {8, 7, 8, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line, 6.5-7.8"}},
 };
@@ -145,12 +159,16 @@ constexpr CostRow kZen5[] = {
     {CostEvent::kDataL2, {10, 10, 10, Mark::kMeasured, kVm}},
     {CostEvent::kDataL3, {51, 51, 53, Mark::kMeasured, kVm}},
     {CostEvent::kDataDram,
-     {476, 396, 726, Mark::kEstimated, "assumed: as pte_load_dram, less L1 4"}},
+     {476, 396, 726, Mark::kEstimated, "assumed: as pte_load_dram, less L1 4"},
+     Less(CostEvent::kPteLoadDram, CostEvent::kDependentLoad)},
     {CostEvent::kDependentLoad, {4, 4, 4, Mark::kMeasured, kVm}},
-    {CostEvent::kDataL2Far, {10, 10, 10, Mark::kDerived, "as data_l2"}},
+    {CostEvent::kDataL2Far,
+     {10, 10, 10, Mark::kDerived, "as data_l2"},
+     As(CostEvent::kDataL2)},
     {CostEvent::kDataDramRowHit,
      {461, 396, 476, Mark::kEstimated,
-      "assumed: less than data_dram by as much as on Zen 3"}},
+      "assumed: less than data_dram by as much as on Zen 3"},
+     As(CostEvent::kDataDram, -15)},
     {CostEvent::kTlbL2Hit, {7, 7, 7, Mark::kMeasured, kVm}},
     {CostEvent::kWalkOverhead,
      {17, 9, 27, Mark::kEstimated,
@@ -167,7 +185,9 @@ constexpr CostRow kZen5[] = {
      {480, 400, 730, Mark::kEstimated,
       "assumed: 107 ns; 730 with the walks of a guest"}},
     {CostEvent::kLockedOp, {20, 20, 20, Mark::kMeasured, kVm}},
-    {CostEvent::kXenPteCas, {20, 20, 20, Mark::kDerived, "as locked_op"}},
+    {CostEvent::kXenPteCas,
+     {20, 20, 20, Mark::kDerived, "as locked_op"},
+     As(CostEvent::kLockedOp)},
     {CostEvent::kGuestLockedOp, {20, 20, 20, Mark::kMeasured, kVm}},
     {CostEvent::kZeroPage, {180, 180, 891, Mark::kMeasured, kVm}},
     {CostEvent::kCopyPage, {180, 180, 2038, Mark::kMeasured, kVm}},
@@ -284,7 +304,7 @@ MachineModel MakeZen2() {
   m.l2 = Cache(512, 8);
   m.l3 = Cache(16 * 1024, 16);
   SetMemory(m, 43);
-  m.costs = MakeCostTable({kZen2, kZen, SharedCosts()});
+  SetCosts({kZen2, kZen, SharedCosts()}, m);
   return m;
 }
 
@@ -309,7 +329,7 @@ MachineModel MakeZen3() {
   m.l2 = Cache(512, 8);
   m.l3 = Cache(32 * 1024, 16);
   SetMemory(m, 46);
-  m.costs = MakeCostTable({kZen3, kZen, SharedCosts()});
+  SetCosts({kZen3, kZen, SharedCosts()}, m);
   return m;
 }
 
@@ -336,7 +356,7 @@ MachineModel MakeZen5() {
   m.l2 = Cache(1024, 16);
   m.l3 = Cache(32 * 1024, 16);
   SetMemory(m, 55);
-  m.costs = MakeCostTable({kZen5, kZen, SharedCosts()});
+  SetCosts({kZen5, kZen, SharedCosts()}, m);
   return m;
 }
 
