@@ -98,7 +98,11 @@ absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
   if (task.pending.empty()) {
     absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
     if (!ops.ok()) return ops.status();
-    XMMU_CHECK(!ops->empty());
+    if (ops->empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the workload has no next operation of task ", task.id,
+                       ": want one at least, and kExit for the last"));
+    }
     task.pending = *ops;
   }
   const GuestOp* const op = &task.pending.front();

@@ -198,9 +198,15 @@ class WatchedWorkload final : public Workload {
 absl::Status MakeWorkloads(const SimulatorOptions& row,
                            const WorkloadFactory& factory,
                            std::vector<std::unique_ptr<Workload>>& workloads) {
+  if (!factory) {
+    return absl::InvalidArgumentError("no workload: its factory is null");
+  }
   for (int i = 0; i < row.domains; ++i) {
     absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
     if (!workload.ok()) return workload.status();
+    if (*workload == nullptr) {
+      return absl::InvalidArgumentError("the factory made no workload");
+    }
     workloads.push_back(*std::move(workload));
   }
   return absl::OkStatus();

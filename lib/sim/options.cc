@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "sim/machine_fields.h"
 #include "sim/text.h"
 
 namespace xmmu {
@@ -29,6 +30,13 @@ absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
   if (model == nullptr) {
     return UnknownName("machine", options.machine, Machines(),
                        [](const MachineModel* m) { return m->name; });
+  }
+  if (options.custom_machine != nullptr) {
+    const std::string why = GeometryComplaint(*model);
+    if (!why.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("machine ", Abs(model->name), ": ", why));
+    }
   }
   MachineModel machine = *model;
   if (LevelCount(options.mode) >= 4) machine.features.long_mode = true;

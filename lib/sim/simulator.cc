@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "sim/machine_fields.h"
 #include "sim/migration.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
@@ -146,13 +145,6 @@ absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
   if (!machine.ok()) return machine.status();
   if (absl::Status ok = CheckName("machine", machine->name); !ok.ok()) {
     return ok;
-  }
-  if (options.custom_machine != nullptr) {
-    const std::string why = GeometryComplaint(*machine);
-    if (!why.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("machine ", Abs(machine->name), ": ", why));
-    }
   }
   std::unique_ptr<Simulator> simulator(new Simulator(options, *machine));
   if (absl::Status ok = simulator->MakePolicy(); !ok.ok()) return ok;

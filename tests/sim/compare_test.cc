@@ -223,6 +223,46 @@ TEST(CompareTest, TheErrorOfAWorkloadIsPassedOnAsItIs) {
   EXPECT_EQ(comparison.status(), error);
 }
 
+TEST(CompareTest, AWorkloadThatIsNoneIsAnErrorAndNotTheEndOfTheProgram) {
+  EXPECT_EQ(Compare({}, nullptr).status(),
+            absl::InvalidArgumentError("no workload: its factory is null"));
+  const auto none =
+      [](const SimulatorOptions&) -> absl::StatusOr<std::unique_ptr<Workload>> {
+    return std::unique_ptr<Workload>();
+  };
+  EXPECT_EQ(Compare({}, none).status(),
+            absl::InvalidArgumentError("the factory made no workload"));
+}
+
+TEST(PlanTest, AMachineOfYourOwnThatCannotBeBuiltIsAnError) {
+  auto machine = std::make_shared<MachineModel>(*FindMachine("xeon-2003"));
+  machine->l1.ways = 0;
+  ComparisonOptions options;
+  options.base.custom_machine = machine;
+  EXPECT_THAT(std::string(PlanError(options).message()),
+              HasSubstr("do not divide into 0 ways"));
+}
+
+// Goes on with nothing.
+class EmptyWorkload final : public Workload {
+ public:
+  std::string name() const override { return "empty"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId) override {
+    return std::span<const GuestOp>();
+  }
+};
+
+TEST(CompareTest, AWorkloadThatGoesOnWithNothingIsAnError) {
+  const auto comparison = Compare(
+      {},
+      [](const SimulatorOptions&) -> absl::StatusOr<std::unique_ptr<Workload>> {
+        return std::make_unique<EmptyWorkload>();
+      });
+  EXPECT_THAT(std::string(comparison.status().message()),
+              HasSubstr("no next operation of task 1"));
+}
+
 // Maps a page where no process may have one.
 class ImpossibleWorkload final : public Workload {
  public:

@@ -47,7 +47,8 @@ class GuestKernel {
   // take turns every quantum_ops operations; on several the vCPU with the
   // earliest clock goes next.
   // Errors: what the workload returns; ResourceExhausted when guest memory runs
-  // out; InvalidArgument for an operation no kernel would accept.
+  // out; InvalidArgument for an operation no kernel would accept, and for a
+  // task whose stream goes on with nothing.
   absl::Status Run(Workload& workload);
 
   // The same by hand, for tests and examples: one process after another on vCPU

@@ -74,9 +74,10 @@ using WorkloadFactory = std::function<absl::StatusOr<std::unique_ptr<Workload>>(
     const SimulatorOptions& row)>;
 
 // Runs all rows of `plan`, which share what ComparisonOptions::base says.
-// Errors: those of the factory, of Simulator::Create and of Simulator::Run, the
-// last two with the row's name in front unless they are about the workload
-// itself; Internal, naming the rows, if what the guest saw differs.
+// Errors: InvalidArgument if the factory is null or makes none; those of the
+// factory, of Simulator::Create and of Simulator::Run, the last two with the
+// row's name in front unless they are about the workload itself; Internal,
+// naming the rows, if what the guest saw differs.
 absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
                                          const WorkloadFactory& workload);
 

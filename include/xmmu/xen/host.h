@@ -163,8 +163,8 @@ class Host {
   // tag stays in the TLBs then, and its CPU one of its domain's dirty ones.
   void SwitchVcpu(Cpu& cpu, VcpuContext& next);
 
-  // Makes every CPU forget what its TLBs and paging-structure caches hold of any
-  // guest, and every cache its lines, L3 included, with the streams of the
+  // Makes every CPU forget what its TLBs and paging-structure caches hold of
+  // any guest, and every cache its lines, L3 included, with the streams of the
   // prefetchers and the open rows of DRAM. Registers, tables and all that
   // software keeps stay as they are. Nothing is charged or counted.
   void MakeCold();
