@@ -5,7 +5,7 @@ namespace xmmu {
 ControlRegisters KernelControlRegisters(PagingMode mode,
                                         const CpuFeatures& features) {
   ControlRegisters registers;
-  registers.cr4 = cr4::kPge | cr4::kPse;
+  registers.cr4 = cr4::kPse | (features.pge ? cr4::kPge : 0);
   if (mode != PagingMode::k2Level) {
     registers.cr4 |= cr4::kPae;
     if (features.nx) registers.efer |= efer::kNxe;

@@ -106,10 +106,10 @@ std::string_view MachineModel::Keep(std::string text) {
 bool operator==(const MachineModel& a, const MachineModel& b) {
   const auto all = [](const MachineModel& m) {
     return std::tie(m.name, m.description, m.clock_ghz, m.clock_from,
-                    m.features, m.features_from, m.maxphyaddr_from, m.tlb,
-                    m.psc, m.flush_filter, m.nested, m.l1, m.l2, m.l3,
-                    m.cache_rules, m.l1_prefetcher, m.l2_prefetcher, m.dram,
-                    m.costs);
+                    m.features, m.features_from, m.maxphyaddr_from,
+                    m.registers_from, m.tlb, m.psc, m.flush_filter, m.nested,
+                    m.l1, m.l2, m.l3, m.cache_rules, m.l1_prefetcher,
+                    m.l2_prefetcher, m.dram, m.costs);
   };
   return all(a) == all(b);
 }

@@ -48,17 +48,13 @@ TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
   }
   const TlbSide side = SideOf(access);
   if (const TlbSlot* slot = tlb_.FindL1(side, access.va, context_.pcid)) {
-    if (AppliesNested() && !context_.rules.Serves(slot->rights, access)) {
-      return WalkAnew(access);
-    }
+    if (MustWalkAnew(*slot, access)) return WalkAnew(*slot, access);
     if (!MustSetDirty(*slot, access)) {
       counters_.Add(Counter::kTlbL1Hits);
       return ServeFromTlb(*slot, access);
     }
   } else if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
-    if (AppliesNested() && !context_.rules.Serves(hit->rights, access)) {
-      return WalkAnew(access);
-    }
+    if (MustWalkAnew(*hit, access)) return WalkAnew(*hit, access);
     if (!MustSetDirty(*hit, access)) {
       counters_.Add(Counter::kTlbL2Hits);
       clock_.Charge(CostEvent::kTlbL2Hit);
@@ -88,6 +84,7 @@ TranslateResult Mmu::ServeFromTlb(const TlbSlot& slot, const Access& access) {
 
 TranslateResult Mmu::WalkFor(const Access& access) {
   const uint16_t pcid = context_.pcid;
+  bool from_root = false;
   // Member by member: a whole WalkStart would be copied with wider loads than
   // it was stored with, which stalls the host.
   WalkStart start;
@@ -100,6 +97,7 @@ TranslateResult Mmu::WalkFor(const Access& access) {
   } else {
     start.level = LevelCount(context_.mode);
     start.table = context_.root;
+    from_root = true;
   }
   WalkResult walk;
   const Cycles begin = clock_.now();
@@ -111,12 +109,23 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     }
     if (walk.ok) FillFromNestedWalk(access.va, start.rights, walk);
   }
-  if (!walk.ok) return RaisePageFault(access, walk.error_code);
+  if (!walk.ok) {
+    if (from_root || vendor() == Vendor::kIntel) {
+      return RaisePageFault(access, walk.error_code);
+    }
+    // Only a walk from the root tells that there is a fault.
+    DropFaulting(access.va);
+    return WalkFor(access);
+  }
   if (psc_.exists() && !AppliesNested()) {
     FillStructureCaches(access.va, start.rights, walk);
   }
   if (ABSL_PREDICT_FALSE(filter_.active())) WatchEntries(walk);
-  tlb_.Fill(SideOf(access), access.va, walk.translation);
+  if (ABSL_PREDICT_FALSE(walk.execute_only)) {
+    tlb_.FillExecuteOnly(access.va, walk.translation);
+  } else {
+    tlb_.Fill(SideOf(access), access.va, walk.translation);
+  }
   return TranslateResult(AddressIn(walk.translation, access.va));
 }
 
@@ -126,7 +135,8 @@ void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
                               const WalkResult& walk) {
   for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
     const WalkEntry& used = walk.entries[i];
-    rights = AccumulateRights(rights, used.entry);
+    const bool pdpte = context_.mode == PagingMode::kPae && used.level == 3;
+    if (!pdpte) rights = AccumulateRights(rights, used.entry);
     psc_.Fill(used.level, va, context_.pcid, AddressOf(used.entry.frame()),
               rights);
   }
@@ -136,11 +146,25 @@ void Mmu::WatchEntries(const WalkResult& walk) {
   for (const WalkEntry& used : walk.entries) filter_.Watch(used.addr);
 }
 
+// Globals too: a fault must not recur on a cached entry alone, whichever PCID
+// made the entry.
+void Mmu::DropFaulting(VirtAddr va) {
+  tlb_.DropPage(va, context_.pcid, /*globals=*/true);
+  psc_.DropAddress(va, context_.pcid);
+}
+
+TranslateResult Mmu::WalkAnew(const TlbSlot& slot, const Access& access) {
+  const bool refused = context_.rules.Violation(slot.rights, access) != 0;
+  if (refused && vendor() == Vendor::kAmd) {
+    DropFaulting(access.va);
+  } else {
+    tlb_.DropEntry(access.va, context_.pcid);
+  }
+  return WalkFor(access);
+}
+
 TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
-  // Globals too: a fault must not recur on a cached entry alone, whichever PCID
-  // made the entry.
-  tlb_.DropPage(access.va, context_.pcid, /*globals=*/true);
-  psc_.DropAddress(access.va, context_.pcid);
+  DropFaulting(access.va);
   return TranslateResult(PageFault{access.va, error_code});
 }
 
@@ -160,10 +184,43 @@ void Mmu::Invlpg(VirtAddr va) {
   counters_.Add(Counter::kTlbPageFlushes);
   if (!IsCanonical(context_.mode, va)) return;
   tlb_.DropPage(va, context_.pcid, /*globals=*/true);
-  psc_.DropPcid(context_.pcid);
+  if (vendor() == Vendor::kIntel) {
+    psc_.DropPcid(context_.pcid);
+  } else {
+    DropUpperLevels(va, context_.pcid);
+  }
 }
 
-void Mmu::Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va) {
+// Source: APM Vol. 2, "Invalidation of Cached Upper-level Entries by INVLPG";
+// "Extended Feature Enable Register (EFER)", TCE.
+void Mmu::DropUpperLevels(VirtAddr va, uint16_t pcid) {
+  if ((registers_.efer & efer::kTce) != 0) {
+    psc_.DropAddress(va, pcid);
+  } else {
+    psc_.DropAll();
+  }
+}
+
+// Source: SDM Vol. 2, "INVPCID"; APM Vol. 3, "INVPCID".
+std::optional<PageFault> Mmu::RefuseInvpcid(InvpcidType type, uint16_t pcid,
+                                            VirtAddr va) const {
+  if (!model_.features.invpcid) {
+    return PageFault{VirtAddr(), 0, FaultVector::kInvalidOpcode};
+  }
+  const bool by_address = type == InvpcidType::kAddress;
+  const bool by_pcid = by_address || type == InvpcidType::kContext;
+  const bool pcide = (registers_.cr4 & cr4::kPcide) != 0;
+  if (type > InvpcidType::kAllWithoutGlobals || pcid > cr3::kPcidMask ||
+      (by_pcid && pcid != 0 && !pcide) ||
+      (by_address && !IsCanonical(context_.mode, va))) {
+    return PageFault{VirtAddr(), 0, FaultVector::kGeneralProtection};
+  }
+  return std::nullopt;
+}
+
+std::optional<PageFault> Mmu::Invpcid(InvpcidType type, uint16_t pcid,
+                                      VirtAddr va) {
+  if (const auto fault = RefuseInvpcid(type, pcid, va)) return fault;
   clock_.Charge(CostEvent::kInvpcid);
   counters_.Add(type == InvpcidType::kAddress ? Counter::kTlbPageFlushes
                                               : Counter::kTlbFlushes);
@@ -171,7 +228,11 @@ void Mmu::Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va) {
   switch (type) {
     case InvpcidType::kAddress:
       tlb_.DropPage(va, pcid, /*globals=*/false);
-      psc_.DropAddress(va, pcid);
+      if (vendor() == Vendor::kIntel) {
+        psc_.DropAddress(va, pcid);
+      } else {
+        DropUpperLevels(va, pcid);
+      }
       break;
     case InvpcidType::kContext:
       DropPcid(pcid, /*globals=*/false);
@@ -184,6 +245,7 @@ void Mmu::Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va) {
       psc_.DropAll();
       break;
   }
+  return std::nullopt;
 }
 
 WalkResult Mmu::ProbeWalk(const Access& access) const {

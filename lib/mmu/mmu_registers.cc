@@ -1,28 +1,30 @@
 // The moves to control registers: what they refuse, and what they invalidate.
 // Source: SDM Vol. 2, "MOV - Move to/from Control Registers"; Vol. 3A,
 // "Control Registers", "Operations that Invalidate TLBs and Paging-Structure
-// Caches".
+// Caches"; AMD APM Vol. 2, "TLB Management".
 
+#include "mmu/register_rules.h"
 #include "xmmu/base/check.h"
 #include "xmmu/mmu/mmu.h"
 
 namespace xmmu {
 namespace {
 
-constexpr uint64_t kCdNw = uint64_t{3} << 29;  // CR0.CD and CR0.NW
-
 // CR0 and CR4 bits whose change reloads the PDPTE registers.
-// Source: SDM Vol. 3A, "PDPTE Registers".
-constexpr uint64_t kCr0ReloadsPdptes = kCdNw | cr0::kPg;
-constexpr uint64_t kCr4ReloadsPdptes =
-    cr4::kPae | cr4::kPge | cr4::kPse | cr4::kSmep;
+// Source: SDM Vol. 3A, "PDPTE Registers". An AMD processor that has such
+// registers loads them with CR3; it is assumed to do so as well when PAE paging
+// begins and when it drops the whole TLB, which they are part of (APM Vol. 2,
+// "Caching of Upper Level Translation Table Entries").
+uint64_t Cr0ReloadsPdptes(Vendor vendor) {
+  return vendor == Vendor::kAmd ? cr0::kPg : cr0::kPg | cr0::kCd | cr0::kNw;
+}
+uint64_t Cr4ReloadsPdptes(Vendor vendor) {
+  const uint64_t both = cr4::kPae | cr4::kPge | cr4::kPse;
+  return vendor == Vendor::kAmd ? both : both | cr4::kSmep;
+}
 
 PageFault GeneralProtection() {
   return PageFault{VirtAddr(), 0, FaultVector::kGeneralProtection};
-}
-
-bool LongMode(const ControlRegisters& registers) {
-  return (registers.efer & efer::kLma) != 0;
 }
 
 bool Paging(const ControlRegisters& registers) {
@@ -35,19 +37,15 @@ bool PaePaging(const ControlRegisters& registers) {
 
 }  // namespace
 
-bool Mmu::HasReservedCr3Bits(const ControlRegisters& registers,
-                             uint64_t value) const {
-  if (!LongMode(registers)) return value >> 32 != 0;
-  return value >> model_.features.maxphyaddr != 0;
-}
-
 std::optional<PageFault> Mmu::ReadPdptes(const ControlRegisters& registers,
                                          PdpteRegisters& loaded) {
   loaded = PdpteRegisters{};
-  if (!PaePaging(registers) || context_.pdptes_in_memory) return std::nullopt;
+  if (!PaePaging(registers) || WalksPdptes()) return std::nullopt;
   MachineAddr table(registers.cr3 & ~uint64_t{0x1f});
   if (AppliesNested()) {
-    const NestedAccess access = nested_.TableAccess(GuestAddr(table.value()));
+    // A read even where a walk's look at a table counts as a write: no dirty
+    // flag is set (SDM Vol. 3C, "Accessed and Dirty Flags for EPT").
+    const NestedAccess access = {GuestAddr(table.value()), nested::kRead};
     NestedPage page;
     uint32_t why = 0;
     if (!nested_.Translate(access, page, why)) {
@@ -57,13 +55,19 @@ std::optional<PageFault> Mmu::ReadPdptes(const ControlRegisters& registers,
     }
     table = page.AddressOf(access.gpa);
   }
-  const uint64_t reserved = PdpteReservedBits(model_.features);
   for (size_t i = 0; i < loaded.size(); ++i) {
     loaded[i] = memory_.Read64(table + i * sizeof(uint64_t));
-    const bool present = Pte(loaded[i]).present();
-    if (present && (loaded[i] & reserved) != 0) return GeneralProtection();
   }
+  if (HasReservedBits(loaded)) return GeneralProtection();
   return std::nullopt;
+}
+
+bool Mmu::HasReservedBits(const PdpteRegisters& pdptes) const {
+  const uint64_t reserved = PdpteReservedBits(model_.features);
+  for (const uint64_t pdpte : pdptes) {
+    if (Pte(pdpte).present() && (pdpte & reserved) != 0) return true;
+  }
+  return false;
 }
 
 void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
@@ -84,7 +88,7 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
 }
 
 std::optional<PageFault> Mmu::Reset(const ControlRegisters& registers) {
-  if (HasReservedCr3Bits(registers, registers.cr3)) return GeneralProtection();
+  if (!AllowsAll(model_, registers)) return GeneralProtection();
   PdpteRegisters pdpte;
   if (const auto fault = ReadPdptes(registers, pdpte)) return fault;
   DropEverything();
@@ -98,7 +102,7 @@ std::optional<PageFault> Mmu::LoadCr3(uint64_t value) {
   const bool flush = !pcide || (value & cr3::kNoFlush) == 0;
   ControlRegisters next = registers_;
   next.cr3 = pcide ? value & ~cr3::kNoFlush : value;
-  if (HasReservedCr3Bits(next, next.cr3)) return GeneralProtection();
+  if (!AllowsCr3(model_.features, next, next.cr3)) return GeneralProtection();
   PdpteRegisters pdpte;
   if (const auto fault = ReadPdptes(next, pdpte)) return fault;
   registers_.cr3 = next.cr3;
@@ -138,29 +142,20 @@ bool Mmu::FlushThroughFilter() {
   return false;
 }
 
-bool Mmu::AllowsCr0(uint64_t value) const {
-  const bool pg = (value & cr0::kPg) != 0;
-  if (value >> 32 != 0) return false;
-  if (pg && (value & cr0::kPe) == 0) return false;
-  if (!pg && (registers_.cr4 & cr4::kPcide) != 0) return false;
-  // Long mode begins with paging, and only on top of PAE.
-  const bool starts_long_mode =
-      pg && !paging() && (registers_.efer & efer::kLme) != 0;
-  return !starts_long_mode || (registers_.cr4 & cr4::kPae) != 0;
-}
-
 std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
-  if (!AllowsCr0(value)) return GeneralProtection();
+  if (!AllowsCr0(registers_, value)) return GeneralProtection();
   ControlRegisters next = registers_;
-  next.cr0 = value;
+  next.cr0 = KeptOfCr0(value);
   const bool lme = (next.efer & efer::kLme) != 0;
   next.efer &= ~efer::kLma;
   if (lme && Paging(next)) next.efer |= efer::kLma;
-  const uint64_t changed = value ^ registers_.cr0;
+  const uint64_t changed = next.cr0 ^ registers_.cr0;
   PdpteRegisters pdpte = context_.pdpte;
-  if ((changed & kCr0ReloadsPdptes) != 0) {
+  if ((changed & Cr0ReloadsPdptes(vendor())) != 0) {
     if (const auto fault = ReadPdptes(next, pdpte)) return fault;
   }
+  // AMD's list says that turning paging on flushes, too; but nothing is held
+  // that was made without paging.
   if (paging() && !Paging(next)) {
     DropEverything();
     counters_.Add(Counter::kTlbFlushes);
@@ -170,59 +165,53 @@ std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
   return std::nullopt;
 }
 
-bool Mmu::AllowsCr4(uint64_t value) const {
-  const CpuFeatures& features = model_.features;
-  const uint64_t changed = value ^ registers_.cr4;
-  if (LongMode(registers_)) {
-    if ((value & cr4::kPae) == 0) return false;
-    if ((changed & cr4::kLa57) != 0) return false;
-  }
-  if ((value & cr4::kLa57) != 0 && !features.la57) return false;
-  if ((value & cr4::kPcide) == 0) return true;
-  if (!features.pcid || !LongMode(registers_)) return false;
-  const bool sets_pcide = (changed & cr4::kPcide) != 0;
-  return !sets_pcide || (registers_.cr3 & cr3::kPcidMask) == 0;
-}
-
-std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
-  if (!AllowsCr4(value)) return GeneralProtection();
-  ControlRegisters next = registers_;
-  next.cr4 = value;
+// What a MOV to CR4 drops: SDM Vol. 3A, "Operations that Invalidate TLBs and
+// Paging-Structure Caches"; APM Vol. 2, "TLB Management" (implicit
+// invalidations), which has PSE and PKE, has PAE for all, and has no SMEP.
+Mmu::Cr4Flush Mmu::FlushOfCr4(uint64_t value) const {
   const uint64_t changed = value ^ registers_.cr4;
   const uint64_t set = changed & value;
   const uint64_t cleared = changed & ~value;
-  PdpteRegisters pdpte = context_.pdpte;
-  if ((changed & kCr4ReloadsPdptes) != 0) {
-    if (const auto fault = ReadPdptes(next, pdpte)) return fault;
-  }
   // A flush filter's tags are no PCIDs, and mean other registers.
   const bool retags = filter_.active() &&
                       (changed & (cr4::kPae | cr4::kSmep | cr4::kPcide)) != 0;
-  const bool flush_all =
-      (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0 || retags;
-  const bool flush_pcid = (changed & cr4::kPae) != 0 || (set & cr4::kSmep) != 0;
-  if (flush_all) {
+  if (retags || (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0) {
+    return Cr4Flush::kAll;
+  }
+  if (vendor() == Vendor::kAmd) {
+    const bool all =
+        (changed & (cr4::kPae | cr4::kPse)) != 0 || (set & cr4::kPke) != 0;
+    return all ? Cr4Flush::kAll : Cr4Flush::kNothing;
+  }
+  const bool pcid = (changed & cr4::kPae) != 0 || (set & cr4::kSmep) != 0;
+  return pcid ? Cr4Flush::kPcid : Cr4Flush::kNothing;
+}
+
+std::optional<PageFault> Mmu::LoadCr4(uint64_t value) {
+  if (!AllowsCr4(model_, registers_, value)) return GeneralProtection();
+  ControlRegisters next = registers_;
+  next.cr4 = value;
+  const uint64_t changed = value ^ registers_.cr4;
+  PdpteRegisters pdpte = context_.pdpte;
+  if ((changed & Cr4ReloadsPdptes(vendor())) != 0) {
+    if (const auto fault = ReadPdptes(next, pdpte)) return fault;
+  }
+  const Cr4Flush flush = FlushOfCr4(value);
+  if (flush == Cr4Flush::kAll) {
     DropEverything();
-  } else if (flush_pcid) {
+  } else if (flush == Cr4Flush::kPcid) {
     DropPcid(context_.pcid, /*globals=*/true);
   }
-  if (flush_all || flush_pcid) counters_.Add(Counter::kTlbFlushes);
+  if (flush != Cr4Flush::kNothing) counters_.Add(Counter::kTlbFlushes);
   Install(next, pdpte);
   clock_.Charge(CostEvent::kMovCr4);
   return std::nullopt;
 }
 
 std::optional<PageFault> Mmu::LoadEfer(uint64_t value) {
-  const CpuFeatures& features = model_.features;
-  const uint64_t changed = value ^ registers_.efer;
-  if ((value & efer::kNxe) != 0 && !features.nx) return GeneralProtection();
-  if ((value & efer::kLme) != 0 && !features.long_mode) {
-    return GeneralProtection();
-  }
-  if (paging() && (changed & efer::kLme) != 0) return GeneralProtection();
+  if (!AllowsEfer(model_, registers_, value)) return GeneralProtection();
   ControlRegisters next = registers_;
-  // LMA is read-only.
-  next.efer = (value & ~efer::kLma) | (registers_.efer & efer::kLma);
+  next.efer = KeptOfEfer(value) | (registers_.efer & efer::kLma);
   Install(next, context_.pdpte);
   return std::nullopt;
 }

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "xmmu/base/check.h"
+#include "mmu/register_rules.h"
 #include "xmmu/mmu/mmu.h"
 
 namespace xmmu {
@@ -27,8 +27,10 @@ uint32_t NestedBitsOf(const Access& access) {
 std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
                                       const ControlRegisters& registers,
                                       const PdpteRegisters* pdptes) {
-  if (HasReservedCr3Bits(registers, registers.cr3)) {
-    return PageFault{VirtAddr(), 0, FaultVector::kGeneralProtection};
+  if (!AllowsEntry(model_, registers, controls) ||
+      (pdptes != nullptr && UsesPdptes(registers, controls) &&
+       HasReservedBits(*pdptes))) {
+    return PageFault{VirtAddr(), 0, FaultVector::kFailedEntry};
   }
   const VmControls last = vm_;
   if (last.tag == 0 || controls.tag == 0) DropUntagged();
@@ -55,10 +57,17 @@ void Mmu::ApplyControls(const VmControls& controls) {
   AttachNested();
 }
 
+bool Mmu::UsesPdptes(const ControlRegisters& registers,
+                     const VmControls& controls) const {
+  const bool pae =
+      (registers.cr0 & cr0::kPg) != 0 && registers.mode() == PagingMode::kPae;
+  return pae && controls.nested && vendor() == Vendor::kIntel;
+}
+
 void Mmu::AttachNested() {
   context_.nested = vm_.nested ? &nested_ : nullptr;
-  context_.pdptes_in_memory =
-      vm_.nested && model_.features.vendor == Vendor::kAmd;
+  context_.pdptes_in_memory = WalksPdptes();
+  walks_anew_ = vm_.nested || vendor() == Vendor::kAmd;
   if (vm_.nested) context_.rules = AccessRules(registers_, /*nested=*/true);
 }
 
@@ -107,7 +116,13 @@ void Mmu::DropAllVms() {
   nested_.DropAll();
 }
 
-void Mmu::Invept(InveptType type, MachineAddr root) {
+VmOutcome Mmu::Invept(InveptType type, MachineAddr root) {
+  if (vendor() == Vendor::kAmd) return VmOutcome::kInvalidOpcode;
+  const bool single = type == InveptType::kSingleContext;
+  if ((!single && type != InveptType::kGlobal) ||
+      (single && !AllowsNestedRoot(model_.features, root))) {
+    return VmOutcome::kFails;
+  }
   clock_.Charge(CostEvent::kInvept);
   counters_.Add(Counter::kTlbFlushes);
   const bool all = type == InveptType::kGlobal;
@@ -120,11 +135,23 @@ void Mmu::Invept(InveptType type, MachineAddr root) {
     });
     nested_.DropRoot(number);
   }
+  return VmOutcome::kSucceeds;
 }
 
-void Mmu::Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va) {
+VmOutcome Mmu::Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va) {
+  if (vendor() == Vendor::kAmd || !model_.nested.tags) {
+    return VmOutcome::kInvalidOpcode;
+  }
   const bool all = type == InvvpidType::kAllContexts;
-  XMMU_CHECK(vpid != 0 || all);
+  const PagingMode widest =
+      model_.features.la57 ? PagingMode::k5Level : PagingMode::k4Level;
+  // Whether the hypervisor runs with CR4.LA57 = 1 is not known here: on a
+  // processor that can, it is assumed to.
+  if (type > InvvpidType::kSingleContextRetainingGlobals ||
+      (vpid == 0 && !all) ||
+      (type == InvvpidType::kAddress && !IsCanonical(widest, va))) {
+    return VmOutcome::kFails;
+  }
   clock_.Charge(CostEvent::kInvvpid);
   counters_.Add(type == InvvpidType::kAddress ? Counter::kTlbPageFlushes
                                               : Counter::kTlbFlushes);
@@ -135,23 +162,30 @@ void Mmu::Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va) {
   });
   switch (type) {
     case InvvpidType::kAddress:
-      return tlb_.DropVpidPage(vpid, va);
+      tlb_.DropVpidPage(vpid, va);
+      break;
     case InvvpidType::kSingleContext:
-      return tlb_.DropVpid(vpid, /*globals=*/true);
+      tlb_.DropVpid(vpid, /*globals=*/true);
+      break;
     case InvvpidType::kSingleContextRetainingGlobals:
-      return tlb_.DropVpid(vpid, /*globals=*/false);
+      tlb_.DropVpid(vpid, /*globals=*/false);
+      break;
     case InvvpidType::kAllContexts:
-      return tlb_.DropTagged();
+      tlb_.DropTagged();
+      break;
   }
+  return VmOutcome::kSucceeds;
 }
 
-void Mmu::Invlpga(VirtAddr va, uint16_t asid) {
+VmOutcome Mmu::Invlpga(VirtAddr va, uint16_t asid) {
+  if (vendor() == Vendor::kIntel) return VmOutcome::kInvalidOpcode;
   clock_.Charge(CostEvent::kInvvpid);
   counters_.Add(Counter::kTlbPageFlushes);
   tlb_.DropVpidPage(asid, va);
   psc_.DropIf([asid](const PagingStructureEntry& entry) {
     return entry.tag.vpid == asid;
   });
+  return VmOutcome::kSucceeds;
 }
 
 void Mmu::FlushAsid(uint16_t asid) {
@@ -178,11 +212,6 @@ void Mmu::FlushNested(const VmControls& controls) {
   } else {
     Invept(InveptType::kSingleContext, controls.root);
   }
-}
-
-TranslateResult Mmu::WalkAnew(const Access& access) {
-  tlb_.DropEntry(access.va, context_.pcid);
-  return WalkFor(access);
 }
 
 // The machine address of the next table is where the walk read its entry.
@@ -213,8 +242,10 @@ TranslateResult Mmu::TranslateWithoutPaging(const Access& access) {
   walk.vector = FaultVector::kNestedViolation;
   walk.gpa = GuestAddr(access.va.value());
   NestedPage page;
-  if (nested_.Translate({walk.gpa, NestedBitsOf(access)}, page,
-                        walk.error_code)) {
+  // Without paging all addresses are user-mode ones for EPT (SDM Vol. 3C,
+  // "EPT Violations").
+  const NestedAccess wanted = {walk.gpa, NestedBitsOf(access), true};
+  if (nested_.Translate(wanted, page, walk.error_code)) {
     return TranslateResult(page.AddressOf(walk.gpa));
   }
   walk.error_code |= nested::kLinearAddressValid | nested::kFinalAddress;
@@ -226,7 +257,7 @@ TranslateResult Mmu::ProbeWithoutPaging(const Access& access) const {
   const GuestAddr gpa(access.va.value());
   NestedPage page;
   uint32_t why = 0;
-  if (nested_.Probe({gpa, NestedBitsOf(access)}, page, why)) {
+  if (nested_.Probe({gpa, NestedBitsOf(access), true}, page, why)) {
     return TranslateResult(page.AddressOf(gpa));
   }
   why |= nested::kLinearAddressValid | nested::kFinalAddress;

@@ -28,9 +28,7 @@ class PageWalker::ModeWalk {
     if constexpr (kMode == PagingMode::kPae) {
       if (start.level < 3) return Enter<2>(start);
       const Trace trace = Begin(start);
-      if constexpr (kNested) {
-        if (context_.pdptes_in_memory) return EnterPdpt(trace);
-      }
+      if (context_.pdptes_in_memory) return EnterPdpt(trace);
       const auto index = static_cast<size_t>(IndexOf(kMode, 3, va));
       const Pte pdpte(context_.pdpte[index]);
       if (!pdpte.present()) return Fail(trace, 0);
@@ -119,13 +117,16 @@ class PageWalker::ModeWalk {
   // PAE's PDPTEs where no registers hold them.
   ABSL_ATTRIBUTE_NOINLINE void EnterPdpt(Trace trace) {
     const VirtAddr va = access_.va;
-    const GuestAddr gpa(
-        EntryAddress(kMode, context_.root, IndexOf(kMode, 3, va)).value());
-    NestedPage page;
-    if (!Nested(context_.nested->TableAccess(gpa), page)) {
-      return ChargeWalk(trace);
+    MachineAddr addr =
+        EntryAddress(kMode, context_.root, IndexOf(kMode, 3, va));
+    if constexpr (kNested) {
+      const GuestAddr gpa(addr.value());
+      NestedPage page;
+      if (!Nested(context_.nested->TableAccess(gpa), page)) {
+        return ChargeWalk(trace);
+      }
+      addr = page.AddressOf(gpa);
     }
-    const MachineAddr addr = page.AddressOf(gpa);
     const Pte pdpte(LoadEntry<3>(va, addr));
     WalkEntry& used = *std::construct_at(trace.next++);
     used.addr = addr;
@@ -293,7 +294,8 @@ class PageWalker::ModeWalk {
                           : access_.is_fetch() ? nested::kFetch
                                                : nested::kRead;
     NestedPage target;
-    if (!Nested({gpa, bits}, target,
+    const bool user = (rights & rights::kUser) != 0;
+    if (!Nested({gpa, bits, user}, target,
                 nested::kLinearAddressValid | nested::kFinalAddress)) {
       return;
     }
@@ -302,7 +304,8 @@ class PageWalker::ModeWalk {
     if ((target.rights & kWrites) != kWrites) {
       rights &= static_cast<uint8_t>(~rights::kDirty);
     }
-    if ((target.rights & nested_rights::kExecute) == 0) {
+    result_.execute_only = (target.rights & nested_rights::kRead) == 0;
+    if ((target.rights & NestedWalker::ExecuteRight(user)) == 0) {
       rights |= rights::kNoExecute;
     }
     const int shift = std::min<int>(kShift, target.page_shift);

@@ -45,16 +45,18 @@ void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
   psc_.SetMode(controls.nested_mode);
 }
 
-uint8_t NestedWalker::RightsFor(uint32_t bits) {
+uint8_t NestedWalker::RightsFor(const NestedAccess& access) {
   static_assert(nested::kRead == nested_rights::kRead);
   static_assert(nested::kWrite == nested_rights::kWrite);
-  static_assert(nested::kFetch == nested_rights::kExecute);
-  return static_cast<uint8_t>(bits & nested_rights::kAll);
+  auto needed =
+      static_cast<uint8_t>(access.bits & (nested::kRead | nested::kWrite));
+  if ((access.bits & nested::kFetch) != 0) needed |= ExecuteRight(access.user);
+  return needed;
 }
 
-bool NestedWalker::Serves(const NestedPage& page, uint32_t bits) const {
-  uint8_t needed = RightsFor(bits);
-  if ((bits & nested::kWrite) != 0) needed |= nested_rights::kDirty;
+bool NestedWalker::Serves(const NestedPage& page, const NestedAccess& access) {
+  uint8_t needed = RightsFor(access);
+  if ((access.bits & nested::kWrite) != 0) needed |= nested_rights::kDirty;
   return (page.rights & needed) == needed;
 }
 
@@ -75,11 +77,11 @@ void NestedWalker::Fill(const NestedPage& page) {
 }
 
 // A page that does not serve the access as cached is looked up in memory again
-// before anything is said against it (assumed; AMD documents as much).
+// before anything is said against it (of EPT assumed: it need not be).
 bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
                              uint32_t& why) {
   if (Slot* const slot = Find(access.gpa)) {
-    if (Serves(slot->page, access.bits)) {
+    if (Serves(slot->page, access)) {
       slot->last_use = ++use_;
       counters_.Add(Counter::kNestedTlbHits);
       page = slot->page;
@@ -87,12 +89,17 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
     }
     *slot = Slot();
   }
-  if (Walk<false>(access, page, why)) {
-    Fill(page);
-    return true;
+  bool found = Walk<false>(access, page, why);
+  if (!found) {
+    DropAddress(access.gpa);
+    // What AMD's processors have cached may be no reason for a violation.
+    if (!ept_ && used_cache_) {
+      found = Walk<false>(access, page, why);
+      if (!found) DropAddress(access.gpa);
+    }
   }
-  DropAddress(access.gpa);
-  return false;
+  if (found) Fill(page);
+  return found;
 }
 
 bool NestedWalker::Probe(const NestedAccess& access, NestedPage& page,
@@ -105,13 +112,30 @@ NestedWalker::Decoded NestedWalker::Decode(Pte entry, int level) const {
   return ept_ ? DecodeEpt(entry.raw(), level) : DecodeNpt(entry, level);
 }
 
+bool NestedWalker::MayMap(int level) const {
+  const bool pages_1g = model_.features.pages_1g;
+  if (level == 2) return !ept_ || model_.nested.pages_2m;
+  return level == 3 && pages_1g && (!ept_ || model_.nested.pages_1g);
+}
+
+uint8_t NestedWalker::EptRights(uint64_t raw) const {
+  static_assert(ept::kRead == nested_rights::kRead);
+  static_assert(ept::kWrite == nested_rights::kWrite);
+  static_assert(ept::kExecute == nested_rights::kExecute);
+  auto rights = static_cast<uint8_t>(raw & ept::kRights);
+  const uint64_t user_execute =
+      controls_.mode_based_execute ? ept::kUserExecute : ept::kExecute;
+  if ((raw & user_execute) != 0) rights |= nested_rights::kUserExecute;
+  return rights;
+}
+
 // Source: SDM Vol. 3C, "EPT Misconfigurations".
 NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
   Decoded entry;
-  entry.rights = static_cast<uint8_t>(raw & ept::kRights);
+  entry.rights = EptRights(raw);
   entry.present = entry.rights != 0;
   if (!entry.present) return entry;
-  const bool may_map = level == 2 || (level == 3 && model_.features.pages_1g);
+  const bool may_map = MayMap(level);
   entry.leaf = level == 1 || (may_map && (raw & ept::kPageSize) != 0);
   uint64_t reserved = BeyondMachine(model_.features);
   bool bad_type = false;
@@ -123,7 +147,9 @@ NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
     reserved |= ept::kMemoryType | uint64_t{1} << 6;
     if (!may_map) reserved |= ept::kPageSize;
   }
-  const bool unreadable = (raw & ept::kRead) == 0;
+  const bool unreadable =
+      (raw & ept::kRead) == 0 &&
+      ((raw & ept::kWrite) != 0 || !model_.nested.execute_only);
   entry.misconfigured = unreadable || bad_type || (raw & reserved) != 0;
   return entry;
 }
@@ -133,7 +159,7 @@ NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
   Decoded decoded;
   decoded.present = entry.present();
   if (!decoded.present) return decoded;
-  const bool may_map = level == 2 || (level == 3 && model_.features.pages_1g);
+  const bool may_map = MayMap(level);
   decoded.leaf = level == 1 || (may_map && entry.page_size());
   uint64_t reserved = BeyondMachine(model_.features);
   if (!model_.features.nx) reserved |= pte::kNoExecute;
@@ -148,7 +174,9 @@ NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
   if (!entry.user()) return decoded;
   decoded.rights = nested_rights::kRead;
   if (entry.writable()) decoded.rights |= nested_rights::kWrite;
-  if (!entry.no_execute()) decoded.rights |= nested_rights::kExecute;
+  if (!entry.no_execute()) {
+    decoded.rights |= nested_rights::kExecute | nested_rights::kUserExecute;
+  }
   return decoded;
 }
 
@@ -173,7 +201,13 @@ bool NestedWalker::Fail(const NestedAccess& access, uint8_t rights,
   if (misconfigured) {
     why |= nested::kMisconfiguration;
   } else {
-    why |= uint32_t{rights} << 3;
+    constexpr uint8_t kShown =
+        nested_rights::kRead | nested_rights::kWrite | nested_rights::kExecute;
+    why |= static_cast<uint32_t>(rights & kShown) << 3;
+    const bool user_execute = (rights & nested_rights::kUserExecute) != 0;
+    if (controls_.mode_based_execute && ept_ && user_execute) {
+      why |= nested::kUserExecutable;
+    }
   }
   static_assert(nested_rights::kRead << 3 == nested::kReadable);
   static_assert(nested_rights::kExecute << 3 == nested::kExecutable);
@@ -192,7 +226,9 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
   const int bits = kPageShift + 9 * level;
   if (access.gpa.value() >> bits != 0) return Fail(access, 0, false, why);
   if constexpr (!kProbe) {
+    used_cache_ = false;
     if (const PagingStructureEntry* hit = psc_.Lookup(key, /*pcid=*/0)) {
+      used_cache_ = true;
       counters_.Add(Counter::kNestedPscHits);
       level = hit->level - 1;
       table = hit->table;
@@ -215,7 +251,7 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
       if constexpr (!kProbe) psc_.Fill(level, key, /*pcid=*/0, table, rights);
       continue;
     }
-    const uint8_t needed = RightsFor(access.bits);
+    const uint8_t needed = RightsFor(access);
     if ((rights & needed) != needed) return Fail(access, rights, false, why);
     const bool write = (access.bits & nested::kWrite) != 0;
     SetFlags<kProbe>(addr, entry, accessed_ | (write ? dirty_ : 0));

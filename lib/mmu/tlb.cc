@@ -232,12 +232,21 @@ void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
   SetHint(side, va, *slot);
 }
 
-void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
+TlbSlot Tlb::SlotFor(const TlbEntry& entry) {
   TlbSlot filled;
   filled.Assign(entry);
   filled.vpid = vm_.vpid;
   filled.root = vm_.root;
   fractured_ |= filled.guest_shift != 0;
+  return filled;
+}
+
+void Tlb::FillExecuteOnly(VirtAddr va, const TlbEntry& entry) {
+  Refill(TlbSide::kInstruction, va, SlotFor(entry));
+}
+
+void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
+  const TlbSlot filled = SlotFor(entry);
   Refill(side, va, filled);
   Level& l2 = L2(side);
   if (TlbSlot* slot = TakeSlot(l2, filled.page_shift, va, filled.mask)) {

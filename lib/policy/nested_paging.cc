@@ -42,10 +42,11 @@ struct NestedPagingOptions {
 
 // All pages are made read-only at once, as Xen did before 4.5; the processor's
 // own log (PML) is not simulated. Where EPT has accessed and dirty flags, a
-// page walk's look at a guest table counts as a write to it (SDM Vol. 3C,
-// "Accessed and Dirty Flags for EPT").
-// Source: Xen 4.17, xen/arch/x86/mm/hap/hap.c, hap_enable_log_dirty and on;
-// 4.4: xen/arch/x86/mm/p2m.c, p2m_change_entry_type_global.
+// page walk's look at a guest table counts as a write to it, and marks it; a
+// load of a PAE guest's PDPTEs is a read (SDM Vol. 3C, "Accessed and Dirty
+// Flags for EPT"). Source: Xen 4.17, xen/arch/x86/mm/hap/hap.c,
+// hap_enable_log_dirty and on; 4.4: xen/arch/x86/mm/p2m.c,
+// p2m_change_entry_type_global.
 class NestedLog final : public LogDirty {
  public:
   NestedLog(Host& host, Domain& domain, NestedTables& tables)
@@ -63,19 +64,7 @@ class NestedLog final : public LogDirty {
   }
   void Protect(Cpu& cpu) {
     tables_.SetAllWritable(false, cpu.clock);
-    for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
-      ExceptPdptes(cpu, domain_.vcpu(id));
-    }
     host_.FlushNested(cpu, domain_);
-  }
-  // Where page walks write to tables, so do loads of the PDPTEs: at each flush
-  // of a PAE guest, and (here; in truth they are in the VMCS) each VM entry. A
-  // root in use stays writable, and counts as written.
-  void ExceptPdptes(Cpu& cpu, const VcpuContext& vcpu) {
-    if (domain_.mode() != PagingMode::kPae || !vcpu.vm.accessed_dirty) return;
-    const Pfn root(vcpu.cr3 >> kPageShift);
-    MarkDirty(cpu, domain_, root);
-    tables_.MakeWritable(root, cpu.clock);
   }
 
   Host& host_;

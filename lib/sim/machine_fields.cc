@@ -114,6 +114,8 @@ void AddFeatures(MachineModel& m, std::vector<MachineSection>& all) {
                          {"pcid", &m.features.pcid, ""},
                          {"invpcid", &m.features.invpcid, ""}},
                         m.features_from, false));
+  all.push_back(Section("features.registers", RegisterFields(m.features),
+                        m.registers_from, false));
   all.push_back(Section("maxphyaddr",
                         {{"bits", &m.features.maxphyaddr, "bits"}},
                         m.maxphyaddr_from, false));
@@ -129,6 +131,8 @@ void AddFeatures(MachineModel& m, std::vector<MachineSection>& all) {
                          {"tags", &m.nested.tags, ""},
                          {"accessed_dirty", &m.nested.accessed_dirty, ""}},
                         m.nested.from, false));
+  all.push_back(
+      Section("nested.ept", EptFields(m.nested), m.nested.ept_from, false));
 }
 
 void AddCosts(CostTable& costs, std::vector<MachineSection>& all) {

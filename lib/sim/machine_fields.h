@@ -47,6 +47,11 @@ struct MachineSection {
 // All of `model`, which outlives the result, in the order of lists.
 std::vector<MachineSection> SectionsOf(MachineModel& model);
 
+// The fields of `features.registers` and `nested.ept`, two sections that a file
+// may leave out.
+std::vector<MachineField> RegisterFields(CpuFeatures& features);
+std::vector<MachineField> EptFields(NestedPagingModel& nested);
+
 MachineValue ValueOf(const MachineField& field);
 // As a list shows it.
 std::string TextOf(const MachineValue& value);

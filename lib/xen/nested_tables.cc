@@ -26,13 +26,20 @@ constexpr Pfn FirstOf(Pfn pfn, int level) {
   return Pfn(pfn.value() / PagesOf(level) * PagesOf(level));
 }
 
+// Of the leaves that the machine's nested tables may have.
+int LargestLeafOf(const MachineModel& model) {
+  const bool ept = model.features.vendor == Vendor::kIntel;
+  if (ept && !model.nested.pages_2m) return 1;
+  const bool pages_1g = model.features.pages_1g;
+  return pages_1g && (!ept || model.nested.pages_1g) ? 3 : 2;
+}
+
 }  // namespace
 
 NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
     : host_(host),
       domain_(domain),
-      max_leaf_(host.model().features.pages_1g ? max_leaf
-                                               : std::min(max_leaf, 2)),
+      max_leaf_(std::min(max_leaf, LargestLeafOf(host.model()))),
       ept_(host.model().features.vendor == Vendor::kIntel),
       tables_{host.AllocXenFrame()} {}
 

@@ -146,7 +146,8 @@ std::optional<PageFault> PvLogDirty::HandleFault(VcpuContext& vcpu,
     XMMU_CHECK(TryFill(vcpu, access.va));
   }
   cpu.counters.Add(Counter::kShadowFills);
-  if (mode_ == PagingMode::kPae) {
+  // A processor that walks the PDPTEs has dropped what it held with the fault.
+  if (mode_ == PagingMode::kPae && !cpu.mmu.features().walks_pdptes) {
     const int slot = IndexOf(mode_, 3, access.va);
     const Shadow& root = shadows_[Find(roots_[vcpu.id], 3)];
     const uint64_t pdpte = host_.memory().Read64(SlotOf(root, slot));

@@ -224,6 +224,24 @@ TEST(PresetsTest, FeaturesAreThoseOfTheDumps) {
   }
 }
 
+// IA32_VMX_EPT_VPID_CAP, where there is EPT; 1 GiB leaves need 1 GiB pages.
+TEST(PresetsTest, EptIsThatOfTheGeneration) {
+  for (const MachineModel* machine : Machines()) {
+    if (machine->features.vendor != Vendor::kIntel) continue;
+    SCOPED_TRACE(machine->name);
+    const bool skylake = machine->name == "skylake-2017";
+    const NestedPagingModel& nested = machine->nested;
+    EXPECT_TRUE(nested.execute_only);
+    EXPECT_TRUE(nested.pages_2m);
+    EXPECT_EQ(nested.pages_1g, machine->features.pages_1g);
+    EXPECT_FALSE(nested.five_level);
+    EXPECT_EQ(nested.mode_based_execute, skylake);
+    EXPECT_EQ(nested.accessed_dirty, skylake);
+    EXPECT_FALSE(nested.ept_from.source.empty());
+    EXPECT_NE(machine->registers_from.source, kNotStated);
+  }
+}
+
 // Entries of 4 KiB pages that a load finds in the first level and in the
 // second.
 TEST(PresetsTest, ReachOfTheDataTlbsIsThatOfTheDumps) {

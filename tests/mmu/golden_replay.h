@@ -47,6 +47,14 @@ inline MachineModel ModelOf(const Json& record, Vendor vendor) {
   model.features.maxphyaddr = width;
   model.features.pages_1g = record.at("gbpages") == 1;
   model.features.la57 = true;
+  model.features.pcid = true;
+  model.features.smep = true;
+  model.features.smap = true;
+  model.features.pke = true;
+  model.features.pks = true;
+  model.features.umip = true;
+  model.features.fsgsbase = true;
+  model.features.xsave = true;
   model.tlb.data_l1[0] = {4, 0, kTlb4K | kTlbLarge | kTlb1G};
   model.tlb.instruction_l1[0] = {4, 0, kTlb4K | kTlbLarge | kTlb1G};
   for (size_t level = 2; level <= 5; ++level) model.psc.level[level] = {2, 0};

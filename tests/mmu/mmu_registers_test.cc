@@ -216,7 +216,7 @@ TEST_F(PdpteTest, TheMovesThatReloadAreThoseOfTheManual) {
       {"SMEP", [](TestMachine& m) { m.SetCr4(cr4::kSmep); }, true},
       {"SMAP", [](TestMachine& m) { m.SetCr4(cr4::kSmap); }, false},
       {"CD", [](TestMachine& m) { m.SetCr0(uint64_t{1} << 30); }, true},
-      {"NW", [](TestMachine& m) { m.SetCr0(uint64_t{1} << 29); }, true},
+      {"NW", [](TestMachine& m) { m.SetCr0(cr0::kCd | cr0::kNw); }, true},
       {"WP", [](TestMachine& m) { m.ClearCr0(cr0::kWp); }, false},
       {"NXE", [](TestMachine& m) { m.ClearEfer(efer::kNxe); }, false},
       {"FlushAll", [](TestMachine& m) { (void)m.mmu().FlushAll(); }, true},

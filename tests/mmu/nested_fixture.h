@@ -18,6 +18,7 @@ struct NestedShape {
   int leaf = 1;  // level of the nested leaves
   Vendor vendor = Vendor::kIntel;
   bool accessed_dirty = false;
+  bool mode_based_execute = false;
   uint16_t tag = 1;
   bool guest_psc = false;
   bool nested_psc = false;
@@ -31,8 +32,10 @@ class NestedMachine {
   static constexpr uint64_t kOffset = 0x100000;
 
   explicit NestedMachine(const NestedShape& shape = {})
+      : NestedMachine(shape, ModelOf(shape)) {}
+  NestedMachine(const NestedShape& shape, const MachineModel& model)
       : shape_(shape),
-        model_(ModelOf(shape)),
+        model_(model),
         clock_(model_.prices()),
         mmu_(model_, memory_, nullptr, clock_, counters_),
         root_(NewNestedTable()),
@@ -55,6 +58,7 @@ class NestedMachine {
             .nested_mode = shape_.nested,
             .root = AddressOf(root_),
             .accessed_dirty = shape_.accessed_dirty,
+            .mode_based_execute = shape_.mode_based_execute,
             .tag = tag};
   }
   ControlRegisters Registers() const {
@@ -100,7 +104,9 @@ class NestedMachine {
                         IndexOf(shape_.nested, level, gpa));
   }
   uint64_t TableFlags() const {
-    return ept() ? ept::kRights : pte::kPresent | pte::kWritable | pte::kUser;
+    // Without mode-based execute control the last of these is ignored.
+    return ept() ? ept::kRights | ept::kUserExecute
+                 : pte::kPresent | pte::kWritable | pte::kUser;
   }
   uint64_t LeafFlags(int level) const {
     const uint64_t large = level > 1 ? pte::kPageSize : 0;
@@ -161,9 +167,12 @@ class NestedMachine {
 
   // Empties every cache of the CPU.
   void Chill() {
-    mmu_.Invept(InveptType::kGlobal, MachineAddr());
-    mmu_.Invvpid(InvvpidType::kAllContexts, 0, VirtAddr());
-    if (!ept()) mmu_.FlushAsid(shape_.tag);
+    if (ept()) {
+      mmu_.Invept(InveptType::kGlobal, MachineAddr());
+      mmu_.Invvpid(InvvpidType::kAllContexts, 0, VirtAddr());
+    } else {
+      mmu_.FlushAsid(shape_.tag);
+    }
   }
   // Entry loads that `access` takes, of both dimensions.
   uint64_t LoadsOf(const Access& access) {
@@ -190,7 +199,6 @@ class NestedMachine {
     EXPECT_EQ(result.addr(), addr);
   }
 
- private:
   static MachineModel ModelOf(const NestedShape& shape) {
     MachineModel model = TestModel();
     model.features.vendor = shape.vendor;
@@ -200,6 +208,8 @@ class NestedMachine {
     if (shape.nested_psc) model.nested.psc = TestModel().psc;
     return model;
   }
+
+ private:
   Mfn NewNestedTable() { return Mfn(next_nested_++); }
 
   NestedShape shape_;

@@ -1,6 +1,7 @@
 #include "mmu/staleness_checker.h"
 
 #include <sstream>
+#include <utility>
 
 #include "xmmu/base/check.h"
 
@@ -22,25 +23,42 @@ Checker::Checker(const Cpuid& cpuid, const PhysMemory& memory,
 
 void Checker::Prepare(const Access& access) {
   variants_.clear();
+  strays_.clear();
   const uint64_t va = access.va.value();
   if (!registers_.paging || !IsCanonical(registers_.levels, va)) {
     variants_.emplace_back().outcome = Fresh(access);
     return;
   }
+  PrepareFromPages(access);
+  variants_.push_back(Walk(cpuid_, registers_, memory_, access, nullptr));
+  PrepareFromTables(access);
+}
+
+void Checker::PrepareFromPages(const Access& access) {
+  const uint64_t va = access.va.value();
   for (const CachedPage& page : cached_.pages()) {
     if (!page.Serves(va, registers_.pcid)) continue;
     const uint32_t error = Violation(registers_, page.rights, page.key, access);
     if (error != 0) {
+      if (cpuid_.amd) continue;
       variants_.emplace_back().outcome = {Outcome::kPageFault, error, 0};
     } else if (page.dirty || access.kind != AccessKind::kWrite) {
       variants_.emplace_back().outcome = {Outcome::kOk, 0,
                                           page.base + (va - page.first)};
     }  // else D must be set in memory first, by a walk
   }
-  variants_.push_back(Walk(cpuid_, registers_, memory_, access, nullptr));
+}
+
+void Checker::PrepareFromTables(const Access& access) {
+  const uint64_t va = access.va.value();
   for (const CachedTable& table : cached_.tables()) {
     if (!table.Serves(va, registers_.pcid)) continue;
-    variants_.push_back(Walk(cpuid_, registers_, memory_, access, &table));
+    Variant walk = Walk(cpuid_, registers_, memory_, access, &table);
+    if (cpuid_.amd && walk.outcome.kind == Outcome::kPageFault) {
+      strays_.insert(strays_.end(), walk.updates.begin(), walk.updates.end());
+    } else {
+      variants_.push_back(std::move(walk));
+    }
   }
 }
 
@@ -49,6 +67,11 @@ bool Checker::MayChange(const Variant& variant,
   for (const Change& change : changes) {
     uint64_t allowed = 0;
     for (const FlagUpdate& update : variant.updates) {
+      if (WordOf(update.address) == change.address) {
+        allowed |= BitsInWord(update);
+      }
+    }
+    for (const FlagUpdate& update : strays_) {
       if (WordOf(update.address) == change.address) {
         allowed |= BitsInWord(update);
       }
@@ -85,6 +108,7 @@ bool Checker::Accepts(const Access& access, const Outcome& outcome,
 
 void Checker::Speculate() {
   if (!registers_.paging) return;
+  strays_.clear();
   // Rights are judged at the access, by what is cached.
   Registers lenient = registers_;
   lenient.pkru = 0;
@@ -125,7 +149,7 @@ Outcome Checker::Fresh(const Access& access) const {
 }
 
 bool Checker::Follow(const Operation& operation) {
-  const Drops drops = DropsOf(operation, registers_);
+  const Drops drops = DropsOf(operation, cpuid_, registers_);
   if (!Execute(operation, cpuid_, memory_, registers_)) return false;
   for (const Drop& drop : drops) cached_.Apply(drop);
   return true;

@@ -5,8 +5,10 @@
 // everything that the CPU may have cached it keeps each version since the last
 // invalidation; an access may be served by any translation kept for its page,
 // or by a walk of the tables as they are now from the root or from any
-// non-leaf entry kept on the way.
-// Source: SDM Vol. 3A, "Caching Translation Information".
+// non-leaf entry kept on the way. A fault of AMD's processors is one of the
+// walk from the root alone. Source: SDM Vol. 3A, "Caching Translation
+// Information"; AMD APM Vol. 2, "TLB Management", "Use of Cached Entries When
+// Reporting a Page Fault Exception".
 //
 // What may be kept is what a permitted way of an access seen so far would have
 // left behind, no more: a walk that completed, with P = 1, no reserved bit and
@@ -60,12 +62,17 @@ class Checker {
 
  private:
   bool MayChange(const Variant& variant, std::span<const Change> changes) const;
+  // Adds the ways to go that what is cached offers.
+  void PrepareFromPages(const Access& access);
+  void PrepareFromTables(const Access& access);
 
   Cpuid cpuid_;
   const PhysMemory& memory_;
   Registers registers_;
   CachedState cached_;
   std::vector<Variant> variants_;
+  // Flags that walks may have set whose fault an AMD processor did not report.
+  std::vector<FlagUpdate> strays_;
   std::set<uint64_t> pages_;  // accessed so far
 };
 

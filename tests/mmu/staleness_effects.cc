@@ -1,6 +1,7 @@
 // What operations change and what they make the processor forget.
 // Source: SDM Vol. 3A, "Operations that Invalidate TLBs and Paging-Structure
-// Caches", "PDPTE Registers".
+// Caches", "PDPTE Registers"; AMD APM Vol. 2, "TLB Management", "Extended
+// Feature Enable Register (EFER)".
 
 #include <algorithm>
 #include <sstream>
@@ -51,6 +52,10 @@ bool* FlagOf(Op op, Registers& registers) {
       return &registers.cd;
     case Op::kNxe:
       return &registers.nxe;
+    case Op::kPke:
+      return &registers.pke;
+    case Op::kTce:
+      return &registers.tce;
     case Op::kAc:
       return &registers.ac;
     default:
@@ -59,7 +64,8 @@ bool* FlagOf(Op op, Registers& registers) {
 }
 
 // Whether the PDPTE registers are loaded afresh.
-bool ReloadsPdptes(const Operation& operation, Registers before) {
+bool ReloadsPdptes(const Operation& operation, const Cpuid& cpuid,
+                   Registers before) {
   switch (operation.op) {
     case Op::kMovCr3:
     case Op::kFlushNonGlobal:
@@ -68,11 +74,12 @@ bool ReloadsPdptes(const Operation& operation, Registers before) {
       return true;
     case Op::kPae:
       return (before.levels == 3) != operation.on;
+    case Op::kSmep:
+    case Op::kCd:
+      return !cpuid.amd && *FlagOf(operation.op, before) != operation.on;
     case Op::kPge:
     case Op::kPse:
-    case Op::kSmep:
     case Op::kPaging:
-    case Op::kCd:
       return *FlagOf(operation.op, before) != operation.on;
     default:
       return false;
@@ -90,18 +97,66 @@ bool LoadPdptes(const Cpuid& cpuid, const PhysMemory& memory,
   return true;
 }
 
+// AMD: a page that is invalidated takes all upper levels along, unless TCE says
+// only those on the way to it.
+Drops DropsOfInvlpg(const Cpuid& cpuid, const Registers& registers,
+                    uint64_t va) {
+  const uint16_t pcid = registers.pcid;
+  Drops drops = {{Row::kInvlpgPage, Drop::kPages, pcid, va},
+                 {Row::kInvlpgGlobals, Drop::kGlobals, kAnyPcid, va}};
+  if (cpuid.amd && registers.tce) {
+    drops.push_back({Row::kInvlpgTables, Drop::kTables, pcid, va});
+    return drops;
+  }
+  drops.push_back({Row::kInvlpgTables, Drop::kTables, pcid, kAnywhere});
+  if (cpuid.amd) {
+    drops.push_back(
+        {Row::kInvlpgForeignTables, Drop::kTables, kAnyPcid, kAnywhere});
+  }
+  return drops;
+}
+
+// What a flag of CR4 drops when it changes to `on`.
+Drops DropsOfCr4(const Operation& operation, const Cpuid& cpuid,
+                 const Registers& registers) {
+  switch (operation.op) {
+    case Op::kPge:
+      return All(Row::kPgePages, Row::kPgeGlobals, Row::kPgeTables);
+    case Op::kPcide:
+      if (operation.on) return {};
+      return All(Row::kPcidePages, Row::kPcideGlobals, Row::kPcideTables);
+    case Op::kPae:
+      return Whole(Row::kPaePages, Row::kPaeTables, registers.pcid);
+    case Op::kSmep:
+      if (!operation.on || cpuid.amd) return {};
+      return Whole(Row::kSmepPages, Row::kSmepTables, registers.pcid);
+    case Op::kPse:
+      if (!cpuid.amd) return {};
+      return All(Row::kPsePages, Row::kPseGlobals, Row::kPseTables);
+    case Op::kPke:
+      if (!operation.on || !cpuid.amd) return {};
+      return All(Row::kPkePages, Row::kPkeGlobals, Row::kPkeTables);
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
-Drops DropsOf(const Operation& operation, const Registers& registers) {
+Drops DropsOf(const Operation& operation, const Cpuid& cpuid,
+              const Registers& registers) {
   const uint16_t pcid = registers.pcid;
   const uint64_t va = operation.va;
   switch (operation.op) {
     case Op::kInvlpg:
       if (!IsCanonical(registers.levels, va)) return {};
-      return {{Row::kInvlpgPage, Drop::kPages, pcid, va},
-              {Row::kInvlpgGlobals, Drop::kGlobals, kAnyPcid, va},
-              {Row::kInvlpgTables, Drop::kTables, pcid, kAnywhere}};
+      return DropsOfInvlpg(cpuid, registers, va);
     case Op::kInvpcidAddress:
+      if (cpuid.amd && !registers.tce) {
+        return {
+            {Row::kInvpcidAddressPage, Drop::kPages, operation.pcid, va},
+            {Row::kInvpcidAddressTables, Drop::kTables, kAnyPcid, kAnywhere}};
+      }
       return {{Row::kInvpcidAddressPage, Drop::kPages, operation.pcid, va},
               {Row::kInvpcidAddressTables, Drop::kTables, operation.pcid, va}};
     case Op::kInvpcidContext:
@@ -118,18 +173,18 @@ Drops DropsOf(const Operation& operation, const Registers& registers) {
       if (registers.pcide && operation.no_flush) return {};
       return Context(Row::kMovCr3Pages, Row::kMovCr3Tables,
                      registers.pcide ? operation.pcid : uint16_t{0});
-    case Op::kPge:
-      if (registers.pge == operation.on) return {};
-      return All(Row::kPgePages, Row::kPgeGlobals, Row::kPgeTables);
-    case Op::kPcide:
-      if (!registers.pcide || operation.on) return {};
-      return All(Row::kPcidePages, Row::kPcideGlobals, Row::kPcideTables);
     case Op::kPae:
       if ((registers.levels == 3) == operation.on) return {};
-      return Whole(Row::kPaePages, Row::kPaeTables, pcid);
+      return DropsOfCr4(operation, cpuid, registers);
+    case Op::kPge:
+    case Op::kPcide:
     case Op::kSmep:
-      if (registers.smep || !operation.on) return {};
-      return Whole(Row::kSmepPages, Row::kSmepTables, pcid);
+    case Op::kPse:
+    case Op::kPke: {
+      Registers flags = registers;
+      if (*FlagOf(operation.op, flags) == operation.on) return {};
+      return DropsOfCr4(operation, cpuid, registers);
+    }
     case Op::kPaging:
       if (!registers.paging || operation.on) return {};
       return All(Row::kPagingPages, Row::kPagingGlobals, Row::kPagingTables);
@@ -166,8 +221,8 @@ bool Execute(const Operation& operation, const Cpuid& cpuid,
     next.cr3_low = next.pcid;
   }
   if (!next.pcide) next.pcid = 0;
-  const bool pae = next.levels == 3 && next.paging;
-  if (pae && ReloadsPdptes(operation, registers) &&
+  const bool pae = next.levels == 3 && next.paging && !cpuid.walks_pdptes;
+  if (pae && ReloadsPdptes(operation, cpuid, registers) &&
       !LoadPdptes(cpuid, memory, next)) {
     return false;
   }
@@ -206,11 +261,11 @@ void CachedState::Apply(const Drop& drop) {
 
 std::string Describe(const Operation& operation) {
   static constexpr const char* kNames[] = {
-      "INVLPG",   "INVPCID 0", "INVPCID 1", "INVPCID 2",      "INVPCID 3",
-      "MOV CR3",  "CR4.PGE",   "CR4.PCIDE", "CR4.PAE",        "CR4.SMEP",
-      "CR0.PG",   "CR4.PSE",   "CR4.SMAP",  "CR0.WP",         "CR0.CD",
-      "EFER.NXE", "EFLAGS.AC", "PKRU",      "FlushNonGlobal", "FlushAll",
-      "Reset"};
+      "INVLPG",         "INVPCID 0", "INVPCID 1", "INVPCID 2", "INVPCID 3",
+      "MOV CR3",        "CR4.PGE",   "CR4.PCIDE", "CR4.PAE",   "CR4.SMEP",
+      "CR0.PG",         "CR4.PSE",   "CR4.SMAP",  "CR0.WP",    "CR0.CD",
+      "EFER.NXE",       "CR4.PKE",   "EFER.TCE",  "EFLAGS.AC", "PKRU",
+      "FlushNonGlobal", "FlushAll",  "Reset"};
   std::ostringstream out;
   out << kNames[static_cast<size_t>(operation.op)] << std::hex;
   if (operation.op <= Op::kInvpcidAddress) out << " va " << operation.va;

@@ -50,7 +50,7 @@ class HoardingCpu : public Cpu {
     const Registers before = registers_;
     Operation seen = operation;
     if (Has(Quirk::kClearBit63TakenForSet)) seen.no_flush = true;
-    Drops drops = DropsOf(seen, registers_);
+    Drops drops = DropsOf(seen, cpuid_, registers_);
     if (!Execute(operation, cpuid_, memory_, registers_)) return false;
     if (KeepsPdptes(operation.op)) registers_.pdpte = before.pdpte;
     for (Drop& drop : drops) {
@@ -116,7 +116,11 @@ class HoardingCpu : public Cpu {
       const uint32_t error =
           Violation(registers_, page.rights, page.key, access);
       if (error != 0 && !Has(Quirk::kCachedRightsAreNotJudged)) {
-        return RaiseFault(va, error);
+        if (!cpuid_.amd || Has(Quirk::kPagesFaultAtOnce)) {
+          return RaiseFault(va, error);
+        }
+        DropFaulting(va);
+        return WalkFrom(nullptr, access);
       }
       const bool write = access.kind == AccessKind::kWrite;
       if (write && !page.dirty && !Has(Quirk::kWriteThroughCleanEntryLeavesD)) {
@@ -135,6 +139,11 @@ class HoardingCpu : public Cpu {
       if (start == nullptr || random_() % 2 == 0) start = &table;
       if (random_() % 4 == 0) break;
     }
+    return WalkFrom(start, access);
+  }
+
+  Outcome WalkFrom(const CachedTable* start, const Access& access) {
+    const uint64_t va = access.va.value();
     Registers registers = registers_;
     if (Has(Quirk::kGlobalWithoutPge)) registers.pge = true;
     Variant walk = Walk(cpuid_, registers, memory_, access, start);
@@ -145,6 +154,10 @@ class HoardingCpu : public Cpu {
     if (walk.outcome.kind == Outcome::kOk) {
       Keep(walk, va);
       return walk.outcome;
+    }
+    if (cpuid_.amd && start != nullptr && !Has(Quirk::kTablesFaultAtOnce)) {
+      DropFaulting(va);
+      return WalkFrom(nullptr, access);
     }
     const uint32_t error = walk.outcome.error;
     const bool absent = (error & 1) == 0 && Has(Quirk::kNotPresentIsCached);
@@ -167,8 +180,12 @@ class HoardingCpu : public Cpu {
     cached_.Add(walk);
   }
 
-  Outcome RaiseFault(uint64_t va, uint32_t error) {
+  void DropFaulting(uint64_t va) {
     for (const Drop& drop : DropsOfFault(va, registers_.pcid)) Apply(drop);
+  }
+
+  Outcome RaiseFault(uint64_t va, uint32_t error) {
+    DropFaulting(va);
     return {Outcome::kPageFault, error, 0};
   }
 

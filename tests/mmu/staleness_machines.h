@@ -49,6 +49,9 @@ enum class Quirk : uint8_t {
   kReservedBitsAreCached,
   kAccessedIsNotSet,
   kReadsSetDirty,
+  // Of an AMD CPU: faults reported by what is cached.
+  kPagesFaultAtOnce,
+  kTablesFaultAtOnce,
   kProbesSetAccessed,
 };
 

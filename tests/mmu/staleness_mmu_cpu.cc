@@ -16,9 +16,9 @@ ControlRegisters ControlRegistersOf(const Registers& r) {
   registers.cr4 = If(r.levels > 2, cr4::kPae) | If(r.pge, cr4::kPge) |
                   If(r.pcide, cr4::kPcide) | If(r.pse, cr4::kPse) |
                   If(r.smep, cr4::kSmep) | If(r.smap, cr4::kSmap) |
-                  If(r.levels > 3, cr4::kPke) | If(r.levels == 5, cr4::kLa57);
-  registers.efer =
-      If(r.nxe, efer::kNxe) | If(r.levels > 3, efer::kLme | efer::kLma);
+                  If(r.pke, cr4::kPke) | If(r.levels == 5, cr4::kLa57);
+  registers.efer = If(r.nxe, efer::kNxe) | If(r.tce, efer::kTce) |
+                   If(r.levels > 3, efer::kLme | efer::kLma);
   registers.pkru = r.pkru;
   registers.ac = r.ac;
   return registers;
@@ -92,8 +92,8 @@ class MmuCpu : public Cpu {
 
  private:
   bool Invpcid(InvpcidType type, const Operation& operation) {
-    mmu_.Invpcid(type, operation.pcid, VirtAddr(operation.va));
-    return true;
+    return !mmu_.Invpcid(type, operation.pcid, VirtAddr(operation.va))
+                .has_value();
   }
 
   static uint64_t Changed(uint64_t value, uint64_t bit, bool on) {
@@ -102,6 +102,10 @@ class MmuCpu : public Cpu {
   bool SetCr4(uint64_t bit, bool on) {
     const uint64_t value = Changed(mmu_.registers().cr4, bit, on);
     return !mmu_.LoadCr4(value).has_value();
+  }
+  bool SetEfer(uint64_t bit, bool on) {
+    const uint64_t value = Changed(mmu_.registers().efer, bit, on);
+    return !mmu_.LoadEfer(value).has_value();
   }
   bool SetCr0(uint64_t bit, bool on) {
     const uint64_t value = Changed(mmu_.registers().cr0, bit, on);
@@ -131,12 +135,13 @@ class MmuCpu : public Cpu {
       case Op::kWp:
         return SetCr0(cr0::kWp, operation.on);
       case Op::kCd:
-        return SetCr0(uint64_t{1} << 30, operation.on);
-      case Op::kNxe: {
-        const uint64_t efer = mmu_.registers().efer;
-        return !mmu_.LoadEfer(Changed(efer, efer::kNxe, operation.on))
-                    .has_value();
-      }
+        return SetCr0(cr0::kCd, operation.on);
+      case Op::kPke:
+        return SetCr4(cr4::kPke, operation.on);
+      case Op::kNxe:
+        return SetEfer(efer::kNxe, operation.on);
+      case Op::kTce:
+        return SetEfer(efer::kTce, operation.on);
       case Op::kAc:
         mmu_.set_ac(operation.on);
         return true;

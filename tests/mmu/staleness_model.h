@@ -6,7 +6,8 @@
 // operation makes the processor forget. Written from the SDM (Vol. 3A,
 // "Caching Translation Information", and the sections on the paging modes)
 // without the library's own walker, TLB, caches or rules: of the library only
-// plain values and machine memory are used.
+// plain values and machine memory are used. Where AMD's rules differ (APM Vol.
+// 2, "TLB Management") the model follows Cpuid::amd.
 
 #include <array>
 #include <boost/container/static_vector.hpp>
@@ -24,6 +25,7 @@ struct Cpuid {
   int maxphyaddr = 40;
   bool pages_1g = true;
   bool amd = false;
+  bool walks_pdptes = false;  // PAE's PDPTEs are in no registers
 };
 
 struct Registers {
@@ -32,9 +34,10 @@ struct Registers {
   uint16_t pcid = 0;                // 0 while pcide is off
   uint16_t cr3_low = 0;             // CR3 bits 11:0
   std::array<uint64_t, 4> pdpte{};  // PAE
-  uint32_t pkru = 0;                // counts in long mode: CR4.PKE is set there
+  uint32_t pkru = 0;                // counts in long mode with pke
   bool paging = true, wp = true, pge = true, pcide = false, pse = true;
   bool smep = false, smap = false, ac = false, nxe = true, cd = false;
+  bool pke = false, tce = false;
 };
 
 // How an access ends.
@@ -131,6 +134,8 @@ enum class Op : uint8_t {
   kWp,
   kCd,
   kNxe,
+  kPke,
+  kTce,
   kAc,
   kPkru,
   kFlushNonGlobal,
@@ -150,11 +155,12 @@ struct Operation {
 
 std::string Describe(const Operation& operation);
 
-// The effects of the SDM's list of invalidations, one a row.
+// The effects of the lists of invalidations, one a row.
 enum class Row : uint8_t {
   kInvlpgPage,
   kInvlpgGlobals,
   kInvlpgTables,
+  kInvlpgForeignTables,
   kInvpcidAddressPage,
   kInvpcidAddressTables,
   kInvpcidContextPages,
@@ -176,6 +182,12 @@ enum class Row : uint8_t {
   kPaeTables,
   kSmepPages,
   kSmepTables,
+  kPsePages,
+  kPseGlobals,
+  kPseTables,
+  kPkePages,
+  kPkeGlobals,
+  kPkeTables,
   kPagingPages,
   kPagingGlobals,
   kPagingTables,
@@ -200,10 +212,11 @@ struct Drop {
   std::optional<uint16_t> pcid;  // nullopt: of any
   std::optional<uint64_t> va;    // nullopt: at any address
 };
-using Drops = boost::container::static_vector<Drop, 3>;
+using Drops = boost::container::static_vector<Drop, 4>;
 
 // What `operation` must drop under `registers`, which it has not changed yet.
-Drops DropsOf(const Operation& operation, const Registers& registers);
+Drops DropsOf(const Operation& operation, const Cpuid& cpuid,
+              const Registers& registers);
 // What a page fault at `va` must drop.
 Drops DropsOfFault(uint64_t va, uint16_t pcid);
 

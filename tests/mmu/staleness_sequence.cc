@@ -30,6 +30,7 @@ Sequence::Sequence(const SequenceOptions& options)
   Registers registers;
   registers.levels = options_.levels;
   registers.root = tables_.back()[0];
+  registers.pke = options_.levels > 3;
   if (options_.levels > 3 && Chance(2)) {
     // Several address spaces are in use.
     registers.pcide = true;
@@ -97,7 +98,7 @@ void Sequence::MakeTables() {
       }
     }
   }
-  // The first load of the PDPTE registers is to succeed.
+  // The first load of the PDPTE registers, if there are any, is to succeed.
   if (options_.levels == 3) {
     for (uint64_t slot = 0; slot < 4; ++slot) {
       const MachineAddr pdpte(tables_.back()[0] + slot * 8);
@@ -287,6 +288,9 @@ void Sequence::Fit(const Registers& registers, Operation& operation) {
     case Op::kPcide:
       if (!long_mode || !registers.paging) operation.on = false;
       if (registers.cr3_low != 0 && !registers.pcide) operation.on = false;
+      break;
+    case Op::kTce:
+      if (!options_.cpuid.amd) operation.op = Op::kInvlpg;
       break;
     case Op::kPae:
       if (!options_.flips_pae || !registers.paging) operation.op = Op::kInvlpg;

@@ -68,7 +68,7 @@ uint64_t BaseOf(const Registers& registers, int level, uint64_t entry) {
 
 bool KeyRefuses(const Registers& registers, bool user_page, int key,
                 const Access& access) {
-  if (registers.levels < 4 || !user_page) return false;
+  if (registers.levels < 4 || !registers.pke || !user_page) return false;
   if (access.kind == AccessKind::kExecute) return false;
   if ((registers.pkru >> (2 * key) & 1) != 0) return true;
   const bool write_disable = (registers.pkru >> (2 * key + 1) & 1) != 0;
@@ -175,10 +175,24 @@ Variant Walk(const Cpuid& cpuid, const Registers& registers,
   uint64_t table = start == nullptr ? registers.root : start->table;
   int level = start == nullptr ? levels : start->level - 1;
   if (levels == 3 && level == 3) {
-    const uint64_t pdpte = registers.pdpte[va >> 30 & 3];
+    uint64_t pdpte = registers.pdpte[va >> 30 & 3];
+    if (cpuid.walks_pdptes) {
+      pdpte = memory.Read64(MachineAddr(EntryAddress(3, 3, table, va)));
+    }
     if ((pdpte & kP) == 0) return Faulted(variant, registers, access, 0);
+    if (cpuid.walks_pdptes) {
+      const uint64_t reserved =
+          Mask(2, 1) | Mask(8, 5) | Mask(63, cpuid.maxphyaddr);
+      if ((pdpte & reserved) != 0) {
+        return Faulted(variant, registers, access, 1 | 8);
+      }
+    }
     table = pdpte & kFrame;
     level = 2;
+    if (cpuid.walks_pdptes) {
+      variant.tables.push_back(
+          {3, 30, va >> 30 << 30, table, rights, registers.pcid});
+    }
   }
   for (;; --level) {
     const uint64_t address = EntryAddress(levels, level, table, va);

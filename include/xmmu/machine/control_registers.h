@@ -14,6 +14,8 @@ namespace xmmu {
 namespace cr0 {
 inline constexpr uint64_t kPe = uint64_t{1} << 0;
 inline constexpr uint64_t kWp = uint64_t{1} << 16;
+inline constexpr uint64_t kNw = uint64_t{1} << 29;
+inline constexpr uint64_t kCd = uint64_t{1} << 30;
 inline constexpr uint64_t kPg = uint64_t{1} << 31;
 }  // namespace cr0
 
@@ -26,23 +28,41 @@ namespace cr4 {
 inline constexpr uint64_t kPse = uint64_t{1} << 4;
 inline constexpr uint64_t kPae = uint64_t{1} << 5;
 inline constexpr uint64_t kPge = uint64_t{1} << 7;
+inline constexpr uint64_t kUmip = uint64_t{1} << 11;
 inline constexpr uint64_t kLa57 = uint64_t{1} << 12;
+inline constexpr uint64_t kVmxe = uint64_t{1} << 13;
+inline constexpr uint64_t kSmxe = uint64_t{1} << 14;
+inline constexpr uint64_t kFsgsbase = uint64_t{1} << 16;
 inline constexpr uint64_t kPcide = uint64_t{1} << 17;
+inline constexpr uint64_t kOsxsave = uint64_t{1} << 18;
 inline constexpr uint64_t kSmep = uint64_t{1} << 20;
 inline constexpr uint64_t kSmap = uint64_t{1} << 21;
 inline constexpr uint64_t kPke = uint64_t{1} << 22;
+inline constexpr uint64_t kCet = uint64_t{1} << 23;
 inline constexpr uint64_t kPks = uint64_t{1} << 24;
 }  // namespace cr4
 
 namespace efer {
+inline constexpr uint64_t kSce = uint64_t{1} << 0;
 inline constexpr uint64_t kLme = uint64_t{1} << 8;
 inline constexpr uint64_t kLma = uint64_t{1} << 10;
 inline constexpr uint64_t kNxe = uint64_t{1} << 11;
+// AMD's alone. Source: APM Vol. 2, "Extended Feature Enable Register (EFER)".
+inline constexpr uint64_t kSvme = uint64_t{1} << 12;
+inline constexpr uint64_t kLmsle = uint64_t{1} << 13;
+inline constexpr uint64_t kFfxsr = uint64_t{1} << 14;
+inline constexpr uint64_t kTce = uint64_t{1} << 15;
+inline constexpr uint64_t kMcommit = uint64_t{1} << 17;
+inline constexpr uint64_t kIntwb = uint64_t{1} << 18;
+inline constexpr uint64_t kAibrse = uint64_t{1} << 21;
 }  // namespace efer
 
 enum class Vendor : uint8_t { kIntel, kAmd };
 
-// What CPUID says of the CPU, as far as paging depends on it.
+// What CPUID says of the CPU, as far as paging depends on it, or a bit of CR4
+// or EFER that only a CPU with the feature accepts. Whether CR4.VMXE and
+// EFER.SVME are there is NestedPagingModel::vm_extension. What came with the P6
+// or before (CR4.VME to OSXMMEXCPT) is on every machine but for PGE.
 struct CpuFeatures {
   Vendor vendor = Vendor::kIntel;
   int maxphyaddr = 40;    // bits of a machine address, 32 to 52
@@ -53,6 +73,29 @@ struct CpuFeatures {
   bool nx = true;
   bool pcid = false;
   bool invpcid = false;
+  bool pge = true;  // global pages
+  bool smep = false;
+  bool smap = false;
+  bool pke = false;  // protection keys of user pages
+  bool pks = false;  // protection keys of supervisor pages
+  bool umip = false;
+  bool fsgsbase = false;
+  bool xsave = false;
+  bool cet = false;  // shadow stacks, which are not simulated
+  bool smx = false;
+  // AMD's translation cache extension (EFER.TCE): INVLPG may spare upper-level
+  // entries of other addresses.
+  bool tce = false;
+  bool lmsle = false;
+  bool ffxsr = false;
+  bool mcommit = false;
+  bool intwb = false;
+  bool auto_ibrs = false;
+  // PAE's PDPTEs are read by page walks like other entries, and cached and
+  // checked then; else MOV to CR3 checks them and loads them into registers.
+  // Source: APM Vol. 2, "Handling of PDPT Entries in PAE Mode": modern AMD
+  // processors walk them, older ones load them; Intel's load them.
+  bool walks_pdptes = false;
 
   bool operator==(const CpuFeatures&) const = default;
 };
@@ -77,8 +120,8 @@ struct ControlRegisters {
   bool operator==(const ControlRegisters&) const = default;
 };
 
-// The registers a kernel of `mode` runs with on `features`: WP on, PGE on, NX
-// where there is NX, CR3 zero. PCID, SMEP, SMAP and PKE are off.
+// The registers a kernel of `mode` runs with on `features`: WP on, PGE and NX
+// where there are such, CR3 zero. PCID, SMEP, SMAP and PKE are off.
 ControlRegisters KernelControlRegisters(PagingMode mode,
                                         const CpuFeatures& features);
 

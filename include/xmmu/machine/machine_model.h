@@ -148,6 +148,10 @@ struct FlushFilterGeometry {
   bool operator==(const FlushFilterGeometry&) const = default;
 };
 
+// Where features are from that a machine says nothing of.
+inline constexpr std::string_view kNotStated =
+    "assumed: not stated, so as on most such machines";
+
 // What the machine has for guests that know nothing of their hypervisor, and
 // what translates once more below them: Intel's EPT, AMD's nested paging. A
 // machine without is simulated as if it had it, with the costs and the geometry
@@ -162,6 +166,15 @@ struct NestedPagingModel {
   // does.
   bool accessed_dirty = false;
   Provenance from{};  // of the four above
+  // EPT alone (AMD's nested entries are as the CPU's features have ordinary
+  // ones). Source: SDM Vol. 3D, "VPID and EPT Capabilities", bits 0, 16, 17 and
+  // 7; "Secondary Processor-Based VM-Execution Controls", bit 22.
+  bool execute_only = true;  // pages that can be executed but not read
+  bool pages_2m = true;
+  bool pages_1g = true;  // only if the CPU has 1 GiB pages at all (assumed)
+  bool five_level = false;
+  bool mode_based_execute = false;  // user-mode addresses' own execute right
+  Provenance ept_from{Mark::kEstimated, kNotStated};  // of the five above
   // Guest-physical pages with their machine address; fully associative, any
   // page size. 0: none.
   uint16_t tlb_entries = 0;
@@ -235,8 +248,9 @@ struct MachineModel {
   double clock_ghz = 0;  // for converting cycles to time in reports only
   Provenance clock_from{};
   CpuFeatures features;
-  Provenance features_from{};  // of all features but maxphyaddr
+  Provenance features_from{};  // of vendor to invpcid, but not of maxphyaddr
   Provenance maxphyaddr_from{};
+  Provenance registers_from{Mark::kEstimated, kNotStated};  // of pge and on
   TlbGeometry tlb;
   PagingStructureCacheGeometry psc;
   FlushFilterGeometry flush_filter;

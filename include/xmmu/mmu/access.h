@@ -50,6 +50,9 @@ inline constexpr uint32_t kFetch = 1u << 2;
 inline constexpr uint32_t kReadable = 1u << 3;
 inline constexpr uint32_t kWritable = 1u << 4;
 inline constexpr uint32_t kExecutable = 1u << 5;
+// With mode-based execute control: the same for user-mode addresses,
+// kExecutable then being the right of supervisor-mode ones.
+inline constexpr uint32_t kUserExecutable = 1u << 6;
 inline constexpr uint32_t kLinearAddressValid = 1u << 7;
 // Set: the page of the access itself. Clear: a table of the guest.
 inline constexpr uint32_t kFinalAddress = 1u << 8;
@@ -59,10 +62,14 @@ inline constexpr uint32_t kMisconfiguration = 1u << 31;
 }  // namespace nested
 
 enum class FaultVector : uint8_t {
+  kInvalidOpcode = 6,       // an instruction that the processor has not
   kGeneralProtection = 13,  // non-canonical address; error code 0
   kPageFault = 14,
   // No vector but a VM exit: EPT violation or misconfiguration, AMD's #NPF.
   kNestedViolation = 48,
+  // Neither: an entry to a guest that the processor refuses (SDM Vol. 3C,
+  // "VM-Entry Failures"; AMD: VMEXIT_INVALID).
+  kFailedEntry = 49,
 };
 
 struct PageFault {

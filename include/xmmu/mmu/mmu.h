@@ -46,6 +46,14 @@ enum class InvpcidType : uint8_t {
   kAllWithoutGlobals = 3,
 };
 
+// How an instruction of a hypervisor ends. Source: SDM Vol. 3C, "Conventions"
+// of the VMX instructions; both failures change and charge nothing.
+enum class VmOutcome : uint8_t {
+  kSucceeds,
+  kFails,          // VMfail: "invalid operand to INVEPT/INVVPID"
+  kInvalidOpcode,  // #UD: not an instruction of this processor
+};
+
 // INVEPT and INVVPID types (SDM Vol. 3C, "INVEPT", "INVVPID").
 enum class InveptType : uint8_t { kSingleContext = 1, kGlobal = 2 };
 enum class InvvpidType : uint8_t {
@@ -69,7 +77,11 @@ class Mmu {
   // as the processor does. On a fault nothing else of the access happens; a
   // page fault drops what the TLB and the paging-structure caches hold for its
   // address (SDM Vol. 3A, "Operations that Invalidate TLBs and
-  // Paging-Structure Caches"). With CR0.PG = 0 linear addresses are physical.
+  // Paging-Structure Caches"). AMD's processors drop it before, and say that
+  // there is a fault only by a walk of the tables in memory from the root: an
+  // entry that grants more than it did needs no invalidation (APM Vol. 2, "Use
+  // of Cached Entries When Reporting a Page Fault Exception"). With CR0.PG = 0
+  // linear addresses are physical.
   // Charges: nothing for an L1 TLB hit; kTlbL2Hit for an L2 hit; kWalkOverhead,
   // each entry load at the level that served it, and kAdUpdate for each A/D
   // update of a walk. The fault itself is charged by who takes it.
@@ -85,7 +97,8 @@ class Mmu {
   }
 
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
-  // PDPTE registers in PAE mode. A flush filter may keep it from flushing,
+  // PDPTE registers in PAE mode, if the processor has such (CpuFeatures,
+  // walks_pdptes). A flush filter may keep it from flushing,
   // while CR4.PCIDE = 0. Charges kMovCr3 and kCr3Refill, or kMovCr3NoFlush.
   // Counts kCr3Loads and, if it flushes, kTlbFlushes; kTlbFlushesFiltered if
   // the filter forbids.
@@ -94,11 +107,12 @@ class Mmu {
   std::optional<PageFault> LoadCr3(uint64_t value);
 
   // MOV to CR0, CR4, WRMSR EFER, WRPKRU, POPF. The moves charge kMovCr4; the
-  // others nothing. The invalidations are those of the SDM's list: none for
+  // others nothing. The invalidations are those of the vendor's list: none for
   // EFER, PKRU, CR0.WP, CR4.SMAP and AC, which are judged at each access.
   // A PAE guest's PDPTE registers are reloaded where the SDM says so.
   // Return a general-protection fault, and change and charge nothing, for a
-  // combination that the processor refuses or a feature it has not.
+  // combination that the processor refuses, a reserved bit or a feature it has
+  // not. Reserved bits of CR0[31:0] and, AMD, EFER[7:1] are ignored.
   std::optional<PageFault> LoadCr0(uint64_t value);
   std::optional<PageFault> LoadCr4(uint64_t value);
   std::optional<PageFault> LoadEfer(uint64_t value);
@@ -108,7 +122,8 @@ class Mmu {
 
   // Puts the whole register file in place as after reset and start-up code:
   // empties every TLB and cache, loads the PDPTE registers in PAE mode. Charges
-  // nothing. Returns a #GP as LoadCr3 does.
+  // nothing. Returns a #GP for what no moves can have put there, or as LoadCr3;
+  // long mode and 5-level paging are taken whether the machine has them or not.
   std::optional<PageFault> Reset(const ControlRegisters& registers);
 
   // Drops all that the TLBs, the paging-structure caches and the nested TLB
@@ -117,13 +132,21 @@ class Mmu {
   void ForgetTranslations() { DropAllVms(); }
 
   // INVLPG: the page of `va` in the current PCID and globals under any, and all
-  // paging-structure-cache entries of the current PCID. A non-canonical address
-  // does nothing. Charges kInvlpg, counts kTlbPageFlushes.
+  // paging-structure-cache entries of the current PCID. AMD: those of all
+  // PCIDs; with EFER.TCE = 1 those on the way to the page alone, in the current
+  // PCID. A non-canonical address does nothing. Charges kInvlpg, counts
+  // kTlbPageFlushes.
   void Invlpg(VirtAddr va);
 
   // INVPCID. `pcid` and `va` count only for the types that name them. Charges
   // kInvpcid; counts kTlbPageFlushes for kAddress, else kTlbFlushes.
-  void Invpcid(InvpcidType type, uint16_t pcid, VirtAddr va);
+  // Returns an invalid-opcode fault where there is no such instruction, and a
+  // general-protection fault for a type above 3, a PCID of more than 12 bits,
+  // one other than 0 while CR4.PCIDE = 0 and an address that is not canonical
+  // (the last two only for the types that name them); then it changes and
+  // charges nothing.
+  std::optional<PageFault> Invpcid(InvpcidType type, uint16_t pcid,
+                                   VirtAddr va);
 
   // Drops all non-global entries of the current PCID / everything: what MOV CR3
   // with its own value and toggling CR4.PGE do. Charge kMovCr3 + kCr3Refill /
@@ -137,9 +160,10 @@ class Mmu {
   // cached without one; with a tag nothing. PAE's PDPTE registers become
   // `pdptes` (Intel: from the VMCS), or without are loaded from memory, as the
   // guest's MOV to CR3 would. Charges nothing but nested entry loads:
-  // VmExit() charges exit and entry. Returns a #GP or a nested violation, the
-  // registers being those of before then.
-  // Default controls are bare hardware.
+  // VmExit() charges exit and entry. Returns a failed entry, for registers,
+  // controls or `pdptes` that the processor refuses, a #GP for PDPTEs in memory
+  // with reserved bits or a nested violation, the registers being those of
+  // before then. Default controls are bare hardware.
   std::optional<PageFault> EnterVm(
       const VmControls& controls, const ControlRegisters& registers,
       const std::array<uint64_t, 4>* pdptes = nullptr);
@@ -153,16 +177,18 @@ class Mmu {
   void VmExit();
 
   // INVEPT: guest-physical and combined mappings of the tables at `root` / of
-  // all. Charges kInvept, counts kTlbFlushes.
-  void Invept(InveptType type, MachineAddr root);
+  // all. Charges kInvept, counts kTlbFlushes. Fails for another type, and for a
+  // root that no entry would take. #UD on AMD's processors.
+  VmOutcome Invept(InveptType type, MachineAddr root);
   // INVVPID: linear and combined mappings of a VPID: for an address in any
   // PCID, all, those that are not global; or of all VPIDs but 0. Guest-physical
   // ones stay. Charges kInvvpid; counts kTlbPageFlushes for kAddress, else
-  // kTlbFlushes. REQUIRES: `vpid` is not 0, save for kAllContexts.
-  void Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va);
+  // kTlbFlushes. Fails for another type, for VPID 0 save with kAllContexts, and
+  // for an address that is not canonical. #UD where there are no VPIDs.
+  VmOutcome Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va);
   // AMD's INVLPGA: a page of an ASID, guest-physical mappings staying. Charges
-  // kInvvpid, counts kTlbPageFlushes.
-  void Invlpga(VirtAddr va, uint16_t asid);
+  // kInvvpid, counts kTlbPageFlushes. #UD on Intel's processors.
+  VmOutcome Invlpga(VirtAddr va, uint16_t asid);
   // A VMRUN whose TLB_CONTROL says to flush all of an ASID. Charges kInvept,
   // counts kTlbFlushes.
   void FlushAsid(uint16_t asid);
@@ -207,7 +233,7 @@ class Mmu {
     return entry.global || entry.pcid == context_.pcid;
   }
   std::vector<PagingStructureEntry> PagingStructureEntries() const;
-  // PAE's PDPTE registers, as last loaded.
+  // PAE's PDPTE registers, as last loaded; zero where walks read the PDPTEs.
   const std::array<uint64_t, 4>& pdpte_registers() const {
     return context_.pdpte;
   }
@@ -238,8 +264,17 @@ class Mmu {
   TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);
   TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
   // In a virtual machine: a cached page does not serve the access. Only a walk
-  // tells whose tables are to blame, or whether either lacks but D.
-  TranslateResult WalkAnew(const Access& access);
+  // tells whose tables are to blame, or whether either lacks but D. On AMD's
+  // processors: a cached page refuses the access, and nothing cached may be
+  // used to say so.
+  TranslateResult WalkAnew(const TlbSlot& slot, const Access& access);
+  // Whether a cached page that does not serve the access sends it to a walk.
+  bool MustWalkAnew(const TlbSlot& slot, const Access& access) const {
+    return walks_anew_ && !context_.rules.Serves(slot.rights, access) &&
+           (AppliesNested() || context_.rules.Violation(slot.rights, access));
+  }
+  // Drops what is cached of an address that a page fault is about.
+  void DropFaulting(VirtAddr va);
   void FillFromNestedWalk(VirtAddr va, uint8_t rights, const WalkResult& walk);
   TranslateResult RaiseViolation(const Access& access, const WalkResult& walk);
   // CR0.PG = 0: linear addresses are physical, those of a guest guest-physical.
@@ -253,13 +288,22 @@ class Mmu {
   std::optional<PageFault> ReadPdptes(const ControlRegisters& registers,
                                       PdpteRegisters& loaded);
   bool AppliesNested() const { return context_.nested != nullptr; }
-  bool HasReservedCr3Bits(const ControlRegisters& registers,
-                          uint64_t value) const;
-  bool AllowsCr0(uint64_t value) const;
-  bool AllowsCr4(uint64_t value) const;
+  bool HasReservedBits(const PdpteRegisters& pdptes) const;
+  // PAE's PDPTEs are read by walks: there are no registers for them.
+  bool WalksPdptes() const {
+    return model_.features.walks_pdptes ||
+           (vm_.nested && vendor() == Vendor::kAmd);
+  }
+  Vendor vendor() const { return model_.features.vendor; }
+  // What a MOV to CR4 drops.
+  enum class Cr4Flush : uint8_t { kNothing, kPcid, kAll };
+  Cr4Flush FlushOfCr4(uint64_t value) const;
   // Puts `registers` in force; `pdpte` goes into the PDPTE registers.
   void Install(const ControlRegisters& registers, PdpteRegisters pdpte);
   void ShapeCaches();
+  // Whether an entry takes the PDPTE registers that it is given.
+  bool UsesPdptes(const ControlRegisters& registers,
+                  const VmControls& controls) const;
   void ApplyControls(const VmControls& controls);
   // Makes the context one of the virtual machine in force.
   void AttachNested();
@@ -270,6 +314,10 @@ class Mmu {
   std::optional<uint8_t> KnownRoot(MachineAddr root) const;
   void SetKeyRights(uint32_t pkru, uint32_t pkrs);
   void DropEverything();
+  // AMD: the upper-level entries that an invalidation of a page takes along.
+  void DropUpperLevels(VirtAddr va, uint16_t pcid);
+  std::optional<PageFault> RefuseInvpcid(InvpcidType type, uint16_t pcid,
+                                         VirtAddr va) const;
   void DropPcid(uint16_t pcid, bool globals);
 
   // Whether address spaces are told apart by the flush filter.
@@ -293,6 +341,8 @@ class Mmu {
   Tlb tlb_;
   VmControls vm_;
   NestedWalker nested_;
+  // AMD's processors, and any in a virtual machine.
+  bool walks_anew_ = false;
   // Roots that what is cached may be tagged with; number n is at n - 1.
   std::vector<MachineAddr> nested_roots_;
 };

@@ -9,13 +9,17 @@
 //
 // EPT (Intel): an entry grants R, W and X; present if it grants any; A and D
 // (bits 8 and 9) only if they are switched on, and then each access to a table
-// of the guest counts as a write. A page that can be executed but not read is a
-// misconfiguration here: a processor without execute-only translations.
-// Nested paging (AMD): ordinary entries, judged as user accesses, so that U/S
-// must be 1 at each level; accesses to tables of the guest are writes always.
-// Source: SDM Vol. 3C, "EPT Translation Mechanism", "EPT Misconfigurations",
-// "EPT Violations", "Accessed and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested
-// Paging".
+// of the guest counts as a write. W without R is a misconfiguration, and so is
+// X without R where the processor has no execute-only translations. With
+// mode-based execute control X is of supervisor-mode linear addresses alone,
+// and bit 10 is that of user-mode ones. Large pages are where the machine has
+// them. Nested paging (AMD): ordinary entries, judged as user accesses, so that
+// U/S must be 1 at each level; accesses to tables of the guest are writes
+// always. Before a violation is reported, what is cached on the way is dropped
+// and the walk repeated from the root, as natively (APM Vol. 2, "Use of Cached
+// Entries When Reporting a Page Fault Exception"). Source: SDM Vol. 3C, "EPT
+// Translation Mechanism", "EPT Misconfigurations", "EPT Violations", "Accessed
+// and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested Paging".
 //
 // Replacement is true LRU (assumed). Single-threaded.
 
@@ -46,6 +50,8 @@ inline constexpr uint64_t kWriteBack = uint64_t{6} << 3;
 inline constexpr uint64_t kPageSize = uint64_t{1} << 7;
 inline constexpr uint64_t kAccessed = uint64_t{1} << 8;
 inline constexpr uint64_t kDirty = uint64_t{1} << 9;
+// With mode-based execute control.
+inline constexpr uint64_t kUserExecute = uint64_t{1} << 10;
 }  // namespace ept
 
 // What nested tables grant a page.
@@ -53,9 +59,12 @@ namespace nested_rights {
 inline constexpr uint8_t kRead = 1u << 0;
 inline constexpr uint8_t kWrite = 1u << 1;
 inline constexpr uint8_t kExecute = 1u << 2;
-inline constexpr uint8_t kAll = kRead | kWrite | kExecute;
 // A write needs no update of the leaf first.
 inline constexpr uint8_t kDirty = 1u << 3;
+// By user-mode linear addresses; as kExecute but for mode-based execute
+// control.
+inline constexpr uint8_t kUserExecute = 1u << 4;
+inline constexpr uint8_t kAll = kRead | kWrite | kExecute | kUserExecute;
 }  // namespace nested_rights
 
 // A guest-physical page and where it is in machine memory.
@@ -79,6 +88,8 @@ struct NestedPage {
 struct NestedAccess {
   GuestAddr gpa;
   uint32_t bits = nested::kRead;  // kRead, kWrite, kFetch
+  // By a user-mode linear address: U/S is 1 all along the guest's walk.
+  bool user = false;
 };
 
 class NestedWalker {
@@ -90,6 +101,11 @@ class NestedWalker {
 
   // Puts the tables of `controls` in force; `tag` is whose they are.
   void Enter(const VmControls& controls, VmTag tag);
+
+  // The right that a fetch needs.
+  static constexpr uint8_t ExecuteRight(bool user) {
+    return user ? nested_rights::kUserExecute : nested_rights::kExecute;
+  }
 
   // Accesses to the guest's tables count as writes.
   bool table_reads_write() const { return table_reads_write_; }
@@ -136,12 +152,15 @@ class NestedWalker {
 
   Slot* Find(GuestAddr gpa);
   void Fill(const NestedPage& page);
-  bool Serves(const NestedPage& page, uint32_t bits) const;
-  static uint8_t RightsFor(uint32_t bits);
+  static bool Serves(const NestedPage& page, const NestedAccess& access);
+  static uint8_t RightsFor(const NestedAccess& access);
 
   Decoded Decode(Pte entry, int level) const;
   Decoded DecodeEpt(uint64_t raw, int level) const;
+  uint8_t EptRights(uint64_t raw) const;
   Decoded DecodeNpt(Pte entry, int level) const;
+  // Whether an entry of `level` can be a leaf, on this machine.
+  bool MayMap(int level) const;
   // Fails a walk at an entry.
   bool Fail(const NestedAccess& access, uint8_t rights, bool misconfigured,
             uint32_t& why) const;
@@ -167,6 +186,7 @@ class NestedWalker {
   PagingStructureCache psc_;
   std::vector<Slot> slots_;
   uint64_t use_ = 0;
+  bool used_cache_ = false;  // the last walk started from a cached entry
 };
 
 }  // namespace xmmu

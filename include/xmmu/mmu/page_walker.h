@@ -85,7 +85,8 @@ struct PagingContext {
   // With nested tables a guest-physical address.
   MachineAddr root;
   std::array<uint64_t, 4> pdpte{};  // PAE's four registers
-  // AMD's nested paging walks PAE's PDPTEs like any other table.
+  // Recent AMD processors, and all under nested paging, walk PAE's PDPTEs like
+  // any other table.
   bool pdptes_in_memory = false;
   uint64_t pdpte_reserved = 0;
   // The second dimension; null on bare hardware.
@@ -137,6 +138,7 @@ struct WalkResult {
   FaultVector vector = FaultVector::kPageFault;  // if !ok
   uint32_t error_code = 0;                       // if !ok
   GuestAddr gpa;                                 // of a nested violation
+  bool execute_only = false;                     // a page not to be read
   TlbEntry translation;  // if ok; kDirty as memory has it after the walk
 };
 

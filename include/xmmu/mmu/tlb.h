@@ -130,6 +130,10 @@ class Tlb {
   // REQUIRES (Refill): `va` lies in the page.
   void Refill(TlbSide side, VirtAddr va, const TlbSlot& entry);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
+  // The outcome of a fetch from a page that cannot be read, into L1 alone: a
+  // unified L2 would serve it to reads (assumed; where a processor keeps such
+  // pages is unpublished).
+  void FillExecuteOnly(VirtAddr va, const TlbEntry& entry);
 
   // Drop, on both sides and levels, of the VPID in force, under whichever
   // nested tables: every entry whose page contains `va` in `pcid`, with globals
@@ -200,6 +204,7 @@ class Tlb {
   }
 
   void MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry, Level& level);
+  TlbSlot SlotFor(const TlbEntry& entry);
   Level& L1(TlbSide side) { return levels_[static_cast<size_t>(side)]; }
   Level& L2(TlbSide side) {
     return levels_[unified_l2_ ? 3 : 2 + static_cast<size_t>(side)];

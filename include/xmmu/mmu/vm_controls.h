@@ -32,6 +32,9 @@ struct VmControls {
   MachineAddr root{};
   // EPT sets accessed and dirty flags; AMD's tables have them in any case.
   bool accessed_dirty = false;
+  // EPT tells fetches from user-mode addresses from others (SDM Vol. 3C,
+  // "Mode-based execute control for EPT").
+  bool mode_based_execute = false;
   // VPID or ASID. 0: none, so that each exit and entry drops what is cached.
   uint16_t tag = 0;
 

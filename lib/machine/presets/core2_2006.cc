@@ -172,6 +172,7 @@ MachineModel Make() {
                 .pcid = false,
                 .invpcid = false};
   m.features_from = {Mark::kRead, "CPUID of Conroe 6F6 (InstLatx64)"};
+  m.registers_from = m.features_from;
   m.maxphyaddr_from = {Mark::kRead, "CPUID of the X6800 (InstLatx64)"};
   SetTlb(m);
   m.flush_filter.from = {Mark::kRead, "AMD's K8 alone has one"};
@@ -181,6 +182,8 @@ MachineModel Make() {
               .accessed_dirty = false,
               .from = {Mark::kRemembered,
                        "VMX without EPT and VPID; both came with Nehalem"},
+              .pages_1g = false,
+              .ept_from = {Mark::kEstimated, "assumed: as Nehalem's"},
               .tlb_from = {Mark::kEstimated, kNoEpt}};
   for (const size_t level : {2u, 3u, 4u}) {
     m.nested.psc.level[level].from = {Mark::kEstimated, kNoEpt};

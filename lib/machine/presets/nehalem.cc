@@ -192,6 +192,9 @@ void SetCommon(MachineModel& m) {
   m.nested.from = {Mark::kRemembered,
                    "EPT and VPID; EPT's accessed and dirty flags came with "
                    "Haswell"};
+  m.nested.ept_from = {Mark::kRemembered,
+                       "IA32_VMX_EPT_VPID_CAP F0106114141h; with 1 GiB pages "
+                       "where the CPU has them"};
   m.nested.tlb_entries = 16;
   m.nested.tlb_from = {Mark::kEstimated,
                        "assumed: unpublished; as Bhargava et al., ASPLOS'08, "
@@ -223,8 +226,10 @@ MachineModel MakeNehalem() {
                 .pcid = false,
                 .invpcid = false};
   m.features_from = {Mark::kRead, "CPUID of Nehalem-DP 106A2 (InstLatx64)"};
+  m.registers_from = m.features_from;
   m.maxphyaddr_from = m.features_from;
   SetCommon(m);
+  m.nested.pages_1g = false;
   m.tlb.instruction_l1[0] = {128, 4, kTlb4K, {Mark::kRead, kDescriptors}};
   SetMemory(m, 38);
   SetCosts({kNehalem, kBoth, SharedCosts()}, m);
@@ -247,6 +252,7 @@ MachineModel MakeWestmere() {
                 .pcid = true,
                 .invpcid = false};
   m.features_from = {Mark::kRead, "CPUID of Gulftown 206C2 (InstLatx64)"};
+  m.registers_from = m.features_from;
   m.maxphyaddr_from = {Mark::kRead, "CPUID of an i7-990X (InstLatx64)"};
   SetCommon(m);
   m.tlb.instruction_l1[0] = {64, 4, kTlb4K, {Mark::kRead, kDescriptors}};

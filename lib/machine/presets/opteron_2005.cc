@@ -230,8 +230,12 @@ MachineModel Make() {
                 .pse36 = true,
                 .nx = true,
                 .pcid = false,
-                .invpcid = false};
+                .invpcid = false,
+                .walks_pdptes = false};
   m.features_from = {Mark::kRead, "CPUID of F51 and F5A (InstLatx64)"};
+  m.registers_from = {Mark::kRemembered,
+                      "CPUID of F51 and F5A (InstLatx64); PDPTEs: APM Vol. 2, "
+                      "\"TLB Management\", of older processors"};
   m.maxphyaddr_from = m.features_from;
   SetTlb(m);
   m.flush_filter = {
@@ -251,6 +255,7 @@ MachineModel Make() {
               .from = {Mark::kRemembered,
                        "SVM came with revision F a year later, nested paging "
                        "with family 10h: a hypothetical one as there"},
+              .ept_from = {Mark::kRead, "no EPT: of no effect"},
               .tlb_entries = 16,
               .tlb_from = {Mark::kRemembered, kBhargava}};
   // There both dimensions share 24; here each has as many.

@@ -173,15 +173,26 @@ MachineModel Make() {
                 .pse36 = true,
                 .nx = true,
                 .pcid = true,
-                .invpcid = true};
+                .invpcid = true,
+                .smep = true,
+                .smap = true,
+                .pke = true,
+                .fsgsbase = true,
+                .xsave = true,
+                .smx = true};
   m.features_from = {Mark::kRead, "CPUID of CascadeLakeSP 50657 (InstLatx64)"};
+  m.registers_from = m.features_from;
   m.maxphyaddr_from = m.features_from;
   SetTlb(m);
   m.flush_filter.from = {Mark::kRead, "AMD's K8 alone has one"};
   m.nested.tags = true;
   m.nested.accessed_dirty = true;
+  m.nested.mode_based_execute = true;
   m.nested.from = {Mark::kRemembered,
                    "VPID, EPT with accessed and dirty flags"};
+  m.nested.ept_from = {Mark::kRemembered,
+                       "IA32_VMX_EPT_VPID_CAP F0106334141h; mode-based execute "
+                       "control is new, 5-level EPT came with Ice Lake"};
   m.nested.tlb_entries = 16;
   m.nested.tlb_from = {Mark::kEstimated,
                        "assumed: unpublished; as Bhargava et al., ASPLOS'08, "

@@ -222,6 +222,7 @@ MachineModel Make() {
                 .pcid = false,
                 .invpcid = false};
   m.features_from = {Mark::kRead, "CPUID of F24, F27 and F29 (InstLatx64)"};
+  m.registers_from = m.features_from;
   m.maxphyaddr_from = {Mark::kRemembered, "36 bits by PAE and PSE-36"};
   constexpr std::string_view kArrays =
       "CPUID leaf 2 (InstLatx64), descriptors 50h and 5Bh; that they are fully "
@@ -248,6 +249,8 @@ MachineModel Make() {
               .from = {Mark::kRead,
                        "no VMX in CPUID (InstLatx64); a hypothetical one "
                        "without VPIDs, as Merom's and Penryn's"},
+              .pages_1g = false,
+              .ept_from = {Mark::kEstimated, "assumed: as Nehalem's"},
               .tlb_from = {Mark::kEstimated, kNested}};
   for (const size_t level : {2u, 3u}) {
     m.nested.psc.level[level].from = {Mark::kEstimated, kNested};

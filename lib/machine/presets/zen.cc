@@ -216,7 +216,22 @@ CpuFeatures Features() {
           .pse36 = true,
           .nx = true,
           .pcid = true,
-          .invpcid = true};
+          .invpcid = true,
+          .smep = true,
+          .smap = true,
+          .umip = true,
+          .fsgsbase = true,
+          .xsave = true,
+          .tce = true,
+          .ffxsr = true,
+          .intwb = true,
+          .walks_pdptes = true};
+}
+
+// What came with Zen 3 and stayed.
+void SetZen3Features(CpuFeatures& features) {
+  features.pke = true;
+  features.cet = true;
 }
 
 void SetWalkCaches(MachineModel& m) {
@@ -235,6 +250,7 @@ void SetWalkCaches(MachineModel& m) {
   m.nested.tags = true;
   m.nested.accessed_dirty = true;
   m.nested.from = {Mark::kRead, "CPUID 8000000Ah (InstLatx64): 32768 ASIDs"};
+  m.nested.ept_from = {Mark::kRead, "no EPT: of no effect"};
   m.nested.tlb_entries = 16;
   m.nested.tlb_from = {Mark::kEstimated,
                        "assumed: as Bhargava et al., ASPLOS'08, have it of "
@@ -283,7 +299,12 @@ MachineModel MakeZen2() {
   m.features = Features();
   m.features.pcid = false;
   m.features.invpcid = false;
+  m.features.lmsle = true;
+  m.features.mcommit = true;
   m.features_from = {Mark::kRead, "CPUID of Rome 830F10 (InstLatx64)"};
+  m.registers_from = {Mark::kRead,
+                      "CPUID of Rome 830F10 (InstLatx64); PDPTEs: APM Vol. 2, "
+                      "\"TLB Management\", of modern processors"};
   m.maxphyaddr_from = m.features_from;
   m.tlb.unified_l2 = false;
   m.tlb.unified_from = {Mark::kRead, kLeaves};
@@ -315,7 +336,11 @@ MachineModel MakeZen3() {
   m.clock_ghz = 3.69;
   m.clock_from = {Mark::kRead, "InstLatx64 Vermeer"};
   m.features = Features();
+  SetZen3Features(m.features);
   m.features_from = {Mark::kRead, "CPUID of Milan A00F11 (InstLatx64)"};
+  m.registers_from = {Mark::kRemembered,
+                      "CPUID of Milan A00F11; PDPTEs: APM Vol. 2, \"TLB "
+                      "Management\", of modern processors"};
   m.maxphyaddr_from = m.features_from;
   m.tlb.unified_l2 = false;
   m.tlb.unified_from = {Mark::kRead, kLeaves};
@@ -342,7 +367,12 @@ MachineModel MakeZen5() {
   m.features = Features();
   m.features.maxphyaddr = 52;
   m.features.la57 = true;
+  m.features.auto_ibrs = true;
+  SetZen3Features(m.features);
   m.features_from = {Mark::kRead, "CPUID of Turin B00F21 (InstLatx64)"};
+  m.registers_from = {Mark::kRemembered,
+                      "CPUID of Turin B00F21; PDPTEs: APM Vol. 2, \"TLB "
+                      "Management\", of modern processors"};
   m.maxphyaddr_from = m.features_from;
   m.tlb.unified_l2 = false;
   m.tlb.unified_from = {Mark::kRead, kLeaves};
