@@ -34,8 +34,10 @@ enum CallNumber : uint64_t {
   kClone = 56,
   kForkCall = 57,
   kVforkCall = 58,
+  kExecve = 59,
   kExitThread = 60,
   kWait4 = 61,
+  kKill = 62,
   kSemop = 65,
   kShmdt = 67,
   kMsgrcv = 70,
@@ -44,12 +46,14 @@ enum CallNumber : uint64_t {
   kCreat = 85,
   kRtSigtimedwait = 128,
   kRtSigsuspend = 130,
+  kTkill = 200,
   kFutex = 202,
   kSemtimedop = 220,
   kClockNanosleep = 230,
   kExitGroup = 231,
   kEpollWait = 232,
   kMqTimedreceive = 243,
+  kTgkill = 234,
   kWaitid = 247,
   kOpenat = 257,
   kPselect6 = 270,
@@ -58,10 +62,16 @@ enum CallNumber : uint64_t {
   kAccept4 = 288,
   kDup3 = 292,
   kMemfdCreate = 319,
+  kExecveat = 322,
   kPkeyMprotect = 329,
   kOpenat2 = 437,
   kEpollPwait2 = 441,
 };
+
+// Flags and commands of these calls (Linux, include/uapi: sched.h, fcntl.h).
+inline constexpr uint64_t kCloneVfork = 0x4000;
+inline constexpr uint64_t kFcntlDup = 0;
+inline constexpr uint64_t kFcntlDupCloseOnExec = 1030;
 
 }  // namespace xmmu
 

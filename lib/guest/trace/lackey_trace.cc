@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "guest/trace/task_stream.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/escape.h"
 
 namespace xmmu {
 namespace {
@@ -18,7 +19,8 @@ class LackeyTrace final : public Workload {
       : waiting_(std::move(heads)), root_(root), options_(options) {
     const LogHead& head = waiting_.at(root);
     const size_t slash = head.program.rfind('/');
-    name_ = absl::StrCat("trace:", head.program.substr(slash + 1));
+    name_ = absl::StrCat("trace:",
+                         EscapeForTerminal(head.program.substr(slash + 1)));
     Begin(root, /*forked=*/false, ProcessState(options.address_limit));
   }
 
@@ -82,7 +84,9 @@ class LackeyTrace final : public Workload {
 // The one process that no other in the set created.
 absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
   std::vector<const LogHead*> roots;
+  bool all_forked = true;
   for (const auto& [pid, head] : heads) {
+    all_forked &= head.forked;
     // A fork's child can have lost its parent before it said who that was.
     if (!head.forked && heads.find(head.parent) == heads.end()) {
       roots.push_back(&head);
@@ -91,10 +95,14 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
   if (roots.size() == 1) return roots[0]->pid;
   if (roots.empty()) {
     const LogHead& first = heads.begin()->second;
-    return LogError(first.path, 1,
-                    absl::StrCat("process ", first.pid,
-                                 " and all others were forked, expected the "
-                                 "log of the first process among the files"));
+    return LogError(
+        first.path, 1,
+        absl::StrCat("process ", first.pid,
+                     all_forked
+                         ? " and all others were forked, expected the log of "
+                           "the first process among the files"
+                         : " has its parent among the files, and so have all "
+                           "others, expected one that has not"));
   }
   return LogError(
       roots[1]->path, 1,

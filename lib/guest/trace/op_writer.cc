@@ -64,6 +64,7 @@ absl::Status OpWriter::Infer(uint64_t va) {
     region.backing = Backing::kStack;
     region.rights = kMapRead | kMapWrite;
   } else {
+    inferred_apart_ |= va >= kInterpreter;
     const uint64_t chunk = va & ~(kChunk - 1);
     hole = state_.map.Hole(va, chunk, chunk + kChunk);
     region.backing = Backing::kFilePrivate;

@@ -34,6 +34,11 @@ class OpWriter {
   std::vector<GuestOp>& ops() { return ops_; }
   ProcessState& state() { return state_; }
 
+  // Whether memory was found by its accesses that is neither in the program's
+  // image nor on its stack: the dynamic linker, or what a call mapped that is
+  // not in the log.
+  bool inferred_apart() const { return inferred_apart_; }
+
   // Counts changes of the map: windows from before one are void.
   uint64_t generation() const { return generation_; }
 
@@ -83,6 +88,7 @@ class OpWriter {
   ProcessState state_;
   std::vector<GuestOp> ops_;
   uint64_t generation_ = 0;
+  bool inferred_apart_ = false;
 };
 
 }  // namespace xmmu

@@ -10,12 +10,8 @@
 namespace xmmu {
 namespace {
 
-// Flags of Linux's include/uapi: mman-common.h, sched.h, fcntl.h, wait.h,
-// shm.h.
-constexpr uint64_t kCloneVfork = 0x4000;
+// Flags of Linux's include/uapi: fcntl.h, memfd.h, wait.h.
 constexpr uint64_t kOpenCloseOnExec = 02000000;
-constexpr uint64_t kFcntlDup = 0;
-constexpr uint64_t kFcntlDupCloseOnExec = 1030;
 constexpr uint64_t kMemfdCloseOnExec = 1;
 constexpr uint64_t kWaitidByPid = 1;
 constexpr uint64_t kWaitNoHang = 1;

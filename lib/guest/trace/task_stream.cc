@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "guest/trace/call_number.h"
 #include "guest/trace/log_text.h"
+#include "guest/trace/system_call.h"
 
 namespace xmmu {
 namespace {
@@ -55,12 +56,7 @@ TaskStream::TaskStream(const LogHead& head, bool forked, ProcessState state,
       writer_(head.pid, std::move(state)) {}
 
 absl::Status TaskStream::Malformed() const {
-  absl::string_view line = RestOfLine();
-  const bool is_long = line.size() > 60;
-  if (is_long) line = line.substr(0, 60);
-  std::string shown;
-  for (const char c : line) shown += c >= ' ' && c <= '~' ? c : '?';
-  return ErrorAt(line_, absl::StrCat("'", shown, is_long ? "..." : "",
+  return ErrorAt(line_, absl::StrCat("'", Shown(RestOfLine()),
                                      "' is no record of Lackey's, expected I, "
                                      "L, S, M, SYSCALL or a message"));
 }
@@ -105,20 +101,27 @@ absl::Status TaskStream::Start() {
 
 absl::Status TaskStream::Refill() {
   const absl::StatusOr<absl::string_view> lines = file_->NextLines();
-  if (!lines.ok()) return lines.status();
+  if (!lines.ok()) {
+    // An exec leaves its record without a newline.
+    const absl::string_view rest = file_->buffered();
+    const auto record = ParseSystemCall(rest);
+    if (!record.ok() || record->call.number != kExecve ||
+        absl::StrContains(rest, '\n')) {
+      return lines.status();
+    }
+    open_ = OpenRecord{std::string(rest), kExecve, line_, record->problem};
+    return Unended();
+  }
   cursor_ = lines->data();
   limit_ = cursor_ + lines->size();
   return lines->empty() ? End() : absl::OkStatus();
 }
 
 absl::Status TaskStream::End() {
-  if (!ended_) {
-    return ErrorAt(line_, absl::StrCat("the log of process ", head_.pid,
-                                       " ends here, expected the end of the "
-                                       "process first"));
-  }
-  file_.reset();
-  return absl::OkStatus();
+  if (!ended_) return Unended();
+  const absl::Status whole = CheckWhole();
+  if (whole.ok()) file_.reset();
+  return whole;
 }
 
 // The exit is a span of its own: it outlives this call for as long as the
@@ -140,6 +143,8 @@ absl::Status TaskStream::ReadBlock(std::vector<Birth>* births) {
 }
 
 absl::Status TaskStream::ReadLine(std::vector<Birth>* births) {
+  if (open_.has_value()) [[unlikely]]
+    return ReadMore(births);
   // Short circuits keep the looks within the line.
   const char* line = cursor_;
   if (line[0] == 'I') {
@@ -177,6 +182,7 @@ absl::Status TaskStream::ReadAccess(GuestOpKind kind, const char* digits) {
       wanted ? Access(kind, va, length) : absl::OkStatus();
   cursor_ = at + 1;
   ++line_;
+  accessed_ = true;
   return access;
 }
 
@@ -197,121 +203,6 @@ inline absl::Status TaskStream::Access(GuestOpKind kind, uint64_t va,
   op.kind = kind;
   op.va = VirtAddr(va + cached.window.shift);
   op.length = length;
-  return absl::OkStatus();
-}
-
-absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
-  const absl::string_view line = RestOfLine();
-  if (absl::StartsWith(line, "SYSCALL[")) return ReadCall(line, births);
-  if (line.empty()) {  // a record's newline, behind another thread's record
-    Advance(0);
-    return absl::OkStatus();
-  }
-  if (IsMessage(line, head_.pid)) return ReadMessage(line);
-  // The first record of a child's log ends the fork it comes from.
-  if (final() || !(call_open_ || forked_return_)) return Malformed();
-  const bool last = line.find("--> ") != absl::string_view::npos;
-  if (last) call_open_ = forked_return_ = false;
-  size_t length = 0;
-  const auto result = ParseResult(line, &length);
-  if (!result.has_value()) {
-    Advance(line.size());
-    return absl::OkStatus();
-  }
-  const std::optional<PendingCall> pending = TakePending(last_thread_);
-  absl::Status finished;
-  if (pending.has_value()) finished = Finish(pending->Call(), *result, births);
-  Advance(length);
-  return finished;
-}
-
-std::optional<TaskStream::PendingCall> TaskStream::TakePending(
-    uint32_t thread) {
-  const auto it = pending_.find(thread);
-  if (it == pending_.end()) return std::nullopt;
-  std::optional<PendingCall> call = std::move(it->second);
-  pending_.erase(it);
-  return call;
-}
-
-absl::Status TaskStream::ReadMessage(absl::string_view line) {
-  const absl::string_view text = MessageText(line);
-  if (absl::StartsWith(text, kLackeyTitle)) {
-    if (exited_ || final()) {
-      return ErrorAt(line_, absl::StrCat("a second log of process ", head_.pid,
-                                         " starts here, expected the end of "
-                                         "the file"));
-    }
-    renamed_ = !first_image_ || !head_.forked;
-    if (!first_image_ || (forked_ && !head_.forked)) {
-      writer_.Push(GuestOpKind::kExec);
-    }
-    first_image_ = false;
-    pending_.clear();
-  } else if (renamed_ && absl::StartsWith(text, kCommand)) {
-    renamed_ = false;
-    writer_.Exec(FirstWord(text.substr(kCommand.size())));
-  } else {
-    NoteEnding(text);
-  }
-  Advance(line.size());
-  return absl::OkStatus();
-}
-
-void TaskStream::NoteEnding(absl::string_view text) {
-  if (absl::StartsWith(text, "Process terminating")) {
-    exited_ = true;
-    ended_ = true;
-  } else if (absl::StartsWith(text, "Counted ")) {
-    counting_ = true;
-    ended_ = false;  // the counts have an end of their own
-  } else if (absl::StartsWith(text, "Exit code:")) {
-    closed_ = true;
-    ended_ = true;
-  } else if ((exited_ || thread_exited_) && !counting_) {
-    ended_ = true;  // all there is with --basic-counts=no
-  }
-}
-
-absl::Status TaskStream::ReadCall(absl::string_view line,
-                                  std::vector<Birth>* births) {
-  const auto record = ParseSystemCall(line);
-  if (!record.has_value() || record->pid != head_.pid || final()) {
-    return Malformed();
-  }
-  ended_ = false;
-  const std::optional<PendingCall> pending = TakePending(record->tid);
-  absl::Status finished;
-  if (record->resumes && record->result.has_value()) {
-    if (pending.has_value()) {
-      finished = Finish(pending->Call(), *record->result, births);
-    }
-    Advance(record->length);
-    return finished;
-  }
-  if (pending.has_value()) writer_.Abandon(pending->Call());
-  if (record->result.has_value()) {
-    thread_exited_ |= record->call.number == kExitThread;
-    exited_ |= record->call.number == kExitGroup;
-    finished = Finish(record->call, *record->result, births);
-  } else {
-    last_thread_ = record->tid;
-    call_open_ = record->open;
-    pending_[record->tid] = {record->call, std::string(record->call.path)};
-  }
-  Advance(record->length);
-  return finished;
-}
-
-absl::Status TaskStream::Finish(const SystemCall& call,
-                                const SystemCallResult& result,
-                                std::vector<Birth>* births) {
-  const absl::Status finished = writer_.Finish(call, result);
-  if (!finished.ok()) return ErrorAt(line_, finished.message());
-  if (call.child == 0 || !result.success) return absl::OkStatus();
-  Birth birth{call.child, line_, writer_.state()};
-  birth.state.children.clear();
-  births->push_back(std::move(birth));
   return absl::OkStatus();
 }
 

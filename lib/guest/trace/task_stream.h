@@ -65,6 +65,13 @@ class TaskStream {
     AccessWindow window;
     uint64_t generation = 0;
   };
+  // A record that goes on in a later line.
+  struct OpenRecord {
+    std::string text;  // so far
+    uint64_t number = 0;
+    uint64_t line = 0;    // its first
+    std::string problem;  // what is wrong if it does not go on
+  };
   // A call without its result yet. The path is a copy: the line is gone.
   struct PendingCall {
     SystemCall call;
@@ -85,11 +92,20 @@ class TaskStream {
   absl::Status ReadAccess(GuestOpKind kind, const char* digits);
   absl::Status ReadOther(std::vector<Birth>* births);
   absl::Status ReadMessage(absl::string_view line);
+  absl::Status ReadForkReturn(absl::string_view line);
+  absl::Status ReadSuperblock(absl::string_view line);
   absl::Status ReadCall(absl::string_view line, std::vector<Birth>* births);
+  // A line while a record is open.
+  absl::Status ReadMore(std::vector<Birth>* births);
+  absl::Status Take(const SystemCallRecord& record, std::vector<Birth>* births);
+  absl::Status NextImage();
   absl::Status Access(GuestOpKind kind, uint64_t va, uint64_t length);
   absl::Status Finish(const SystemCall& call, const SystemCallResult& result,
                       std::vector<Birth>* births);
   absl::Status End();
+  // Whether the log has what a replay needs: recording options can lose it.
+  absl::Status CheckWhole() const;
+  absl::Status Unended() const;
   void Exit();
   bool final() const { return counting_ || closed_; }
   std::optional<PendingCall> TakePending(uint32_t thread);
@@ -110,12 +126,16 @@ class TaskStream {
   uint64_t line_ = 1;  // of the cursor
   std::array<CachedWindow, 16> windows_;
   absl::btree_map<uint32_t, PendingCall> pending_;  // by thread
-  uint32_t last_thread_ = 0;  // of the last SYSCALL record without result
-  bool call_open_ = false;    // that record goes on in a further line
+  std::optional<OpenRecord> open_;
+  uint64_t last_call_ = 0;  // the number of the last one that began
+  bool accessed_ = false;   // the log has an access
+  bool called_ = false;     // the log has a system call
+  bool executed_ = false;   // the process certainly executed instructions
   // How near the end is. Other threads can have records behind an exit_group,
   // but nothing has any behind Lackey's counts.
   bool thread_exited_ = false;
   bool exited_ = false;
+  bool killed_ = false;
   bool counting_ = false;
   bool closed_ = false;      // the exit code, the last line of all
   bool ended_ = false;       // a log may end here

@@ -13,7 +13,8 @@ std::string Fork(uint32_t pid, uint32_t child) {
               absl::StrCat("sys_clone ( 1200011, 0x0, 0x0, 0x4a2aa10, 0x0 )   "
                            "clone(fork): process ",
                            pid, " created child ", child)) +
-         " --> [pre-success] Success(0x99) \n";
+         absl::StrCat(" --> [pre-success] Success(0x", absl::Hex(child),
+                      ") \n");
 }
 
 std::string Wait(uint32_t pid, int64_t child, int options, uint32_t result) {

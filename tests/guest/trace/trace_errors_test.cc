@@ -54,7 +54,7 @@ TEST_F(TraceErrorsTest, ADirectory) {
 
 TEST_F(TraceErrorsTest, ANameWithANewlineIsStillOneLine) {
   EXPECT_EQ(Error({Path("a\nb")}),
-            Path("a?b") +
+            Path("a\\nb") +
                 ":1: cannot be read (No such file or directory), expected a "
                 "Lackey log");
 }
@@ -66,7 +66,6 @@ TEST_F(TraceErrorsTest, AnEmptyFile) {
 TEST_F(TraceErrorsTest, ForeignFiles) {
   const std::string expected = At(1, absl::StrCat("no Lackey log, ", kTitle));
   EXPECT_EQ(ErrorIn("root:x:0:0:root:/root:/bin/bash\n"), expected);
-  EXPECT_EQ(ErrorIn("==7== Memcheck, a memory error detector\n"), expected);
   EXPECT_EQ(ErrorIn(std::string("\x7f"
                                 "ELF\2\1\1\0\n",
                                 9)),
@@ -79,32 +78,16 @@ TEST_F(TraceErrorsTest, AHeadWithoutCommand) {
   EXPECT_EQ(ErrorIn("==7== Lackey, an example Valgrind tool\n"),
             At(1,
                "the head of the log has no command or no parent, expected "
-               "'==PID== Command: ...' and '==PID== Parent PID: ...'"));
+               "'==PID== Command: ...' and '==PID== Parent PID: ...', as "
+               "--log-file=NAME.%p writes"));
 }
 
 TEST_F(TraceErrorsTest, LinesThatAreNoRecord) {
-  for (const char* line : {"I  0401ab7g,3",
-                           "I  ,3",
-                           "I  0401ab70",
-                           "I  0401ab70,",
-                           "I  04,3x",
-                           "I  04,0",
-                           "I  04,16385",
-                           "I 0401ab70,3",
-                           " X 0401ab70,3",
-                           " L",
-                           "I",
-                           " ",
-                           "I  11112222333344445,1",
-                           "SYSCALL[7,1](9)",
-                           "SYSCALL[7,x](9) a",
-                           "SYSCALL[8,1](9) sys_close ( 1 )",
-                           "==8== hello",
-                           "==7 hello",
-                           "==",
-                           " --> ",
-                           " --> [pre-success] Great(0x0) ",
-                           "I  04,99999999999999999"}) {
+  for (const char* line :
+       {"I  0401ab7g,3", "I  ,3", "I  0401ab70", "I  0401ab70,", "I  04,3x",
+        "I  04,0", "I  04,16385", "I 0401ab70,3", " X 0401ab70,3", " L", "I",
+        " ", "I  11112222333344445,1", "==7 hello", "==", " --> ",
+        " --> [pre-success] Great(0x0) ", "I  04,99999999999999999"}) {
     EXPECT_EQ(ErrorOf(line), NoRecord(line));
   }
 }
@@ -123,7 +106,7 @@ TEST_F(TraceErrorsTest, TheSizesOnTheEdgeAreTaken) {
 
 TEST_F(TraceErrorsTest, ALongOrBinaryLineIsShownInPart) {
   EXPECT_EQ(ErrorOf("\x01\xff" + std::string(100, 'y')),
-            NoRecord("??" + std::string(58, 'y') + "..."));
+            NoRecord("\\x01\\xff" + std::string(58, 'y') + "..."));
 }
 
 TEST_F(TraceErrorsTest, ALineWithoutEnd) {
