@@ -12,6 +12,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/examples/setup.sh"
 
 {
+  if [[ ! -x $root/build/compare/examples/xmmu-compare ]]; then
+    echo "compare: builds xmmu-compare in build/compare, which takes about a" \
+      "minute on two cores, then runs it for some seconds"
+  fi
   require_packages "${build_packages[@]}"
   cmake -S "$root" --preset compare >/dev/null
   cmake --build "$root/build/compare" --target xmmu-compare -j "$(nproc)"

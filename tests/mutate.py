@@ -21,12 +21,15 @@ Copies the tree to DIR/source (default build/mutate), builds the tests there,
 and for each block: changes the copy, builds, and runs the tests nearest to the
 file first until one fails. Prints a Markdown table; exits 1 if a mutation
 survives that is not equivalent, or does not build. --only takes the blocks
-whose path or comment has TEXT in it, --test runs no test but NAME. --check only
+whose path or comment has TEXT in it, --test runs no suite (of ctest) but NAME.
+--check only
 tells whether each block still fits; tests/run.sh does that. Takes half an hour
 on two cores.
 """
 
 import argparse
+import json
+import os
 import pathlib
 import re
 import shutil
@@ -48,9 +51,9 @@ NEAREST = {
     "policy": ["policy", "guest", "xen"],
     "guest": ["guest", "sim"],
 }
-SLOW = ["mmu_page_walker_oracle_test", "mmu_golden_walk_test",
-        "mmu_staleness_test", "xen_golden_pv_test", "guest_conformance_test",
-        "guest_safety_test"]
+SLOW = ["mmu_walk_oracle", "mmu_golden_walk", "mmu_staleness",
+        "guest_golden_xen_pv", "guest_log_dirty", "guest_translated_hostile",
+        "guest_migration", "guest_conformance", "guest_safety"]
 TEST_SECONDS = 300
 
 
@@ -117,13 +120,23 @@ class Bench:
              "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1",
              "-DXMMU_BUILD_BENCH=OFF", "-DXMMU_BUILD_EXAMPLES=OFF"],
             check=True)
-        listed = run(["ninja", "-C", self.build, "-t", "targets", "all"],
+        # By name, what ctest runs of each suite and with which environment.
+        self.suites = {}
+        listed = run(["ctest", "--test-dir", self.build, "--show-only=json-v1"],
                      check=True).stdout
-        self.tests = sorted(set(re.findall(
-            r"^tests/(?:machine|mmu|xen|policy|guest)/(\w+_test):", listed,
-            re.MULTILINE)))
-        if test:
-            self.tests = [name for name in self.tests if name == test]
+        for entry in json.loads(listed)["tests"]:
+            binary = pathlib.Path(entry["command"][0])
+            layer = binary.name.removesuffix("_test").removesuffix("_trace")
+            if layer in NEAREST and test in ("", entry["name"]):
+                settings = {p["name"]: p["value"] for p in entry["properties"]}
+                environment = dict(
+                    line.split("=", 1) for line in settings["ENVIRONMENT"])
+                self.suites[entry["name"]] = (entry["command"], environment)
+
+    @property
+    def binaries(self):
+        return sorted({pathlib.Path(command[0]).name
+                       for command, _ in self.suites.values()})
 
     def make(self, targets):
         """"" or what the compiler says."""
@@ -132,29 +145,31 @@ class Bench:
 
     def order(self, layer):
         layers = NEAREST[layer]
-        def rank(test):
-            of = test.split("_")[0]
+        def rank(name):
+            suite, of = name.split(".")[0], name.split("_")[0]
             near = layers.index(of) if of in layers else len(layers)
-            return (test in SLOW, SLOW.index(test) if test in SLOW else 0, near)
-        return sorted(self.tests, key=rank)
+            slow = SLOW.index(suite) + 1 if suite in SLOW else 0
+            return (slow, near, name)
+        return sorted(self.suites, key=rank)
 
     def first_failure(self, layer):
         """The name of the first test that fails; "" if none does."""
-        for binary in self.order(layer):
-            complaint = self.make([binary])
-            if complaint:
+        for name in self.order(layer):
+            command, environment = self.suites[name]
+            binary = pathlib.Path(command[0]).name
+            if self.make([binary]):
                 return "does not build"
-            path = next(self.build.glob(f"tests/*/{binary}"))
             try:
-                result = run([path, "--gtest_fail_fast", "--gtest_brief=1"],
+                result = run(command + ["--gtest_fail_fast"],
+                             env={**os.environ, **environment},
                              cwd=self.tree, timeout=TEST_SECONDS)
             except subprocess.TimeoutExpired:
-                return f"{binary} (does not end)"
+                return f"{name} (does not end)"
             if result.returncode != 0:
                 failed = re.search(r"\[  FAILED  \] ([\w./]+)", result.stdout)
                 if failed:
                     return f"{binary}: {failed[1]}"
-                return f"{binary} (stops)"
+                return f"{name} (stops)"
         return ""
 
 
@@ -192,7 +207,7 @@ def main():
         return 1 if bad else 0
 
     bench = Bench(options.build, options.jobs, options.test)
-    complaint = bench.make(bench.tests) or bench.first_failure("mmu")
+    complaint = bench.make(bench.binaries) or bench.first_failure("mmu")
     if complaint:
         sys.exit(f"the tests do not pass as they are: {complaint}")
     failures = 0

@@ -206,7 +206,7 @@ double CyclesOf(const Cost& cost) {
 }
 
 // What a process alone takes for a pipe, and for the sum.
-double Overhead(BenchGuest& guest, uint64_t bytes) {
+double LoopOverhead(BenchGuest& guest, uint64_t bytes) {
   MakeArray(guest, kChunk);
   SumArray(guest, kChunk);
   const double chunk = CyclesOf(guest.Measure([&] {
@@ -266,7 +266,7 @@ absl::StatusOr<double> MeasureContextSwitch(const ContextSwitchTest& test,
   absl::StatusOr<BenchGuest> ring = BenchGuest::Create(options);
   if (!ring.ok()) return ring.status();
   const double cycles =
-      HandOver(*ring, test) - Overhead(*alone, test.array_bytes);
+      HandOver(*ring, test) - LoopOverhead(*alone, test.array_bytes);
   if (!alone->status().ok()) return alone->status();
   if (!ring->status().ok()) return ring->status();
   return cycles;

@@ -16,8 +16,9 @@
 namespace xmmu {
 namespace {
 
-constexpr std::array kFormats = {MachineFormat::kTable, MachineFormat::kCsv,
-                                 MachineFormat::kJson, MachineFormat::kToml};
+constexpr std::array kMachineFormats = {
+    MachineFormat::kTable, MachineFormat::kCsv, MachineFormat::kJson,
+    MachineFormat::kToml};
 
 // A value as lists have it.
 struct Row {
@@ -60,7 +61,7 @@ std::vector<Row> RowsOf(const MachineModel& machine) {
   return rows;
 }
 
-std::vector<std::string> Cells(const Row& row) {
+std::vector<std::string> PriceCells(const Row& row) {
   return {row.key,
           row.mark,
           TextOf(row.value),
@@ -74,7 +75,7 @@ std::string FormatText(const MachineModel& machine) {
   table.Add({"key", "mark", "value", "low", "high", "unit"});
   table.Rule();
   const std::vector<Row> rows = RowsOf(machine);
-  for (const Row& row : rows) table.Add(Cells(row));
+  for (const Row& row : rows) table.Add(PriceCells(row));
   std::string text = absl::StrCat("machine   ", Abs(machine.name), ": ",
                                   Abs(machine.description), "\n\n");
   // Sources are too long for a column and follow where it would be.
@@ -101,7 +102,7 @@ std::string FormatCsv(const MachineModel& machine) {
   std::string text = "machine,key,mark,value,low,high,unit,source\n";
   for (const Row& row : RowsOf(machine)) {
     absl::StrAppend(&text, Abs(machine.name));
-    for (const std::string& cell : Cells(row)) {
+    for (const std::string& cell : PriceCells(row)) {
       absl::StrAppend(&text, ",", Quoted(cell));
     }
     absl::StrAppend(&text, ",", Quoted(row.source), "\n");
@@ -149,7 +150,7 @@ std::string_view MachineFormatName(MachineFormat format) {
   return "";
 }
 
-std::span<const MachineFormat> AllMachineFormats() { return kFormats; }
+std::span<const MachineFormat> AllMachineFormats() { return kMachineFormats; }
 
 std::string FormatMachine(const MachineModel& machine, MachineFormat format) {
   switch (format) {

@@ -70,7 +70,7 @@ PublishedRow RowOf(const ExitRow& exit) {
 
 // Cycles of madvise(MADV_DONTNEED) of `pages` pages that have been written to.
 absl::StatusOr<double> Madvise(uint64_t pages) {
-  constexpr uint64_t kRounds = 8;
+  constexpr uint64_t kMadviseRounds = 8;
   SimulatorOptions options;
   options.machine = "skylake-2017";
   options.mode = PagingMode::k4Level;
@@ -79,7 +79,7 @@ absl::StatusOr<double> Madvise(uint64_t pages) {
   if (!guest.ok()) return guest.status();
   guest->Map(pages);
   uint64_t cycles = 0;
-  for (uint64_t i = 0; i < kRounds; ++i) {
+  for (uint64_t i = 0; i < kMadviseRounds; ++i) {
     guest->Write(pages);
     const Cost cost = guest->Measure([&] {
       guest->Perform({.kind = GuestOpKind::kDiscard,
@@ -89,7 +89,7 @@ absl::StatusOr<double> Madvise(uint64_t pages) {
     cycles += cost.cycles.count();
   }
   if (!guest->status().ok()) return guest->status();
-  return static_cast<double>(cycles) / kRounds;
+  return static_cast<double>(cycles) / kMadviseRounds;
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ std::string Ratio(const ReportRow& row, const ReportRow* native) {
 
 std::string Kibibytes(uint64_t bytes) { return Compact((bytes + 1023) >> 10); }
 
-std::vector<std::string> Cells(const ReportRow& row, size_t number,
-                               const ReportRow* native) {
+std::vector<std::string> RowCells(const ReportRow& row, size_t number,
+                                  const ReportRow* native) {
   const Cost& cost = row.cost;
   const auto count = [&](Counter counter) {
     return Compact(cost.counters[counter]);
@@ -129,7 +129,7 @@ std::string Rows(const Comparison& comparison) {
   const ReportRow* const native = NativeRow(comparison);
   size_t number = 0;
   for (const ReportRow& row : comparison.rows) {
-    table.Add(Cells(row, ++number, native));
+    table.Add(RowCells(row, ++number, native));
   }
   return table.Format();
 }

@@ -12,7 +12,7 @@ namespace xmmu {
 namespace {
 
 // What CR3 outside long mode, and a 4-byte entry, can name.
-constexpr uint64_t kLowFrames = uint64_t{1} << 20;
+constexpr uint64_t kFramesBelow4GiB = uint64_t{1} << 20;
 
 }  // namespace
 
@@ -90,7 +90,8 @@ absl::Status PvLogDirty::TakePool() {
     const Mfn frame = host_.AllocXenFrame();
     shadows_.push_back({.frame = frame});
     by_frame_[frame] = id;
-    reachable &= mode_ == PagingMode::k4Level || frame.value() < kLowFrames;
+    reachable &=
+        mode_ == PagingMode::k4Level || frame.value() < kFramesBelow4GiB;
   }
   for (ShadowId id = pool_; id-- > 0;) free_.push_back(id);
   if (reachable) return absl::OkStatus();

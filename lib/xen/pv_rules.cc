@@ -3,39 +3,27 @@
 namespace xmmu {
 namespace {
 
-using pte::kAccessed;
-using pte::kAvail;
-using pte::kAvailHigh;
-using pte::kDirty;
-using pte::kGlobal;
-using pte::kNoExecute;
-using pte::kPageSize;
-using pte::kPat;
-using pte::kPcd;
-using pte::kPwt;
-using pte::kUser;
-using pte::kWritable;
-
-static_assert(kPageSize == kPat);
+static_assert(pte::kPageSize == pte::kPat);
 
 // Xen 4.17, xen/arch/x86/mm.c: base_disallow_mask (PAGE_CACHE_ATTRS, PSE,
 // GLOBAL), L1_DISALLOW_MASK, l1_disallow_mask, l3_disallow_mask.
-constexpr uint64_t kCacheAttributes = kPwt | kPcd | kPat;
-constexpr uint64_t kUpperDisallowed = kCacheAttributes | kGlobal;
-constexpr uint64_t kHighFlags = kAvailHigh | kNoExecute;
+constexpr uint64_t kPageCacheAttributes = pte::kPwt | pte::kPcd | pte::kPat;
+constexpr uint64_t kUpperDisallowed = kPageCacheAttributes | pte::kGlobal;
+constexpr uint64_t kHighFlags = pte::kAvailHigh | pte::kNoExecute;
 constexpr uint64_t kCompatL3Disallowed = kUpperDisallowed | kHighFlags;
 // Reserved in the PDPTEs of the hardware (SDM Vol. 3A, "PAE Paging"); as Xen
 // 3.0.0's L3_DISALLOW_MASK.
 constexpr uint64_t kPdpteDisallowed =
-    kWritable | kUser | kAccessed | kDirty | kPageSize | kGlobal | kHighFlags;
+    pte::kWritable | pte::kUser | pte::kAccessed | pte::kDirty |
+    pte::kPageSize | pte::kGlobal | kHighFlags;
 // Xen 4.17: FASTPATH_FLAG_WHITELIST.
-constexpr uint64_t kFastPath417 =
-    kHighFlags | kAvail | kGlobal | kDirty | kAccessed | kUser;
+constexpr uint64_t kFastPath417 = kHighFlags | pte::kAvail | pte::kGlobal |
+                                  pte::kDirty | pte::kAccessed | pte::kUser;
 // Xen 3.0.0, mod_l1_entry: frame, P and RW decide. Its mod_l2_entry took RW for
 // free, too, and so let a guest make a linear entry writable: XSA-182, fixed
 // here as it was in later versions.
 constexpr uint64_t kFastPath30 = 0xffc;
-constexpr uint64_t kDisallowed30 = kPat | kGlobal;
+constexpr uint64_t kDisallowed30 = pte::kPat | pte::kGlobal;
 
 // Xen 4.17: LINEAR_PT_VIRT_START is slot 258 of the L4.
 constexpr int kLinearSlot417 = 258;
@@ -51,9 +39,9 @@ constexpr PvRules k4LevelRules = {
     .xen_slots = XenSlotsOf(PagingMode::k4Level),
     .xen_slot_error = XenErrno::kEINVAL,
     .disallowed = {0, 0, kUpperDisallowed, kUpperDisallowed, kUpperDisallowed},
-    .io_only = kCacheAttributes,
+    .io_only = kPageCacheAttributes,
     .fast_path = {0, kFastPath417, kFastPath417, kFastPath417, kFastPath417},
-    .added = {0, 0, kUser, kUser, kUser | kAccessed},
+    .added = {0, 0, pte::kUser, pte::kUser, pte::kUser | pte::kAccessed},
     .taken_back = 0,
     .marks_kernel_l1 = true,
     .forces_uncached_mmio = true,
@@ -86,8 +74,8 @@ constexpr PvRules CompatRules() {
   rules.xen_slots = XenSlotsOf(PagingMode::kPae);
   rules.xen_slot_error = XenErrno::kEPERM;
   rules.disallowed = {0, 0, kUpperDisallowed, kCompatL3Disallowed, 0};
-  rules.added = {0, 0, 0, kWritable | kUser, 0};
-  rules.taken_back = kWritable | kUser | kAccessed;
+  rules.added = {0, 0, 0, pte::kWritable | pte::kUser, 0};
+  rules.taken_back = pte::kWritable | pte::kUser | pte::kAccessed;
   rules.marks_kernel_l1 = false;
   rules.linear = {false, false, true, false, false};
   rules.kernel_l2 = true;

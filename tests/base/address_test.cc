@@ -5,7 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::address_test {
 namespace {
 
 TEST(AddressTest, KindsOfNumbersDoNotMix) {
@@ -40,4 +40,4 @@ TEST(AddressTest, HashesByValue) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::address_test

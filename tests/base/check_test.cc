@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::check_test {
 namespace {
 
 TEST(CheckTest, AFalseConditionEndsTheProgramAndNamesIt) {
@@ -16,4 +16,4 @@ TEST(CheckTest, ATrueConditionIsEvaluatedOnce) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::check_test

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::counters_test {
 namespace {
 
 TEST(CountersTest, StartAtZero) {
@@ -69,4 +69,4 @@ TEST(CountersTest, ClosedTablesAreCountedByPowersOfTwo) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::counters_test

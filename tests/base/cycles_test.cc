@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::cycles_test {
 namespace {
 
 // The price of event i is i + 1.
@@ -71,4 +71,4 @@ TEST(CostEventTest, EveryComponentHasAnEvent) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::cycles_test

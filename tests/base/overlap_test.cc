@@ -4,7 +4,7 @@
 
 #include "xmmu/base/cycles.h"
 
-namespace xmmu {
+namespace xmmu::overlap_test {
 namespace {
 
 // A walk is 50 cycles, a TLB hit 10, an access 1, an exception 100.
@@ -154,4 +154,4 @@ TEST_F(OverlapTest, MoreWalkersNeverHideLess) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::overlap_test

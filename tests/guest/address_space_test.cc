@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::address_space_test {
 namespace {
 
 Vma Piece(uint64_t start, uint64_t end, uint64_t offset = 0) {
@@ -59,4 +59,4 @@ TEST(VmaMapDeathTest, InsertingOverAnotherIsABug) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::address_space_test

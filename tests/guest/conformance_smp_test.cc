@@ -9,7 +9,7 @@
 #include "guest/world.h"
 #include "xmmu/guest/workload.h"
 
-namespace xmmu {
+namespace xmmu::conformance_smp_test {
 namespace {
 
 // A process that maps and touches memory, then forks some that go on each for
@@ -239,4 +239,4 @@ INSTANTIATE_TEST_SUITE_P(FourVcpus, SparingTest, ::testing::ValuesIn(Sparing()),
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::conformance_smp_test

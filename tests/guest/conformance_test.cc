@@ -13,7 +13,7 @@
 #include "fuzz/conformance_input.h"
 #include "guest/lockstep.h"
 
-namespace xmmu {
+namespace xmmu::conformance_test {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
@@ -108,4 +108,4 @@ INSTANTIATE_TEST_SUITE_P(Settings, ConformanceTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::conformance_test

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::frame_pool_test {
 namespace {
 
 TEST(FramePoolTest, GivesEachFrameOnceAndThenNothing) {
@@ -38,4 +38,4 @@ TEST(FramePoolDeathTest, PuttingAFreeFrameIsABug) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::frame_pool_test

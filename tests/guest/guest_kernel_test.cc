@@ -5,7 +5,7 @@
 // What the guest kernel does, event by event, seen through the counters and
 // costs of bare hardware.
 
-namespace xmmu {
+namespace xmmu::guest_kernel_test {
 namespace {
 
 class GuestKernelTest : public ::testing::Test {
@@ -328,4 +328,4 @@ TEST(GuestDigestTest, WhatOthersMayWriteIsNotInIt) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::guest_kernel_test

@@ -6,7 +6,7 @@
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/host.h"
 
-namespace xmmu {
+namespace xmmu::guest_options_test {
 namespace {
 
 TEST(GuestOptionsTest, NamesParseBack) {
@@ -81,4 +81,4 @@ TEST(GuestOptionsTest, FaultAroundIsAPowerOfTwoWithinATable) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::guest_options_test

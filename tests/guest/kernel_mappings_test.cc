@@ -7,7 +7,7 @@
 
 #include "guest/world.h"
 
-namespace xmmu {
+namespace xmmu::kernel_mappings_test {
 namespace {
 
 class KernelMappingsTest : public ::testing::TestWithParam<Setting> {
@@ -130,4 +130,4 @@ INSTANTIATE_TEST_SUITE_P(Settings, KernelMappingsTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::kernel_mappings_test

@@ -8,7 +8,7 @@
 
 #include "guest/pvops_world.h"
 
-namespace xmmu {
+namespace xmmu::linux_eras_test {
 namespace {
 
 // A column of the table.
@@ -397,4 +397,4 @@ INSTANTIATE_TEST_SUITE_P(Eras, LinuxErasTest, ::testing::ValuesIn(Cases()),
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::linux_eras_test

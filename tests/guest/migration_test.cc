@@ -12,7 +12,7 @@
 #include "guest/destination.h"
 #include "guest/lockstep.h"
 
-namespace xmmu {
+namespace xmmu::migration_test {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
@@ -161,4 +161,4 @@ TEST(NativeMigrationTest, BareHardwareHasNobodyToLogWrites) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::migration_test

@@ -6,7 +6,7 @@
 #include "xmmu/xen/errno.h"
 #include "xmmu/xen/nested_tables.h"
 
-namespace xmmu {
+namespace xmmu::nested_paging_test {
 namespace {
 
 constexpr TaskId kTask = 1;
@@ -286,4 +286,4 @@ TEST(NestedTablesTest, AGibibyteInOneAlignedPieceIsOneLeaf) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nested_paging_test

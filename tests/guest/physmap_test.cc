@@ -13,7 +13,7 @@
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/errno.h"
 
-namespace xmmu {
+namespace xmmu::physmap_test {
 namespace {
 
 struct Row {
@@ -195,4 +195,4 @@ TEST(PhysmapMoveTest, PagesOfGuestsThatKnowTheirFramesStay) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::physmap_test

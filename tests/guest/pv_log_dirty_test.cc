@@ -19,7 +19,7 @@
 #include "guest/lockstep.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::pv_log_dirty_test {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
@@ -334,4 +334,4 @@ TEST_P(SharingLogDirtyTest, DomainsShareAndDivergeAsEver) {
 INSTANTIATE_TEST_SUITE_P(OffAndOn, SharingLogDirtyTest, testing::Bool());
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pv_log_dirty_test

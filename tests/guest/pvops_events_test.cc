@@ -5,16 +5,16 @@
 
 #include "guest/pvops_world.h"
 
-namespace xmmu {
+namespace xmmu::pvops_events_test {
 namespace {
 
 constexpr uint64_t kL1Bytes = 512 * kPageSize;
-// In the same L4 slot as kFar, in an L3 slot of its own.
-constexpr VirtAddr kElsewhere = kFar + (uint64_t{8} << 30);
+// In the same L4 slot as kFarTables, in an L3 slot of its own.
+constexpr VirtAddr kElsewhere = kFarTables + (uint64_t{8} << 30);
 
 GuestOp MoveOp(uint64_t pages, VirtAddr to) {
   return {.kind = GuestOpKind::kRemap,
-          .va = kFar,
+          .va = kFarTables,
           .length = pages * kPageSize,
           .target = to,
           .new_length = pages * kPageSize};
@@ -73,7 +73,7 @@ TEST_P(PvopsMoveTest, InAnotherPhaseEachPageIsAnEmulatedClearAndAnUpdate) {
 TEST_P(PvopsMoveTest, PageByPageWithinTablesThatStay) {
   for (uint64_t n : {1u, 2u, 31u, 32u, 33u, 34u, 62u, 63u, 256u}) {
     PvopsWorld world(threads());
-    for (VirtAddr va : {kFar, kElsewhere}) {
+    for (VirtAddr va : {kFarTables, kElsewhere}) {
       world.Do(MapOp(512, Backing::kAnonymous, kMapRead | kMapWrite, va));
       world.Access(GuestOpKind::kStore, 1, va + kL1Bytes - kPageSize);
     }
@@ -174,7 +174,7 @@ TEST(PvopsForkTest, FilePagesAreNotCopied) {
 TEST(PvopsForkTest, TheQueueIsIssuedAtTheEndOfEachRegionWithinATable) {
   PvopsWorld world;
   for (uint64_t i : {0u, 1u}) {
-    const VirtAddr va = kFar + 16 * i * kPageSize;
+    const VirtAddr va = kFarTables + 16 * i * kPageSize;
     const uint8_t rights =
         i == 0 ? kMapRead | kMapWrite : kMapRead | kMapWrite | kMapExecute;
     world.Do(MapOp(10, Backing::kAnonymous, rights, va));
@@ -330,16 +330,16 @@ TEST(PvopsTablesTest, EachLevelsNewTableTakesItsOwnRequests) {
                   .mapping_members = 1,
                   .multicalls = {2},
                   .pins = 1};
-  EXPECT_EQ(touch(kFar), expected);  // L3, L2, L1
+  EXPECT_EQ(touch(kFarTables), expected);  // L3, L2, L1
   expected.mmu_updates = expected.updates = 3;
   expected.mappings = 1;
-  EXPECT_EQ(touch(kFar + (uint64_t{1} << 30)), expected);  // L2, L1
+  EXPECT_EQ(touch(kFarTables + (uint64_t{1} << 30)), expected);  // L2, L1
   expected.mmu_updates = expected.updates = 2;
   expected.mappings = 0;
-  EXPECT_EQ(touch(kFar + kL1Bytes), expected);  // L1
-  EXPECT_EQ(touch(kFar + kPageSize),
+  EXPECT_EQ(touch(kFarTables + kL1Bytes), expected);  // L1
+  EXPECT_EQ(touch(kFarTables + kPageSize),
             (Issued{.faults = 1, .mmu_updates = 1, .updates = 1}));
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pvops_events_test

@@ -6,7 +6,7 @@
 
 #include "guest/pvops_world.h"
 
-namespace xmmu {
+namespace xmmu::pvops_pages_test {
 namespace {
 
 struct Size {
@@ -195,4 +195,4 @@ TEST(PvopsBatchesTest, FourThousandPagesTakeTheMeasuredBatches) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pvops_pages_test

@@ -88,7 +88,7 @@ class RecordingPolicy final : public Policy {
 };
 
 // A region with an L4 slot of its own.
-inline constexpr VirtAddr kFar{uint64_t{1} << 40};
+inline constexpr VirtAddr kFarTables{uint64_t{1} << 40};
 inline constexpr VirtAddr kStackPages{0x7ffe5ba75000};
 // The process that the measurements were made in: its private pages, the L1
 // tables they lie in, and its tables.
@@ -148,7 +148,7 @@ class PvopsWorld : public RecordedWorld {
   using RecordedWorld::Do;
   using RecordedWorld::Take;
   void Do(const GuestOp& op) { Do(actor_, op); }
-  void Access(GuestOpKind kind, uint64_t pages, VirtAddr va = kFar) {
+  void Access(GuestOpKind kind, uint64_t pages, VirtAddr va = kFarTables) {
     Access(actor_, kind, pages, va);
   }
   void MapAndStore(uint64_t pages, Backing backing = Backing::kAnonymous) {
@@ -156,10 +156,10 @@ class PvopsWorld : public RecordedWorld {
     Access(GuestOpKind::kStore, pages);
   }
   static GuestOp FarMap(uint64_t pages, Backing backing = Backing::kAnonymous) {
-    return MapOp(pages, backing, kMapRead | kMapWrite, kFar);
+    return MapOp(pages, backing, kMapRead | kMapWrite, kFarTables);
   }
   static GuestOp FarOp(GuestOpKind kind, uint64_t pages, uint8_t rights = 0) {
-    return RangeOp(kind, pages, rights, kFar);
+    return RangeOp(kind, pages, rights, kFarTables);
   }
   Issued Take(const GuestOp& op) { return Take(actor_, op); }
 

@@ -6,7 +6,7 @@
 
 #include "guest/world.h"
 
-namespace xmmu {
+namespace xmmu::recent_mm_test {
 namespace {
 
 // Aligned to an L1 in every mode.
@@ -115,4 +115,4 @@ INSTANTIATE_TEST_SUITE_P(Settings, RecentMmTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::recent_mm_test

@@ -21,7 +21,7 @@
 #include "guest/hostile_guests.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::safety_test {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
@@ -175,4 +175,4 @@ TEST(FuzzCorpusTest, EverySeedIsClean) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::safety_test

@@ -1,7 +1,7 @@
 #include "guest/world.h"
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::scheduler_test {
 namespace {
 
 class SchedulerTest : public ::testing::TestWithParam<Setting> {};
@@ -143,4 +143,4 @@ TEST(SchedulerRunTest, AnInterruptedTaskGoesOnByIret) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::scheduler_test

@@ -9,7 +9,7 @@
 #include "guest/world.h"
 #include "xmmu/xen/audit.h"
 
-namespace xmmu {
+namespace xmmu::sharing_test {
 namespace {
 
 constexpr TaskId kTask = 1;
@@ -206,4 +206,4 @@ TEST(SharingOptionTest, AGuestWithoutHypervisorCannotShare) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::sharing_test

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::synthetic_test {
 namespace {
 
 std::vector<GuestOp> AllOps(Workload& workload, TaskId task) {
@@ -78,4 +78,4 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::synthetic_test

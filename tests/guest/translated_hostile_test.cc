@@ -28,7 +28,7 @@
 #include "xmmu/policy/xi_shadow.h"
 #include "xmmu/xen/guest_walk.h"
 
-namespace xmmu {
+namespace xmmu::translated_hostile_test {
 namespace {
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
@@ -380,4 +380,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::translated_hostile_test

@@ -2,7 +2,7 @@
 
 // Two guests of one hypervisor that take turns on the same CPU.
 
-namespace xmmu {
+namespace xmmu::two_domains_test {
 namespace {
 
 constexpr uint64_t kPages = 12;
@@ -74,4 +74,4 @@ INSTANTIATE_TEST_SUITE_P(Settings, TwoDomainsTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::two_domains_test

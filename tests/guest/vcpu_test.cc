@@ -8,7 +8,7 @@
 
 // The door to the machine, with a policy that answers as the test says.
 
-namespace xmmu {
+namespace xmmu::vcpu_test {
 namespace {
 
 constexpr VirtAddr kMapped{0x1000};
@@ -170,4 +170,4 @@ TEST_F(VcpuTest, TheSegmentLimitOfA32BitParavirtualGuestEndsAtXen) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::vcpu_test

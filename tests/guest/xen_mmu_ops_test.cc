@@ -2,7 +2,7 @@
 
 // How many hypercalls and traps each way of issuing page-table writes takes.
 
-namespace xmmu {
+namespace xmmu::xen_mmu_ops_test {
 namespace {
 
 constexpr uint64_t kPages = 64;
@@ -126,4 +126,4 @@ TEST_F(XenMmuOpsTest, NotPinningCostsAtSwitchesOnly) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xen_mmu_ops_test

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::control_registers_test {
 namespace {
 
 TEST(ControlRegistersTest, KernelRegistersSelectTheirMode) {
@@ -39,4 +39,4 @@ TEST(ControlRegistersTest, La57WithoutLongModeIsNotFiveLevel) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::control_registers_test

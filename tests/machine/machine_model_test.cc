@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::machine_model_test {
 namespace {
 
 TEST(MachineModelTest, PresetsAreFoundByName) {
@@ -54,4 +54,4 @@ TEST(MarkTest, RememberedAndEstimatedCountAsEstimates) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::machine_model_test

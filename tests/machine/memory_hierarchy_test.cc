@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::memory_hierarchy_test {
 namespace {
 
 // Four sets of two ways.
@@ -208,4 +208,4 @@ TEST_F(LoadTest, WalksStartNoPrefetcher) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::memory_hierarchy_test

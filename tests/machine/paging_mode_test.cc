@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::paging_mode_test {
 namespace {
 
 TEST(PagingModeTest, LevelsCoverTheLinearAddressExactly) {
@@ -55,4 +55,4 @@ TEST(PagingModeTest, LevelsNameModesFromTwoToFive) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::paging_mode_test

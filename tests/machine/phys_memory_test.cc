@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::phys_memory_test {
 namespace {
 
 TEST(PhysMemoryTest, UntouchedMemoryReadsZeroAndCostsNothing) {
@@ -117,4 +117,4 @@ TEST(PhysMemoryTest, StoresAreCountedALineOnceItIsWatched) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::phys_memory_test

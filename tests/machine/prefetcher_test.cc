@@ -3,7 +3,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/machine/dram.h"
 
-namespace xmmu {
+namespace xmmu::prefetcher_test {
 namespace {
 
 constexpr uint64_t kPage = 64 * 10;  // first line of a page
@@ -88,4 +88,4 @@ TEST(DramTest, WithoutRowsNoneIsEverOpen) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::prefetcher_test

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/machine/machine_model.h"
 
-namespace xmmu {
+namespace xmmu::presets_test {
 namespace {
 
 class PresetTest : public testing::TestWithParam<const MachineModel*> {
@@ -321,4 +321,4 @@ TEST(MachineModelTest, ModelsAreEqualIfTheySayTheSame) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::presets_test

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::pte_test {
 namespace {
 
 TEST(PteTest, FrameAndFlagsAreApart) {
@@ -32,4 +32,4 @@ TEST(PteTest, EntriesLieFourOrEightBytesApart) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pte_test

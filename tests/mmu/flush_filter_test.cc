@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::flush_filter_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40000000};
@@ -239,4 +239,4 @@ TEST(FlushFilterCapacityTest, WithoutAFilterEveryLoadFlushes) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::flush_filter_test

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::geometry_test {
 namespace {
 
 constexpr VirtAddr kBase{0x40000000};
@@ -232,4 +232,4 @@ TEST(StructureCacheGeometryTest, ALevelHoldsItsEntriesAndNotOneMore) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::geometry_test

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::invalidation_test {
 namespace {
 
 constexpr VirtAddr kLocal{0x40000000};   // not global
@@ -375,4 +375,4 @@ TEST(InvalidationChargeTest, EachOperationChargesAndCountsItsOwn) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::invalidation_test

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::memory_operand_test {
 namespace {
 
 constexpr MachineAddr kAddr{0x5008};
@@ -57,4 +57,4 @@ TEST(MemoryOperandTest, OrAndAndWorkOnTheOldValue) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::memory_operand_test

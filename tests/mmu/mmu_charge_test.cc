@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::mmu_charge_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -134,4 +134,4 @@ TEST_F(ChargeTest, PaePdpteRegistersAreNoLoads) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::mmu_charge_test

@@ -3,7 +3,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::mmu_registers_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -244,4 +244,4 @@ TEST_F(PdpteTest, TheyHaveNoAccessedFlag) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::mmu_registers_test

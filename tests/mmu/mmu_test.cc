@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::mmu_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -332,4 +332,4 @@ TEST(ModeChangeTest, APdeCacheEntryCoversFourMegabytesInTwoLevelPaging) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::mmu_test

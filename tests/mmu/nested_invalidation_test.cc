@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::nested_invalidation_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -299,4 +299,4 @@ TEST(NestedTagTest, TheBareMachineIsAnotherContext) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nested_invalidation_test

@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::nested_oracle_test {
 namespace {
 
 using Bits = uint64_t;
@@ -274,4 +274,4 @@ TEST_P(NestedOracleTest, RandomTablesOfBothDimensions) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nested_oracle_test

@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::nested_walk_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -389,4 +389,4 @@ TEST(NestedFractureTest, InvlpgAnywhereInTheGuestsPageDropsAllPieces) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nested_walk_test

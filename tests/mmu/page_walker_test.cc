@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::page_walker_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -311,4 +311,4 @@ TEST(PageWalkerTest, ATableWrittenAfterAnEmptyWalkIsSeen) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::page_walker_test

@@ -3,7 +3,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::paging_structure_cache_test {
 namespace {
 
 constexpr VirtAddr kVa{0x123456789000};
@@ -195,4 +195,4 @@ TEST(PagingStructureCacheWalkTest, ALeafOfALargePageIsNoStructureEntry) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::paging_structure_cache_test

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::pending_invalidation_test {
 namespace {
 
 constexpr VirtAddr kVa{0x1000};
@@ -52,4 +52,4 @@ TEST(PendingInvalidationDeathTest, AForgottenFlushEndsTheProgram) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pending_invalidation_test

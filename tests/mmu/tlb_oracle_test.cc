@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/mmu/tlb.h"
 
-namespace xmmu {
+namespace xmmu::tlb_oracle_test {
 namespace {
 
 class NaiveTlb {
@@ -260,4 +260,4 @@ TEST(TlbOracleTest, RandomUseLeavesWhatThePlainModelHolds) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::tlb_oracle_test

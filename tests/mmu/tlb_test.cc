@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::tlb_test {
 namespace {
 
 constexpr TlbSide kData = TlbSide::kData;
@@ -280,4 +280,4 @@ TEST(TlbDeathTest, WaysThatDoNotDivideTheEntriesAreRefused) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::tlb_test

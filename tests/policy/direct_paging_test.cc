@@ -6,7 +6,7 @@
 // What pinning and trap-and-emulate have in common, and the one thing they do
 // not.
 
-namespace xmmu {
+namespace xmmu::direct_paging_test {
 namespace {
 
 constexpr uint64_t kReadOnly = pte::kPresent | pte::kUser;
@@ -36,7 +36,7 @@ class DirectPagingTest : public ::testing::TestWithParam<Case> {
         .kind = OperandKind::kStore,
         .size = static_cast<uint8_t>(EntryBytes(GetParam().mode)),
         .value = entry};
-    const Access access{world_.SlotVa(kData), AccessKind::kWrite, ring3()};
+    const Access access{world_.SlotVa(kDataPage), AccessKind::kWrite, ring3()};
     const TranslateResult result = world_.cpu().mmu.Translate(access);
     EXPECT_FALSE(result.ok());
     return world_.policy().HandlePageFault(world_.vcpu(), result.fault(),
@@ -56,18 +56,18 @@ TEST_P(DirectPagingTest, TheBootTablesAreTypedAndTheRootIsPinned) {
 
 TEST_P(DirectPagingTest, AnEntryChangesByMmuUpdate) {
   const std::array request = {
-      MmuUpdate{.entry = world_.SlotOf(kData),
-                .value = world_.MakeEntry(kData, kReadOnly)}};
+      MmuUpdate{.entry = world_.SlotOf(kDataPage),
+                .value = world_.MakeEntry(kDataPage, kReadOnly)}};
   const HypercallResult result = world_.policy().Hypercall(
       world_.vcpu(), MmuUpdateCall{.requests = request});
   EXPECT_TRUE(result.status.ok()) << result.status;
   EXPECT_EQ(result.done, 1u);
-  EXPECT_FALSE(Pte(world_.EntryOf(kData)).writable());
+  EXPECT_FALSE(Pte(world_.EntryOf(kDataPage)).writable());
 }
 
 TEST_P(DirectPagingTest, AFlushReachesTheVcpusItNamesAndNoOthers) {
   PolicyWorld world(GetParam().policy, GetParam().mode, /*vcpus=*/2);
-  const VirtAddr va = kBase + kData * kPageSize;
+  const VirtAddr va = kWorldBase + kDataPage * kPageSize;
   const auto held = [&](uint32_t id) {
     for (const TlbEntry& entry : world.cpu(id).mmu.TlbEntries()) {
       if (entry.va() == va) return true;
@@ -89,7 +89,7 @@ TEST_P(DirectPagingTest, AFlushReachesTheVcpusItNamesAndNoOthers) {
 
 TEST_P(DirectPagingTest, AWritableMappingOfATableIsRefused) {
   const std::array request = {
-      MmuUpdate{.entry = world_.SlotOf(kData),
+      MmuUpdate{.entry = world_.SlotOf(kDataPage),
                 .value = world_.MakeEntry(0, kReadOnly | pte::kWritable)}};
   const HypercallResult result = world_.policy().Hypercall(
       world_.vcpu(), MmuUpdateCall{.requests = request});
@@ -99,15 +99,15 @@ TEST_P(DirectPagingTest, AWritableMappingOfATableIsRefused) {
 
 TEST_P(DirectPagingTest, StoresAreTakenOnlyByTrapAndEmulate) {
   SwitchOnStores();
-  const FaultOutcome outcome = Store(world_.MakeEntry(kData, kReadOnly));
+  const FaultOutcome outcome = Store(world_.MakeEntry(kDataPage, kReadOnly));
   EXPECT_EQ(outcome.action,
             emulates() ? FaultAction::kEmulated : FaultAction::kReflect);
-  EXPECT_EQ(Pte(world_.EntryOf(kData)).writable(), !emulates());
+  EXPECT_EQ(Pte(world_.EntryOf(kDataPage)).writable(), !emulates());
   EXPECT_TRUE(world_.policy().Audit().ok()) << world_.policy().Audit();
 }
 
 TEST_P(DirectPagingTest, StoresAreTakenOnlyAfterVmAssist) {
-  EXPECT_EQ(Store(world_.MakeEntry(kData, kReadOnly)).action,
+  EXPECT_EQ(Store(world_.MakeEntry(kDataPage, kReadOnly)).action,
             FaultAction::kReflect);
 }
 
@@ -124,7 +124,7 @@ TEST_P(DirectPagingTest, AStoreThatXenRefusesIsAFaultOfTheGuest) {
 TEST_P(DirectPagingTest, AProgramsStoreToATableIsNeverEmulated) {
   SwitchOnStores();
   world_.vcpu().kernel_mode = false;
-  const FaultOutcome outcome = Store(world_.MakeEntry(kData, kReadOnly));
+  const FaultOutcome outcome = Store(world_.MakeEntry(kDataPage, kReadOnly));
   EXPECT_EQ(outcome.action, FaultAction::kReflect);
   EXPECT_TRUE(outcome.guest_fault.is_user());
 }
@@ -169,4 +169,4 @@ INSTANTIATE_TEST_SUITE_P(All, DirectPagingTest, ::testing::ValuesIn(AllCases()),
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::direct_paging_test

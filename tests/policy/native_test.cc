@@ -1,17 +1,17 @@
 #include "policy/policy_world.h"
 #include "xmmu/xen/errno.h"
 
-namespace xmmu {
+namespace xmmu::native_test {
 namespace {
 
 class NativeTest : public ::testing::TestWithParam<PagingMode> {};
 
 TEST_P(NativeTest, AStoreToATableIsAStore) {
   PolicyWorld world("native", GetParam());
-  const Access access{world.SlotVa(kData), AccessKind::kRead, false};
+  const Access access{world.SlotVa(kDataPage), AccessKind::kRead, false};
   const TranslateResult result = world.cpu().mmu.Translate(access);
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result.addr(), world.SlotOf(kData));
+  EXPECT_EQ(result.addr(), world.SlotOf(kDataPage));
 }
 
 TEST_P(NativeTest, AFaultIsTheGuestsAndCostsItsDelivery) {
@@ -40,7 +40,7 @@ TEST_P(NativeTest, FlushingAnotherVcpuTakesAnIpi) {
   world.policy().FlushTlb(world.vcpu(0), MaskOf(0), TlbFlush::NonGlobal());
   EXPECT_EQ(world.cpu(1).counters[Counter::kIpis], 0u);
   world.policy().FlushTlb(world.vcpu(0), MaskOf(0) | MaskOf(1),
-                          TlbFlush::Page(kBase));
+                          TlbFlush::Page(kWorldBase));
   EXPECT_EQ(world.cpu(1).counters[Counter::kIpis], 1u);
 }
 
@@ -52,4 +52,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, NativeTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::native_test

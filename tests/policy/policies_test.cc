@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::policies_test {
 namespace {
 
 TEST(PoliciesTest, BareHardwareComesFirst) {
@@ -43,4 +43,4 @@ TEST(PoliciesTest, XenHasNoFiveLevelGuestsButOnNestedTables) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::policies_test

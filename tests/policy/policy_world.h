@@ -13,10 +13,10 @@
 
 namespace xmmu {
 
-// Frame n of the domain is mapped at kBase + n pages; frame 0 is the root and
-// frame kData an ordinary page. Tables are mapped read-only.
-inline constexpr VirtAddr kBase{0x400000};
-inline constexpr uint64_t kData = 10;
+// Frame n of the domain is mapped at kWorldBase + n pages; frame 0 is the root
+// and frame kDataPage an ordinary page. Tables are mapped read-only.
+inline constexpr VirtAddr kWorldBase{0x400000};
+inline constexpr uint64_t kDataPage = 10;
 
 class PolicyWorld {
  public:
@@ -40,13 +40,13 @@ class PolicyWorld {
 
   // Machine address of the L1 slot that maps frame `pfn`.
   MachineAddr SlotOf(uint64_t pfn) const {
-    const VirtAddr va = kBase + pfn * kPageSize;
+    const VirtAddr va = kWorldBase + pfn * kPageSize;
     return EntryAddress(mode_, AddressOf(domain->p2m().MfnOf(Pfn(leaf_))),
                         IndexOf(mode_, 1, va));
   }
   // Where the program and the kernel see that slot.
   VirtAddr SlotVa(uint64_t pfn) const {
-    return kBase + leaf_ * kPageSize + PageOffset(SlotOf(pfn));
+    return kWorldBase + leaf_ * kPageSize + PageOffset(SlotOf(pfn));
   }
   uint64_t EntryOf(uint64_t pfn) const {
     return host.memory().ReadEntry(SlotOf(pfn), EntryBytes(mode_));
@@ -73,15 +73,15 @@ class PolicyWorld {
       const bool pdpte = mode_ == PagingMode::kPae && level == 3;
       const auto table = static_cast<uint64_t>(levels - level);
       Write(
-          table, IndexOf(mode_, level, kBase), table + 1,
+          table, IndexOf(mode_, level, kWorldBase), table + 1,
           pdpte ? pte::kPresent : pte::kPresent | pte::kWritable | pte::kUser);
     }
     uint64_t tables = leaf_ + 1;
     if (mode_ == PagingMode::kPae) {  // the kernel's slot must be there
       Write(0, 3, tables++, pte::kPresent);
     }
-    for (uint64_t pfn = 0; pfn <= kData; ++pfn) {
-      const VirtAddr va = kBase + pfn * kPageSize;
+    for (uint64_t pfn = 0; pfn <= kDataPage; ++pfn) {
+      const VirtAddr va = kWorldBase + pfn * kPageSize;
       Write(leaf_, IndexOf(mode_, 1, va), pfn,
             pte::kPresent | pte::kUser | (pfn >= tables ? pte::kWritable : 0));
     }

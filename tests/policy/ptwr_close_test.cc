@@ -5,7 +5,7 @@
 // What closing an open table takes: entries compared and validated one by one,
 // with what that costs; and what becomes of a guest whose entry is refused.
 
-namespace xmmu {
+namespace xmmu::ptwr_close_test {
 namespace {
 
 constexpr int kSlot = 3;
@@ -254,4 +254,4 @@ INSTANTIATE_TEST_SUITE_P(Machines, PtwrCloseTest,
                          ::testing::ValuesIn(kPtwrMachines), NameOfMachine);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::ptwr_close_test

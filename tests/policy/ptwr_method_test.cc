@@ -2,7 +2,7 @@
 
 // What is open: an ordinary page that is validated anew, or a copy.
 
-namespace xmmu {
+namespace xmmu::ptwr_method_test {
 namespace {
 
 constexpr int kSlot = 3;
@@ -146,4 +146,4 @@ INSTANTIATE_TEST_SUITE_P(
     NameOfMachine);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::ptwr_method_test

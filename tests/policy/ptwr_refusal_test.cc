@@ -5,7 +5,7 @@
 // Stores that open nothing: emulated ones, those of SMP guests, those that do
 // not get on; and mappings that Xen must not be fooled by.
 
-namespace xmmu {
+namespace xmmu::ptwr_refusal_test {
 namespace {
 
 constexpr uint64_t kL1 = 14;     // an L1 for the test
@@ -271,4 +271,4 @@ TEST(PtwrStaleTest, ATableThatACacheStillLeadsToIsFlushedBeforeItIsOpened) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::ptwr_refusal_test

@@ -5,7 +5,7 @@
 // Wherein the generations of writable page tables differ: what is open and how,
 // when Xen schedules, SMP guests, and what a batch costs, event by event.
 
-namespace xmmu {
+namespace xmmu::ptwr_variants_test {
 namespace {
 
 constexpr uint64_t kL1 = 20;  // L1s of another address space
@@ -295,4 +295,4 @@ INSTANTIATE_TEST_SUITE_P(Machines, PtwrVariantsTest,
                          NameOfMachine);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::ptwr_variants_test

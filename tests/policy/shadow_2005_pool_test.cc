@@ -5,7 +5,7 @@
 // How shadow-2005 finds the writable mappings of a frame that becomes a table,
 // its pool, several vCPUs.
 
-namespace xmmu {
+namespace xmmu::shadow_2005_pool_test {
 namespace {
 
 class Shadow2005SearchTest : public ::testing::Test {
@@ -215,4 +215,4 @@ TEST(Shadow2005InternalAbiTest, A32BitGuestSharesItsKernelL2) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_2005_pool_test

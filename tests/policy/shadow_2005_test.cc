@@ -3,7 +3,7 @@
 // What a guest on the shadows of Xen 3.0 gets to see, and at what price: each
 // event by what it takes.
 
-namespace xmmu {
+namespace xmmu::shadow_2005_test {
 namespace {
 
 class Shadow2005Test : public ::testing::TestWithParam<PagingMode> {
@@ -308,4 +308,4 @@ TEST(Shadow2005LargePageTest, TwoLevelGuestsAreNotToldOfThem) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_2005_test

@@ -8,7 +8,7 @@
 // mappings in the large pages at kLarge, which no table of theirs is on the way
 // to.
 
-namespace xmmu {
+namespace xmmu::shadow_2006_test {
 namespace {
 
 class World2006 : public XiWorld {
@@ -396,4 +396,4 @@ TEST(Shadow2006CostTest, AnEmulatedStore) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_2006_test

@@ -7,7 +7,7 @@
 // What shadow-2008 has beyond shadow-2006, by events and counters, on both
 // sides of each of its limits.
 
-namespace xmmu {
+namespace xmmu::shadow_2008_test {
 namespace {
 
 class World2008 : public XiWorld {
@@ -335,4 +335,4 @@ TEST_F(Shadow2008SmpTest, AResyncFlushesEveryProcessor) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_2008_test

@@ -8,7 +8,7 @@
 #include "policy/xi_world.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::shadow_log_test {
 namespace {
 
 using Param = std::tuple<PagingMode, std::string_view>;
@@ -188,4 +188,4 @@ INSTANTIATE_TEST_SUITE_P(
     TestName);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_log_test

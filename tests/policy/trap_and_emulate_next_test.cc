@@ -6,7 +6,7 @@
 
 #include "policy/policy_world.h"
 
-namespace xmmu {
+namespace xmmu::trap_and_emulate_next_test {
 namespace {
 
 constexpr uint64_t kReadOnly = pte::kPresent | pte::kUser;
@@ -24,14 +24,14 @@ class TrapAndEmulateNextTest : public ::testing::TestWithParam<PagingMode> {
   // A store of the value that is there: bytes [offset, offset + size) of the
   // entry of the data page.
   Instruction StoreOf(int offset, int size) const {
-    const uint64_t value = world_.EntryOf(kData) >> (8 * offset);
-    return {.va = world_.SlotVa(kData) + static_cast<uint64_t>(offset),
+    const uint64_t value = world_.EntryOf(kDataPage) >> (8 * offset);
+    return {.va = world_.SlotVa(kDataPage) + static_cast<uint64_t>(offset),
             .operand = {.kind = OperandKind::kStore,
                         .size = static_cast<uint8_t>(size),
                         .value = size == 8 ? value : value & 0xffffffff}};
   }
   Instruction LoadOf(uint64_t pfn) const {
-    return {.va = kBase + pfn * kPageSize,
+    return {.va = kWorldBase + pfn * kPageSize,
             .operand = {.kind = OperandKind::kLoad, .size = 4}};
   }
 
@@ -78,15 +78,16 @@ TEST_P(TrapAndEmulateNextTest, AStoreBehindTheStoreCostsNoTrap) {
 }
 
 TEST_P(TrapAndEmulateNextTest, ALoadInBetweenIsEmulatedToo) {
-  Trap({LoadOf(kData), StoreOf(0, 4)});
+  Trap({LoadOf(kDataPage), StoreOf(0, 4)});
   EXPECT_EQ(Done(), "xx");
   EXPECT_EQ(Charged(CostEvent::kEmulate), 3u);
 }
 
 TEST_P(TrapAndEmulateNextTest, TheLoadReadsWhatIsThere) {
-  const MachineAddr data = AddressOf(world_.domain->p2m().MfnOf(Pfn(kData)));
+  const MachineAddr data =
+      AddressOf(world_.domain->p2m().MfnOf(Pfn(kDataPage)));
   world_.host.memory().WriteEntry(data, 4, 0x1234);
-  Trap({LoadOf(kData)});
+  Trap({LoadOf(kDataPage)});
   EXPECT_EQ(code_[0].operand.seen, 0x1234u);
 }
 
@@ -96,7 +97,7 @@ TEST_P(TrapAndEmulateNextTest, OneStoreMoreIsTheLast) {
 }
 
 TEST_P(TrapAndEmulateNextTest, TheFourthInstructionIsEmulatedAndTheFifthNot) {
-  const Instruction load = LoadOf(kData);
+  const Instruction load = LoadOf(kDataPage);
   Trap({load, load, load, StoreOf(0, 4)});
   EXPECT_EQ(Done(), "xxxx");
   EXPECT_EQ(Charged(CostEvent::kEmulate), 5u);
@@ -124,7 +125,7 @@ TEST_P(TrapAndEmulateNextTest, AnInstructionThatIsNoneOfItsIsLookedAtInVain) {
 }
 
 TEST_P(TrapAndEmulateNextTest, AStoreThatTheGuestCanMakeIsLeftToIt) {
-  Instruction plain = LoadOf(kData);
+  Instruction plain = LoadOf(kDataPage);
   plain.operand.kind = OperandKind::kStore;
   plain.operand.value = 7;
   Trap({plain, StoreOf(0, 4)});
@@ -163,4 +164,4 @@ INSTANTIATE_TEST_SUITE_P(All, TrapAndEmulateTest, ::testing::ValuesIn(kModes),
                          ModeName);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::trap_and_emulate_next_test

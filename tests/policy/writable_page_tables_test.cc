@@ -5,7 +5,7 @@
 // What opens a table for its guest's stores, and everything that closes it, in
 // all generations.
 
-namespace xmmu {
+namespace xmmu::writable_page_tables_test {
 namespace {
 
 TEST_P(PtwrTest, TheFirstStoreUnhooksTheTableAndTheNextOnesRunFree) {
@@ -216,4 +216,4 @@ INSTANTIATE_TEST_SUITE_P(Machines, PtwrTest,
                          NameOfMachine);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::writable_page_tables_test

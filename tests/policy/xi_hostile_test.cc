@@ -11,7 +11,7 @@
 // please or never, and use tables at any level: nothing but their own memory is
 // reached, no table in sync is writable, and the hypervisor stays up.
 
-namespace xmmu {
+namespace xmmu::xi_hostile_test {
 namespace {
 
 struct HostileSetting {
@@ -192,4 +192,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xi_hostile_test

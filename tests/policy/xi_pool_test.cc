@@ -3,7 +3,7 @@
 
 // XI's pool, its backlinks, several vCPUs, and what things cost to the cycle.
 
-namespace xmmu {
+namespace xmmu::xi_pool_test {
 namespace {
 
 TEST(XiPoolTest, ItsShareIsTakenBeforehandAndForLife) {
@@ -346,4 +346,4 @@ TEST_F(XiCostTest, WithoutBacklinksAllShadowsAreSearched) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xi_pool_test

@@ -2,7 +2,7 @@
 
 // What a guest on XI's shadows gets to see, and at what price.
 
-namespace xmmu {
+namespace xmmu::xi_shadow_test {
 namespace {
 
 class XiShadowTest : public ::testing::TestWithParam<PagingMode> {
@@ -263,4 +263,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, XiShadowTest,
                                            PagingMode::k4Level));
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xi_shadow_test

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::batches_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -87,4 +87,4 @@ TEST(BatchesTest, JsonNamesTheBucketsByTheirMost) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::batches_test

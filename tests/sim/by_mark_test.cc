@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-namespace xmmu {
+namespace xmmu::by_mark_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -82,4 +82,4 @@ TEST(ByMarkTest, SharesAreWrittenWithAllTheirDecimals) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::by_mark_test

@@ -14,7 +14,7 @@
 #include "xmmu/guest/synthetic.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::compare_test {
 namespace {
 
 using ::testing::AllOf;
@@ -355,4 +355,4 @@ TEST(CompareTest, SeveralDomainsShareWhatOneAloneCannot) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::compare_test

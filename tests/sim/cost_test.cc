@@ -4,7 +4,7 @@
 
 #include "xmmu/machine/machine_model.h"
 
-namespace xmmu {
+namespace xmmu::cost_test {
 namespace {
 
 class CostTest : public ::testing::Test {
@@ -90,4 +90,4 @@ TEST_F(CostTest, TextNamesWhatIsNotZero) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::cost_test

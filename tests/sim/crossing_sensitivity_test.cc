@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace xmmu {
+namespace xmmu::crossing_sensitivity_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -121,4 +121,4 @@ TEST(CrossingSensitivityTest, MeasuredCyclesAreTheFormsAtTheirPrices) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::crossing_sensitivity_test

@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::crossover_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -86,4 +86,4 @@ TEST(CrossoverTest, WhatCannotRunIsAnError) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::crossover_test

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::events_test {
 namespace {
 
 EventCosts Measure(std::string policy, PagingMode mode = PagingMode::kPae) {
@@ -90,4 +90,4 @@ TEST(EventsTest, AnUnknownPolicyIsAnError) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::events_test

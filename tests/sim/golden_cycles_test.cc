@@ -15,7 +15,7 @@
 #include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
 
-namespace xmmu {
+namespace xmmu::golden_cycles_test {
 namespace {
 
 constexpr char kPath[] = XMMU_SOURCE_DIR "/tests/sim/golden_cycles.txt";
@@ -90,4 +90,4 @@ TEST(GoldenCyclesTest, NoFigureHasChanged) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::golden_cycles_test

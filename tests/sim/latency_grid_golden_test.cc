@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/sim/latency_grid.h"
 
-namespace xmmu {
+namespace xmmu::latency_grid_golden_test {
 namespace {
 
 constexpr char kGrids[] =
@@ -119,4 +119,4 @@ TEST_F(MeasuredGridTest, StepsAreWhereTheyWereMeasured) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::latency_grid_golden_test

@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::latency_grid_test {
 namespace {
 
 using testing::ElementsAre;
@@ -218,4 +218,4 @@ TEST(LatencyGridTest, ErrorsAreSummedUpByRegionAndStepsAreLookedFor) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::latency_grid_test

@@ -12,7 +12,7 @@
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/simulator.h"
 
-namespace xmmu {
+namespace xmmu::linear_map_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -193,4 +193,4 @@ TEST(FlushFilterStormTest, WithoutTheFilterAllDo) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::linear_map_test

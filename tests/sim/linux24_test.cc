@@ -6,7 +6,7 @@
 #include "sim/bench_guest.h"
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::linux24_test {
 namespace {
 
 constexpr TaskId kChild = BenchGuest::kFirstTask + 1;
@@ -147,4 +147,4 @@ TEST(Linux24Test, AParentMayWriteToSharedPagesAfterAForkWithoutAFault) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::linux24_test

@@ -4,7 +4,7 @@
 
 #include "sim/process_image.h"
 
-namespace xmmu {
+namespace xmmu::lmbench_test {
 namespace {
 
 SimulatorOptions Native() {
@@ -161,4 +161,4 @@ TEST(ContextSwitchTest, ArraysThatFillTheCachesCostWhatTheyMiss) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::lmbench_test

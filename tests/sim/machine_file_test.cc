@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::machine_file_test {
 namespace {
 
 using testing::HasSubstr;
@@ -367,4 +367,4 @@ TEST(FormatMachineTest, JsonHasBandMarkAndSource) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::machine_file_test

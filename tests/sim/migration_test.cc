@@ -17,7 +17,7 @@
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/simulator.h"
 
-namespace xmmu {
+namespace xmmu::migration_test {
 namespace {
 
 using ::testing::Each;
@@ -170,4 +170,4 @@ TEST(MigrationTest, RoundsEveryNoOperationsAreRefused) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::migration_test

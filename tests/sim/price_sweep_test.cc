@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-namespace xmmu {
+namespace xmmu::price_sweep_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -204,4 +204,4 @@ TEST(JudgeSignTest, AgreesWithTryingEveryPrice) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::price_sweep_test

@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::published_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -175,4 +175,4 @@ TEST(PublishedTest, StudiesAreParsedByTheirNames) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::published_test

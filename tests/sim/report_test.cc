@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
-namespace xmmu {
+namespace xmmu::report_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -309,4 +309,4 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::report_test

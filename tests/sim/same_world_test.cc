@@ -14,7 +14,7 @@
 #include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
 
-namespace xmmu {
+namespace xmmu::same_world_test {
 namespace {
 
 class SameWorldTest
@@ -158,4 +158,4 @@ INSTANTIATE_TEST_SUITE_P(
     NameOf);
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::same_world_test

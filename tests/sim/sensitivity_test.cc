@@ -12,7 +12,7 @@
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/simulator.h"
 
-namespace xmmu {
+namespace xmmu::sensitivity_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -200,4 +200,4 @@ TEST(RepricingSeveralTest, DomainsAndMigrationsToo) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::sensitivity_test

@@ -8,7 +8,7 @@
 
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::shadow_sensitivity_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -83,4 +83,4 @@ TEST(ShadowSensitivityTest, TheFormatsSayTheSame) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_sensitivity_test

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::shadow_study_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -124,4 +124,4 @@ TEST(ShadowStudyTest, SeveralProcessorsAndOtherModesCanBeStudied) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_study_test

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "xmmu/guest/synthetic.h"
 
-namespace xmmu {
+namespace xmmu::simulator_test {
 namespace {
 
 using ::testing::AllOf;
@@ -355,4 +355,4 @@ TEST(SimulatorTest, ThirtyTwoBitDomainsFitIntoFourGib) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::simulator_test

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-namespace xmmu {
+namespace xmmu::text_table_test {
 namespace {
 
 TEST(GroupedTest, CommasStandEveryThreeDigits) {
@@ -66,4 +66,4 @@ TEST(TextTableTest, LinesHaveNoTrailingBlanks) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::text_table_test

@@ -5,7 +5,7 @@
 #include "xen/pv_fixture.h"
 #include "xmmu/xen/layout.h"
 
-namespace xmmu {
+namespace xmmu::base_pointer_test {
 namespace {
 
 XenErrno NewBase(PvGuest& guest, Mfn root) {
@@ -314,4 +314,4 @@ TEST(FlushTest, NamedVcpusAreFlushedAndNoOthers) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::base_pointer_test

@@ -11,7 +11,7 @@
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
 
-namespace xmmu {
+namespace xmmu::dirty_log_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -153,4 +153,4 @@ TEST_F(DirtyLogTest, APageThatLeadsElsewhereIsMarked) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::dirty_log_test

@@ -5,7 +5,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::entry_cost_test {
 namespace {
 
 struct Case {
@@ -199,4 +199,4 @@ TEST(EntryCostTest, XensOwnSlotsAreNotScanned) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::entry_cost_test

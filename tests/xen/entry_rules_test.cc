@@ -5,7 +5,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::entry_rules_test {
 namespace {
 
 // A guest with a pinned empty table of each level in frames 1 to 4.
@@ -292,4 +292,4 @@ TEST(XenHeapTest, CacheAttributesOfAPageOfXensAreRefused) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::entry_rules_test

@@ -5,7 +5,7 @@
 #include <array>
 #include <utility>
 
-namespace xmmu {
+namespace xmmu::errno_test {
 namespace {
 
 TEST(XenErrnoTest, NumbersNamesAndCodesBelongTogether) {
@@ -42,4 +42,4 @@ TEST(XenErrnoDeathTest, AnUnknownCodeIsABrokenInvariant) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::errno_test

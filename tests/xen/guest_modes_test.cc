@@ -6,7 +6,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::guest_modes_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -299,4 +299,4 @@ TEST(AuditTest, FindsEachKindOfDifference) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::guest_modes_test

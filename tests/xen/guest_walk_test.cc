@@ -7,7 +7,7 @@
 // The hypervisor's walk of a translated guest's tables against the processor's
 // own walk of the same tables where guest frames are machine frames.
 
-namespace xmmu {
+namespace xmmu::guest_walk_test {
 namespace {
 
 constexpr uint64_t kFrames = 64;
@@ -170,4 +170,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, GuestWalkTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::guest_walk_test

@@ -6,7 +6,7 @@
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/frame_table.h"
 
-namespace xmmu {
+namespace xmmu::host_test {
 namespace {
 
 HostOptions Cpus(int cpus) {
@@ -249,4 +249,4 @@ TEST(HostTest, SwitchingVcpusLoadsTheRootAndMovesTheDirtyBit) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::host_test

@@ -6,7 +6,7 @@
 #include "xen/pv_fixture.h"
 #include "xmmu/xen/layout.h"
 
-namespace xmmu {
+namespace xmmu::linear_map_test {
 namespace {
 
 constexpr VirtAddr kVa{0x400000};
@@ -172,4 +172,4 @@ TEST(LinearMapNameTest, OnlyPaeGuestsShareAnL2) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::linear_map_test

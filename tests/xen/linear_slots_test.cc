@@ -6,7 +6,7 @@
 #include "xen/pv_fixture.h"
 #include "xmmu/xen/layout.h"
 
-namespace xmmu {
+namespace xmmu::linear_slots_test {
 namespace {
 
 // Xen 3.0.0, PAE: LINEAR_PT_VIRT_START 0xfd400000.
@@ -176,4 +176,4 @@ TEST(LinearSlotsTest, TheXenIsA32BitOne) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::linear_slots_test

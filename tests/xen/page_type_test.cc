@@ -4,7 +4,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::page_type_test {
 namespace {
 
 TEST(PageTypeTest, ATypeOutlivesItsLastUseButATableIsNoLongerValidated) {
@@ -321,4 +321,4 @@ TEST(DescriptorTest, ASystemDescriptorIsRefusedAndNothingIsKept) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::page_type_test

@@ -5,7 +5,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::pte_emulator_test {
 namespace {
 
 constexpr VirtAddr kVa{0x400000};
@@ -229,4 +229,4 @@ TEST(TwoLevelEmulatorTest, StoresAreFourBytesAndPlain) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::pte_emulator_test

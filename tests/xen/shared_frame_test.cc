@@ -5,7 +5,7 @@
 
 #include "xen/sharing_fixture.h"
 
-namespace xmmu {
+namespace xmmu::shared_frame_test {
 namespace {
 
 class SharedFrameTest : public SharingWorld {};
@@ -195,4 +195,4 @@ TEST_P(SharedFrameTest, EachPageIsHashedOnceAndComparedOnlyWithItsLike) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shared_frame_test

@@ -2,7 +2,7 @@
 
 #include "xen/sharing_fixture.h"
 
-namespace xmmu {
+namespace xmmu::sharing_test {
 namespace {
 
 class SharingTest : public SharingWorld {};
@@ -175,4 +175,4 @@ TEST(SharingLimitTest, ATwoLevelGuestIsNotLedToAFrameThatItCannotName) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::sharing_test

@@ -8,7 +8,7 @@
 
 #include "xen/xsa_fixture.h"
 
-namespace xmmu {
+namespace xmmu::xsa_entry_test {
 namespace {
 
 class XsaEntryTest : public testing::TestWithParam<PvOptions> {};
@@ -334,4 +334,4 @@ TEST_P(XsaEntryTest, Xsa279ANonCanonicalAddressIsFlushedWithoutHarm) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xsa_entry_test

@@ -10,7 +10,7 @@
 
 #include "xen/xsa_fixture.h"
 
-namespace xmmu {
+namespace xmmu::xsa_flush_test {
 namespace {
 
 // A guest with an L1, frame 10, hooked at kXsaVa, whose three vCPUs share it.
@@ -315,4 +315,4 @@ TEST_P(XsaLinearTest, Xsa286AChangeAboveL1FlushesEveryDirtyCpu) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xsa_flush_test

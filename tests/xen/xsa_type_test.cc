@@ -8,7 +8,7 @@
 
 #include "xen/xsa_fixture.h"
 
-namespace xmmu {
+namespace xmmu::xsa_type_test {
 namespace {
 
 class XsaTypeTest : public testing::TestWithParam<PvOptions> {};
@@ -384,4 +384,4 @@ TEST_P(XsaTypeTest, Xsa214DescriptorsAreLookedAtAgainOnceThePageWasWritable) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::xsa_type_test

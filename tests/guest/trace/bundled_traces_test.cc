@@ -6,7 +6,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::bundled_traces_test {
 namespace {
 
 using Counts = std::array<uint64_t, 16>;  // by GuestOpKind
@@ -88,4 +88,4 @@ TEST_F(BundledTracesTest, TheyFitA32BitGuestWithTheSameOperations) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::bundled_traces_test

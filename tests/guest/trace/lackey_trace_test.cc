@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::lackey_trace_test {
 namespace {
 
 // A mapping to work in, and its operation.
@@ -306,4 +306,4 @@ TEST_F(LackeyTraceTest, TheNameIsTheProgramWithoutItsDirectory) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::lackey_trace_test

@@ -3,7 +3,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::process_tree_test {
 namespace {
 
 class ProcessTreeTest : public TraceTest {};
@@ -190,4 +190,4 @@ TEST_F(ProcessTreeTest, TwoProgramsShareTheLinkerAndNotTheirImages) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::process_tree_test

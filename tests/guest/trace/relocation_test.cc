@@ -3,7 +3,7 @@
 #include "guest/trace/address_map.h"
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::relocation_test {
 namespace {
 
 constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
@@ -178,4 +178,4 @@ TEST_F(RegionsTest, AFilesPagesContinueOnlyByTheirOffset) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::relocation_test

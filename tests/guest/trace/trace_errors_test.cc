@@ -4,7 +4,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::trace_errors_test {
 namespace {
 
 class TraceErrorsTest : public TraceTest {
@@ -232,4 +232,4 @@ TEST_F(TraceErrorsTest, AnErrorStays) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::trace_errors_test

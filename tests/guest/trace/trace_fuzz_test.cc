@@ -5,7 +5,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::trace_fuzz_test {
 namespace {
 
 class TraceFuzzTest : public TraceTest {
@@ -104,4 +104,4 @@ TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::trace_fuzz_test
