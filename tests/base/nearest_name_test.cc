@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace xmmu {
+namespace xmmu::nearest_name_test {
 namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {
@@ -50,4 +50,4 @@ TEST(NearestNameTest, WhatIsLikeNothingHasNoneNear) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nearest_name_test

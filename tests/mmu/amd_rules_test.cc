@@ -11,7 +11,7 @@
 #include "mmu/mmu_fixture.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::amd_rules_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -355,4 +355,4 @@ TEST(UpperLevelTest, AmdsInvalidationOfAPageTakesAllUnlessTceIsSet) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::amd_rules_test

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::invalidation_operands_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -161,4 +161,4 @@ TEST(VmInstructionTest, EachIsOfItsVendorAlone) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::invalidation_operands_test

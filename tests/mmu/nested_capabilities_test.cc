@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::nested_capabilities_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -210,4 +210,4 @@ TEST(PdpteLoadTest, AWalksLookAtATableIsAWriteStill) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::nested_capabilities_test

@@ -10,7 +10,7 @@
 #include "mmu/mmu_fixture.h"
 #include "mmu/nested_fixture.h"
 
-namespace xmmu {
+namespace xmmu::register_values_test {
 namespace {
 
 constexpr uint64_t Bit(int n) { return uint64_t{1} << n; }
@@ -348,4 +348,4 @@ TEST(EntryControlsTest, PdptesGivenToAnIntelEntryAreChecked) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::register_values_test

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
 
-namespace xmmu {
+namespace xmmu::walked_pdpte_test {
 namespace {
 
 constexpr VirtAddr kVa{0x40201000};
@@ -121,4 +121,4 @@ TEST(WalkedPdpteTest, OfThePresetsTheZensWalkThem) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::walked_pdpte_test

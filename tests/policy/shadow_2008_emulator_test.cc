@@ -10,7 +10,7 @@
 #include "policy/xi_world.h"
 #include "xmmu/policy/shadow_2008.h"
 
-namespace xmmu {
+namespace xmmu::shadow_2008_emulator_test {
 namespace {
 
 constexpr PagingMode kPae = PagingMode::kPae;
@@ -54,4 +54,4 @@ TEST(Shadow2008EmulatorTest, EachOfUpToFourInstructionsMoreIsOneLook) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::shadow_2008_emulator_test

@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "xmmu/sim/machine_file.h"
 
-namespace xmmu {
+namespace xmmu::price_rules_test {
 namespace {
 
 using testing::EndsWith;
@@ -118,4 +118,4 @@ TEST(PriceRulesTest, AFileWithoutABaseStatesAllThereIsAndNothingFollows) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::price_rules_test

@@ -10,7 +10,7 @@
 
 #include "xen/pv_fixture.h"
 
-namespace xmmu {
+namespace xmmu::emulator_test {
 namespace {
 
 constexpr VirtAddr kVa{0x400000};
@@ -99,4 +99,4 @@ TEST_F(EmulatorTest, ALoadThatFaultsIsTheGuestsOwn) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::emulator_test

@@ -12,7 +12,7 @@
 #include "xen/pv_fixture.h"
 #include "xmmu/xen/pv_log_dirty.h"
 
-namespace xmmu {
+namespace xmmu::table_dirty_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -302,4 +302,4 @@ INSTANTIATE_TEST_SUITE_P(All, TableDirtyTest, ::testing::ValuesIn(kRows),
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::table_dirty_test
