@@ -40,6 +40,15 @@
 // vm.mmap_min_addr), and from 2^47 on, where also the vsyscall page lies, which
 // is the kernel's and not the program's.
 //
+// System calls are taken in exactly the form in which Valgrind 3.19 prints
+// them, with the numbers of x86-64: the name beside each says so. A record that
+// is damaged, whose name is another number's (a 32-bit program's, another
+// machine's), whose flags Linux does not have or whose result it cannot have
+// given is an error. So is a log that lacks what a replay needs: the head (-q),
+// the system calls, the accesses (their options), the program behind an exec.
+// Options that add lines (-v, --trace-superblocks, --trace-sched, --time-stamp)
+// change nothing.
+//
 // A file's identity is a hash of the path it was opened by: two processes that
 // map one library share it, whatever their order.
 //
@@ -77,11 +86,12 @@ struct LackeyOptions {
 // each. Charges nothing: a workload has no clock.
 //
 // Errors, each one line `FILE:LINE: what is wrong, expected what`:
-// InvalidArgument for no file, a file that cannot be read, is empty or no
-// Lackey log, for two logs of one process, and unless exactly one process is
-// the root. What is wrong further down, including a log that ends too early, a
-// fork without the child's log or a log that nothing forks, is returned by
-// Workload::Next() when the reading gets there.
+// InvalidArgument for no file, a file that cannot be read, is no regular
+// one, is empty or no Lackey log, for two logs of one process, and unless
+// exactly one process is the root. What is wrong further down, including a log
+// that ends too early, a fork without the child's log, a log that nothing forks
+// or bytes behind the compressed data, is returned by Workload::Next() when the
+// reading gets there.
 absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
     std::vector<std::string> files, LackeyOptions options);
 
