@@ -35,11 +35,13 @@ std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
   const VmControls last = vm_;
   if (last.tag == 0 || controls.tag == 0) DropUntagged();
   ApplyControls(controls);
-  PdpteRegisters pdpte;
+  PdpteRegisters pdpte{};
   if (pdptes != nullptr) {
-    pdpte = *pdptes;
-  } else if (const auto fault = ReadPdptes(registers, pdpte)) {
+    if (!WalksPdptes()) pdpte = *pdptes;
+  } else if (auto fault = ReadPdptes(registers, pdpte)) {
     ApplyControls(last);
+    // What stops a MOV to CR3 stops an entry that loads the same.
+    if (!fault->is_violation()) fault->vector = FaultVector::kFailedEntry;
     return fault;
   }
   Install(registers, pdpte);

@@ -242,6 +242,22 @@ TEST_P(NestedPagingTest, OtherHypercallsAreForParavirtualGuests) {
   EXPECT_EQ(m.Count(Counter::kVmExits), 1u);
 }
 
+// A MOV to CR3 reads a PAE guest's PDPTEs and writes nothing: the log has
+// nothing to say of a guest that does no more.
+TEST(NestedLogTest, LoadsOfPdptesMarkNoPage) {
+  Machine m("skylake-2017", "nested-paging", PagingMode::kPae);
+  m.RunProgram();
+  ASSERT_TRUE(m.vcpu().vm.accessed_dirty);
+  LogDirty& log = **m.policy->LogDirtyOf(*m.domain);
+  ASSERT_EQ(log.Start(m.cpu()), absl::OkStatus());
+  const Gfn root(m.vcpu().cr3 >> kPageShift);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(m.policy->LoadCr3(m.vcpu(), root), absl::OkStatus());
+    EXPECT_EQ(log.Fetch(m.cpu(), DirtyFetch::kClean)->count(), 0u);
+  }
+  EXPECT_EQ(m.policy->Audit(), absl::OkStatus());
+}
+
 TEST(NestedTablesTest, TheLargestLeafThatTheExtentAllowsIsUsed) {
   Host host(*FindMachine("skylake-2017"), {});
   Domain* const domain =

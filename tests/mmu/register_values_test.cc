@@ -334,6 +334,22 @@ TEST(EntryControlsTest, AreThoseThatTheMachineHas) {
   }
 }
 
+TEST(EntryControlsTest, PdptesInMemoryStopAnIntelEntryAndNoneOfAmds) {
+  for (const Vendor vendor : {Vendor::kIntel, Vendor::kAmd}) {
+    NestedMachine m({.guest = PagingMode::kPae, .vendor = vendor});
+    m.Store(AddressOf(m.guest_root()), Bit(1) | 1);
+    const auto fault = m.mmu().EnterVm(m.Controls(1), m.Registers());
+    EXPECT_EQ(fault.has_value(), vendor == Vendor::kIntel);
+    if (vendor == Vendor::kIntel) {
+      EXPECT_TRUE(IsFault(fault, FaultVector::kFailedEntry));
+    }
+    // Nor does AMD take any that are given.
+    const std::array<uint64_t, 4> pdptes = {1, 1, 1, 1};
+    EXPECT_FALSE(m.mmu().EnterVm(m.Controls(1), m.Registers(), &pdptes));
+    EXPECT_EQ(m.mmu().pdpte_registers() == pdptes, vendor == Vendor::kIntel);
+  }
+}
+
 TEST(EntryControlsTest, PdptesGivenToAnIntelEntryAreChecked) {
   for (const uint64_t pdpte : {Bit(1) | 1, Bit(63) | 1, Bit(1), uint64_t{1}}) {
     NestedMachine m({.guest = PagingMode::kPae});

@@ -161,9 +161,8 @@ class Mmu {
   // `pdptes` (Intel: from the VMCS), or without are loaded from memory, as the
   // guest's MOV to CR3 would. Charges nothing but nested entry loads:
   // VmExit() charges exit and entry. Returns a failed entry, for registers,
-  // controls or `pdptes` that the processor refuses, a #GP for PDPTEs in memory
-  // with reserved bits or a nested violation, the registers being those of
-  // before then. Default controls are bare hardware.
+  // controls or PDPTEs that the processor refuses, or a nested violation, the
+  // registers being those of before then. Default controls are bare hardware.
   std::optional<PageFault> EnterVm(
       const VmControls& controls, const ControlRegisters& registers,
       const std::array<uint64_t, 4>* pdptes = nullptr);
