@@ -50,6 +50,7 @@ NEAREST = {
     "xen": ["xen", "policy", "guest"],
     "policy": ["policy", "guest", "xen"],
     "guest": ["guest", "sim"],
+    "testing": ["testing"],
 }
 SLOW = ["mmu_walk_oracle", "mmu_golden_walk", "mmu_staleness",
         "guest_golden_xen_pv", "guest_log_dirty", "guest_translated_hostile",

@@ -49,6 +49,15 @@ TEST(SignalTest, TheRightsThatAreThereAreNamed) {
               HasSubstr("0x10000000 is mapped r--; ExpectSignal() takes"));
 }
 
+TEST(SignalTest, OneOnAnyCpuIsSeen) {
+  for (const int starts : {0, 1, 2}) {
+    TestGuest guest({.vcpus = 3, .policy = "native"});
+    for (int i = 0; i < starts; ++i) guest.Start();
+    EXPECT_THAT(OneFailureOf([&] { guest.Read(VirtAddr(0x1000)); }),
+                HasSubstr("gets a signal"));
+  }
+}
+
 TEST(SignalTest, NoRightsMeanASignalForReadsToo) {
   TestGuest guest({.policy = "native"});
   const VirtAddr buffer = guest.Map(1);
