@@ -4,6 +4,7 @@
 
 #include "xmmu/xen/pv_log_dirty.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <random>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "guest/destination.h"
@@ -231,6 +233,25 @@ TEST_F(PvLogDirtyTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
     EXPECT_EQ(after, before);
     ASSERT_TRUE(log_.Stop(cpu()).ok());
   }
+}
+
+// What the other tests rely on.
+TEST_F(PvLogDirtyTest, TheDestinationNoticesATypeAndAPinThatItWasNotToldOf) {
+  ASSERT_TRUE(log_.Start(cpu()).ok());
+  const Destination destination(world_.host(), world_.domain());
+  PageInfo& table = world_.host().frames()[FrameOf(EntryOf(1))];
+  ASSERT_EQ(table.type, PageType::kL1);
+  EXPECT_EQ(destination.Missed(), "");
+  table.pinned = !table.pinned;
+  EXPECT_THAT(destination.Missed(), testing::HasSubstr("another type or pin"));
+  table.pinned = !table.pinned;
+  table.type = PageType::kL2;
+  EXPECT_THAT(destination.Missed(), testing::HasSubstr("another type or pin"));
+  table.type = PageType::kL1;
+  const uint64_t uses = std::exchange(table.type_count, 0);
+  EXPECT_THAT(destination.Missed(), testing::HasSubstr("another type or pin"));
+  table.type_count = uses;
+  EXPECT_EQ(destination.Missed(), "");
 }
 
 TEST_F(PvLogDirtyTest, TheFirstThingDoneToATableMayBeToExchangeAnEntry) {
