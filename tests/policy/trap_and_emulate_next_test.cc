@@ -109,7 +109,7 @@ TEST_P(TrapAndEmulateNextTest, TheFourthInstructionIsEmulatedAndTheFifthNot) {
 TEST_P(TrapAndEmulateNextTest, EachOfUpToFourInstructionsMoreIsOneLook) {
   for (size_t loads = 0; loads <= 5; ++loads) {
     for (const bool store : {false, true}) {
-      std::vector<Instruction> code(loads, LoadOf(kData));
+      std::vector<Instruction> code(loads, LoadOf(kDataPage));
       if (store) code.push_back(StoreOf(0, 4));
       Trap(code);
       EXPECT_EQ(Charged(CostEvent::kEmulate),
