@@ -86,7 +86,10 @@ int main(int argc, char** argv) {
                  comparison.status().ToString().c_str());
     return 1;
   }
-  std::fputs(
-      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kTable).c_str(),
-      stdout);
+  const std::string report =
+      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kTable);
+  const bool written =
+      std::fputs(report.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!written) std::perror("custom_policy: standard output");
+  return written ? 0 : 1;
 }

@@ -4,9 +4,9 @@
 // Exit status: 0, or 2 for a bad option or trace, or 1 for anything else; with
 // 1 and 2 nothing is on standard output and one line is on standard error.
 
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -79,7 +79,6 @@ ABSL_FLAG(
     "and source, and ends; --format may also be toml, which "
     "--machine-file takes");
 ABSL_FLAG(bool, list, false, "lists all names that flags take, and ends");
-ABSL_FLAG(bool, help, false, "says this, and ends");
 
 namespace xmmu::compare {
 namespace {
@@ -108,14 +107,14 @@ std::string Help() {
       HelpOfFlags(kFlags));
 }
 
-Flags ReadFlags(StringList traces) {
+Flags ReadFlags(const Arguments& arguments) {
   Flags flags;
-  flags.traces = std::move(traces);
+  flags.traces = arguments.files();
   flags.workload = absl::GetFlag(FLAGS_workload);
   flags.policies = absl::GetFlag(FLAGS_policies);
   flags.machine = absl::GetFlag(FLAGS_machine);
   flags.own_machine = ReadMachineFlags();
-  flags.levels = absl::GetFlag(FLAGS_levels);
+  if (arguments.Given("levels")) flags.levels = absl::GetFlag(FLAGS_levels);
   flags.vcpus = absl::GetFlag(FLAGS_vcpus);
   flags.domains = absl::GetFlag(FLAGS_domains);
   flags.share_file_pages = absl::GetFlag(FLAGS_share_file_pages);
@@ -136,13 +135,19 @@ Flags ReadFlags(StringList traces) {
   return flags;
 }
 
-absl::StatusOr<Comparison> RunAll(const Request& request) {
-  absl::StatusOr<ComparisonPlan> plan = PlanComparison(request.options);
-  if (!plan.ok()) return plan.status();
+// Files that must not be overwritten.
+StringList InputsOf(const Flags& flags) {
+  StringList inputs = flags.traces;
+  if (!flags.own_machine.file.empty()) inputs.push_back(flags.own_machine.file);
+  return inputs;
+}
+
+absl::StatusOr<Comparison> RunAll(const Request& request,
+                                  const ComparisonPlan& plan) {
   // Rows with a migration run twice.
-  Progress progress(plan->rows.size() *
+  Progress progress(plan.rows.size() *
                     (request.options.base.migration.wanted() ? 2 : 1));
-  return RunComparison(*plan,
+  return RunComparison(plan,
                        [&](const SimulatorOptions& row)
                            -> absl::StatusOr<std::unique_ptr<Workload>> {
                          auto workload = OpenWorkload(request, row.mode);
@@ -152,36 +157,90 @@ absl::StatusOr<Comparison> RunAll(const Request& request) {
                        });
 }
 
-absl::Status RunListCosts() {
-  const absl::StatusOr<std::string> text = ListCosts(ReadFlags({}));
+// Flags that --list-costs does not read.
+std::vector<const char*> NotOfListCosts() {
+  constexpr std::string_view kRead[] = {"machine",    "machine_file", "set",
+                                        "levels",     "format",       "output",
+                                        "list_costs", "help"};
+  std::vector<const char*> others;
+  for (const char* flag : kFlags) {
+    if (std::find(std::begin(kRead), std::end(kRead), flag) ==
+        std::end(kRead)) {
+      others.push_back(flag);
+    }
+  }
+  return others;
+}
+
+absl::Status RunListCosts(const Arguments& arguments) {
+  const absl::Status used =
+      arguments.WantsFor("a run, not --list-costs", NotOfListCosts());
+  if (!used.ok()) return used;
+  if (!arguments.files().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        arguments.files().front(), ": want no trace with --list-costs"));
+  }
+  const absl::StatusOr<std::string> text = ListCosts(ReadFlags(arguments));
   if (!text.ok()) return text.status();
-  absl::StatusOr<OutputFile> output =
-      OutputFile::Open(absl::GetFlag(FLAGS_output));
+  absl::StatusOr<OutputFile> output = OutputFile::Open(
+      absl::GetFlag(FLAGS_output), InputsOf(ReadFlags(arguments)));
   return output.ok() ? output->Write(*text) : output.status();
 }
 
-absl::Status Run(StringList traces) {
-  if (absl::GetFlag(FLAGS_list_costs)) return RunListCosts();
-  absl::StatusOr<Request> request = CheckFlags(ReadFlags(std::move(traces)));
-  if (!request.ok()) return request.status();
-  const auto sweep = SweepOfFlags();
-  if (!sweep.ok()) return sweep.status();
-  // Before the work, not after it.
-  if (sweep->has_value() && request->options.base.vcpus > 1) {
+// Flags that would change nothing. Of no paravirtual guest, what such guests
+// are asked for.
+absl::Status CheckEffects(const Arguments& arguments,
+                          const ComparisonPlan& plan) {
+  if (absl::GetFlag(FLAGS_migrate) == 0) {
+    constexpr const char* kOfMigration[] = {"migrate_every"};
+    const absl::Status status =
+        arguments.WantsFor("--migrate=ROUNDS", kOfMigration);
+    if (!status.ok()) return status;
+  }
+  const bool paravirtual = std::any_of(
+      plan.rows.begin(), plan.rows.end(),
+      [](const SimulatorOptions& row) { return row.pin.has_value(); });
+  if (paravirtual) return absl::OkStatus();
+  constexpr const char* kOfParavirtual[] = {"guest_ops", "pin", "linear_map",
+                                            "share_file_pages"};
+  return arguments.WantsFor("a policy that has paravirtual guests, see --list",
+                            kOfParavirtual);
+}
+
+absl::Status CheckSweepable(const SimulatorOptions& base) {
+  if (base.vcpus > 1) {
     return absl::InvalidArgumentError(
         "--sensitivity: want --vcpus=1; with several, what happens depends on "
         "the prices");
   }
-  if (sweep->has_value() &&
-      request->options.base.timing == MemoryTiming::kAllCaches) {
+  if (base.timing == MemoryTiming::kAllCaches) {
     return absl::InvalidArgumentError(
         "--sensitivity: want --timing=flat or pte-caches; with all-caches, "
         "what was prefetched arrives by the clock");
   }
+  return absl::OkStatus();
+}
+
+// All that is asked for.
+absl::Status RunComparisons(const Arguments& arguments) {
+  const Flags flags = ReadFlags(arguments);
+  absl::StatusOr<Request> request = CheckFlags(flags);
+  if (!request.ok()) return request.status();
+  const auto sweep = SweepOfFlags(arguments);
+  if (!sweep.ok()) return sweep.status();
+  // Before the work, not after it.
+  if (sweep->has_value()) {
+    const absl::Status sweepable = CheckSweepable(request->options.base);
+    if (!sweepable.ok()) return sweepable;
+  }
+  const auto plan = PlanComparison(request->options);
+  if (!plan.ok()) return plan.status();
+  const absl::Status effects = CheckEffects(arguments, *plan);
+  if (!effects.ok()) return effects;
   absl::StatusOr<OutputFile> output =
-      OutputFile::Open(absl::GetFlag(FLAGS_output));
+      OutputFile::Open(absl::GetFlag(FLAGS_output), InputsOf(flags));
   if (!output.ok()) return output.status();
-  absl::StatusOr<Comparison> comparison = RunAll(*request);
+  absl::StatusOr<Comparison> comparison = RunAll(*request, *plan);
   if (!comparison.ok()) return comparison.status();
   if (!sweep->has_value()) {
     return output->Write(FormatReport(*comparison, request->format));
@@ -192,16 +251,18 @@ absl::Status Run(StringList traces) {
       FormatSensitivity(*comparison, *sensitivity, request->format));
 }
 
-int Main(int argc, char** argv) {
-  StringList traces = ParseArguments(kProgram, argc, argv);
-  std::string text;
-  if (absl::GetFlag(FLAGS_help)) text = Help();
-  if (absl::GetFlag(FLAGS_list)) text = ListNames();
-  if (text.empty()) return ExitStatus(kProgram, Run(std::move(traces)));
-  return std::fputs(text.c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+absl::Status Run(const Arguments& arguments) {
+  if (absl::GetFlag(FLAGS_list)) return WriteStandardOutput(ListNames());
+  if (absl::GetFlag(FLAGS_list_costs)) return RunListCosts(arguments);
+  return RunComparisons(arguments);
 }
 
 }  // namespace
 }  // namespace xmmu::compare
 
-int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using xmmu::compare::kProgram;
+  return xmmu::compare::RunProgram({kProgram, xmmu::compare::kFlags,
+                                    &xmmu::compare::Help, &xmmu::compare::Run},
+                                   argc, argv);
+}

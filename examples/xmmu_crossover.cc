@@ -6,8 +6,6 @@
 // Exit status: 0, or 2 for a bad option, or 1 for anything else; with 1 and 2
 // nothing is on standard output and one line is on standard error.
 
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "compare/bases.h"
 #include "compare/command_line.h"
+#include "compare/output_file.h"
 #include "compare/request.h"
 #include "compare/sweep_flags.h"
 #include "xmmu/sim/batches.h"
@@ -30,7 +29,6 @@ ABSL_FLAG(StringList, levels, {},
           "levels of page tables, 2 to 4; without it those the machine has");
 ABSL_FLAG(bool, variants, false, "measures variants of strategies, too");
 ABSL_FLAG(std::string, format, "text", "text, csv or json");
-ABSL_FLAG(bool, help, false, "says this, and ends");
 
 namespace xmmu::compare {
 namespace {
@@ -105,16 +103,15 @@ absl::StatusOr<std::string> BatchesOf(
   return format == "json" ? FormatBatchesJson(all) : FormatBatchesText(all);
 }
 
-absl::Status Run(const StringList& traces) {
+absl::Status Run(const Arguments& arguments) {
+  const StringList& traces = arguments.files();
   const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "text" && format != "csv" && format != "json") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--format=", format, ": want text, csv or json"));
-  }
+  absl::Status status = CheckFormat(format, {"text", "csv", "json"});
+  if (!status.ok()) return status;
   const auto bases =
       BasesOf(absl::GetFlag(FLAGS_machine), absl::GetFlag(FLAGS_levels));
   if (!bases.ok()) return bases.status();
-  const auto sweep = SweepOfFlags();
+  const auto sweep = SweepOfFlags(arguments);
   if (!sweep.ok()) return sweep.status();
   if (sweep->has_value() && !traces.empty()) {
     return absl::InvalidArgumentError(
@@ -123,19 +120,15 @@ absl::Status Run(const StringList& traces) {
   const auto text = traces.empty() ? Crossovers(*bases, format, *sweep)
                                    : BatchesOf(traces, *bases, format);
   if (!text.ok()) return text.status();
-  if (std::fputs(text->c_str(), stdout) < 0) {
-    return absl::InternalError("cannot write to standard output");
-  }
-  return absl::OkStatus();
-}
-
-int Main(int argc, char** argv) {
-  const StringList traces = ParseArguments(kProgram, argc, argv);
-  if (!absl::GetFlag(FLAGS_help)) return ExitStatus(kProgram, Run(traces));
-  return std::fputs(Help().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  return WriteStandardOutput(*text);
 }
 
 }  // namespace
 }  // namespace xmmu::compare
 
-int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using xmmu::compare::kProgram;
+  return xmmu::compare::RunProgram({kProgram, xmmu::compare::kFlags,
+                                    &xmmu::compare::Help, &xmmu::compare::Run},
+                                   argc, argv);
+}

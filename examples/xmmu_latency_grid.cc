@@ -6,10 +6,6 @@
 // else; with 1 and 2 nothing is on standard output and one line is on standard
 // error.
 
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +15,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "compare/command_line.h"
+#include "compare/output_file.h"
 #include "xmmu/sim/latency_grid.h"
+#include "xmmu/sim/regular_file.h"
 
 ABSL_FLAG(std::string, machine, "", "a machine, measured at its whole grid");
 ABSL_FLAG(std::string, cells, "",
@@ -32,11 +30,12 @@ ABSL_FLAG(double, clock_ghz, 0,
           "another clock; DRAM stays as fast as it was (0: the machine's own, "
           "or that in its name)");
 ABSL_FLAG(uint64_t, seed, 1, "of random orders and of frames");
-ABSL_FLAG(bool, help, false, "says this, and ends");
 
 namespace xmmu::compare {
 namespace {
 
+// Of a line each 20,000 times what the whole grid of a machine has.
+constexpr uint64_t kMostCellBytes = 64 << 20;
 constexpr char kProgram[] = "xmmu-latency-grid";
 constexpr const char* kFlags[] = {"machine", "cells",     "errors", "format",
                                   "worst",   "clock_ghz", "seed",   "help"};
@@ -65,22 +64,22 @@ absl::StatusOr<std::vector<GridCell>> CellsToRun() {
     for (GridCell& cell : cells) cell.machine = machine;
     return cells;
   }
-  std::ifstream in(file, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(in)), {});
-  if (!in.is_open() || in.bad()) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot read ", file));
-  }
-  return ParseGridCells(file, text);
+  const auto text = ReadRegularFile(file, kMostCellBytes);
+  if (!text.ok()) return text.status();
+  return ParseGridCells(file, *text);
 }
 
-absl::Status CheckFlags() {
+absl::Status CheckFlags(const Arguments& arguments) {
   const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "text" && format != "csv" && format != "json") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--format=", format, ": want text, csv or json"));
-  }
+  absl::Status status = CheckFormat(format, {"text", "csv", "json"});
+  if (!status.ok()) return status;
   if (absl::GetFlag(FLAGS_errors) && absl::GetFlag(FLAGS_cells).empty()) {
     return absl::InvalidArgumentError("--errors: want --cells=FILE as well");
+  }
+  if (!absl::GetFlag(FLAGS_errors)) {
+    constexpr const char* kOfErrors[] = {"worst", "format"};
+    status = arguments.WantsFor("--errors", kOfErrors);
+    if (!status.ok()) return status;
   }
   if (absl::GetFlag(FLAGS_worst) < 0) {
     return absl::InvalidArgumentError("--worst: want 0 or more");
@@ -98,12 +97,12 @@ absl::StatusOr<std::string> ErrorsOf(const std::vector<GridCell>& cells) {
                             : FormatGridErrorsText(*errors);
 }
 
-absl::Status Run(const std::vector<std::string>& arguments) {
-  if (!arguments.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(arguments.front(), ": want flags alone, see --help"));
+absl::Status Run(const Arguments& arguments) {
+  if (!arguments.files().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        arguments.files().front(), ": want flags alone, see --help"));
   }
-  if (absl::Status status = CheckFlags(); !status.ok()) return status;
+  if (absl::Status status = CheckFlags(arguments); !status.ok()) return status;
   auto cells = CellsToRun();
   if (!cells.ok()) return cells.status();
   std::optional<double> clock_ghz = absl::GetFlag(FLAGS_clock_ghz);
@@ -116,22 +115,15 @@ absl::Status Run(const std::vector<std::string>& arguments) {
   absl::StatusOr<std::string> text =
       absl::GetFlag(FLAGS_errors) ? ErrorsOf(*cells) : FormatGridCsv(*cells);
   if (!text.ok()) return text.status();
-  if (std::fputs(text->c_str(), stdout) < 0) {
-    return absl::InternalError("cannot write to standard output");
-  }
-  return absl::OkStatus();
-}
-
-int Main(int argc, char** argv) {
-  const std::vector<std::string> arguments =
-      ParseArguments(kProgram, argc, argv);
-  if (!absl::GetFlag(FLAGS_help)) {
-    return ExitStatus(kProgram, Run(arguments));
-  }
-  return std::fputs(Help().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  return WriteStandardOutput(*text);
 }
 
 }  // namespace
 }  // namespace xmmu::compare
 
-int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using xmmu::compare::kProgram;
+  return xmmu::compare::RunProgram({kProgram, xmmu::compare::kFlags,
+                                    &xmmu::compare::Help, &xmmu::compare::Run},
+                                   argc, argv);
+}

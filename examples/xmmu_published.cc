@@ -4,21 +4,19 @@
 // Exit status: 0, or 2 for a bad option, or 1 for anything else; with 1 and 2
 // nothing is on standard output and one line is on standard error.
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "compare/command_line.h"
+#include "compare/output_file.h"
 #include "xmmu/sim/published.h"
 
 using StringList = std::vector<std::string>;
 
 ABSL_FLAG(StringList, table, StringList({"all"}), "tables, or all");
 ABSL_FLAG(std::string, format, "table", "table, csv or json");
-ABSL_FLAG(bool, help, false, "says this, and ends");
 
 namespace xmmu::compare {
 namespace {
@@ -60,16 +58,14 @@ absl::StatusOr<std::vector<PublishedStudy>> Studies() {
   return studies;
 }
 
-absl::Status Run(const StringList& arguments) {
-  if (!arguments.empty()) {
+absl::Status Run(const Arguments& arguments) {
+  if (!arguments.files().empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(arguments.front(), ": no argument is wanted"));
+        absl::StrCat(arguments.files().front(), ": no argument is wanted"));
   }
   const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "table" && format != "csv" && format != "json") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--format=", format, ": want table, csv or json"));
-  }
+  absl::Status status = CheckFormat(format, {"table", "csv", "json"});
+  if (!status.ok()) return status;
   const auto studies = Studies();
   if (!studies.ok()) return studies.status();
   std::vector<PublishedTable> tables;
@@ -81,19 +77,15 @@ absl::Status Run(const StringList& arguments) {
   const std::string text = format == "csv"    ? FormatPublishedCsv(tables)
                            : format == "json" ? FormatPublishedJson(tables)
                                               : FormatPublishedText(tables);
-  if (std::fputs(text.c_str(), stdout) < 0) {
-    return absl::InternalError("cannot write to standard output");
-  }
-  return absl::OkStatus();
-}
-
-int Main(int argc, char** argv) {
-  const StringList arguments = ParseArguments(kProgram, argc, argv);
-  if (!absl::GetFlag(FLAGS_help)) return ExitStatus(kProgram, Run(arguments));
-  return std::fputs(Help().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  return WriteStandardOutput(text);
 }
 
 }  // namespace
 }  // namespace xmmu::compare
 
-int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using xmmu::compare::kProgram;
+  return xmmu::compare::RunProgram({kProgram, xmmu::compare::kFlags,
+                                    &xmmu::compare::Help, &xmmu::compare::Run},
+                                   argc, argv);
+}

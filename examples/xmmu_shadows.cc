@@ -5,8 +5,6 @@
 // Exit status: 0, or 2 for a bad option, or 1 for anything else; with 1 and 2
 // nothing is on standard output and one line is on standard error.
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -16,8 +14,10 @@
 #include "absl/strings/str_split.h"
 #include "compare/bases.h"
 #include "compare/command_line.h"
+#include "compare/output_file.h"
 #include "compare/request.h"
 #include "compare/sweep_flags.h"
+#include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/shadow_sensitivity.h"
 #include "xmmu/sim/shadow_study.h"
 
@@ -33,7 +33,6 @@ ABSL_FLAG(
     "switch:processes=4,rounds=200,pages=16;churn:pages=16,rounds=200",
     "synthetic workloads, with a semicolon between two");
 ABSL_FLAG(std::string, format, "text", "text, csv or json");
-ABSL_FLAG(bool, help, false, "says this, and ends");
 
 namespace xmmu::compare {
 namespace {
@@ -73,11 +72,25 @@ absl::StatusOr<std::vector<SimulatorOptions>> Bases() {
   return all;
 }
 
+StringList Specs() {
+  const std::string all = absl::GetFlag(FLAGS_workloads);
+  if (all.empty()) return {};
+  return absl::StrSplit(all, ';');
+}
+
+// Before the work, not after it.
+absl::Status CheckWorkloads() {
+  for (const std::string& spec : Specs()) {
+    const auto workload = MakeSyntheticWorkload(spec);
+    if (!workload.ok()) return workload.status();
+  }
+  return absl::OkStatus();
+}
+
 std::vector<WorkloadFactory> Workloads(const StringList& traces) {
   std::vector<Request> requests;
-  for (const absl::string_view spec :
-       absl::StrSplit(absl::GetFlag(FLAGS_workloads), ';', absl::SkipEmpty())) {
-    requests.emplace_back().workload = std::string(spec);
+  for (const std::string& spec : Specs()) {
+    requests.emplace_back().workload = spec;
   }
   if (!traces.empty()) requests.emplace_back().traces = traces;
   std::vector<WorkloadFactory> factories;
@@ -113,16 +126,17 @@ absl::StatusOr<std::string> FormatSwept(const std::vector<ShadowStudy>& studies,
   return format == "json" ? FormatShadowSensitivityJson(swept) : text;
 }
 
-absl::Status Run(const StringList& traces) {
+absl::Status Run(const Arguments& arguments) {
+  const StringList& traces = arguments.files();
   const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "text" && format != "csv" && format != "json") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--format=", format, ": want text, csv or json"));
-  }
-  const auto sweep = SweepOfFlags();
+  absl::Status status = CheckFormat(format, {"text", "csv", "json"});
+  if (!status.ok()) return status;
+  const auto sweep = SweepOfFlags(arguments);
   if (!sweep.ok()) return sweep.status();
   const auto bases = Bases();
   if (!bases.ok()) return bases.status();
+  status = CheckWorkloads();
+  if (!status.ok()) return status;
   for (const SimulatorOptions& base : *bases) {
     if (!sweep->has_value() || base.vcpus == 1) continue;
     return absl::InvalidArgumentError(
@@ -139,19 +153,15 @@ absl::Status Run(const StringList& traces) {
       sweep->has_value() ? FormatSwept(studies, **sweep, format)
                          : Format(studies, format);
   if (!text.ok()) return text.status();
-  if (std::fputs(text->c_str(), stdout) < 0) {
-    return absl::InternalError("cannot write to standard output");
-  }
-  return absl::OkStatus();
-}
-
-int Main(int argc, char** argv) {
-  const StringList traces = ParseArguments(kProgram, argc, argv);
-  if (!absl::GetFlag(FLAGS_help)) return ExitStatus(kProgram, Run(traces));
-  return std::fputs(Help().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  return WriteStandardOutput(*text);
 }
 
 }  // namespace
 }  // namespace xmmu::compare
 
-int main(int argc, char** argv) { return xmmu::compare::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using xmmu::compare::kProgram;
+  return xmmu::compare::RunProgram({kProgram, xmmu::compare::kFlags,
+                                    &xmmu::compare::Help, &xmmu::compare::Run},
+                                   argc, argv);
+}

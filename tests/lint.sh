@@ -25,6 +25,17 @@ else
   echo "format: ${#files[@]} files"
 fi
 
+# A line of a comment that holds one word, between others, was cut off from the
+# line before when something reflowed a picture or a list.
+stray=$(awk 'FNR == 1 { full = word = 0 }
+  word && /^ *\/\/ +[^ ]/ { print FILENAME ":" FNR - 1 ": a word alone" }
+  { word = full && /^ *\/\/ ? ? ?[a-z]+,?$/
+    full = /^ *\/\/ / && length($0) > 70 }' "${files[@]}")
+if [[ -n $stray ]]; then
+  echo "$stray" >&2
+  exit 1
+fi
+
 if [[ ${1:-} == --tidy ]]; then
   printf '%s\n' "${files[@]}" | grep '\.cc$' | grep -v '/consumer/' |
     xargs -P "$(nproc)" -n 4 clang-tidy -p "${2:-build/ci}" --quiet

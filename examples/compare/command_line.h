@@ -1,28 +1,38 @@
 #ifndef XMMU_EXAMPLES_COMPARE_COMMAND_LINE_H_
 #define XMMU_EXAMPLES_COMPARE_COMMAND_LINE_H_
 
-// What the programs' command lines have in common: Abseil's flags, of which
-// --a-b is as good as --a_b, and bad input as one line and exit status 2.
+// What the programs have in common: flags, --help, output that is whole or an
+// error, and errors as one line on standard error with an exit status.
 
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "compare/arguments.h"
 
 namespace xmmu::compare {
 
-// Sets the flags and returns the other arguments. Bad flags end the program,
-// with one line that begins with `program`.
-std::vector<std::string> ParseArguments(const char* program, int argc,
-                                        char** argv);
+struct Program {
+  const char* name;
+  // Flags, as C++ identifiers, in the order of --help.
+  std::span<const char* const> flags;
+  std::string (*help)();
+  // Does the work; not called for --help.
+  absl::Status (*run)(const Arguments& arguments);
+};
+
+// All that main() does. Returns the exit status: 0; 2 for what is the user's to
+// put right; 1 for anything else, such as a disk that is full or a want of
+// memory. With 1 and 2 one line is on standard error.
+int RunProgram(const Program& program, int argc, const char* const* argv);
 
 // A line for each of the flags named.
 std::string HelpOfFlags(std::span<const char* const> names);
 
-// Says on standard error what `status` is, if it is an error, and returns the
-// exit status: 2 for what is the user's to put right.
-int ExitStatus(const char* program, const absl::Status& status);
+// Errors: InvalidArgument unless `format` is one of `all`.
+absl::Status CheckFormat(const std::string& format,
+                         const std::vector<std::string>& all);
 
 }  // namespace xmmu::compare
 

@@ -69,11 +69,13 @@ absl::Status SetMachine(const Flags& flags, SimulatorOptions& base) {
                    "it without --machine");
   }
   std::string name = flags.machine;
-  if (name.empty()) name = flags.levels >= 4 ? "skylake-2017" : "xeon-2003";
+  if (name.empty()) {
+    name = flags.levels.value_or(0) >= 4 ? "skylake-2017" : "xeon-2003";
+  }
   auto machine = MakeMachine(name, flags.own_machine);
   if (!machine.ok()) return machine.status();
-  int levels = flags.levels;
-  if (levels == 0) levels = (*machine)->features.long_mode ? 4 : 3;
+  const int levels =
+      flags.levels.value_or((*machine)->features.long_mode ? 4 : 3);
   const std::optional<PagingMode> mode = PagingModeOfLevels(levels);
   if (!mode.has_value()) {
     return BadFlag("levels", absl::StrCat(levels), "2, 3 (PAE), 4 or 5");
@@ -100,7 +102,8 @@ absl::Status SetGuest(const Flags& flags, SimulatorOptions& base) {
   }
   base.domains = flags.domains;
   if (flags.memory_mib < 1 || flags.memory_mib > kMaxMemoryMib) {
-    return BadFlag("memory", absl::StrCat(flags.memory_mib), "MiB, from 1 on");
+    return BadFlag("memory", absl::StrCat(flags.memory_mib),
+                   absl::StrCat("MiB, 1 to ", kMaxMemoryMib));
   }
   base.guest_memory_bytes = flags.memory_mib << 20;
   if (flags.quantum != 0) base.quantum_ops = flags.quantum;
@@ -135,9 +138,11 @@ absl::Status SetOverlap(const Flags& flags, SimulatorOptions& base) {
                    absl::StrCat("1 to ", kMaxWalkers));
   }
   const double thousandths = std::round(flags.overlap * 1000);
-  // Neither holds of what is no number.
-  if (!(thousandths >= 0 && thousandths <= 1000)) {
-    return BadFlag("overlap", absl::StrCat(flags.overlap), "0 to 1");
+  // None holds of what is no number. Decimal fractions are not exact.
+  const bool whole = std::abs(flags.overlap * 1000 - thousandths) < 1e-6;
+  if (!(flags.overlap >= 0 && flags.overlap <= 1 && whole)) {
+    return BadFlag("overlap", absl::StrCat(flags.overlap),
+                   "0 to 1 in thousandths");
   }
   base.overlap = {.walkers = flags.walkers,
                   .hidden_per_mille = static_cast<int>(thousandths)};

@@ -2,6 +2,7 @@
 #define XMMU_EXAMPLES_COMPARE_REQUEST_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct Flags {
   std::vector<std::string> policies;
   std::string machine;  // empty: by the levels
   MachineFlags own_machine;
-  int levels = 0;  // 0: by the machine
+  std::optional<int> levels;  // not given: by the machine
   int vcpus = 1;
   int domains = 1;
   std::vector<std::string> guest_ops;

@@ -19,7 +19,8 @@ ABSL_FLAG(uint64_t, seed, 1, "what the samples are drawn by");
 
 namespace xmmu::compare {
 
-absl::StatusOr<std::optional<SweepOptions>> SweepOfFlags() {
+absl::StatusOr<std::optional<SweepOptions>> SweepOfFlags(
+    const Arguments& arguments) {
   const std::string sweep = absl::GetFlag(FLAGS_sweep);
   if (sweep != "estimates" && sweep != "all") {
     return absl::InvalidArgumentError(
@@ -30,7 +31,12 @@ absl::StatusOr<std::optional<SweepOptions>> SweepOfFlags() {
     return absl::InvalidArgumentError(
         absl::StrCat("--samples=", samples, ": want 0 to ", kMaxSweepSamples));
   }
-  if (!absl::GetFlag(FLAGS_sensitivity)) return std::nullopt;
+  if (!absl::GetFlag(FLAGS_sensitivity)) {
+    constexpr const char* kOfSweeps[] = {"sweep", "samples", "seed"};
+    const absl::Status status = arguments.WantsFor("--sensitivity", kOfSweeps);
+    if (!status.ok()) return status;
+    return std::nullopt;
+  }
   return SweepOptions{.all_bands = sweep == "all",
                       .samples = samples,
                       .seed = absl::GetFlag(FLAGS_seed)};

@@ -6,13 +6,16 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "compare/arguments.h"
 #include "xmmu/sim/price_sweep.h"
 
 namespace xmmu::compare {
 
 // What is to be swept; nothing without --sensitivity.
-// Errors: InvalidArgument naming the flag and what would do.
-absl::StatusOr<std::optional<SweepOptions>> SweepOfFlags();
+// Errors: InvalidArgument naming the flag and what would do; also for one that
+// is given without --sensitivity.
+absl::StatusOr<std::optional<SweepOptions>> SweepOfFlags(
+    const Arguments& arguments);
 
 }  // namespace xmmu::compare
 

@@ -117,8 +117,8 @@ absl::Status StartVcpus(KernelCore& core) {
     const absl::Status status = core.policy.StartVcpu(
         context, core.domain.GfnOf(core.init_mm.root), kInvalidGfn);
     if (!status.ok()) return status;
-    core.vcpus.push_back(
-        std::make_unique<Vcpu>(core.host, core.policy, context, core.abi));
+    core.vcpus.push_back(std::make_unique<Vcpu>(core.host, core.policy, context,
+                                                core.abi, &core.failure));
     core.init_mm.active |= MaskOf(id);
   }
   if (core.abi.paravirtual && core.traits.needs_stores()) {

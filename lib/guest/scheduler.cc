@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "xmmu/base/check.h"
 
 namespace xmmu {
 
@@ -194,6 +193,7 @@ void Scheduler::SwitchTo(Task& task) {
   Vcpu& vcpu = VcpuOf(task);
   state.queue.erase(std::find(state.queue.begin(), state.queue.end(), &task));
   state.current = &task;
+  state.ran = true;
   vcpu.cpu().clock.AdvanceTo(task.ready_at);
   vcpu.cpu().clock.Charge(CostEvent::kGuestSwitchPath);
   vcpu.cpu().counters.Add(Counter::kContextSwitches);
@@ -248,6 +248,12 @@ absl::StatusOr<uint64_t> Scheduler::KernelExchange(TaskId id, VirtAddr va,
 const AddressSpace* Scheduler::FindSpace(TaskId id) const {
   const auto it = tasks_.find(id);
   return it == tasks_.end() ? nullptr : it->second->mm.get();
+}
+
+int Scheduler::idle_vcpus() const {
+  return static_cast<int>(
+      std::count_if(vcpus_.begin(), vcpus_.end(),
+                    [](const VcpuState& state) { return !state.ran; }));
 }
 
 uint64_t Scheduler::digest() const {

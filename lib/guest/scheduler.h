@@ -62,6 +62,7 @@ class Scheduler {
                                           uint64_t value);
 
   uint64_t digest() const;
+  int idle_vcpus() const;
   // The address space of a live task, or nullptr.
   const AddressSpace* FindSpace(TaskId id) const;
 
@@ -71,6 +72,7 @@ class Scheduler {
     Task* current = nullptr;
     std::shared_ptr<AddressSpace> loaded;
     uint32_t tasks = 0;
+    bool ran = false;  // any task, ever
   };
 
   Vcpu& VcpuOf(const Task& task) { return *core_.vcpus[task.vcpu]; }

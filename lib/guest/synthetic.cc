@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -187,7 +188,7 @@ constexpr SyntheticParameter kPagesOnly[] = {
     {"pages", 1000, "pages stored to, one store each"}};
 constexpr SyntheticParameter kForkParameters[] = {
     {"pages", 1000, "private pages present at the fork"},
-    {"cow", 0, "pages that the child then stores to"}};
+    {"cow", 0, "of these, those that the child then stores to"}};
 constexpr SyntheticParameter kMprotectParameters[] = {
     {"pages", 1000, "pages whose rights change"},
     {"rounds", 1, "to read-only, back, and one store to each page"}};
@@ -223,6 +224,10 @@ static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;
 
+// Parameters that count some of what "pages" counts.
+constexpr std::string_view kPages = "pages";
+constexpr std::string_view kParts[] = {"cow", "writes"};
+
 // The words of `text` around the first `separator`.
 std::pair<std::string, std::string> Halves(std::string_view text,
                                            char separator) {
@@ -239,7 +244,10 @@ absl::Status SetParameter(const SyntheticWorkload& workload,
     uint64_t value = 0;
     const uint64_t least = workload.parameters[i].default_value == 0 ? 0 : 1;
     const uint64_t most = workload.parameters[i].max_value;
-    if (!absl::SimpleAtoi(text, &value) || value > most || value < least) {
+    const bool digits = std::all_of(
+        text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || !absl::SimpleAtoi(text, &value) || value > most ||
+        value < least) {
       return absl::InvalidArgumentError(
           absl::StrFormat("workload %s: '%s': expected %s=NUMBER, %d to %d",
                           workload.name, word, key, least, most));
@@ -256,17 +264,48 @@ absl::Status SetParameter(const SyntheticWorkload& workload,
                     })));
 }
 
-absl::StatusOr<std::unique_ptr<Workload>> Make(size_t index,
-                                               const std::string& parameters) {
+// A part of the pages is no more than all of them.
+absl::Status CheckParts(const SyntheticWorkload& workload,
+                        std::span<const uint64_t> values) {
+  uint64_t pages = 0;
+  for (size_t i = 0; i < workload.parameters.size(); ++i) {
+    const std::string_view name = workload.parameters[i].name;
+    if (name == kPages) pages = values[i];
+    const bool part = std::find(std::begin(kParts), std::end(kParts), name) !=
+                      std::end(kParts);
+    if (!part || values[i] <= pages) continue;
+    return absl::InvalidArgumentError(
+        absl::StrFormat("workload %s: '%s=%d' of pages=%d: expected 0 to %d",
+                        workload.name, name, values[i], pages, pages));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetParameters(const SyntheticWorkload& workload,
+                           const std::string& parameters,
+                           std::span<uint64_t> values) {
+  std::vector<std::string> given;
+  for (absl::string_view word : absl::StrSplit(parameters, ',')) {
+    const absl::Status status =
+        SetParameter(workload, {word.data(), word.size()}, values);
+    if (!status.ok()) return status;
+    given.emplace_back(word.substr(0, word.find('=')));
+    if (std::count(given.begin(), given.end(), given.back()) == 1) continue;
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "workload %s: '%s' is given twice", workload.name, given.back()));
+  }
+  return CheckParts(workload, values);
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> Make(
+    size_t index, const std::optional<std::string>& parameters) {
   const SyntheticWorkload& workload = kWorkloads[index];
   std::array<uint64_t, kMaxParameters> values{};
   for (size_t p = 0; p < workload.parameters.size(); ++p) {
     values[p] = workload.parameters[p].default_value;
   }
-  for (absl::string_view word :
-       absl::StrSplit(parameters, ',', absl::SkipEmpty())) {
-    const absl::Status status =
-        SetParameter(workload, {word.data(), word.size()}, values);
+  if (parameters.has_value()) {
+    const absl::Status status = SetParameters(workload, *parameters, values);
     if (!status.ok()) return status;
   }
   std::vector<std::string> words;
@@ -285,7 +324,9 @@ std::span<const SyntheticWorkload> SyntheticWorkloads() { return kWorkloads; }
 
 absl::StatusOr<std::unique_ptr<Workload>> MakeSyntheticWorkload(
     std::string_view spec) {
-  const auto [name, parameters] = Halves(spec, ':');
+  const auto [name, after] = Halves(spec, ':');
+  std::optional<std::string> parameters;
+  if (spec.find(':') != std::string_view::npos) parameters = after;
   for (size_t i = 0; i < kWorkloads.size(); ++i) {
     if (kWorkloads[i].name == name) return Make(i, parameters);
   }

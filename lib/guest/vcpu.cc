@@ -1,6 +1,6 @@
 #include "xmmu/guest/vcpu.h"
 
-#include "xmmu/base/check.h"
+#include "absl/strings/str_format.h"
 #include "xmmu/xen/layout.h"
 
 namespace xmmu {
@@ -13,8 +13,9 @@ constexpr int kMaxRetries = 16;
 }  // namespace
 
 Vcpu::Vcpu(Host& host, Policy& policy, VcpuContext& context,
-           const GuestAbi& abi)
-    : host_(host),
+           const GuestAbi& abi, absl::Status* failure)
+    : failure_(failure == nullptr ? &own_failure_ : failure),
+      host_(host),
       policy_(policy),
       context_(context),
       kernel_in_ring3_(abi.kernel_in_ring3(context.domain->mode())),
@@ -53,8 +54,16 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
     if (again.ok()) return {again.addr(), {}};
     fault = again.fault();
   }
-  XMMU_CHECK(false && "the policy retries an access for ever");
+  Fail(access, "a policy retries for ever");
   return {};
+}
+
+void Vcpu::Fail(const Access& access, std::string_view what) {
+  if (!failure_->ok()) return;
+  *failure_ = absl::FailedPreconditionError(absl::StrFormat(
+      "%s: %s the access at 0x%x; want HandlePageFault() to remove the cause "
+      "within %d faults, to reflect or to emulate",
+      policy_.name(), what, access.va.value(), kMaxRetries));
 }
 
 std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
@@ -96,7 +105,9 @@ std::optional<MachineAddr> Vcpu::ResolveKernel(const Access& access,
     context_.cpu->clock.Charge(CostEvent::kGuestFaultPath);
     policy_.SwitchMode(context_, ModeSwitch::kFaultReturnToKernel);
     outcome = Resolve(access, operand);
-    XMMU_CHECK(!outcome.fault.has_value());
+    if (outcome.fault.has_value()) {
+      Fail(access, "a policy reflects to the kernel, twice,");
+    }
   }
   return outcome.addr;
 }
@@ -147,23 +158,26 @@ uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
   return operand.seen;
 }
 
-MachineAddr Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
+std::optional<MachineAddr> Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
   MemoryOperand none;
-  const std::optional<MachineAddr> addr =
-      ResolveKernel({va, kind, kernel_in_ring3_}, none);
-  XMMU_CHECK(addr.has_value());
-  return *addr;
+  const Access access{va, kind, kernel_in_ring3_};
+  const std::optional<MachineAddr> addr = ResolveKernel(access, none);
+  if (!addr.has_value()) Fail(access, "a policy emulates a whole page by");
+  return addr;
 }
 
 void Vcpu::ZeroPage(VirtAddr va) {
-  host_.memory().ZeroFrame(FrameOf(KernelAddress(va, AccessKind::kWrite)));
+  const auto page = KernelAddress(va, AccessKind::kWrite);
+  if (!page.has_value()) return;
+  host_.memory().ZeroFrame(FrameOf(*page));
   context_.cpu->clock.Charge(CostEvent::kZeroPage);
 }
 
 void Vcpu::CopyPage(VirtAddr to, VirtAddr from) {
-  const MachineAddr source = KernelAddress(from, AccessKind::kRead);
-  const MachineAddr target = KernelAddress(to, AccessKind::kWrite);
-  host_.memory().CopyFrame(FrameOf(target), FrameOf(source));
+  const auto source = KernelAddress(from, AccessKind::kRead);
+  const auto target = KernelAddress(to, AccessKind::kWrite);
+  if (!source.has_value() || !target.has_value()) return;
+  host_.memory().CopyFrame(FrameOf(*target), FrameOf(*source));
   context_.cpu->clock.Charge(CostEvent::kCopyPage);
 }
 

@@ -8,8 +8,7 @@
 // table, its snapshot and two pages of backlinks, 512 each.
 //
 //   snapshot[i]  the guest entry that shadow entry i was made from; 0: not
-//   made.
-//                In sync means: the guest's entry is the snapshot's.
+//                made. In sync means: the guest's entry is the snapshot's.
 //   backlink[i]  links entry i into the list of all entries that lead where it
 //                leads: a guest frame or another shadow. Entry and backlink
 //                have the same index, so the one is found from the other by

@@ -1,5 +1,7 @@
 #include "xmmu/sim/batches.h"
 
+#include "absl/status/status.h"
+
 namespace xmmu {
 namespace {
 
@@ -27,6 +29,9 @@ BatchRow RowOf(const UpdateWay& way, const ReportRow& of) {
 absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
                                        const std::vector<UpdateWay>& ways,
                                        const WorkloadFactory& workload) {
+  if (ways.empty()) {
+    return absl::InvalidArgumentError("want one way of updates at least");
+  }
   ComparisonPlan plan;
   for (const UpdateWay& way : ways) {
     SimulatorOptions row = base;

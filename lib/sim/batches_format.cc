@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
+#include "xmmu/base/printable.h"
 #include "xmmu/sim/batches.h"
 
 namespace xmmu {
@@ -155,18 +157,17 @@ std::string FormatBatchesCsv(const std::vector<Batches>& all) {
 std::string FormatBatchesJson(const std::vector<Batches>& all) {
   Json json = Json::array();
   for (const Batches& batches : all) json.push_back(JsonOf(batches));
-  // What is no UTF-8 (a path in the name of the workload) is replaced.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json, 1);
 }
 
 std::string FormatBatchesText(const std::vector<Batches>& all) {
   std::string text;
   for (const Batches& batches : all) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", batches.machine, ", ",
-                    Abs(PagingModeName(batches.mode)), ", ", batches.workload,
-                    ": tables closed, by updates in them\n\n",
-                    BatchTable(batches), "\n", CycleTable(batches), "\n",
-                    Words(batches));
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n", batches.machine, ", ",
+        Abs(PagingModeName(batches.mode)), ", ", Printable(batches.workload),
+        ": tables closed, by updates in them\n\n", BatchTable(batches), "\n",
+        CycleTable(batches), "\n", Words(batches));
   }
   return text;
 }

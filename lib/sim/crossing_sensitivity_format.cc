@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "sim/report_json.h"
 #include "sim/sweep_text.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
@@ -134,7 +135,7 @@ std::string FormatCrossingSensitivityJson(
     }
     json.push_back(std::move(one));
   }
-  return json.dump(1) + "\n";
+  return JsonText(json, 1);
 }
 
 }  // namespace xmmu

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "sim/bench_guest.h"
 #include "sim/text.h"
-#include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
 
 namespace xmmu {
@@ -68,8 +67,9 @@ bool SetsApart(const GuestAbi& abi, PagingMode mode, GuestOps ops) {
 
 bool IsParavirtual(const UpdateWay& way, PagingMode mode) {
   Host host(*Machines().front(), {});
-  const absl::StatusOr<GuestAbi> abi =
-      FindPolicy(way.policy)->make(host)->Abi(mode);
+  const PolicyEntry* const policy = FindPolicy(way.policy);
+  if (policy == nullptr) return false;  // Simulator::Create will say so
+  const absl::StatusOr<GuestAbi> abi = policy->make(host)->Abi(mode);
   return abi.ok() && abi->paravirtual;
 }
 
@@ -97,12 +97,14 @@ std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants) {
 
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
                                            const std::vector<UpdateWay>& ways) {
-  XMMU_CHECK(!ways.empty());
+  if (ways.empty()) {
+    return absl::InvalidArgumentError("want one way of updates at least");
+  }
   Crossover crossover;
-  crossover.machine = base.machine;
   crossover.mode = base.mode;
   const absl::StatusOr<MachineModel> machine = MachineOf(base);
   if (!machine.ok()) return machine.status();
+  crossover.machine = std::string(machine->name);
   crossover.costs = machine->costs;
   for (CostConstant& cost : crossover.costs) cost.source = {};
   for (const UpdateWay& way : ways) {

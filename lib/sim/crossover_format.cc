@@ -109,7 +109,7 @@ std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers) {
   for (const Crossover& crossover : crossovers) {
     json.push_back(JsonOf(crossover));
   }
-  return json.dump(1) + "\n";
+  return JsonText(json, 1);
 }
 
 std::string FormatCrossoverText(const std::vector<Crossover>& crossovers) {

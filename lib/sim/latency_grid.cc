@@ -125,7 +125,7 @@ class LineParser {
 };
 
 bool Fits(const CacheGeometry& cache, uint64_t lines, uint64_t step) {
-  if (cache.bytes == 0) return false;
+  if (cache.bytes == 0 || cache.ways == 0) return false;
   const uint64_t sets = cache.bytes / cache.line_bytes / cache.ways;
   return lines <= sets / std::gcd(sets, step) * cache.ways;
 }
@@ -206,12 +206,13 @@ absl::Status SimulateGrid(std::span<GridCell> cells,
       if (!found.ok()) return found.status();
       model = models.emplace(cell.machine, *std::move(found)).first;
     }
-    cell.simulated = RunLoadChase(model->second,
-                                  {.order = cell.order,
-                                   .working_set_bytes = cell.working_set_bytes,
-                                   .stride_bytes = cell.stride_bytes,
-                                   .seed = seed})
-                         .cycles_per_load();
+    const auto result = RunLoadChase(
+        model->second, {.order = cell.order,
+                        .working_set_bytes = cell.working_set_bytes,
+                        .stride_bytes = cell.stride_bytes,
+                        .seed = seed});
+    if (!result.ok()) return result.status();
+    cell.simulated = result->cycles_per_load();
   }
   return absl::OkStatus();
 }

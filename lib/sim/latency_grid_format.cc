@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/latency_grid.h"
@@ -201,7 +202,7 @@ std::string FormatGridErrorsJson(const GridErrors& errors) {
     cell["not_claimed"] = worst.reason;
     json["worst"].push_back(std::move(cell));
   }
-  return json.dump(2) + "\n";
+  return JsonText(json, 2);
 }
 
 }  // namespace xmmu

@@ -5,11 +5,14 @@
 #include <numeric>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "xmmu/base/check.h"
 #include "xmmu/base/counters.h"
 #include "xmmu/machine/memory_hierarchy.h"
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/mmu/mmu.h"
+#include "xmmu/sim/machine_file.h"
 
 namespace xmmu {
 namespace {
@@ -58,6 +61,7 @@ class Random {
 uint64_t ColoursOf(const MachineModel& model) {
   const bool l3 = model.l3.bytes != 0 && model.features.vendor != Vendor::kAmd;
   const CacheGeometry& cache = l3 ? model.l3 : model.l2;
+  if (cache.bytes == 0) return 1;
   return std::max<uint64_t>(1, cache.bytes / cache.ways / kPageSize);
 }
 
@@ -178,6 +182,20 @@ class ChaseMachine {
   uint64_t tables_ = 0;
 };
 
+absl::Status CheckChase(const ChaseOptions& options) {
+  if (options.stride_bytes < 8 || options.stride_bytes % 8 != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "stride of ", options.stride_bytes, " bytes: want a multiple of 8"));
+  }
+  if (options.working_set_bytes > kMaxChaseBytes ||
+      options.working_set_bytes / options.stride_bytes < 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("working set of ", options.working_set_bytes,
+                     " bytes: want two strides to ", kMaxChaseBytes));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string_view ChaseOrderName(ChaseOrder order) {
@@ -192,11 +210,11 @@ std::string_view ChaseOrderName(ChaseOrder order) {
   return "";
 }
 
-ChaseResult RunLoadChase(const MachineModel& model,
-                         const ChaseOptions& options) {
-  XMMU_CHECK(options.stride_bytes >= 8 && options.stride_bytes % 8 == 0);
-  XMMU_CHECK(options.working_set_bytes <= kMaxChaseBytes &&
-             options.working_set_bytes / options.stride_bytes >= 2);
+absl::StatusOr<ChaseResult> RunLoadChase(const MachineModel& model,
+                                         const ChaseOptions& options) {
+  absl::Status status = CheckMachine(model);
+  if (status.ok()) status = CheckChase(options);
+  if (!status.ok()) return status;
   Random random(options.seed);
   ChaseMachine machine(model, options, random);
   const std::vector<uint32_t> order = OrderOf(options, random);

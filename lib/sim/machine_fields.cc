@@ -1,7 +1,5 @@
 #include "sim/machine_fields.h"
 
-#include <bit>
-#include <cmath>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -14,9 +12,6 @@
 namespace xmmu {
 namespace {
 
-// What the TLB simulates at most; see Tlb, which keeps a slot for itself.
-constexpr uint32_t kMostTlbEntries = (1 << 16) - 1;
-constexpr uint32_t kMostWays = 1 << 12;
 // Beyond what any machine has (assumed); keeps the simulation of it in memory.
 constexpr uint64_t kMostCacheBytes = uint64_t{1} << 32;
 
@@ -246,53 +241,6 @@ std::string Set(PageSizesSlot slot, const MachineValue& value) {
   return "";
 }
 
-uint64_t FirstNumber(const MachineSection& section) {
-  const MachineValue value = ValueOf(section.fields.front());
-  return static_cast<uint64_t>(std::get<int64_t>(value));
-}
-
-// The number of the field of that name; 0 if there is none.
-uint64_t NumberOf(const MachineSection& section, std::string_view name) {
-  for (const MachineField& field : section.fields) {
-    if (field.name != name) continue;
-    return static_cast<uint64_t>(std::get<int64_t>(ValueOf(field)));
-  }
-  return 0;
-}
-
-std::string CacheComplaint(const MachineSection& section) {
-  const uint64_t bytes = NumberOf(section, "bytes");
-  const uint64_t ways = NumberOf(section, "ways");
-  const uint64_t line = NumberOf(section, "line_bytes");
-  if (bytes == 0) return "";
-  if (!std::has_single_bit(line) || line < 64) {
-    return absl::StrCat("lines of ", line,
-                        " bytes: want a power of two, 64 at least");
-  }
-  if (ways == 0 || ways > kMostWays || bytes % (line * ways) != 0) {
-    return absl::StrCat(bytes, " bytes in lines of ", line,
-                        " do not divide into ", ways, " ways");
-  }
-  return "";
-}
-
-// An array that cannot be built.
-std::string ShapeComplaint(const MachineSection& section) {
-  if (section.low == nullptr) return "";
-  const std::string_view first = section.fields.front().name;
-  if (first == "bytes") return CacheComplaint(section);
-  if (first != "entries") return "";
-  const uint64_t number = FirstNumber(section);
-  const uint64_t ways = NumberOf(section, "ways");
-  if (ways > kMostWays || (ways == 0 && number > kMostWays)) {
-    return absl::StrCat("want at most ", kMostWays, " ways");
-  }
-  if (ways != 0 && number % ways != 0) {
-    return absl::StrCat(number, " entries do not divide into ", ways, " ways");
-  }
-  return "";
-}
-
 }  // namespace
 
 std::vector<MachineSection> SectionsOf(MachineModel& model) {
@@ -350,51 +298,6 @@ std::string TextOf(const MachineValue& value) {
 
 std::string SetField(const MachineField& field, const MachineValue& value) {
   return std::visit([&](auto slot) { return Set(slot, value); }, field.slot);
-}
-
-bool IsAbsent(const MachineSection& section) {
-  return section.source->empty() && section.low != nullptr &&
-         FirstNumber(section) == 0;
-}
-
-std::string Complaint(const MachineSection& section) {
-  if (section.low == nullptr) return "";
-  const uint64_t number = FirstNumber(section);
-  const bool open = section.band_optional && *section.high == 0;
-  if (!open && (number < *section.low || number > *section.high)) {
-    return absl::StrCat(Abs(section.fields.front().name), " ", number,
-                        " is not in the band of ", *section.low, " to ",
-                        *section.high);
-  }
-  return ShapeComplaint(section);
-}
-
-std::string Complaint(const MachineModel& model) {
-  uint32_t entries = 0;
-  for (const auto& arrays :
-       {model.tlb.data_l1, model.tlb.data_l2, model.tlb.instruction_l1,
-        model.tlb.instruction_l2}) {
-    for (const TlbArrayGeometry& array : arrays) entries += array.entries;
-  }
-  if (entries > kMostTlbEntries) {
-    return absl::StrCat("want at most ", kMostTlbEntries,
-                        " TLB entries in all, not ", entries);
-  }
-  return "";
-}
-
-std::string GeometryComplaint(const MachineModel& model) {
-  MachineModel copy = model;
-  for (const MachineSection& section : SectionsOf(copy)) {
-    const std::string what = ShapeComplaint(section);
-    if (!what.empty()) return absl::StrCat(section.path, ": ", what);
-  }
-  // As a file may say it.
-  int bits = 0;
-  const std::string what =
-      Set(&bits, MachineValue(int64_t{model.features.maxphyaddr}));
-  if (!what.empty()) return absl::StrCat("features.maxphyaddr: ", what);
-  return Complaint(model);
 }
 
 }  // namespace xmmu

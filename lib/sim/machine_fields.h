@@ -6,6 +6,7 @@
 // listed nor loaded.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -62,13 +63,14 @@ std::string SetField(const MachineField& field, const MachineValue& value);
 // Whether a section says nothing: an array that is not there, without a source.
 bool IsAbsent(const MachineSection& section);
 
-// What is wrong with a section or, `model` being whole, with all sections
-// together; nothing if all is well.
-std::string Complaint(const MachineSection& section);
-std::string Complaint(const MachineModel& model);
-// What keeps a model from being simulated at all, bands and sources apart; for
-// one that no file was read for.
-std::string GeometryComplaint(const MachineModel& model);
+// What is wrong with a machine: where, and what would do.
+struct MachineComplaint {
+  std::string path;  // of the section, or what several of them have in common
+  std::string what;
+};
+
+// The first complaint about `model`, whoever made it; nothing if all is well.
+std::optional<MachineComplaint> FindComplaint(const MachineModel& model);
 
 }  // namespace xmmu
 

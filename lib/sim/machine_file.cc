@@ -1,8 +1,6 @@
 #include "xmmu/sim/machine_file.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -15,9 +13,15 @@
 #include "sim/machine_formats.h"
 #include "sim/machine_loader.h"
 #include "sim/text.h"
+#include "xmmu/base/printable.h"
+#include "xmmu/sim/regular_file.h"
 
 namespace xmmu {
 namespace {
+
+// Some thirty times what all values of a machine with their sources take.
+constexpr uint64_t kMostFileBytes = 1 << 20;
+constexpr std::string_view kHeadings[] = {"base", "name", "description"};
 
 // What a report can name in any format.
 bool IsName(std::string_view text) {
@@ -36,7 +40,7 @@ const DocumentEntry* Find(const std::vector<DocumentEntry>& document,
 }
 
 MachineOrigin FileOrigin(std::string_view file) {
-  const std::string name(file);
+  const std::string name = Printable(file);
   return {[name](uint32_t line) {
             return line == 0 ? name : absl::StrCat(name, ":", line);
           },
@@ -97,6 +101,17 @@ absl::StatusOr<std::vector<DocumentEntry>> Parse(std::string_view text,
       absl::StrCat(origin.where(document.error_line), ": ", document.error));
 }
 
+bool IsHeading(std::string_view key) {
+  return std::find(std::begin(kHeadings), std::end(kHeadings),
+                   key.substr(0, key.find('.'))) != std::end(kHeadings);
+}
+
+// Whether `value` is a text in quotes, or has nothing that TOML would skip.
+bool IsOneValue(std::string_view value) {
+  return value.starts_with('"') || value.starts_with('\'') ||
+         value.find_first_of(" #") == std::string_view::npos;
+}
+
 // A line of TOML for "key=value", the short forms of keys spelt out; nothing if
 // it is neither.
 std::string SettingLine(const std::string& setting, MachineModel& model) {
@@ -104,7 +119,7 @@ std::string SettingLine(const std::string& setting, MachineModel& model) {
   if (equals == std::string::npos || !IsLineOfText(setting)) return "";
   std::string key = setting.substr(0, equals);
   std::string value = setting.substr(equals + 1);
-  if (!IsName(key) || value.empty()) return "";
+  if (!IsName(key) || value.empty() || !IsOneValue(value)) return "";
   const bool short_form = key.find('.') == std::string::npos;
   for (const MachineSection& section : SectionsOf(model)) {
     if (section.path == key || (short_form && section.path == "cost." + key)) {
@@ -179,18 +194,15 @@ absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
 }
 
 absl::StatusOr<MachineModel> LoadMachine(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file.is_open() || text.bad()) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
-  }
-  absl::StatusOr<MachineModel> model = ParseMachine(text.str(), path);
+  const absl::StatusOr<std::string> text =
+      ReadRegularFile(path, kMostFileBytes);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<MachineModel> model = ParseMachine(*text, path);
   if (!model.ok()) return model.status();
   const MachineModel* const preset = FindMachine(model->name);
   if (preset != nullptr && *preset == *model) return model;
-  model->description =
-      model->Keep(absl::StrCat(Abs(model->description), "; from ", path));
+  model->description = model->Keep(
+      absl::StrCat(Abs(model->description), "; from ", Printable(path)));
   if (preset != nullptr) {
     model->name = model->Keep(absl::StrCat(Abs(model->name), "+file"));
   }
@@ -203,6 +215,12 @@ absl::Status SetMachineValues(std::span<const std::string> settings,
   MachineModel model = machine;
   std::string text;
   for (const std::string& setting : settings) {
+    if (IsHeading(setting.substr(0, setting.find('=')))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(setting,
+                       ": is no value of the machine, want a key such "
+                       "as cost.mov_cr3.value"));
+    }
     const std::string line = SettingLine(setting, model);
     if (line.empty()) {
       return absl::InvalidArgumentError(

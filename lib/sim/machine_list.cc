@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "sim/machine_fields.h"
 #include "sim/machine_formats.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/machine_file.h"
@@ -92,20 +92,13 @@ std::string FormatText(const MachineModel& machine) {
   return text;
 }
 
-// RFC 4180: what holds a comma, a quote or a line break is quoted.
-std::string Quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
-}
-
 std::string FormatCsv(const MachineModel& machine) {
   std::string text = "machine,key,mark,value,low,high,unit,source\n";
   for (const Row& row : RowsOf(machine)) {
-    absl::StrAppend(&text, Abs(machine.name));
-    for (const std::string& cell : PriceCells(row)) {
-      absl::StrAppend(&text, ",", Quoted(cell));
-    }
-    absl::StrAppend(&text, ",", Quoted(row.source), "\n");
+    std::vector<std::string> cells = PriceCells(row);
+    cells.insert(cells.begin(), std::string(machine.name));
+    cells.push_back(row.source);
+    text += CsvLine(cells);
   }
   return text;
 }
@@ -128,10 +121,7 @@ std::string FormatJson(const MachineModel& machine) {
     one["source"] = row.source;
     json["values"].push_back(std::move(one));
   }
-  // What is no UTF-8 (the path of a file in a description) is replaced.
-  return json.dump(2, ' ', false,
-                   nlohmann::ordered_json::error_handler_t::replace) +
-         "\n";
+  return JsonText(json, 2);
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 #include "sim/machine_loader.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sim/machine_fields.h"
 #include "sim/text.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -27,9 +30,14 @@ class Loader {
     absl::Status ok = Walk(document, "");
     if (ok.ok() && whole_) ok = CheckNothingMissing();
     if (!ok.ok()) return ok;
+    const std::optional<MachineComplaint> complaint = FindComplaint(model_);
+    if (complaint.has_value()) {
+      const auto line = lines_.find(complaint->path);
+      return Error(line == lines_.end() ? 0 : line->second, complaint->path,
+                   complaint->what);
+    }
     FollowPriceRules(model_);
-    const std::string complaint = Complaint(model_);
-    return complaint.empty() ? ok : Error(0, "tlb", complaint);
+    return ok;
   }
 
  private:
@@ -191,8 +199,8 @@ class Loader {
     }
     if (given.first && !given.low && section.low != nullptr) ClearBand(section);
     if (given.first) ForgetRule(section);
-    const std::string complaint = Complaint(section);
-    return complaint.empty() ? absl::OkStatus() : error(complaint);
+    lines_[section.path] = given.line;
+    return absl::OkStatus();
   }
 
   // A price that is given follows no other any more.
@@ -223,14 +231,13 @@ class Loader {
   const bool whole_;  // the document states all that there is
   MachineModel& model_;
   std::vector<MachineSection> sections_;
+  std::map<std::string, uint32_t> lines_;  // the last that says of a section
 };
 
 }  // namespace
 
 bool IsLineOfText(std::string_view text) {
-  return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < ' ';
-  });
+  return !text.empty() && Printable(text) == text;
 }
 
 absl::Status LoadValues(const std::vector<DocumentEntry>& document,

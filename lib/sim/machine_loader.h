@@ -27,7 +27,7 @@ absl::Status LoadValues(const std::vector<DocumentEntry>& document,
                         const MachineOrigin& origin, bool whole,
                         MachineModel& model);
 
-// Whether `text` is not empty and without control characters.
+// Whether `text` is not empty and what Printable() leaves as it is.
 bool IsLineOfText(std::string_view text);
 
 }  // namespace xmmu

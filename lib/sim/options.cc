@@ -4,14 +4,33 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "sim/machine_fields.h"
 #include "sim/text.h"
+#include "xmmu/sim/machine_file.h"
 
 namespace xmmu {
 namespace {
 
+// A line of a simulated cache takes 16 bytes: 2 GiB in all.
+constexpr uint64_t kMostCacheLines = uint64_t{1} << 27;
+
 constexpr std::array kTimings = {MemoryTiming::kFlat, MemoryTiming::kPteCaches,
                                  MemoryTiming::kAllCaches};
+
+uint64_t LinesOf(const CacheGeometry& cache) {
+  return cache.bytes / cache.line_bytes;
+}
+
+// Of caches that are as large as a machine's may be, a few CPUs fill the memory
+// of the computer that simulates them.
+absl::Status CheckCaches(const MachineModel& machine, int cpus) {
+  const uint64_t lines =
+      LinesOf(machine.l3) +
+      (LinesOf(machine.l1) + LinesOf(machine.l2)) * static_cast<uint64_t>(cpus);
+  if (lines <= kMostCacheLines) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the caches of ", cpus, " CPUs of ", Abs(machine.name),
+                   " have ", lines, " lines, want at most ", kMostCacheLines));
+}
 
 }  // namespace
 
@@ -31,13 +50,9 @@ absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options) {
     return UnknownName("machine", options.machine, Machines(),
                        [](const MachineModel* m) { return m->name; });
   }
-  if (options.custom_machine != nullptr) {
-    const std::string why = GeometryComplaint(*model);
-    if (!why.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("machine ", Abs(model->name), ": ", why));
-    }
-  }
+  absl::Status status = CheckMachine(*model);
+  if (status.ok()) status = CheckCaches(*model, options.vcpus);
+  if (!status.ok()) return status;
   MachineModel machine = *model;
   if (LevelCount(options.mode) >= 4) machine.features.long_mode = true;
   if (options.mode == PagingMode::k5Level) machine.features.la57 = true;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -108,6 +109,12 @@ std::vector<PriceChange> FewestTogether(int64_t value, const PriceForm& form,
 }
 
 }  // namespace
+
+absl::Status CheckSweep(const SweepOptions& options) {
+  if (options.samples <= kMaxSweepSamples) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(options.samples, " samples: want 0 to ", kMaxSweepSamples));
+}
 
 PriceSweep MakePriceSweep(const CostTable& costs, const SweepOptions& options) {
   XMMU_CHECK(options.samples <= kMaxSweepSamples);

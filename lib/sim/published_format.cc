@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
 #include "xmmu/sim/published.h"
@@ -137,7 +138,7 @@ std::string FormatPublishedJson(const std::vector<PublishedTable>& tables) {
                     {"title", table.title},
                     {"rows", std::move(rows)}});
   }
-  return json.dump(1) + "\n";
+  return JsonText(json, 1);
 }
 
 }  // namespace xmmu

@@ -43,6 +43,7 @@ Json RowOf(const ReportRow& row) {
   json["shares_file_pages"] = row.shares_file_pages;
   json["linear_map"] = std::string(LinearMapName(row.linear_map));
   json["hypothetical"] = row.hypothetical;
+  json["idle_vcpus"] = row.idle_vcpus;
   json["cycles"] = row.cost.cycles.count();
   json["hidden_cycles"] = row.cost.hidden.count();
   json["elapsed_cycles"] = row.cost.elapsed.count();
@@ -117,13 +118,13 @@ nlohmann::ordered_json ComparisonJson(const Comparison& comparison) {
   return json;
 }
 
-// What is no UTF-8 (a path in the name of the workload) is replaced.
-std::string JsonText(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+// What is no UTF-8 (a path, the name of a program) is replaced.
+std::string JsonText(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string FormatJson(const Comparison& comparison) {
-  return JsonText(ComparisonJson(comparison));
+  return JsonText(ComparisonJson(comparison), 2);
 }
 
 }  // namespace xmmu

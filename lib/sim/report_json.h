@@ -10,9 +10,11 @@
 
 namespace xmmu {
 
-// The whole of a comparison, and such an object as text.
+// The whole of a comparison.
 nlohmann::ordered_json ComparisonJson(const Comparison& comparison);
-std::string JsonText(const nlohmann::ordered_json& json);
+// `json` as text that ends in a newline, `indent` blanks a step. All reports go
+// through it: bytes that are no UTF-8 become U+FFFD, as JSON has no others.
+std::string JsonText(const nlohmann::ordered_json& json, int indent);
 // Cycles by the name of the component; all components.
 nlohmann::ordered_json ComponentsJson(const Cost& cost);
 // Adds cycles_by_mark and share_by_mark, each by the name of the mark.

@@ -11,6 +11,7 @@
 #include "sim/report_formats.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
+#include "xmmu/base/printable.h"
 #include "xmmu/sim/options.h"
 
 namespace xmmu {
@@ -47,8 +48,9 @@ std::string OverlapWords(const Overlap& overlap) {
 std::string Heading(const Comparison& comparison) {
   std::string text = absl::StrCat("xmmu ", comparison.version, "\n");
   absl::StrAppend(&text, "machine   ", comparison.machine, ": ",
-                  comparison.machine_description, "\n", GuestLine(comparison),
-                  "workload  ", comparison.workload, "\n");
+                  Printable(comparison.machine_description), "\n",
+                  GuestLine(comparison), "workload  ",
+                  Printable(comparison.workload), "\n");
   absl::StrAppend(&text, "timing    ", Abs(MemoryTimingName(comparison.timing)),
                   ": ", Abs(MemoryTimingHelp(comparison.timing)), "\n");
   if (comparison.hypothetical) {
@@ -69,7 +71,7 @@ std::string Heading(const Comparison& comparison) {
                     Grouped(comparison.migration.every_ops), " operations\n");
   }
   for (const std::string& what : comparison.left_out) {
-    absl::StrAppend(&text, "left out  ", what, "\n");
+    absl::StrAppend(&text, "left out  ", Printable(what), "\n");
   }
   return text;
 }
@@ -310,10 +312,11 @@ std::string OverlapTable(const Comparison& comparison) {
 }  // namespace
 
 std::string FormatTable(const Comparison& comparison) {
-  std::string text = absl::StrCat(
-      Heading(comparison), "\n", Rows(comparison), DigestLine(comparison),
-      HypotheticalLines(comparison), LinearMapLines(comparison),
-      SharingLines(comparison), MigrationLines(comparison));
+  std::string text =
+      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
+                   DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
+                   HypotheticalLines(comparison), LinearMapLines(comparison),
+                   SharingLines(comparison), MigrationLines(comparison));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     absl::StrAppend(&text,

@@ -117,7 +117,7 @@ std::string FormatSensitivity(const Comparison& comparison,
     case ReportFormat::kJson: {
       Json json = ComparisonJson(comparison);
       json["sensitivity"] = JsonOf(comparison, sensitivity);
-      return JsonText(json);
+      return JsonText(json, 2);
     }
     case ReportFormat::kCsv:
       return Csv(comparison, sensitivity);

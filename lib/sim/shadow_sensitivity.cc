@@ -5,8 +5,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "sim/report_json.h"
 #include "sim/sweep_text.h"
 #include "sim/text.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -123,6 +125,7 @@ absl::StatusOr<ShadowSensitivity> SweepShadowStudy(
         absl::StrCat("sensitivity is of one vCPU, not of ", study.vcpus,
                      ": with several, what happens depends on the prices"));
   }
+  if (absl::Status status = CheckSweep(options); !status.ok()) return status;
   ShadowSensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(study.costs, options);
   for (const ShadowPair& pair : ShadowPairs()) {
@@ -159,7 +162,7 @@ std::string FormatShadowSensitivityText(const ShadowStudy& study,
                     "' that hold whatever the prices within their bands: ",
                     holding, " of ", count, "\n", lines);
   }
-  return text;
+  return PrintableLines(text);
 }
 
 std::string FormatShadowSensitivityCsv(
@@ -171,15 +174,12 @@ std::string FormatShadowSensitivityCsv(
   std::string text = CsvLine(head);
   for (const SweptShadowStudy& swept : all) {
     for (const ShadowVerdict& verdict : swept.sensitivity.verdicts) {
-      std::string subject = verdict.subject;
-      // Parameters of workloads are listed by commas.
-      std::replace(subject.begin(), subject.end(), ',', ' ');
       std::vector<std::string> cells = {
           swept.study->machine,
           absl::StrCat(LevelCount(swept.study->mode)),
           std::string(verdict.pair.older),
           std::string(verdict.pair.newer),
-          std::move(subject),
+          verdict.subject,
           std::string(ShadowClaimName(verdict.claim)),
           verdict.is_true ? "1" : "0"};
       AddVerdictCells(verdict.verdict, cells);
@@ -204,8 +204,7 @@ std::string FormatShadowSensitivityJson(
     }
     json.push_back(std::move(one));
   }
-  // What is no UTF-8 (a path in the name of a trace) is replaced.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json, 1);
 }
 
 }  // namespace xmmu

@@ -45,12 +45,12 @@ std::span<const ShadowPair> ShadowPairs() { return kPairs; }
 absl::StatusOr<ShadowStudy> MeasureShadowStudy(
     const SimulatorOptions& base, std::span<const WorkloadFactory> workloads) {
   ShadowStudy study;
-  study.machine = base.machine;
   study.mode = base.mode;
   study.vcpus = base.vcpus;
   study.policies = PoliciesStudied();
   const absl::StatusOr<MachineModel> machine = MachineOf(base);
   if (!machine.ok()) return machine.status();
+  study.machine = std::string(machine->name);
   study.costs = machine->costs;
   for (CostConstant& cost : study.costs) cost.source = {};
   ComparisonOptions comparison;

@@ -7,6 +7,7 @@
 #include "sim/report_json.h"
 #include "sim/text.h"
 #include "sim/text_table.h"
+#include "xmmu/base/printable.h"
 #include "xmmu/sim/shadow_study.h"
 
 namespace xmmu {
@@ -253,6 +254,7 @@ Json JsonOf(const Line& line, const CostTable& costs) {
   json["times"] = line.times;
   json["cycles"] = line.cost->cycles.count();
   if (line.row != nullptr) {
+    json["idle_vcpus"] = line.row->idle_vcpus;
     json["memory_overhead_bytes"] = line.row->memory_overhead_bytes;
     json["memory_parts"] = MemoryPartsJson(*line.row);
   }
@@ -299,7 +301,12 @@ std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
                     EstimatedTable(study), "\n");
     for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
     text += Hypothetical(study);
+    for (const Comparison& workload : study.workloads) {
+      text += IdleVcpuLines(workload.rows,
+                            absl::StrCat("  ", workload.workload, ": "));
+    }
   }
+  text = PrintableLines(text);
   if (studies.size() < 2) return text;
   for (const ShadowPair& pair : ShadowPairs()) {
     absl::StrAppend(&text, "\n", Summary(studies, pair));
@@ -321,16 +328,13 @@ std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
   for (const ShadowStudy& study : studies) {
     for (size_t policy = 0; policy < study.policies.size(); ++policy) {
       for (const Line& line : LinesOf(study, policy)) {
-        std::string name = line.name;
-        // Parameters of workloads are listed by commas.
-        std::replace(name.begin(), name.end(), ',', ' ');
         std::vector<std::string> cells = {
             study.machine,
             absl::StrCat(LevelCount(study.mode)),
             absl::StrCat(study.vcpus),
             study.policies[policy],
             line.kind,
-            std::move(name),
+            line.name,
             absl::StrCat(line.times),
             absl::StrCat(line.cost->cycles.count()),
             absl::StrCat(
@@ -364,7 +368,7 @@ std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies) {
     }
     json.push_back(std::move(one));
   }
-  return json.dump(1) + "\n";
+  return JsonText(json, 1);
 }
 
 }  // namespace xmmu

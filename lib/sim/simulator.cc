@@ -10,7 +10,6 @@
 #include "sim/migration.h"
 #include "sim/text.h"
 #include "xmmu/base/address.h"
-#include "xmmu/base/check.h"
 
 namespace xmmu {
 namespace {
@@ -271,6 +270,8 @@ ReportRow Simulator::Row() const {
   }
   row.memory_parts = policy_->MemoryParts();
   row.migration = migration_;
+  row.vcpus = options_.vcpus * options_.domains;
+  for (const auto& guest : guests_) row.idle_vcpus += guest->idle_vcpus();
   row.by_mark = CyclesByMark(row.cost.tally, machine_.costs);
   return row;
 }

@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "xmmu/base/check.h"
 #include "xmmu/base/nearest_name.h"
 
 namespace xmmu {
@@ -43,14 +42,9 @@ absl::Status UnknownName(std::string_view what, std::string_view given,
       nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
 }
 
-// A line of CSV (RFC 4180). REQUIRES: no cell needs quotes; ours are numbers
-// and names.
-inline std::string CsvLine(const std::vector<std::string>& cells) {
-  for (const std::string& cell : cells) {
-    XMMU_CHECK(cell.find_first_of(",\"\r\n") == std::string::npos);
-  }
-  return absl::StrJoin(cells, ",") + "\n";
-}
+// A line of CSV (RFC 4180): a cell with a comma, a quote or a line break stands
+// in quotes, its own doubled. Bytes stay what they are.
+std::string CsvLine(const std::vector<std::string>& cells);
 
 }  // namespace xmmu
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -20,6 +21,8 @@ constexpr size_t kMaxWidth = 120;
 
 void TextTable::Add(std::vector<std::string> cells) {
   XMMU_CHECK(rows_.empty() || rows_.front().size() == cells.size());
+  // A name may be that of somebody's program.
+  for (std::string& cell : cells) cell = Printable(cell);
   rows_.push_back(std::move(cells));
 }
 

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kReservedFrames = (uint64_t{16} << 20) >> kPageShift;
 // Domains, and further extents of Xen's heap, begin at 4 MiB boundaries.
 constexpr uint64_t kExtentFrames = (uint64_t{4} << 20) >> kPageShift;
+constexpr int kMibShift = 20 - kPageShift;
 // First megabyte: BIOS, VGA and I/O; never handed out.
 constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 
@@ -78,8 +79,10 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   const uint64_t limit = FrameLimit(options.mode);
   const uint64_t first = next_extent_;
   if (first > limit || options.memory_frames > limit - first) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no room for ", options.memory_frames, " frames"));
+    const uint64_t room = first > limit ? 0 : limit - first;
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no room for a domain of ", options.memory_frames >> kMibShift,
+        " MiB: at most ", room >> kMibShift, " MiB are left"));
   }
   next_extent_ = RoundUpToExtent(first + options.memory_frames);
   const auto id = static_cast<DomainId>(domains_.size() + 1);

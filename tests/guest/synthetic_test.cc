@@ -69,12 +69,34 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
       {"switch:processes=32769",
        "workload switch: 'processes=32769': expected processes=NUMBER, 1 to "
        "32768"},
+      {"touch:pages=+5",
+       "workload touch: 'pages=+5': expected pages=NUMBER, 1 to 4294967296"},
+      {"touch:pages=5 ",
+       "workload touch: 'pages=5 ': expected pages=NUMBER, 1 to 4294967296"},
+      {"touch:pages=",
+       "workload touch: 'pages=': expected pages=NUMBER, 1 to 4294967296"},
+      {"touch:pages=4294967297",
+       "workload touch: 'pages=4294967297': expected pages=NUMBER, 1 to "
+       "4294967296"},
+      {"touch:", "workload touch: no parameter ''; expected pages=1000"},
+      {"touch:pages=1,",
+       "workload touch: no parameter ''; expected pages=1000"},
+      {"touch:pages=1,pages=2", "workload touch: 'pages' is given twice"},
+      {"fork:pages=10,cow=11",
+       "workload fork: 'cow=11' of pages=10: expected 0 to 10"},
+      {"fork:cow=1001",
+       "workload fork: 'cow=1001' of pages=1000: expected 0 to 1000"},
+      {"files:writes=20,pages=10",
+       "workload files: 'writes=20' of pages=10: expected 0 to 10"},
   };
   for (const auto& [spec, message] : kCases) {
     EXPECT_EQ(MakeSyntheticWorkload(spec).status(),
               absl::InvalidArgumentError(message));
   }
-  EXPECT_TRUE(MakeSyntheticWorkload("fork:cow=0").ok());
+  for (const char* good : {"fork:cow=0", "fork:cow=10,pages=10",
+                           "files:pages=9,writes=9", "touch:pages=4294967296"}) {
+    EXPECT_TRUE(MakeSyntheticWorkload(good).ok()) << good;
+  }
 }
 
 }  // namespace

@@ -4,12 +4,15 @@
 #include <functional>
 #include <span>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 // The door to the machine, with a policy that answers as the test says.
 
 namespace xmmu::vcpu_test {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr VirtAddr kMapped{0x1000};
 constexpr VirtAddr kUnmapped{0x2000};
@@ -139,11 +142,33 @@ TEST_F(VcpuTest, AnEmulatorSeesWhatFollowsAndMayGoOnToIt) {
   EXPECT_TRUE(vcpu_->context().following.empty());
 }
 
-TEST_F(VcpuTest, APolicyThatRetriesForEverIsABug) {
+TEST_F(VcpuTest, APolicyThatRetriesForEverIsToldSo) {
   policy_.answer = [](const PageFault&, MemoryOperand&) {
     return FaultOutcome{FaultAction::kRetry, {}};
   };
-  EXPECT_DEATH(vcpu_->Store(kUnmapped, 8, 7), "retries an access for ever");
+  EXPECT_TRUE(vcpu_->failure().ok());
+  vcpu_->Store(kUnmapped, 8, 7);
+  EXPECT_THAT(std::string(vcpu_->failure().message()),
+              HasSubstr("retries for ever the access at"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(vcpu_->failure()));
+}
+
+TEST_F(VcpuTest, APolicyThatReflectsTheKernelsOwnFaultsIsToldSo) {
+  policy_.answer = [](const PageFault& fault, MemoryOperand&) {
+    return FaultOutcome{FaultAction::kReflect, fault};
+  };
+  vcpu_->ZeroPage(kUnmapped);
+  EXPECT_THAT(std::string(vcpu_->failure().message()),
+              HasSubstr("reflects to the kernel, twice, the access at"));
+}
+
+TEST_F(VcpuTest, APageThatIsEmulatedIsAFailure) {
+  policy_.answer = [](const PageFault&, MemoryOperand&) {
+    return FaultOutcome{FaultAction::kEmulated, {}};
+  };
+  vcpu_->CopyPage(kUnmapped, kMapped);
+  EXPECT_THAT(std::string(vcpu_->failure().message()),
+              HasSubstr("emulates a whole page by the access at"));
 }
 
 TEST_F(VcpuTest, AStoreChangesWhatALaterLoadSees) {

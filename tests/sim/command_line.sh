@@ -15,11 +15,13 @@ fail() {
 refuses() {
   local words=$1
   shift
-  "$program" "$@" >out 2>err
+  timeout 60 "$program" "$@" >out 2>err
   local status=$?
   ((status == 2)) || fail "$* ended with $status"
   [[ ! -s out ]] || fail "$* wrote to standard output"
   [[ $(wc -l <err) == 1 ]] || fail "$* said: $(cat err)"
+  LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]' err &&
+    fail "$* said control characters: $(cat -v err)"
   grep -qF -- "$words" err || fail "$* did not say '$words': $(cat err)"
 }
 

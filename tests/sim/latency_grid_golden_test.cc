@@ -41,7 +41,8 @@ std::string ExactLines() {
       const ChaseResult result =
           RunLoadChase(*machine, {.order = cell.order,
                                   .working_set_bytes = cell.working_set_bytes,
-                                  .stride_bytes = cell.stride_bytes});
+                                  .stride_bytes = cell.stride_bytes})
+              .value();
       absl::StrAppend(&text, cell.machine, ",",
                       std::string(ChaseOrderName(cell.order)), ",",
                       cell.working_set_bytes, ",", cell.stride_bytes, ",",

@@ -19,6 +19,7 @@ double LoadLatency(const char* machine, ChaseOrder order, uint64_t bytes,
   return RunLoadChase(*FindMachine(machine), {.order = order,
                                               .working_set_bytes = bytes,
                                               .stride_bytes = stride})
+      .value()
       .cycles_per_load();
 }
 
@@ -49,7 +50,8 @@ TEST(LoadChaseTest, AMissOfAllTlbsAddsAWalk) {
   const MachineModel& p4 = *FindMachine("xeon-2003");
   const ChaseResult result = RunLoadChase(p4, {.order = ChaseOrder::kLinear,
                                                .working_set_bytes = 4 << 20,
-                                               .stride_bytes = 4096});
+                                               .stride_bytes = 4096})
+                                 .value();
   const auto tally = [&](CostEvent event) {
     return result.tally[static_cast<size_t>(event)];
   };
@@ -69,15 +71,36 @@ TEST(LoadChaseTest, RandomOrdersAreRandomEverywhereOrInWindows) {
   EXPECT_GT(everywhere, in_windows + 4);
 }
 
+TEST(LoadChaseTest, WhatCannotBeChasedIsRefused) {
+  const MachineModel& p4 = *FindMachine("xeon-2003");
+  const auto error = [](const MachineModel& machine, uint64_t bytes,
+                        uint64_t stride) {
+    return std::string(RunLoadChase(machine, {.working_set_bytes = bytes,
+                                              .stride_bytes = stride})
+                           .status()
+                           .message());
+  };
+  EXPECT_THAT(error(p4, 4096, 0), HasSubstr("want a multiple of 8"));
+  EXPECT_THAT(error(p4, 4096, 12), HasSubstr("want a multiple of 8"));
+  EXPECT_THAT(error(p4, 127, 64), HasSubstr("want two strides to"));
+  EXPECT_THAT(error(p4, kMaxChaseBytes + 1, 64), HasSubstr("want two strides"));
+  EXPECT_EQ(error(p4, 128, 64), "");
+  MachineModel broken = p4;
+  broken.l2.ways = 0;
+  EXPECT_THAT(error(broken, 4096, 64), HasSubstr("do not divide into 0 ways"));
+  broken.l2 = broken.l3 = {};
+  EXPECT_EQ(error(broken, 4096, 64), "");
+}
+
 TEST(LoadChaseTest, SeedsDifferInOrderAndFramesAlone) {
   const MachineModel& machine = *FindMachine("nehalem-2009");
   ChaseOptions options{.order = ChaseOrder::kRandom,
                        .working_set_bytes = 8 << 20,
                        .stride_bytes = 512};
-  const ChaseResult one = RunLoadChase(machine, options);
-  EXPECT_EQ(RunLoadChase(machine, options).cycles, one.cycles);
+  const ChaseResult one = RunLoadChase(machine, options).value();
+  EXPECT_EQ(RunLoadChase(machine, options)->cycles, one.cycles);
   options.seed = 2;
-  const ChaseResult two = RunLoadChase(machine, options);
+  const ChaseResult two = RunLoadChase(machine, options).value();
   EXPECT_EQ(two.loads, one.loads);
   EXPECT_NE(two.cycles, one.cycles);
   EXPECT_NEAR(two.cycles_per_load(), one.cycles_per_load(), 3);

@@ -176,6 +176,22 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
        "m.toml: tlb: want at most 65535 TLB entries in all"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 8192\n",
        "m.toml:3: tlb.data_l1.1: want at most 4096 ways"},
+      {"base = 'opteron-2005'\n[flush_filter]\nlines = 32\n"
+       "address_spaces = 0\n",
+       "m.toml:4: flush_filter: address_spaces 0: want 1 to 4096"},
+      {"base = 'opteron-2005'\n[flush_filter]\naddress_spaces = 4097\n",
+       "m.toml:3: flush_filter: address_spaces 4097: want 1 to 4096"},
+      {"base = 'xeon-2003'\n[flush_filter]\nenabled = true\n",
+       "m.toml:3: flush_filter: enabled, but of 0 lines"},
+      {"base = 'xeon-2003'\n[dram]\nrow_bytes = 4096\nbanks = 0\n",
+       "m.toml:4: dram: banks 0: want one at least"},
+      {"base = 'xeon-2003'\n[dram]\nrow_bytes = 63\nbanks = 1\n",
+       "m.toml:4: dram: row_bytes 63: want 0, or 64 at least"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\npage_sizes = ''\n",
+       "m.toml:3: tlb.data_l1.1: 64 entries for pages of no size"},
+      {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 64\nlow = 5\n"
+       "high = 0\n",
+       "m.toml:5: tlb.data_l1.1: entries 64 is not in the band of 5 to 0"},
       {"base = 'xeon-2003'\n[cost]\niret = 1\niret = 2\n", "m.toml:4: "},
       {"base = 'xeon-2003'\n[cost\n", "m.toml:2: "},
       {"\n\nbase = 'abacus'\n",
@@ -208,11 +224,61 @@ TEST(MachineFileTest, LimitsAreTheLastThatWillDo) {
         "[tlb.data_l1.1]\nentries = 4096\n",
         "[tlb.data_l1.1]\nentries = 65534\nways = 2\n"
         "[tlb.instruction_l1.1]\nentries = 1\n",
-        "[psc.pde]\nentries = 8\nways = 4\n", "[cache.l2]\nbytes = 0\n"}) {
+        "[psc.pde]\nentries = 8\nways = 4\n", "[cache.l2]\nbytes = 0\n",
+        "[flush_filter]\nlines = 1\naddress_spaces = 1\n",
+        "[flush_filter]\nlines = 1\naddress_spaces = 4096\n",
+        "[dram]\nrow_bytes = 64\nbanks = 1\n",
+        "[dram]\nrow_bytes = 0\nbanks = 0\n"}) {
     EXPECT_TRUE(
         ParseMachine(absl::StrCat("base = 'xeon-2003'\n", text), "m.toml").ok())
         << text;
   }
+}
+
+// A parser that calls itself for each part would run out of stack.
+TEST(MachineFileTest, WhatNestsWithoutEndIsRefusedByItsLine) {
+  const auto repeated = [](std::string_view part, size_t times) {
+    std::string text;
+    for (size_t i = 0; i < times; ++i) text += part;
+    return text;
+  };
+  constexpr size_t kMany = 100'000;
+  for (const std::string& bad :
+       {repeated("a.", kMany) + "a = 1", "[" + repeated("a.", kMany) + "a]",
+        repeated("\"a\" . ", kMany) + "a = 1", "a = " + repeated("[", kMany),
+        "a = " + repeated("{a=", kMany), "a = " + repeated("[\n", kMany),
+        "a = '[' # '\nb = " + repeated("[ '''\n''',", kMany),
+        std::string("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r = 1"),
+        std::string("a = [[[[[[[[[1]]]]]]]]]")}) {
+    EXPECT_THAT(ErrorOf("base = 'xeon-2003'\n" + bad),
+                testing::MatchesRegex("m.toml:[0-9]+: nests deeper.*"))
+        << bad.substr(0, 40);
+  }
+  EXPECT_THAT(ErrorOf("\n\na = [[[[[[[[[1]]]]]]]]]"), StartsWith("m.toml:3: "));
+}
+
+TEST(MachineFileTest, BracketsAndPointsInTextsAndCommentsDoNotNest) {
+  const MachineModel model = Parsed(
+      "base = 'xeon-2003' # [[[[[[[[[[ a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r\n"
+      "description = \"\\\"[[[[[[[[[[ a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r\"\n"
+      "[cost.iret]\nvalue = 1\nmark = 'read'\n"
+      "source = '''it's {{{{{{{{{{{{'''\n");
+  EXPECT_EQ(model.cost(CostEvent::kIret).source, "it's {{{{{{{{{{{{");
+}
+
+TEST(MachineFileTest, BytesThatAreNoTextAreRefusedInALine) {
+  for (const std::string& bad :
+       {std::string("base = 'xeon-2003'\0", 19), std::string("\xff\xfe\0b", 4),
+        std::string("description = '\xff'"),
+        std::string("\0\0\0\0", 4), std::string("[cost]\n\xc3"),
+        std::string("description = \"\\u007f\""),
+        std::string("description = \"\\u009b31m\"")}) {
+    const std::string error = ErrorOf(bad);
+    EXPECT_THAT(error, StartsWith("m.toml:"));
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  }
+  // A mark of byte order in front is no fault.
+  EXPECT_EQ(Parsed("\xef\xbb\xbf" "base = 'xeon-2003'\n").name, "xeon-2003");
 }
 
 TEST(MachineFileTest, OneMissingCostIsNamed) {
@@ -249,6 +315,23 @@ TEST(SetMachineValuesTest, GeometryAndFeaturesGoByTheKeysOfAFile) {
   EXPECT_EQ(model.features.vendor, Vendor::kAmd);
   EXPECT_EQ(model.clock_ghz, 3);
   EXPECT_EQ(model.psc.level[2].entries, 64);
+}
+
+TEST(SetMachineValuesTest, WhatIsNoValueOfTheMachineIsRefused) {
+  for (const char* setting :
+       {"base=zen2-2019", "name=foo", "description=foo", "base.x=1",
+        "name.iret=1"}) {
+    EXPECT_THAT(ErrorOfSetting({setting}),
+                StartsWith(std::string(setting) + ": is no value of the"));
+  }
+}
+
+TEST(SetMachineValuesTest, AValueIsOneWordOrAText) {
+  for (const char* setting :
+       {"iret=", "iret=5 ", "iret=5 # six", "iret=5#six", "iret= 5", "iret",
+        "=5", "iret =5", "iret=5\n", "iret=5\x7f", "iret=\xff", ""}) {
+    EXPECT_THAT(ErrorOfSetting({setting}), HasSubstr(": want KEY=VALUE"));
+  }
 }
 
 TEST(SetMachineValuesTest, ABandAndAMarkCanBeGivenToo) {

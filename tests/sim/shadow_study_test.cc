@@ -101,7 +101,7 @@ TEST(ShadowStudyTest, CsvHasALineForEachPolicyAndSubject) {
   EXPECT_EQ(static_cast<size_t>(lines),
             1 + 2 * study.policies.size() * (kGuestEventCount + 1));
   EXPECT_THAT(text, HasSubstr("\nxeon-2003,3,1,native,event,refused-access,"));
-  EXPECT_THAT(text, HasSubstr(",workload,fork:pages=40 cow=8,1,"));
+  EXPECT_THAT(text, HasSubstr(",workload,\"fork:pages=40,cow=8\",1,"));
 }
 
 TEST(ShadowStudyTest, JsonComponentsAddUpToTheCycles) {

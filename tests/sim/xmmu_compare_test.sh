@@ -125,12 +125,13 @@ refuses "--migrate=-1: want rounds" --migrate=-1 --workload="$workload"
 refuses "--migrate-every=0: want operations" --migrate-every=0 \
   --workload="$workload"
 refuses "--workload" --format=table
-refuses "Unknown command line flag" --no-such-flag
+refuses "--no-such-flag: no such flag" --no-such-flag
 refuses "vcpus" --vcpus=many --workload="$workload"
 refuses "vcpus" --workload="$workload" --vcpus
 refuses "--vcpus=65" --vcpus=65 --workload="$workload"
 refuses "--domains=65: want 1 to 64" --domains=65 --workload="$workload"
 refuses "--levels=6" --levels=6 --workload="$workload"
+refuses "--levels=0: want 2, 3" --levels=0 --workload="$workload"
 refuses "--machine=abacus: want xeon-2003" --machine=abacus \
   --workload="$workload"
 refuses "--policies=hope: want native, pinning" --policies=native,hope \

@@ -35,7 +35,7 @@ grep -q '^xeon-2003+set,3,trap-and-emulate,stores,512,' out ||
   fail "--set is not named"
 cmp -s out first && fail "--set changes nothing"
 
-refuses "Unknown command line flag" --no-such-flag
+refuses "--no-such-flag: no such flag" --no-such-flag
 refuses "abacus" --machine=abacus
 refuses "--levels=5: want 2, 3 or 4" --levels=5
 refuses "--format=table: want text, csv or json" --format=table

@@ -42,7 +42,7 @@ refuses "--errors: want --cells" --machine=xeon-2003 --errors
 refuses "--format=table: want text, csv or json" --machine=xeon-2003 \
   --format=table
 refuses "clock of 99 GHz" --machine=xeon-2003 --clock-ghz=99
-refuses "Unknown command line flag" --no-such-flag
+refuses "--no-such-flag: no such flag" --no-such-flag
 
 ((failures == 0)) && echo "all as promised"
 exit $((failures != 0))

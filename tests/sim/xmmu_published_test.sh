@@ -19,7 +19,7 @@ grep -q '^vmexit,' out || fail "no second table"
 accepts --table=vmexit --format=json
 grep -q '"table": "vmexit"' out || fail "no JSON"
 
-refuses "Unknown command line flag" --no-such-flag
+refuses "--no-such-flag: no such flag" --no-such-flag
 refuses "--table=abacus: want sosp03" --table=abacus
 refuses "--format=text: want table, csv or json" --format=text
 refuses "trace.gz: no argument is wanted" trace.gz

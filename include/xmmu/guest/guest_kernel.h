@@ -48,7 +48,8 @@ class GuestKernel {
   // earliest clock goes next.
   // Errors: what the workload returns; ResourceExhausted when guest memory runs
   // out; InvalidArgument for an operation no kernel would accept, and for a
-  // task whose stream goes on with nothing.
+  // task whose stream goes on with nothing; FailedPrecondition for a policy
+  // under which an access never goes through.
   absl::Status Run(Workload& workload);
 
   // The same by hand, for tests and examples: one process after another on vCPU
@@ -73,6 +74,9 @@ class GuestKernel {
   // given up; combined over tasks independently of their interleaving. No frame
   // numbers.
   uint64_t digest() const;
+
+  // vCPUs that have never run a task.
+  int idle_vcpus() const;
 
   const GuestOptions& options() const;
   const GuestAbi& abi() const;

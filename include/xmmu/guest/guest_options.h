@@ -33,9 +33,8 @@ enum class GuestOps : uint8_t {
   // 2).
   kQueue,
   // mmu_update in batches of 31 inside lazy MMU regions (fork, munmap,
-  // mprotect,
-  // mremap), one each outside; table and CR3 operations by multicall (the
-  // batching of mainline's pvops, without its plain atomic clears).
+  // mprotect, mremap), one each outside; table and CR3 operations by multicall
+  // (the batching of mainline's pvops, without its plain atomic clears).
   kMulticall,
   // What a 64-bit paravirtual kernel really issues (Linux 6.1 on Xen 4.17):
   // entries are set by mmu_update, one each outside of lazy MMU regions and in

@@ -13,7 +13,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/xen/domain.h"
@@ -23,8 +25,15 @@ namespace xmmu {
 
 class Vcpu {
  public:
-  // All arguments outlive the Vcpu.
-  Vcpu(Host& host, Policy& policy, VcpuContext& context, const GuestAbi& abi);
+  // All arguments outlive the Vcpu. `failure` is where it says that an access
+  // can never go through, as the policy answers its faults, and that it has not
+  // been made; without one, in failure().
+  Vcpu(Host& host, Policy& policy, VcpuContext& context, const GuestAbi& abi,
+       absl::Status* failure = nullptr);
+  Vcpu(const Vcpu&) = delete;
+  Vcpu& operator=(const Vcpu&) = delete;
+
+  const absl::Status& failure() const { return *failure_; }
 
   uint32_t id() const { return context_.id; }
   Cpu& cpu() { return *context_.cpu; }
@@ -59,7 +68,7 @@ class Vcpu {
   // mapped. A fault can only be spurious, from a TLB entry older than an
   // upgrade of the mapping; the kernel's handler finds nothing to do and
   // returns (Linux: spurious_kernel_fault), which charges kGuestFaultPath. A
-  // second one is a broken guest, hence CHECKed.
+  // second one is a failure().
   void KernelExecute(VirtAddr va, MemoryOperand& operand);
   // Several, one right after the other: an emulator may go on from one to the
   // next.
@@ -70,7 +79,8 @@ class Vcpu {
   uint64_t Exchange(VirtAddr va, int bytes, uint64_t value);
 
   // The kernel zeroes the page at `va`, or copies one: one access a page for
-  // the translation, then kZeroPage or kCopyPage. CHECKs that both are mapped.
+  // the translation, then kZeroPage or kCopyPage. That both are mapped, or else
+  // a failure().
   void ZeroPage(VirtAddr va);
   void CopyPage(VirtAddr to, VirtAddr from);
 
@@ -98,8 +108,12 @@ class Vcpu {
   std::optional<MachineAddr> ResolveKernel(const Access& access,
                                            MemoryOperand& operand);
 
-  MachineAddr KernelAddress(VirtAddr va, AccessKind kind);
+  std::optional<MachineAddr> KernelAddress(VirtAddr va, AccessKind kind);
+  // The first failure is the one that counts.
+  void Fail(const Access& access, std::string_view what);
 
+  absl::Status own_failure_;
+  absl::Status* failure_;
   Host& host_;
   Policy& policy_;
   VcpuContext& context_;

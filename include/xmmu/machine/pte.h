@@ -6,14 +6,12 @@
 // Source: SDM Vol. 3A, "32-Bit Paging", "PAE Paging", "4-Level Paging and
 // 5-Level Paging" (the tables of entry formats).
 //
-//   bit      63    62:59   58:52   51:12   11:9  8  7    6  5  4    3    2   1
-//   0 leaf     XD    pkey    AVAIL   frame   AVAIL G  PAT* D  A  PCD  PWT  US
-//   RW  P non-leaf XD    AVAIL   AVAIL   frame   AVAIL -  PS   -  A  PCD  PWT
-//   US  RW  P
+//   bit       63  62:59  58:52  51:12  11:9   8  7     6  5  4    3    2   1   0
+//   leaf      XD  pkey   AVAIL  frame  AVAIL  G  PAT*  D  A  PCD  PWT  US  RW  P
+//   non-leaf  XD  AVAIL  AVAIL  frame  AVAIL  -  PS    -  A  PCD  PWT  US  RW  P
 //
 //   * PAT is bit 7 of an L1 entry; in a large leaf (L2, L3 with PS = 1) bit 7
-//   is
-//     PS and PAT is bit 12.
+//     is PS and PAT is bit 12.
 //
 // Plain values; any thread.
 

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
 
@@ -60,12 +61,14 @@ struct ChaseResult {
 // Runs the chase on `model`: one lap to warm up, then one, or of a small
 // working set as many as make 4096 loads, that count. In 2-level paging on a
 // machine without long mode, else with four levels.
-// REQUIRES: options within the ranges given there.
-ChaseResult RunLoadChase(const MachineModel& model,
-                         const ChaseOptions& options);
+// Errors: InvalidArgument for options out of the ranges given there, and what
+// CheckMachine() says.
+absl::StatusOr<ChaseResult> RunLoadChase(const MachineModel& model,
+                                         const ChaseOptions& options);
 
 // `model` with another clock: what of a load from DRAM is not the core's takes
 // the same time, hence another number of cycles (DramModel::core_cycles).
+// REQUIRES: the model has a clock.
 MachineModel AtClock(MachineModel model, double clock_ghz);
 
 }  // namespace xmmu

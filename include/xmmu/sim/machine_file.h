@@ -55,7 +55,16 @@ std::span<const MachineFormat> AllMachineFormats();
 //   kToml   a file that ParseMachine makes an equal machine of
 std::string FormatMachine(const MachineModel& machine, MachineFormat format);
 
-// The machine that `text` describes; `file` is what errors call it.
+// Whether `machine` can be simulated, however it was made: numbers within the
+// ranges that files have, arrays and caches that divide into their ways, values
+// within their bands, a flush filter with address spaces. All that takes a
+// machine of one's own asks this first.
+// Errors: InvalidArgument, one line with the key and what would have done.
+absl::Status CheckMachine(const MachineModel& machine);
+
+// The machine that `text` describes; `file` is what errors call it. Keys and
+// values that nest deeper than any machine's are refused before they are
+// parsed.
 // Errors: InvalidArgument, one line with the file, the line, the key and what
 // would have done; for what is missing, without a line.
 absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
@@ -64,14 +73,16 @@ absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
 // The machine that the file at `path` describes. Its description says that it
 // is from there, unless it is a preset unchanged; and if its name is that of a
 // preset it gets a "+file".
-// Errors: InvalidArgument if it cannot be read; those of ParseMachine.
+// Errors: InvalidArgument if it cannot be read, is no regular file or larger
+// than a megabyte; those of ParseMachine.
 absl::StatusOr<MachineModel> LoadMachine(const std::string& path);
 
 // Sets values of `machine`, each "KEY=VALUE" with a key as in a file, or the
-// name of a CostEvent alone. What changes is marked as estimated, with the
-// setting as its source and, unless that is set too, without a band. What is
-// derived from a price that changes follows it, as in a file. The name gets a
-// "+set", and the description says what was set and what has followed.
+// name of a CostEvent alone; the name, base and description of a machine are no
+// values of it. What changes is marked as estimated, with the setting as its
+// source and, unless that is set too, without a band. What is derived from a
+// price that changes follows it, as in a file. The name gets a "+set", and the
+// description says what was set and what has followed.
 // Errors: InvalidArgument, one line with the setting; `machine` is as it was.
 absl::Status SetMachineValues(std::span<const std::string> settings,
                               MachineModel& machine);

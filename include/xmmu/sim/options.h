@@ -97,8 +97,8 @@ struct SimulatorOptions {
 // The machine that `options` name, with the features that `options.mode` needs
 // and the flush filter on if that is wanted.
 // Errors: InvalidArgument with the nearest and the names of all presets, for a
-// machine of one's own whose arrays cannot be built, or for a flush filter that
-// the machine has not.
+// flush filter that the machine has not, or what CheckMachine() says of a
+// machine of one's own; ResourceExhausted for caches that no memory could hold.
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
 
 // Errors: InvalidArgument for a linear map that guests of this mode or number

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
 
@@ -52,6 +53,9 @@ struct PriceSweep {
   // std::mt19937_64, whose numbers the C++ standard fixes, and whole numbers.
   std::vector<PriceList> samples;
 };
+
+// Errors: InvalidArgument for more samples than kMaxSweepSamples.
+absl::Status CheckSweep(const SweepOptions& options);
 
 // REQUIRES: options.samples is at most kMaxSweepSamples, and every value lies
 // within its band.

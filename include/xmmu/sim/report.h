@@ -66,6 +66,11 @@ struct ReportRow {
   // Policy::MemoryParts().
   std::vector<MemoryPart> memory_parts;
 
+  // vCPUs of all domains, and how many of them never ran a task: their clocks
+  // stood still, and they cost the others only what shootdowns do.
+  int vcpus = 1;
+  int idle_vcpus = 0;
+
   // If SimulatorOptions::migration was wanted.
   std::optional<MigrationReport> migration;
 
@@ -81,6 +86,10 @@ struct ReportRow {
 std::string RowLabel(const ReportRow& row);
 // "/per-table", or nothing for the default.
 std::string LinearMapSuffix(LinearMap linear_map);
+// A line for each number of vCPUs that idled in some rows, each beginning with
+// `indent`; empty if none did.
+std::string IdleVcpuLines(std::span<const ReportRow> rows,
+                          std::string_view indent);
 // "late", or "-" where there is nothing to pin.
 std::string_view PinCell(const ReportRow& row);
 
@@ -124,9 +133,8 @@ std::span<const ReportFormat> AllReportFormats();
 //   kJson   one object; cycles_by_component has every component and adds up to
 //           cycles, as cycles_by_mark does; share_by_mark adds up to 1;
 //           counters has every counter; the digest is 16 hex digits
-//   kCsv    a header and a line a row, cycles of a component as cycles_<name>,
-//           the share of a mark as share_<name>;
-//           no cell holds a comma or a quote, so the workload is not in it
+//   kCsv    a header and a line a row (RFC 4180), cycles of a component as
+//           cycles_<name>, the share of a mark as share_<name>
 std::string FormatReport(const Comparison& comparison, ReportFormat format);
 
 // Version of the library, e.g. "0.1.0".

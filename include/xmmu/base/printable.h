@@ -1,0 +1,24 @@
+#ifndef XMMU_BASE_PRINTABLE_H_
+#define XMMU_BASE_PRINTABLE_H_
+
+// Text that others have written, made fit for a terminal.
+//
+// Charges nothing. Any thread.
+
+#include <string>
+#include <string_view>
+
+namespace xmmu {
+
+// `text` as one line without anything that a terminal obeys: what is no UTF-8,
+// control characters (of ASCII and C1), line and paragraph separators and what
+// changes the direction of writing become \n, \t, \r or \xHH a byte. Anything
+// else, a backslash too, stays as it is.
+std::string Printable(std::string_view text);
+
+// The same for each line of `text`; line feeds stay.
+std::string PrintableLines(std::string_view text);
+
+}  // namespace xmmu
+
+#endif  // XMMU_BASE_PRINTABLE_H_
