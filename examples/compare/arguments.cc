@@ -55,12 +55,11 @@ absl::Status UnknownFlag(std::string_view name,
     least = distance;
     nearest = flag;
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(Dashed(name), ": no such flag",
-                   nearest == nullptr
-                       ? ""
-                       : absl::StrCat("; did you mean ", Dashed(nearest), "?"),
-                   " See --help"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      Dashed(name), ": no such flag; ",
+      nearest == nullptr
+          ? "want one of --help"
+          : absl::StrCat("did you mean ", Dashed(nearest), "? See --help")));
 }
 
 bool AreDigits(std::string_view text) {

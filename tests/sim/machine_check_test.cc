@@ -62,9 +62,9 @@ std::vector<Fault> Faults() {
       {[](MachineModel& m) { m.clock_ghz = 0; }, "clock: ghz 0: want"},
       {[](MachineModel& m) { m.l1_prefetcher.max_stride = 64; },
        "prefetcher.l1: max_stride 64: want a whole number from 0 to 63"},
-      {[](MachineModel& m) { m.dram = {.row_bytes = 8192, .banks = 0}; },
+      {[](MachineModel& m) { m.dram.row_bytes = 8192; m.dram.banks = 0; },
        "dram: banks 0"},
-      {[](MachineModel& m) { ++m.cost(CostEvent::kIret).low; --m.cost(CostEvent::kIret).high;
+      {[](MachineModel& m) {
          m.cost(CostEvent::kIret).value = m.cost(CostEvent::kIret).high + 1; },
        "cost.iret: value"},
   };

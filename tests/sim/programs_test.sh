@@ -23,7 +23,7 @@ for name in "${!works[@]}"; do
     tryfromenv=x undefok=x only_check_args -helpfull x; do
     refuses "no such flag" "--$flag"
   done
-  refuses "did you mean --format? See --help" --fromat=csv
+  refuses "no such flag; did you mean --format? See --help" --fromat=csv
   refuses "--format: given twice" --format=csv --format=csv
   refuses "--format=: want a value" --format=
   refuses "--format: want a value" --format
