@@ -116,9 +116,9 @@ std::string DramComplaint(const DramModel& dram) {
   return dram.banks != 0 ? "" : "banks 0: want one at least, as there are rows";
 }
 
-std::string SectionComplaint(const MachineSection& section) {
+std::string SectionComplaint(const MachineSection& section, bool bands) {
   std::string complaint = FieldComplaint(section);
-  if (complaint.empty()) complaint = BandComplaint(section);
+  if (complaint.empty() && bands) complaint = BandComplaint(section);
   if (!complaint.empty()) return complaint;
   const std::string_view first = section.fields.front().name;
   if (first == "bytes") return CacheComplaint(section);
@@ -136,10 +136,11 @@ uint32_t TlbEntries(const TlbGeometry& tlb) {
 
 }  // namespace
 
-std::optional<MachineComplaint> FindComplaint(const MachineModel& model) {
+std::optional<MachineComplaint> FindComplaint(const MachineModel& model,
+                                              bool bands) {
   MachineModel copy = model;
   for (const MachineSection& section : SectionsOf(copy)) {
-    std::string what = SectionComplaint(section);
+    std::string what = SectionComplaint(section, bands);
     if (what.empty() && section.path == "flush_filter") {
       what = FlushFilterComplaint(model.flush_filter);
     }
@@ -160,7 +161,8 @@ bool IsAbsent(const MachineSection& section) {
 }
 
 absl::Status CheckMachine(const MachineModel& machine) {
-  const std::optional<MachineComplaint> complaint = FindComplaint(machine);
+  const std::optional<MachineComplaint> complaint =
+      FindComplaint(machine, /*bands=*/false);
   if (!complaint.has_value()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("machine ", Abs(machine.name),
                                                  ": ", complaint->path, ": ",

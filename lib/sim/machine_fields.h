@@ -70,7 +70,9 @@ struct MachineComplaint {
 };
 
 // The first complaint about `model`, whoever made it; nothing if all is well.
-std::optional<MachineComplaint> FindComplaint(const MachineModel& model);
+// `bands`: values that are not in their bands count, too.
+std::optional<MachineComplaint> FindComplaint(const MachineModel& model,
+                                              bool bands);
 
 }  // namespace xmmu
 

@@ -30,7 +30,8 @@ class Loader {
     absl::Status ok = Walk(document, "");
     if (ok.ok() && whole_) ok = CheckNothingMissing();
     if (!ok.ok()) return ok;
-    const std::optional<MachineComplaint> complaint = FindComplaint(model_);
+    const std::optional<MachineComplaint> complaint =
+        FindComplaint(model_, /*bands=*/true);
     if (complaint.has_value()) {
       const auto line = lines_.find(complaint->path);
       return Error(line == lines_.end() ? 0 : line->second, complaint->path,

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "sim/text.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -110,10 +111,20 @@ std::vector<PriceChange> FewestTogether(int64_t value, const PriceForm& form,
 
 }  // namespace
 
-absl::Status CheckSweep(const SweepOptions& options) {
-  if (options.samples <= kMaxSweepSamples) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(options.samples, " samples: want 0 to ", kMaxSweepSamples));
+absl::Status CheckSweep(const CostTable& costs, const SweepOptions& options) {
+  if (options.samples > kMaxSweepSamples) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.samples, " samples: want 0 to ", kMaxSweepSamples));
+  }
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    const CostConstant& cost = costs[i];
+    if (!IsSwept(cost, options.all_bands)) continue;
+    if (cost.low <= cost.value && cost.value <= cost.high) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "price of ", Abs(CostEventName(static_cast<CostEvent>(i))), " of ",
+        cost.value, " is not in the band of ", cost.low, " to ", cost.high));
+  }
+  return absl::OkStatus();
 }
 
 PriceSweep MakePriceSweep(const CostTable& costs, const SweepOptions& options) {

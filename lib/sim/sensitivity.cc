@@ -41,7 +41,8 @@ absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
         "was "
         "prefetched arrives by the clock");
   }
-  if (absl::Status status = CheckSweep(options); !status.ok()) return status;
+  if (absl::Status status = CheckSweep(comparison.costs, options); !status.ok())
+    return status;
   Sensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(comparison.costs, options);
   const std::vector<ReportRow>& rows = comparison.rows;

@@ -125,7 +125,8 @@ absl::StatusOr<ShadowSensitivity> SweepShadowStudy(
         absl::StrCat("sensitivity is of one vCPU, not of ", study.vcpus,
                      ": with several, what happens depends on the prices"));
   }
-  if (absl::Status status = CheckSweep(options); !status.ok()) return status;
+  if (absl::Status status = CheckSweep(study.costs, options); !status.ok())
+    return status;
   ShadowSensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(study.costs, options);
   for (const ShadowPair& pair : ShadowPairs()) {

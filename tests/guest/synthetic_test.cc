@@ -93,8 +93,9 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
     EXPECT_EQ(MakeSyntheticWorkload(spec).status(),
               absl::InvalidArgumentError(message));
   }
-  for (const char* good : {"fork:cow=0", "fork:cow=10,pages=10",
-                           "files:pages=9,writes=9", "touch:pages=4294967296"}) {
+  for (const char* good :
+       {"fork:cow=0", "fork:cow=10,pages=10", "files:pages=9,writes=9",
+        "touch:pages=4294967296"}) {
     EXPECT_TRUE(MakeSyntheticWorkload(good).ok()) << good;
   }
 }

@@ -172,7 +172,7 @@ TEST(MachineFileTest, ErrorsNameTheFileTheLineTheKeyAndWhatIsWanted) {
       {"base = 'xeon-2003'\n[cache.l2]\nline_bytes = 32\n",
        "m.toml:3: cache.l2: lines of 32 bytes: want a power of two"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 65535\nways = 5\n"
-       "[tlb.data_l2.1]\nentries = 65535\nways = 5\n",
+       "[tlb.data_l2.1]\nentries = 65535\nways = 5\npage_sizes = '4k'\n",
        "m.toml: tlb: want at most 65535 TLB entries in all"},
       {"base = 'xeon-2003'\n[tlb.data_l1.1]\nentries = 8192\n",
        "m.toml:3: tlb.data_l1.1: want at most 4096 ways"},
@@ -269,16 +269,18 @@ TEST(MachineFileTest, BracketsAndPointsInTextsAndCommentsDoNotNest) {
 TEST(MachineFileTest, BytesThatAreNoTextAreRefusedInALine) {
   for (const std::string& bad :
        {std::string("base = 'xeon-2003'\0", 19), std::string("\xff\xfe\0b", 4),
-        std::string("description = '\xff'"),
-        std::string("\0\0\0\0", 4), std::string("[cost]\n\xc3"),
-        std::string("description = \"\\u007f\""),
+        std::string("description = '\xff'"), std::string("\0\0\0\0", 4),
+        std::string("[cost]\n\xc3"), std::string("description = \"\\u007f\""),
         std::string("description = \"\\u009b31m\"")}) {
     const std::string error = ErrorOf(bad);
     EXPECT_THAT(error, StartsWith("m.toml:"));
     EXPECT_EQ(error.find('\n'), std::string::npos) << error;
   }
   // A mark of byte order in front is no fault.
-  EXPECT_EQ(Parsed("\xef\xbb\xbf" "base = 'xeon-2003'\n").name, "xeon-2003");
+  EXPECT_EQ(Parsed("\xef\xbb\xbf"
+                   "base = 'xeon-2003'\n")
+                .name,
+            "xeon-2003");
 }
 
 TEST(MachineFileTest, OneMissingCostIsNamed) {
@@ -318,9 +320,8 @@ TEST(SetMachineValuesTest, GeometryAndFeaturesGoByTheKeysOfAFile) {
 }
 
 TEST(SetMachineValuesTest, WhatIsNoValueOfTheMachineIsRefused) {
-  for (const char* setting :
-       {"base=zen2-2019", "name=foo", "description=foo", "base.x=1",
-        "name.iret=1"}) {
+  for (const char* setting : {"base=zen2-2019", "name=foo", "description=foo",
+                              "base.x=1", "name.iret=1"}) {
     EXPECT_THAT(ErrorOfSetting({setting}),
                 StartsWith(std::string(setting) + ": is no value of the"));
   }
@@ -396,7 +397,7 @@ TEST_F(LoadMachineTest, AMachineOfItsOwnKeepsItsName) {
 
 TEST_F(LoadMachineTest, AFileThatIsNotThereIsNamed) {
   EXPECT_EQ(LoadMachine("no/such/file").status().message(),
-            "cannot read no/such/file");
+            "cannot read no/such/file: No such file or directory");
   EXPECT_FALSE(LoadMachine(testing::TempDir()).ok());
 }
 

@@ -71,6 +71,12 @@ SimulatorOptions Small() {
   return {.guest_memory_bytes = uint64_t{64} << 20, .policy = "native"};
 }
 
+ComparisonOptions Comparing(const SimulatorOptions& base) {
+  ComparisonOptions options;
+  options.base = base;
+  return options;
+}
+
 std::string ErrorOf(Workload& workload, SimulatorOptions options = Small()) {
   auto simulator = Simulator::Create(options);
   EXPECT_TRUE(simulator.ok()) << simulator.status();
@@ -109,7 +115,7 @@ TEST(MisuseTest, AWorkloadWithoutOperationsIsNamedWithItsTask) {
 }
 
 TEST(MisuseTest, AWorkloadThatIsNoneIsRefused) {
-  const ComparisonOptions options{.base = Small()};
+  const ComparisonOptions options = Comparing(Small());
   const auto error = [&](const WorkloadFactory& factory) {
     return std::string(Compare(options, factory).status().message());
   };
@@ -128,10 +134,10 @@ TEST(MisuseTest, EachDomainWantsAWorkload) {
   const auto workload = MakeSyntheticWorkload("touch:pages=1");
   std::vector<Workload*> workloads = {workload->get()};
   EXPECT_EQ((*simulator)->Run(workloads).status().message(),
-            "1 workloads: want one for each of 2 domains");
+            "1 workloads for 2 domains: want one each");
   workloads.push_back(nullptr);
   EXPECT_THAT(std::string((*simulator)->Run(workloads).status().message()),
-              HasSubstr("not nullptr"));
+              HasSubstr("workload 1 is a null pointer"));
 }
 
 TEST(MisuseTest, AStudyOfNothingIsRefused) {
@@ -145,7 +151,7 @@ TEST(MisuseTest, AStudyOfNothingIsRefused) {
 }
 
 TEST(MisuseTest, SamplesBeyondTheLimitAreRefused) {
-  const auto comparison = Compare({.base = Small()}, Touch());
+  const auto comparison = Compare(Comparing(Small()), Touch());
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   EXPECT_TRUE(SweepComparison(*comparison, {.samples = 0}).ok());
   EXPECT_THAT(std::string(SweepComparison(*comparison,
@@ -153,6 +159,19 @@ TEST(MisuseTest, SamplesBeyondTheLimitAreRefused) {
                               .status()
                               .message()),
               HasSubstr("100001 samples: want 0 to 100000"));
+}
+
+TEST(MisuseTest, APriceBesideItsBandIsChargedButNotSwept) {
+  auto machine = std::make_shared<MachineModel>(*FindMachine("xeon-2003"));
+  CostConstant& cost = machine->cost(CostEvent::kGuestFaultPath);
+  cost.value = cost.high + 1;
+  cost.mark = Mark::kEstimated;
+  SimulatorOptions options = Small();
+  options.custom_machine = machine;
+  const auto comparison = Compare(Comparing(options), Touch());
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(std::string(SweepComparison(*comparison, {}).status().message()),
+              HasSubstr("is not in the band of"));
 }
 
 }  // namespace

@@ -41,17 +41,22 @@ class Named final : public Workload {
 };
 
 WorkloadFactory Odd() {
-  return [](const SimulatorOptions&)
-             -> absl::StatusOr<std::unique_ptr<Workload>> {
-    return std::make_unique<Named>(*MakeSyntheticWorkload("touch:pages=3"));
-  };
+  return
+      [](const SimulatorOptions&) -> absl::StatusOr<std::unique_ptr<Workload>> {
+        return std::make_unique<Named>(*MakeSyntheticWorkload("touch:pages=3"));
+      };
 }
 
 SimulatorOptions OnMachine(std::string_view name) {
   auto machine = std::make_shared<MachineModel>(*FindMachine("xeon-2003"));
   machine->name = machine->Keep(std::string(name));
-  return {.custom_machine = machine,
-          .guest_memory_bytes = uint64_t{64} << 20};
+  return {.custom_machine = machine, .guest_memory_bytes = uint64_t{64} << 20};
+}
+
+ComparisonOptions Comparing(const SimulatorOptions& base) {
+  ComparisonOptions options;
+  options.base = base;
+  return options;
 }
 
 const ShadowStudy& Study() {
@@ -77,7 +82,7 @@ TEST(NamesTest, CellsOfCsvAreQuotedWhereTheyMustBe) {
 }
 
 TEST(NamesTest, AComparisonBearsAnyName) {
-  const auto comparison = Compare({.base = OnMachine("mine")}, Odd());
+  const auto comparison = Compare(Comparing(OnMachine("mine")), Odd());
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   ExpectText(FormatReport(*comparison, ReportFormat::kTable));
   EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
@@ -129,7 +134,7 @@ TEST(NamesTest, CrossoversAndBatchesNameAMachineOfOnesOwn) {
 }
 
 TEST(NamesTest, VcpusWithoutATaskAreCountedInEachRow) {
-  ComparisonOptions options{.base = OnMachine("mine")};
+  ComparisonOptions options = Comparing(OnMachine("mine"));
   options.base.vcpus = 4;
   options.base.domains = 2;
   const auto comparison = Compare(options, Odd());
@@ -144,7 +149,7 @@ TEST(NamesTest, VcpusWithoutATaskAreCountedInEachRow) {
 }
 
 TEST(NamesTest, AVcpuWithATaskHasNotIdled) {
-  ComparisonOptions options{.base = OnMachine("mine")};
+  ComparisonOptions options = Comparing(OnMachine("mine"));
   options.base.vcpus = 2;
   const auto comparison = Compare(options, [](const SimulatorOptions&) {
     return MakeSyntheticWorkload("switch:processes=2,rounds=3");

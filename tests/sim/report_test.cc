@@ -245,12 +245,13 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
   std::vector<std::string> keys;
   for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
   EXPECT_THAT(
-      keys, ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
-                        "linear_map", "hypothetical", "cycles", "hidden_cycles",
-                        "elapsed_cycles", "cycles_by_component", "counters",
-                        "page_table_bytes", "page_table_bytes_per_space",
-                        "memory_overhead_bytes", "memory_parts",
-                        "cycles_by_mark", "share_by_mark", "guest_digest"));
+      keys,
+      ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
+                  "linear_map", "hypothetical", "idle_vcpus", "cycles",
+                  "hidden_cycles", "elapsed_cycles", "cycles_by_component",
+                  "counters", "page_table_bytes", "page_table_bytes_per_space",
+                  "memory_overhead_bytes", "memory_parts", "cycles_by_mark",
+                  "share_by_mark", "guest_digest"));
 }
 
 TEST(JsonReportTest, MemoryIsSaidByPart) {

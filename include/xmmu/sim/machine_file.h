@@ -56,9 +56,9 @@ std::span<const MachineFormat> AllMachineFormats();
 std::string FormatMachine(const MachineModel& machine, MachineFormat format);
 
 // Whether `machine` can be simulated, however it was made: numbers within the
-// ranges that files have, arrays and caches that divide into their ways, values
-// within their bands, a flush filter with address spaces. All that takes a
-// machine of one's own asks this first.
+// ranges that files have, arrays and caches that divide into their ways, a flush
+// filter with address spaces. All that takes a machine of one's own asks this
+// first. Bands are another matter: only sweeps read them (CheckSweep).
 // Errors: InvalidArgument, one line with the key and what would have done.
 absl::Status CheckMachine(const MachineModel& machine);
 

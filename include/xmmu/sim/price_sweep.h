@@ -54,11 +54,11 @@ struct PriceSweep {
   std::vector<PriceList> samples;
 };
 
-// Errors: InvalidArgument for more samples than kMaxSweepSamples.
-absl::Status CheckSweep(const SweepOptions& options);
+// Errors: InvalidArgument for more samples than kMaxSweepSamples, and for a
+// price that is not within the band to sweep.
+absl::Status CheckSweep(const CostTable& costs, const SweepOptions& options);
 
-// REQUIRES: options.samples is at most kMaxSweepSamples, and every value lies
-// within its band.
+// REQUIRES: CheckSweep() is OK.
 PriceSweep MakePriceSweep(const CostTable& costs, const SweepOptions& options);
 
 // Cycles of `tally` at `prices`.
