@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "xmmu/base/nearest_name.h"
 
 namespace xmmu::compare {
 namespace {
@@ -27,37 +28,16 @@ absl::Status Bad(std::string_view flag, std::string_view value,
       Dashed(flag), "=", std::string(value), ": ", std::string(want)));
 }
 
-// Levenshtein: single letters put in, left out or replaced.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t same = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, same});
-    }
-  }
-  return row.back();
-}
-
 absl::Status UnknownFlag(std::string_view name,
                          std::span<const char* const> flags) {
-  // Longer ones are no slips of the pen, and would take long to compare.
+  const std::vector<std::string_view> known(flags.begin(), flags.end());
+  // What is longer is no slip of the pen, and would take long to compare.
   constexpr size_t kLongest = 32;
-  const char* nearest = nullptr;
-  size_t least =
-      name.size() > kLongest ? 0 : 1 + std::max<size_t>(1, name.size() / 3);
-  for (const char* flag : flags) {
-    const size_t distance = least == 0 ? 0 : Distance(name, flag);
-    if (distance >= least) continue;
-    least = distance;
-    nearest = flag;
-  }
+  const std::string_view nearest =
+      name.size() > kLongest ? "" : NearestName(name, known);
   return absl::InvalidArgumentError(absl::StrCat(
       Dashed(name), ": no such flag; ",
-      nearest == nullptr
+      nearest.empty()
           ? "want one of --help"
           : absl::StrCat("did you mean ", Dashed(nearest), "? See --help")));
 }
