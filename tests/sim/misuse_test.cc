@@ -102,15 +102,17 @@ TEST(MisuseTest, APolicyThatRetriesForEverEndsInAStatus) {
 
 TEST(MisuseTest, AWorkloadWithoutOperationsIsNamedWithItsTask) {
   Silent none({});
-  EXPECT_EQ(ErrorOf(none),
-            "workload silent gives no operation of task 7, want one at least, "
-            "and kExit as the last");
+  EXPECT_EQ(
+      ErrorOf(none),
+      "the workload has no next operation of task 7: want one at least, and "
+      "kExit for the last");
   for (const int rounds : {0, 2}) {
     SimulatorOptions options = Small();
     options.policy = "trap-and-emulate";
     options.migration.rounds = rounds;
     Silent after_one({{.kind = GuestOpKind::kSyscall}});
-    EXPECT_THAT(ErrorOf(after_one, options), HasSubstr("gives no operation"));
+    EXPECT_THAT(ErrorOf(after_one, options),
+                HasSubstr("has no next operation"));
   }
 }
 
@@ -119,7 +121,7 @@ TEST(MisuseTest, AWorkloadThatIsNoneIsRefused) {
   const auto error = [&](const WorkloadFactory& factory) {
     return std::string(Compare(options, factory).status().message());
   };
-  EXPECT_THAT(error({}), HasSubstr("want a factory of workloads"));
+  EXPECT_THAT(error({}), HasSubstr("its factory is null"));
   EXPECT_THAT(error([](const SimulatorOptions&)
                         -> absl::StatusOr<std::unique_ptr<Workload>> {
                 return std::unique_ptr<Workload>();
