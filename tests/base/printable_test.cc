@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace xmmu {
+namespace xmmu::printable_test {
 namespace {
 
 TEST(Printable, LetsTextOfAnyLanguageThrough) {
@@ -36,4 +36,4 @@ TEST(Printable, KeepsTheLinesOfAText) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::printable_test

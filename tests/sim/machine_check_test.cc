@@ -15,7 +15,7 @@
 
 // A machine that a program has built by hand meets the checks of a file.
 
-namespace xmmu {
+namespace xmmu::machine_check_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -161,4 +161,4 @@ TEST(MachineCheckTest, CachesThatNoMemoryHoldsAreRefusedBeforeTheyAreMade) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::machine_check_test

@@ -14,7 +14,7 @@
 
 // What a program hands to the library by mistake ends in a Status.
 
-namespace xmmu {
+namespace xmmu::misuse_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -177,4 +177,4 @@ TEST(MisuseTest, APriceBesideItsBandIsChargedButNotSwept) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::misuse_test

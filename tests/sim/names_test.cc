@@ -16,7 +16,7 @@
 
 // Reports of workloads and machines with names of all kinds.
 
-namespace xmmu {
+namespace xmmu::names_test {
 namespace {
 
 using ::testing::AllOf;
@@ -172,4 +172,4 @@ TEST(NamesTest, RowsThatIdleDifferentlyAreNamed) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::names_test

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <fstream>
 
-namespace xmmu {
+namespace xmmu::regular_file_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -67,4 +67,4 @@ TEST_F(RegularFile, ThatIsNotThereIsNamedWithTheReason) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::regular_file_test
