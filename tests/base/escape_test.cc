@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xmmu {
+namespace xmmu::escape_test {
 namespace {
 
 TEST(EscapeTest, PrintableTextStaysAsItIs) {
@@ -40,4 +40,4 @@ TEST(EscapeTest, BytesThatAreNoUtf8AreEscaped) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::escape_test

@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::damaged_records_test {
 namespace {
 
 class DamagedRecordsTest : public TraceTest {
@@ -337,4 +337,4 @@ TEST_F(DamageTest, NoDamageToARecordGoesUnnoticed) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::damaged_records_test

@@ -7,7 +7,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::foreign_logs_test {
 namespace {
 
 class ForeignLogsTest : public TraceTest {
@@ -305,4 +305,4 @@ TEST_F(ForeignLogsTest, NamesReachTheTerminalEscaped) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::foreign_logs_test
