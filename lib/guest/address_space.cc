@@ -39,6 +39,25 @@ std::vector<Vma> VmaMap::Carve(VirtAddr start, VirtAddr end) {
   return removed;
 }
 
+std::optional<Vma> VmaMap::OneMapping(VirtAddr start, VirtAddr end) const {
+  auto it = by_start_.upper_bound(start);
+  if (it == by_start_.begin()) return std::nullopt;
+  --it;
+  if (it->second.end <= start) return std::nullopt;
+  Vma whole = it->second;
+  for (++it; whole.end < end; ++it) {
+    if (it == by_start_.end() || !whole.ContinuesWith(it->second)) {
+      return std::nullopt;
+    }
+    whole.end = it->second.end;
+    whole.has_own_pages |= it->second.has_own_pages;
+  }
+  whole.file_offset += start - whole.start;
+  whole.start = start;
+  whole.end = end;
+  return whole;
+}
+
 void VmaMap::Insert(const Vma& vma) {
   XMMU_CHECK(vma.start < vma.end && !Overlaps(vma.start, vma.end));
   by_start_.emplace(vma.start, vma);

@@ -33,6 +33,13 @@ struct Vma {
     return backing == Backing::kFileShared ||
            backing == Backing::kSharedAnonymous;
   }
+  // Whether `next` begins where this ends and goes on as this does
+  // (vma_merge).
+  bool ContinuesWith(const Vma& next) const {
+    return end == next.start && rights == next.rights &&
+           backing == next.backing && file == next.file &&
+           (!file_backed() || file_offset + (end - start) == next.file_offset);
+  }
   bool file_backed() const {
     return backing == Backing::kFilePrivate || shared();
   }
@@ -55,6 +62,10 @@ class VmaMap {
   // Removes whatever lies in [start, end), splitting VMAs at its edges; the
   // pieces removed, in order.
   std::vector<Vma> Carve(VirtAddr start, VirtAddr end);
+  // What is one mapping to the program, of [start, end): nothing unless all of
+  // it is mapped by VMAs of which each continues the one before. Changes
+  // nothing.
+  std::optional<Vma> OneMapping(VirtAddr start, VirtAddr end) const;
   // Adds one. REQUIRES: nothing overlaps.
   void Insert(const Vma& vma);
   std::vector<Vma> All() const;
@@ -85,6 +96,12 @@ struct AddressSpace {
   int users = 0;  // tasks
   // vCPUs that have it loaded.
   CpuMask active = 0;
+  // A vfork child has changed its mappings: they are not what its owner made
+  // them, and a recorded owner knows nothing of it (Valgrind runs a vfork as a
+  // fork).
+  bool changed_by_child = false;
+  // Another number, in all of the kernel, after each change of `vmas`.
+  uint64_t epoch = 0;
   // Its table pages are mapped read-only: changes go through the hypervisor.
   bool tables_read_only = false;
   bool pinned = false;

@@ -5,7 +5,10 @@
 // No frame numbers and no cycles: those may differ between policies.
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
+#include "guest/sightings.h"
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/access.h"
@@ -16,23 +19,41 @@ class TaskDigest {
  public:
   void Loaded(uint64_t token) { hash_ = MixHash(hash_, token); }
   void Faulted(const PageFault& fault) {
-    hash_ = MixHash(hash_ + 1, PageBase(fault.va).value() | fault.error_code);
+    Fold(1, PageBase(fault.va).value() | fault.error_code);
   }
-  // An entry given up, as the kernel found it: rights and A/D flags, and the
-  // page's content.
-  void GaveUp(VirtAddr va, uint64_t entry, uint64_t token) {
+  // An entry of `vma` given up, as the kernel found it: rights and A/D flags,
+  // and the page's content unless others may write it.
+  void GaveUp(const Vma& vma, VirtAddr va, uint64_t entry, uint64_t token) {
     constexpr uint64_t kVisible = pte::kPresent | pte::kWritable |
                                   pte::kAccessed | pte::kDirty |
                                   pte::kNoExecute;
+    if (vma.shared()) token = 0;
     hash_ = MixHash(hash_ + 2, va.value());
     hash_ = MixHash(hash_, entry & kVisible);
     hash_ = MixHash(hash_, token);
+    if (sightings_ == nullptr) return;
+    sightings_->Other(va.value() + 2);
+    sightings_->Other(entry & kVisible);
+    sightings_->GaveUp(vma, va, token);
   }
-  void Refused(VirtAddr va) { hash_ = MixHash(hash_ + 3, va.value()); }
+  void Refused(VirtAddr va) { Fold(3, va.value()); }
   uint64_t value() const { return hash_; }
 
+  // On several vCPUs: what of all this was seen where; else nullptr.
+  Sightings* sightings() { return sightings_.get(); }
+  void KeepSightings(TaskId task) {
+    sightings_ = std::make_unique<Sightings>(task);
+  }
+  std::unique_ptr<Sightings> TakeSightings() { return std::move(sightings_); }
+
  private:
+  void Fold(uint64_t kind, uint64_t event) {
+    hash_ = MixHash(hash_ + kind, event);
+    if (sightings_ != nullptr) sightings_->Other(event + kind);
+  }
+
   uint64_t hash_ = 0;
+  std::unique_ptr<Sightings> sightings_;
 };
 
 }  // namespace xmmu

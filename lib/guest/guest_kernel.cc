@@ -50,6 +50,9 @@ absl::StatusOr<uint64_t> GuestKernel::KernelExchange(TaskId task, VirtAddr va,
 
 uint64_t GuestKernel::digest() const { return impl_->scheduler.digest(); }
 int GuestKernel::idle_vcpus() const { return impl_->scheduler.idle_vcpus(); }
+NotCompared GuestKernel::not_compared() const {
+  return impl_->scheduler.not_compared();
+}
 const GuestOptions& GuestKernel::options() const {
   return impl_->core->options;
 }

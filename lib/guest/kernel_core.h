@@ -67,6 +67,8 @@ struct KernelCore {
   uint64_t address_spaces = 0;
   uint64_t peak_address_spaces = 0;
 
+  uint64_t epochs = 0;  // given out: see AddressSpace::epoch
+
   // The first request of this kernel that was refused: on a real machine the
   // kernel's BUG(). Work goes on to the end of the operation at hand.
   absl::Status failure;

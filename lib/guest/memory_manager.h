@@ -123,8 +123,13 @@ class MemoryManager {
   // move_page_tables.
   absl::Status MovePages(Vcpu& vcpu, AddressSpace& mm, const Range& from,
                          VirtAddr to);
+  // Of one L1 table. `next` becomes the end of what has no table, if `from`
+  // has none.
   absl::Status MoveEntries(Vcpu& vcpu, AddressSpace& mm, const Range& from,
-                           VirtAddr to);
+                           VirtAddr to, VirtAddr* next);
+  // Why Linux would refuse an mremap, or nullptr.
+  static const char* RefusalOfRemap(AddressSpace& mm, const Range& from,
+                                    const Range& to);
   // Frees the tables that nothing in `range` needs any more, after a move; see
   // GatherTables for `floor`.
   void FreeLeftTables(Vcpu& vcpu, AddressSpace& mm, const Range& range,

@@ -11,6 +11,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Create(
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = tables_.Create(vcpu);
   if (mm.ok()) {
     (*mm)->users = 1;
+    (*mm)->epoch = ++core_.epochs;
     NoteSpace(**mm);
   }
   return mm;
@@ -47,6 +48,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     Vcpu& vcpu, AddressSpace& parent) {
   absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
   if (!child.ok()) return child;
+  (*child)->changed_by_child = parent.changed_by_child;
   bool copied = false;
   for (const Vma& vma : parent.vmas.All()) {
     (*child)->vmas.Insert(vma);

@@ -8,8 +8,13 @@
 namespace xmmu {
 
 absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
-                                        const Range& from, VirtAddr to) {
-  if (!tables_.Find(vcpu, mm, from.start).has_value()) return absl::OkStatus();
+                                        const Range& from, VirtAddr to,
+                                        VirtAddr* next) {
+  int absent_level = 0;
+  if (!tables_.Find(vcpu, mm, from.start, &absent_level).has_value()) {
+    *next = tables_.EndOfEntry(absent_level, from.start);
+    return absl::OkStatus();
+  }
   absl::StatusOr<PteSlot> target = tables_.Make(vcpu, mm, to);
   if (!target.ok()) return target.status();
   TlbGather gather;
@@ -53,8 +58,10 @@ absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
         continue;
       }
     }
-    const absl::Status status = MoveEntries(vcpu, mm, range, target);
+    VirtAddr next = va;
+    const absl::Status status = MoveEntries(vcpu, mm, range, target, &next);
     if (!status.ok()) return status;
+    va = std::max(va, next);
   }
   TlbGather none;
   if (!gathers()) FlushRange(vcpu, mm, from, none);
@@ -82,34 +89,56 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   if (!from.ok()) return from.status();
   absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
   if (!to.ok()) return to.status();
-  const Vma* const old = mm.vmas.Find(from->start);
-  if (old == nullptr) {
+  const char* const refusal = RefusalOfRemap(mm, *from, *to);
+  if (refusal != nullptr) {
+    if (mm.changed_by_child)
+      return absl::OkStatus();  // an error to the program
     return absl::InvalidArgumentError(absl::StrFormat(
-        "mremap of 0x%x, where nothing is mapped", op.va.value()));
+        "mremap of 0x%x bytes at 0x%x to 0x%x bytes at 0x%x: %s",
+        from->end - from->start, from->start.value(), to->end - to->start,
+        to->start.value(), refusal));
   }
-  Vma vma = *old;
-  vma.file_offset += from->start - vma.start;
-  vma.start = to->start;
-  vma.end = to->end;
-  absl::Status status;
-  if (to->pages() < from->pages()) {  // the tail goes first
-    status = Unmap(vcpu, mm, from->start + (to->end - to->start),
-                   (from->end - from->start) - (to->end - to->start), digest);
+  const uint64_t kept_bytes =
+      std::min(from->end - from->start, to->end - to->start);
+  const Range kept{from->start, from->start + kept_bytes};
+  if (kept.end < from->end) {  // the tail goes first
+    const absl::Status status =
+        Unmap(vcpu, mm, kept.end, from->end - kept.end, digest);
+    if (!status.ok()) return status;
   }
-  if (!status.ok()) return status;
-  const Range kept{from->start, from->start + std::min(from->end - from->start,
-                                                       to->end - to->start)};
+  if (to->start == from->start && to->end == kept.end) return absl::OkStatus();
+  Vma vma = *mm.vmas.OneMapping(kept.start, kept.end);
   if (to->start != from->start) {
-    status = Unmap(vcpu, mm, to->start, to->end - to->start, digest);
+    absl::Status status =
+        Unmap(vcpu, mm, to->start, to->end - to->start, digest);
     if (status.ok()) status = MovePages(vcpu, mm, kept, to->start);
     if (!status.ok()) return status;
   }
   mm.vmas.Carve(kept.start, kept.end);
-  mm.vmas.Carve(to->start, to->end);
+  vma.start = to->start;
+  vma.end = to->end;
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if (to->start != from->start) FreeLeftTables(vcpu, mm, kept, kept.start);
   return absl::OkStatus();
+}
+
+// mremap_to, vma_to_resize, vma_expandable.
+const char* MemoryManager::RefusalOfRemap(AddressSpace& mm, const Range& from,
+                                          const Range& to) {
+  if (mm.vmas.Find(from.start) == nullptr) return "nothing is mapped there";
+  const bool in_place = to.start == from.start;
+  if (in_place && to.end <= from.end) return nullptr;
+  if (!in_place && to.start < from.end && from.start < to.end) {
+    return "the ranges overlap";
+  }
+  if (!mm.vmas.OneMapping(from.start, from.end).has_value()) {
+    return "it is not all of one mapping";
+  }
+  if (in_place && mm.vmas.Overlaps(from.end, to.end)) {
+    return "something is mapped where it would grow";
+  }
+  return nullptr;
 }
 
 MemoryManager::Range MemoryManager::ArgumentPages(uint64_t length) const {

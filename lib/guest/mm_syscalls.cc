@@ -40,28 +40,25 @@ void MemoryManager::NoteShared(AddressSpace& mm, const Vma& vma) {
 
 void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                         TaskDigest& digest, TlbGather& gather, bool flush) {
-  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
   bool dirty_shared = false;
   const auto clear = [&](const PteSlot& slot, uint64_t) {
     const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
     const Pfn page = core_.PfnOf(entry);
     const Mfn mfn = core_.MfnOf(page);
-    digest.GaveUp(slot.va, entry,
-                  vma.shared() ? 0 : core_.host.memory().ContentToken(mfn));
+    digest.GaveUp(vma, slot.va, entry, core_.host.memory().ContentToken(mfn));
     zapped_.push_back(page);
     gather.Add(slot.va, 1);
     dirty_shared |= vma.shared() && Pte(entry).dirty();
     return absl::OkStatus();
   };
-  for (VirtAddr va = vma.start; va < vma.end;) {
-    const VirtAddr stop =
-        std::min(vma.end, VirtAddr((va.value() / span + 1) * span));
-    XMMU_CHECK(tables_.ForEachEntry(vcpu, mm, va, stop, clear).ok());
+  const auto flush_table = [&] {
     // zap_pte_range: nobody may write to such a page once it is known clean.
     if (flush && dirty_shared) FlushGather(vcpu, mm, gather);
     dirty_shared = false;
-    va = stop;
-  }
+  };
+  XMMU_CHECK(
+      tables_.ForEachEntry(vcpu, mm, vma.start, vma.end, clear, flush_table)
+          .ok());
 }
 
 void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,

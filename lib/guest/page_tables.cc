@@ -166,20 +166,24 @@ absl::StatusOr<PteSlot> PageTables::Make(Vcpu& vcpu, AddressSpace& mm,
 }
 
 std::optional<Pfn> PageTables::FindDownTo(Vcpu& vcpu, AddressSpace& mm,
-                                          int lowest, VirtAddr va) {
+                                          int lowest, VirtAddr va,
+                                          int* absent_level) {
   Pfn table = mm.root;
   for (int level = core_.levels(); level > lowest; --level) {
     const uint64_t entry =
         LoadEntry(vcpu, table, IndexOf(core_.mode(), level, va));
-    if (!IsLinked(entry)) return std::nullopt;
+    if (!IsLinked(entry)) {
+      if (absent_level != nullptr) *absent_level = level;
+      return std::nullopt;
+    }
     table = core_.PfnOf(entry);
   }
   return table;
 }
 
 std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
-                                        VirtAddr va) {
-  const std::optional<Pfn> table = FindDownTo(vcpu, mm, 1, va);
+                                        VirtAddr va, int* absent_level) {
+  const std::optional<Pfn> table = FindDownTo(vcpu, mm, 1, va, absent_level);
   if (!table.has_value()) return std::nullopt;
   return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
 }
@@ -210,17 +214,17 @@ absl::StatusOr<bool> PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm,
 
 absl::Status PageTables::ForEachEntry(
     Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
-    absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit) {
-  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+    absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit,
+    absl::FunctionRef<void()> table_done) {
   VirtAddr va = start;
   while (va < end) {
-    const VirtAddr table_end(((va.value() / span) + 1) * span);
-    const VirtAddr stop = std::min(end, table_end);
-    std::optional<PteSlot> slot = Find(vcpu, mm, va);
+    int absent_level = 0;
+    std::optional<PteSlot> slot = Find(vcpu, mm, va, &absent_level);
     if (!slot.has_value()) {
-      va = stop;
+      va = EndOfEntry(absent_level, va);
       continue;
     }
+    const VirtAddr stop = std::min(end, EndOfEntry(2, va));
     ops_.EnterLazy(vcpu);
     absl::Status status;
     for (; va < stop && status.ok(); va += kPageSize, ++slot->index) {
@@ -232,6 +236,7 @@ absl::Status PageTables::ForEachEntry(
     }
     ops_.LeaveLazy(vcpu);
     if (!status.ok()) return status;
+    table_done();
   }
   return absl::OkStatus();
 }

@@ -32,18 +32,30 @@ class PageTables {
   // The L1 slot of `va`, making the tables on the way that are missing.
   absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
 
-  // The L1 slot of `va`; nothing where there is no L1 table.
-  std::optional<PteSlot> Find(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
+  // The L1 slot of `va`; nothing where there is no L1 table. `absent_level`, if
+  // not null, then gets the level of the empty entry: nothing is mapped in all
+  // that this entry would map.
+  std::optional<PteSlot> Find(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                              int* absent_level = nullptr);
+  // First address behind what one entry of `level` maps around `va`.
+  VirtAddr EndOfEntry(int level, VirtAddr va) const {
+    const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
+    return VirtAddr((va.value() / span + 1) * span);
+  }
 
   uint64_t Load(Vcpu& vcpu, const PteSlot& slot) {
     return LoadEntry(vcpu, slot.table, slot.index);
   }
 
   // Calls `visit` for each non-zero L1 entry of [start, end), in order; lazy
-  // MMU mode holds within each L1 table. Stops at the first error.
+  // MMU mode holds within each L1 table, behind which `table_done` is called.
+  // Stops at the first error. Steps over all that an empty entry of any level
+  // would map (pgd_none_or_clear_bad and those below it): the work goes with
+  // the tables that there are, not with the range.
   absl::Status ForEachEntry(
       Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
-      absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit);
+      absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit,
+      absl::FunctionRef<void()> table_done = [] {});
 
   // Unlinks the user tables of [start, end) that no VMA needs any more
   // (free_pgtables). Their frames are added to `freed`: they may be reused once
@@ -63,7 +75,7 @@ class PageTables {
 
   // The table of level `lowest` that maps `va`; nothing where there is none.
   std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
-                                VirtAddr va);
+                                VirtAddr va, int* absent_level = nullptr);
   uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
     return vcpu.Load(core_.EntryVa(table, index), core_.entry_bytes());
   }

@@ -36,6 +36,7 @@ absl::StatusOr<Task*> Scheduler::AddTask(TaskId id, TaskId parent) {
   task.parent = parent;
   task.vcpu = LeastLoadedVcpu();
   task.slice_left = core_.options.quantum_ops;
+  if (vcpus_.size() > 1) task.digest.KeepSightings(id);
   VcpuState& state = vcpus_[task.vcpu];
   ++state.tasks;
   state.queue.push_back(&task);
@@ -256,12 +257,39 @@ int Scheduler::idle_vcpus() const {
                     [](const VcpuState& state) { return !state.ran; }));
 }
 
+void Scheduler::ForEachSightings(
+    absl::FunctionRef<void(TaskId, const Sightings&)> visit) const {
+  for (const auto& [id, gone] : sightings_of_the_gone_) visit(id, *gone);
+  for (const auto& [id, task] : tasks_) {
+    const Sightings* const seen = task->digest.sightings();
+    if (seen != nullptr) visit(id, *seen);
+  }
+}
+
+NotCompared Scheduler::not_compared() const {
+  NotCompared sum;
+  std::vector<ObjectPage> pages;
+  ForEachSightings([&](TaskId, const Sightings& seen) {
+    sum.accesses += seen.CountNotCompared(writers_, pages);
+  });
+  std::sort(pages.begin(), pages.end());
+  const auto end = std::unique(pages.begin(), pages.end());
+  sum.pages = static_cast<uint64_t>(end - pages.begin());
+  return sum;
+}
+
 uint64_t Scheduler::digest() const {
   uint64_t sum = digest_of_the_gone_;
   for (const auto& [id, task] : tasks_) {
     sum += MixHash(id, task->digest.value());
   }
-  return sum;
+  bool races = false;
+  uint64_t defined = 0;
+  ForEachSightings([&](TaskId id, const Sightings& seen) {
+    races |= seen.Races(writers_);
+    defined += MixHash(id, seen.Value(writers_));
+  });
+  return races ? defined : sum;
 }
 
 }  // namespace xmmu

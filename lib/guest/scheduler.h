@@ -18,11 +18,14 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "guest/digest.h"
 #include "guest/kernel_core.h"
 #include "guest/kernel_mappings.h"
 #include "guest/memory_manager.h"
 #include "guest/mmu_ops.h"
+#include "guest/sightings.h"
+#include "xmmu/guest/not_compared.h"
 #include "xmmu/guest/workload.h"
 
 namespace xmmu {
@@ -61,8 +64,10 @@ class Scheduler {
   absl::StatusOr<uint64_t> KernelExchange(TaskId id, VirtAddr va,
                                           uint64_t value);
 
+  // See GuestKernel.
   uint64_t digest() const;
   int idle_vcpus() const;
+  NotCompared not_compared() const;
   // The address space of a live task, or nullptr.
   const AddressSpace* FindSpace(TaskId id) const;
 
@@ -80,6 +85,8 @@ class Scheduler {
   absl::Status Execute(Task& task, const GuestOp& op);
   absl::Status ExecuteAccess(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status AccessPage(Task& task, Vcpu& vcpu, AccessKind kind, VirtAddr va);
+  // An access that went through, on several vCPUs.
+  void Sight(Task& task, VirtAddr va, bool read, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
 
@@ -94,6 +101,9 @@ class Scheduler {
 
   absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
   uint32_t LeastLoadedVcpu() const;
+  // Calls `visit(task, sightings)` for all tasks, on several vCPUs.
+  void ForEachSightings(
+      absl::FunctionRef<void(TaskId, const Sightings&)> visit) const;
 
   // A task that can go on, running on its vCPU.
   absl::StatusOr<Task*> PutOnVcpu(TaskId id);
@@ -118,6 +128,10 @@ class Scheduler {
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
   uint64_t digest_of_the_gone_ = 0;
+  // Both on several vCPUs alone.
+  ObjectWriters writers_;
+  std::vector<std::pair<TaskId, std::unique_ptr<Sightings>>>
+      sightings_of_the_gone_;
 };
 
 }  // namespace xmmu

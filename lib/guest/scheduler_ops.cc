@@ -68,7 +68,11 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
         vcpu.UserAccess(kind, va, value, &token);
     if (ABSL_PREDICT_TRUE(!fault.has_value())) {
       const bool read = kind != AccessKind::kWrite;
-      if (read && !IsShared(mm, va)) task.digest.Loaded(token);
+      if (ABSL_PREDICT_FALSE(task.digest.sightings() != nullptr)) {
+        Sight(task, va, read, token);
+      } else if (read && !IsShared(mm, va)) {
+        task.digest.Loaded(token);
+      }
       return absl::OkStatus();
     }
     vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
@@ -88,6 +92,15 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
   }
   return absl::InternalError(
       absl::StrFormat("an access at 0x%x faults for ever", va.value()));
+}
+
+void Scheduler::Sight(Task& task, VirtAddr va, bool read, uint64_t token) {
+  Sightings& sightings = *task.digest.sightings();
+  if (!read) {
+    sightings.Store(*task.mm, va, writers_);
+  } else if (sightings.Load(*task.mm, va, token)) {
+    task.digest.Loaded(token);
+  }
 }
 
 absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
@@ -123,6 +136,8 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
 absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
                                           const GuestOp& op) {
   AddressSpace& mm = *task.mm;
+  if (task.vfork_child) mm.changed_by_child = true;
+  mm.epoch = ++core_.epochs;
   switch (op.kind) {
     case GuestOpKind::kMap:
       return memory_.Map(vcpu, mm, op, task.digest);
@@ -220,6 +235,9 @@ void Scheduler::Exit(Task& task, Vcpu& vcpu) {
   ops_->FinishKernelWork(vcpu);
   EndVfork(task, vcpu.now());
   digest_of_the_gone_ += MixHash(task.id, task.digest.value());
+  if (task.digest.sightings() != nullptr) {
+    sightings_of_the_gone_.emplace_back(task.id, task.digest.TakeSightings());
+  }
   VcpuState& state = vcpus_[task.vcpu];
   state.current = nullptr;
   --state.tasks;

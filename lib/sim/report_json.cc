@@ -57,6 +57,8 @@ Json RowOf(const ReportRow& row) {
     json["migration"] = MigrationOf(*row.migration);
   AddMarksJson(row.by_mark, json);
   json["guest_digest"] = DigestText(row.guest_digest);
+  json["accesses_not_compared"] = row.not_compared.accesses;
+  json["pages_not_compared"] = row.not_compared.pages;
   return json;
 }
 

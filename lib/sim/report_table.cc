@@ -136,12 +136,21 @@ std::string Rows(const Comparison& comparison) {
   return table.Format();
 }
 
+std::string NotComparedLine(const NotCompared& left_out) {
+  if (left_out.pages == 0) return "";
+  return absl::StrCat(left_out.accesses, " accesses to ", left_out.pages,
+                      " pages that another process writes are not compared: "
+                      "which comes first depends on the cycles\n");
+}
+
 std::string DigestLine(const Comparison& comparison) {
   if (comparison.rows.empty()) return "";
   if (DigestsAgree(comparison)) {
+    const ReportRow& first = comparison.rows.front();
     return absl::StrCat(
-        "guest digest ", DigestText(comparison.rows.front().guest_digest),
-        comparison.rows.size() == 1 ? "" : ", equal in all rows", "\n");
+        "guest digest ", DigestText(first.guest_digest),
+        comparison.rows.size() == 1 ? "" : ", equal in all rows", "\n",
+        NotComparedLine(first.not_compared));
   }
   std::string text = "guest digests DIFFER:";
   for (const ReportRow& row : comparison.rows) {

@@ -253,6 +253,9 @@ ReportRow Simulator::Row() const {
   uint64_t spaces = 0;
   uint64_t frames = host_.peak_xen_frames();
   for (const auto& guest : guests_) {
+    const NotCompared left_out = guest->not_compared();
+    row.not_compared.accesses += left_out.accesses;
+    row.not_compared.pages += left_out.pages;
     spaces += guest->peak_address_spaces();
     frames += guest->peak_page_table_frames() - guest->boot_page_table_frames();
     row.page_table_bytes += guest->peak_page_table_frames() * kPageSize;

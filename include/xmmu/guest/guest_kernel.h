@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "xmmu/guest/guest_options.h"
+#include "xmmu/guest/not_compared.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/guest/workload.h"
 
@@ -72,11 +73,18 @@ class GuestKernel {
   // Hash of what the guest programs and the guest kernel could observe: data
   // loaded, faults delivered, accessed and dirty flags and contents of pages
   // given up; combined over tasks independently of their interleaving. No frame
-  // numbers.
+  // numbers. What is loaded through a shared mapping is no part of it. On
+  // several vCPUs the loads from a page of a file that another task writes
+  // through a shared mapping are none either, whatever the mapping: which comes
+  // first depends on the clocks, and so on the policy.
   uint64_t digest() const;
 
   // vCPUs that have never run a task.
   int idle_vcpus() const;
+
+  // What digest() leaves out: with the same workload the same under every
+  // policy. Nothing on one vCPU.
+  NotCompared not_compared() const;
 
   const GuestOptions& options() const;
   const GuestAbi& abi() const;

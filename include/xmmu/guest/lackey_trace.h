@@ -49,8 +49,22 @@
 // Options that add lines (-v, --trace-superblocks, --trace-sched, --time-stamp)
 // change nothing.
 //
+// Believed is what Linux 6.1 can have done. A record of a call on mappings that
+// says it succeeded where Linux refuses it is an error of its line, with what
+// Linux answers: ranges that are no whole pages of the program's, mprotect,
+// madvise or mremap over a hole, mmap or shmat without leave over another
+// mapping, mremap onto itself, of two mappings at once or over a third one, a
+// break that goes over something, writing to what was opened for reading. So an
+// mprotect, madvise or mremap infers mappings only where exec can have made
+// some: beside those that accesses have shown, below 0x4800000 and in the stack,
+// and not where a call has unmapped them.
+//
+// A vfork is recorded as a fork (Valgrind runs it as one): what the child maps
+// before its exec is not in its parent's log.
+//
 // A file's identity is a hash of the path it was opened by: two processes that
-// map one library share it, whatever their order.
+// map one library share it, whatever their order. Each shared anonymous mapping
+// is an object of its own.
 //
 // Addresses under an address limit. Address space is cut into segments of
 // 256 MiB. A segment below the limit keeps its number, unless it was given

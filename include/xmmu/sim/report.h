@@ -16,6 +16,7 @@
 
 #include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
+#include "xmmu/guest/not_compared.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policy.h"
@@ -79,6 +80,8 @@ struct ReportRow {
 
   // See GuestKernel::digest().
   uint64_t guest_digest = 0;
+  // See GuestKernel::not_compared(), summed over the guests.
+  NotCompared not_compared;
 };
 
 // "pinning/queue/late", with "/shared" if it shares file pages and with the

@@ -7,12 +7,14 @@ namespace xmmu {
 namespace {
 
 bool HasFile(Backing backing) {
-  return backing == Backing::kFilePrivate || backing == Backing::kFileShared;
+  return backing == Backing::kFilePrivate || backing == Backing::kFileShared ||
+         backing == Backing::kSharedAnonymous;
 }
 
 bool Continues(uint64_t start, const Region& a, const Region& b) {
   return a.shift == b.shift && a.rights == b.rights && a.backing == b.backing &&
-         a.file == b.file &&
+         a.file == b.file && a.inferred == b.inferred &&
+         a.never_writable == b.never_writable &&
          (!HasFile(a.backing) || a.offset + (a.end - start) == b.offset);
 }
 
@@ -20,6 +22,7 @@ bool Continues(uint64_t start, const Region& a, const Region& b) {
 
 void AddressMap::Clear() {
   regions_.clear();
+  unmapped_.clear();
   segments_.clear();
   taken_ = 0;
 }
@@ -49,6 +52,20 @@ std::optional<uint64_t> AddressMap::FirstHole(uint64_t start,
     start = it->second.end;
   }
   return std::nullopt;
+}
+
+AddressMap::Regions::const_iterator AddressMap::FirstLogged(
+    uint64_t start, uint64_t end) const {
+  auto it = Find(start);
+  if (it == regions_.end()) it = regions_.lower_bound(start);
+  while (it != regions_.end() && it->first < end && it->second.inferred) ++it;
+  return it != regions_.end() && it->first < end ? it : regions_.end();
+}
+
+bool AddressMap::MeetsUnmapped(uint64_t start, uint64_t end) const {
+  const auto above = unmapped_.lower_bound(start);
+  if (above != unmapped_.end() && above->first < end) return true;
+  return above != unmapped_.begin() && std::prev(above)->second > start;
 }
 
 bool AddressMap::SlotsFree(uint64_t slot, uint64_t count) const {
@@ -126,15 +143,41 @@ void AddressMap::Merge(uint64_t start, uint64_t end) {
 }
 
 void AddressMap::Map(uint64_t start, const Region& region) {
-  Unmap(start, region.end);
+  Remove(start, region.end);
+  ForgetUnmapped(start, region.end);
   regions_.emplace(start, region);
   Merge(start, region.end);
 }
 
-void AddressMap::Unmap(uint64_t start, uint64_t end) {
+void AddressMap::Remove(uint64_t start, uint64_t end) {
   Split(start);
   Split(end);
   regions_.erase(regions_.lower_bound(start), regions_.lower_bound(end));
+}
+
+void AddressMap::Unmap(uint64_t start, uint64_t end) {
+  Remove(start, end);
+  // What it meets becomes one range with it.
+  auto it = unmapped_.upper_bound(start);
+  if (it != unmapped_.begin() && std::prev(it)->second >= start) --it;
+  while (it != unmapped_.end() && it->first <= end) {
+    start = std::min(start, it->first);
+    end = std::max(end, it->second);
+    it = unmapped_.erase(it);
+  }
+  unmapped_.emplace(start, end);
+}
+
+void AddressMap::ForgetUnmapped(uint64_t start, uint64_t end) {
+  auto it = unmapped_.upper_bound(start);
+  if (it != unmapped_.begin() && std::prev(it)->second > start) --it;
+  while (it != unmapped_.end() && it->first < end) {
+    const auto [low, high] = *it;
+    it = unmapped_.erase(it);
+    if (low < start) unmapped_.emplace(low, start);
+    if (high > end) unmapped_.emplace(end, high);
+    it = unmapped_.lower_bound(std::max(low + 1, start));
+  }
 }
 
 void AddressMap::Protect(uint64_t start, uint64_t end, uint8_t rights) {

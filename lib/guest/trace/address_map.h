@@ -23,8 +23,13 @@ struct Region {
   uint64_t shift = 0;  // guest address = recorded address + shift, modulo 2^64
   uint8_t rights = 0;  // MapRights
   Backing backing = Backing::kAnonymous;
-  uint32_t file = 0;
+  uint32_t file = 0;    // file or shared object
   uint64_t offset = 0;  // bytes in the file, at the start of the region
+  // Made by no call in the log: found by an access.
+  bool inferred = false;
+  // Shared, of a file opened for reading alone: mprotect makes it writable for
+  // nobody (Linux: without VM_MAYWRITE).
+  bool never_writable = false;
 };
 
 class AddressMap {
@@ -50,6 +55,13 @@ class AddressMap {
   };
   Range Hole(uint64_t va, uint64_t low, uint64_t high) const;
 
+  // The first region that a call has made, of those that meet [start, end).
+  Regions::const_iterator FirstLogged(uint64_t start, uint64_t end) const;
+
+  // Whether a call has unmapped some of [start, end) and nothing has been
+  // mapped there since.
+  bool MeetsUnmapped(uint64_t start, uint64_t end) const;
+
   // First unmapped address in [start, end), if any.
   std::optional<uint64_t> FirstHole(uint64_t start, uint64_t end) const;
 
@@ -72,6 +84,10 @@ class AddressMap {
  private:
   // Makes `va` a border between regions, if it is inside one.
   void Split(uint64_t va);
+  // Takes [start, end) out of the regions.
+  void Remove(uint64_t start, uint64_t end);
+  // Takes [start, end) out of what is known to be unmapped.
+  void ForgetUnmapped(uint64_t start, uint64_t end);
   // Joins regions that meet within [start, end] and continue each other, so
   // that the map does not grow with the number of calls.
   void Merge(uint64_t start, uint64_t end);
@@ -79,6 +95,8 @@ class AddressMap {
   bool SlotsFree(uint64_t slot, uint64_t count) const;
 
   Regions regions_;
+  // Start -> end of what was mapped once and is not now; disjoint.
+  absl::btree_map<uint64_t, uint64_t> unmapped_;
   absl::btree_map<uint64_t, uint64_t> segments_;  // segment -> slot
   uint32_t slots_;      // below the limit; 0: no relocation
   uint64_t taken_ = 0;  // slots given away, a bit each

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "guest/trace/call_number.h"
+#include "guest/trace/call_rules.h"
 #include "guest/trace/system_call.h"
 #include "xmmu/base/address.h"
 
@@ -19,8 +20,6 @@ constexpr uint64_t kDescriptorEnd = uint64_t{1} << 31;
 constexpr uint64_t kMmapTypes = 0xf;
 constexpr uint64_t kMapShared = 1;
 constexpr uint64_t kMapSharedValidate = 3;
-constexpr uint64_t kMapFixed = 0x10;
-constexpr uint64_t kMapFixedNoReplace = 0x100000;
 // PROT_READ, WRITE, EXEC, SEM, GROWSDOWN and GROWSUP.
 constexpr uint64_t kProtBits = 0x0300000f;
 constexpr uint64_t kCloneVm = 0x100;

@@ -64,6 +64,7 @@ enum CallNumber : uint64_t {
   kMemfdCreate = 319,
   kExecveat = 322,
   kPkeyMprotect = 329,
+  kCloseRange = 436,
   kOpenat2 = 437,
   kEpollPwait2 = 441,
 };

@@ -10,16 +10,7 @@ namespace {
 
 constexpr uint64_t kChunk = 64 * 1024;  // assumed: see lackey_trace.h
 
-// Where Valgrind 3.19 puts things on x86-64 Linux
-// (coregrind/m_aspacemgr/aspacemgr-linux.c, m_initimg/initimg-linux.c).
-constexpr uint64_t kInterpreter = 0x4000000;
-constexpr uint64_t kStackZone = 0x1f00000000;
-constexpr uint64_t kStackZoneEnd = 0x2000000000;
-constexpr uint64_t kStackTop = 0x1fff001000;
-
 constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
-
-constexpr uint64_t kLowestMapping = 64 * 1024;  // Linux, vm.mmap_min_addr
 
 constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
 
@@ -74,6 +65,7 @@ absl::Status OpWriter::Infer(uint64_t va) {
     region.offset = hole.start;
   }
   region.end = hole.end;
+  region.inferred = true;
   return Map(hole.start, hole.end, region);
 }
 
@@ -133,7 +125,7 @@ void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
 
 void OpWriter::Exec(absl::string_view program) {
   state_.map.Clear();
-  state_.brk = 0;
+  state_.brk = state_.brk_start = 0;
   state_.program = FileIdentity(program);
   for (auto it = state_.descriptors.begin(); it != state_.descriptors.end();) {
     it =

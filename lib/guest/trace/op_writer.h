@@ -9,14 +9,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "guest/trace/process_layout.h"
 #include "guest/trace/process_state.h"
 #include "guest/trace/system_call.h"
 #include "xmmu/guest/workload.h"
 
 namespace xmmu {
-
-// First address beyond user space (SDM: 48-bit linear addresses).
-inline constexpr uint64_t kUserEnd = uint64_t{1} << 47;
 
 // The reach of one region, for the accesses that follow an access.
 struct AccessWindow {
@@ -76,9 +74,11 @@ class OpWriter {
   absl::Status FinishMmap(const SystemCall& call, uint64_t value);
   absl::Status FinishProtect(const SystemCall& call);
   absl::Status FinishRemap(const SystemCall& call, uint64_t value);
-  absl::Status FinishBrk(uint64_t value);
+  // Puts what was inferred of [start, end) out of the way.
+  absl::Status UnmapInferred(uint64_t start, uint64_t end);
+  absl::Status FinishBrk(const SystemCall& call, uint64_t value);
   absl::Status FinishAttach(const SystemCall& call, uint64_t value);
-  absl::Status FinishDetach(uint64_t address);
+  absl::Status FinishDetach(const SystemCall& call);
   void FinishFork(const SystemCall& call);
   void FinishWait(TaskId child);
   void TrackDescriptor(const SystemCall& call, uint64_t value);

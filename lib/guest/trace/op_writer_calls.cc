@@ -12,10 +12,27 @@ namespace {
 
 // Flags of Linux's include/uapi: fcntl.h, memfd.h, wait.h.
 constexpr uint64_t kOpenCloseOnExec = 02000000;
+constexpr uint64_t kOpenAccessMode = 3;
+constexpr uint64_t kCreatFlags = 01101;  // O_CREAT | O_WRONLY | O_TRUNC
 constexpr uint64_t kMemfdCloseOnExec = 1;
+constexpr uint64_t kCloseRangeOnExec = 4;  // close_range.h
 constexpr uint64_t kWaitidByPid = 1;
 constexpr uint64_t kWaitNoHang = 1;
 constexpr uint64_t kWaitKeep = 0x1000000;
+
+// O_RDONLY, O_WRONLY, O_RDWR; 3 is for ioctl alone.
+ProcessState::OpenedFor OpenedForOf(uint64_t flags) {
+  switch (flags & kOpenAccessMode) {
+    case 0:
+      return ProcessState::OpenedFor::kReading;
+    case 1:
+      return ProcessState::OpenedFor::kWriting;
+    case 2:
+      return ProcessState::OpenedFor::kBoth;
+    default:
+      return ProcessState::OpenedFor::kUnknown;
+  }
+}
 
 }  // namespace
 
@@ -108,8 +125,9 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
     if (from == table.end()) {
       table.erase(value);
     } else {
-      const uint32_t file = from->second.file;
-      table[value] = {file, close_on_exec};
+      ProcessState::Descriptor same = from->second;
+      same.close_on_exec = close_on_exec;
+      table[value] = same;
     }
   };
   switch (call.number) {
@@ -118,8 +136,9 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
     case kCreat: {
       const uint64_t flags = call.number == kOpenat ? call.args[2]
                              : call.number == kOpen ? call.args[1]
-                                                    : 0;
-      table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0};
+                                                    : kCreatFlags;
+      table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0,
+                      OpenedForOf(flags)};
       break;
     }
     case kOpenat2:  // its flags are in memory
@@ -127,10 +146,17 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
       break;
     case kMemfdCreate:
       table[value] = {FileIdentity(absl::StrCat("memfd ", task_, " ", value)),
-                      (call.args[1] & kMemfdCloseOnExec) != 0};
+                      (call.args[1] & kMemfdCloseOnExec) != 0,
+                      ProcessState::OpenedFor::kBoth};
       break;
     case kClose:
       table.erase(call.args[0]);
+      break;
+    case kCloseRange:
+      if ((call.args[2] & kCloseRangeOnExec) == 0) {
+        table.erase(table.lower_bound(call.args[0]),
+                    table.upper_bound(call.args[1]));
+      }
       break;
     case kDup:
     case kDup2:

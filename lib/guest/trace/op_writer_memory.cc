@@ -4,37 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "guest/trace/call_number.h"
+#include "guest/trace/call_rules.h"
 #include "guest/trace/op_writer.h"
 
 namespace xmmu {
 namespace {
 
-// Flags of Linux's include/uapi: mman-common.h, mman.h, shm.h.
-constexpr uint64_t kMapTypeMask = 0xf;
-constexpr uint64_t kMapPrivate = 2;
-constexpr uint64_t kMapAnonymous = 0x20;
-constexpr uint64_t kMapGrowsDown = 0x100;
 constexpr uint64_t kProtMask = 7;
-constexpr uint64_t kMadvDontNeed = 4;
-constexpr uint64_t kMadvFree = 8;
-constexpr uint64_t kMremapDontUnmap = 4;
-constexpr uint64_t kShmReadOnly = 010000;
-
-uint64_t PageUp(uint64_t va) {
-  return (va + kPageOffsetMask) & ~kPageOffsetMask;
-}
-
-// The pages of [start, start + length).
-absl::Status CheckRange(absl::string_view call, uint64_t start,
-                        uint64_t length) {
-  if ((start & kPageOffsetMask) == 0 && start < kUserEnd && length > 0 &&
-      length <= kUserEnd - start) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(call, " of ", length, " bytes at 0x", absl::Hex(start),
-                   " cannot have succeeded, expected whole pages below 2^47"));
-}
+constexpr uint64_t kShmReadOnly = 010000;  // Linux, include/uapi/linux/shm.h
 
 Backing MmapBacking(uint64_t flags) {
   const bool is_private = (flags & kMapTypeMask) == kMapPrivate;
@@ -55,30 +32,29 @@ absl::Status OpWriter::MemoryCall(const SystemCall& call, uint64_t value) {
     case kPkeyMprotect:
       return FinishProtect(call);
     case kBrk:
-      return FinishBrk(value);
+      return FinishBrk(call, value);
     case kMremap:
       return FinishRemap(call, value);
     case kShmat:
       return FinishAttach(call, value);
     case kShmdt:
-      return FinishDetach(call.args[0]);
+      return FinishDetach(call);
     case kMunmap: {
-      const absl::Status range =
-          CheckRange("munmap", call.args[0], call.args[1]);
-      if (!range.ok()) return range;
+      const absl::Status possible = CheckMunmap(call);
+      if (!possible.ok()) return possible;
       return Unmap(call.args[0], PageUp(call.args[0] + call.args[1]));
     }
     default:
       break;
   }
+  const absl::Status possible = CheckMadvise(call, state_.map);
+  if (!possible.ok()) return possible;
   const bool discards =
       call.args[2] == kMadvDontNeed || call.args[2] == kMadvFree;
   if (!discards || call.args[1] == 0) {
     Push(GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
-  const absl::Status range = CheckRange("madvise", call.args[0], call.args[1]);
-  if (!range.ok()) return range;
   PushPieces(GuestOpKind::kDiscard, call.args[0],
              PageUp(call.args[0] + call.args[1]), 0);
   return absl::OkStatus();
@@ -86,9 +62,10 @@ absl::Status OpWriter::MemoryCall(const SystemCall& call, uint64_t value) {
 
 absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
-  const absl::Status range = CheckRange("mmap", value, length);
-  if (!range.ok()) return range;
   Region region;
+  const absl::Status possible =
+      CheckMmap(call, value, state_, &region.never_writable);
+  if (!possible.ok()) return possible;
   region.rights = static_cast<uint8_t>(rights & kProtMask);
   region.backing = MmapBacking(flags);
   if ((flags & kMapAnonymous) == 0) {
@@ -98,18 +75,21 @@ absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
             ? known->second.file
             : FileIdentity(absl::StrCat("descriptor ", task_, " ", descriptor));
     region.offset = offset;
+  } else if (region.backing == Backing::kSharedAnonymous) {
+    region.file = FileIdentity(
+        absl::StrCat("shared anonymous ", task_, " ", ++state_.shared_objects));
   }
   return Map(value, PageUp(value + length), region);
 }
 
 absl::Status OpWriter::FinishProtect(const SystemCall& call) {
   const auto [start, length, rights, a, b, c] = call.args;
+  const absl::Status possible = CheckMprotect(call, state_.map);
+  if (!possible.ok()) return possible;
   if (length == 0) {
     Push(GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
-  const absl::Status range = CheckRange("mprotect", start, length);
-  if (!range.ok()) return range;
   const uint64_t end = PageUp(start + length);
   const absl::Status inferred = InferAll(start, end);
   if (!inferred.ok()) return inferred;
@@ -121,29 +101,41 @@ absl::Status OpWriter::FinishProtect(const SystemCall& call) {
   return absl::OkStatus();
 }
 
+absl::Status OpWriter::UnmapInferred(uint64_t start, uint64_t end) {
+  if (state_.map.Hole(start, start, end).end == end &&
+      state_.map.Find(start) == state_.map.end()) {
+    return absl::OkStatus();
+  }
+  return Unmap(start, end);
+}
+
 absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
-  const auto [start, length, new_length, flags, a, b] = call.args;
-  absl::Status range = CheckRange("mremap", value, new_length);
-  // No old length: a second mapping of shared pages.
-  range.Update(CheckRange("mremap", start, std::max(length, kPageSize)));
-  if (!range.ok()) return range;
-  const uint64_t end = PageUp(start + length);
-  const uint64_t new_end = PageUp(value + new_length);
-  const absl::Status inferred =
-      InferAll(start, std::max(end, start + kPageSize));
-  if (!inferred.ok()) return inferred;
+  const absl::StatusOr<Remapping> remapping =
+      CheckMremap(call, value, state_.map);
+  if (!remapping.ok()) return remapping.status();
+  const auto [start, end, new_start, new_end, fixed, keeps_old] = *remapping;
+  absl::Status status =
+      InferAll(start, remapping->shrinks() ? start + kPageSize
+                                           : std::max(end, start + kPageSize));
+  status.Update(CheckRemapping(*remapping, state_.map));
+  if (!status.ok()) return status;
   const auto found = state_.map.Find(start);
   Region region = found->second;
-  const uint64_t from = start + region.shift;
-  if (region.backing == Backing::kFilePrivate ||
-      region.backing == Backing::kFileShared) {
-    region.offset += start - found->first;
+  if (remapping->shrinks() && end > region.end) {  // several mappings
+    return Unmap(new_end, end);
   }
-  if (length == 0) return Map(value, new_end, region);
-  if (value != start) state_.map.Unmap(start, end);
-  absl::Status mapped = Map(value, new_end, region);
-  if (!mapped.ok()) return mapped;
-  if (value == start && end > new_end) state_.map.Unmap(new_end, end);
+  const uint64_t from = start + region.shift;
+  region.offset += start - found->first;
+  region.inferred = false;
+  if (start == end) return Map(new_start, new_end, region);
+  if (new_start != start) {
+    state_.map.Unmap(start, end);
+  } else if (new_end > end) {
+    status = UnmapInferred(end, new_end);
+  }
+  status.Update(Map(new_start, new_end, region));
+  if (!status.ok()) return status;
+  if (new_start == start && end > new_end) state_.map.Unmap(new_end, end);
   // The map operation has the target; it becomes the move.
   GuestOp& op = ops_.back();
   GuestOp move;
@@ -153,27 +145,22 @@ absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   move.target = op.va;
   move.new_length = op.length;
   op = move;
-  if ((flags & kMremapDontUnmap) != 0 && value != start) {
-    region.offset = 0;
-    region.file = 0;
-    region.backing = Backing::kAnonymous;
-    return Map(start, end, region);
-  }
-  return absl::OkStatus();
+  return keeps_old ? Map(start, end, region) : absl::OkStatus();
 }
 
-absl::Status OpWriter::FinishBrk(uint64_t value) {
+absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
+  const absl::Status possible = CheckBrk(call, value, state_);
+  if (!possible.ok()) return possible;
   const uint64_t old_end = PageUp(state_.brk);
   const uint64_t new_end = PageUp(value);
   const bool known = state_.brk != 0;
   state_.brk = value;
+  if (!known) state_.brk_start = value;
   if (!known || new_end == old_end) {
     Push(GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
   if (new_end < old_end) return Unmap(new_end, old_end);
-  const absl::Status range = CheckRange("brk", old_end, new_end - old_end);
-  if (!range.ok()) return range;
   Region region;
   region.rights = kMapRead | kMapWrite;
   return Map(old_end, new_end, region);
@@ -186,17 +173,22 @@ absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
     Push(GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
-  const absl::Status range = CheckRange("shmat", value, known->second);
-  if (!range.ok()) return range;
+  const absl::Status possible =
+      CheckShmat(call, value, known->second, state_.map);
+  if (!possible.ok()) return possible;
   Region region;
   region.backing = Backing::kFileShared;
   region.rights = kMapRead;
-  if ((call.args[2] & kShmReadOnly) == 0) region.rights |= kMapWrite;
+  region.never_writable = (call.args[2] & kShmReadOnly) != 0;
+  if (!region.never_writable) region.rights |= kMapWrite;
   region.file = FileIdentity(absl::StrCat("shared memory ", call.args[0]));
   return Map(value, PageUp(value + known->second), region);
 }
 
-absl::Status OpWriter::FinishDetach(uint64_t address) {
+absl::Status OpWriter::FinishDetach(const SystemCall& call) {
+  const uint64_t address = call.args[0];
+  const absl::Status possible = CheckShmdt(call, state_.map);
+  if (!possible.ok()) return possible;
   const auto found = state_.map.Find(address);
   if (found == state_.map.end() || found->first != address) {
     Push(GuestOpKind::kSyscall);

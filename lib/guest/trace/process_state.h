@@ -26,14 +26,24 @@ constexpr uint32_t FileIdentity(absl::string_view name) {
 struct ProcessState {
   explicit ProcessState(uint64_t address_limit) : map(address_limit) {}
 
+  enum class OpenedFor : uint8_t {
+    kUnknown,
+    kReading,
+    kWriting,
+    kBoth,
+  };
   // A descriptor that names a file. Others, as pipes, are not in the table.
   struct Descriptor {
     uint32_t file = 0;
     bool close_on_exec = false;
+    OpenedFor opened_for = OpenedFor::kUnknown;
   };
 
   AddressMap map;
-  uint64_t brk = 0;      // 0: not yet known
+  uint64_t brk = 0;        // 0: not yet known
+  uint64_t brk_start = 0;  // the first one known of this program
+  // Shared anonymous mappings made so far: each is an object of its own.
+  uint64_t shared_objects = 0;
   uint32_t program = 0;  // identity of the program's file
   absl::btree_map<uint64_t, Descriptor> descriptors;
   absl::btree_map<uint64_t, uint64_t> shared_memory;  // shmget id -> bytes

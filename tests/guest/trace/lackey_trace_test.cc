@@ -147,7 +147,8 @@ TEST_F(LackeyTraceTest, OnePathIsOneFileAndAnotherAnother) {
            Call(7, 257, absl::StrCat("... [async] --> Success(0x", fd, ") "));
   };
   const auto map = [](int fd) {
-    return MapRecord(absl::StrCat("0x0, 4096, 1, 2, ", fd, ", 0"), "0x5000000");
+    return MapRecord(absl::StrCat("0x5000000, 4096, 1, 18, ", fd, ", 0"),
+                     "0x5000000");
   };
   const auto streams = ReadAll({Write(
       "one", Head(7) + open("/lib/a (1).so", 3) + map(3) + open("/b", 3) +

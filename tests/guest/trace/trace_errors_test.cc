@@ -119,12 +119,12 @@ TEST_F(TraceErrorsTest, ACallThatCannotHaveSucceeded) {
                     "Success(0x0) "),
             At(8,
                "munmap of 4096 bytes at 0x1001 cannot have succeeded, expected "
-               "whole pages below 2^47"));
+               "whole pages below 0x7ffffffff000"));
   EXPECT_EQ(ErrorOf("SYSCALL[7,1](9) sys_mmap ( 0x0, 18446744073709551615, 3, "
                     "34, 0, 0 ) --> [pre-success] Success(0x1000) "),
             At(8,
                "mmap of 18446744073709551615 bytes at 0x1000 cannot have "
-               "succeeded, expected whole pages below 2^47"));
+               "succeeded, expected whole pages below 0x7ffffffff000"));
 }
 
 TEST_F(TraceErrorsTest, ALogThatEndsTooEarly) {
