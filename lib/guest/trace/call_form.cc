@@ -63,6 +63,7 @@ constexpr CallForm kForms[] = {
     {kMemfdCreate, "sys_memfd_create", "", 2, 2},
     {kExecveat, "sys_execveat", "", kNoList, kNoList},
     {kPkeyMprotect, "sys_pkey_mprotect", "", 4, 4},
+    {kCloseRange, "sys_close_range", "", 3, 3},
     {kOpenat2, "sys_openat2", "", 4, 4},
     {kEpollPwait2, "sys_epoll_pwait2", "", kNoList, kNoList},
 };

@@ -75,17 +75,16 @@ TEST_F(CallRulesTest, MmapWithoutMapFixedReplacesNothing) {
       one + Mmap("0x10003000, 8192, 3, 1048610, 4294967295, 0", "0x10003000"),
       "EEXIST");
   Fine(one + Mmap("0x10004000, 8192, 3, 1048610, 4294967295, 0", "0x10004000"));
-  Refused(Mmap("0x10000000, 4096, 3, 50, 4294967295, 0", "0x10001000"),
-          "0x10000000");
+  Refused(Mmap("0x10000000, 4096, 3, 50, 4294967295, 0", "0x10001000"), "");
   // What was inferred may have been less.
   Fine(" L 00400000,8\n" + Anonymous("0x408000", 1));
 }
 
 TEST_F(CallRulesTest, MmapTakesWhatItsFlagsSay) {
-  Refused(Mmap("0x0, 4096, 3, 32, 4294967295, 0", "0x10000000"), "EINVAL");
+  Refused(Mmap("0x0, 4096, 3, 32, 4294967295, 0", "0x10000000"), "");
   Refused(Mmap("0x0, 4096, 3, 289, 4294967295, 0", "0x10000000"), "EINVAL");
   Refused(Mmap("0x0, 4096, 3, 2, 4294967295, 0", "0x10000000"), "EBADF");
-  Refused(Mmap("0x0, 4096, 3, 2, 3, 100", "0x10000000"), "EINVAL");
+  Refused(Mmap("0x0, 4096, 3, 2, 3, 100", "0x10000000"), "");
   Fine(Mmap("0x0, 4096, 3, 2, 3, 8192", "0x10000000"));
   Refused(Mmap("0x0, 4096, 3, 2, 3, 18446744073709547520", "0x10000000"),
           "EOVERFLOW");
@@ -118,7 +117,7 @@ TEST_F(CallRulesTest, MprotectAndMadviseWantAllOfTheRangeMapped) {
   Refused(Mprotect("0x10000000", 4096), "ENOMEM");
   Refused(Mprotect("0x400001", 4096), "");
   Fine(Mprotect("0x400000", 0));
-  Refused(Mprotect("0x400000", 4096, 64), "EINVAL");
+  Refused(Mprotect("0x400000", 4096, 64), "");
 }
 
 TEST_F(CallRulesTest, WhatExecMappedIsBelievedWhereItCanBe) {

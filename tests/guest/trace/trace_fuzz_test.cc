@@ -56,7 +56,8 @@ TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
   const std::string parent =
       Head(7) + "I  0401ab70,3\n S 1fff000d28,8\n" +
       Call(7, 12, "sys_brk ( 0x0 ) --> [pre-success] Success(0x4035000) ") +
-      Call(7, 12, "sys_brk ( 0x4056000 ) --> [pre-success] Success(0x4056000) ") +
+      Call(7, 12,
+           "sys_brk ( 0x4056000 ) --> [pre-success] Success(0x4056000) ") +
       Call(7, 257,
            "sys_openat ( 1, 0x4(/lib/c.so), 524288 ) --> [async] ... ") +
       Call(7, 257, "... [async] --> Success(0x5) ") +
