@@ -103,7 +103,7 @@ TEST_F(DamagedRecordsTest, FieldsHoldWhatLinuxHas) {
             error("mmap at a fixed 0x5000 with result 0x6000",
                   "the one to be the other"));
   EXPECT_EQ(ErrorOf(10,
-                    "sys_mprotect ( 0x5000, 1, 16777219 )[sync] --> "
+                    "sys_mprotect ( 0x405000, 1, 16777219 )[sync] --> "
                     "Success(0x0) "),
             "no error");
   EXPECT_EQ(ErrorOf(10,
