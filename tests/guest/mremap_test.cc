@@ -3,7 +3,7 @@
 
 #include "guest/world.h"
 
-namespace xmmu {
+namespace xmmu::mremap_test {
 namespace {
 
 constexpr uint8_t kReadWrite = kMapRead | kMapWrite;
@@ -105,4 +105,4 @@ TEST_F(MremapTest, WhatShrinksNeedNotBeOneMapping) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::mremap_test

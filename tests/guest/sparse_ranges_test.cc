@@ -4,7 +4,7 @@
 
 #include "guest/world.h"
 
-namespace xmmu {
+namespace xmmu::sparse_ranges_test {
 namespace {
 
 constexpr VirtAddr kFar{0x100000000000};
@@ -68,4 +68,4 @@ INSTANTIATE_TEST_SUITE_P(FourLevels, SparseRangesTest,
                          });
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::sparse_ranges_test

@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "sim/tree_check.h"
 
-namespace xmmu {
+namespace xmmu::process_trees_test {
 namespace {
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
@@ -70,4 +70,4 @@ TEST_F(ProcessTreesTest, ARecordThatCannotBeIsRefusedByItsLine) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::process_trees_test

@@ -12,7 +12,7 @@
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/compare.h"
 
-namespace xmmu {
+namespace xmmu::races_test {
 namespace {
 
 using ::testing::AllOf;
@@ -175,4 +175,4 @@ TEST_F(RacesTest, AStrategyThatIsWrongIsFoundBesideARace) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::races_test

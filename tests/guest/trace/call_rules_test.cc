@@ -3,7 +3,7 @@
 
 #include "guest/trace/trace_support.h"
 
-namespace xmmu {
+namespace xmmu::call_rules_test {
 namespace {
 
 std::string Returned(int number, const std::string& call,
@@ -265,4 +265,4 @@ TEST_F(CallRulesTest, WhatGrowsOverInferredPagesTakesTheirPlace) {
 }
 
 }  // namespace
-}  // namespace xmmu
+}  // namespace xmmu::call_rules_test
