@@ -41,7 +41,7 @@ cmake --build --preset ci -j "$jobs"
 
 step tests
 if $all; then
-  ctest --preset ci -j "$jobs"
+  XMMU_TREE_SEEDS=200 ctest --preset ci -j "$jobs"
 else
   ctest --preset ci -j "$jobs" -LE long
 fi
@@ -55,15 +55,16 @@ if $all; then
   ctest --preset fuzz -j "$jobs"
 
   step "fuzzers, a moment each"
-  # fuzz <target> <runs> <longest input> <corpus>: what it finds goes into the
+  # fuzz <target> <runs> <longest input> [<corpus>]: what it finds goes into the
   # first directory named.
   fuzz() {
     mkdir -p "build/fuzz/found/$1"
     "build/fuzz/tests/fuzz/$1" -seed=1 -runs="$2" -max_len="$3" \
-      "build/fuzz/found/$1" "tests/fuzz/$4" 2>&1 | tail -n 5
+      "build/fuzz/found/$1" "${@:4}" 2>&1 | tail -n 5
   }
-  fuzz guest_fuzz 2000 1000 corpus
-  fuzz conformance_fuzz 500 400 corpus_conformance
+  fuzz guest_fuzz 2000 1000 tests/fuzz/corpus
+  fuzz conformance_fuzz 500 400 tests/fuzz/corpus_conformance
+  fuzz tree_fuzz 300 2000
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do

@@ -251,7 +251,8 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
                   "hidden_cycles", "elapsed_cycles", "cycles_by_component",
                   "counters", "page_table_bytes", "page_table_bytes_per_space",
                   "memory_overhead_bytes", "memory_parts", "cycles_by_mark",
-                  "share_by_mark", "guest_digest"));
+                  "share_by_mark", "guest_digest", "accesses_not_compared",
+                  "pages_not_compared"));
 }
 
 TEST(JsonReportTest, MemoryIsSaidByPart) {

@@ -153,7 +153,7 @@ refuses "--walkers=0: want 1 to 16" --walkers=0 --workload="$workload"
 refuses "--walkers=17: want 1 to 16" --walkers=17 --workload="$workload"
 refuses "--overlap=1.1: want 0 to 1" --overlap=1.1 --workload="$workload"
 refuses "--overlap=nan: want 0 to 1" --overlap=nan --workload="$workload"
-refuses "want --help" --version
+refuses "--version: no such flag" --version
 refuses "processes=4294967296" --workload=switch:processes=4294967296
 refuses "pinning: guest-ops stores" --guest-ops=stores --workload="$workload"
 refuses "no-such-workload" --workload=no-such-workload

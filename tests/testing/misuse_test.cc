@@ -134,7 +134,7 @@ TEST(MisuseTest, PerformWantsAnOperationThatThereIs) {
                        .length = kPageSize,
                        .target = va,
                        .new_length = kPageSize}),
-              HasSubstr("mremap of 0x10000000, where nothing is mapped"));
+              HasSubstr("at 0x10000000: nothing is mapped there"));
 }
 
 TEST(MisuseTest, AChildMadeByPerformKeepsItsNumber) {

@@ -162,7 +162,7 @@ std::vector<WrongOption> WrongOptions() {
        "from 32 to 52"},
       {"entries",
        {.custom_machine = Machine([](MachineModel& m) {
-          m.tlb.data_l2[0] = {.entries = 65535, .ways = 1};
+          m.tlb.data_l2[0] = {.entries = 65535, .ways = 1, .page_sizes = 1};
         })},
        "at most 65535 TLB entries"},
   };

@@ -27,8 +27,8 @@ struct Region {
   uint64_t offset = 0;  // bytes in the file, at the start of the region
   // Made by no call in the log: found by an access.
   bool inferred = false;
-  // Shared, of a file opened for reading alone: mprotect makes it writable for
-  // nobody (Linux: without VM_MAYWRITE).
+  // Attached by SHM_RDONLY: mprotect makes it writable for nobody (Linux:
+  // without VM_MAYWRITE).
   bool never_writable = false;
 };
 

@@ -119,8 +119,7 @@ absl::Status CheckMmapFlags(absl::string_view what, const SystemCall& call) {
 }  // namespace
 
 absl::Status CheckMmap(const SystemCall& call, uint64_t value,
-                       const ProcessState& state, bool* never_writable) {
-  using OpenedFor = ProcessState::OpenedFor;
+                       const ProcessState& state) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   absl::Status status = CheckPages("mmap", value, length);
   if (!status.ok()) return status;
@@ -132,28 +131,12 @@ absl::Status CheckMmap(const SystemCall& call, uint64_t value,
   if (replaces && value != hint) {
     return Impossible(what, AsHex(hint), "MAP_FIXED maps there or fails");
   }
-  if (!replaces) {
-    status = CheckFree(
-        what, value == hint ? "EEXIST or another place" : "another place",
-        value, PageUp(value + length), state.map);
-    if (!status.ok()) return status;
-  }
-  *never_writable = false;
-  if ((flags & kMapAnonymous) != 0) return absl::OkStatus();
-  const auto known = state.descriptors.find(descriptor);
-  if (known == state.descriptors.end()) return absl::OkStatus();
-  const OpenedFor opened_for = known->second.opened_for;
-  const bool is_private = (flags & kMapTypeMask) == kMapPrivate;
-  *never_writable = !is_private && opened_for == OpenedFor::kReading;
-  if (opened_for == OpenedFor::kWriting) {
-    return Impossible(what, "EACCES", "the file was opened for writing alone");
-  }
-  if (*never_writable && (rights & kProtWrite) != 0) {
-    return Impossible(what, "EACCES",
-                      "the file was opened for reading alone, and this is a "
-                      "shared mapping to be written");
-  }
-  return absl::OkStatus();
+  // How the file was opened is not held against the mapping: the replay needs
+  // only which file it is.
+  if (replaces) return absl::OkStatus();
+  return CheckFree(what,
+                   value == hint ? "EEXIST or another place" : "another place",
+                   value, PageUp(value + length), state.map);
 }
 
 absl::Status CheckMunmap(const SystemCall& call) {

@@ -38,9 +38,9 @@ constexpr uint64_t PageUp(uint64_t va) {
   return (va + kPageOffsetMask) & ~kPageOffsetMask;
 }
 
-// `value`: what the call returned. mmap's `never_writable`: see Region.
+// `value`: what the call returned.
 absl::Status CheckMmap(const SystemCall& call, uint64_t value,
-                       const ProcessState& state, bool* never_writable);
+                       const ProcessState& state);
 absl::Status CheckMunmap(const SystemCall& call);
 absl::Status CheckMprotect(const SystemCall& call, const AddressMap& map);
 absl::Status CheckMadvise(const SystemCall& call, const AddressMap& map);

@@ -12,27 +12,12 @@ namespace {
 
 // Flags of Linux's include/uapi: fcntl.h, memfd.h, wait.h.
 constexpr uint64_t kOpenCloseOnExec = 02000000;
-constexpr uint64_t kOpenAccessMode = 3;
 constexpr uint64_t kCreatFlags = 01101;  // O_CREAT | O_WRONLY | O_TRUNC
 constexpr uint64_t kMemfdCloseOnExec = 1;
 constexpr uint64_t kCloseRangeOnExec = 4;  // close_range.h
 constexpr uint64_t kWaitidByPid = 1;
 constexpr uint64_t kWaitNoHang = 1;
 constexpr uint64_t kWaitKeep = 0x1000000;
-
-// O_RDONLY, O_WRONLY, O_RDWR; 3 is for ioctl alone.
-ProcessState::OpenedFor OpenedForOf(uint64_t flags) {
-  switch (flags & kOpenAccessMode) {
-    case 0:
-      return ProcessState::OpenedFor::kReading;
-    case 1:
-      return ProcessState::OpenedFor::kWriting;
-    case 2:
-      return ProcessState::OpenedFor::kBoth;
-    default:
-      return ProcessState::OpenedFor::kUnknown;
-  }
-}
 
 }  // namespace
 
@@ -137,8 +122,7 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
       const uint64_t flags = call.number == kOpenat ? call.args[2]
                              : call.number == kOpen ? call.args[1]
                                                     : kCreatFlags;
-      table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0,
-                      OpenedForOf(flags)};
+      table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0};
       break;
     }
     case kOpenat2:  // its flags are in memory
@@ -146,8 +130,7 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
       break;
     case kMemfdCreate:
       table[value] = {FileIdentity(absl::StrCat("memfd ", task_, " ", value)),
-                      (call.args[1] & kMemfdCloseOnExec) != 0,
-                      ProcessState::OpenedFor::kBoth};
+                      (call.args[1] & kMemfdCloseOnExec) != 0};
       break;
     case kClose:
       table.erase(call.args[0]);

@@ -62,10 +62,9 @@ absl::Status OpWriter::MemoryCall(const SystemCall& call, uint64_t value) {
 
 absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
-  Region region;
-  const absl::Status possible =
-      CheckMmap(call, value, state_, &region.never_writable);
+  const absl::Status possible = CheckMmap(call, value, state_);
   if (!possible.ok()) return possible;
+  Region region;
   region.rights = static_cast<uint8_t>(rights & kProtMask);
   region.backing = MmapBacking(flags);
   if ((flags & kMapAnonymous) == 0) {

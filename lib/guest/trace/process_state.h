@@ -26,17 +26,10 @@ constexpr uint32_t FileIdentity(absl::string_view name) {
 struct ProcessState {
   explicit ProcessState(uint64_t address_limit) : map(address_limit) {}
 
-  enum class OpenedFor : uint8_t {
-    kUnknown,
-    kReading,
-    kWriting,
-    kBoth,
-  };
   // A descriptor that names a file. Others, as pipes, are not in the table.
   struct Descriptor {
     uint32_t file = 0;
     bool close_on_exec = false;
-    OpenedFor opened_for = OpenedFor::kUnknown;
   };
 
   AddressMap map;
