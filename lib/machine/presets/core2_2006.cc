@@ -1,6 +1,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace core2_2006 {
 namespace {
 
 // {value, low, high, mark, source}; core cycles.
@@ -198,9 +199,10 @@ MachineModel Make() {
 }
 
 }  // namespace
+}  // namespace core2_2006
 
 const MachineModel& Core2_2006() {
-  static const MachineModel model = Make();
+  static const MachineModel model = core2_2006::Make();
   return model;
 }
 

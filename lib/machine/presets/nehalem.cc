@@ -3,6 +3,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace nehalem {
 namespace {
 
 // {value, low, high, mark, source}; core cycles. What both have.
@@ -271,14 +272,15 @@ MachineModel MakeWestmere() {
 }
 
 }  // namespace
+}  // namespace nehalem
 
 const MachineModel& Nehalem2009() {
-  static const MachineModel model = MakeNehalem();
+  static const MachineModel model = nehalem::MakeNehalem();
   return model;
 }
 
 const MachineModel& Westmere2010() {
-  static const MachineModel model = MakeWestmere();
+  static const MachineModel model = nehalem::MakeWestmere();
   return model;
 }
 

@@ -1,6 +1,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace opteron_2005 {
 namespace {
 
 // {value, low, high, mark, source}; core cycles.
@@ -270,9 +271,10 @@ MachineModel Make() {
 }
 
 }  // namespace
+}  // namespace opteron_2005
 
 const MachineModel& Opteron2005() {
-  static const MachineModel model = Make();
+  static const MachineModel model = opteron_2005::Make();
   return model;
 }
 

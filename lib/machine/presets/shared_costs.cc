@@ -1,6 +1,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace shared_costs {
 namespace {
 
 // {value, low, high, mark, source}; core cycles.
@@ -72,7 +73,8 @@ constexpr CostRow kCosts[] = {
 };
 
 }  // namespace
+}  // namespace shared_costs
 
-std::span<const CostRow> SharedCosts() { return kCosts; }
+std::span<const CostRow> SharedCosts() { return shared_costs::kCosts; }
 
 }  // namespace xmmu::presets

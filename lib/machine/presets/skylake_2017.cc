@@ -1,6 +1,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace skylake_2017 {
 namespace {
 
 // {value, low, high, mark, source}; core cycles.
@@ -215,9 +216,10 @@ MachineModel Make() {
 }
 
 }  // namespace
+}  // namespace skylake_2017
 
 const MachineModel& Skylake2017() {
-  static const MachineModel model = Make();
+  static const MachineModel model = skylake_2017::Make();
   return model;
 }
 

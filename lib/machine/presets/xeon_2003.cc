@@ -1,6 +1,7 @@
 #include "machine/presets/presets.h"
 
 namespace xmmu::presets {
+namespace xeon_2003 {
 namespace {
 
 // {value, low, high, mark, source}; core cycles.
@@ -265,9 +266,10 @@ MachineModel Make() {
 }
 
 }  // namespace
+}  // namespace xeon_2003
 
 const MachineModel& Xeon2003() {
-  static const MachineModel model = Make();
+  static const MachineModel model = xeon_2003::Make();
   return model;
 }
 
