@@ -9,6 +9,8 @@ TEST(Printable, LetsTextOfAnyLanguageThrough) {
   EXPECT_EQ(Printable("a b~\\n"), "a b~\\n");
   EXPECT_EQ(Printable("m\u00e4schine \u65e5\u672c \U0001F600 \u00a0"),
             "m\u00e4schine \u65e5\u672c \U0001F600 \u00a0");
+  EXPECT_EQ(Printable("\u2027\u202f\u2065\u206a\U0010FFFF"),
+            "\u2027\u202f\u2065\u206a\U0010FFFF");
 }
 
 TEST(Printable, EscapesWhatATerminalObeys) {
@@ -18,10 +20,12 @@ TEST(Printable, EscapesWhatATerminalObeys) {
   EXPECT_EQ(Printable("\x1f \x20"), "\\x1f  ");
   EXPECT_EQ(Printable("\u0080\u009f"), "\\xc2\\x80\\xc2\\x9f");  // C1
   EXPECT_EQ(Printable("\u2028\u202e"), "\\xe2\\x80\\xa8\\xe2\\x80\\xae");
+  EXPECT_EQ(Printable("\u2066\u2069"), "\\xe2\\x81\\xa6\\xe2\\x81\\xa9");
 }
 
 TEST(Printable, EscapesWhatIsNoUtf8) {
   EXPECT_EQ(Printable("s\xffh"), "s\\xffh");
+  EXPECT_EQ(Printable("\xff\xfe"), "\\xff\\xfe");
   EXPECT_EQ(Printable("\xc3"), "\\xc3");                    // cut off
   EXPECT_EQ(Printable("\xc3("), "\\xc3(");                  // no continuation
   EXPECT_EQ(Printable("\xc1\x81"), "\\xc1\\x81");           // overlong

@@ -11,11 +11,11 @@
 namespace xmmu {
 
 // The one of `known` that is nearest to `given`: equal but for case and for
-// '_',
-// '-', '.' and blanks; else with the fewest letters missing, too many, wrong or
-// swapped with their neighbour, up to one for each three letters of `given`
-// (assumed: beyond that it is a guess), the first of equals; else the first
-// that begins with `given`. Empty if there is none. `known` owns the answer.
+// '_', '-', '.' and blanks; else with the fewest letters missing, too many,
+// wrong or swapped with their neighbour, up to one for each three letters of
+// `given` (assumed: beyond that it is a guess), the first of equals; else the
+// first that begins with `given`. Empty if there is none. `known` owns the
+// answer.
 std::string_view NearestName(std::string_view given,
                              std::span<const std::string_view> known);
 

@@ -10,10 +10,11 @@
 
 namespace xmmu {
 
-// `text` as one line without anything that a terminal obeys: what is no UTF-8,
-// control characters (of ASCII and C1), line and paragraph separators and what
-// changes the direction of writing become \n, \t, \r or \xHH a byte. Anything
-// else, a backslash too, stays as it is.
+// `text` as one line without anything that a terminal obeys: bytes that are no
+// UTF-8 (Unicode 15, table 3-7), control characters (of ASCII and C1), line and
+// paragraph separators and what changes the direction of writing (Unicode 15,
+// 23.2) become \n, \t, \r or \xHH a byte. Anything else, a backslash too, stays
+// as it is: the result is for reading, not for reading back.
 std::string Printable(std::string_view text);
 
 // The same for each line of `text`; line feeds stay.

@@ -8,6 +8,8 @@
 //
 // Single-threaded.
 
+#include <cstddef>
+
 #include "absl/functional/function_ref.h"
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"

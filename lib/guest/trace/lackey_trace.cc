@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "guest/trace/task_stream.h"
 #include "xmmu/base/check.h"
-#include "xmmu/base/escape.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -19,8 +19,7 @@ class LackeyTrace final : public Workload {
       : waiting_(std::move(heads)), root_(root), options_(options) {
     const LogHead& head = waiting_.at(root);
     const size_t slash = head.program.rfind('/');
-    name_ = absl::StrCat("trace:",
-                         EscapeForTerminal(head.program.substr(slash + 1)));
+    name_ = absl::StrCat("trace:", Printable(head.program.substr(slash + 1)));
     Begin(root, /*forked=*/false, ProcessState(options.address_limit));
   }
 

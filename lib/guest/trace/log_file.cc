@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "xmmu/base/escape.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -32,8 +32,8 @@ absl::string_view KindOf(mode_t mode) {
 absl::Status LogError(absl::string_view file, uint64_t line,
                       absl::string_view what) {
   return absl::InvalidArgumentError(
-      absl::StrCat(EscapeForTerminal({file.data(), file.size()}), ":", line,
-                   ": ", EscapeForTerminal({what.data(), what.size()})));
+      absl::StrCat(Printable({file.data(), file.size()}), ":", line, ": ",
+                   Printable({what.data(), what.size()})));
 }
 
 absl::Status LogFile::Error(uint64_t line, absl::string_view what) const {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "guest/trace/system_call.h"
-#include "xmmu/base/escape.h"
+#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
@@ -52,9 +52,8 @@ absl::string_view MessageText(absl::string_view line) {
 
 std::string Shown(absl::string_view text) {
   constexpr size_t kMost = 60;
-  if (text.size() <= kMost)
-    return EscapeForTerminal({text.data(), text.size()});
-  return absl::StrCat(EscapeForTerminal({text.data(), kMost}), "...");
+  if (text.size() <= kMost) return Printable({text.data(), text.size()});
+  return absl::StrCat(Printable({text.data(), kMost}), "...");
 }
 
 absl::string_view FirstWord(absl::string_view command) {
