@@ -204,8 +204,9 @@ bool IsI386(uint64_t number, absl::string_view name) {
   });
 }
 
+// A form without another name has "" there, which is no call's name.
 bool HasName(const CallForm& form, absl::string_view name) {
-  return name == form.name || name == form.other_name;
+  return !name.empty() && (name == form.name || name == form.other_name);
 }
 
 }  // namespace
@@ -230,7 +231,7 @@ std::string CheckCallName(uint64_t number, absl::string_view name) {
                         form->name, ", as x86-64 numbers it");
   }
   for (const CallForm& other : kForms) {
-    if (name.empty() || !HasName(other, name)) continue;
+    if (!HasName(other, name)) continue;
     return absl::StrCat("call ", number, " is ", name, ", expected the number ",
                         other.number, " of x86-64");
   }

@@ -121,6 +121,12 @@ bool RecordParser::Front() {
 }
 
 absl::StatusOr<SystemCallRecord> RecordParser::Parse() {
+  // Valgrind prints C strings: in none of them is a NUL, in paths neither.
+  const size_t nul = text_.find('\0');
+  if (nul != absl::string_view::npos) {
+    FailAt(nul, "text without NUL bytes");
+    return Failure();
+  }
   if (!Front()) return Failure();
   if (Take("... ")) {
     record_.resumes = true;

@@ -79,6 +79,31 @@ TEST_F(DamagedRecordsTest, EachPartOfAnMmapIsRead) {
   }
 }
 
+// Of calls without a form of their own only the name and the end are read.
+TEST_F(DamagedRecordsTest, ACallWithoutANameIsNoCall) {
+  const auto exits = [&](const std::string& text) {
+    return ErrorOf(231, text + " --> [pre-success] Success(0x0) ");
+  };
+  EXPECT_EQ(exits("exit_group( 0 )"), "no error");
+  for (const char* text : {"( 0 )", "Exit_group( 0 )", "?( 0 )"}) {
+    EXPECT_EQ(exits(text),
+              "call 231 is '', expected exit_group, as x86-64 numbers it")
+        << text;
+  }
+}
+
+TEST_F(DamagedRecordsTest, NoStringOfARecordHasANul) {
+  using namespace std::string_literals;
+  EXPECT_EQ(ErrorOf(257,
+                    "sys_openat ( 3, 0x1(/li\0/f0), 0 )[sync] --> "
+                    "Success(0x3) "s),
+            "'\\x00/f0), 0 )[sync] --> Success(0x3) ' in a system call, "
+            "expected text without NUL bytes");
+  EXPECT_EQ(ErrorOf(231, "exit_group( \0 ) --> [pre-success] Success(0x0) "s),
+            "'\\x00 ) --> [pre-success] Success(0x0) ' in a system call, "
+            "expected text without NUL bytes");
+}
+
 TEST_F(DamagedRecordsTest, FieldsHoldWhatLinuxHas) {
   const auto mmap = [&](const std::string& arguments, const char* result) {
     return ErrorOf(9,
