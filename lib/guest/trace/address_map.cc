@@ -14,7 +14,7 @@ bool HasFile(Backing backing) {
 bool Continues(uint64_t start, const Region& a, const Region& b) {
   return a.shift == b.shift && a.rights == b.rights && a.backing == b.backing &&
          a.file == b.file && a.inferred == b.inferred &&
-         a.never_writable == b.never_writable &&
+         a.attached == b.attached && a.never_writable == b.never_writable &&
          (!HasFile(a.backing) || a.offset + (a.end - start) == b.offset);
 }
 

@@ -27,6 +27,7 @@ struct Region {
   uint64_t offset = 0;  // bytes in the file, at the start of the region
   // Made by no call in the log: found by an access.
   bool inferred = false;
+  bool attached = false;  // by shmat
   // Attached by SHM_RDONLY: mprotect makes it writable for nobody (Linux:
   // without VM_MAYWRITE).
   bool never_writable = false;

@@ -43,7 +43,8 @@ absl::Status CheckRightBits(absl::string_view call, uint64_t rights) {
 absl::Status CheckMmapFields(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   const uint64_t type = flags & kMmapTypes;
-  if (type < kMapShared || type > kMapSharedValidate) {
+  if ((type < kMapShared || type > kMapSharedValidate) &&
+      type != kMapDroppable) {
     return NotPossible(
         "mmap", absl::StrCat("with flags ", HexOf(flags)),
         "MAP_SHARED, MAP_PRIVATE or MAP_SHARED_VALIDATE in them");

@@ -16,7 +16,6 @@ constexpr uint64_t kProtKnown = 0x300000f;
 constexpr uint64_t kProtGrows = 0x3000000;
 constexpr uint64_t kMapTypeShared = 1;
 constexpr uint64_t kMapTypeSharedValidate = 3;
-constexpr uint64_t kMapDroppable = 8;  // Linux 6.11
 constexpr uint64_t kShmRound = 020000;
 constexpr uint64_t kShmRemap = 040000;
 
@@ -56,6 +55,17 @@ bool ExecMayHaveMapped(const AddressMap& map, uint64_t start, uint64_t end) {
     return region != map.end() && region->second.inferred;
   };
   return end - start <= kLargestImage && (inferred(start - 1) || inferred(end));
+}
+
+// madvise_behavior_valid, and what later kernels add: MADV_GUARD_INSTALL and
+// MADV_GUARD_REMOVE are of Linux 6.13.
+bool IsAdvice(uint64_t advice) {
+  constexpr uint64_t kDontNeed = 4;
+  constexpr uint64_t kCollapse = 25;
+  constexpr uint64_t kHwPoison = 100;
+  constexpr uint64_t kGuardRemove = 103;
+  return advice <= kDontNeed || (advice >= kMadvFree && advice <= kCollapse) ||
+         (advice >= kHwPoison && advice <= kGuardRemove);
 }
 
 // All of [start, end) is mapped, or may be.
@@ -168,20 +178,38 @@ absl::Status CheckMprotect(const SystemCall& call, const AddressMap& map) {
 
 absl::Status CheckMadvise(const SystemCall& call, const AddressMap& map) {
   const auto [start, length, advice, a, b, c] = call.args;
+  if (!IsAdvice(advice)) {
+    return Impossible(
+        CallOn("madvise", start, length), "EINVAL",
+        absl::StrCat(static_cast<int64_t>(advice), " is no advice"));
+  }
   if (length == 0 && (start & kPageOffsetMask) == 0) return absl::OkStatus();
   absl::Status status = CheckPages("madvise", start, length);
   if (!status.ok()) return status;
   const uint64_t end = PageUp(start + length);
   const std::string what = CallOn("madvise", start, length);
   status = CheckMapped(what, "ENOMEM", start, end, map);
-  if (!status.ok() || advice != kMadvFree) return status;
+  if (!status.ok() || (advice != kMadvFree && advice != kMadvRemove)) {
+    return status;
+  }
   for (auto it = map.FirstLogged(start, end);
        it != map.end() && it->first < end; ++it) {
+    if (it->second.inferred) continue;
     const Backing backing = it->second.backing;
-    if (backing == Backing::kAnonymous || backing == Backing::kStack) continue;
-    return Impossible(what, "EINVAL",
-                      absl::StrCat("MADV_FREE is for anonymous memory, and ",
-                                   AsHex(it->first), " is none"));
+    const bool own =
+        backing == Backing::kAnonymous || backing == Backing::kStack;
+    const bool shared =
+        backing == Backing::kFileShared || backing == Backing::kSharedAnonymous;
+    if (advice == kMadvFree && !own) {
+      return Impossible(what, "EINVAL",
+                        absl::StrCat("MADV_FREE is for anonymous memory, and ",
+                                     AsHex(it->first), " is none"));
+    }
+    if (advice == kMadvRemove && !shared) {
+      return Impossible(what, own ? "EINVAL" : "EACCES",
+                        absl::StrCat("MADV_REMOVE is for shared memory, and ",
+                                     AsHex(it->first), " is none"));
+    }
   }
   return absl::OkStatus();
 }
@@ -317,11 +345,16 @@ absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map) {
     return Impossible(what, "EINVAL", "it is no page's address");
   }
   const auto found = map.Find(address);
-  const bool other = found != map.end() && !found->second.inferred &&
-                     found->second.backing != Backing::kFileShared;
-  if (other ||
-      (found == map.end() && map.MeetsUnmapped(address, address + kPageSize))) {
+  if (found == map.end()) {
     return Impossible(what, "EINVAL", "nothing is attached there");
+  }
+  if (found->second.inferred) return absl::OkStatus();
+  const Region& region = found->second;
+  if (!region.attached) {
+    return Impossible(what, "EINVAL", "nothing is attached there");
+  }
+  if (region.offset + (address - found->first) != 0) {
+    return Impossible(what, "EINVAL", "no segment begins there");
   }
   return absl::OkStatus();
 }

@@ -24,12 +24,14 @@ namespace xmmu {
 // Flags of Linux's include/uapi: mman-common.h, mman.h.
 inline constexpr uint64_t kMapTypeMask = 0xf;
 inline constexpr uint64_t kMapPrivate = 2;
+inline constexpr uint64_t kMapDroppable = 8;  // Linux 6.11
 inline constexpr uint64_t kMapFixed = 0x10;
 inline constexpr uint64_t kMapAnonymous = 0x20;
 inline constexpr uint64_t kMapGrowsDown = 0x100;
 inline constexpr uint64_t kMapFixedNoReplace = 0x100000;
 inline constexpr uint64_t kMadvDontNeed = 4;
 inline constexpr uint64_t kMadvFree = 8;
+inline constexpr uint64_t kMadvRemove = 9;
 inline constexpr uint64_t kMremapMayMove = 1;
 inline constexpr uint64_t kMremapFixed = 2;
 inline constexpr uint64_t kMremapDontUnmap = 4;

@@ -54,9 +54,12 @@ absl::Status OpWriter::Finish(const SystemCall& call,
       FinishWait(one ? static_cast<TaskId>(call.args[1]) : 0);
       return absl::OkStatus();
     }
-    case kShmget:
-      state_.shared_memory[result.value] = call.args[1];
+    case kShmget: {
+      // Of a segment that is there any size up to its own may be asked for.
+      uint64_t& size = state_.shared_memory[result.value];
+      size = std::max(size, call.args[1]);
       break;
+    }
     default:
       break;
   }

@@ -14,7 +14,8 @@ constexpr uint64_t kProtMask = 7;
 constexpr uint64_t kShmReadOnly = 010000;  // Linux, include/uapi/linux/shm.h
 
 Backing MmapBacking(uint64_t flags) {
-  const bool is_private = (flags & kMapTypeMask) == kMapPrivate;
+  const uint64_t type = flags & kMapTypeMask;
+  const bool is_private = type == kMapPrivate || type == kMapDroppable;
   if ((flags & kMapGrowsDown) != 0) return Backing::kStack;
   if ((flags & kMapAnonymous) != 0) {
     return is_private ? Backing::kAnonymous : Backing::kSharedAnonymous;
@@ -167,16 +168,21 @@ absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
 
 absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
   const auto known = state_.shared_memory.find(call.args[0]);
-  // Attached by an inherited number: found by its accesses.
-  if (known == state_.shared_memory.end()) {
+  // Attached by an inherited number, or found by shmget without a size: its
+  // accesses show how large it is.
+  if (known == state_.shared_memory.end() || known->second == 0) {
+    const absl::Status possible =
+        CheckShmat(call, value, kPageSize, state_.map);
+    if (!possible.ok()) return possible;
     Push(GuestOpKind::kSyscall);
-    return absl::OkStatus();
+    return InferAll(value, value + kPageSize);
   }
   const absl::Status possible =
       CheckShmat(call, value, known->second, state_.map);
   if (!possible.ok()) return possible;
   Region region;
   region.backing = Backing::kFileShared;
+  region.attached = true;
   region.rights = kMapRead;
   region.never_writable = (call.args[2] & kShmReadOnly) != 0;
   if (!region.never_writable) region.rights |= kMapWrite;

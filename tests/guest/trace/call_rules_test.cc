@@ -130,6 +130,42 @@ TEST_F(CallRulesTest, MadvFreeIsForAnonymousMemory) {
           "EINVAL");
 }
 
+TEST_F(CallRulesTest, MadvRemoveIsForSharedMemory) {
+  Refused(Anonymous("0x10000000", 1) + Madvise("0x10000000", 4096, 9),
+          "EINVAL");
+  Refused(Mmap("0x0, 4096, 3, 2, 3, 0", "0x10000000") +
+              Madvise("0x10000000", 4096, 9),
+          "EACCES");
+  for (const char* flags : {"1, 3", "33, 4294967295"}) {
+    Fine(Mmap(absl::StrCat("0x0, 4096, 3, ", flags, ", 0"), "0x10000000") +
+         Madvise("0x10000000", 4096, 9));
+  }
+}
+
+TEST_F(CallRulesTest, MadviseKnowsItsAdvice) {
+  const std::string one = Anonymous("0x10000000", 1);
+  for (const int advice : {0, 4, 8, 10, 25, 100, 103}) {
+    Fine(one + Madvise("0x10000000", 4096, advice));
+  }
+  for (const int advice : {-1, 5, 7, 26, 99, 104}) {
+    Refused(one + Madvise("0x10000000", 4096, advice), "EINVAL");
+  }
+  Refused(Madvise("0x10000000", 0, 99), "EINVAL");
+}
+
+TEST_F(CallRulesTest, DroppableMemoryIsPrivate) {
+  const std::string droppable =
+      Mmap("0x0, 8192, 3, 40, 4294967295, 0", "0x10000000");
+  Fine(droppable + Madvise("0x10000000", 8192, 8));
+  Refused(droppable + Mremap("0x10000000, 0, 4096, 0x1", "0x20000000"),
+          "EINVAL");
+  for (const int type : {4, 7, 9}) {
+    Refused(Mmap(absl::StrCat("0x0, 8192, 3, ", 32 + type, ", 4294967295, 0"),
+                 "0x10000000"),
+            "");
+  }
+}
+
 TEST_F(CallRulesTest, MremapMovesOneMappingToWhereNothingIs) {
   const std::string one = Anonymous("0x10000000", 4);
   Refused(one + Mremap("0x10000000, 16384, 20480, 0x1", "0x10001000"),
@@ -220,6 +256,47 @@ TEST_F(CallRulesTest, SharedMemoryIsAttachedToWhereNothingIs) {
       get + attach("0x0, 4096", "0x20000000") + Mprotect("0x20000000", 4096, 3),
       "EACCES");
   Refused(get + Returned(67, "shmdt ( 0x10000000 )"), "EINVAL");
+}
+
+TEST_F(CallRulesTest, OnlyTheBeginningOfAnAttachedSegmentIsDetached) {
+  const std::string attached =
+      Returned(29, "shmget ( 0, 8192, 950 )", "0x12") +
+      Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000");
+  const auto detach = [](const char* at) {
+    return Returned(67, absl::StrCat("shmdt ( ", at, " )"));
+  };
+  Fine(attached + detach("0x10000000"));
+  Refused(attached + detach("0x10000000") + detach("0x10000000"), "EINVAL");
+  Refused(attached + detach("0x10001000"), "EINVAL");
+  Refused(attached + Mprotect("0x10001000", 4096) + detach("0x10001000"),
+          "EINVAL");
+  Refused(attached + detach("0x20000000"), "EINVAL");
+  Refused(Mmap("0x0, 4096, 3, 1, 3, 0", "0x10000000") + detach("0x10000000"),
+          "EINVAL");
+}
+
+TEST_F(CallRulesTest, ASegmentOfUnknownSizeIsBelieved) {
+  const std::string before =
+      Anonymous("0x10000000", 2) + Munmap("0x10000000", 8192);
+  const std::string used = Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000") +
+                           Mprotect("0x10000000", 4096) +
+                           Returned(67, "shmdt ( 0x10000000 )");
+  Fine(before + used);
+  Fine(before + Returned(29, "shmget ( 1, 0, 0 )", "0x12") + used);
+  Refused(Anonymous("0x10000000", 2) +
+              Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000"),
+          "another place");
+  Refused(Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000008"), "");
+  // As large as any call said, whichever was the last.
+  const std::string made = Returned(29, "shmget ( 1, 8192, 950 )", "0x12");
+  for (const char* size : {"0", "1", "8192"}) {
+    Refused(
+        made +
+            Returned(29, absl::StrCat("shmget ( 1, ", size, ", 0 )"), "0x12") +
+            Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000") +
+            Anonymous("0x10001000", 1),
+        "another place");
+  }
 }
 
 TEST_F(CallRulesTest, NothingIsMappedFromTheLastPageOn) {
