@@ -103,9 +103,10 @@ absl::Status Replace(const std::string& path, const std::string& text) {
   return Failed(path);
 }
 
-// Whether Replace() will find the directory writable.
+// Whether Replace() will find the directory writable, and the name one that a
+// file there can have.
 absl::Status CheckReplaceable(const std::string& path) {
-  if (access(path.c_str(), F_OK) == 0 && access(path.c_str(), W_OK) != 0) {
+  if (access(path.c_str(), W_OK) != 0 && errno != ENOENT) {
     return Refused(path, std::strerror(errno));
   }
   const SignalsHeld held;

@@ -16,8 +16,9 @@ constexpr uint64_t kMostCacheLines = uint64_t{1} << 27;
 constexpr std::array kTimings = {MemoryTiming::kFlat, MemoryTiming::kPteCaches,
                                  MemoryTiming::kAllCaches};
 
+// A level of 0 bytes is none: its lines may be of any size, 0 too.
 uint64_t LinesOf(const CacheGeometry& cache) {
-  return cache.bytes / cache.line_bytes;
+  return cache.bytes == 0 ? 0 : cache.bytes / cache.line_bytes;
 }
 
 // Of caches that are as large as a machine's may be, a few CPUs fill the memory

@@ -128,14 +128,15 @@ TEST(MachineCheckTest, NothingRunsOnAMachineWithAFault) {
   }
 }
 
-// A CPU without TLBs, walk caches and caches is slow, not wrong.
+// A CPU without TLBs, walk caches and caches is slow, not wrong; the lines of a
+// level that is not there are of no size, either.
 TEST(MachineCheckTest, WhatAMachineDoesNotHaveIsNoFault) {
   MachineModel machine = *FindMachine("xeon-2003");
   machine.tlb = {};
   machine.psc = {};
   machine.nested.psc = {};
   machine.nested.tlb_entries = 0;
-  machine.l1 = machine.l2 = machine.l3 = {};
+  machine.l1 = machine.l2 = machine.l3 = {.line_bytes = 0};
   machine.l1_prefetcher = machine.l2_prefetcher = {};
   machine.dram = {};
   for (const char* policy : {"native", "pinning", "nested-paging"}) {

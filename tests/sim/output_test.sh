@@ -72,6 +72,10 @@ whole kept
 ln -s nowhere dangling
 refuses "dangling: a link" "${report[@]}" --output=dangling
 refuses "Is a directory" "${report[@]}" --output=.
+printf -v long '%255s' ''
+accepts "${report[@]}" --output="${long// /a}"
+rm "${long// /a}"
+refuses "File name too long" "${report[@]}" --output="${long// /a}a"
 mkfifo pipe
 refuses "nobody reads it" "${report[@]}" --output=pipe
 cat pipe >piped &
