@@ -26,7 +26,7 @@ jobs=$(nproc)
 if $all; then
   echo "On two cores this takes about 20 minutes."
 else
-  echo "On two cores this takes about 6 minutes; tests/run.sh --all, 20, tests more."
+  echo "On two cores this takes about 6 minutes; with --all, 20."
 fi
 
 step packages

@@ -205,10 +205,7 @@ void TreeProcess::Mmap() {
   if (!descriptors_.empty() && choices_.OneIn(2)) {
     auto it = descriptors_.begin();
     std::advance(it, choices_.Below(descriptors_.size()));
-    if (it->second.mode == 1) return;  // for writing alone: EACCES
     descriptor = it->first;
-    page.never_writable = shared && it->second.mode == 0;
-    if (page.never_writable) rights &= ~2u;
     page.backing = shared ? Backing::kFileShared : Backing::kFilePrivate;
     page.object = it->second.file;
     page.object_page = choices_.Below(16);
