@@ -155,7 +155,7 @@ Storm RunStorm(LinearMap linear_map, bool filter) {
   perform(1, {.kind = GuestOpKind::kFork, .child = 2});
   Storm storm;
   for (uint64_t turn = 0; turn < kTurns; ++turn) {
-    for (const TaskId task : {1, 2}) {
+    for (const TaskId task : {1u, 2u}) {
       const Cost before = (*simulator)->cost();
       perform(task, {.kind = GuestOpKind::kStore,
                      .va = kRegion + turn * kStride,
