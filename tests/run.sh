@@ -64,7 +64,7 @@ if $all; then
   }
   fuzz guest_fuzz 2000 1000 tests/fuzz/corpus
   fuzz conformance_fuzz 500 400 tests/fuzz/corpus_conformance
-  fuzz tree_fuzz 300 2000
+  fuzz tree_fuzz 150 2000
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do
