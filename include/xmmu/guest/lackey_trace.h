@@ -54,10 +54,11 @@
 // Linux answers: ranges that are no whole pages of the program's, mprotect,
 // madvise or mremap over a hole, mmap or shmat without leave over another
 // mapping, mremap onto itself, of two mappings at once or over a third one, a
-// break that goes over something, writing to what was opened for reading. So an
-// mprotect, madvise or mremap infers mappings only where exec can have made
-// some: beside those that accesses have shown, below 0x4800000 and in the stack,
-// and not where a call has unmapped them.
+// break that goes over something. How a file was opened is not held against its
+// mappings: the replay needs only which file it is. An mprotect, madvise or
+// mremap infers mappings only where exec can have made some: beside those that
+// accesses have shown, below 0x4800000 and in the stack, and not where a call
+// has unmapped them.
 //
 // A vfork is recorded as a fork (Valgrind runs it as one): what the child maps
 // before its exec is not in its parent's log.

@@ -136,7 +136,6 @@ class TreeProcess {
 
   struct Descriptor {
     uint32_t file = 0;
-    int mode = 0;  // O_RDONLY, O_WRONLY, O_RDWR
     bool close_on_exec = false;
   };
 

@@ -179,7 +179,7 @@ void TreeProcess::Open() {
        absl::StrFormat("sys_openat ( 4294967196, 0x1(/lib/f%d), %d )", file,
                        flags),
        descriptor);
-  descriptors_[descriptor] = {static_cast<uint32_t>(file + 1), mode, closes};
+  descriptors_[descriptor] = {static_cast<uint32_t>(file + 1), closes};
 }
 
 void TreeProcess::WriteMmap(const Pages& pages, unsigned rights, unsigned flags,
