@@ -12,9 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/report/report.h"
 #include "xmmu/sim/compare.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace {
 

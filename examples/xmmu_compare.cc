@@ -16,7 +16,8 @@
 #include "compare/progress.h"
 #include "compare/request.h"
 #include "compare/sweep_flags.h"
-#include "xmmu/sim/sensitivity.h"
+#include "study/claims.h"
+#include "xmmu/report/report.h"
 
 using StringList = std::vector<std::string>;
 

@@ -17,9 +17,9 @@
 #include "compare/output_file.h"
 #include "compare/request.h"
 #include "compare/sweep_flags.h"
-#include "xmmu/sim/batches.h"
-#include "xmmu/sim/crossing_sensitivity.h"
-#include "xmmu/sim/crossover.h"
+#include "study/batches.h"
+#include "study/crossing_sensitivity.h"
+#include "study/crossover.h"
 #include "xmmu/sim/options.h"
 
 using StringList = std::vector<std::string>;

@@ -16,8 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "compare/command_line.h"
 #include "compare/output_file.h"
-#include "xmmu/sim/latency_grid.h"
-#include "xmmu/sim/regular_file.h"
+#include "study/grid/latency_grid.h"
+#include "xmmu/base/regular_file.h"
 
 ABSL_FLAG(std::string, machine, "", "a machine, measured at its whole grid");
 ABSL_FLAG(std::string, cells, "",

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "compare/command_line.h"
 #include "compare/output_file.h"
-#include "xmmu/sim/published.h"
+#include "study/published/published.h"
 
 using StringList = std::vector<std::string>;
 

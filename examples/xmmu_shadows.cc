@@ -17,9 +17,9 @@
 #include "compare/output_file.h"
 #include "compare/request.h"
 #include "compare/sweep_flags.h"
-#include "xmmu/guest/synthetic.h"
-#include "xmmu/sim/shadow_sensitivity.h"
-#include "xmmu/sim/shadow_study.h"
+#include "study/shadow_claims.h"
+#include "study/shadow_study.h"
+#include "xmmu/workload/synthetic.h"
 
 using StringList = std::vector<std::string>;
 

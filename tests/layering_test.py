@@ -1,11 +1,11 @@
-"""Folders are layers: an include or a CMake DEPS may not point up.
+"""Folders are layers and rooms: each may use what MAY_USE says, and no more.
 
 Usage: layering_test.py <source tree>
 
-Checks every `#include "xmmu/<layer>/..."` and private `"<layer>/..."` of the
-files in include/xmmu/<layer>/, lib/<layer>/ and tests/<layer>/, and every
-xmmu_<layer> in their CMakeLists.txt. Prints file:line of each arrow that points
-up and exits 1. Before that it checks itself on a small tree that has them.
+Checks every `#include "xmmu/<room>/..."` and private `"<room>/..."` of the
+files in include/xmmu/, lib/ and tests/, and every xmmu_<layer> in their
+CMakeLists.txt. Prints file:line of each use that the table does not have and
+exits 1. Before that it checks itself on a small tree that has one of each kind.
 """
 
 import pathlib
@@ -13,20 +13,63 @@ import re
 import sys
 import tempfile
 
-LAYERS = ["base", "machine", "mmu", "xen", "policy", "guest", "sim", "testing"]
-RANK = {layer: rank for rank, layer in enumerate(LAYERS)}
-NAMES = "|".join(LAYERS)
+# Room: what it may use beside itself. A layer is a folder, a room one within it
+# that has rules of its own; `internal` is no room, but a part of its layer.
+MAY_USE = {
+    "base": "",
+    "machine": "base",
+    "machine/file": "base machine",
+    "workload": "base workload/lackey",
+    "workload/lackey": "base workload",
+    "mmu": "base machine",
+    "xen": "base machine mmu",
+    "xen/direct": "base machine mmu xen xen/shadow",
+    "xen/shadow": "base machine mmu xen",
+    "policy": "base machine mmu xen xen/direct xen/shadow"
+              " policy/direct policy/shadow",
+    "policy/direct": "base machine mmu xen xen/direct policy",
+    "policy/shadow": "base machine mmu xen xen/shadow policy",
+    "guest": "base machine workload mmu xen policy",
+    "sim": "base machine machine/file workload mmu xen policy guest",
+    "report": "base machine machine/file workload mmu xen policy guest sim",
+    "study": "base machine machine/file workload mmu xen policy guest sim"
+             " report study/grid study/published",
+    "study/grid": "base machine machine/file mmu report study",
+    "study/published": "base machine machine/file workload mmu xen policy guest"
+                       " sim report study",
+    "testing": "base machine machine/file workload mmu xen policy guest sim"
+               " report study",
+}
 
-INCLUDE = re.compile(rf'^\s*#\s*include\s*[<"](?:xmmu/)?({NAMES})/')
-ANY_XMMU_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]xmmu/([^/">]+)')
-# A layer may have a part of its own, such as xmmu_guest_trace.
-CMAKE_DEP = re.compile(rf"\bxmmu(?:_|::)({NAMES})(?=_trace\b|(?![\w-]))")
-# xmmu::xmmu stands for sim and all below it.
+# Tests mirror lib/ and may use what they test may; these need more.
+TESTS_MAY_USE_TOO = {
+    # They hold what processors see under any strategy against its own tables.
+    "guest": "xen/direct xen/shadow policy/shadow",
+    # What a run was is checked in its report.
+    "sim": "report workload/lackey",
+}
+
+LAYERS = sorted({room.split("/")[0] for room in MAY_USE})
+# CMake links layers. xmmu::xmmu stands for study and all below it.
+CMAKE_DEP = re.compile(rf"\bxmmu(?:_|::)({'|'.join(LAYERS)})(?![\w-])")
 CMAKE_ALL = re.compile(r"\bxmmu::xmmu\b")
+XMMU_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]xmmu/([^">]+)/[^/">]+[">]')
+PRIVATE_INCLUDE = re.compile(
+    rf'^\s*#\s*include\s*"((?:{"|".join(LAYERS)})(?:/[^"]+)?)/[^/"]+"')
 
 
-def arrows(path):
-    """Yields (line number, layer named) for one source or CMake file."""
+def room_of(folder):
+    """The room that `folder` is in, or the folder itself if in none."""
+    parts = folder.split("/")
+    for length in range(len(parts), 0, -1):
+        name = "/".join(parts[:length])
+        if name in MAY_USE:
+            return name
+    return folder
+
+
+def uses(path):
+    """Yields (line number, room named) for one source or CMake file."""
     cmake = path.name == "CMakeLists.txt"
     text = path.read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), 1):
@@ -35,11 +78,29 @@ def arrows(path):
             for match in CMAKE_DEP.finditer(line):
                 yield number, match.group(1)
             if CMAKE_ALL.search(line):
-                yield number, "sim"
-        elif match := INCLUDE.match(line):
-            yield number, match.group(1)
-        elif match := ANY_XMMU_INCLUDE.match(line):
-            yield number, match.group(1)  # Not a layer: see violations().
+                yield number, "study"
+        elif match := XMMU_INCLUDE.match(line) or PRIVATE_INCLUDE.match(line):
+            yield number, room_of(match.group(1))
+
+
+def allowed(room, top, cmake):
+    """The rooms that a file in `room` of the folder `top` may name."""
+    may = {room, *MAY_USE[room].split()}
+    if top == "tests":
+        may |= set(TESTS_MAY_USE_TOO.get(room, "").split())
+        # A test of one room may build its world with the others of its layer.
+        layer = room.split("/")[0]
+        for other in MAY_USE:
+            if other.split("/")[0] == layer:
+                may |= {other, *MAY_USE[other].split()}
+    if cmake:
+        # A layer is linked whole, for all its rooms.
+        layer = room.split("/")[0]
+        for other in MAY_USE:
+            if other.split("/")[0] == layer:
+                may |= set(MAY_USE[other].split())
+        may = {name.split("/")[0] for name in may}
+    return may
 
 
 def violations(tree):
@@ -47,45 +108,55 @@ def violations(tree):
     files = 0
     found = []
     for top in ("include/xmmu", "lib", "tests"):
-        for layer in LAYERS:
-            for path in sorted((tree / top / layer).rglob("*")):
-                if path.suffix not in (".h", ".cc", ".inc") and (
-                    path.name != "CMakeLists.txt"
-                ):
-                    continue
-                files += 1
-                for number, target in arrows(path):
-                    where = f"{path.relative_to(tree)}:{number}"
-                    if target not in RANK:
-                        found.append(f"{where}: no layer '{target}'")
-                    elif RANK[target] > RANK[layer]:
-                        found.append(
-                            f"{where}: {layer} may not use {target}"
-                        )
+        for path in sorted((tree / top).rglob("*")):
+            cmake = path.name == "CMakeLists.txt"
+            if path.suffix not in (".h", ".cc", ".inc") and not cmake:
+                continue
+            folder = str(path.parent.relative_to(tree / top))
+            room = room_of(folder)
+            if room not in MAY_USE:
+                continue
+            files += 1
+            may = allowed(room, top, cmake)
+            for number, target in uses(path):
+                where = f"{path.relative_to(tree)}:{number}"
+                if target not in MAY_USE:
+                    found.append(f"{where}: no layer '{target}'")
+                elif target not in may:
+                    found.append(f"{where}: {room} may not use {target}")
     return files, found
 
 
 def self_test():
-    """The check must find arrows up of each kind, and nothing else."""
+    """The check must find each kind of use that is not allowed, and no other."""
     lines = {
         "include/xmmu/mmu/a.h": '#include "xmmu/xen/b.h"\n',
-        "include/xmmu/xen/b.h": '#include "xmmu/mmu/a.h"\n',
+        "include/xmmu/xen/b.h": '#include "xmmu/mmu/internal/a.h"\n',
+        "include/xmmu/xen/c.h": '#include "xmmu/xen/direct/d.h"\n',
+        "include/xmmu/xen/direct/d.h": '#include "xmmu/xen/c.h"\n',
         "lib/base/c.cc": '#include <vector>\n\n#include "machine/d.h"\n',
-        "lib/policy/e.cc": '#include "policy/f.h"\n#include "xen/g.h"\n',
+        "lib/policy/direct/e.cc":
+            '#include "policy/f.h"\n#include "xen/direct/g.h"\n'
+            '#include "policy/shadow/h.h"\n',
+        "lib/workload/w.cc": '#include "xmmu/machine/pte.h"\n',
         "lib/machine/CMakeLists.txt":
             "# uses xmmu_sim\nxmmu_layer(machine SOURCES a.cc\n"
-            "  DEPS xmmu_base xmmu::policy\n  xmmu_guest_trace)\n",
+            "  DEPS xmmu_base xmmu::policy\n  xmmu_workload)\n",
         "tests/guest/h_test.cc": '#  include "xmmu/testing/i.h"\n',
         "tests/guest/CMakeLists.txt": "xmmu_test(t DEPS xmmu::xmmu)\n",
-        "tests/sim/j_test.cc": '#include "xmmu/nowhere/k.h"\n',
-        "tests/sim/CMakeLists.txt": "xmmu_test(t DEPS xmmu::xmmu)\n",
+        "tests/sim/j_test.cc":
+            '#include "xmmu/nowhere/k.h"\n#include "xmmu/report/l.h"\n',
+        "tests/study/CMakeLists.txt": "xmmu_test(t DEPS xmmu::xmmu)\n",
     }
     expected = [
         "include/xmmu/mmu/a.h:1: mmu may not use xen",
+        "include/xmmu/xen/c.h:1: xen may not use xen/direct",
         "lib/base/c.cc:3: base may not use machine",
         "lib/machine/CMakeLists.txt:3: machine may not use policy",
-        "lib/machine/CMakeLists.txt:4: machine may not use guest",
-        "tests/guest/CMakeLists.txt:1: guest may not use sim",
+        "lib/machine/CMakeLists.txt:4: machine may not use workload",
+        "lib/policy/direct/e.cc:3: policy/direct may not use policy/shadow",
+        "lib/workload/w.cc:1: workload may not use machine",
+        "tests/guest/CMakeLists.txt:1: guest may not use study",
         "tests/guest/h_test.cc:1: guest may not use testing",
         "tests/sim/j_test.cc:1: no layer 'nowhere'",
     ]
@@ -108,7 +179,7 @@ def main():
         sys.exit(f"no sources below {sys.argv[1]}")
     for message in found:
         print(message)
-    print(f"{files} files, {len(found)} arrows up")
+    print(f"{files} files, {len(found)} uses that are not allowed")
     sys.exit(1 if found else 0)
 
 

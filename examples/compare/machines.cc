@@ -4,7 +4,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "xmmu/sim/machine_file.h"
+#include "xmmu/machine/machine_file.h"
 
 ABSL_FLAG(std::string, machine_file, "",
           "file with a machine, see --list-costs --format=toml of "

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu::compare {
 

@@ -7,9 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "xmmu/guest/lackey_trace.h"
-#include "xmmu/guest/synthetic.h"
-#include "xmmu/sim/machine_file.h"
+#include "xmmu/machine/machine_file.h"
+#include "xmmu/report/machine_report.h"
+#include "xmmu/report/report.h"
+#include "xmmu/workload/lackey_trace.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::compare {
 namespace {

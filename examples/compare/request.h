@@ -8,9 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "compare/machines.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/report/report.h"
 #include "xmmu/sim/compare.h"
-#include "xmmu/sim/report.h"
+#include "xmmu/sim/results.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu::compare {
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "compare/arguments.h"
-#include "xmmu/sim/price_sweep.h"
+#include "study/price_sweep.h"
 
 namespace xmmu::compare {
 

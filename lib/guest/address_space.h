@@ -12,8 +12,8 @@
 
 #include "absl/container/btree_map.h"
 #include "xmmu/base/address.h"
-#include "xmmu/guest/workload.h"
 #include "xmmu/mmu/pending_invalidation.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

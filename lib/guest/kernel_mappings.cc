@@ -1,7 +1,7 @@
 #include "guest/kernel_mappings.h"
 
 #include "absl/strings/str_cat.h"
-#include "xmmu/xen/layout.h"
+#include "xen/layout.h"
 
 namespace xmmu {
 namespace {

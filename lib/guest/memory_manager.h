@@ -16,7 +16,7 @@
 #include "guest/mmu_ops.h"
 #include "guest/page_tables.h"
 #include "guest/tlb_gather.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

@@ -26,7 +26,7 @@
 #include "guest/mmu_ops.h"
 #include "guest/sightings.h"
 #include "xmmu/guest/not_compared.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

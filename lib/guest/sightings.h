@@ -23,7 +23,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "guest/address_space.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

@@ -1,7 +1,7 @@
 #include "xmmu/guest/vcpu.h"
 
 #include "absl/strings/str_format.h"
-#include "xmmu/xen/layout.h"
+#include "xen/layout.h"
 
 namespace xmmu {
 namespace {

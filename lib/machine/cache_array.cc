@@ -1,4 +1,4 @@
-#include "xmmu/machine/cache_array.h"
+#include "xmmu/machine/internal/cache_array.h"
 
 #include <bit>
 #include <utility>

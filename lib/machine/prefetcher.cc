@@ -1,4 +1,4 @@
-#include "xmmu/machine/prefetcher.h"
+#include "xmmu/machine/internal/prefetcher.h"
 
 #include <algorithm>
 

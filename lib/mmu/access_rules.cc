@@ -1,4 +1,4 @@
-#include "xmmu/mmu/access_rules.h"
+#include "xmmu/mmu/internal/access_rules.h"
 
 #include "xmmu/machine/paging_mode.h"
 

@@ -1,4 +1,4 @@
-#include "xmmu/mmu/flush_filter.h"
+#include "xmmu/mmu/internal/flush_filter.h"
 
 #include <algorithm>
 

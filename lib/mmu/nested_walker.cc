@@ -1,4 +1,4 @@
-#include "xmmu/mmu/nested_walker.h"
+#include "xmmu/mmu/internal/nested_walker.h"
 
 #include <algorithm>
 

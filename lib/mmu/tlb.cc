@@ -1,4 +1,4 @@
-#include "xmmu/mmu/tlb.h"
+#include "xmmu/mmu/internal/tlb.h"
 
 #include <algorithm>
 #include <bit>

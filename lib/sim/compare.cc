@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "sim/text.h"
+#include "base/text.h"
 #include "xmmu/sim/simulator.h"
 
 namespace xmmu {

@@ -6,9 +6,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "xmmu/guest/workload.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/migration.h"
+#include "xmmu/workload/workload.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {

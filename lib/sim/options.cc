@@ -4,8 +4,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "sim/text.h"
-#include "xmmu/sim/machine_file.h"
+#include "base/text.h"
+#include "xmmu/machine/machine_file.h"
 
 namespace xmmu {
 namespace {

@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "sim/migration.h"
-#include "sim/text.h"
 #include "xmmu/base/address.h"
 
 namespace xmmu {

@@ -1,4 +1,4 @@
-#include "xmmu/xen/frame_table.h"
+#include "xmmu/xen/internal/frame_table.h"
 
 #include "xmmu/base/check.h"
 

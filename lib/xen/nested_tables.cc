@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "xmmu/machine/pte.h"
-#include "xmmu/mmu/nested_walker.h"
+#include "xmmu/mmu/internal/nested_walker.h"
 
 namespace xmmu {
 namespace {

@@ -1,7 +1,8 @@
+#include "xmmu/xen/internal/shared_pages.h"
+
 #include <algorithm>
 
 #include "xmmu/base/check.h"
-#include "xmmu/xen/sharing.h"
 
 namespace xmmu {
 

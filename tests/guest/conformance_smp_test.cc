@@ -7,7 +7,7 @@
 
 #include "guest/guest_script.h"
 #include "guest/world.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu::conformance_smp_test {
 namespace {

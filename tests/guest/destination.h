@@ -16,7 +16,7 @@
 #include "absl/strings/str_format.h"
 #include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/host.h"
-#include "xmmu/xen/page_info.h"
+#include "xmmu/xen/internal/page_info.h"
 
 namespace xmmu {
 

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "xen/layout.h"
 #include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/xen/layout.h"
 
 namespace xmmu::golden {
 namespace {

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "xen/direct/audit.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/policy/policy.h"
-#include "xmmu/xen/audit.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu::golden {

@@ -15,8 +15,8 @@
 #include <set>
 #include <span>
 
-#include "xmmu/guest/workload.h"
 #include "xmmu/machine/paging_mode.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

@@ -5,10 +5,10 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_format.h"
 #include "guest/nested_view.h"
+#include "xen/direct/pv_log_dirty.h"
+#include "xen/layout.h"
 #include "xmmu/machine/pte.h"
-#include "xmmu/xen/layout.h"
-#include "xmmu/xen/mm.h"
-#include "xmmu/xen/pv_log_dirty.h"
+#include "xmmu/xen/direct/direct_paging.h"
 
 namespace xmmu {
 namespace {

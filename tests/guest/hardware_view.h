@@ -15,10 +15,10 @@ namespace xmmu {
 // Says how some CPU could translate for a guest to a frame that is not its
 // domain's, through a frame that is no table of that domain in use, or with the
 // right to write to a page table or descriptor page in use; "" if none can. An
-// L1 that its guest may write to for now (xmmu/xen/ptwr.h) must not be met as a
+// L1 that its guest may write to for now (xmmu/xen/internal/ptwr.h) must not be met as a
 // table instead: in no walk, by no cached entry.
 //
-// A shared frame (xmmu/xen/sharing.h) may be read by any domain that has it by
+// A shared frame (xmmu/xen/internal/shared_pages.h) may be read by any domain that has it by
 // sharing, and written by none. In a TLB it may be for longer: its content does
 // not change as long as it is one.
 //

@@ -5,10 +5,10 @@
 #include <iterator>
 
 #include "guest/hardware_view.h"
+#include "xen/layout.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/xen/layout.h"
 
 namespace xmmu {
 namespace {

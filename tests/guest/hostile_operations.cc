@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "guest/hostile_guests.h"
+#include "xen/layout.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
-#include "xmmu/xen/layout.h"
 
 namespace xmmu {
 

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "guest/hardware_view.h"
-#include "policy/translated_guest.h"
+#include "policy/shadow/translated_guest.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/errno.h"
 

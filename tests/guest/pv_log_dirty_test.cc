@@ -2,7 +2,7 @@
 // all: guests that are hostile, that share, or have hardly any shadows; and
 // what it costs.
 
-#include "xmmu/xen/pv_log_dirty.h"
+#include "xen/direct/pv_log_dirty.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 #include "guest/world.h"
-#include "xmmu/guest/synthetic.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::scheduler_test {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "guest/world.h"
-#include "xmmu/xen/audit.h"
+#include "xen/direct/audit.h"
 
 namespace xmmu::sharing_test {
 namespace {

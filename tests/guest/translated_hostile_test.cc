@@ -23,10 +23,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "guest/hardware_view.h"
-#include "policy/translated_guest.h"
+#include "policy/shadow/translated_guest.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/policy/xi_shadow.h"
-#include "xmmu/xen/guest_walk.h"
+#include "xmmu/xen/shadow/guest_walk.h"
 
 namespace xmmu::translated_hostile_test {
 namespace {

@@ -1,7 +1,7 @@
-#include "xmmu/machine/prefetcher.h"
+#include "xmmu/machine/internal/prefetcher.h"
 
 #include "gtest/gtest.h"
-#include "xmmu/machine/dram.h"
+#include "xmmu/machine/internal/dram.h"
 
 namespace xmmu::prefetcher_test {
 namespace {

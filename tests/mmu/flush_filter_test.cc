@@ -1,6 +1,6 @@
 // What a flush filter spares and what makes it flush, on both sides.
 
-#include "xmmu/mmu/flush_filter.h"
+#include "xmmu/mmu/internal/flush_filter.h"
 
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"

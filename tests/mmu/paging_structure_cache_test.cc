@@ -1,4 +1,4 @@
-#include "xmmu/mmu/paging_structure_cache.h"
+#include "xmmu/mmu/internal/paging_structure_cache.h"
 
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"

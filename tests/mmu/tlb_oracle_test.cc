@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "xmmu/mmu/tlb.h"
+#include "xmmu/mmu/internal/tlb.h"
 
 namespace xmmu::tlb_oracle_test {
 namespace {

@@ -1,4 +1,4 @@
-#include "xmmu/mmu/tlb.h"
+#include "xmmu/mmu/internal/tlb.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/report/report.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::compare_test {
 namespace {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::golden_cycles_test {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/simulator.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::linear_map_test {
 namespace {

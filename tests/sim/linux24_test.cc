@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "sim/bench_guest.h"
-#include "xmmu/guest/synthetic.h"
+#include "xmmu/sim/guest_driver.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::linux24_test {
 namespace {

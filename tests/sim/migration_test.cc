@@ -13,9 +13,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "xmmu/guest/synthetic.h"
+#include "xmmu/report/report.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/simulator.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::migration_test {
 namespace {

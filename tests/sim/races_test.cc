@@ -8,8 +8,9 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
-#include "guest/trace/trace_support.h"
+#include "workload/lackey/trace_support.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/report/report.h"
 #include "xmmu/sim/compare.h"
 
 namespace xmmu::races_test {

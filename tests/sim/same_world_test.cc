@@ -10,9 +10,9 @@
 #include <tuple>
 #include <vector>
 
-#include "xmmu/guest/lackey_trace.h"
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/compare.h"
+#include "xmmu/workload/lackey_trace.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::same_world_test {
 namespace {

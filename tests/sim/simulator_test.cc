@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "xmmu/guest/synthetic.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::simulator_test {
 namespace {

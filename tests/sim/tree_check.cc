@@ -7,9 +7,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "xmmu/guest/lackey_trace.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/compare.h"
+#include "xmmu/workload/lackey_trace.h"
 
 namespace xmmu {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "guest/trace/tree_logs.h"
+#include "workload/lackey/tree_logs.h"
 
 namespace xmmu {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "xen/pv_fixture.h"
+#include "xen/direct/pv_fixture.h"
 
 namespace xmmu::emulator_test {
 namespace {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "xen/pv_fixture.h"
+#include "xen/direct/pv_fixture.h"
 
 namespace xmmu::guest_modes_test {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/domain.h"
-#include "xmmu/xen/frame_table.h"
+#include "xmmu/xen/internal/frame_table.h"
 
 namespace xmmu::host_test {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "xen/pv_fixture.h"
-#include "xmmu/xen/layout.h"
+#include "xen/direct/pv_fixture.h"
+#include "xen/layout.h"
 
 namespace xmmu::linear_map_test {
 namespace {

@@ -25,7 +25,7 @@
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
 #include "xmmu/guest/vcpu.h"
-#include "xmmu/guest/workload.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

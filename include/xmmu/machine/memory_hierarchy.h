@@ -19,10 +19,10 @@
 #include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/cycles.h"
-#include "xmmu/machine/cache_array.h"
-#include "xmmu/machine/dram.h"
+#include "xmmu/machine/internal/cache_array.h"
+#include "xmmu/machine/internal/dram.h"
+#include "xmmu/machine/internal/prefetcher.h"
 #include "xmmu/machine/machine_model.h"
-#include "xmmu/machine/prefetcher.h"
 
 namespace xmmu {
 

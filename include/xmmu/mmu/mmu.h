@@ -31,10 +31,10 @@
 #include "xmmu/machine/memory_hierarchy.h"
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/mmu/access.h"
-#include "xmmu/mmu/flush_filter.h"
+#include "xmmu/mmu/internal/flush_filter.h"
+#include "xmmu/mmu/internal/paging_structure_cache.h"
+#include "xmmu/mmu/internal/tlb.h"
 #include "xmmu/mmu/page_walker.h"
-#include "xmmu/mmu/paging_structure_cache.h"
-#include "xmmu/mmu/tlb.h"
 
 namespace xmmu {
 

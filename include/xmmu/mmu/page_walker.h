@@ -35,9 +35,9 @@
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/access.h"
-#include "xmmu/mmu/access_rules.h"
-#include "xmmu/mmu/nested_walker.h"
-#include "xmmu/mmu/tlb.h"
+#include "xmmu/mmu/internal/access_rules.h"
+#include "xmmu/mmu/internal/nested_walker.h"
+#include "xmmu/mmu/internal/tlb.h"
 
 namespace xmmu {
 

@@ -3,7 +3,7 @@
 
 // The shadow page tables of Xen 3.0 as of early 2006 with other parameters than
 // their rows in the table of policies, for SimulatorOptions::custom_policy and
-// for tests. What they are: lib/policy/shadow_2005.cc.
+// for tests. What they are: lib/policy/shadow/shadow_2005.cc.
 //
 // Plain values; any thread.
 
@@ -37,7 +37,7 @@ struct Shadow2005Options {
   // progress are refused by Policy::StartVcpu.
   uint32_t pool_shadows = 0;
   // "Translate, internal": not a virtual machine but a paravirtual guest, whose
-  // frame numbers Xen translates. lib/policy/shadow_2005_internal.cc.
+  // frame numbers Xen translates. lib/policy/shadow/shadow_2005_internal.cc.
   bool internal = false;
 };
 

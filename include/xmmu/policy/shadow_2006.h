@@ -3,7 +3,7 @@
 
 // shadow-2006 with other parameters than its row in the table of policies, for
 // SimulatorOptions::custom_policy and for tests. What it is:
-// lib/policy/shadow_2006.cc.
+// lib/policy/shadow/shadow_2006.cc.
 //
 // Plain values; any thread.
 

@@ -3,7 +3,7 @@
 
 // shadow-2008 with other parameters than its rows in the table of policies, for
 // SimulatorOptions::custom_policy and for tests. What it is:
-// lib/policy/shadow_2008.cc.
+// lib/policy/shadow/shadow_2008.cc.
 //
 // Plain values; any thread.
 

@@ -3,7 +3,7 @@
 
 // XI shadow with other parameters than its row in the table of policies, for
 // SimulatorOptions::custom_policy and for tests. What it is:
-// lib/policy/xi_shadow.cc.
+// lib/policy/shadow/xi_shadow.cc.
 //
 // Plain values; any thread.
 

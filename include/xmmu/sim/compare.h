@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "xmmu/guest/workload.h"
 #include "xmmu/sim/options.h"
-#include "xmmu/sim/report.h"
+#include "xmmu/sim/results.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu {
 

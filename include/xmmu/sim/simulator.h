@@ -16,11 +16,11 @@
 
 #include "absl/status/statusor.h"
 #include "xmmu/guest/guest_kernel.h"
-#include "xmmu/guest/workload.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/cost.h"
 #include "xmmu/sim/options.h"
-#include "xmmu/sim/report.h"
+#include "xmmu/sim/results.h"
+#include "xmmu/workload/workload.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {

@@ -29,10 +29,10 @@
 
 #include "absl/status/status.h"
 #include "xmmu/base/address.h"
-#include "xmmu/guest/workload.h"
 #include "xmmu/sim/simulator.h"
 #include "xmmu/testing/measure.h"
 #include "xmmu/testing/source_location.h"
+#include "xmmu/workload/workload.h"
 
 namespace xmmu::testing {
 

@@ -24,8 +24,8 @@
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/mmu/vm_controls.h"
 #include "xmmu/xen/dirty_log.h"
-#include "xmmu/xen/page_info.h"
-#include "xmmu/xen/ptwr.h"
+#include "xmmu/xen/internal/page_info.h"
+#include "xmmu/xen/internal/ptwr.h"
 
 namespace xmmu {
 

@@ -21,9 +21,9 @@
 #include "xmmu/mmu/mmu.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/domain.h"
-#include "xmmu/xen/frame_table.h"
+#include "xmmu/xen/internal/frame_table.h"
+#include "xmmu/xen/internal/shared_pages.h"
 #include "xmmu/xen/linear_map.h"
-#include "xmmu/xen/sharing.h"
 
 namespace xmmu {
 

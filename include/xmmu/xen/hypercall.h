@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "xmmu/base/address.h"
 #include "xmmu/mmu/pending_invalidation.h"
-#include "xmmu/xen/page_info.h"
+#include "xmmu/xen/internal/page_info.h"
 
 namespace xmmu {
 

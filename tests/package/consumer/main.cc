@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "xmmu/guest/synthetic.h"
 #include "xmmu/sim/simulator.h"
+#include "xmmu/workload/synthetic.h"
 
 int main() {
   for (const char* policy : {"native", "pinning"}) {

@@ -1,0 +1,20 @@
+#ifndef XMMU_BASE_REGULAR_FILE_H_
+#define XMMU_BASE_REGULAR_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace xmmu {
+
+// All of the regular file at `path`, up to `max_bytes` of it. Waits for nothing
+// and never reads without end, whatever stands at `path`.
+// Errors: InvalidArgument, one line with `path` and the reason: it cannot be
+// read, is a directory, a pipe, a socket or a device, or is larger.
+absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
+                                            uint64_t max_bytes);
+
+}  // namespace xmmu
+
+#endif  // XMMU_BASE_REGULAR_FILE_H_

@@ -1,0 +1,84 @@
+#ifndef XMMU_MMU_INTERNAL_FLUSH_FILTER_H_
+#define XMMU_MMU_INTERNAL_FLUSH_FILTER_H_
+
+// AMD K8's TLB flush filter: hardware that watches the lines of the page tables
+// which the TLBs and paging-structure caches of one CPU were filled from, and
+// keeps a MOV to CR3 from flushing them while none of these lines has been
+// stored to, by any CPU. What was cached under another value of CR3 stays, with
+// the number of its address space as its tag.
+//
+//   quiet --a watched line is stored to--> armed
+//         --a line more than can be watched--> armed
+//         --a control register but CR3 changes, everything is dropped--> armed
+//   quiet --MOV CR3: nothing is flushed--> quiet
+//   armed --MOV CR3: flush of all address spaces, nothing watched--> quiet
+//
+// Software cannot tell that it is there: all that a MOV to CR3 must flush was
+// either made from entries that are as they were, or is flushed. The updates of
+// A and D by page walkers, which change no translation, do not count as stores
+// (assumed). Source: see FlushFilterGeometry.
+//
+// It refers to machine memory, whose stores it asks for; what to drop is its
+// Mmu's to do. Charges nothing. Single-threaded.
+
+#include <cstdint>
+#include <vector>
+
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/phys_memory.h"
+
+namespace xmmu {
+
+class FlushFilter {
+ public:
+  // `memory` outlives the filter.
+  FlushFilter(const FlushFilterGeometry& geometry, PhysMemory& memory)
+      : geometry_(geometry), memory_(memory) {}
+
+  bool active() const { return geometry_.active(); }
+
+  // Something has been cached that the entry at `addr` says.
+  // REQUIRES: active().
+  void Watch(MachineAddr addr);
+
+  struct Decision {
+    bool flush = false;  // of all that is not global
+    // The tag was another address space's: what has it is to be dropped.
+    bool reused = false;
+    uint16_t tag = 0;
+  };
+  // MOV to CR3 with `cr3`. A new address space gets the tag of the one left
+  // longest ago, if there is no free one. REQUIRES: active().
+  Decision LoadCr3(uint64_t cr3);
+
+  // The next MOV to CR3 flushes.
+  void Arm() { armed_ = true; }
+
+  // The tag of what is cached from now on; 0 without a filter.
+  uint16_t tag() const { return tag_; }
+
+ private:
+  struct Line {
+    uint64_t number = 0;
+    uint64_t stores = 0;  // when it was watched first
+  };
+  struct AddressSpace {
+    uint64_t cr3 = 0;
+    uint64_t last_use = 0;
+  };
+
+  bool MustFlush() const;
+
+  const FlushFilterGeometry geometry_;
+  PhysMemory& memory_;
+  // Nothing was loaded before the first MOV to CR3 that is known of.
+  bool armed_ = true;
+  std::vector<Line> lines_;
+  std::vector<AddressSpace> spaces_;  // by tag
+  uint16_t tag_ = 0;
+  uint64_t use_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_MMU_INTERNAL_FLUSH_FILTER_H_

@@ -1,0 +1,194 @@
+#ifndef XMMU_MMU_INTERNAL_NESTED_WALKER_H_
+#define XMMU_MMU_INTERNAL_NESTED_WALKER_H_
+
+// The second dimension of the page walker: from a guest-physical address to a
+// machine address by the tables that the hypervisor keeps, with what the
+// processor caches of them: a nested TLB of guest-physical pages, and
+// paging-structure caches of non-leaf entries by guest-physical address. It
+// owns these two; it refers to the machine as the PageWalker does.
+//
+// EPT (Intel): an entry grants R, W and X; present if it grants any; A and D
+// (bits 8 and 9) only if they are switched on, and then each access to a table
+// of the guest counts as a write. W without R is a misconfiguration, and so is
+// X without R where the processor has no execute-only translations. With
+// mode-based execute control X is of supervisor-mode linear addresses alone,
+// and bit 10 is that of user-mode ones. Large pages are where the machine has
+// them. Nested paging (AMD): ordinary entries, judged as user accesses, so that
+// U/S must be 1 at each level; accesses to tables of the guest are writes
+// always. Before a violation is reported, what is cached on the way is dropped
+// and the walk repeated from the root, as natively (APM Vol. 2, "Use of Cached
+// Entries When Reporting a Page Fault Exception"). Source: SDM Vol. 3C, "EPT
+// Translation Mechanism", "EPT Misconfigurations", "EPT Violations", "Accessed
+// and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested Paging".
+//
+// Replacement is true LRU (assumed). Single-threaded.
+
+#include <cstdint>
+#include <vector>
+
+#include "xmmu/base/address.h"
+#include "xmmu/base/counters.h"
+#include "xmmu/base/cycles.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/memory_hierarchy.h"
+#include "xmmu/machine/phys_memory.h"
+#include "xmmu/machine/pte.h"
+#include "xmmu/mmu/access.h"
+#include "xmmu/mmu/internal/paging_structure_cache.h"
+#include "xmmu/mmu/vm_controls.h"
+
+namespace xmmu {
+
+// Bits of an EPT entry. Source: SDM Vol. 3C, the formats of EPT entries.
+namespace ept {
+inline constexpr uint64_t kRead = uint64_t{1} << 0;
+inline constexpr uint64_t kWrite = uint64_t{1} << 1;
+inline constexpr uint64_t kExecute = uint64_t{1} << 2;
+inline constexpr uint64_t kRights = kRead | kWrite | kExecute;
+inline constexpr uint64_t kMemoryType = uint64_t{7} << 3;  // of a leaf
+inline constexpr uint64_t kWriteBack = uint64_t{6} << 3;
+inline constexpr uint64_t kPageSize = uint64_t{1} << 7;
+inline constexpr uint64_t kAccessed = uint64_t{1} << 8;
+inline constexpr uint64_t kDirty = uint64_t{1} << 9;
+// With mode-based execute control.
+inline constexpr uint64_t kUserExecute = uint64_t{1} << 10;
+}  // namespace ept
+
+// What nested tables grant a page.
+namespace nested_rights {
+inline constexpr uint8_t kRead = 1u << 0;
+inline constexpr uint8_t kWrite = 1u << 1;
+inline constexpr uint8_t kExecute = 1u << 2;
+// A write needs no update of the leaf first.
+inline constexpr uint8_t kDirty = 1u << 3;
+// By user-mode linear addresses; as kExecute but for mode-based execute
+// control.
+inline constexpr uint8_t kUserExecute = 1u << 4;
+inline constexpr uint8_t kAll = kRead | kWrite | kExecute | kUserExecute;
+}  // namespace nested_rights
+
+// A guest-physical page and where it is in machine memory.
+struct NestedPage {
+  GuestAddr gpa;  // of the page
+  MachineAddr base;
+  uint8_t page_shift = kPageShift;  // 12, 21 or 30
+  uint8_t rights = 0;               // namespace nested_rights
+  VmTag tag;
+
+  constexpr bool Contains(GuestAddr addr) const {
+    return addr.value() >> page_shift == gpa.value() >> page_shift;
+  }
+  constexpr MachineAddr AddressOf(GuestAddr addr) const {
+    return base + (addr - gpa);
+  }
+  bool operator==(const NestedPage&) const = default;
+};
+
+// Accesses to guest-physical addresses, as bits of namespace nested.
+struct NestedAccess {
+  GuestAddr gpa;
+  uint32_t bits = nested::kRead;  // kRead, kWrite, kFetch
+  // By a user-mode linear address: U/S is 1 all along the guest's walk.
+  bool user = false;
+};
+
+class NestedWalker {
+ public:
+  // As for PageWalker.
+  NestedWalker(const MachineModel& model, PhysMemory& memory,
+               MemoryHierarchy* hierarchy, CycleClock& clock,
+               Counters& counters);
+
+  // Puts the tables of `controls` in force; `tag` is whose they are.
+  void Enter(const VmControls& controls, VmTag tag);
+
+  // The right that a fetch needs.
+  static constexpr uint8_t ExecuteRight(bool user) {
+    return user ? nested_rights::kUserExecute : nested_rights::kExecute;
+  }
+
+  // Accesses to the guest's tables count as writes.
+  bool table_reads_write() const { return table_reads_write_; }
+  // The access to guest-physical memory that a walk's look at a table is.
+  NestedAccess TableAccess(GuestAddr gpa) const {
+    return {gpa, nested::kRead | (table_reads_write_ ? nested::kWrite : 0)};
+  }
+
+  // Translates; true with the page in `page`, or false with the reason in
+  // `why` (bits of namespace nested, kFinalAddress and kLinearAddressValid left
+  // to the caller). A hit in the nested TLB charges nothing (assumed: looked up
+  // in parallel); a walk each entry load at the level that served it (flat:
+  // kPteLoadFlat), and kAdUpdate for each A/D update.
+  bool Translate(const NestedAccess& access, NestedPage& page, uint32_t& why);
+  // The same by a fresh walk of the tables in memory, without any effect.
+  bool Probe(const NestedAccess& access, NestedPage& page, uint32_t& why) const;
+
+  // Drop what is cached for an address under the tables in force / of one root
+  // / of one VPID (AMD: ASID) / all.
+  void DropAddress(GuestAddr gpa);
+  void DropRoot(uint8_t root);
+  void DropVpid(uint16_t vpid);
+  void DropAll();
+
+  // What is held, for tests and audits. In the paging-structure entries `va` is
+  // a guest-physical address and `rights` are nested_rights.
+  std::vector<NestedPage> TlbEntries() const;
+  std::vector<PagingStructureEntry> PagingStructureEntries() const {
+    return psc_.Entries();
+  }
+
+ private:
+  struct Slot {
+    NestedPage page;
+    uint64_t last_use = 0;  // 0: free
+  };
+  // An entry, whichever its format.
+  struct Decoded {
+    bool present = false;
+    bool misconfigured = false;
+    bool leaf = false;
+    uint8_t rights = 0;
+  };
+
+  Slot* Find(GuestAddr gpa);
+  void Fill(const NestedPage& page);
+  static bool Serves(const NestedPage& page, const NestedAccess& access);
+  static uint8_t RightsFor(const NestedAccess& access);
+
+  Decoded Decode(Pte entry, int level) const;
+  Decoded DecodeEpt(uint64_t raw, int level) const;
+  uint8_t EptRights(uint64_t raw) const;
+  Decoded DecodeNpt(Pte entry, int level) const;
+  // Whether an entry of `level` can be a leaf, on this machine.
+  bool MayMap(int level) const;
+  // Fails a walk at an entry.
+  bool Fail(const NestedAccess& access, uint8_t rights, bool misconfigured,
+            uint32_t& why) const;
+  template <bool kProbe>
+  bool Walk(const NestedAccess& access, NestedPage& page, uint32_t& why);
+  template <bool kProbe>
+  void SetFlags(MachineAddr addr, Pte entry, uint64_t flags);
+  void ChargeLoad(MachineAddr addr);
+  int top_level() const { return LevelCount(controls_.nested_mode); }
+
+  const MachineModel& model_;
+  PhysMemory& memory_;
+  MemoryHierarchy* hierarchy_;
+  CycleClock& clock_;
+  Counters& counters_;
+  VmControls controls_;
+  VmTag tag_;
+  bool ept_;
+  bool flags_ = false;  // A and D are kept
+  bool table_reads_write_ = false;
+  uint64_t accessed_;
+  uint64_t dirty_;
+  PagingStructureCache psc_;
+  std::vector<Slot> slots_;
+  uint64_t use_ = 0;
+  bool used_cache_ = false;  // the last walk started from a cached entry
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_MMU_INTERNAL_NESTED_WALKER_H_

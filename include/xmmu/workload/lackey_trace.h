@@ -1,0 +1,115 @@
+#ifndef XMMU_WORKLOAD_LACKEY_TRACE_H_
+#define XMMU_WORKLOAD_LACKEY_TRACE_H_
+
+// A workload read from the logs of Valgrind's Lackey tool: the memory accesses
+// and system calls of a real process tree. examples/record.sh makes the logs:
+//
+//   valgrind --tool=lackey --trace-mem=yes --trace-syscalls=yes
+//     --trace-children=yes --log-file=trace.%p COMMAND...
+//
+// and keeps what an exec would overwrite: the logs of the programs that one
+// process ran, one after the other, are one log, in order. Logs are plain or
+// gzip, told apart by content. The whole set is one stream for each process,
+// the same in every run and however the streams are interleaved.
+//
+// What becomes what:
+//   I, L, S, M lines    kFetch, kLoad, kStore, kModify, one for one
+//   mmap, brk, shmat    kMap; munmap, shmdt, brk downwards: kUnmap
+//   mprotect            kProtect; mremap: kRemap
+//   madvise             kDiscard for MADV_DONTNEED and MADV_FREE
+//   fork, clone, vfork  kFork, kVfork; threads stay in their process's stream
+//   wait4, waitid       kWait for the child that the call returned, or for any
+//                       one where the log does not say which (a signal came)
+//   a further program   kExec
+//   calls that block    kYield: poll, select, epoll_wait, futex, nanosleep,
+//                       pause, sigsuspend, sched_yield, accept, msgrcv, semop,
+//                       and reading from what was not opened by a path
+//   other calls         kSyscall; a failed call changes nothing
+//   end of the log      kExit
+//
+// Mappings that the kernel makes at exec are not in a log. They are inferred
+// from the first access (or mprotect) to a page in no known mapping:
+//   - [0x1f00000000, 0x2000000000), where Valgrind puts the stack: kStack, from
+//     128 KiB below that page (as Linux sets up a new stack, fs/exec.c
+//     setup_arg_pages) up to the pages above, or to 0x1fff001000;
+//   - elsewhere: the aligned 64 KiB around (assumed), less what is mapped,
+//     kFilePrivate with all rights. The file is the program named by the
+//     "Command:" line below 0x4000000, the dynamic linker from there on.
+// Left out are accesses that raised a signal in the recorded program: to a
+// mapping without the right, to no mapping below 64 KiB (Linux
+// vm.mmap_min_addr), and from 2^47 on, where also the vsyscall page lies, which
+// is the kernel's and not the program's.
+//
+// System calls are taken in exactly the form in which Valgrind 3.19 prints
+// them, with the numbers of x86-64: the name beside each says so. A record that
+// is damaged, whose name is another number's (a 32-bit program's, another
+// machine's), whose flags Linux does not have or whose result it cannot have
+// given is an error. So is a log that lacks what a replay needs: the head (-q),
+// the system calls, the accesses (their options), the program behind an exec.
+// Options that add lines (-v, --trace-superblocks, --trace-sched, --time-stamp)
+// change nothing.
+//
+// Believed is what Linux 6.1 can have done. A record of a call on mappings that
+// says it succeeded where Linux refuses it is an error of its line, with what
+// Linux answers: ranges that are no whole pages of the program's, mprotect,
+// madvise or mremap over a hole, mmap or shmat without leave over another
+// mapping, mremap onto itself, of two mappings at once or over a third one, a
+// break that goes over something. How a file was opened is not held against its
+// mappings: the replay needs only which file it is. An mprotect, madvise or
+// mremap infers mappings only where exec can have made some: beside those that
+// accesses have shown, below 0x4800000 and in the stack, and not where a call
+// has unmapped them.
+//
+// A vfork is recorded as a fork (Valgrind runs it as one): what the child maps
+// before its exec is not in its parent's log.
+//
+// A file's identity is a hash of the path it was opened by: two processes that
+// map one library share it, whatever their order. Each shared anonymous mapping
+// is an object of its own.
+//
+// Addresses under an address limit. Address space is cut into segments of
+// 256 MiB. A segment below the limit keeps its number, unless it was given
+// away; any other gets the highest free number below the limit, in order of
+// first appearance in the process. A mapping over several segments stays in
+// one piece. A fork hands the table on, an exec empties it. What does not fit
+// is an error.
+//
+// Owns one open file and about 300 KiB for each live process whose stream has
+// been asked for, and a map of the mappings of each live process.
+// Single-threaded.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "xmmu/workload/workload.h"
+
+namespace xmmu {
+
+struct LackeyOptions {
+  // Guest addresses end below this many bytes; a multiple of 256 MiB, e.g.
+  // 0xC0000000 for the 3 GiB of a 32-bit guest. 0 keeps the recorded addresses.
+  uint64_t address_limit = 0;
+
+  // Whether instruction fetches are in the stream (about two thirds of it).
+  bool fetches = true;
+};
+
+// Opens the logs of one process tree, in any order, and checks the head of
+// each. Charges nothing: a workload has no clock.
+//
+// Errors, each one line `FILE:LINE: what is wrong, expected what`:
+// InvalidArgument for no file, a file that cannot be read, is no regular
+// one, is empty or no Lackey log, for two logs of one process, and unless
+// exactly one process is the root. What is wrong further down, including a log
+// that ends too early, a fork without the child's log, a log that nothing forks
+// or bytes behind the compressed data, is returned by Workload::Next() when the
+// reading gets there.
+absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
+    std::vector<std::string> files, LackeyOptions options);
+
+}  // namespace xmmu
+
+#endif  // XMMU_WORKLOAD_LACKEY_TRACE_H_

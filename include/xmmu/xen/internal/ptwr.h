@@ -1,0 +1,111 @@
+#ifndef XMMU_XEN_INTERNAL_PTWR_H_
+#define XMMU_XEN_INTERNAL_PTWR_H_
+
+// Writable page tables (ptwr) as Xen had them from July 2004 to August 2006: an
+// L1 table whose guest writes to it freely, from a write fault until Xen closes
+// it again and looks at what has become of it. Here is only the state of it,
+// which hangs on the domain as in Xen 3.0, and what its generations differ in.
+// Source: Xen 3.0.0, xen/include/asm-x86/mm.h, struct ptwr_info; the
+// generations by their commits in Xen's history, named where they are used.
+//
+// Plain values; single-threaded.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "xmmu/base/address.h"
+#include "xmmu/xen/internal/page_info.h"
+
+namespace xmmu {
+
+// The tables that a domain may have open at a time (Xen: PTWR_PT_ACTIVE,
+// PTWR_PT_INACTIVE). Of inactive ones there may be more: InactiveSlot().
+enum class PtwrSlot : uint8_t {
+  kActive,    // hooked in the address space in use: its L2 entry has lost P
+  kInactive,  // not part of it: nothing to unhook
+};
+inline constexpr int kMaxInactiveTables = 4;
+inline constexpr size_t kPtwrSlots = 1 + kMaxInactiveTables;
+
+// REQUIRES: 0 <= i < kMaxInactiveTables.
+constexpr PtwrSlot InactiveSlot(int i) {
+  return static_cast<PtwrSlot>(static_cast<int>(PtwrSlot::kInactive) + i);
+}
+
+// What the guest writes to, and how Xen finds out what it has written.
+enum class PtwrMethod : uint8_t {
+  // To the table, which keeps its type; a snapshot says what has changed.
+  kSnapshot,
+  // To the table, which is an ordinary page meanwhile; it is validated anew.
+  kRevalidate,
+  // To a copy in a frame of Xen's; what differs goes into the table.
+  kCopy,
+};
+
+// A generation of writable page tables.
+struct PtwrModel {
+  PtwrMethod method = PtwrMethod::kSnapshot;
+  // Inactive tables that may be open at a time, up to kMaxInactiveTables; one
+  // more closes them all.
+  int inactive_tables = 1;
+  // Whether tables are open on behalf of a CPU, and so closed when that goes
+  // over to another vCPU.
+  bool closes_when_scheduling = false;
+  // Whether SMP guests may open tables.
+  bool opens_for_smp = true;
+  // Whether the store after a batch of none is emulated.
+  bool emulates_after_none = true;
+};
+
+struct PtwrInfo {
+  Mfn table = kInvalidMfn;  // kInvalidMfn: the slot is free
+  PtwrMethod method = PtwrMethod::kSnapshot;
+  MachineAddr l2_entry;  // kActive: the one that has lost P
+  // The L1 entry that maps the table, or its copy, where the guest writes to
+  // it. Xen has set RW there; but for kRevalidate no count knows of it. And the
+  // address that it maps.
+  MachineAddr mapping;
+  VirtAddr va;
+  uint32_t vcpu = 0;  // that opened it
+  // The table as it was validated, or, for kCopy, the copy: a frame of Xen's,
+  // kept from one use to the next.
+  Mfn snapshot = kInvalidMfn;
+  // Entries found changed when the slot was closed last; 0 means that a retried
+  // store did not get through. Starts so that the first fault opens (assumed).
+  uint64_t last_updates = 1;
+
+  // kRevalidate: what the table had when it was one. Entries of other tables
+  // that refer to it still, without a reference to its type; whether it was
+  // pinned; PageInfo's place of it.
+  uint64_t hooks = 0;
+  bool pinned = false;
+  uint16_t l2_slot = kL2SlotMutable;
+  Mfn hooked_in = kInvalidMfn;
+
+  bool in_use() const { return table != kInvalidMfn; }
+};
+
+// What a write fault of a guest kernel is.
+struct TableWrite {
+  enum class Kind : uint8_t {
+    kNotOurs,   // no write to a validated L1 of the domain
+    kSpurious,  // the mapping is writable by now
+    kEmulate,   // it is one, of a table that cannot be opened
+    kOpen,      // it is one
+  };
+  Kind kind = Kind::kNotOurs;
+  Mfn table = kInvalidMfn;
+  MachineAddr mapping = {};
+  VirtAddr va = {};
+  PtwrSlot slot = PtwrSlot::kInactive;  // or any other inactive one
+  MachineAddr l2_entry = {};            // kActive
+  // Nothing but a pin, the L2 entry of an active table and the mapping written
+  // through refers to it: what other vCPUs may have loaded cannot use it.
+  bool sole_use = false;
+  // There is no other mapping of it.
+  bool sole_mapping = false;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_INTERNAL_PTWR_H_

@@ -1,0 +1,142 @@
+#ifndef XMMU_XEN_SHADOW_SHADOW_PAGES_H_
+#define XMMU_XEN_SHADOW_SHADOW_PAGES_H_
+
+// The shadow tables of one domain: a fixed pool of frames of the hypervisor's,
+// which of them shadows which guest table, how often each is linked, and which
+// was used least recently; and the guest frames that are tables by being
+// shadowed (Xen 3.0.3: the shadow hash, shadow_page_info, the toplevel list).
+//
+// A guest table may have several shadows: parts of it in another format, or
+// because it is used at several levels. A splinter shadows no table: it is the
+// 4 KiB entries that a large page of the guest is split into (Xen: fl1_shadow),
+// shared by whatever entries map that range.
+//
+// Only storage; who makes and fills shadows is xmmu/xen/shadow/shadow_paging.h.
+// Charges nothing. No result depends on the order of a hash. Single-threaded.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "xmmu/machine/pte.h"
+#include "xmmu/xen/host.h"
+#include "xmmu/xen/shadow/shadow_shape.h"
+
+namespace xmmu {
+
+// A shadow by its place in the pool.
+using ShadowId = uint32_t;
+inline constexpr ShadowId kNoShadow = ~ShadowId{0};
+
+// What a shadow is of.
+struct ShadowKey {
+  Gfn gfn;  // the guest table, or the first frame of the range
+  uint8_t level = 0;
+  uint8_t part = 0;
+  bool splinter = false;
+
+  bool operator==(const ShadowKey&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const ShadowKey& key) {
+    return H::combine(std::move(state), key.gfn, key.level, key.part,
+                      key.splinter);
+  }
+};
+
+struct ShadowSlot {
+  ShadowId page = kNoShadow;
+  int index = 0;
+};
+
+struct ShadowPage {
+  bool in_use = false;
+  ShadowKey key;
+  Mfn mfn;            // the frame; the shadow's for ever
+  uint32_t refs = 0;  // entries of other shadows, and roots, that lead to it
+  uint32_t pins = 0;  // roots among them that must not be recycled
+  // TLB clock when it was last given up.
+  uint32_t tlbflush_timestamp = 0;
+  ShadowId newer = kNoShadow;  // neighbours by last use
+  ShadowId older = kNoShadow;
+};
+
+// A guest frame that is a table.
+struct GuestTable {
+  std::vector<ShadowId> shadows;  // in the order in which they were made
+  // The guest may write to it for now (xmmu/xen/shadow/shadow_paging.h).
+  bool out_of_sync = false;
+};
+
+class ShadowPages {
+ public:
+  // Takes `count` frames of the hypervisor's. `host` outlives it.
+  ShadowPages(Host& host, PagingMode mode, uint32_t count);
+  ~ShadowPages();
+  ShadowPages(const ShadowPages&) = delete;
+  ShadowPages& operator=(const ShadowPages&) = delete;
+
+  uint32_t count() const { return static_cast<uint32_t>(pages_.size()); }
+  uint32_t in_use() const { return in_use_; }
+  uint32_t peak_in_use() const { return peak_in_use_; }
+  bool full() const { return free_.empty(); }
+  const ShadowPage& operator[](ShadowId id) const { return pages_[id]; }
+  ShadowPage& operator[](ShadowId id) { return pages_[id]; }
+
+  // kNoShadow if there is none.
+  ShadowId Find(const ShadowKey& key) const;
+  ShadowId FindFrame(Mfn mfn) const;
+
+  // Takes a shadow for `key` from the pool, its frame zeroed, the most recently
+  // used. REQUIRES: !full(), there is none of that key.
+  ShadowId Take(const ShadowKey& key);
+  // Gives it back. REQUIRES: no refs.
+  void Release(ShadowId id);
+  // It is used now.
+  void Touch(ShadowId id);
+
+  // The shadow least recently used, and the next more recent one after `id`;
+  // kNoShadow at the end.
+  ShadowId oldest() const { return oldest_; }
+  ShadowId NewerThan(ShadowId id) const { return pages_[id].newer; }
+
+  MachineAddr AddressOfSlot(const ShadowSlot& slot) const;
+  Pte Read(const ShadowSlot& slot) const;
+  void Write(const ShadowSlot& slot, Pte entry);
+
+  // The guest frames that are tables.
+  GuestTable* FindTable(Gfn gfn);
+  const GuestTable* FindTable(Gfn gfn) const;
+  // Whether one of `frames` frames from `first` on is a table, both multiples
+  // of the large page's size.
+  bool AnyTableIn(Gfn first) const;
+
+  // Tables out of sync, in the order in which they went so.
+  const std::vector<Gfn>& out_of_sync() const { return out_of_sync_; }
+  void SetOutOfSync(Gfn gfn, bool on);
+
+ private:
+  void Unlink(ShadowId id);
+  void PushNewest(ShadowId id);
+  uint32_t& TablesNear(Gfn gfn);
+
+  Host& host_;
+  const PagingMode mode_;
+  const int large_shift_;  // log2 of the frames of a large page
+  std::vector<ShadowPage> pages_;
+  std::vector<ShadowId> free_;  // last one goes first
+  uint32_t in_use_ = 0;
+  uint32_t peak_in_use_ = 0;
+  ShadowId newest_ = kNoShadow;
+  ShadowId oldest_ = kNoShadow;
+  // Only looked up, never iterated.
+  absl::flat_hash_map<ShadowKey, ShadowId> by_key_;
+  absl::flat_hash_map<Mfn, ShadowId> by_frame_;
+  absl::flat_hash_map<Gfn, GuestTable> tables_;
+  std::vector<uint32_t> tables_near_;  // by large page of guest memory
+  std::vector<Gfn> out_of_sync_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_XEN_SHADOW_SHADOW_PAGES_H_

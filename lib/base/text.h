@@ -1,0 +1,51 @@
+#ifndef XMMU_LIB_BASE_TEXT_H_
+#define XMMU_LIB_BASE_TEXT_H_
+
+// Small helpers for messages and reports.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "xmmu/base/nearest_name.h"
+
+namespace xmmu {
+
+// Abseil as Debian builds it has a string_view of its own.
+inline absl::string_view Abs(std::string_view text) {
+  return absl::string_view(text.data(), text.size());
+}
+
+// The names of `values`, as "a, b, c".
+template <typename Range, typename Name>
+std::string NamesOf(const Range& values, Name name) {
+  std::vector<std::string> names;
+  for (const auto& value : values) names.emplace_back(name(value));
+  return absl::StrJoin(names, ", ");
+}
+
+// `given` names no `what` of `values`: which one it may mean, and all of them.
+template <typename Range, typename Name>
+absl::Status UnknownName(std::string_view what, std::string_view given,
+                         const Range& values, Name name) {
+  std::vector<std::string_view> names;
+  for (const auto& value : values) names.push_back(name(value));
+  const std::string_view nearest = NearestName(given, names);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "no ", Abs(what), " '", Abs(given), "'",
+      nearest.empty() ? ""
+                      : absl::StrCat(", did you mean \"", Abs(nearest), "\"?"),
+      nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
+}
+
+// A line of CSV (RFC 4180): a cell with a comma, a quote or a line break stands
+// in quotes, its own doubled. Bytes stay what they are.
+std::string CsvLine(const std::vector<std::string>& cells);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_BASE_TEXT_H_

@@ -1,0 +1,131 @@
+#include "machine/file/machine_document.h"
+
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace xmmu {
+namespace {
+
+// Machines have keys of 3 parts and lists of none.
+constexpr int kMostDots = 16;
+constexpr int kMostBrackets = 8;
+
+// Finds what nests, before a parser sees it that calls itself for each part.
+class NestingCheck {
+ public:
+  explicit NestingCheck(std::string_view text) : text_(text) {}
+
+  // The line of what nests too deep, 0 if nothing does.
+  uint32_t Line() && {
+    while (!text_.empty()) {
+      const char c = text_[0];
+      if (c == '"' || c == '\'') {
+        SkipText(c);
+        continue;
+      }
+      if (c == '#') {
+        SkipTo(text_.find('\n'));
+        continue;
+      }
+      text_.remove_prefix(1);
+      if (c == '.') {
+        if (++dots_ > kMostDots) return line_;
+        continue;
+      }
+      if (c == '\n') ++line_;
+      if (c == '[' || c == '{') ++brackets_;
+      if ((c == ']' || c == '}') && brackets_ > 0) --brackets_;
+      if (brackets_ > kMostBrackets) return line_;
+      if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) {
+        dots_ = 0;
+      }
+    }
+    return 0;
+  }
+
+ private:
+  // The characters up to `end`, of which there may be fewer.
+  void SkipTo(size_t end) {
+    const std::string_view skipped = text_.substr(0, end);
+    line_ +=
+        static_cast<uint32_t>(std::count(skipped.begin(), skipped.end(), '\n'));
+    text_.remove_prefix(skipped.size());
+  }
+
+  // A text in one or three quotes, to its end or, if it has none, to where the
+  // parser will complain.
+  void SkipText(char quote) {
+    const bool long_text = text_.starts_with(std::string(3, quote));
+    const size_t quotes = long_text ? 3 : 1;
+    size_t end = quotes;
+    while (end < text_.size()) {
+      if (!long_text && text_[end] == '\n') return SkipTo(end);
+      if (text_.substr(end).starts_with(std::string(quotes, quote))) {
+        return SkipTo(end + quotes);
+      }
+      end += quote == '"' && text_[end] == '\\' ? 2 : 1;
+    }
+    SkipTo(end);
+  }
+
+  std::string_view text_;
+  uint32_t line_ = 1;
+  int dots_ = 0;  // in this key
+  int brackets_ = 0;
+};
+
+MachineValue ValueOf(const toml::node& node) {
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* text = node.as_string()) return text->get();
+  return std::string("\n");
+}
+
+std::vector<DocumentEntry> EntriesOf(const toml::table& table) {
+  std::vector<DocumentEntry> entries;
+  for (const auto& [key, node] : table) {
+    DocumentEntry entry;
+    entry.key = std::string(key.str());
+    entry.line = key.source().begin.line;
+    const toml::table* const inner = node.as_table();
+    entry.is_table = inner != nullptr;
+    if (inner != nullptr) {
+      entry.table = EntriesOf(*inner);
+    } else {
+      entry.value = ValueOf(node);
+    }
+    entries.push_back(std::move(entry));
+  }
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const DocumentEntry& a, const DocumentEntry& b) {
+                     return a.line < b.line;
+                   });
+  return entries;
+}
+
+}  // namespace
+
+ParsedDocument ParseDocument(std::string_view text) {
+  if (const uint32_t line = NestingCheck(text).Line(); line != 0) {
+    return {{}, "nests deeper than the keys of a machine do", line};
+  }
+  const toml::parse_result result = toml::parse(text);
+  if (result) return {EntriesOf(result.table()), "", 0};
+  const std::string_view error = result.error().description();
+  return {{},
+          std::string(error.substr(0, error.find('\n'))),
+          result.error().source().begin.line};
+}
+
+std::string DocumentText(const MachineValue& value) {
+  std::ostringstream text;
+  std::visit([&](const auto& plain) { text << toml::value(plain); }, value);
+  return text.str();
+}
+
+}  // namespace xmmu

@@ -1,0 +1,250 @@
+#include "machine/file/machine_loader.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+#include "machine/file/machine_fields.h"
+#include "xmmu/base/printable.h"
+
+namespace xmmu {
+namespace {
+
+constexpr Mark kMarks[] = {Mark::kRead, Mark::kMeasured, Mark::kDerived,
+                           Mark::kRemembered, Mark::kEstimated};
+
+// Puts what a document says into a model.
+class Loader {
+ public:
+  Loader(const MachineOrigin& origin, bool whole, MachineModel& model)
+      : origin_(origin),
+        whole_(whole),
+        model_(model),
+        sections_(SectionsOf(model)) {}
+
+  absl::Status Load(const std::vector<DocumentEntry>& document) {
+    absl::Status ok = Walk(document, "");
+    if (ok.ok() && whole_) ok = CheckNothingMissing();
+    if (!ok.ok()) return ok;
+    const std::optional<MachineComplaint> complaint =
+        FindComplaint(model_, /*bands=*/true);
+    if (complaint.has_value()) {
+      const auto line = lines_.find(complaint->path);
+      return Error(line == lines_.end() ? 0 : line->second, complaint->path,
+                   complaint->what);
+    }
+    FollowPriceRules(model_);
+    return ok;
+  }
+
+ private:
+  // What a document says of one section.
+  struct Given {
+    size_t fields = 0;
+    bool first = false;
+    bool low = false, high = false, mark = false, source = false;
+    uint32_t line = 0;
+  };
+
+  absl::Status Error(uint32_t line, std::string_view key,
+                     std::string_view what) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat(origin_.where(line), ": ", Abs(key), ": ", Abs(what)));
+  }
+
+  MachineSection* Find(std::string_view path) {
+    for (MachineSection& section : sections_) {
+      if (section.path == path) return &section;
+    }
+    return nullptr;
+  }
+
+  bool HasBelow(const std::string& path) const {
+    return std::any_of(sections_.begin(), sections_.end(),
+                       [prefix = path + "."](const MachineSection& section) {
+                         return section.path.starts_with(prefix);
+                       });
+  }
+
+  absl::Status Walk(const std::vector<DocumentEntry>& table,
+                    const std::string& path) {
+    MachineSection* const section = path.empty() ? nullptr : Find(path);
+    Given given;
+    for (const DocumentEntry& entry : table) {
+      if (path.empty() && IsHeading(entry.key)) continue;
+      const std::string below =
+          path.empty() ? entry.key : absl::StrCat(path, ".", entry.key);
+      absl::Status ok;
+      if (entry.is_table && (Find(below) != nullptr || HasBelow(below))) {
+        ok = Walk(entry.table, below);
+      } else if (section != nullptr) {
+        ok = SetValue(*section, entry.key, entry, given);
+      } else if (MachineSection* one = Find(below); one != nullptr) {
+        ok = SetAlone(*one, entry);
+      } else {
+        ok = Error(entry.line, below, Wanted(path));
+      }
+      if (!ok.ok()) return ok;
+    }
+    return section == nullptr ? absl::OkStatus() : Finish(*section, given);
+  }
+
+  static bool IsHeading(std::string_view name) {
+    return name == "base" || name == "name" || name == "description";
+  }
+
+  // Which keys there are below `path`, unless they are too many for a line.
+  std::string Wanted(const std::string& path) const {
+    constexpr size_t kMost = 16;
+    std::vector<std::string> names;
+    if (path.empty()) names = {"base", "name", "description"};
+    const size_t begin = path.empty() ? 0 : path.size() + 1;
+    for (const MachineSection& section : sections_) {
+      if (!path.empty() && !section.path.starts_with(path + ".")) continue;
+      const size_t end = section.path.find('.', begin);
+      const std::string name = section.path.substr(begin, end - begin);
+      if (names.empty() || names.back() != name) names.push_back(name);
+    }
+    if (names.size() > kMost) return "no such key";
+    return "no such key, want " + absl::StrJoin(names, ", ");
+  }
+
+  absl::Status SetAlone(MachineSection& section, const DocumentEntry& entry) {
+    Given given;
+    absl::Status ok = SetValue(
+        section, std::string(section.fields.front().name), entry, given);
+    return ok.ok() ? Finish(section, given) : ok;
+  }
+
+  absl::Status SetValue(MachineSection& section, const std::string& name,
+                        const DocumentEntry& entry, Given& given) {
+    given.line = std::max(given.line, entry.line);
+    const std::string complaint = Set(section, name, entry.value, given);
+    if (complaint.empty()) return absl::OkStatus();
+    return Error(entry.line, absl::StrCat(section.path, ".", name), complaint);
+  }
+
+  // An empty answer: done.
+  std::string Set(MachineSection& section, const std::string& name,
+                  const MachineValue& value, Given& given) {
+    for (const MachineField& field : section.fields) {
+      if (field.name != name) continue;
+      ++given.fields;
+      given.first |= &field == &section.fields.front();
+      return SetField(field, value);
+    }
+    if (section.low != nullptr && name == "low") {
+      given.low = true;
+      return SetField({"low", section.low, ""}, value);
+    }
+    if (section.high != nullptr && name == "high") {
+      given.high = true;
+      return SetField({"high", section.high, ""}, value);
+    }
+    if (name == "mark") {
+      given.mark = true;
+      return SetMark(value, *section.mark);
+    }
+    if (name == "source") {
+      given.source = true;
+      return SetSource(value, *section.source);
+    }
+    return UnknownIn(section);
+  }
+
+  static std::string UnknownIn(const MachineSection& section) {
+    std::string names = NamesOf(
+        section.fields, [](const MachineField& field) { return field.name; });
+    if (section.low != nullptr) names += ", low, high";
+    return absl::StrCat("no such key, want ", names, ", mark, source");
+  }
+
+  static std::string SetMark(const MachineValue& value, Mark& slot) {
+    const auto* text = std::get_if<std::string>(&value);
+    for (const Mark mark : kMarks) {
+      if (text == nullptr || *text != MarkName(mark)) continue;
+      slot = mark;
+      return "";
+    }
+    return "want a mark: " + NamesOf(kMarks, &MarkName);
+  }
+
+  std::string SetSource(const MachineValue& value, std::string_view& slot) {
+    const auto* text = std::get_if<std::string>(&value);
+    if (text == nullptr || !IsLineOfText(*text)) return "want a line of text";
+    slot = model_.Keep(*text);
+    return "";
+  }
+
+  // Once all that a document says of a section is in.
+  absl::Status Finish(MachineSection& section, const Given& given) {
+    const auto error = [&](std::string_view what) {
+      return Error(given.line, section.path, what);
+    };
+    if (given.line == 0) return absl::OkStatus();
+    if (given.mark != given.source) return error("want both mark and source");
+    if (given.low != given.high) return error("want both low and high");
+    if (whole_ && given.fields < section.fields.size()) {
+      return error(absl::StrCat(
+          "want all of ",
+          NamesOf(section.fields, [](const MachineField& f) { return f.name; }),
+          ", as there is no base"));
+    }
+    if (given.fields != 0 && !given.mark) {
+      *section.mark = Mark::kEstimated;
+      *section.source = model_.Keep(origin_.source(given.line));
+    }
+    if (given.first && !given.low && section.low != nullptr) ClearBand(section);
+    if (given.first) ForgetRule(section);
+    lines_[section.path] = given.line;
+    return absl::OkStatus();
+  }
+
+  // A price that is given follows no other any more.
+  void ForgetRule(const MachineSection& section) {
+    for (size_t i = 0; i < kCostEventCount; ++i) {
+      if (&model_.costs[i].mark == section.mark) model_.price_rules[i] = {};
+    }
+  }
+
+  static void ClearBand(MachineSection& section) {
+    const auto number = static_cast<uint32_t>(
+        std::get<int64_t>(ValueOf(section.fields.front())));
+    *section.low = section.band_optional ? 0 : number;
+    *section.high = *section.low;
+  }
+
+  // Arrays and caches need not be there.
+  absl::Status CheckNothingMissing() const {
+    for (const MachineSection& section : sections_) {
+      const bool may = section.low != nullptr && section.band_optional;
+      if (may || !section.source->empty()) continue;
+      return Error(0, section.path, "missing, and there is no base");
+    }
+    return absl::OkStatus();
+  }
+
+  const MachineOrigin& origin_;
+  const bool whole_;  // the document states all that there is
+  MachineModel& model_;
+  std::vector<MachineSection> sections_;
+  std::map<std::string, uint32_t> lines_;  // the last that says of a section
+};
+
+}  // namespace
+
+bool IsLineOfText(std::string_view text) {
+  return !text.empty() && Printable(text) == text;
+}
+
+absl::Status LoadValues(const std::vector<DocumentEntry>& document,
+                        const MachineOrigin& origin, bool whole,
+                        MachineModel& model) {
+  return Loader(origin, whole, model).Load(document);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,154 @@
+#include "policy/direct/paravirtual.h"
+
+#include <array>
+
+#include "xen/direct/audit.h"
+#include "xen/direct/pv_log_dirty.h"
+
+namespace xmmu {
+namespace {
+
+bool KernelInRing3(const VcpuContext& vcpu) {
+  return LevelCount(vcpu.domain->mode()) >= 4;
+}
+
+}  // namespace
+
+absl::StatusOr<GuestAbi> ParavirtualPolicy::Abi(PagingMode mode) const {
+  if (mode == PagingMode::k5Level) {
+    return absl::UnimplementedError(
+        "Xen has no paravirtual guests with 5-level paging");
+  }
+  if (!HasLinearMap(host_.linear_map(), mode)) {
+    return absl::UnimplementedError(
+        "a linear map in a shared kernel L2 is for PAE guests");
+  }
+  return GuestAbi{
+      .paravirtual = true,
+      .translated = false,
+      .stores_to_l1 = stores_to_l1_,
+      .stores_trap = stores_trap_,
+      .large_pages = false,
+      .global_pages = false,
+      .private_pae_kernel_l2 = host_.linear_map() != LinearMap::kSharedL2};
+}
+
+absl::Status ParavirtualPolicy::StartVcpu(VcpuContext& vcpu, Gfn root,
+                                          Gfn user_root) {
+  return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
+}
+
+HypercallResult ParavirtualPolicy::Hypercall(VcpuContext& vcpu,
+                                             const xmmu::Hypercall& call) {
+  return mm_.Execute(vcpu, call);
+}
+
+FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
+                                                const PageFault& fault,
+                                                const Access& access,
+                                                MemoryOperand& operand) {
+  vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  PvLogDirty* const log = vcpu.domain->pv_log_dirty();
+  if (log == nullptr) return HandleGuestFault(vcpu, fault, access, operand);
+  const std::optional<PageFault> guest_fault =
+      log->HandleFault(vcpu, fault, access);
+  if (guest_fault.has_value()) {
+    return HandleGuestFault(vcpu, *guest_fault, access, operand);
+  }
+  vcpu.cpu->clock.Charge(CostEvent::kIret);
+  return {FaultAction::kRetry, {}};
+}
+
+absl::StatusOr<LogDirty*> ParavirtualPolicy::LogDirtyOf(Domain& domain) {
+  return &mm_.LogDirtyOf(domain);
+}
+
+FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
+                                        const PageFault& fault) {
+  const bool from_user = !vcpu.kernel_mode;
+  if (from_user && KernelInRing3(vcpu)) {
+    mm_.ToggleGuestMode(vcpu, /*to_kernel=*/true);
+  }
+  vcpu.kernel_mode = true;
+  vcpu.cpu->clock.Charge(CostEvent::kBounce);
+  vcpu.cpu->clock.Charge(CostEvent::kIret);
+  PageFault seen = fault;
+  // The guest's idea of user mode, not the processor's ring.
+  seen.error_code &= ~pf::kUser;
+  if (from_user && fault.vector == FaultVector::kPageFault) {
+    seen.error_code |= pf::kUser;
+  }
+  return {FaultAction::kReflect, seen};
+}
+
+void ParavirtualPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
+  CycleClock& clock = vcpu.cpu->clock;
+  const bool ring3 = KernelInRing3(vcpu);
+  bool to_kernel = false;
+  bool stays = false;
+  switch (how) {
+    case ModeSwitch::kSyscall:
+      // A 32-bit guest's INT 0x80 gate leads straight to ring 1.
+      clock.Charge(ring3 ? CostEvent::kSyscallFast : CostEvent::kSyscallInt);
+      if (ring3) clock.Charge(CostEvent::kSyscallBounce);
+      to_kernel = true;
+      break;
+    case ModeSwitch::kInterrupt:
+      clock.Charge(CostEvent::kExceptionEntry);
+      clock.Charge(CostEvent::kBounce);
+      clock.Charge(CostEvent::kIret);
+      to_kernel = true;
+      break;
+    case ModeSwitch::kSysret:
+      if (ring3) clock.Charge(CostEvent::kIretHypercall);
+      break;
+    case ModeSwitch::kFaultReturnToKernel:
+      to_kernel = stays = true;
+      clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
+      break;
+    case ModeSwitch::kFaultReturn:
+      clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
+      break;
+  }
+  if (ring3 && !stays) {
+    vcpu.cpu->counters.Add(Counter::kModeSwitches);
+    mm_.ToggleGuestMode(vcpu, to_kernel);
+  }
+  vcpu.kernel_mode = to_kernel;
+}
+
+absl::Status ParavirtualPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {
+  vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  vcpu.cpu->clock.Charge(CostEvent::kEmulate);
+  const std::array op = {MmuextOp{.command = MmuextCommand::kNewBaseptr,
+                                  .mfn = Mfn(root.value())}};
+  return mm_.Execute(vcpu, MmuextCall{.ops = op}).status;
+}
+
+void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                                 const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kNone || vcpus == 0) return;
+  const bool page = flush.scope == FlushScope::kPage;
+  const bool local = vcpus == MaskOf(vcpu.id);
+  const MmuextCommand command = local ? (page ? MmuextCommand::kInvlpgLocal
+                                              : MmuextCommand::kTlbFlushLocal)
+                                      : (page ? MmuextCommand::kInvlpgMulti
+                                              : MmuextCommand::kTlbFlushMulti);
+  const std::array op = {
+      MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
+  mm_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+}
+
+absl::Status ParavirtualPolicy::Audit() const {
+  for (size_t i = 0; i < host_.domain_count(); ++i) {
+    const Domain& domain = host_.domain(i);
+    absl::Status status = AuditDomain(host_, domain);
+    if (status.ok() && domain.pv_log_dirty() != nullptr) {
+      status = domain.pv_log_dirty()->Audit();
+    }
+    if (!status.ok()) return status;
+  }
+  return AuditSharing(host_);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,74 @@
+#ifndef XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_
+#define XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_
+
+// What every strategy of direct paging does alike: hypercalls, handing
+// exceptions to the guest, changing its mode, refusing privileged instructions.
+// What is left to each is the page fault.
+//
+// A 64-bit guest runs its kernel in ring 3 like its programs, on a root table
+// of its own: each change of mode goes through Xen and loads CR3. A 32-bit
+// guest's kernel is in ring 1: system calls and returns do not concern Xen.
+// Source: Xen 4.17, xen/arch/x86/pv/traps.c, xen/arch/x86/x86_64/entry.S;
+// Xen 3.0.0, xen/arch/x86/x86_32/entry.S.
+
+#include "xmmu/policy/policy.h"
+#include "xmmu/xen/direct/direct_paging.h"
+
+namespace xmmu {
+
+class ParavirtualPolicy : public Policy {
+ public:
+  // What becomes of stores to L1 tables in use: see GuestAbi.
+  ParavirtualPolicy(Host& host, bool stores_to_l1, bool stores_trap)
+      : mm_(host),
+        host_(host),
+        stores_to_l1_(stores_to_l1),
+        stores_trap_(stores_trap) {}
+
+  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override;
+  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override;
+  HypercallResult Hypercall(VcpuContext& vcpu,
+                            const xmmu::Hypercall& call) override;
+  // MOV to CR3 by a deprivileged kernel: it faults into Xen, which emulates it
+  // as a new base pointer (Xen 4.17: emul-priv-op.c).
+  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
+  // INVLPG or a flush by privileged instruction: likewise emulated, on the
+  // vCPU's own CPU and, for `vcpus`, by mmuext_op.
+  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                const TlbFlush& flush) override;
+  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override;
+  // Charges the exception. While the domain is being logged its shadows come
+  // first (assumed; Xen 4.17 looks for stores to tables before them), and only
+  // what the guest's own tables forbid goes on to HandleGuestFault().
+  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
+                               const Access& access,
+                               MemoryOperand& operand) final;
+  // See xen/direct/pv_log_dirty.h.
+  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override;
+  // AuditDomain for every domain, what logs it, and AuditSharing.
+  absl::Status Audit() const override;
+
+ protected:
+  // What each strategy makes of a fault that the guest's tables answer. As
+  // HandlePageFault(), the exception itself being charged.
+  virtual FaultOutcome HandleGuestFault(VcpuContext& vcpu,
+                                        const PageFault& fault,
+                                        const Access& access,
+                                        MemoryOperand& operand) = 0;
+
+  // Xen hands `fault` to the guest's handler. Charges kBounce and Xen's kIret,
+  // and the switch to kernel mode of a 64-bit guest. The exception itself has
+  // been charged.
+  FaultOutcome Reflect(VcpuContext& vcpu, const PageFault& fault);
+
+  Mm mm_;
+
+ private:
+  Host& host_;
+  const bool stores_to_l1_;
+  const bool stores_trap_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_

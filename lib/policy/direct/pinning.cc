@@ -1,0 +1,41 @@
+#include <memory>
+
+#include "policy/builtin.h"
+#include "policy/direct/paravirtual.h"
+
+// pinning: direct paging as Xen began with it. The guest changes its page
+// tables by mmu_update, update_va_mapping and mmuext_op alone; whether it also
+// pins them is its own choice and only a matter of cost.
+//
+// State of a table, kept in its PageInfo by Mm:
+//
+//   plain page --first use as a table: all entries validated--> typed
+//   typed --last use dropped: all entries' references dropped--> plain page
+//
+// A pin is one more use. Without it each change of CR3 may be a table's first
+// or last use. A store to a typed table faults, and the fault is the guest's.
+
+namespace xmmu {
+namespace {
+
+class Pinning final : public ParavirtualPolicy {
+ public:
+  explicit Pinning(Host& host)
+      : ParavirtualPolicy(host, /*stores_to_l1=*/false,
+                          /*stores_trap=*/false) {}
+
+  std::string_view name() const override { return "pinning"; }
+
+  FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
+                                const Access&, MemoryOperand&) override {
+    return Reflect(vcpu, fault);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> MakePinning(Host& host) {
+  return std::make_unique<Pinning>(host);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,239 @@
+#include <memory>
+#include <string_view>
+
+#include "policy/builtin.h"
+#include "policy/direct/paravirtual.h"
+
+// writable-page-tables: direct paging whose L1 tables the guest writes to with
+// plain stores, many for one trap. Xen had it from July 2004 (5ecc8cea0e) to
+// August 2006 (228f081e08), in four generations; the guest switches it on with
+// vm_assist(writable_pagetables).
+//
+//   variant  months           an open table is       inactive  when closed
+//   -g0      July 2004        an ordinary page       4         validated anew
+//   -g1      to Sept. 2004    written in place       4         compared with a
+//                                                              snapshot
+//   -g2      Sept. 2004       a copy of Xen's        1         compared with
+//                                                              the copy
+//   -2.0     from Oct. 2004   written in place       1         as g1
+//   (none)   Xen 3.0, to the checks of mid-2006: as 2.0, and for SMP guests
+//
+// A domain has slots, each a table at most: one for a table that is hooked in
+// the address space in use, the active one, for what Xen has not validated must
+// not be walked; the others for inactive tables, which are not. A slot's states
+// with a snapshot (writable-page-tables, -2.0, -g1):
+//
+//                 write fault of the guest kernel on the
+//                 read-only mapping of a validated L1
+//   validated ------------------------------------------> open
+//   (hooked, mapped    active: P off in its L2 entry,       | the guest stores
+//    read-only)          all of the domain's CPUs flushed   | what it likes
+//      ^               snapshot taken                       |
+//      |               RW on in the entry that maps it      |
+//      |                                                    v
+//      +------------------------------------------------ closing
+//          RW off, INVLPG; entries unlike the snapshot get references, those
+//          in it lose theirs; active: P on again. A refused entry: the rest
+//          as in the snapshot, and the domain crashes.
+//
+// With a copy (-g2): instead of a snapshot a copy is made, and the entry that
+// maps the table leads to that, with RW. To close it, the entry leads to the
+// table again, read-only, INVLPG; entries of the copy unlike the table's get
+// references, go into the table, and those that they replace lose theirs;
+// active: P on again. A refused entry: the table stays as it is from there on,
+// and the domain crashes. Who reads the table by a second mapping would see
+// what is past: then the store is emulated (assumed). That an active table is
+// unhooked here as well is assumed, too: or the processor would set A and D
+// where the guest does not see them.
+//
+// As an ordinary page (-g0): active: mod_l2_entry takes P off, and the
+// reference to the table's type with it; a pin and any other reference are
+// taken off (assumed; inactive ones stay hooked where they are). So it is torn
+// down: all its entries lose their references. It becomes a writable page, as
+// which its mapping gets RW; that change of type flushes the domain's CPUs. To
+// close it, RW off; references to it as an L1 again, which flushes once more
+// and validates every entry; active: by mod_l2_entry. A refused entry: the
+// table is emptied, and the domain crashes. This is what the patent (Xen's
+// authors, "writeable page tables") tells, queue and all: inactive tables are
+// validated when the queue is full or something else closes them.
+//
+// Closed is: the active table, by an access of any vCPU to the addresses that
+// it maps; a slot, by a fault that wants it, all inactive ones together; all,
+// by nearly every hypercall (see Mm), thus also by a change of CR3 and by
+// flushes, and by a store that is emulated on an SMP guest. Before 3.0 also
+// when Xen schedules, which here is when its CPU goes over to another vCPU: the
+// state was the CPU's then, and that all is closed makes it the same thing as
+// the domain's. In 3.0 it stays open.
+//
+// Emulated, as trap-and-emulate does all, is a store: to a table of unknown
+// place or one that maps itself; on an SMP guest, to one that anything else
+// refers to; and the one after a batch of none, which says that the guest does
+// not get on with it (the next one opens again). Before 3.0: on an SMP guest,
+// every store. Xen then had no SMP guests (in spring 2005, when it had got
+// some, it did just that for a few weeks), knew no batches of none, and killed
+// a domain that stored to a table of unknown place; such a store is emulated
+// here, as later, since kernels of other times have them, which move L1 tables
+// from one slot to another.
+//
+// While the domain's dirty pages are being logged nothing is open, and every
+// store is emulated (xen/direct/pv_log_dirty.h).
+//
+// Meanwhile the guest finds an L2 entry without P: Linux then took for empty
+// only an entry of zero (pmd_present).
+//
+// Of what else closes tables in Xen nothing exists here: grant tables, pausing
+// a domain, tools that look at it, an LDT (a descriptor table's frames close
+// what is open where its type is in the way).
+//
+// Source: Xen 3.0.0, xen/arch/x86/mm.c, ptwr_do_page_fault, ptwr_flush; Xen
+// 2.0, xen/arch/x86/memory.c and xen/common/schedule.c (__enter_scheduler); for
+// the others the logs of Xen's history (5ecc8cea0e, 729eafec17, 5f1960350f,
+// 5b2b563eee, 83bc72283c). Four inactive tables are g0's; of g1's it is only
+// known that there were several.
+
+namespace xmmu {
+namespace {
+
+constexpr PtwrModel kXen3;
+constexpr PtwrModel kXen2 = {.closes_when_scheduling = true,
+                             .opens_for_smp = false,
+                             .emulates_after_none = false};
+constexpr PtwrModel kRevalidating = {.method = PtwrMethod::kRevalidate,
+                                     .inactive_tables = 4,
+                                     .closes_when_scheduling = true,
+                                     .opens_for_smp = false,
+                                     .emulates_after_none = false};
+constexpr PtwrModel kSeveralSnapshots = {.inactive_tables = 4,
+                                         .closes_when_scheduling = true,
+                                         .opens_for_smp = false,
+                                         .emulates_after_none = false};
+constexpr PtwrModel kCopying = {.method = PtwrMethod::kCopy,
+                                .closes_when_scheduling = true,
+                                .opens_for_smp = false,
+                                .emulates_after_none = false};
+
+class WritablePageTables final : public ParavirtualPolicy {
+ public:
+  WritablePageTables(Host& host, std::string_view name, const PtwrModel& model)
+      : ParavirtualPolicy(host, /*stores_to_l1=*/true,
+                          /*stores_trap=*/false),
+        name_(name),
+        model_(model) {}
+
+  std::string_view name() const override { return name_; }
+
+  void Deschedule(VcpuContext& vcpu) override {
+    if (model_.closes_when_scheduling) mm_.CloseTables(vcpu);
+  }
+
+  FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
+                                const Access& access,
+                                MemoryOperand& operand) override {
+    const FaultAction action = Handle(vcpu, fault, access, operand);
+    if (action == FaultAction::kReflect || vcpu.domain->crashed()) {
+      return Reflect(vcpu, fault);
+    }
+    vcpu.cpu->clock.Charge(CostEvent::kIret);
+    return {action, {}};
+  }
+
+ private:
+  FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
+                     const Access& access, MemoryOperand& operand) {
+    const bool handles = fault.vector == FaultVector::kPageFault &&
+                         vcpu.domain->writable_pagetables();
+    if (!handles || vcpu.domain->crashed()) return FaultAction::kReflect;
+    if (vcpu.domain->dirty_log().enabled()) {
+      return mm_.EmulatePteWrite(vcpu, fault, access, operand)
+                 ? FaultAction::kEmulated
+                 : FaultAction::kReflect;
+    }
+    if (mm_.MeetsUnhooked(vcpu, access)) {
+      mm_.CloseTable(vcpu, PtwrSlot::kActive);
+      return FaultAction::kRetry;
+    }
+    const bool may_be =
+        vcpu.kernel_mode && fault.is_write() && !fault.not_present();
+    if (!may_be) return FaultAction::kReflect;
+    const TableWrite write = mm_.FindTableWrite(vcpu, fault, access);
+    switch (write.kind) {
+      case TableWrite::Kind::kNotOurs:
+        return FaultAction::kReflect;
+      case TableWrite::Kind::kSpurious:
+        return FaultAction::kRetry;
+      case TableWrite::Kind::kOpen:
+        if (Open(vcpu, write)) return FaultAction::kRetry;
+        break;
+      case TableWrite::Kind::kEmulate:
+        break;
+    }
+    return mm_.EmulatePteWrite(vcpu, fault, access, operand,
+                               /*holds_lock=*/true)
+               ? FaultAction::kEmulated
+               : FaultAction::kReflect;
+  }
+
+  // False if the store is to be emulated instead.
+  bool Open(VcpuContext& vcpu, const TableWrite& write) {
+    const bool smp = vcpu.domain->vcpu_count() > 1;
+    if (smp && !(model_.opens_for_smp && write.sole_use)) {
+      mm_.CloseTables(vcpu);
+      return false;
+    }
+    if (model_.method == PtwrMethod::kCopy && !write.sole_mapping) return false;
+    const PtwrSlot slot = MakeRoom(vcpu, write);
+    PtwrInfo& info = vcpu.domain->ptwr(slot);
+    if (model_.emulates_after_none && info.last_updates == 0) {
+      info.last_updates = 1;
+      return false;
+    }
+    mm_.OpenTable(vcpu, write, slot, model_.method);
+    return true;
+  }
+
+  // A slot that the table can be opened in, closing what is in it.
+  PtwrSlot MakeRoom(VcpuContext& vcpu, const TableWrite& write) {
+    if (write.slot == PtwrSlot::kActive) {
+      mm_.CloseTable(vcpu, write.slot);
+      return write.slot;
+    }
+    for (int i = 0; i < model_.inactive_tables; ++i) {
+      const PtwrSlot slot = InactiveSlot(i);
+      if (!vcpu.domain->ptwr(slot).in_use()) return slot;
+    }
+    mm_.CloseInactiveTables(vcpu);
+    return InactiveSlot(0);
+  }
+
+  const std::string_view name_;
+  const PtwrModel model_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> MakeWritablePageTables(Host& host) {
+  return std::make_unique<WritablePageTables>(host, "writable-page-tables",
+                                              kXen3);
+}
+
+std::unique_ptr<Policy> MakeWritablePageTables20(Host& host) {
+  return std::make_unique<WritablePageTables>(host, "writable-page-tables-2.0",
+                                              kXen2);
+}
+
+std::unique_ptr<Policy> MakeWritablePageTablesG0(Host& host) {
+  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g0",
+                                              kRevalidating);
+}
+
+std::unique_ptr<Policy> MakeWritablePageTablesG1(Host& host) {
+  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g1",
+                                              kSeveralSnapshots);
+}
+
+std::unique_ptr<Policy> MakeWritablePageTablesG2(Host& host) {
+  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g2",
+                                              kCopying);
+}
+
+}  // namespace xmmu

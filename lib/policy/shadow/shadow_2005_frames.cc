@@ -1,0 +1,239 @@
+// The frame table of shadow1: how often shadows lead to a frame, and where the
+// entries are that let the guest write to it.
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "policy/shadow/shadow_2005_paging.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// Four bits (Xen 3.0.0, include/asm-x86/mm.h, PGT_score_mask).
+constexpr uint32_t kMaxScore = 15;
+
+}  // namespace
+
+Shadow2005Paging::FrameInfo& Shadow2005Paging::InfoOf(Mfn mfn) {
+  const uint64_t pfn = domain().p2m().PfnOf(mfn).value();
+  XMMU_CHECK(pfn < domain().p2m().size());
+  if (pfn >= frames_.size()) frames_.resize(pfn + 1);
+  return frames_[pfn];
+}
+
+void Shadow2005Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
+                                    Pte now) {
+  if (now.present()) extras_[slot.page].used.Add(slot.index);
+  const bool old_link = IsLink(slot, old);
+  const bool now_link = IsLink(slot, now);
+  // The HL2's entry, and its reference to the table (Xen: hl2e_propagate).
+  if (HasHl2(slot.page) && old_link != now_link) {
+    Charge(cpu, CostEvent::kXenPteWrite);
+    Charge(cpu, CostEvent::kLockedOp);
+  }
+  if (old_link) unlinked_.push_back(Child(old));
+  const bool same = old.present() && now.present() && !old_link && !now_link &&
+                    old.frame() == now.frame() &&
+                    old.writable() == now.writable();
+  if (same) return;
+  if (now.present() && !now_link) Get(cpu, slot, now);
+  if (old.present() && !old_link) Put(cpu, slot, old);
+}
+
+// Xen: shadow_get_page_from_l1e, set_guest_back_ptr.
+void Shadow2005Paging::Get(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
+  FrameInfo& info = InfoOf(entry.frame());
+  Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
+  ++info.refs;
+  info.last = slot;
+  if (options_.search == WritableSearch::kBackPointer) {
+    Charge(cpu, CostEvent::kXenPteWrite);
+  }
+  if (!entry.writable()) return;
+  ++info.writable;
+  const Gfn gfn = domain().GfnOf(domain().p2m().PfnOf(entry.frame()));
+  if (OpenTable* const open = FindOpen(gfn)) open->writable.push_back(slot);
+}
+
+void Shadow2005Paging::Put(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
+  FrameInfo& info = InfoOf(entry.frame());
+  Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
+  --info.refs;
+  if (!entry.writable()) return;
+  --info.writable;
+  const Gfn gfn = domain().GfnOf(domain().p2m().PfnOf(entry.frame()));
+  OpenTable* const open = FindOpen(gfn);
+  if (open == nullptr) return;
+  std::erase_if(open->writable, [&](const ShadowSlot& recorded) {
+    return recorded.page == slot.page && recorded.index == slot.index;
+  });
+}
+
+bool Shadow2005Paging::IsWritableMapping(const ShadowSlot& slot,
+                                         Mfn mfn) const {
+  if (slot.page == kNoShadow || !pages()[slot.page].in_use) return false;
+  if (pages()[slot.page].key.level != 1) return false;
+  const Pte entry = pages().Read(slot);
+  return entry.present() && entry.writable() && entry.frame() == mfn;
+}
+
+// Xen: remove_all_write_access_in_ptpage. The first look is at the entry where
+// the frame would be if memory were mapped in one piece, or where the back
+// pointer says.
+void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
+                                  uint32_t wanted,
+                                  std::vector<ShadowSlot>& found) {
+  const Mfn mfn = domain().MfnOf(gfn);
+  const bool predicting = options_.search == WritableSearch::kPrediction;
+  int first = InfoOf(mfn).last.index;
+  if (predicting) {
+    first = static_cast<int>(gfn.value() %
+                             static_cast<uint64_t>(shape().entries()));
+  }
+  Charge(cpu, CostEvent::kTempMap);
+  if (options_.search != WritableSearch::kAll) {
+    Charge(cpu, CostEvent::kXenPteRead);
+    if (IsWritableMapping({id, first}, mfn)) found.push_back({id, first});
+    if (found.size() >= wanted) {
+      if (predicting) Promise(gfn, pages()[id].key.gfn, true);
+      return;
+    }
+  } else {
+    first = -1;
+  }
+  for (int i = 0; i < shape().entries() && found.size() < wanted; ++i) {
+    Charge(cpu, CostEvent::kXenPteRead);
+    if (i != first && IsWritableMapping({id, i}, mfn)) found.push_back({id, i});
+  }
+}
+
+// Xen: increase_ and decrease_writable_pte_prediction.
+void Shadow2005Paging::Promise(Gfn gfn, Gfn table, bool kept) {
+  const uint64_t group = gfn.value() / static_cast<uint64_t>(shape().entries());
+  Prediction& prediction = predictions_[group];
+  if (kept) {
+    if (prediction.table != table) prediction = {table, 0};
+    prediction.score = std::min(prediction.score + 1, kMaxScore);
+  } else {
+    prediction.score /= 2;
+    if (prediction.score == 0) predictions_.erase(group);
+  }
+}
+
+// Xen: remove_all_write_access.
+std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
+                                                             Gfn gfn) {
+  std::vector<ShadowSlot> found;
+  const FrameInfo info = InfoOf(domain().MfnOf(gfn));
+  Charge(cpu, CostEvent::kXenPteRead);
+  uint32_t wanted = ~uint32_t{0};
+  ShadowId guess = kNoShadow;
+  if (options_.search != WritableSearch::kAll) {
+    wanted = info.writable;
+    if (wanted == 0) return found;
+  }
+  if (options_.search == WritableSearch::kBackPointer) guess = info.last.page;
+  if (options_.search == WritableSearch::kPrediction) {
+    Charge(cpu, CostEvent::kXenPteRead);  // the hash
+    const auto it = predictions_.find(gfn.value() /
+                                      static_cast<uint64_t>(shape().entries()));
+    if (it != predictions_.end()) {
+      guess = pages().Find({it->second.table, 1});
+      if (guess != kNoShadow) SearchPage(cpu, guess, gfn, wanted, found);
+      if (found.empty()) Promise(gfn, Gfn(), false);
+    }
+  } else if (guess != kNoShadow && pages()[guess].in_use &&
+             pages()[guess].key.level == 1) {
+    SearchPage(cpu, guess, gfn, wanted, found);
+  } else {
+    guess = kNoShadow;
+  }
+  for (ShadowId id = 0; id < pages().count() && found.size() < wanted; ++id) {
+    const ShadowPage& page = pages()[id];
+    if (id == guess || !page.in_use || page.key.level != 1) continue;
+    SearchPage(cpu, id, gfn, wanted, found);
+  }
+  return found;
+}
+
+// A shadow without links has none to search for.
+std::vector<ShadowSlot> Shadow2005Paging::LinksTo(Cpu& cpu, ShadowId id) {
+  if (pages()[id].refs == 0) return {};
+  return ShadowPaging::LinksTo(cpu, id);
+}
+
+absl::Status Shadow2005Paging::AuditFrames() const {
+  std::vector<FrameInfo> counted(frames_.size());
+  for (ShadowId id = 0; id < pages().count(); ++id) {
+    if (!pages()[id].in_use) continue;
+    for (int i = 0; i < shape().entries(); ++i) {
+      const Pte entry = pages().Read({id, i});
+      if (!entry.present()) continue;
+      if (!extras_[id].used.Has(i)) {
+        return absl::InternalError(absl::StrFormat(
+            "entry %d of shadow %d is outside the range in use", i, id));
+      }
+      if (IsLink({id, i}, entry)) continue;
+      const uint64_t pfn = domain().p2m().PfnOf(entry.frame()).value();
+      if (pfn >= counted.size()) {
+        return absl::InternalError("a frame that was never counted");
+      }
+      ++counted[pfn].refs;
+      if (entry.writable()) ++counted[pfn].writable;
+    }
+  }
+  for (uint64_t pfn = 0; pfn < counted.size(); ++pfn) {
+    if (counted[pfn].refs == frames_[pfn].refs &&
+        counted[pfn].writable == frames_[pfn].writable) {
+      continue;
+    }
+    return absl::InternalError(absl::StrFormat(
+        "frame 0x%x: %d references, %d writable; counted %d, %d", pfn,
+        frames_[pfn].refs, frames_[pfn].writable, counted[pfn].refs,
+        counted[pfn].writable));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Shadow2005Paging::AuditOpen(const OpenTable& open) const {
+  const auto error = [&](std::string_view what) {
+    return absl::InternalError(
+        absl::StrFormat("table 0x%x, out of sync: %s", open.gfn.value(), what));
+  };
+  const Mfn mfn = domain().MfnOf(open.gfn);
+  for (const ShadowSlot& slot : open.writable) {
+    if (!IsWritableMapping(slot, mfn)) return error("a stale record");
+  }
+  const uint64_t pfn = domain().p2m().PfnOf(mfn).value();
+  if (open.writable.size() != frames_[pfn].writable) {
+    return error("a writable mapping without a record");
+  }
+  for (int i = 0; i < EntryCount(shape().guest(), 1); ++i) {
+    if (!open.range.Has(i) && SnapshotEntry(open, i).raw() != 0) {
+      return error("a snapshot of more than was used");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Shadow2005Paging::AuditMore() const {
+  for (const Gfn gfn : pages().out_of_sync()) {
+    const OpenTable* const open = FindOpen(gfn);
+    if (open == nullptr) {
+      return absl::InternalError("a table out of sync has no snapshot");
+    }
+    if (absl::Status ok = AuditOpen(*open); !ok.ok()) return ok;
+  }
+  for (ShadowId id = 0; id < pages().count(); ++id) {
+    const ShadowPage& page = pages()[id];
+    const bool waits =
+        std::find(unlinked_.begin(), unlinked_.end(), id) != unlinked_.end();
+    const bool root = page.key.level == shape().top_level();
+    if (!page.in_use || page.refs != 0 || root || waits) continue;
+    return absl::InternalError("a shadow that nothing leads to");
+  }
+  return AuditFrames();
+}
+
+}  // namespace xmmu

@@ -1,0 +1,314 @@
+// What shadow1 does at the guest's faults and flushes.
+//
+//   event     | tables out of sync | does
+//   ----------+--------------------+-----------------------------------------
+//   fault     | an entry on the    | makes all tables in sync, first
+//             |   way has changed  |
+//   ... the guest's own            | hands it on
+//   ... a read, or a write of data | makes the path; of an L1 that was not
+//             |                    |   shadowed as much as is contiguous
+//   ... a write to a table         | the same; then a snapshot, and the entry
+//             |                    |   writable
+//   INVLPG    | as a fault         | the same; makes that page's entry anew
+//   MOV CR3   | any                | makes all tables in sync
+
+#include "policy/shadow/shadow_2005_paging.h"
+
+#include "xmmu/base/check.h"
+#include "xmmu/xen/vm_exit.h"
+
+namespace xmmu {
+namespace {
+
+// The hash: 256 buckets, and an entry a shadow beyond that (Xen:
+// shadow_ht_buckets, struct shadow_status; 16 bytes assumed).
+constexpr uint64_t kHashBuckets = 256;
+constexpr uint64_t kHashEntryBytes = 16;
+
+}  // namespace
+
+Shadow2005Paging::Shadow2005Paging(Host& host, Domain& domain,
+                                   const ShadowShape& shape,
+                                   const Shadow2005Options& options,
+                                   uint32_t shadows)
+    : ShadowStrategy(host, domain, shape, shadows),
+      options_(options),
+      extras_(shadows),
+      frames_(domain.p2m().size()) {
+  XMMU_CHECK(shape.guest() == shape.shadow());
+}
+
+Shadow2005Paging::~Shadow2005Paging() {
+  for (const OpenTable& open : open_) host().FreeXenFrame(open.snapshot);
+  for (const Extra& extra : extras_) {
+    if (extra.hl2 != kInvalidMfn) host().FreeXenFrame(extra.hl2);
+  }
+}
+
+void Shadow2005Paging::EnterByCall(Cpu& cpu, uint64_t exits) {
+  if (!options_.internal) return ChargeVmExit(cpu, exits);
+  cpu.clock.Charge(CostEvent::kHypercallInt);
+  cpu.clock.Charge(CostEvent::kHypercallWork);
+  cpu.clock.Charge(CostEvent::kCopyIn);
+  cpu.counters.Add(Counter::kHypercalls);
+  cpu.counters.Add(Counter::kCallsToMmuextOp);
+  cpu.counters.Add(Counter::kNumMmuextOps);
+}
+
+void Shadow2005Paging::EnterForHypercall(Cpu& cpu) {
+  if (!options_.internal) return ShadowStrategy::EnterForHypercall(cpu);
+  cpu.clock.Charge(CostEvent::kHypercallInt);
+}
+
+void Shadow2005Paging::EnterByFault(Cpu& cpu) {
+  if (!options_.internal) return ChargeVmExit(cpu);
+  cpu.clock.Charge(CostEvent::kExceptionEntry);
+  cpu.clock.Charge(CostEvent::kIret);  // whoever it returns to
+}
+
+void Shadow2005Paging::Inject(VcpuContext& vcpu) {
+  if (!options_.internal) return InjectPageFault(vcpu);
+  vcpu.cpu->clock.Charge(CostEvent::kBounce);
+  vcpu.kernel_mode = true;
+}
+
+bool Shadow2005Paging::HasHl2(ShadowId id) const {
+  return options_.internal && pages()[id].key.level == 2;
+}
+
+GuestWalk Shadow2005Paging::Look(VcpuContext& vcpu, const Access& access) {
+  return WalkGuest(host(), domain(), *vcpu.cpu, RootOf(vcpu).guest, access,
+                   /*mapped=*/options_.internal);
+}
+
+uint64_t Shadow2005Paging::BookkeepingBytes() const {
+  return (kHashBuckets + pages().count() + predictions_.size()) *
+         kHashEntryBytes;
+}
+
+bool Shadow2005Paging::MayWrite(Gfn gfn) const {
+  return pages().FindTable(gfn) == nullptr;
+}
+
+bool Shadow2005Paging::IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte) {
+  Charge(cpu, CostEvent::kXenPteRead);
+  return pages().Read(slot).present();
+}
+
+// Frames that were L1 shadows are kept for L1 shadows, as zero as they were
+// when the last entry went; others are zeroed (Xen: alloc_shadow_page,
+// free_shadow_frames). The pool being one, those kept may go to others here.
+void Shadow2005Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
+  const ShadowKey& key = pages()[id].key;
+  const bool l1 = key.level == 1 && !key.splinter;
+  if (!l1 || !extras_[id].was_l1) Charge(cpu, CostEvent::kZeroPage);
+  extras_[id] = {{}, l1, extras_[id].hl2};
+  if (HasHl2(id) && extras_[id].hl2 == kInvalidMfn) {
+    Charge(cpu, CostEvent::kZeroPage);
+    extras_[id].hl2 = host().AllocXenFrame();
+  }
+  if (l1) new_l1_ = id;
+}
+
+// Xen links what it has as it is. But the guest owes no flush for what was not
+// reachable, so it must be what the table says by now.
+void Shadow2005Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
+  const ShadowKey& key = pages()[id].key;
+  if (key.level > 1 || !IsTableInSync(key.gfn)) SyncAll(vcpu);
+  Recheck(*vcpu.cpu, id);
+}
+
+absl::Status Shadow2005Paging::LoadCr3(VcpuContext& vcpu, Gfn root) {
+  Cpu& cpu = *vcpu.cpu;
+  EnterByCall(cpu, 1);
+  cpu.clock.Charge(CostEvent::kLockedOp);  // the domain's lock
+  // The linear slots are those of the root (assumed: in L2s of the vCPU's own).
+  if (options_.internal && shape().own_l3()) {
+    Charge(cpu, CostEvent::kXenPteWrite, 4);
+  }
+  SyncAll(vcpu);
+  const absl::Status status = SetRoot(vcpu, root);
+  Finish(cpu);
+  return status;
+}
+
+void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                                const TlbFlush& flush) {
+  Cpu& cpu = *vcpu.cpu;
+  const CpuMask own = vcpus & MaskOf(vcpu.id);
+  // All is flushed by clearing and setting CR4.PGE.
+  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
+  // A paravirtual guest has Xen do it all by one call.
+  if (own != 0 || options_.internal) EnterByCall(cpu, exits);
+  const auto others_exit =
+      options_.internal ? std::nullopt : std::optional<uint64_t>(exits);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
+  const bool page = flush.scope == FlushScope::kPage;
+  // Its own processor flushes first, the others find it done.
+  bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
+  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
+    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
+    in_pieces |= FollowFlush(domain().vcpu(id), flush);
+  }
+  Reap(cpu);
+  shootdown.Wait();
+  const CpuMask cpus =
+      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
+  const bool one = page && !in_pieces;
+  host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
+  FlushOwed(cpu, one ? 0 : cpus);
+}
+
+bool Shadow2005Paging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
+  vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
+  if (flush.scope != FlushScope::kPage) {
+    SyncAll(vcpu);
+    ReloadPdptes(vcpu);
+    return false;
+  }
+  const VirtAddr va = flush.va;
+  if (!IsCanonical(shape().guest(), va)) return false;
+  GuestWalk walk = SyncVa(vcpu, {va});
+  // A processor forgets all non-leaf entries as well (SDM Vol. 3A, "Operations
+  // that Invalidate TLBs and Paging-Structure Caches"); Xen does not.
+  for (const Gfn gfn : pages().out_of_sync()) {
+    if (HighestOf(gfn) == 1) continue;
+    SyncAll(vcpu);
+    break;
+  }
+  const bool in_pieces = Freshen(vcpu, walk, va);
+  const std::optional<ShadowSlot> slot = LeafSlot(vcpu, va);
+  // "Not strictly necessary, but it might save a fault later."
+  if (slot.has_value() && !pages()[slot->page].key.splinter) {
+    Remake(vcpu, *slot, walk.entries.back().entry);
+  }
+  return in_pieces;
+}
+
+FaultOutcome Shadow2005Paging::HandlePageFault(VcpuContext& vcpu,
+                                               const PageFault& fault,
+                                               const Access& access,
+                                               MemoryOperand& operand) {
+  Cpu& cpu = *vcpu.cpu;
+  if (fault.vector != FaultVector::kPageFault) {  // not intercepted
+    if (options_.internal) EnterByFault(cpu);
+    Inject(vcpu);
+    return {FaultAction::kReflect, fault};
+  }
+  EnterByFault(cpu);
+  cpu.clock.Charge(CostEvent::kLockedOp);
+  GuestWalk walk = SyncVa(vcpu, access);
+  FaultOutcome outcome{FaultAction::kRetry, {}};
+  if (!walk.ok) {
+    // The guest's processor would have forgotten the page.
+    if (Freshen(vcpu, walk, access.va)) Owe(MaskOf(cpu.id));
+    Inject(vcpu);
+    outcome = {FaultAction::kReflect, {fault.va, walk.error_code}};
+  } else if (domain().MfnOf(walk.gfn) == kInvalidMfn) {
+    Emulate(cpu, walk, access, operand);
+    outcome = {FaultAction::kEmulated, {}};
+  } else {
+    Map(vcpu, access, walk);
+  }
+  Finish(cpu);
+  return outcome;
+}
+
+void Shadow2005Paging::Map(VcpuContext& vcpu, const Access& access,
+                           GuestWalk& walk) {
+  Cpu& cpu = *vcpu.cpu;
+  // A snapshot may not be recent enough for a shadow that is new (Xen:
+  // shadow_promote).
+  if (WouldShadowOpenTable(walk)) SyncAll(vcpu);
+  SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
+  NoteFlags(cpu, walk);
+  new_l1_ = kNoShadow;
+  Fill(vcpu, walk, access.va);
+  const std::optional<ShadowSlot> slot = LeafSlot(vcpu, access.va);
+  XMMU_CHECK(slot.has_value());
+  if (new_l1_ == slot->page) Prefetch(vcpu, slot->page, slot->index);
+  if (!access.is_write()) return;
+  if (pages()[slot->page].key.splinter) return OpenLargePage(cpu, slot->page);
+  if (pages().FindTable(walk.gfn) != nullptr) Open(cpu, walk.gfn, *slot);
+}
+
+bool Shadow2005Paging::WouldShadowOpenTable(const GuestWalk& walk) const {
+  for (const GuestWalkEntry& used : walk.entries) {
+    const ShadowKey key{used.table, static_cast<uint8_t>(used.level)};
+    if (FindOpen(used.table) != nullptr && pages().Find(key) == kNoShadow) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// A new L1 shadow: entries from 0 on until the first that cannot be made, then
+// those from the faulting one on (Xen: shadow_map_l1_into_current_l2).
+void Shadow2005Paging::Prefetch(VcpuContext& vcpu, ShadowId id, int index) {
+  for (int i = 0; i < shape().entries(); ++i) {
+    const ShadowSlot slot{id, i};
+    const Pte guest = GuestEntry(slot);
+    Charge(*vcpu.cpu, CostEvent::kXenPteRead);
+    const bool usable =
+        guest.present() && guest.accessed() &&
+        domain().MfnOf(Gfn(guest.frame().value())) != kInvalidMfn;
+    if (usable) {
+      if (i != index) Remake(vcpu, slot, guest);
+    } else if (i < index) {
+      i = index - 1;
+    } else {
+      break;
+    }
+  }
+}
+
+// A write fault on a large page of the guest's goes through all its pieces and
+// opens each table among them (Xen 3.0.2: l2e_rw_fault).
+void Shadow2005Paging::OpenLargePage(Cpu& cpu, ShadowId splinter) {
+  const Gfn first = pages()[splinter].key.gfn;
+  const auto entries = static_cast<uint64_t>(shape().entries());
+  Charge(cpu, CostEvent::kXenPteRead, 2 * entries);  // the P2M, and the entry
+  for (uint64_t i = 0; i < entries; ++i) {
+    const ShadowSlot slot{splinter, static_cast<int>(i)};
+    const Pte entry = pages().Read(slot);
+    if (!entry.present() || entry.writable()) continue;
+    if (pages().FindTable(first + i) != nullptr) Open(cpu, first + i, slot);
+  }
+}
+
+std::optional<ShadowSlot> Shadow2005Paging::LeafSlot(const VcpuContext& vcpu,
+                                                     VirtAddr va) const {
+  ShadowId id = TopOf(vcpu, va);
+  while (id != kNoShadow) {
+    const ShadowSlot slot{id, shape().IndexIn(pages()[id].key.level, va)};
+    if (pages()[id].key.level == 1) return slot;
+    const Pte entry = pages().Read(slot);
+    id = IsLink(slot, entry) ? Child(entry) : kNoShadow;
+  }
+  return std::nullopt;
+}
+
+// Xen frees a shadow with its last reference; a root's pin is one.
+void Shadow2005Paging::Reap(Cpu& cpu) {
+  const auto give_up = [&](ShadowId id, bool root) {
+    const ShadowPage& page = pages()[id];
+    const bool is_root = page.key.level == shape().top_level();
+    if (!page.in_use || page.refs != 0 || is_root != root) return;
+    Evict(cpu, id);
+    cpu.counters.Add(Counter::kShadowDropped);
+  };
+  for (const ShadowId id : dead_) give_up(id, true);
+  dead_.clear();
+  while (!unlinked_.empty()) {
+    const ShadowId id = unlinked_.back();
+    unlinked_.pop_back();
+    give_up(id, false);
+  }
+}
+
+void Shadow2005Paging::Finish(Cpu& cpu) {
+  Reap(cpu);
+  FlushOwed(cpu);
+}
+
+}  // namespace xmmu

@@ -1,0 +1,51 @@
+#include "xmmu/policy/shadow_2006.h"
+
+#include "policy/builtin.h"
+#include "policy/shadow/shadow_2006_paging.h"
+#include "policy/shadow/shadow_policy.h"
+
+// shadow-2006: the shadow page tables of Xen 3.0.3, August 2006 ("shadow2",
+// Deegan and Fetterman), which took the place of those of 2005.
+//
+//   state of a guest frame
+//
+//     none --first used as a table: write access removed, by a guess or a
+//          search--> table
+//     table --kernel writes: emulated, entry made anew in each shadow--> table
+//     table --second zero running: of a root, its shadows are emptied--> table;
+//          else --> none
+//     table --a program writes, or by an unknown instruction--> none
+//     table --last entry that leads to its shadows gone, and no root--> none
+//     table, as a root not in use --room is needed--> none
+//
+//   event             what the hypervisor does
+//   ----------------  ---------------------------------------------------------
+//   page fault        lock, walk of the guest's tables; the guest's own, or the
+//                     path is shadowed, or the store is emulated
+//   MOV CR3           looks the root up; a new one is shadowed
+//   INVLPG            nothing if no L1 shadow is there for the page; all of the
+//                     TLB if it is of a large page; else INVLPG
+//
+// Large pages are always splintered, each 4 KiB entry made when it is needed.
+// A 2-level guest is on PAE shadows, as on a PAE or 64-bit hypervisor (2-on-3;
+// its 32-bit hypervisor without PAE had 2-on-2): the hypervisor that XI shadow
+// had too.
+//
+// lib/policy/shadow/shadow_2006_paging.h has the rest, and the source.
+
+namespace xmmu {
+
+std::unique_ptr<Policy> MakeShadow2006(Host& host,
+                                       const Shadow2006Options& options) {
+  const ShadowPool pool{.percent = options.pool_percent,
+                        .shadows = options.pool_shadows};
+  return std::make_unique<ShadowPolicy>(
+      host, options.name, pool, PagingMode::kPae,
+      MakerOf<Shadow2006Paging>(host, options));
+}
+
+std::unique_ptr<Policy> MakeShadow2006(Host& host) {
+  return MakeShadow2006(host, {});
+}
+
+}  // namespace xmmu

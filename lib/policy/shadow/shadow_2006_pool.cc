@@ -1,0 +1,280 @@
+// What leads where, how that is found, and where room comes from.
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "policy/shadow/shadow_2006_paging.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// Where kernels map all of memory, frame after frame.
+constexpr uint64_t kLinux32Lowmem = 0xc0000000;
+constexpr uint64_t kLowmemFrames = 0x38000;  // 896 MiB
+// Linux to 2.6.26, which is what Xen 3.0.3 guessed, and from 2.6.27 on, as the
+// guests here have it.
+constexpr uint64_t kLinux64Direct[] = {0xffff880000000000, 0xffff810000000000};
+// Where Windows maps its own tables: of L1 tables, 2-level and PAE; of L2
+// tables, PAE; of L1 to L3 tables, 64-bit.
+constexpr uint64_t kWindows32 = 0xc0000000;
+constexpr uint64_t kWindowsPaeL2 = 0xc0600000;
+constexpr uint64_t kWindows64[] = {0x70000000000, 0x70380000000, 0x70381c00000};
+
+// Rights that `old` granted are all in `now`.
+bool GrantsAll(Pte old, Pte now) {
+  const uint64_t gone = old.raw() & ~now.raw();
+  return (gone & (pte::kWritable | pte::kUser)) == 0 &&
+         (old.no_execute() || !now.no_execute());
+}
+
+}  // namespace
+
+// Xen: shadow_set_l1e and shadow_set_l2e .. l4e. An L1 entry needs no flush: it
+// leads where the guest's did, who has to flush in any case.
+void Shadow2006Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
+                                    Pte now) {
+  if (IsLink(slot, old)) {
+    const bool same = IsLink(slot, now) && old.frame() == now.frame();
+    if (!same) unlinked_.push_back(Child(old));
+    if (!same || !GrantsAll(old, now)) Owe(domain().dirty_cpus());
+  }
+  if (pages()[slot.page].key.level > 1) return;
+  CountMapping(cpu, slot, now, true);
+  CountMapping(cpu, slot, old, false);
+}
+
+// References of the page that an entry leads to: a general one, and one as
+// writable if it is (Xen: shadow_get_page_from_l1e).
+void Shadow2006Paging::CountMapping(Cpu& cpu, const ShadowSlot&, Pte entry,
+                                    bool added) {
+  if (!entry.present() || IsMark(entry)) return;
+  Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
+  if (!entry.writable()) return;
+  if (added) {
+    ++writable_[entry.frame()];
+  } else if (--writable_[entry.frame()] == 0) {
+    writable_.erase(entry.frame());
+  }
+}
+
+uint32_t Shadow2006Paging::WritableCount(Gfn gfn) const {
+  const auto it = writable_.find(domain().MfnOf(gfn));
+  return it == writable_.end() ? 0 : it->second;
+}
+
+// Xen: sh_remove_write_access.
+std::vector<ShadowSlot> Shadow2006Paging::WritableMappingsOf(Cpu& cpu,
+                                                             Gfn gfn) {
+  std::vector<ShadowSlot> found;
+  Charge(cpu, CostEvent::kXenPteRead);  // the type count
+  uint32_t left = WritableCount(gfn);
+  const Mfn mfn = domain().MfnOf(gfn);
+  const VcpuContext* const vcpu = cpu.current;
+  const bool here = vcpu != nullptr && vcpu->domain == &domain();
+  for (const VirtAddr va : GuessesFor(gfn)) {
+    if (left == 0 || !here) break;
+    const std::optional<ShadowSlot> slot = SlotFor(*vcpu, va);
+    if (!slot.has_value() || pages()[slot->page].key.level > 1) continue;
+    Charge(cpu, CostEvent::kXenPteRead);
+    const Pte entry = pages().Read(*slot);
+    if (!entry.writable() || !Contains(*slot, entry, mfn)) continue;
+    const auto known = [&](const ShadowSlot& other) {
+      return other.page == slot->page && other.index == slot->index;
+    };
+    if (std::any_of(found.begin(), found.end(), known)) continue;
+    found.push_back(*slot);
+    --left;
+    cpu.counters.Add(Counter::kShadowGuessed);
+  }
+  if (left != 0) {
+    found.clear();
+    SearchAll(cpu, gfn, WritableCount(gfn), found);
+  }
+  return found;
+}
+
+// Xen: the GUESS()es of sh_remove_write_access, in their order: where Windows
+// would map the table that the fault in progress goes through, then Linux.
+std::vector<VirtAddr> Shadow2006Paging::GuessesFor(Gfn gfn) const {
+  std::vector<VirtAddr> guesses;
+  if (!options_.guesses) return guesses;
+  const GuestTable* const table = pages().FindTable(gfn);
+  const int level =
+      table == nullptr ? 0 : pages()[table->shadows.front()].key.level;
+  const uint64_t va = fault_va_.value_or(VirtAddr(0)).value();
+  const uint64_t frame = gfn.value() << kPageShift;
+  const PagingMode mode = shape().guest();
+  if (mode == PagingMode::k4Level) {
+    constexpr uint64_t kVaMask = (uint64_t{1} << 48) - 1;
+    if (fault_va_.has_value() && 1 <= level && level <= 3) {
+      guesses.push_back(VirtAddr(kWindows64[level - 1] +
+                                 ((va & kVaMask) >> (9 * level) & ~7ull)));
+    }
+    for (const uint64_t base : kLinux64Direct) {
+      guesses.push_back(VirtAddr(base + frame));
+    }
+    return guesses;
+  }
+  const int shift = mode == PagingMode::kPae ? 9 : 10;
+  if (fault_va_.has_value() && level == 1) {
+    guesses.push_back(VirtAddr(kWindows32 + (va >> shift)));
+  } else if (fault_va_.has_value() && level == 2 && mode == PagingMode::kPae) {
+    guesses.push_back(VirtAddr(kWindowsPaeL2 + (va >> 18)));
+  }
+  if (gfn.value() < kLowmemFrames) {
+    guesses.push_back(VirtAddr(kLinux32Lowmem + frame));
+  }
+  return guesses;
+}
+
+// One L1 shadow after the other until all are found.
+void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
+                                 std::vector<ShadowSlot>& found) {
+  cpu.counters.Add(Counter::kShadowBruteForce);
+  const Mfn mfn = domain().MfnOf(gfn);
+  for (ShadowId id = 0; id < pages().count() && left != 0; ++id) {
+    if (!pages()[id].in_use || pages()[id].key.level != 1) continue;
+    int i = 0;
+    for (; i < shape().entries() && left != 0; ++i) {
+      const ShadowSlot slot{id, i};
+      const Pte entry = pages().Read(slot);
+      if (!entry.writable() || !Contains(slot, entry, mfn)) continue;
+      found.push_back(slot);
+      --left;
+    }
+    Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(i));
+  }
+  XMMU_CHECK(left == 0);
+}
+
+// All shadows of the level above are searched until the last reference is
+// found.
+std::vector<ShadowSlot> Shadow2006Paging::FindLinks(ShadowId child,
+                                                    uint64_t& looked_at) const {
+  std::vector<ShadowSlot> found;
+  uint32_t left = pages()[child].refs;
+  for (const Root& root : roots()) {
+    left -= static_cast<uint32_t>(
+        std::count(root.top.begin(), root.top.end(), child));
+  }
+  const int above = pages()[child].key.level + 1;
+  for (ShadowId id = 0; id < pages().count() && left != 0; ++id) {
+    if (!pages()[id].in_use || pages()[id].key.level != above) continue;
+    for (int i = 0; i < shape().entries() && left != 0; ++i, ++looked_at) {
+      const ShadowSlot slot{id, i};
+      const Pte entry = pages().Read(slot);
+      if (!IsLink(slot, entry) || entry.frame() != pages()[child].mfn) continue;
+      found.push_back(slot);
+      --left;
+    }
+  }
+  XMMU_CHECK(left == 0);
+  return found;
+}
+
+std::vector<ShadowSlot> Shadow2006Paging::LinksTo(Cpu& cpu, ShadowId child) {
+  uint64_t looked_at = 0;
+  std::vector<ShadowSlot> found = FindLinks(child, looked_at);
+  Charge(cpu, CostEvent::kXenPteRead, looked_at);
+  return found;
+}
+
+bool Shadow2006Paging::Reap(Cpu& cpu) {
+  bool any = false;
+  while (!unlinked_.empty()) {
+    const ShadowId id = unlinked_.back();
+    unlinked_.pop_back();
+    if (!pages()[id].in_use || pages()[id].refs != 0 || IsTopShadow(id)) {
+      continue;
+    }
+    Evict(cpu, id);
+    any = true;
+  }
+  return any;
+}
+
+// Nothing is left of what it maps (Xen: shadow_unhook_mappings).
+void Shadow2006Paging::Unhook(Cpu& cpu, ShadowId root) {
+  Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(shape().entries()));
+  for (int i = 0; i < shape().entries(); ++i) {
+    const ShadowSlot slot{root, i};
+    if (pages().Read(slot).raw() != 0) Clear(cpu, slot);
+  }
+}
+
+// Xen: shadow_prealloc. Roots that are not in use go, least recently used
+// first; then those in use are emptied. Under an L3 of the hypervisor's own the
+// emptied ones go as well (assumed: so that a path is enough).
+bool Shadow2006Paging::MakeRoom(Cpu& cpu) {
+  const uint32_t before = pages().in_use();
+  const auto made = [&] {
+    Reap(cpu);
+    cpu.counters.Add(Counter::kShadowsRecycled, before - pages().in_use());
+    return pages().in_use() < before;
+  };
+  if (made()) return true;
+  for (ShadowId id = pages().oldest(); id != kNoShadow;
+       id = pages().NewerThan(id)) {
+    if (!IsTopShadow(id) || pages()[id].refs != 0) continue;
+    Evict(cpu, id);
+    return made();
+  }
+  for (ShadowId id = pages().oldest(); id != kNoShadow;
+       id = pages().NewerThan(id)) {
+    if (!IsTopShadow(id)) continue;
+    Unhook(cpu, id);
+    if (made()) return true;
+  }
+  const ShadowId oldest = pages().oldest();
+  if (!shape().own_l3() || oldest == kNoShadow) return false;
+  Evict(cpu, oldest);
+  return made();
+}
+
+void Shadow2006Paging::Reserve(VcpuContext& vcpu, const GuestWalk& walk,
+                               VirtAddr va) {
+  while (pages().count() - pages().in_use() < MissingOn(vcpu, walk, va)) {
+    XMMU_CHECK(MakeRoom(*vcpu.cpu));
+  }
+}
+
+// At most; what is not linked may be there all the same.
+uint32_t Shadow2006Paging::MissingOn(const VcpuContext& vcpu,
+                                     const GuestWalk& walk, VirtAddr va) const {
+  auto missing = static_cast<uint32_t>(shape().top_level());
+  ShadowId page = TopOf(vcpu, va);
+  for (const GuestWalkEntry& used : walk.entries) {
+    if (page == kNoShadow) return missing;
+    --missing;
+    const ShadowSlot slot{page, shape().IndexIn(used.level, va)};
+    const Pte entry = pages().Read(slot);
+    page = IsLink(slot, entry) ? Child(entry) : kNoShadow;
+  }
+  return page == kNoShadow ? missing : missing - 1;
+}
+
+absl::Status Shadow2006Paging::AuditMore() const {
+  absl::flat_hash_map<Mfn, uint32_t> counted;
+  for (ShadowId id = 0; id < pages().count(); ++id) {
+    const ShadowPage& page = pages()[id];
+    if (!page.in_use) continue;
+    const bool noted =
+        std::find(unlinked_.begin(), unlinked_.end(), id) != unlinked_.end();
+    if (page.refs == 0 && !IsTopShadow(id) && !noted) {
+      return absl::InternalError("a shadow that nothing leads to is kept");
+    }
+    for (int i = 0; page.key.level == 1 && i < shape().entries(); ++i) {
+      const Pte entry = pages().Read({id, i});
+      if (entry.present() && !IsMark(entry) && entry.writable()) {
+        ++counted[entry.frame()];
+      }
+    }
+  }
+  if (counted != writable_) {
+    return absl::InternalError("writable mappings are not as counted");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace xmmu

@@ -1,0 +1,55 @@
+#include "xmmu/policy/shadow_2008.h"
+
+#include "policy/builtin.h"
+#include "policy/shadow/shadow_2008_paging.h"
+#include "policy/shadow/shadow_policy.h"
+
+// shadow-2008: the shadow page tables of Xen 3.3, August 2008 ("shadow3"):
+// those of 2006, with what had come to them since.
+//
+//   state of an L1 table of the guest; others are as in shadow-2006
+//
+//     in sync --the guest writes: snapshot, that mapping made writable--> out
+//          of sync
+//     out of sync --MOV CR3 of the vCPU that wrote; its place is needed; it is
+//          linked anew, or used as another level: write access removed, changed
+//          entries remade, TLBs flushed--> in sync
+//     out of sync --MOV CR3 of another vCPU that may see it: changed entries
+//          remade--> out of sync
+//
+//   event                       what is new since 2006
+//   -------------------------- ------------------------------------------------
+//   fault, marked not present   handed to the guest at once
+//   fault, last store's page    emulated at once
+//   fault, under a table out    its entry and the snapshot's are made anew, and
+//     of sync                     nothing else is made in sync
+//   any entry made              up to 31 that follow are made with it
+//   INVLPG, under such a table  its entry is dropped
+//   store to a PAE table        the emulator goes on to the other half
+//
+// lib/policy/shadow/shadow_2008_paging.h has the rest, and the source.
+
+namespace xmmu {
+
+std::unique_ptr<Policy> MakeShadow2008(Host& host,
+                                       const Shadow2008Options& options) {
+  const ShadowPool pool{.percent = options.pool_percent,
+                        .shadows = options.pool_shadows};
+  return std::make_unique<ShadowPolicy>(
+      host, options.name, pool, PagingMode::kPae,
+      MakerOf<Shadow2008Paging>(host, options));
+}
+
+std::unique_ptr<Policy> MakeShadow2008(Host& host) {
+  return MakeShadow2008(host, {});
+}
+std::unique_ptr<Policy> MakeShadow2008NoOos(Host& host) {
+  return MakeShadow2008(host,
+                        {.name = "shadow-2008-no-oos", .out_of_sync = false});
+}
+std::unique_ptr<Policy> MakeShadow2008NoPrefetch(Host& host) {
+  return MakeShadow2008(host,
+                        {.name = "shadow-2008-no-prefetch", .prefetch = false});
+}
+
+}  // namespace xmmu

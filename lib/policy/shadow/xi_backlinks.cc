@@ -1,0 +1,234 @@
+// Snapshots and backlinks.
+
+#include "absl/strings/str_format.h"
+#include "policy/shadow/xi_paging.h"
+
+namespace xmmu {
+namespace {
+
+constexpr uint64_t kLinksAPage = 256;
+constexpr uint64_t kLinkBytes = 16;
+
+}  // namespace
+
+XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
+                   const XiShadowOptions& options, uint32_t shadows)
+    : ShadowStrategy(host, domain, shape, shadows),
+      options_(options),
+      extras_(shadows),
+      frame_heads_(domain.p2m().size()),
+      shadow_heads_(shadows) {
+  for (Extras& extra : extras_) {
+    if (!options_.snapshots_on_demand) extra.snapshot = host.AllocXenFrame();
+    if (!options_.backlinks) continue;
+    for (Mfn& page : extra.backlinks) page = host.AllocXenFrame();
+  }
+}
+
+XiPaging::~XiPaging() {
+  for (const Extras& extra : extras_) {
+    if (extra.snapshot != kInvalidMfn) host().FreeXenFrame(extra.snapshot);
+    if (!options_.backlinks) continue;
+    for (const Mfn page : extra.backlinks) host().FreeXenFrame(page);
+  }
+}
+
+uint64_t XiPaging::BookkeepingBytes() const {
+  return options_.backlinks ? frame_heads_.size() * sizeof(Ref) : 0;
+}
+
+std::vector<MemoryPart> XiPaging::MemoryParts() const {
+  const uint64_t heads = BookkeepingBytes();
+  return {PartOfPool("shadows", 1), PartOfPool("snapshots", 1),
+          PartOfPool("backlinks", options_.backlinks ? 2 : 0),
+          MemoryPart{"list heads", heads, heads}};
+}
+
+MachineAddr XiPaging::SnapshotAt(const ShadowSlot& slot) const {
+  return AddressOf(extras_[slot.page].snapshot) +
+         static_cast<uint64_t>(slot.index) * sizeof(uint64_t);
+}
+
+Pte XiPaging::SourceOf(const ShadowSlot& slot) const {
+  return Pte(host().memory().Read64(SnapshotAt(slot)));
+}
+
+bool XiPaging::IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) {
+  Charge(cpu, CostEvent::kXenPteRead);
+  return SourceOf(slot) == guest && pages().Read(slot).present();
+}
+
+void XiPaging::SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) {
+  if (SourceOf(slot) == guest) return;
+  Charge(cpu, CostEvent::kXenPteWrite);
+  host().memory().Write64(SnapshotAt(slot), guest.raw());
+}
+
+void XiPaging::ShadowTaken(Cpu& cpu, ShadowId id) {
+  const Extras& extra = extras_[id];
+  if (extra.snapshot != kInvalidMfn) host().memory().ZeroFrame(extra.snapshot);
+  if (options_.backlinks) {
+    for (const Mfn page : extra.backlinks) host().memory().ZeroFrame(page);
+  }
+  if (options_.zeroed_beforehand) return;
+  Charge(cpu, CostEvent::kZeroPage, FramesOfShadow(options_));
+}
+
+MachineAddr XiPaging::BacklinkAt(Ref ref) const {
+  const ShadowSlot slot = SlotOf(ref);
+  const auto index = static_cast<uint64_t>(slot.index);
+  return AddressOf(extras_[slot.page].backlinks[index / kLinksAPage]) +
+         index % kLinksAPage * kLinkBytes;
+}
+
+XiPaging::Ref XiPaging::Next(Ref ref) const {
+  return host().memory().Read64(BacklinkAt(ref));
+}
+XiPaging::Ref XiPaging::Previous(Ref ref) const {
+  return host().memory().Read64(BacklinkAt(ref) + sizeof(Ref));
+}
+void XiPaging::SetNext(Ref ref, Ref next) {
+  host().memory().Write64(BacklinkAt(ref), next);
+}
+void XiPaging::SetPrevious(Ref ref, Ref previous) {
+  host().memory().Write64(BacklinkAt(ref) + sizeof(Ref), previous);
+}
+
+XiPaging::Ref& XiPaging::HeadOf(const ShadowSlot& slot, Pte entry) {
+  if (IsLink(slot, entry)) return shadow_heads_[Child(entry)];
+  const uint64_t pfn = domain().p2m().PfnOf(entry.frame()).value();
+  XMMU_CHECK(pfn < domain().p2m().size());
+  if (pfn >= frame_heads_.size()) frame_heads_.resize(pfn + 1);
+  return frame_heads_[pfn];
+}
+
+void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
+                            Pte now) {
+  if (!options_.backlinks) return;
+  const bool same_target = old.present() && now.present() &&
+                           old.frame() == now.frame() &&
+                           IsLink(slot, old) == IsLink(slot, now);
+  if (same_target) return;
+  if (old.present()) UnlinkBack(cpu, slot, old);
+  if (now.present()) LinkBack(cpu, slot, now);
+}
+
+// Its own two references, the head, and those of a neighbour: a store a cache
+// line.
+void XiPaging::LinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
+  const Ref ref = RefOf(slot);
+  Ref& head = HeadOf(slot, entry);
+  SetNext(ref, head);
+  SetPrevious(ref, 0);
+  if (head != 0) SetPrevious(head, ref);
+  Charge(cpu, CostEvent::kXenPteWrite, head != 0 ? 3 : 2);
+  head = ref;
+}
+
+void XiPaging::UnlinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
+  const Ref ref = RefOf(slot);
+  const Ref next = Next(ref);
+  const Ref previous = Previous(ref);
+  if (next != 0) SetPrevious(next, previous);
+  if (previous != 0) {
+    SetNext(previous, next);
+  } else {
+    HeadOf(slot, entry) = next;
+  }
+  Charge(cpu, CostEvent::kXenPteRead);
+  Charge(cpu, CostEvent::kXenPteWrite, next != 0 ? 2 : 1);
+}
+
+std::vector<ShadowSlot> XiPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
+  if (!options_.backlinks) return ShadowPaging::MappingsOf(cpu, gfn);
+  std::vector<ShadowSlot> found;
+  const Mfn mfn = domain().MfnOf(gfn);
+  const auto search = [&](uint64_t pfn) {
+    Charge(cpu, CostEvent::kXenPteRead);
+    if (pfn >= frame_heads_.size()) return;
+    for (Ref ref = frame_heads_[pfn]; ref != 0; ref = Next(ref)) {
+      Charge(cpu, CostEvent::kXenPteRead);
+      const ShadowSlot slot = SlotOf(ref);
+      if (Contains(slot, pages().Read(slot), mfn)) found.push_back(slot);
+    }
+  };
+  search(gfn.value());
+  // Large pages are in the list of their first frame.
+  const uint64_t first = gfn.value() & ~(shape().large_frames() - 1);
+  if (first != gfn.value()) search(first);
+  return found;
+}
+
+std::vector<ShadowSlot> XiPaging::LinksTo(Cpu& cpu, ShadowId id) {
+  if (!options_.backlinks) return ShadowPaging::LinksTo(cpu, id);
+  std::vector<ShadowSlot> found;
+  for (Ref ref = shadow_heads_[id]; ref != 0; ref = Next(ref)) {
+    Charge(cpu, CostEvent::kXenPteRead);
+    found.push_back(SlotOf(ref));
+  }
+  return found;
+}
+
+void XiPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) {
+  if (!options_.backlinks) return ProtectAll(cpu);
+  const auto protect = [&](Pfn pfn) {
+    const bool mapped = domain().p2m().MfnOf(pfn) != kInvalidMfn;
+    if (mapped) Protect(cpu, domain().GfnOf(pfn));
+  };
+  if (marked != nullptr) {
+    for (const Pfn pfn : marked->Pfns()) protect(pfn);
+    return;
+  }
+  // The heads are looked through by the cache line.
+  Charge(cpu, CostEvent::kXenPteRead, (frame_heads_.size() + 7) / 8);
+  for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
+    if (frame_heads_[pfn] != 0) protect(Pfn(pfn));
+  }
+}
+
+// One list: each entry leads where it says, and the ways back are right.
+absl::Status XiPaging::AuditList(Ref head, uint64_t target, bool to_shadow,
+                                 uint64_t& listed) const {
+  Ref previous = 0;
+  for (Ref ref = head; ref != 0; ref = Next(ref)) {
+    const ShadowSlot slot = SlotOf(ref);
+    const Pte entry = pages().Read(slot);
+    const bool right = pages()[slot.page].in_use && entry.present() &&
+                       IsLink(slot, entry) == to_shadow &&
+                       entry.frame().value() == target &&
+                       Previous(ref) == previous;
+    if (!right) {
+      return absl::InternalError(
+          absl::StrFormat("backlink %d of shadow %d: not of machine frame 0x%x",
+                          slot.index, slot.page, target));
+    }
+    previous = ref;
+    ++listed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status XiPaging::AuditMore() const {
+  if (!options_.backlinks) return absl::OkStatus();
+  uint64_t listed = 0;
+  for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
+    const uint64_t mfn = domain().p2m().MfnOf(Pfn(pfn)).value();
+    const absl::Status ok = AuditList(frame_heads_[pfn], mfn, false, listed);
+    if (!ok.ok()) return ok;
+  }
+  uint64_t present = 0;
+  for (ShadowId id = 0; id < pages().count(); ++id) {
+    const uint64_t mfn = pages()[id].mfn.value();
+    const absl::Status ok = AuditList(shadow_heads_[id], mfn, true, listed);
+    if (!ok.ok()) return ok;
+    if (!pages()[id].in_use) continue;
+    for (int i = 0; i < shape().entries(); ++i) {
+      if (pages().Read({id, i}).present()) ++present;
+    }
+  }
+  if (listed == present) return absl::OkStatus();
+  return absl::InternalError(absl::StrFormat(
+      "%d entries have backlinks, %d are there", listed, present));
+}
+
+}  // namespace xmmu

@@ -1,0 +1,172 @@
+// When XI's shadows follow the guest: at its faults and flushes.
+//
+// An entry on the way of an access, at each level (reconstructed: the thread
+// has spti_make_shadow and resync_spte, not their text):
+//
+//   guest's entry       | shadow known | does
+//   --------------------+--------------+------------------------------------
+//   as in the snapshot  | linked       | goes on to the next level
+//   another, or never   | none         | takes an SPTI, protects the guest's
+//     seen              |              |   table; it starts empty: in sync
+//                       |              |   entry by entry, as needed
+//   same                | in sync      | links it
+//   same                | out of sync, | makes all tables in sync first: the
+//                       | or above L1  |   guest owes no flush for what was
+//                       |              |   not reachable; then links it
+//   same, a large page  |              | maps it large, or links its splinter
+//   same, of a page     |              | maps the page
+//   (pool empty)        |              | tears down the least recently used
+//                       |              |   shadow that is not on the way
+
+#include "policy/shadow/xi_paging.h"
+
+#include <algorithm>
+
+#include "policy/shadow/xi_decision.h"
+#include "xmmu/xen/vm_exit.h"
+
+namespace xmmu {
+
+absl::Status XiPaging::LoadCr3(VcpuContext& vcpu, Gfn root) {
+  ChargeVmExit(*vcpu.cpu);
+  SyncTables(vcpu, 1);
+  const absl::Status status = SetRoot(vcpu, root);
+  FlushOwed(*vcpu.cpu);
+  return status;
+}
+
+void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                        const TlbFlush& flush) {
+  Cpu& cpu = *vcpu.cpu;
+  const CpuMask own = vcpus & MaskOf(vcpu.id);
+  // All is flushed by clearing and setting CR4.PGE.
+  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
+  if (own != 0) ChargeVmExit(cpu, exits);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, exits);
+  const bool page = flush.scope == FlushScope::kPage;
+  if (!page) SyncTables(vcpu, 1);
+  // Its own processor flushes first, the others find it done.
+  bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
+  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
+    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
+    in_pieces |= FollowFlush(domain().vcpu(id), flush);
+  }
+  // INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
+  // "Operations that Invalidate TLBs and Paging-Structure Caches").
+  if (page) SyncTables(vcpu, 2);
+  shootdown.Wait();
+  const CpuMask cpus =
+      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
+  const bool one = page && !in_pieces;
+  host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
+  FlushOwed(cpu, one ? 0 : cpus);
+}
+
+bool XiPaging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
+  if (flush.scope != FlushScope::kPage) {
+    ReloadPdptes(vcpu);
+    return false;
+  }
+  if (!IsCanonical(shape().guest(), flush.va)) return false;
+  return Freshen(vcpu, Walk(vcpu, {flush.va}), flush.va);
+}
+
+FaultOutcome XiPaging::HandlePageFault(VcpuContext& vcpu,
+                                       const PageFault& fault,
+                                       const Access& access,
+                                       MemoryOperand& operand) {
+  Cpu& cpu = *vcpu.cpu;
+  if (fault.vector != FaultVector::kPageFault) {  // not intercepted
+    InjectPageFault(vcpu);
+    return {FaultAction::kReflect, fault};
+  }
+  ChargeVmExit(cpu);
+  GuestWalk walk = Walk(vcpu, access);
+  FaultOutcome outcome{FaultAction::kRetry, {}};
+  switch (Decide(pages(), domain(), walk, access)) {
+    case XiAction::kInject:
+      // The guest's processor would have forgotten the page.
+      if (Freshen(vcpu, walk, access.va)) Owe(MaskOf(cpu.id));
+      InjectPageFault(vcpu);
+      outcome = {FaultAction::kReflect, {fault.va, walk.error_code}};
+      break;
+    case XiAction::kNothingThere:
+      Emulate(cpu, walk, access, operand);
+      outcome = {FaultAction::kEmulated, {}};
+      break;
+    case XiAction::kOpen:
+      OpenTable(vcpu, walk.gfn);
+      [[fallthrough]];
+    case XiAction::kMap:
+      SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
+      Fill(vcpu, walk, access.va);
+      break;
+  }
+  FlushOwed(cpu);
+  return outcome;
+}
+
+void XiPaging::OpenTable(VcpuContext& vcpu, Gfn gfn) {
+  mutable_pages().SetOutOfSync(gfn, true);
+  vcpu.cpu->counters.Add(Counter::kShadowOpened);
+}
+
+int XiPaging::LevelOf(Gfn gfn) const {
+  int level = 0;
+  for (const ShadowId id : pages().FindTable(gfn)->shadows) {
+    level = std::max(level, int{pages()[id].key.level});
+  }
+  return level;
+}
+
+bool XiPaging::Unused(Gfn gfn) const {
+  const std::vector<ShadowId>& shadows = pages().FindTable(gfn)->shadows;
+  return std::all_of(shadows.begin(), shadows.end(),
+                     [&](ShadowId id) { return pages()[id].refs == 0; });
+}
+
+void XiPaging::SyncTables(VcpuContext& vcpu, int lowest) {
+  std::vector<Gfn> open = pages().out_of_sync();
+  // From the top: what loses its last link on the way down is not looked at.
+  std::stable_sort(open.begin(), open.end(),
+                   [&](Gfn a, Gfn b) { return LevelOf(a) > LevelOf(b); });
+  for (const Gfn gfn : open) {
+    if (LevelOf(gfn) >= lowest) SyncTable(vcpu, gfn);
+  }
+}
+
+// A table that nothing uses is no table until it is used again; so a frame that
+// has been freed and is written as data is left alone.
+void XiPaging::SyncTable(VcpuContext& vcpu, Gfn gfn) {
+  Cpu& cpu = *vcpu.cpu;
+  if (Unused(gfn)) {
+    cpu.counters.Add(Counter::kShadowDropped);
+    return EvictTable(cpu, gfn);
+  }
+  mutable_pages().SetOutOfSync(gfn, false);
+  Protect(cpu, gfn);
+  cpu.counters.Add(Counter::kShadowResyncs);
+  for (const ShadowId id : pages().FindTable(gfn)->shadows) {
+    Charge(cpu, CostEvent::kSnapshotCompare,
+           static_cast<uint64_t>(shape().entries()));
+    for (int i = 0; i < shape().entries(); ++i) {
+      const ShadowSlot slot{id, i};
+      const Pte source = SourceOf(slot);
+      if (source.raw() == 0) continue;
+      const Pte guest = GuestEntry(slot);
+      if (guest == source) continue;
+      cpu.counters.Add(Counter::kShadowResynced);
+      Remake(vcpu, slot, guest);
+    }
+  }
+  TableSynced(gfn);
+}
+
+void XiPaging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
+  const ShadowKey& key = pages()[id].key;
+  const bool in_sync = !pages().FindTable(key.gfn)->out_of_sync;
+  if (key.level == 1 && in_sync) return;
+  SyncTables(vcpu, 1);
+}
+
+}  // namespace xmmu

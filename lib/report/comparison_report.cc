@@ -1,0 +1,338 @@
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+#include "report/mark_fields.h"
+#include "report/report_formats.h"
+#include "report/text_table.h"
+#include "xmmu/base/printable.h"
+#include "xmmu/sim/options.h"
+
+namespace xmmu {
+namespace {
+
+// Rows whose components stand side by side in one block: as many as fit into
+// about 120 columns.
+constexpr size_t kRowsPerBlock = 5;
+
+std::string GuestLine(const Comparison& comparison) {
+  return absl::StrCat("guest     ", Abs(PagingModeName(comparison.mode)),
+                      " paging, ", comparison.vcpus, " vCPU",
+                      comparison.vcpus == 1 ? "" : "s", ", ",
+                      comparison.domains == 1
+                          ? ""
+                          : absl::StrCat(comparison.domains, " domains of "),
+                      comparison.guest_memory_bytes >> 20, " MiB; quantum ",
+                      Grouped(comparison.quantum_ops), ", fault-around ",
+                      comparison.fault_around_pages, ", flush ceiling ",
+                      comparison.flush_ceiling_pages, "\n");
+}
+
+// "6 walkers; 25.0% of TLB, walk and data latency hidden".
+std::string OverlapWords(const Overlap& overlap) {
+  std::string text =
+      absl::StrCat(overlap.walkers, " walker", overlap.walkers == 1 ? "" : "s");
+  return absl::StrCat(
+      text, "; ",
+      PercentText(static_cast<uint64_t>(overlap.hidden_per_mille), 3),
+      "% of TLB, walk and data latency hidden; all cycles but those of the "
+      "last table are serialised");
+}
+
+std::string Heading(const Comparison& comparison) {
+  std::string text = absl::StrCat("xmmu ", comparison.version, "\n");
+  absl::StrAppend(&text, "machine   ", comparison.machine, ": ",
+                  Printable(comparison.machine_description), "\n",
+                  GuestLine(comparison), "workload  ",
+                  Printable(comparison.workload), "\n");
+  absl::StrAppend(&text, "timing    ", Abs(MemoryTimingName(comparison.timing)),
+                  ": ", Abs(MemoryTimingHelp(comparison.timing)), "\n");
+  if (comparison.hypothetical) {
+    absl::StrAppend(&text, "note      hypothetical: ", comparison.machine,
+                    " has no ", Abs(PagingModeName(comparison.mode)),
+                    " paging; its costs and caches are used as if it had\n");
+  }
+  if (comparison.overlap.on()) {
+    absl::StrAppend(&text, "overlap   ", OverlapWords(comparison.overlap),
+                    "\n");
+  }
+  if (comparison.flush_filter) {
+    absl::StrAppend(&text, "note      the TLB flush filter is on\n");
+  }
+  if (comparison.migration.wanted()) {
+    absl::StrAppend(&text, "note      migrated while it runs: ",
+                    comparison.migration.rounds, " rounds, one every ",
+                    Grouped(comparison.migration.every_ops), " operations\n");
+  }
+  for (const std::string& what : comparison.left_out) {
+    absl::StrAppend(&text, "left out  ", Printable(what), "\n");
+  }
+  return text;
+}
+
+// The first row without a hypervisor, by its name in the table of policies.
+const ReportRow* NativeRow(const Comparison& comparison) {
+  for (const ReportRow& row : comparison.rows) {
+    if (row.policy == "native") return &row;
+  }
+  return nullptr;
+}
+
+std::string Quotient(Cycles cycles, Cycles native) {
+  if (native.count() == 0) return "";
+  return absl::StrFormat("%.3f", static_cast<double>(cycles.count()) /
+                                     static_cast<double>(native.count()));
+}
+
+std::string Ratio(const ReportRow& row, const ReportRow* native) {
+  return native == nullptr ? ""
+                           : Quotient(row.cost.cycles, native->cost.cycles);
+}
+
+std::string Kibibytes(uint64_t bytes) { return Compact((bytes + 1023) >> 10); }
+
+std::vector<std::string> RowCells(const ReportRow& row, size_t number,
+                                  const ReportRow* native) {
+  const Cost& cost = row.cost;
+  const auto count = [&](Counter counter) {
+    return Compact(cost.counters[counter]);
+  };
+  return {absl::StrCat(number),
+          absl::StrCat(row.policy, row.shares_file_pages ? " +sharing" : ""),
+          std::string(GuestOpsName(row.guest_ops)),
+          std::string(PinCell(row)),
+          Grouped(cost.cycles.count()),
+          Ratio(row, native),
+          count(Counter::kHardwareFaults),
+          count(Counter::kPageWalks),
+          count(Counter::kHypercalls),
+          count(Counter::kFixedFaults),
+          count(Counter::kPtwrEmulations),
+          count(Counter::kValidatedPtes),
+          Compact(cost.counters[Counter::kTlbFlushes] +
+                  cost.counters[Counter::kTlbPageFlushes]),
+          Kibibytes(row.memory_overhead_bytes),
+          EstimatedPercent(row.by_mark)};
+}
+
+std::string Rows(const Comparison& comparison) {
+  TextTable table(4);
+  table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "fault",
+             "emu-", "vali-", "TLB", "mgmt.", "est."});
+  table.Add({"#", "policy", "ops", "pin", "cycles", "native", "faults", "walks",
+             "calls", "fixed", "lated", "dated", "flush", "KiB", "%"});
+  table.Rule();
+  const ReportRow* const native = NativeRow(comparison);
+  size_t number = 0;
+  for (const ReportRow& row : comparison.rows) {
+    table.Add(RowCells(row, ++number, native));
+  }
+  return table.Format();
+}
+
+std::string NotComparedLine(const NotCompared& left_out) {
+  if (left_out.pages == 0) return "";
+  return absl::StrCat(left_out.accesses, " accesses to ", left_out.pages,
+                      " pages that another process writes are not compared: "
+                      "which comes first depends on the cycles\n");
+}
+
+std::string DigestLine(const Comparison& comparison) {
+  if (comparison.rows.empty()) return "";
+  if (DigestsAgree(comparison)) {
+    const ReportRow& first = comparison.rows.front();
+    return absl::StrCat(
+        "guest digest ", DigestText(first.guest_digest),
+        comparison.rows.size() == 1 ? "" : ", equal in all rows", "\n",
+        NotComparedLine(first.not_compared));
+  }
+  std::string text = "guest digests DIFFER:";
+  for (const ReportRow& row : comparison.rows) {
+    absl::StrAppend(&text, " ", DigestText(row.guest_digest));
+  }
+  return text + "\n";
+}
+
+// How Xen reached the page tables, in rows where that was asked for, and what
+// each address space took.
+std::string LinearMapLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    if (row.linear_map == LinearMap::kDefault) continue;
+    absl::StrAppend(
+        &text, "row ", i + 1, ": linear map ",
+        Abs(LinearMapName(row.linear_map)), "; ",
+        absl::StrFormat(
+            "%.1f", static_cast<double>(row.page_table_bytes_per_space) / 1024),
+        " KiB of page tables an address space at the peak\n");
+  }
+  return text;
+}
+
+// What the machine has not, and which rows have used it.
+std::string HypotheticalLines(const Comparison& comparison) {
+  std::map<std::string, std::vector<size_t>> rows;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const std::string& part = comparison.rows[i].hypothetical;
+    if (!part.empty()) rows[part].push_back(i + 1);
+  }
+  std::string text;
+  for (const auto& [part, numbers] : rows) {
+    absl::StrAppend(
+        &text, "hypothetical in row", numbers.size() == 1 ? " " : "s ",
+        absl::StrJoin(numbers, ", "), ": ", comparison.machine, " has no ",
+        part, "; its costs and caches are used as if it had\n");
+  }
+  return text;
+}
+
+// What became of pages in rows that share them.
+std::string SharingLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    if (!comparison.rows[i].shares_file_pages) continue;
+    const Counters& counters = comparison.rows[i].cost.counters;
+    const uint64_t merged = counters[Counter::kPagesMerged];
+    absl::StrAppend(&text, "sharing in row ", i + 1, ": ",
+                    Grouped(counters[Counter::kPagesShared]),
+                    " frames shared, ", Grouped(merged),
+                    " pages merged with one of them (", merged * 4,
+                    " KiB free), ", Grouped(counters[Counter::kSharedFreed]),
+                    " shared frames freed again\n");
+  }
+  return text;
+}
+
+// "1,204 pages dirty in 3 rounds (1,000 102 102)".
+std::string RoundsText(const std::vector<uint64_t>& dirty) {
+  uint64_t pages = 0;
+  std::vector<std::string> each;
+  for (const uint64_t count : dirty) {
+    pages += count;
+    each.push_back(Grouped(count));
+  }
+  return absl::StrCat(Grouped(pages), " pages dirty in ", dirty.size(),
+                      dirty.size() == 1 ? " round (" : " rounds (",
+                      absl::StrJoin(each, " "), ")");
+}
+
+std::string MigrationLine(const ReportRow& row) {
+  const MigrationReport& migration = *row.migration;
+  if (!migration.refused.empty()) return "none, " + migration.refused;
+  std::string text = absl::StrCat(
+      RoundsText(migration.dirty_pages), ", ", Grouped(migration.pages_sent),
+      " sent in all; ", Grouped(migration.domctl_cycles.count()),
+      " cycles of the toolstack's calls");
+  if (!migration.extra_cycles.has_value()) return text;
+  const int64_t extra = *migration.extra_cycles;
+  const auto difference = static_cast<uint64_t>(std::abs(extra));
+  const uint64_t without =
+      row.cost.cycles.count() - static_cast<uint64_t>(extra);
+  const double percent =
+      100 * static_cast<double>(difference) / static_cast<double>(without);
+  absl::StrAppend(&text, "; ", Grouped(difference),
+                  absl::StrFormat(" (%.1f%%)", percent),
+                  extra < 0 ? " fewer" : " more", " than without");
+  return text;
+}
+
+std::string MigrationLines(const Comparison& comparison) {
+  std::string text;
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    if (!row.migration.has_value()) continue;
+    absl::StrAppend(&text, "migration in row ", i + 1, ": ", MigrationLine(row),
+                    "\n");
+  }
+  return text;
+}
+
+std::string Share(Cycles part, Cycles whole) {
+  if (part.count() == 0) return "-";
+  const double percent = 100 * static_cast<double>(part.count()) /
+                         static_cast<double>(whole.count());
+  return absl::StrFormat("%s %5.1f%%", Grouped(part.count()), percent);
+}
+
+// Components of the rows [first, last).
+std::string ComponentBlock(const Comparison& comparison, size_t first,
+                           size_t last) {
+  TextTable table(1);
+  std::vector<std::string> head = {"component"};
+  for (size_t r = first; r < last; ++r) {
+    head.push_back(absl::StrCat(r + 1, " ", comparison.rows[r].policy));
+  }
+  table.Add(head);
+  table.Rule();
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    const bool used = std::any_of(
+        comparison.rows.begin(), comparison.rows.end(),
+        [i](const ReportRow& row) { return row.cost.by_component[i].count(); });
+    if (!used) continue;
+    std::vector<std::string> cells = {
+        std::string(ComponentName(static_cast<Component>(i)))};
+    for (size_t r = first; r < last; ++r) {
+      const Cost& cost = comparison.rows[r].cost;
+      cells.push_back(Share(cost.by_component[i], cost.cycles));
+    }
+    table.Add(cells);
+  }
+  table.Rule();
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    std::vector<std::string> cells = {
+        std::string(MarkName(static_cast<Mark>(i)))};
+    for (size_t r = first; r < last; ++r) {
+      const MarkCycles& cycles = comparison.rows[r].by_mark;
+      cells.push_back(absl::StrCat(MarkPercents(cycles)[i], "%"));
+    }
+    table.Add(cells);
+  }
+  return table.Format();
+}
+
+// What the options of overlap leave of the cycles.
+std::string OverlapTable(const Comparison& comparison) {
+  if (!comparison.overlap.on()) return "";
+  TextTable table(2);
+  table.Add({"", "", "cycles", "hidden by", "cycles", "x"});
+  table.Add({"#", "policy", "serialised", "overlap", "remaining", "native"});
+  table.Rule();
+  const ReportRow* const native = NativeRow(comparison);
+  size_t number = 0;
+  for (const ReportRow& row : comparison.rows) {
+    const Cost& cost = row.cost;
+    const Cycles left = cost.cycles - cost.hidden;
+    table.Add({absl::StrCat(++number), row.policy, Grouped(cost.cycles.count()),
+               Grouped(cost.hidden.count()), Grouped(left.count()),
+               native == nullptr ? ""
+                                 : Quotient(left, native->cost.cycles -
+                                                      native->cost.hidden)});
+  }
+  return "\n" + table.Format();
+}
+
+}  // namespace
+
+std::string FormatTable(const Comparison& comparison) {
+  std::string text =
+      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
+                   DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
+                   HypotheticalLines(comparison), LinearMapLines(comparison),
+                   SharingLines(comparison), MigrationLines(comparison));
+  for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
+    const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
+    absl::StrAppend(&text,
+                    "\ncycles by component, and by the mark of their prices\n",
+                    ComponentBlock(comparison, r, last));
+  }
+  return text + OverlapTable(comparison);
+}
+
+}  // namespace xmmu

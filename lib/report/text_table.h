@@ -1,0 +1,44 @@
+#ifndef XMMU_LIB_REPORT_TEXT_TABLE_H_
+#define XMMU_LIB_REPORT_TEXT_TABLE_H_
+
+// Columns of text, aligned, and numbers as people read them.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace xmmu {
+
+class TextTable {
+ public:
+  // The first `left` columns are aligned to the left, the others to the right.
+  explicit TextTable(size_t left) : left_(left) {}
+
+  // All rows have the same number of cells.
+  void Add(std::vector<std::string> cells);
+  // A line under what has been added so far.
+  void Rule() { rules_.push_back(rows_.size()); }
+
+  // Each line indented as much as the columns are apart, which is two blanks,
+  // or one in a table of more than 120 columns; and ended by a newline.
+  std::string Format() const;
+
+ private:
+  std::vector<size_t> Widths() const;
+
+  size_t left_;
+  std::vector<std::vector<std::string>> rows_;
+  std::vector<size_t> rules_;  // before the row of this index
+};
+
+// 1234567 as "1,234,567".
+std::string Grouped(uint64_t number);
+
+// At most five characters: 9,999 or less as Grouped(), else three significant
+// digits and k, M, G, T, P or E, rounded down.
+std::string Compact(uint64_t number);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_REPORT_TEXT_TABLE_H_

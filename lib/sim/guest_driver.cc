@@ -1,0 +1,100 @@
+#include "xmmu/sim/guest_driver.h"
+
+#include "guest/kernel_layout.h"
+#include "xmmu/base/check.h"
+#include "xmmu/machine/pte.h"
+
+namespace xmmu {
+namespace {
+
+// Bits 9 to 11 are software's; Linux and Xen leave bit 9 of a user page alone
+// (_PAGE_BIT_UNUSED1).
+constexpr uint64_t kUnused = uint64_t{1} << 9;
+
+}  // namespace
+
+absl::StatusOr<BenchGuest> BenchGuest::Create(const SimulatorOptions& options) {
+  auto simulator = Simulator::Create(options);
+  if (!simulator.ok()) return simulator.status();
+  BenchGuest guest(*std::move(simulator));
+  guest.Start(kFirstTask);
+  if (!guest.status().ok()) return guest.status();
+  return guest;
+}
+
+void BenchGuest::Start(TaskId task) {
+  task_ = task;
+  if (status_.ok()) status_ = simulator_->guest().CreateProcess(task);
+}
+
+void BenchGuest::Perform(const GuestOp& op) {
+  if (status_.ok()) status_ = simulator_->guest().Perform(task_, op);
+}
+
+void BenchGuest::Map(uint64_t pages, Backing backing) {
+  Perform({.kind = GuestOpKind::kMap,
+           .rights = kMapRead | kMapWrite,
+           .backing = backing,
+           .va = kRegion,
+           .length = pages * kPageSize});
+}
+
+void BenchGuest::Protect(uint64_t pages, uint8_t rights, uint64_t first) {
+  Perform({.kind = GuestOpKind::kProtect,
+           .rights = rights,
+           .va = kRegion + first * kPageSize,
+           .length = pages * kPageSize});
+}
+
+void BenchGuest::Unmap(uint64_t pages) {
+  Perform({.kind = GuestOpKind::kUnmap,
+           .va = kRegion,
+           .length = pages * kPageSize});
+}
+
+void BenchGuest::Write(uint64_t pages, uint64_t first) {
+  Access(GuestOpKind::kStore, pages, first);
+}
+
+void BenchGuest::Read(uint64_t pages, uint64_t first) {
+  Access(GuestOpKind::kLoad, pages, first);
+}
+
+Cost BenchGuest::StoreToEntry(uint64_t times) {
+  if (!status_.ok()) return {};
+  Domain& domain = simulator_->domain();
+  const PagingMode mode = domain.mode();
+  const int bytes = EntryBytes(mode);
+  const auto roots = simulator_->guest().RootsOf(task_);
+  XMMU_CHECK(roots.has_value());
+  Pfn table = roots->root;
+  uint64_t entry = 0;
+  VirtAddr entry_va;
+  for (int level = LevelCount(mode); level > 0; --level) {
+    const int index = IndexOf(mode, level, kRegion);
+    const MachineAddr frame = AddressOf(domain.p2m().MfnOf(table));
+    entry = simulator_->host().memory().ReadEntry(
+        EntryAddress(mode, frame, index), bytes);
+    entry_va = LayoutOf(mode).DirectVa(table) +
+               static_cast<uint64_t>(index) * static_cast<uint64_t>(bytes);
+    table = domain.PfnOf(Gfn(Pte(entry).frame().value()));
+  }
+  Vcpu& vcpu = simulator_->guest().vcpu(0);
+  vcpu.SwitchMode(ModeSwitch::kSyscall);
+  vcpu.Store(entry_va, bytes, entry);  // what the first one takes is not it
+  const Cost cost = Measure([&] {
+    for (uint64_t i = 0; i < times; ++i) {
+      vcpu.Store(entry_va, bytes, i % 2 == 0 ? entry | kUnused : entry);
+    }
+  });
+  vcpu.SwitchMode(ModeSwitch::kSysret);
+  return cost;
+}
+
+void BenchGuest::Access(GuestOpKind kind, uint64_t pages, uint64_t first) {
+  for (uint64_t i = first; i < first + pages; ++i) {
+    Perform({.kind = kind, .va = kRegion + i * kPageSize, .length = 4});
+  }
+}
+
+}  // namespace xmmu

@@ -1,0 +1,60 @@
+#include "xmmu/sim/results.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+
+namespace xmmu {
+
+std::string RowLabel(const ReportRow& row) {
+  if (!row.paravirtual) return row.policy;
+  return absl::StrCat(row.policy, "/", Abs(GuestOpsName(row.guest_ops)), "/",
+                      Abs(PinCell(row)), row.shares_file_pages ? "/shared" : "",
+                      LinearMapSuffix(row.linear_map));
+}
+
+std::string LinearMapSuffix(LinearMap linear_map) {
+  if (linear_map == LinearMap::kDefault) return "";
+  return absl::StrCat("/", Abs(LinearMapName(linear_map)));
+}
+
+std::string_view PinCell(const ReportRow& row) {
+  return row.paravirtual ? PinWhenName(row.pin) : "-";
+}
+
+std::string IdleVcpuLines(std::span<const ReportRow> rows,
+                          std::string_view indent) {
+  std::map<std::pair<int, int>, std::vector<size_t>> by_count;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].idle_vcpus == 0) continue;
+    by_count[{rows[i].idle_vcpus, rows[i].vcpus}].push_back(i + 1);
+  }
+  std::string text;
+  for (const auto& [count, numbers] : by_count) {
+    const std::string which =
+        numbers.size() == rows.size()
+            ? "in all rows"
+            : absl::StrCat("in row", numbers.size() == 1 ? " " : "s ",
+                           absl::StrJoin(numbers, ", "));
+    absl::StrAppend(&text, Abs(indent), count.first, " of ", count.second,
+                    " vCPUs idled ", which,
+                    ": there was no task for them to run\n");
+  }
+  return text;
+}
+
+bool DigestsAgree(const Comparison& comparison) {
+  return std::all_of(comparison.rows.begin(), comparison.rows.end(),
+                     [&](const ReportRow& row) {
+                       return row.guest_digest ==
+                              comparison.rows.front().guest_digest;
+                     });
+}
+
+std::string_view Version() { return XMMU_VERSION; }
+
+}  // namespace xmmu

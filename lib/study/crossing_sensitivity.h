@@ -1,0 +1,76 @@
+#ifndef XMMU_LIB_STUDY_CROSSING_SENSITIVITY_H_
+#define XMMU_LIB_STUDY_CROSSING_SENSITIVITY_H_
+
+// How far the crossing points of a Crossover stand when prices lie elsewhere in
+// their bands: between which numbers of updates each lies, and whether there is
+// one at all. Looked at are the ends of each band, one price at a time, and
+// samples of all prices at once.
+//
+// Single-threaded.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "study/crossover.h"
+#include "study/price_sweep.h"
+
+namespace xmmu {
+
+// What two ways come to: `few`, by its index, is the cheaper one for the fewest
+// updates for which they differ, and `many` from `updates` updates on; it never
+// is if that is 0. Where they cross several times it is the first one.
+struct CrossingVerdict {
+  size_t few = 0;
+  size_t many = 0;
+  uint64_t updates = 0;
+
+  // The least and the most of `updates` among all prices looked at with which
+  // the two come to the same, or 0.
+  uint64_t least = 0;
+  uint64_t most = 0;
+  // The price that alone moves the crossing furthest: where it is at either end
+  // of the band.
+  struct Mover {
+    SweptPrice price;
+    uint64_t at_low = 0;
+    uint64_t at_high = 0;
+  };
+  std::optional<Mover> mover;
+
+  // Prices that alone, at an end of their band, make it come to something else:
+  // a crossing more or less, or the other way about. The price is one at which
+  // it does while one closer to the machine's own does not.
+  std::vector<PriceChange> flips;
+  uint32_t samples_against = 0;  // in which it comes to something else
+
+  bool holds() const { return flips.empty() && samples_against == 0; }
+};
+
+struct CrossingSensitivity {
+  PriceSweep sweep;
+  // Of the pairs that the crossings are of and whose cycles differ.
+  std::vector<CrossingVerdict> verdicts;
+};
+
+CrossingSensitivity SweepCrossings(const Crossover& crossover,
+                                   const SweepOptions& options);
+
+// In words, behind FormatCrossoverText().
+std::string FormatCrossingSensitivityText(
+    const Crossover& crossover, const CrossingSensitivity& sensitivity);
+
+// Instead of the other formats of crossovers: a line, or an object, a pair.
+struct SweptCrossover {
+  const Crossover* crossover = nullptr;
+  CrossingSensitivity sensitivity;
+};
+std::string FormatCrossingSensitivityCsv(
+    const std::vector<SweptCrossover>& all);
+std::string FormatCrossingSensitivityJson(
+    const std::vector<SweptCrossover>& all);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_STUDY_CROSSING_SENSITIVITY_H_

@@ -1,0 +1,86 @@
+#ifndef XMMU_LIB_STUDY_CROSSOVER_H_
+#define XMMU_LIB_STUDY_CROSSOVER_H_
+
+// What one page-table update costs, by how many there are to make in one L1
+// table: few favour a way that costs the same for each, many one that has its
+// price at the beginning.
+//
+// The updates are those of an mprotect that takes away writing: each entry of
+// present pages is read, changed and written, and the TLB flushed at the end. A
+// figure is the call less an empty system call: everything that the guest, the
+// hypervisor and the hardware do for it.
+//
+// Single-threaded.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "study/price_sweep.h"
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/sim/by_mark.h"
+#include "xmmu/sim/options.h"
+
+namespace xmmu {
+
+// A way for a guest to have its page tables updated.
+struct UpdateWay {
+  std::string policy;
+  GuestOps ops = GuestOps::kStores;
+};
+
+// As in reports: "pinning/queue".
+std::string UpdateWayName(const UpdateWay& way);
+
+// Every way there is for guests of `mode`, in the order of the table of
+// policies: where stores to L1 tables work, by them; else by each kind of
+// hypercall. `variants`: of variants of strategies, too.
+std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants = false);
+
+struct UpdateCosts {
+  UpdateWay way;
+  // Cycles of making i + 1 updates.
+  std::vector<uint64_t> cycles;
+  // The same before prices are put to it.
+  std::vector<PriceForm> forms;
+  // Of all these calls together, system calls included, by what is known of the
+  // prices.
+  MarkCycles by_mark{};
+};
+
+// From `updates` of them on, `cheaper` takes fewer cycles than `dearer`, up to
+// the next crossing of the same two; below it took as many or more.
+struct Crossing {
+  UpdateWay cheaper;
+  UpdateWay dearer;
+  uint64_t updates = 0;
+};
+
+struct Crossover {
+  std::string machine;
+  PagingMode mode = PagingMode::kPae;
+  std::vector<UpdateCosts> ways;
+  std::vector<Crossing> crossings;  // between ways other than bare hardware
+  // The pairs of ways, by index, that these are of.
+  std::vector<std::pair<size_t, size_t>> compared;
+  CostTable costs{};  // what the cycles were charged by, no sources
+};
+
+// Measures 1 to as many updates as an L1 table has entries, with each of
+// `ways`. Of `base`, machine, mode, timing and vcpus count.
+// Errors: those of Simulator::Create. REQUIRES: `ways` is not empty.
+absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
+                                           const std::vector<UpdateWay>& ways);
+
+// One line a way and number of updates; shares by mark are the way's.
+std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers);
+std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers);
+// A table of cycles an update for powers of two, and the crossings in words.
+std::string FormatCrossoverText(const std::vector<Crossover>& crossovers);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_STUDY_CROSSOVER_H_

@@ -1,0 +1,62 @@
+#ifndef XMMU_LIB_STUDY_SHADOW_CLAIMS_H_
+#define XMMU_LIB_STUDY_SHADOW_CLAIMS_H_
+
+// How far the answers of a ShadowStudy stand when prices lie elsewhere in their
+// bands: which of a pair takes fewer cycles for an event or a workload, and
+// whether the newer one is 4 times as fast.
+//
+// Plain values; any thread.
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "study/price_sweep.h"
+#include "study/shadow_study.h"
+
+namespace xmmu {
+
+enum class ShadowClaim : uint8_t {
+  kFaster,           // the newer one takes fewer cycles
+  kFourTimesAsFast,  // it takes at most a quarter of them
+  // The same of what both take beyond bare hardware.
+  kFourTimesBeyondNative,
+};
+
+// "faster", "4-times", "4-times-beyond-native".
+std::string_view ShadowClaimName(ShadowClaim claim);
+
+struct ShadowVerdict {
+  ShadowPair pair;
+  std::string subject;  // an event or a workload
+  ShadowClaim claim = ShadowClaim::kFaster;
+  bool is_true = false;  // at the machine's own prices
+  SignVerdict verdict;   // whether it still is
+};
+
+struct ShadowSensitivity {
+  PriceSweep sweep;
+  std::vector<ShadowVerdict> verdicts;
+};
+
+// Errors: InvalidArgument for a study of several vCPUs, as SweepComparison().
+absl::StatusOr<ShadowSensitivity> SweepShadowStudy(const ShadowStudy& study,
+                                                   const SweepOptions& options);
+
+// In words, behind FormatShadowStudyText(); what holds is only counted.
+std::string FormatShadowSensitivityText(const ShadowStudy& study,
+                                        const ShadowSensitivity& sensitivity);
+
+// Instead of the other formats of studies: a line, or an object, a claim.
+struct SweptShadowStudy {
+  const ShadowStudy* study = nullptr;
+  ShadowSensitivity sensitivity;
+};
+std::string FormatShadowSensitivityCsv(
+    const std::vector<SweptShadowStudy>& all);
+std::string FormatShadowSensitivityJson(
+    const std::vector<SweptShadowStudy>& all);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_STUDY_SHADOW_CLAIMS_H_

@@ -1,0 +1,108 @@
+#ifndef XMMU_LIB_WORKLOAD_LACKEY_ADDRESS_MAP_H_
+#define XMMU_LIB_WORKLOAD_LACKEY_ADDRESS_MAP_H_
+
+// What is mapped where in one recorded process, and where that lies in the
+// guest: the mappings as the log tells them, and the segment table of the
+// relocation rule (xmmu/workload/lackey_trace.h). A value: a fork copies it.
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
+#include "xmmu/workload/workload.h"
+
+namespace xmmu {
+
+// Segments of the relocation rule.
+inline constexpr int kSegmentShift = 28;  // 256 MiB
+
+// A mapping [start, end) of the recorded process. Page-aligned.
+struct Region {
+  uint64_t end = 0;
+  uint64_t shift = 0;  // guest address = recorded address + shift, modulo 2^64
+  uint8_t rights = 0;  // MapRights
+  Backing backing = Backing::kAnonymous;
+  uint32_t file = 0;    // file or shared object
+  uint64_t offset = 0;  // bytes in the file, at the start of the region
+  // Made by no call in the log: found by an access.
+  bool inferred = false;
+  bool attached = false;  // by shmat
+  // Attached by SHM_RDONLY: mprotect makes it writable for nobody (Linux:
+  // without VM_MAYWRITE).
+  bool never_writable = false;
+};
+
+class AddressMap {
+ public:
+  using Regions = absl::btree_map<uint64_t, Region>;  // by start
+
+  // `limit` as LackeyOptions::address_limit.
+  explicit AddressMap(uint64_t limit)
+      : slots_(static_cast<uint32_t>(limit >> kSegmentShift)) {}
+
+  // An empty address space: of mappings and of segments.
+  void Clear();
+
+  // The region with `va`, or end().
+  Regions::const_iterator Find(uint64_t va) const;
+  Regions::const_iterator end() const { return regions_.end(); }
+
+  // The unmapped addresses around `va`, within [low, high).
+  // REQUIRES: `va` is unmapped.
+  struct Range {
+    uint64_t start;
+    uint64_t end;
+  };
+  Range Hole(uint64_t va, uint64_t low, uint64_t high) const;
+
+  // The first region that a call has made, of those that meet [start, end).
+  Regions::const_iterator FirstLogged(uint64_t start, uint64_t end) const;
+
+  // Whether a call has unmapped some of [start, end) and nothing has been
+  // mapped there since.
+  bool MeetsUnmapped(uint64_t start, uint64_t end) const;
+
+  // First unmapped address in [start, end), if any.
+  std::optional<uint64_t> FirstHole(uint64_t start, uint64_t end) const;
+
+  // Gives [start, end) its place in the guest: the shift of it all. None when
+  // it does not fit in one piece below the limit.
+  std::optional<uint64_t> Place(uint64_t start, uint64_t end);
+
+  // Replaces what is in [start, region.end). REQUIRES: region.shift is what
+  // Place() gave for it.
+  void Map(uint64_t start, const Region& region);
+  void Unmap(uint64_t start, uint64_t end);
+  void Protect(uint64_t start, uint64_t end, uint8_t rights);
+
+  // Calls `piece(start, end, shift)` for what is mapped in [start, end), in
+  // order, the longest pieces that are contiguous here and in the guest.
+  void ForEachPiece(
+      uint64_t start, uint64_t end,
+      absl::FunctionRef<void(uint64_t, uint64_t, uint64_t)> piece) const;
+
+ private:
+  // Makes `va` a border between regions, if it is inside one.
+  void Split(uint64_t va);
+  // Takes [start, end) out of the regions.
+  void Remove(uint64_t start, uint64_t end);
+  // Takes [start, end) out of what is known to be unmapped.
+  void ForgetUnmapped(uint64_t start, uint64_t end);
+  // Joins regions that meet within [start, end] and continue each other, so
+  // that the map does not grow with the number of calls.
+  void Merge(uint64_t start, uint64_t end);
+  std::optional<uint64_t> SlotFor(uint64_t first, uint64_t last) const;
+  bool SlotsFree(uint64_t slot, uint64_t count) const;
+
+  Regions regions_;
+  // Start -> end of what was mapped once and is not now; disjoint.
+  absl::btree_map<uint64_t, uint64_t> unmapped_;
+  absl::btree_map<uint64_t, uint64_t> segments_;  // segment -> slot
+  uint32_t slots_;      // below the limit; 0: no relocation
+  uint64_t taken_ = 0;  // slots given away, a bit each
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_WORKLOAD_LACKEY_ADDRESS_MAP_H_

@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "workload/lackey/log_text.h"
+#include "workload/lackey/system_call.h"
+#include "workload/lackey/task_stream.h"
+
+namespace xmmu {
+namespace {
+
+constexpr absl::string_view kExpectedTitle =
+    "expected '==PID== Lackey, an example Valgrind tool'";
+
+// The lines at the start of a file, one by one.
+class HeadLines {
+ public:
+  explicit HeadLines(LogFile* file) : file_(file) {}
+
+  // None at the end of the file.
+  absl::StatusOr<std::optional<absl::string_view>> Next() {
+    if (lines_.empty()) {
+      const absl::StatusOr<absl::string_view> block = file_->NextLines();
+      if (!block.ok()) return block.status();
+      lines_ = *block;
+      if (lines_.empty()) return std::nullopt;
+    }
+    ++number_;
+    const size_t end = lines_.find('\n');
+    const absl::string_view line = lines_.substr(0, end);
+    lines_.remove_prefix(end + 1);
+    return line;
+  }
+
+  uint64_t number() const { return number_; }  // of the last line
+
+ private:
+  LogFile* file_;
+  absl::string_view lines_;
+  uint64_t number_ = 0;
+};
+
+// What a file that does not start with the title is, as far as that shows.
+std::string Foreign(absl::string_view begin) {
+  static constexpr struct {
+    absl::string_view start;
+    absl::string_view what;
+  } kKinds[] = {
+      {"\x1f\x8b", "compressed twice by gzip"},
+      {"\xfd"
+       "7zXZ",
+       "compressed by xz, expected a plain log or one of gzip"},
+      {"\x28\xb5\x2f\xfd",
+       "compressed by zstd, expected a plain log or one of gzip"},
+      {"BZh", "compressed by bzip2, expected a plain log or one of gzip"},
+      {"PK\x03\x04", "a zip file, expected a plain log or one of gzip"},
+      {"<?xml", "the output of another Valgrind tool (--xml=yes)"},
+      {"I  ", "a log without its head (recorded with -q?)"},
+      {" L ", "a log without its head (recorded with -q?)"},
+      {" S ", "a log without its head (recorded with -q?)"},
+      {" M ", "a log without its head (recorded with -q?)"},
+      {"SYSCALL[", "a log without its head (recorded with -q?)"},
+  };
+  for (const auto& kind : kKinds) {
+    if (!absl::StartsWith(begin, kind.start)) continue;
+    const bool says = absl::StrContains(kind.what, "expected");
+    return absl::StrCat(kind.what, says ? "" : ", ",
+                        says ? "" : kExpectedTitle);
+  }
+  return absl::StrCat("no Lackey log, ", kExpectedTitle);
+}
+
+absl::Status CheckTitle(const std::string& path, absl::string_view line) {
+  const absl::string_view text = MessageText(line);
+  if (text.size() == line.size()) return LogError(path, 1, Foreign(line));
+  if (!absl::StartsWith(text, kLackeyTitle)) {
+    return LogError(path, 1,
+                    absl::StrCat("'", Shown(text), "' is no log of Lackey's, ",
+                                 kExpectedTitle));
+  }
+  if (MessagePid(line) != 0) return absl::OkStatus();
+  return LogError(
+      path, 1,
+      absl::StrCat("'", Shown(line.substr(0, line.size() - text.size())),
+                   "' names no process, expected an id from 1 to ",
+                   kProcessIdEnd - 1));
+}
+
+}  // namespace
+
+absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(path);
+  if (!file.ok()) return file.status();
+  HeadLines lines(file->get());
+  auto line = lines.Next();
+  // A foreign file may have no lines at all.
+  const absl::string_view begin = (*file)->buffered();
+  if (!begin.empty() && MessageText(begin).size() == begin.size()) {
+    return LogError(path, 1, Foreign(begin));
+  }
+  if (!line.ok()) return line.status();
+  if (!line->has_value()) {
+    return LogError(path, 1,
+                    absl::StrCat("the file is empty, ", kExpectedTitle));
+  }
+  const absl::Status title = CheckTitle(path, **line);
+  if (!title.ok()) return title;
+  LogHead head;
+  head.path = path;
+  head.pid = MessagePid(**line);
+  bool has_parent = false;
+  bool forked = false;
+  for (bool in_head = true; in_head;) {
+    line = lines.Next();
+    if (!line.ok()) {
+      // What is behind the head is read again, in its turn.
+      if (!has_parent) return line.status();
+      break;
+    }
+    if (!line->has_value()) break;
+    const absl::string_view text = MessageText(**line);
+    in_head = MessagePid(**line) == head.pid;
+    if (!in_head) {
+      forked = absl::StartsWith(**line, " --> ");
+    } else if (absl::StartsWith(text, kCommand)) {
+      head.program = std::string(FirstWord(text.substr(kCommand.size())));
+    } else if (absl::StartsWith(text, kParent)) {
+      size_t at = kParent.size();
+      const auto parent = ParseNumber(text, &at, 10);
+      if (!parent.has_value() || *parent >= kProcessIdEnd ||
+          at != text.size()) {
+        return LogError(
+            path, lines.number(),
+            absl::StrCat("'", Shown(text), "', expected '", kParent,
+                         "' and a process id below ", kProcessIdEnd));
+      }
+      head.parent = static_cast<TaskId>(*parent);
+      has_parent = true;
+    }
+  }
+  if (head.program.empty() || !has_parent) {
+    return LogError(path, lines.number(),
+                    "the head of the log has no command or no parent, expected "
+                    "'==PID== Command: ...' and '==PID== Parent PID: ...', "
+                    "as --log-file=NAME.%p writes");
+  }
+  head.forked = forked;
+  return head;
+}
+
+}  // namespace xmmu

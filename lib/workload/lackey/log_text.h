@@ -1,0 +1,39 @@
+#ifndef XMMU_LIB_WORKLOAD_LACKEY_LOG_TEXT_H_
+#define XMMU_LIB_WORKLOAD_LACKEY_LOG_TEXT_H_
+
+// Valgrind's own lines in a log: "==PID== text", "--PID-- text" and, for what
+// the program has it print, "**PID** text". The time can be before the process
+// id: "==00:00:01:30.250 PID== text".
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace xmmu {
+
+// The text of the first line of a log (lackey/lk_main.c, Valgrind 3.19).
+inline constexpr absl::string_view kLackeyTitle =
+    "Lackey, an example Valgrind tool";
+inline constexpr absl::string_view kCommand = "Command: ";
+inline constexpr absl::string_view kParent = "Parent PID: ";
+
+// The process id of a message; 0 if `line` is none or the id is too large.
+uint32_t MessagePid(absl::string_view line);
+
+inline bool IsMessage(absl::string_view line, uint32_t pid) {
+  return MessagePid(line) == pid;
+}
+
+// What is behind the process id; all of a line that is no message.
+absl::string_view MessageText(absl::string_view line);
+
+// At most 60 bytes of `text`, for one line of an error.
+std::string Shown(absl::string_view text);
+
+// Up to a space that no backslash precedes: Valgrind escapes those in words.
+absl::string_view FirstWord(absl::string_view command);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_WORKLOAD_LACKEY_LOG_TEXT_H_

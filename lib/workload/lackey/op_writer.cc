@@ -1,0 +1,137 @@
+#include "workload/lackey/op_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace xmmu {
+namespace {
+
+constexpr uint64_t kChunk = 64 * 1024;  // assumed: see lackey_trace.h
+
+constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
+
+constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
+
+uint64_t PageDown(uint64_t va) { return va & ~kPageOffsetMask; }
+
+std::string Hex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
+
+}  // namespace
+
+absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
+  const AccessWindow nothing{va, length, 0, 0};
+  if (va >= kUserEnd || length > kUserEnd - va) return nothing;
+  for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
+    if (state_.map.Find(page) != state_.map.end()) continue;
+    if (page < kLowestMapping) return nothing;
+    const absl::Status inferred = Infer(page);
+    if (!inferred.ok()) return inferred;
+  }
+  const auto first = state_.map.Find(va);
+  AccessWindow window{first->first, first->second.end - first->first,
+                      first->second.shift, first->second.rights};
+  if (va + length <= first->second.end) return window;
+  // Two regions: only this access, and what both allow.
+  const Region& second = state_.map.Find(va + length - 1)->second;
+  const bool in_one_piece = second.shift == window.shift;
+  window.rights = in_one_piece ? window.rights & second.rights : 0;
+  window.start = va;
+  window.size = length;
+  return window;
+}
+
+absl::Status OpWriter::Infer(uint64_t va) {
+  const uint64_t page = PageDown(va);
+  Region region;
+  AddressMap::Range hole;
+  if (va >= kStackZone && va < kStackZoneEnd) {
+    hole = state_.map.Hole(va, kStackZone, kStackZoneEnd);
+    hole.start = std::max(hole.start, page - std::min(page, kStackSetup));
+    if (hole.end == kStackZoneEnd) {
+      hole.end = std::max(kStackTop, page + kPageSize);
+    }
+    region.backing = Backing::kStack;
+    region.rights = kMapRead | kMapWrite;
+  } else {
+    inferred_apart_ |= va >= kInterpreter;
+    const uint64_t chunk = va & ~(kChunk - 1);
+    hole = state_.map.Hole(va, chunk, chunk + kChunk);
+    region.backing = Backing::kFilePrivate;
+    region.rights = kAllRights;
+    region.file =
+        va < kInterpreter ? state_.program : FileIdentity("dynamic linker");
+    region.offset = hole.start;
+  }
+  region.end = hole.end;
+  region.inferred = true;
+  return Map(hole.start, hole.end, region);
+}
+
+absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {
+  while (const auto hole = state_.map.FirstHole(start, end)) {
+    const absl::Status inferred = Infer(*hole);
+    if (!inferred.ok()) return inferred;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region) {
+  const auto shift = state_.map.Place(start, end);
+  if (!shift.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the mapping ", Hex(start), "-", Hex(end),
+        " does not fit, expected room in one piece below the address limit "
+        "(segments of 256 MiB)"));
+  }
+  // x86 has no page that can be written or executed and not read.
+  if (region.rights != 0) region.rights |= kMapRead;
+  region.shift = *shift;
+  region.end = end;
+  state_.map.Map(start, region);
+  ++generation_;
+  GuestOp& op = ops_.emplace_back();
+  op.kind = GuestOpKind::kMap;
+  op.va = VirtAddr(start + *shift);
+  op.length = end - start;
+  op.rights = region.rights;
+  op.backing = region.backing;
+  op.file = region.file;
+  op.file_offset = region.offset;
+  return absl::OkStatus();
+}
+
+absl::Status OpWriter::Unmap(uint64_t start, uint64_t end) {
+  PushPieces(GuestOpKind::kUnmap, start, end, 0);
+  state_.map.Unmap(start, end);
+  ++generation_;
+  return absl::OkStatus();
+}
+
+void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
+                          uint8_t rights) {
+  const size_t before = ops_.size();
+  state_.map.ForEachPiece(start, end,
+                          [&](uint64_t from, uint64_t to, uint64_t shift) {
+                            GuestOp& op = ops_.emplace_back();
+                            op.kind = kind;
+                            op.va = VirtAddr(from + shift);
+                            op.length = to - from;
+                            op.rights = rights;
+                          });
+  if (ops_.size() == before) Push(GuestOpKind::kSyscall);
+}
+
+void OpWriter::Exec(absl::string_view program) {
+  state_.map.Clear();
+  state_.brk = state_.brk_start = 0;
+  state_.program = FileIdentity(program);
+  for (auto it = state_.descriptors.begin(); it != state_.descriptors.end();) {
+    it =
+        it->second.close_on_exec ? state_.descriptors.erase(it) : std::next(it);
+  }
+  ++generation_;
+}
+
+}  // namespace xmmu

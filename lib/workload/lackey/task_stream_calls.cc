@@ -1,0 +1,290 @@
+// The lines of a log that are no accesses: system calls and messages.
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "workload/lackey/call_number.h"
+#include "workload/lackey/log_text.h"
+#include "workload/lackey/system_call.h"
+#include "workload/lackey/task_stream.h"
+
+namespace xmmu {
+namespace {
+
+// Longer than any record: two paths of 4096 bytes (Linux, PATH_MAX).
+constexpr size_t kLongestRecord = 32 * 1024;
+
+bool IsExec(uint64_t number) {
+  return number == kExecve || number == kExecveat;
+}
+
+// " S 1fff000ff8,8"
+bool IsAccess(absl::string_view line) {
+  if (line.size() < 5 || line[2] != ' ') return false;
+  const absl::string_view kind = line.substr(0, 2);
+  size_t at = line.find(',');
+  if (kind != "I " && kind != " L" && kind != " S" && kind != " M")
+    return false;
+  return at != absl::string_view::npos &&
+         ParseNumber(line, &++at, 10).has_value() && at == line.size();
+}
+
+// Files that Valgrind has the dynamic linker open in every program.
+bool IsPreload(absl::string_view path) {
+  return absl::StrContains(path, "/vgpreload_");
+}
+
+}  // namespace
+
+absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
+  const absl::string_view line = RestOfLine();
+  if (absl::StartsWith(line, "SYSCALL[")) return ReadCall(line, births);
+  if (line.empty()) {  // a record's newline, behind another thread's record
+    Advance(0);
+    return absl::OkStatus();
+  }
+  const uint32_t pid = MessagePid(line);
+  if (pid == head_.pid) return ReadMessage(line);
+  if (pid != 0) {
+    return ErrorAt(line_, absl::StrCat("a message of process ", pid,
+                                       " in the log of process ", head_.pid,
+                                       ", expected a log for each process "
+                                       "(--log-file=NAME.%p)"));
+  }
+  if (absl::StartsWith(line, "SB ")) return ReadSuperblock(line);
+  return ReadForkReturn(line);
+}
+
+// --trace-superblocks=yes: where a block of code is entered. The fetches are
+// there besides.
+absl::Status TaskStream::ReadSuperblock(absl::string_view line) {
+  size_t at = line.find_first_not_of('0', 3);
+  if (at == absl::string_view::npos) return Malformed();
+  if (!ParseNumber(line, &at, 16).has_value() || at != line.size() || final()) {
+    return Malformed();
+  }
+  Advance(line.size());
+  return absl::OkStatus();
+}
+
+// The first record of a child's log ends the fork it comes from.
+absl::Status TaskStream::ReadForkReturn(absl::string_view line) {
+  size_t length = 0;
+  const auto result = ParseForkReturn(line, &length);
+  if (!forked_return_ || final() || !result.has_value()) return Malformed();
+  if (!result->success || result->value != 0) {
+    return ErrorAt(line_,
+                   "the fork returned something else in the child, "
+                   "expected Success(0x0)");
+  }
+  forked_return_ = false;
+  called_ = true;
+  Advance(length);
+  return absl::OkStatus();
+}
+
+std::optional<TaskStream::PendingCall> TaskStream::TakePending(
+    uint32_t thread) {
+  const auto it = pending_.find(thread);
+  if (it == pending_.end()) return std::nullopt;
+  std::optional<PendingCall> call = std::move(it->second);
+  pending_.erase(it);
+  return call;
+}
+
+absl::Status TaskStream::NextImage() {
+  if (exited_ || final()) {
+    return ErrorAt(line_, absl::StrCat("a second log of process ", head_.pid,
+                                       " starts here, expected the end of "
+                                       "the file"));
+  }
+  if (open_.has_value() && !IsExec(open_->number)) {
+    return ErrorAt(open_->line, open_->problem);
+  }
+  renamed_ = !first_image_ || !head_.forked;
+  if (!first_image_ || (forked_ && !head_.forked)) {
+    writer_.Push(GuestOpKind::kExec);
+  }
+  first_image_ = false;
+  pending_.clear();
+  open_.reset();
+  return absl::OkStatus();
+}
+
+absl::Status TaskStream::ReadMessage(absl::string_view line) {
+  const absl::string_view text = MessageText(line);
+  if (absl::StartsWith(text, kLackeyTitle)) {
+    const absl::Status next = NextImage();
+    if (!next.ok()) return next;
+  } else if (renamed_ && absl::StartsWith(text, kCommand)) {
+    renamed_ = false;
+    writer_.Exec(FirstWord(text.substr(kCommand.size())));
+  } else {
+    NoteEnding(text);
+  }
+  Advance(line.size());
+  return absl::OkStatus();
+}
+
+void TaskStream::NoteEnding(absl::string_view text) {
+  constexpr absl::string_view kInstructions = "  guest instrs:";
+  if (absl::StartsWith(text, "Process terminating")) {
+    exited_ = true;
+    killed_ = true;
+    ended_ = true;
+  } else if (absl::StartsWith(text, "Counted ")) {
+    counting_ = true;
+    ended_ = false;  // the counts have an end of their own
+  } else if (absl::StartsWith(text, "Exit code:")) {
+    closed_ = true;
+    ended_ = true;
+  } else if (counting_ && absl::StartsWith(text, kInstructions)) {
+    executed_ |= text.substr(kInstructions.size()).find_first_of("123456789") !=
+                 absl::string_view::npos;
+  } else if ((exited_ || thread_exited_) && !counting_) {
+    ended_ = true;  // all there is with --basic-counts=no
+  }
+}
+
+absl::Status TaskStream::Unended() const {
+  bool exec = open_.has_value() && IsExec(open_->number);
+  for (const auto& [thread, call] : pending_) exec |= IsExec(call.call.number);
+  if (exec) {
+    return ErrorAt(line_, absl::StrCat("the log of process ", head_.pid,
+                                       " ends with an exec, expected that of "
+                                       "the next program behind it: record "
+                                       "with examples/record.sh"));
+  }
+  if (open_.has_value()) return ErrorAt(open_->line, open_->problem);
+  return ErrorAt(line_, absl::StrCat("the log of process ", head_.pid,
+                                     " ends here, expected the end of the "
+                                     "process first"));
+}
+
+absl::Status TaskStream::CheckWhole() const {
+  // A signal can end a process in the midst of a record; and before its first
+  // call, but not once it has other memory than its program and its stack: the
+  // dynamic linker asks for brk before all else.
+  const bool silent = killed_ ? !called_ && writer_.inferred_apart()
+                              : !(exited_ || thread_exited_);
+  if (silent && !called_) {
+    return ErrorAt(
+        line_, absl::StrCat("no system call in the log of process ", head_.pid,
+                            ", expected those that it made, the "
+                            "last of them exit: record with "
+                            "--trace-syscalls=yes"));
+  }
+  if (open_.has_value() && !killed_) {
+    return ErrorAt(open_->line, open_->problem);
+  }
+  // Valgrind has no message for a process that kills itself by SIGKILL.
+  const bool suicide =
+      last_call_ == kKill || last_call_ == kTkill || last_call_ == kTgkill;
+  if (silent && !suicide) {
+    return ErrorAt(line_, absl::StrCat("the log of process ", head_.pid,
+                                       " ends without its exit, expected a "
+                                       "record of exit or exit_group"));
+  }
+  if (executed_ && !accessed_) {
+    return ErrorAt(line_, absl::StrCat("no access to memory in the log of "
+                                       "process ",
+                                       head_.pid,
+                                       ", expected at least its instructions: "
+                                       "record with --trace-mem=yes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TaskStream::ReadCall(absl::string_view line,
+                                  std::vector<Birth>* births) {
+  if (final()) return Malformed();
+  const auto record = ParseSystemCall(line);
+  if (!record.ok()) return ErrorAt(line_, record.status().message());
+  if (record->pid != head_.pid) {
+    return ErrorAt(line_, absl::StrCat("a system call of process ", record->pid,
+                                       " in the log of process ", head_.pid,
+                                       ", expected a log for each process "
+                                       "(--log-file=NAME.%p)"));
+  }
+  ended_ = false;
+  called_ = true;
+  const bool open = record->state == SystemCallRecord::State::kOpen;
+  absl::Status taken;
+  if (open) {
+    open_ = OpenRecord{std::string(line.substr(0, record->length)),
+                       record->call.number, line_, record->problem};
+  } else {
+    taken = Take(*record, births);
+  }
+  Advance(record->length);
+  return taken;
+}
+
+absl::Status TaskStream::ReadMore(std::vector<Birth>* births) {
+  const absl::string_view line = RestOfLine();
+  if (MessagePid(line) == head_.pid) return ReadMessage(line);
+  if (absl::StartsWith(line, "SYSCALL[") || IsAccess(line) || final() ||
+      open_->text.size() + line.size() > kLongestRecord) {
+    return ErrorAt(open_->line, open_->problem);
+  }
+  const size_t before = open_->text.size() + 1;
+  std::string text = absl::StrCat(open_->text, "\n", line);
+  const auto record = ParseSystemCall(text);
+  if (!record.ok()) return ErrorAt(line_, record.status().message());
+  absl::Status taken;
+  if (record->state == SystemCallRecord::State::kOpen) {
+    open_->text = std::move(text);
+    open_->problem = record->problem;
+    open_->text.resize(record->length);
+  } else {
+    open_.reset();
+    taken = Take(*record, births);
+  }
+  Advance(record->length - before);
+  return taken;
+}
+
+absl::Status TaskStream::Take(const SystemCallRecord& record,
+                              std::vector<Birth>* births) {
+  const std::optional<PendingCall> pending = TakePending(record.tid);
+  if (record.resumes) {
+    if (!pending.has_value() || pending->call.number != record.call.number) {
+      return ErrorAt(
+          line_,
+          absl::StrCat("the result of call ", record.call.number, " of thread ",
+                       record.tid, ", expected one ",
+                       pending.has_value()
+                           ? absl::StrCat("of call ", pending->call.number)
+                           : "for a call that waits for it"));
+    }
+    return Finish(pending->Call(), *record.result, births);
+  }
+  last_call_ = record.call.number;
+  if (pending.has_value()) writer_.Abandon(pending->Call());
+  if (record.state == SystemCallRecord::State::kBlocked) {
+    pending_[record.tid] = {record.call, std::string(record.call.path)};
+    return absl::OkStatus();
+  }
+  thread_exited_ |= record.call.number == kExitThread;
+  exited_ |= record.call.number == kExitGroup;
+  return Finish(record.call, *record.result, births);
+}
+
+absl::Status TaskStream::Finish(const SystemCall& call,
+                                const SystemCallResult& result,
+                                std::vector<Birth>* births) {
+  absl::Status finished = CheckCall(call, result);
+  if (finished.ok()) finished = writer_.Finish(call, result);
+  if (!finished.ok()) return ErrorAt(line_, finished.message());
+  if (!result.success) return absl::OkStatus();
+  executed_ |= IsPreload(call.path);
+  if (call.child == 0) return absl::OkStatus();
+  Birth birth{call.child, line_, writer_.state()};
+  birth.state.children.clear();
+  births->push_back(std::move(birth));
+  return absl::OkStatus();
+}
+
+}  // namespace xmmu

@@ -1,0 +1,341 @@
+#include "xmmu/workload/synthetic.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "xmmu/base/check.h"
+
+namespace xmmu {
+namespace {
+
+// Aligned to the region of an L1 table in every mode.
+constexpr VirtAddr kRegion{0x10000000};
+constexpr TaskId kFirstTask = 1;
+constexpr size_t kBatch = 1024;
+constexpr uint32_t kFile = 1;
+
+// `op`, `count` times, each at `stride` bytes beyond the one before.
+struct Step {
+  GuestOp op;
+  uint64_t count = 1;
+  uint64_t stride = 0;
+};
+
+// Steps, `times` times over.
+struct Loop {
+  uint64_t times = 1;
+  std::vector<Step> steps;
+};
+
+// One task's program. The kExit at its end is added.
+using Script = std::vector<Loop>;
+
+class ScriptStream {
+ public:
+  explicit ScriptStream(Script script) : script_(std::move(script)) {}
+
+  std::span<const GuestOp> Next() {
+    batch_.clear();
+    while (batch_.size() < kBatch && loop_ < script_.size()) Emit();
+    if (loop_ == script_.size()) {
+      batch_.push_back({.kind = GuestOpKind::kExit});
+    }
+    return batch_;
+  }
+
+ private:
+  void Emit() {
+    const Loop& loop = script_[loop_];
+    if (loop.steps.empty() || round_ == loop.times) {
+      ++loop_;
+      round_ = 0;
+      return;
+    }
+    const Step& step = loop.steps[step_];
+    if (repeat_ == step.count) {
+      repeat_ = 0;
+      if (++step_ == loop.steps.size()) {
+        step_ = 0;
+        ++round_;
+      }
+      return;
+    }
+    GuestOp op = step.op;
+    op.va += repeat_++ * step.stride;
+    batch_.push_back(op);
+  }
+
+  Script script_;
+  size_t loop_ = 0;
+  uint64_t round_ = 0;
+  size_t step_ = 0;
+  uint64_t repeat_ = 0;
+  std::vector<GuestOp> batch_;
+};
+
+class ScriptedWorkload final : public Workload {
+ public:
+  ScriptedWorkload(std::string name, std::vector<Script> scripts)
+      : name_(std::move(name)) {
+    TaskId id = kFirstTask;
+    for (Script& script : scripts) {
+      streams_.emplace(id++, ScriptStream(std::move(script)));
+    }
+  }
+  std::string name() const override { return name_; }
+  TaskId first_task() const override { return kFirstTask; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
+    const auto it = streams_.find(task);
+    XMMU_CHECK(it != streams_.end());
+    return it->second.Next();
+  }
+
+ private:
+  std::string name_;
+  absl::btree_map<TaskId, ScriptStream> streams_;
+};
+
+Step MapRegion(uint64_t pages) {
+  return {{.kind = GuestOpKind::kMap,
+           .rights = kMapRead | kMapWrite,
+           .backing = Backing::kAnonymous,
+           .va = kRegion,
+           .length = pages * kPageSize}};
+}
+Step OnRegion(GuestOpKind kind, uint64_t pages, uint8_t rights = 0) {
+  return {{.kind = kind,
+           .rights = rights,
+           .va = kRegion,
+           .length = pages * kPageSize}};
+}
+Step StorePages(uint64_t pages) {
+  return {{.kind = GuestOpKind::kStore, .va = kRegion, .length = 8},
+          pages,
+          kPageSize};
+}
+Step Child(GuestOpKind kind, TaskId child) {
+  return {{.kind = kind, .child = child}};
+}
+
+using Values = std::span<const uint64_t>;
+
+std::vector<Script> Touch(Values v) {
+  return {{{1, {MapRegion(v[0]), StorePages(v[0])}}}};
+}
+
+// The child stores to `cow` of the pages, so that they are copied.
+std::vector<Script> Fork(Values v) {
+  const TaskId child = kFirstTask + 1;
+  return {
+      {{1,
+        {MapRegion(v[0]), StorePages(v[0]), Child(GuestOpKind::kFork, child),
+         Child(GuestOpKind::kWait, child)}}},
+      {{1, {StorePages(std::min(v[0], v[1]))}}}};
+}
+
+std::vector<Script> Mprotect(Values v) {
+  return {{{1, {MapRegion(v[0]), StorePages(v[0])}},
+           {v[1],
+            {OnRegion(GuestOpKind::kProtect, v[0], kMapRead),
+             OnRegion(GuestOpKind::kProtect, v[0], kMapRead | kMapWrite),
+             StorePages(v[0])}}}};
+}
+
+std::vector<Script> SwitchRing(Values v) {
+  const uint64_t processes = v[0];
+  const Loop turns{v[1], {StorePages(v[2]), {{.kind = GuestOpKind::kYield}}}};
+  Loop start{1, {MapRegion(v[2])}};
+  Loop finish{1, {}};
+  std::vector<Script> scripts(processes, Script{turns});
+  for (uint64_t i = 1; i < processes; ++i) {
+    const TaskId child = kFirstTask + static_cast<TaskId>(i);
+    start.steps.push_back(Child(GuestOpKind::kFork, child));
+    finish.steps.push_back(Child(GuestOpKind::kWait, child));
+  }
+  scripts[0] = {start, turns, finish};
+  return scripts;
+}
+
+std::vector<Script> Churn(Values v) {
+  return {{{v[1],
+            {MapRegion(v[0]), StorePages(v[0]),
+             OnRegion(GuestOpKind::kUnmap, v[0])}}}};
+}
+
+// The program reads `pages` of a file that it maps privately, and writes to
+// some.
+std::vector<Script> Files(Values v) {
+  Step map = MapRegion(v[0]);
+  map.op.backing = Backing::kFilePrivate;
+  map.op.file = kFile;
+  Step load = StorePages(v[0]);
+  load.op.kind = GuestOpKind::kLoad;
+  return {{{1, {map, load, StorePages(std::min(v[0], v[1]))}}}};
+}
+
+// Linux: PID_MAX_DEFAULT.
+constexpr uint64_t kMaxProcesses = 32768;
+
+constexpr SyntheticParameter kPagesOnly[] = {
+    {"pages", 1000, "pages stored to, one store each"}};
+constexpr SyntheticParameter kForkParameters[] = {
+    {"pages", 1000, "private pages present at the fork"},
+    {"cow", 0, "of these, those that the child then stores to"}};
+constexpr SyntheticParameter kMprotectParameters[] = {
+    {"pages", 1000, "pages whose rights change"},
+    {"rounds", 1, "to read-only, back, and one store to each page"}};
+constexpr SyntheticParameter kSwitchParameters[] = {
+    {"processes", 2, "processes that take turns", kMaxProcesses},
+    {"rounds", 1000, "turns of each"},
+    {"pages", 4, "pages each stores to in a turn"}};
+constexpr SyntheticParameter kChurnParameters[] = {
+    {"pages", 16, "pages mapped, stored to and unmapped"},
+    {"rounds", 100, "times"}};
+
+constexpr SyntheticParameter kFilesParameters[] = {
+    {"pages", 1000, "file pages mapped privately and read"},
+    {"writes", 0, "of these then stored to"}};
+
+constexpr std::array<SyntheticWorkload, 6> kWorkloads = {{
+    {"touch", "demand-zero faults: a store to each of N fresh pages",
+     kPagesOnly},
+    {"fork", "fork of a process with N private pages; exit of the child",
+     kForkParameters},
+    {"mprotect", "mprotect of N pages to read-only and back",
+     kMprotectParameters},
+    {"switch", "context-switch ring of P processes", kSwitchParameters},
+    {"churn", "mmap, touch and munmap of N pages, over and over",
+     kChurnParameters},
+    {"files", "read faults on N pages of a file, copies of those written to",
+     kFilesParameters},
+}};
+
+constexpr std::array kMakers = {&Touch,      &Fork,  &Mprotect,
+                                &SwitchRing, &Churn, &Files};
+static_assert(kMakers.size() == kWorkloads.size());
+
+constexpr size_t kMaxParameters = 4;
+
+// Parameters that count some of what "pages" counts.
+constexpr std::string_view kPages = "pages";
+constexpr std::string_view kParts[] = {"cow", "writes"};
+
+// The words of `text` around the first `separator`.
+std::pair<std::string, std::string> Halves(std::string_view text,
+                                           char separator) {
+  return absl::StrSplit(absl::string_view(text.data(), text.size()),
+                        absl::MaxSplits(separator, 1));
+}
+
+// Sets the parameter that "key=value" names.
+absl::Status SetParameter(const SyntheticWorkload& workload,
+                          std::string_view word, std::span<uint64_t> values) {
+  const auto [key, text] = Halves(word, '=');
+  for (size_t i = 0; i < workload.parameters.size(); ++i) {
+    if (workload.parameters[i].name != key) continue;
+    uint64_t value = 0;
+    const uint64_t least = workload.parameters[i].default_value == 0 ? 0 : 1;
+    const uint64_t most = workload.parameters[i].max_value;
+    const bool digits = std::all_of(
+        text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || !absl::SimpleAtoi(text, &value) || value > most ||
+        value < least) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("workload %s: '%s': expected %s=NUMBER, %d to %d",
+                          workload.name, word, key, least, most));
+    }
+    values[i] = value;
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "workload %s: no parameter '%s'; expected %s", workload.name, key,
+      absl::StrJoin(workload.parameters, ", ",
+                    [](std::string* out, const SyntheticParameter& p) {
+                      absl::StrAppendFormat(out, "%s=%d", p.name,
+                                            p.default_value);
+                    })));
+}
+
+// A part of the pages is no more than all of them.
+absl::Status CheckParts(const SyntheticWorkload& workload,
+                        std::span<const uint64_t> values) {
+  uint64_t pages = 0;
+  for (size_t i = 0; i < workload.parameters.size(); ++i) {
+    const std::string_view name = workload.parameters[i].name;
+    if (name == kPages) pages = values[i];
+    const bool part = std::find(std::begin(kParts), std::end(kParts), name) !=
+                      std::end(kParts);
+    if (!part || values[i] <= pages) continue;
+    return absl::InvalidArgumentError(
+        absl::StrFormat("workload %s: '%s=%d' of pages=%d: expected 0 to %d",
+                        workload.name, name, values[i], pages, pages));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetParameters(const SyntheticWorkload& workload,
+                           const std::string& parameters,
+                           std::span<uint64_t> values) {
+  std::vector<std::string> given;
+  for (absl::string_view word : absl::StrSplit(parameters, ',')) {
+    const absl::Status status =
+        SetParameter(workload, {word.data(), word.size()}, values);
+    if (!status.ok()) return status;
+    given.emplace_back(word.substr(0, word.find('=')));
+    if (std::count(given.begin(), given.end(), given.back()) == 1) continue;
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "workload %s: '%s' is given twice", workload.name, given.back()));
+  }
+  return CheckParts(workload, values);
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> Make(
+    size_t index, const std::optional<std::string>& parameters) {
+  const SyntheticWorkload& workload = kWorkloads[index];
+  std::array<uint64_t, kMaxParameters> values{};
+  for (size_t p = 0; p < workload.parameters.size(); ++p) {
+    values[p] = workload.parameters[p].default_value;
+  }
+  if (parameters.has_value()) {
+    const absl::Status status = SetParameters(workload, *parameters, values);
+    if (!status.ok()) return status;
+  }
+  std::vector<std::string> words;
+  for (size_t p = 0; p < workload.parameters.size(); ++p) {
+    words.push_back(
+        absl::StrFormat("%s=%d", workload.parameters[p].name, values[p]));
+  }
+  return std::make_unique<ScriptedWorkload>(
+      absl::StrFormat("%s:%s", workload.name, absl::StrJoin(words, ",")),
+      kMakers[index](values));
+}
+
+}  // namespace
+
+std::span<const SyntheticWorkload> SyntheticWorkloads() { return kWorkloads; }
+
+absl::StatusOr<std::unique_ptr<Workload>> MakeSyntheticWorkload(
+    std::string_view spec) {
+  const auto [name, after] = Halves(spec, ':');
+  std::optional<std::string> parameters;
+  if (spec.find(':') != std::string_view::npos) parameters = after;
+  for (size_t i = 0; i < kWorkloads.size(); ++i) {
+    if (kWorkloads[i].name == name) return Make(i, parameters);
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "no workload '%s'; expected %s", name,
+      absl::StrJoin(kWorkloads, ", ",
+                    [](std::string* out, const SyntheticWorkload& w) {
+                      out->append(w.name);
+                    })));
+}
+
+}  // namespace xmmu

@@ -1,0 +1,166 @@
+// Switching the log of a paravirtual domain on and off; its faults. Shadows
+// themselves are in pv_shadow_fill.cc.
+
+#include "xen/direct/pv_log_dirty.h"
+
+#include "absl/strings/str_cat.h"
+#include "pv_context.h"
+#include "xmmu/base/check.h"
+#include "xmmu/xen/direct/direct_paging.h"
+
+namespace xmmu {
+namespace {
+
+// What CR3 outside long mode, and a 4-byte entry, can name.
+constexpr uint64_t kFramesBelow4GiB = uint64_t{1} << 20;
+
+}  // namespace
+
+PvLogDirty::PvLogDirty(Host& host, Domain& domain)
+    : LogDirty(host, domain),
+      host_(host),
+      domain_(domain),
+      mode_(HardwareMode(domain.mode(), host.model().features,
+                         host.linear_map())),
+      walker_(host.memory(), nullptr, host.cpu(0).clock, host.cpu(0).counters),
+      pool_(DefaultPool(domain)),
+      roots_(domain.vcpu_count(), kInvalidMfn) {}
+
+PvLogDirty::~PvLogDirty() {
+  if (on()) ReturnPool();
+}
+
+uint32_t PvLogDirty::DefaultPool(const Domain& domain) {
+  constexpr uint32_t kAVcpu = 128;
+  constexpr uint64_t kFramesPerMib = 256;
+  return kAVcpu * static_cast<uint32_t>(domain.vcpu_count()) +
+         static_cast<uint32_t>(domain.p2m().size() / kFramesPerMib);
+}
+
+uint32_t PvLogDirty::FewestShadows() const {
+  return static_cast<uint32_t>(domain_.vcpu_count()) +
+         static_cast<uint32_t>(top_level());
+}
+
+absl::Status PvLogDirty::EnableLogDirty(Cpu& cpu) {
+  XMMU_CHECK(!on() && pool_ >= FewestShadows());
+  absl::Status status = CloseTables(cpu);
+  if (status.ok()) status = TakePool();
+  if (!status.ok()) return status;
+  domain_.set_pv_log_dirty(this);
+  for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
+    VcpuContext& vcpu = domain_.vcpu(id);
+    if (vcpu.guest_table == kInvalidMfn) continue;  // not started yet
+    const Mfn root = FrameOf(MachineAddr(vcpu.cr3));
+    vcpu.cr3 = AddressOf(LoadedFor(cpu, vcpu, root)).value();
+  }
+  Reload(cpu);
+  return absl::OkStatus();
+}
+
+void PvLogDirty::CleanLogDirty(Cpu& cpu, const DirtyBitmap&) { DropAll(cpu); }
+
+void PvLogDirty::DisableLogDirty(Cpu& cpu) {
+  for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
+    if (roots_[id] == kInvalidMfn) continue;
+    domain_.vcpu(id).cr3 = AddressOf(roots_[id]).value();
+    roots_[id] = kInvalidMfn;
+  }
+  Reload(cpu);
+  ReturnPool();
+}
+
+// Whoever is paused meanwhile, the work is that of who asks for it.
+absl::Status PvLogDirty::CloseTables(Cpu& cpu) {
+  if (!domain_.ptwr_in_use()) return absl::OkStatus();
+  const PvRules* const rules =
+      FindPvRules(domain_.mode(), host_.model().features, host_.linear_map());
+  XMMU_CHECK(rules != nullptr);
+  PvContext context(host_, domain_.vcpu(0), *rules, cpu);
+  context.CloseTables();
+  context.Finish();
+  if (!domain_.crashed()) return absl::OkStatus();
+  return XenError(XenErrno::kEINVAL, absl::StrCat("the domain has crashed: ",
+                                                  domain_.crash_reason()));
+}
+
+absl::Status PvLogDirty::TakePool() {
+  bool reachable = true;
+  for (ShadowId id = 0; id < pool_; ++id) {
+    const Mfn frame = host_.AllocXenFrame();
+    shadows_.push_back({.frame = frame});
+    by_frame_[frame] = id;
+    reachable &=
+        mode_ == PagingMode::k4Level || frame.value() < kFramesBelow4GiB;
+  }
+  for (ShadowId id = pool_; id-- > 0;) free_.push_back(id);
+  if (reachable) return absl::OkStatus();
+  ReturnPool();
+  return XenError(XenErrno::kENOMEM, "no frames below 4 GiB for shadows");
+}
+
+void PvLogDirty::ReturnPool() {
+  for (const Shadow& shadow : shadows_) host_.FreeXenFrame(shadow.frame);
+  shadows_.clear();
+  free_.clear();
+  by_table_.clear();
+  by_frame_.clear();
+  domain_.set_pv_log_dirty(nullptr);
+}
+
+// A vCPU that does not run finds nothing of its own in any TLB when it does:
+// the flush has reached it, or another domain's turn has.
+void PvLogDirty::Reload(Cpu& cpu) {
+  for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
+    const VcpuContext& vcpu = domain_.vcpu(id);
+    if (vcpu.guest_table == kInvalidMfn || vcpu.cpu->current != &vcpu) continue;
+    XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
+  }
+  host_.Flush(cpu, domain_.dirty_cpus(), TlbFlush::All());
+}
+
+Mfn PvLogDirty::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
+  ShadowId id = FindOrMake(cpu, root, top_level());
+  if (id == kNone) {
+    Recycle(cpu);
+    id = FindOrMake(cpu, root, top_level());
+  }
+  XMMU_CHECK(id != kNone);
+  roots_[vcpu.id] = root;
+  return shadows_[id].frame;
+}
+
+std::optional<PageFault> PvLogDirty::HandleFault(VcpuContext& vcpu,
+                                                 const PageFault& fault,
+                                                 const Access& access) {
+  if (fault.vector != FaultVector::kPageFault) return fault;
+  Cpu& cpu = *vcpu.cpu;
+  cpu.clock.Charge(CostEvent::kLockedOp);
+  const WalkResult walk = WalkGuest(vcpu, access);
+  if (!walk.ok) return PageFault{access.va, walk.error_code, walk.vector};
+  XMMU_CHECK(walk.translation.page_shift == kPageShift);
+  if (access.is_write()) {
+    MarkDirty(cpu, domain_, FrameOf(walk.translation.base));
+  }
+  if (!TryFill(vcpu, access.va)) {
+    Recycle(cpu);
+    XMMU_CHECK(TryFill(vcpu, access.va));
+  }
+  cpu.counters.Add(Counter::kShadowFills);
+  // A processor that walks the PDPTEs has dropped what it held with the fault.
+  if (mode_ == PagingMode::kPae && !cpu.mmu.features().walks_pdptes) {
+    const int slot = IndexOf(mode_, 3, access.va);
+    const Shadow& root = shadows_[Find(roots_[vcpu.id], 3)];
+    const uint64_t pdpte = host_.memory().Read64(SlotOf(root, slot));
+    if (cpu.mmu.pdpte_registers()[static_cast<size_t>(slot)] != pdpte) {
+      host_.Flush(cpu, MaskOf(cpu.id), TlbFlush::NonGlobal());
+    }
+  }
+  return std::nullopt;
+}
+
+bool PvLogDirty::Allows(VcpuContext& vcpu, const Access& access) {
+  return WalkGuest(vcpu, access).ok;
+}
+
+}  // namespace xmmu

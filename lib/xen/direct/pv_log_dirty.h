@@ -1,0 +1,173 @@
+#ifndef XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_
+#define XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_
+
+// Log-dirty mode of a paravirtual domain. Its page tables stay what direct
+// paging has made of them: validated, counted, the guest's own. But while the
+// log is on no processor walks them; it walks shadows, copies that grant less
+// (Xen: PV live migration is shadow mode "enable + log_dirty"; Xen 2.0, 3.0:
+// xen/arch/x86/shadow.c; 4.17: xen/arch/x86/mm/shadow/{common,multi,pv}.c).
+//
+//  * A shadow is of one table as it is met at one level, in the format that the
+//    processor walks. Its frames are machine frames, as the table's are: there
+//    is no P2M in between.
+//  * An entry is made when an access needs it: P only once the guest's entry
+//    has A, RW only once that has D and the page is marked. So a processor
+//    writes to no page that is not marked, and never to a guest's table; the
+//    flags that it would have set there, Xen sets, and marks the table.
+//  * Each store of Xen's to a table is followed by the shadows of it; when a
+//    table loses its last use they are gone. What else the guest does to its
+//    tables faults, or is a hypercall, as ever.
+//  * Marked are, besides what is stored to: a table whose type count becomes
+//    non-zero or zero, whoever is the cause, and before it is validated; a page
+//    of descriptors that is validated; the page that a MMU_MACHPHYS_UPDATE
+//    names; and from 4.17 on a table whose pin is set or cleared. A further use
+//    of what is in use marks nothing.
+//  * A page that changes its type owes a flush only if processors could write
+//    to it; a table that had shadows owes one when it is none any more (both
+//    4.17; 3.0.0 flushes as ever).
+//  * Xen itself walks the guest's tables in software, instead of its linear
+//    map: through that the processor would set A where nobody sees it
+//    (assumed; Xen kept its linear map and did not think of this).
+//  * Writable page tables: all that is open is closed when the log goes on;
+//    until it goes off, stores are emulated one at a time (Xen 3.0: ptwr is
+//    off for a domain in shadow mode).
+//  * The shadows are a pool. When it is empty, all shadows but the roots in use
+//    are given up (assumed; Xen goes by age). So they are by a kClean, too
+//    (Xen: shadow_blow_tables).
+//
+// Faults cost what a fault of the domain's costs: they reach Xen by exception,
+// not by a VM exit. Single-threaded.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "xmmu/machine/pte.h"
+#include "xmmu/mmu/page_walker.h"
+#include "xmmu/xen/dirty_log.h"
+#include "xmmu/xen/host.h"
+
+namespace xmmu {
+
+class PvLogDirty final : public LogDirty {
+ public:
+  // Both outlive it.
+  PvLogDirty(Host& host, Domain& domain);
+  ~PvLogDirty() override;
+
+  // Shadows that Start() takes, unless it is told otherwise: 128 a vCPU and one
+  // a MiB of memory (Xen 4.17: sh_min_allocation).
+  static uint32_t DefaultPool(const Domain& domain);
+  // The fewest that any guest makes progress with: the vCPUs' roots, another
+  // one, and a path below it.
+  uint32_t FewestShadows() const;
+  // Takes `shadows` from the next Start() on. REQUIRES: enough of them.
+  void set_pool(uint32_t shadows) { pool_ = shadows; }
+
+  // Whether processors walk shadows.
+  bool on() const { return !shadows_.empty(); }
+
+  // `vcpu` is about to load the table `root` of the processor's topmost level:
+  // the frame to load instead. Charges `cpu` the look-up, and a new shadow.
+  Mfn LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root);
+
+  // A page fault of an access of `vcpu`, which runs. Nothing: its cause is
+  // gone. Otherwise the fault that the guest's own tables answer. Sets A and D
+  // in those as a processor does, and marks what it writes to. Charges
+  // kLockedOp for the shadows' lock, kTempMap and kXenPteRead a level,
+  // kXenPteCas for each flag set, new shadows and kXenPteWrite for each entry
+  // of theirs that changes.
+  std::optional<PageFault> HandleFault(VcpuContext& vcpu,
+                                       const PageFault& fault,
+                                       const Access& access);
+
+  // Whether the guest's own tables allow the access, A and D being set as
+  // above. Charges the walk.
+  bool Allows(VcpuContext& vcpu, const Access& access);
+
+  // Xen has stored `value` to an entry of some page, maybe a table: L1 entries
+  // are made anew, others dropped until they are needed. Charges kXenPteWrite
+  // for each entry that changes (Xen: shadow_validate_guest_entry).
+  void EntryWritten(Cpu& cpu, MachineAddr entry, Pte value);
+
+  // `table` has lost its last use. Returns whether there were shadows of it,
+  // which have been given up: the caller flushes, or else whoever gets them
+  // next does.
+  bool TableGone(Mfn table);
+
+  // Whether `frame` is one of the pool.
+  bool IsShadow(Mfn frame) const { return by_frame_.contains(frame); }
+
+  // Each entry against the guest's and the log, roots and hash, and what the
+  // processors' TLBs let the domain write to. Not charged.
+  absl::Status Audit() const;
+
+ private:
+  using ShadowId = uint32_t;
+  static constexpr ShadowId kNone = ~ShadowId{0};
+
+  struct Shadow {
+    Mfn frame;
+    Mfn table = kInvalidMfn;  // that it is of; kInvalidMfn: it is free
+    int level = 0;
+    // TLB clock when it was last given up.
+    uint32_t tlbflush_timestamp = 0;
+  };
+  using ByLevel = std::array<ShadowId, 5>;  // [0] unused
+
+  absl::Status EnableLogDirty(Cpu& cpu) override;
+  void CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) override;
+  void DisableLogDirty(Cpu& cpu) override;
+
+  absl::Status CloseTables(Cpu& cpu);
+  absl::Status TakePool();
+  void ReturnPool();
+  // Loads the CR3 of all vCPUs that run, and flushes all that is cached.
+  void Reload(Cpu& cpu);
+
+  // pv_shadow_fill.cc
+  ShadowId Find(Mfn table, int level) const;
+  ShadowId FindOrMake(Cpu& cpu, Mfn table, int level);
+  void Release(ShadowId id);
+  bool IsLoaded(const Shadow& shadow) const;
+  void DropAll(Cpu& cpu);
+  // The same for want of shadows.
+  void Recycle(Cpu& cpu);
+  // False if the pool does not do.
+  bool TryFill(VcpuContext& vcpu, VirtAddr va);
+  void SetEntry(Cpu& cpu, const Shadow& shadow, int slot, Pte now);
+  Pte LeafFor(Pte guest) const;
+  Pte LinkTo(Mfn frame, Pte guest, int level) const;
+  Pte GuestEntry(Mfn table, int slot) const;
+  MachineAddr SlotOf(const Shadow& shadow, int slot) const;
+  WalkResult WalkGuest(VcpuContext& vcpu, const Access& access);
+  PagingContext GuestContext(const VcpuContext& vcpu) const;
+  void SetUsed(Cpu& cpu, const Access& access, const WalkResult& walk);
+  int entry_bytes() const { return EntryBytes(mode_); }
+  int top_level() const { return LevelCount(mode_); }
+
+  // pv_shadow_audit.cc
+  absl::Status AuditRoots() const;
+  absl::Status AuditShadow(const Shadow& shadow) const;
+  bool IsFaithful(const Shadow& shadow, Pte entry, Pte guest) const;
+  absl::Status AuditTlbs() const;
+
+  Host& host_;
+  Domain& domain_;
+  const PagingMode mode_;  // the processor's
+  const PageWalker walker_;
+  uint32_t pool_;
+  std::vector<Mfn> roots_;  // by vCPU: what it would have loaded
+  std::vector<Shadow> shadows_;
+  std::vector<ShadowId> free_;  // last one goes first
+  // Only looked up, never iterated.
+  absl::flat_hash_map<Mfn, ByLevel> by_table_;
+  absl::flat_hash_map<Mfn, ShadowId> by_frame_;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_

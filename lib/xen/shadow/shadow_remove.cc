@@ -1,0 +1,142 @@
+// What is taken away from shadows: write access to tables, whole shadows,
+// everything that leads to a frame.
+
+#include <algorithm>
+
+#include "xmmu/base/check.h"
+#include "xmmu/xen/shadow/shadow_paging.h"
+
+namespace xmmu {
+
+bool ShadowPaging::Contains(const ShadowSlot& slot, Pte entry, Mfn mfn) const {
+  if (!entry.present() || IsLink(slot, entry)) return false;
+  if (pages_[slot.page].key.level == 1) return entry.frame() == mfn;
+  return mfn >= entry.frame() && mfn - entry.frame() < shape_.large_frames();
+}
+
+std::vector<ShadowSlot> ShadowPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
+  std::vector<ShadowSlot> found;
+  const Mfn mfn = domain_.MfnOf(gfn);
+  for (ShadowId id = 0; id < pages_.count(); ++id) {
+    if (!pages_[id].in_use || pages_[id].key.level > 2) continue;
+    Charge(cpu, CostEvent::kXenPteRead,
+           static_cast<uint64_t>(shape_.entries()));
+    for (int i = 0; i < shape_.entries(); ++i) {
+      const ShadowSlot slot{id, i};
+      if (Contains(slot, pages_.Read(slot), mfn)) found.push_back(slot);
+    }
+  }
+  return found;
+}
+
+std::vector<ShadowSlot> ShadowPaging::WritableMappingsOf(Cpu& cpu, Gfn gfn) {
+  return MappingsOf(cpu, gfn);
+}
+
+std::vector<ShadowSlot> ShadowPaging::LinksTo(Cpu& cpu, ShadowId child) {
+  std::vector<ShadowSlot> found;
+  const int above = pages_[child].key.level + 1;
+  for (ShadowId id = 0; id < pages_.count(); ++id) {
+    if (!pages_[id].in_use || pages_[id].key.level != above) continue;
+    Charge(cpu, CostEvent::kXenPteRead,
+           static_cast<uint64_t>(shape_.entries()));
+    for (int i = 0; i < shape_.entries(); ++i) {
+      const ShadowSlot slot{id, i};
+      const Pte entry = pages_.Read(slot);
+      if (IsLink(slot, entry) && entry.frame() == pages_[child].mfn) {
+        found.push_back(slot);
+      }
+    }
+  }
+  return found;
+}
+
+void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
+  const Mfn mfn = domain_.MfnOf(gfn);
+  for (const ShadowSlot& slot : WritableMappingsOf(cpu, gfn)) {
+    // Dividing one may have recycled the shadow that another was in.
+    const Pte entry = pages_.Read(slot);
+    if (!pages_[slot.page].in_use || !Contains(slot, entry, mfn)) continue;
+    if (pages_[slot.page].key.level > 1) {
+      Divide(cpu, slot, LargeBase(gfn));
+    } else if (entry.writable()) {
+      SetEntry(cpu, slot, entry.Without(pte::kWritable));
+    }
+  }
+  const uint32_t stamp =
+      std::max(host_.frames()[mfn].tlbflush_timestamp, large_stamp_);
+  owed_ |= host_.NeedFlush(domain_.dirty_cpus(), stamp);
+}
+
+// A large page becomes a table of small ones with the same rights; if there is
+// no room for that table, nothing.
+void ShadowPaging::Divide(Cpu& cpu, const ShadowSlot& slot, Gfn first) {
+  const ShadowKey key{first, 1, 0, /*splinter=*/true};
+  guards_.push_back(slot.page);
+  ShadowId id = pages_.Find(key);
+  if (id == kNoShadow) id = TryMake(cpu, key);
+  if (id == kNoShadow) return Clear(cpu, slot);
+  const uint64_t kept =
+      pages_.Read(slot).flags() & ~(pte::kPageSize | pte::kDirty);
+  SetEntry(cpu, slot, Pte(pages_[id].mfn, kept));
+}
+
+// A root that is loaded cannot go: it is emptied, to be filled by what comes to
+// be at `gfn`.
+void ShadowPaging::FrameLeaves(Cpu& cpu, Gfn gfn) {
+  EvictTable(cpu, gfn);
+  if (const GuestTable* const table = pages_.FindTable(gfn)) {
+    for (const ShadowId id : table->shadows) Empty(cpu, id);
+    pages_.SetOutOfSync(gfn, false);
+  }
+  for (const ShadowSlot& slot : MappingsOf(cpu, gfn)) Clear(cpu, slot);
+  owed_ |= domain_.dirty_cpus();
+}
+
+bool ShadowPaging::MakeRoom(Cpu& cpu) {
+  for (ShadowId id = pages_.oldest(); id != kNoShadow;
+       id = pages_.NewerThan(id)) {
+    const bool guarded =
+        std::find(guards_.begin(), guards_.end(), id) != guards_.end();
+    if (guarded || pages_[id].pins != 0) continue;
+    Evict(cpu, id);
+    cpu.counters.Add(Counter::kShadowsRecycled);
+    return true;
+  }
+  return false;
+}
+
+void ShadowPaging::Evict(Cpu& cpu, ShadowId id) {
+  ShadowGoes(cpu, id);
+  for (const ShadowSlot& slot : LinksTo(cpu, id)) Clear(cpu, slot);
+  for (uint32_t i = 0; i < roots_.size(); ++i) {
+    for (int top = 0; top < 4; ++top) {
+      if (roots_[i].top[static_cast<size_t>(top)] == id) {
+        SetTop(domain_.vcpu(i), top, kNoShadow);
+      }
+    }
+  }
+  Empty(cpu, id);
+  pages_.Release(id);
+}
+
+void ShadowPaging::Empty(Cpu& cpu, ShadowId id) {
+  Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(shape_.entries()));
+  const bool stays = pages_[id].pins != 0;
+  for (int i = 0; i < shape_.entries(); ++i) {
+    const ShadowSlot slot{id, i};
+    if (pages_.Read(slot).raw() != 0) SetEntry(cpu, slot, Pte());
+    if (stays && SourceOf(slot).raw() != 0) SetSource(cpu, slot, Pte());
+  }
+}
+
+void ShadowPaging::EvictTable(Cpu& cpu, Gfn gfn) {
+  const GuestTable* const table = pages_.FindTable(gfn);
+  if (table == nullptr) return;
+  const std::vector<ShadowId> shadows = table->shadows;
+  for (const ShadowId id : shadows) {
+    if (pages_[id].pins == 0) Evict(cpu, id);
+  }
+}
+
+}  // namespace xmmu

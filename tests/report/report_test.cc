@@ -1,0 +1,315 @@
+#include "xmmu/report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "xmmu/sim/results.h"
+
+namespace xmmu::report_test {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+void AddCycles(Cost& cost, Component component, uint64_t cycles) {
+  cost.by_component[static_cast<size_t>(component)] = Cycles(cycles);
+  cost.cycles += Cycles(cycles);
+  cost.elapsed = cost.cycles;
+}
+
+ReportRow NativeRow() {
+  ReportRow row;
+  row.policy = "native";
+  AddCycles(row.cost, Component::kExecute, 1000);
+  AddCycles(row.cost, Component::kException, 500);
+  row.cost.counters.Add(Counter::kHardwareFaults, 3);
+  row.page_table_bytes = 8192;
+  row.by_mark = {Cycles(1000), {}, Cycles(125), {}, Cycles(375)};
+  row.guest_digest = 0xabc;
+  return row;
+}
+
+ReportRow PinningRow() {
+  ReportRow row;
+  row.policy = "pinning";
+  row.paravirtual = true;
+  row.guest_ops = GuestOps::kUpdateVaMapping;
+  row.pin = PinWhen::kLate;
+  AddCycles(row.cost, Component::kExecute, 1000);
+  AddCycles(row.cost, Component::kHypercall, 2000);
+  row.cost.counters.Add(Counter::kHypercalls, 2);
+  row.cost.counters.Add(Counter::kPageWalks, 123'456);
+  row.page_table_bytes = 8192;
+  row.memory_overhead_bytes = 4097;
+  row.guest_digest = 0xabc;
+  return row;
+}
+
+Comparison Example() {
+  Comparison comparison;
+  comparison.version = "9.9.9";
+  comparison.machine = "test";
+  comparison.machine_description = "a machine to test with";
+  comparison.mode = PagingMode::kPae;
+  comparison.guest_memory_bytes = uint64_t{64} << 20;
+  comparison.quantum_ops = 1000;
+  comparison.workload = "fork:pages=1,times=2";
+  comparison.rows = {NativeRow(), PinningRow()};
+  return comparison;
+}
+
+TEST(ReportTest, ALabelNamesWhatTellsRowsApart) {
+  EXPECT_EQ(RowLabel(NativeRow()), "native");
+  EXPECT_EQ(RowLabel(PinningRow()), "pinning/update-va-mapping/late");
+}
+
+TEST(ReportTest, FormatsAreFoundByName) {
+  EXPECT_EQ(ParseReportFormat("json"), ReportFormat::kJson);
+  EXPECT_EQ(ParseReportFormat("xml"), std::nullopt);
+  for (ReportFormat format : AllReportFormats()) {
+    EXPECT_EQ(ParseReportFormat(ReportFormatName(format)), format);
+  }
+}
+
+TEST(ReportTest, DigestsAgreeOnlyIfAllAreEqual) {
+  Comparison comparison = Example();
+  EXPECT_TRUE(DigestsAgree(comparison));
+  comparison.rows[1].guest_digest ^= 1;
+  EXPECT_FALSE(DigestsAgree(comparison));
+}
+
+TEST(TableReportTest, IsWhatItWas) {
+  EXPECT_EQ(FormatReport(Example(), ReportFormat::kTable), R"(xmmu 9.9.9
+machine   test: a machine to test with
+guest     pae paging, 1 vCPU, 64 MiB; quantum 1,000, fault-around 1, flush ceiling 0
+workload  fork:pages=1,times=2
+timing    pte-caches: loads of page-table entries go through the caches
+
+              guest                                 x    page   page  hyper  fault   emu-  vali-    TLB  mgmt.  est.
+  #  policy   ops                pin   cycles  native  faults  walks  calls  fixed  lated  dated  flush    KiB     %
+  ------------------------------------------------------------------------------------------------------------------
+  1  native   stores             -      1,500   1.000       3      0      0      0      0      0      0      0  25.0
+  2  pinning  update-va-mapping  late   3,000   2.000       0   123k      2      0      0      0      0      5   0.0
+guest digest 0000000000000abc, equal in all rows
+
+cycles by component, and by the mark of their prices
+  component       1 native     2 pinning
+  --------------------------------------
+  execute     1,000  66.7%  1,000  33.3%
+  exception     500  33.3%             -
+  hypercall              -  2,000  66.7%
+  --------------------------------------
+  read               66.7%          0.0%
+  measured            0.0%          0.0%
+  derived             8.3%          0.0%
+  remembered          0.0%          0.0%
+  estimated          25.0%          0.0%
+)");
+}
+
+TEST(TableReportTest, SaysWhenTheMachineHasNoSuchMode) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("hypothetical")));
+  comparison.hypothetical = true;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("hypothetical: test has no pae paging"));
+}
+
+TEST(TableReportTest, SaysWhichRowsAreHypothetical) {
+  Comparison comparison = Example();
+  comparison.rows[1].hypothetical = "nested paging";
+  EXPECT_THAT(
+      FormatReport(comparison, ReportFormat::kTable),
+      HasSubstr("\nhypothetical in row 2: test has no nested paging; "));
+  comparison.rows[0].hypothetical = "nested paging";
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("\nhypothetical in rows 1, 2: test has no nested "));
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kCsv),
+              HasSubstr(",nested paging,"));
+}
+
+TEST(TableReportTest, SaysWhatWasLeftOut) {
+  Comparison comparison = Example();
+  comparison.left_out = {"shadow: too young"};
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("left out  shadow: too young\n"));
+}
+
+TEST(TableReportTest, WithoutANativeRowThereAreNoRatios) {
+  Comparison comparison = Example();
+  comparison.rows.erase(comparison.rows.begin());
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("1.000")));
+}
+
+TEST(TableReportTest, DifferingDigestsAreLoud) {
+  Comparison comparison = Example();
+  comparison.rows[1].guest_digest = 1;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("DIFFER: 0000000000000abc 0000000000000001"));
+}
+
+TEST(TableReportTest, ManyRowsStayWithinTheWidth) {
+  Comparison comparison = Example();
+  for (int i = 0; i < 10; ++i) comparison.rows.push_back(PinningRow());
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    EXPECT_LE(line.size(), 120u) << line;
+  }
+}
+
+TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("sharing")));
+  ReportRow row = PinningRow();
+  row.shares_file_pages = true;
+  row.cost.counters.Add(Counter::kPagesShared, 7);
+  row.cost.counters.Add(Counter::kPagesMerged, 5);
+  row.cost.counters.Add(Counter::kSharedFreed, 2);
+  comparison.rows.push_back(row);
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  EXPECT_THAT(text, HasSubstr("sharing in row 3: 7 frames shared, 5 pages "
+                              "merged with one of them (20 KiB free), 2 "
+                              "shared frames freed again\n"));
+  EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared");
+}
+
+TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("linear map")));
+  ReportRow row = PinningRow();
+  row.linear_map = LinearMap::kSharedL2;
+  row.page_table_bytes_per_space = 14 * 1024;
+  comparison.rows.push_back(row);
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("row 3: linear map shared-l2; 14.0 KiB of page tables "
+                        "an address space at the peak\n"));
+  EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared-l2");
+}
+
+TEST(TableReportTest, SaysWhatOverlapLeaves) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("overlap")));
+  comparison.overlap = {.walkers = 2, .hidden_per_mille = 125};
+  comparison.rows[0].cost.hidden = Cycles(500);
+  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  EXPECT_THAT(text, HasSubstr("overlap   2 walkers; 12.5% of TLB, walk and"));
+  EXPECT_THAT(text, HasSubstr("  1  native        1,500        500      1,000"
+                              "   1.000\n"));
+  EXPECT_THAT(text, HasSubstr("  2  pinning       3,000          0      3,000"
+                              "   3.000\n"));
+  const std::string csv = FormatReport(comparison, ReportFormat::kCsv);
+  EXPECT_THAT(csv, HasSubstr(",default,,2,0.125,1500,500,1500,"));
+}
+
+TEST(ReportTest, SharesByMarkAddUpInEveryFormat) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  const Json& row = json["rows"][0];
+  EXPECT_EQ(row["cycles_by_mark"]["read"], 1000);
+  EXPECT_EQ(row["cycles_by_mark"]["estimated"], 375);
+  EXPECT_EQ(row["share_by_mark"]["read"], 0.666667);
+  EXPECT_EQ(row["share_by_mark"]["derived"], 0.083333);
+  EXPECT_EQ(row["share_by_mark"]["estimated"], 0.25);
+  EXPECT_THAT(FormatReport(Example(), ReportFormat::kCsv),
+              HasSubstr(",0.666667,0.000000,0.083333,0.000000,0.250000,"));
+}
+
+TEST(TableReportTest, SaysWhenTheFlushFilterIsOn) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              Not(HasSubstr("flush filter")));
+  comparison.flush_filter = true;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+              HasSubstr("note      the TLB flush filter is on\n"));
+}
+
+TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  EXPECT_EQ(json["xmmu"], "9.9.9");
+  EXPECT_EQ(json["machine"], "test");
+  EXPECT_EQ(json["levels"], 3);
+  EXPECT_EQ(json["vcpus"], 1);
+  EXPECT_EQ(json["domains"], 1);
+  EXPECT_EQ(json["workload"]["name"], "fork:pages=1,times=2");
+  std::vector<std::string> keys;
+  for (const auto& item : json["rows"][0].items()) keys.push_back(item.key());
+  EXPECT_THAT(
+      keys,
+      ElementsAre("policy", "guest_ops", "pin", "shares_file_pages",
+                  "linear_map", "hypothetical", "idle_vcpus", "cycles",
+                  "hidden_cycles", "elapsed_cycles", "cycles_by_component",
+                  "counters", "page_table_bytes", "page_table_bytes_per_space",
+                  "memory_overhead_bytes", "memory_parts", "cycles_by_mark",
+                  "share_by_mark", "guest_digest", "accesses_not_compared",
+                  "pages_not_compared"));
+}
+
+TEST(JsonReportTest, MemoryIsSaidByPart) {
+  Comparison comparison = Example();
+  comparison.rows[1].memory_parts = {{"shadows", 8192, 4096}};
+  const Json json = Json::parse(FormatReport(comparison, ReportFormat::kJson));
+  EXPECT_TRUE(json["rows"][0]["memory_parts"].empty());
+  EXPECT_EQ(json["rows"][1]["memory_parts"]["shadows"]["reserved_bytes"], 8192);
+  EXPECT_EQ(json["rows"][1]["memory_parts"]["shadows"]["peak_bytes"], 4096);
+}
+
+TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  EXPECT_EQ(json["rows"][0]["pin"], "-");
+  EXPECT_EQ(json["rows"][0]["guest_ops"], "stores");
+  EXPECT_EQ(json["rows"][1]["pin"], "late");
+  EXPECT_EQ(json["rows"][1]["guest_ops"], "update-va-mapping");
+  EXPECT_EQ(json["rows"][1]["guest_digest"], "0000000000000abc");
+}
+
+TEST(JsonReportTest, EveryComponentIsThereAndTheyAddUp) {
+  const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
+  for (const Json& row : json["rows"]) {
+    uint64_t sum = 0;
+    for (const Json& part : row["cycles_by_component"]) {
+      sum += part.get<uint64_t>();
+    }
+    EXPECT_EQ(row["cycles_by_component"].size(), kComponentCount);
+    EXPECT_EQ(row["counters"].size(), kCounterCount);
+    EXPECT_EQ(sum, row["cycles"].get<uint64_t>());
+  }
+}
+
+TEST(JsonReportTest, ANameThatIsNoUtf8DoesNotBreakTheReport) {
+  Comparison comparison = Example();
+  comparison.workload = "trace of \xff";
+  EXPECT_TRUE(Json::accept(FormatReport(comparison, ReportFormat::kJson)));
+}
+
+TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
+  const std::string text = FormatReport(Example(), ReportFormat::kCsv);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[3], "");
+  const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
+  EXPECT_EQ(header.size(), 26 + kMarkCount + kComponentCount + kCounterCount);
+  for (int row : {1, 2}) {
+    const std::vector<std::string> cells =
+        absl::StrSplit(lines[static_cast<size_t>(row)], ',');
+    EXPECT_EQ(cells.size(), header.size());
+  }
+  EXPECT_THAT(
+      lines[2],
+      HasSubstr("test,0,3,1,1,pte-caches,pinning,"
+                "update-va-mapping,late,0,default,,1,0.000,3000,0,3000,"));
+}
+
+}  // namespace
+}  // namespace xmmu::report_test

@@ -1,0 +1,91 @@
+// The recordings in examples/traces: what is in them, to the operation, as
+// examples/traces/README.md says.
+
+#include <algorithm>
+#include <array>
+
+#include "workload/lackey/trace_support.h"
+
+namespace xmmu::bundled_traces_test {
+namespace {
+
+using Counts = std::array<uint64_t, 16>;  // by GuestOpKind
+
+struct Summary {
+  size_t tasks = 0;
+  Counts counts{};
+  uint64_t end = 0;  // of the highest access
+};
+
+std::vector<std::string> Files(const std::string& prefix) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           XMMU_SOURCE_DIR "/examples/traces")) {
+    if (entry.path().filename().string().rfind(prefix + ".", 0) == 0) {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class BundledTracesTest : public TraceTest {
+ protected:
+  static Summary Read(const std::string& prefix, LackeyOptions options) {
+    Summary summary;
+    auto workload = OpenLackeyTrace(Files(prefix), options);
+    EXPECT_TRUE(workload.ok()) << workload.status();
+    if (!workload.ok()) return summary;
+    std::deque<TaskId> ready{(*workload)->first_task()};
+    while (!ready.empty()) {
+      const TaskId task = ready.front();
+      ready.pop_front();
+      const auto ops = (*workload)->Next(task);
+      EXPECT_TRUE(ops.ok()) << ops.status();
+      if (!ops.ok()) return summary;
+      for (const GuestOp& op : *ops) Add(op, &summary, &ready);
+      if (ops->back().kind != GuestOpKind::kExit) ready.push_back(task);
+    }
+    return summary;
+  }
+
+ private:
+  static void Add(const GuestOp& op, Summary* summary,
+                  std::deque<TaskId>* ready) {
+    ++summary->counts[static_cast<size_t>(op.kind)];
+    if (op.kind == GuestOpKind::kExit) ++summary->tasks;
+    if (op.kind <= GuestOpKind::kModify) {
+      summary->end = std::max(summary->end, op.va.value() + op.length);
+    }
+    if (op.kind == GuestOpKind::kFork || op.kind == GuestOpKind::kVfork) {
+      ready->push_back(op.child);
+    }
+  }
+};
+
+TEST_F(BundledTracesTest, AShellPipelineForksExecsAndWaits) {
+  const Summary summary = Read("ls-sort", {});
+  EXPECT_EQ(summary.tasks, 4);
+  EXPECT_EQ(summary.counts, (Counts{1245156, 326964, 165657, 8032, 93, 5, 18, 0,
+                                    0, 3, 0, 3, 3, 5, 203, 4}));
+  EXPECT_EQ(summary.end, 0x1fff000ffa);
+}
+
+TEST_F(BundledTracesTest, ACompressorUsesItsHeapHereAndThere) {
+  const Summary summary = Read("xz", {});
+  EXPECT_EQ(summary.tasks, 1);
+  EXPECT_EQ(summary.counts, (Counts{1840546, 424128, 197504, 9633, 29, 1, 5, 0,
+                                    0, 0, 0, 0, 0, 0, 73, 1}));
+}
+
+TEST_F(BundledTracesTest, TheyFitA32BitGuestWithTheSameOperations) {
+  for (const char* name : {"ls-sort", "xz"}) {
+    const Summary wide = Read(name, {});
+    const Summary narrow = Read(name, {.address_limit = 0xC0000000});
+    EXPECT_EQ(narrow.counts, wide.counts) << name;
+    EXPECT_LE(narrow.end, 0xC0000000) << name;
+  }
+}
+
+}  // namespace
+}  // namespace xmmu::bundled_traces_test
