@@ -30,6 +30,7 @@ ERRORS = "errors.txt"
 LARGEST = 32 << 10
 SAMPLED = 8 << 10  # bytes of a larger one, about
 DIFFERENCES = 12  # lines of a difference that are shown
+LONGEST = 160  # characters of such a line
 
 
 def read_commands():
@@ -88,16 +89,26 @@ def outputs_of(commands, programs):
     return outputs, wrong
 
 
+def first_difference(golden, printed):
+    """Where two texts part, with a little of each: lines of CSV are long."""
+    same = len(os.path.commonprefix([golden, printed]))
+    line = golden.count("\n", 0, same) + 1
+    start = max(golden.rfind("\n", 0, same) + 1, same - 30)
+    return (f"first in line {line}: golden {golden[start:same + 30]!r}, "
+            f"printed {printed[start:same + 30]!r}")
+
+
 def difference(name, golden, printed):
-    lines = [text.decode(errors="backslashreplace").splitlines()
-             for text in (golden, printed)]
-    diff = list(difflib.unified_diff(*lines, f"golden/outputs/{name}",
-                                     "printed", n=1, lineterm=""))
-    # Lines that differ in their ends alone.
-    diff = diff or [f"golden/outputs/{name}: the ends of lines differ"]
-    more = [f"... {len(diff) - DIFFERENCES} lines more"]
-    return "\n".join(diff[:DIFFERENCES] +
-                     (more if len(diff) > DIFFERENCES else []))
+    golden, printed = (text.decode(errors="backslashreplace")
+                       for text in (golden, printed))
+    diff = list(difflib.unified_diff(golden.splitlines(), printed.splitlines(),
+                                     f"golden/outputs/{name}", "printed", n=1,
+                                     lineterm=""))
+    shown = [line if len(line) <= LONGEST else line[:LONGEST] + "..."
+             for line in diff[:DIFFERENCES]]
+    if len(diff) > DIFFERENCES:
+        shown.append(f"... {len(diff) - DIFFERENCES} lines more")
+    return "\n".join(shown + [first_difference(golden, printed)])
 
 
 def unused_flags(commands, programs):
