@@ -30,7 +30,9 @@ constexpr std::array<CostEventText, kCostEventCount> kCostEvents = {{
 #undef XMMU_ROW
 }};
 
-// What Overlap::hidden_per_mille is a share of.
+// Whether Overlap::hidden_per_mille hides a share of `event`: the loads and
+// walks that an out-of-order core overlaps, which are the components kData to
+// kPteLoadDram.
 bool IsLatency(CostEvent event) {
   const Component component = ComponentOf(event);
   return component >= Component::kData && component <= Component::kPteLoadDram;
@@ -77,17 +79,24 @@ void CycleClock::SetOverlap(const Overlap& overlap) {
   overlaps_ = overlap.on();
 }
 
+// Work of the program itself and its latencies may go on beside outstanding
+// walks; anything else first waits for those (see overlap.h).
 void CycleClock::ChargeWithOverlap(CostEvent event, uint64_t times) {
   const bool latency = IsLatency(event);
   if (!latency && event != CostEvent::kAccess) WaitForWalks();
   Add(event, times);
   if (!latency) return;
+  // Thousandths are carried on, so that many small latencies hide as much as
+  // one large one of the same sum.
   hidden_thousandths_ +=
       times * price(event) * static_cast<uint64_t>(overlap_.hidden_per_mille);
   hidden_ += hidden_thousandths_ / 1000;
   hidden_thousandths_ %= 1000;
 }
 
+// All cycles of the walk have been charged; this hides those that the program
+// did not wait for. It resumes when a walker is free: at once, or when the
+// first of the outstanding walks ends.
 void CycleClock::LeaveToWalker(Cycles begin) {
   if (overlap_.walkers == 1) return;
   const uint64_t start = begin.count();
@@ -101,6 +110,8 @@ void CycleClock::LeaveToWalker(Cycles begin) {
   hidden_ += end - resume;
 }
 
+// Takes back the hidden cycles between now and the end of the last walk: the
+// program waits for that end after all.
 void CycleClock::WaitForWalks() {
   if (walk_ends_.empty()) return;
   const uint64_t last = *std::max_element(walk_ends_.begin(), walk_ends_.end());

@@ -8,10 +8,11 @@
 namespace xmmu {
 namespace {
 
-// Longer ones are no names, and a comparison takes the product of the lengths.
+// Longer texts are taken for no name at all, since comparing takes time in
+// proportion to the product of the lengths.
 constexpr size_t kLongest = 100;
 
-// What counts of a name: letters in lower case, and digits.
+// Reduces `name` to what is compared: its letters in lower case and its digits.
 std::string Letters(std::string_view name) {
   std::string letters;
   for (const char c : name) {
@@ -21,8 +22,8 @@ std::string Letters(std::string_view name) {
   return letters;
 }
 
-// Letters missing, too many, wrong, or swapped with their neighbour (the
-// optimal string alignment distance).
+// The optimal string alignment distance: how many letters are missing, too
+// many, wrong, or swapped with their neighbour.
 size_t Distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> rows(a.size() + 1,
                                         std::vector<size_t>(b.size() + 1));

@@ -6,8 +6,8 @@
 namespace xmmu {
 namespace {
 
-// Bytes of the character that `text` begins with, 0 if it is no UTF-8 (Unicode
-// 15, table 3-7). Sets `code` to its number.
+// Returns the bytes of the character that `text` begins with, or 0 if it is not
+// valid UTF-8 (Unicode 15, table 3-7). Sets `code` to its code point.
 size_t LengthOfCharacter(std::string_view text, uint32_t& code) {
   const auto byte = [&](size_t i) {
     return static_cast<uint32_t>(static_cast<unsigned char>(text[i]));
@@ -22,11 +22,13 @@ size_t LengthOfCharacter(std::string_view text, uint32_t& code) {
     code = code << 6 | (byte(i) & 0x3F);
   }
   constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  // Overlong forms and surrogates are refused as table 3-7 demands.
   const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
   return code < kLeast[length] || code > 0x10FFFF || surrogate ? 0 : length;
 }
 
-// Unicode's Cc, Zl, Zp, and the characters of Bidi_Control.
+// Whether a terminal may obey the character instead of showing it: Unicode's
+// categories Cc, Zl and Zp, and the characters with Bidi_Control.
 bool IsObeyed(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C ||
          code == 0x200E || code == 0x200F ||
@@ -34,6 +36,7 @@ bool IsObeyed(uint32_t code) {
          (code >= 0x2066 && code <= 0x2069);
 }
 
+// Appends each byte as C writes it in a string: \n, \r, \t or \xHH.
 void AppendEscaped(std::string_view bytes, std::string& text) {
   constexpr char kDigits[] = "0123456789abcdef";
   for (const char c : bytes) {

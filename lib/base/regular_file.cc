@@ -22,6 +22,7 @@ absl::Status Unreadable(const std::string& path) {
       absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
 }
 
+// Names what stands at a path instead of a regular file, for the error.
 std::string_view KindOf(mode_t mode) {
   if (S_ISDIR(mode)) return "a directory";
   if (S_ISFIFO(mode)) return "a pipe";
@@ -32,7 +33,7 @@ std::string_view KindOf(mode_t mode) {
 absl::StatusOr<std::string> ReadAll(int descriptor, const std::string& path,
                                     uint64_t max_bytes) {
   std::string text;
-  // A file may grow, and those of /proc do not say how long they are.
+  // The size is not asked for: a file may grow, and those of /proc report none.
   while (true) {
     const size_t size = text.size();
     text.resize(size + kChunk);
@@ -51,7 +52,8 @@ absl::StatusOr<std::string> ReadAll(int descriptor, const std::string& path,
 
 absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
                                             uint64_t max_bytes) {
-  // Without O_NONBLOCK the opening of a pipe waits for who writes to it.
+  // Without O_NONBLOCK opening a pipe would wait for a writer. Opening a socket
+  // fails with ENXIO; stat() then tells what it is.
   const int descriptor =
       open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   struct stat status;

@@ -3,6 +3,7 @@
 namespace xmmu {
 namespace {
 
+// Appends `cell`, in quotes only if RFC 4180 (2.6) demands them.
 void AppendCell(const std::string& cell, std::string& line) {
   if (cell.find_first_of(",\"\r\n") == std::string::npos) {
     line += cell;

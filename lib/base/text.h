@@ -15,12 +15,13 @@
 
 namespace xmmu {
 
-// Abseil as Debian builds it has a string_view of its own.
+// Converts for StrCat() and its like: Debian builds Abseil with a string_view
+// of its own, which std::string_view does not convert to.
 inline absl::string_view Abs(std::string_view text) {
   return absl::string_view(text.data(), text.size());
 }
 
-// The names of `values`, as "a, b, c".
+// Joins the names of `values`: "a, b, c".
 template <typename Range, typename Name>
 std::string NamesOf(const Range& values, Name name) {
   std::vector<std::string> names;
@@ -28,7 +29,8 @@ std::string NamesOf(const Range& values, Name name) {
   return absl::StrJoin(names, ", ");
 }
 
-// `given` names no `what` of `values`: which one it may mean, and all of them.
+// The error for `given`, which is the name of no `what` among `values`: it says
+// which of them was probably meant, and lists all.
 template <typename Range, typename Name>
 absl::Status UnknownName(std::string_view what, std::string_view given,
                          const Range& values, Name name) {
@@ -42,8 +44,8 @@ absl::Status UnknownName(std::string_view what, std::string_view given,
       nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
 }
 
-// A line of CSV (RFC 4180): a cell with a comma, a quote or a line break stands
-// in quotes, its own doubled. Bytes stay what they are.
+// Returns a line of CSV (RFC 4180): a cell with a comma, a quote or a line
+// break is put in quotes, and its own quotes are doubled. No byte is changed.
 std::string CsvLine(const std::vector<std::string>& cells);
 
 }  // namespace xmmu

@@ -8,8 +8,9 @@
 namespace xmmu {
 namespace {
 
-// One in so many new lines is made the most recently used (Qureshi et al.,
-// "Adaptive Insertion Policies for High Performance Caching", ISCA 2007).
+// In a set that resists thrashing one new line of 32 is made the most recently
+// used, the others the least (Qureshi et al., "Adaptive Insertion Policies for
+// High Performance Caching", ISCA 2007).
 constexpr uint32_t kBimodalPeriod = 32;
 
 }  // namespace
@@ -50,7 +51,8 @@ uint64_t CacheArray::Fill(uint64_t line, uint64_t index, bool prefetched) {
   }
   const Line evicted = *victim;
   const bool next_to_go = resists_thrashing_ && ++fills_ % kBimodalPeriod != 0;
-  // 0 is a line that was never filled, 1 the first to go of those that were.
+  // A use of 0 marks a line that was never filled; 1 makes this line the first
+  // to be evicted of those that were.
   *victim = {prefetched ? line | kPrefetchedBit : line,
              next_to_go ? 1 : ++use_};
   return evicted.last_use == 0 ? kNoLine : evicted.tag & ~kPrefetchedBit;

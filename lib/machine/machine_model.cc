@@ -23,6 +23,8 @@ void SetCosts(std::initializer_list<std::span<const CostRow>> tables,
       const auto index = static_cast<size_t>(row.event);
       XMMU_CHECK(!stated[index]);
       stated[index] = true;
+      // Tables come in the order of their precedence: an earlier one has the
+      // event.
       if (!table[index].source.empty()) continue;
       table[index] = row.constant;
       machine.price_rules[index] = row.rule;
@@ -81,6 +83,7 @@ void FollowPriceRules(MachineModel& machine) {
     CostConstant& cost = machine.costs[i];
     const uint32_t value = rule.ValueIn(machine.costs);
     if (value == cost.value) continue;
+    // The new price is no better known than the prices that it follows from.
     bool estimated = false;
     for (const std::optional<CostEvent> other : {rule.of, rule.less}) {
       estimated |= other.has_value() && IsEstimate(machine.cost(*other).mark);
@@ -105,6 +108,7 @@ std::string_view MachineModel::Keep(std::string text) {
 
 bool operator==(const MachineModel& a, const MachineModel& b) {
   const auto all = [](const MachineModel& m) {
+    // price_rules and texts are left out: see their declarations.
     return std::tie(m.name, m.description, m.clock_ghz, m.clock_from,
                     m.features, m.features_from, m.maxphyaddr_from,
                     m.registers_from, m.tlb, m.psc, m.flush_filter, m.nested,

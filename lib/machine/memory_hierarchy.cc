@@ -12,6 +12,7 @@ MachineAddr AddressOfLine(uint64_t line) {
   return MachineAddr(line << kLineShift);
 }
 
+// The cycles from `now` until a line arrives that was asked for earlier.
 uint64_t Remaining(uint64_t arrival, uint64_t now) {
   return arrival > now ? arrival - now : 0;
 }
@@ -23,6 +24,7 @@ CostEvent CostOfDram(bool row_hit) {
 CostEvent CostOf(const DataAccess& access) {
   switch (access.level) {
     case MemoryLevel::kL1:
+    // Charge() never asks for kL1, as an L1 hit is in the price of the access.
     case MemoryLevel::kL2:
       return access.far ? CostEvent::kDataL2Far : CostEvent::kDataL2;
     case MemoryLevel::kL3:
@@ -59,6 +61,8 @@ MemoryLevel MemoryHierarchy::Touch(MachineAddr addr) {
   const bool in_l2 = l2_.Use(line, line) != Found::kNo;
   if (!rules_.walker_skips_l1) FillL1(line, line);
   if (in_l2) return MemoryLevel::kL2;
+  // An exclusive L2 gets its lines from L1; a walker that skips L1 fills L2
+  // itself.
   if (!rules_.exclusive_l2 || rules_.walker_skips_l1) l2_.Fill(line, line);
   return l3_->Touch(addr) ? MemoryLevel::kL3 : MemoryLevel::kDram;
 }
@@ -83,6 +87,7 @@ DataAccess MemoryHierarchy::LoadFromL2(uint64_t line, uint64_t now,
   access.far = page != std::exchange(last_l2_page_, page);
   if (l2_prefetcher_.exists()) {
     if (found == CacheArray::Found::kPrefetched) {
+      // The L2 hit itself takes a while, and the line may arrive during it.
       const uint64_t hit = prices_[static_cast<size_t>(CostOf(access))];
       access.wait = Remaining(l2_prefetcher_.ArrivalOf(line), now + hit);
     }
@@ -98,6 +103,7 @@ DataAccess MemoryHierarchy::LoadBeyondL2(uint64_t line, uint64_t now) {
     access.row_hit = dram_.Access(AddressOfLine(line));
   }
   if (!rules_.exclusive_l2) l2_.Fill(line, line);
+  // The pair of a line is the other half of its 128 bytes.
   if (l2_prefetcher_.pairs()) PrefetchIntoL2(line ^ 1, now);
   if (l2_prefetcher_.exists()) {
     Prefetch(l2_prefetcher_.Observe(line), /*into_l1=*/false, now);
@@ -115,6 +121,8 @@ DataAccess MemoryHierarchy::FirstUseInL1(uint64_t line, uint64_t now) {
 void MemoryHierarchy::FillL1(uint64_t line, uint64_t index) {
   const uint64_t evicted = l1_.Fill(line, index);
   if (!rules_.exclusive_l2) return;
+  // The line moved up, so L2 gives it up and takes what L1 evicted in its
+  // place.
   l2_.Drop(line);
   if (evicted != kNoLine && !l2_.Holds(evicted)) l2_.Fill(evicted, evicted);
 }
@@ -157,6 +165,8 @@ void MemoryHierarchy::PrefetchIntoL1(uint64_t line, uint64_t now) {
       l2_.Fill(line, line);
   }
   if (l2_prefetcher_.exists()) {
+    // The L2 prefetcher watches the misses of L1, those of L1's prefetcher
+    // included.
     Prefetch(l2_prefetcher_.Observe(line), /*into_l1=*/false, now);
   }
   l1_prefetcher_.Started(line, arrival);

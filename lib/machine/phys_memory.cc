@@ -5,6 +5,8 @@
 namespace xmmu {
 
 PhysMemory::Frame& PhysMemory::MakeFrame(Mfn mfn) {
+  // Architectural machine addresses have at most 52 bits, so frame numbers have
+  // 40.
   XMMU_CHECK(mfn.value() >> 40 == 0);
   const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
   if (top >= top_.size()) top_.resize(top + 1);
@@ -37,6 +39,8 @@ void PhysMemory::Put64(MachineAddr addr, uint64_t value) {
   (*frame.words)[WordIndex(addr)] = value;
 }
 
+// Memory is kept as words of 8 bytes; a 4-byte entry is one half of such a
+// word.
 uint64_t PhysMemory::WordWith(MachineAddr addr, uint32_t value) const {
   const uint64_t mask = uint64_t{0xffffffff} << HalfShift(addr);
   const uint64_t placed = static_cast<uint64_t>(value) << HalfShift(addr);
@@ -74,6 +78,7 @@ void PhysMemory::SetContentToken(Mfn mfn, uint64_t token) {
 }
 
 void PhysMemory::ZeroFrame(Mfn mfn) {
+  // Zeroing stores to each line, which a flush filter that watches it must see.
   if (!stores_.empty()) {
     for (uint64_t at = 0; at < kPageSize; at += 64) {
       NoteStore(AddressOf(mfn) + at);

@@ -11,6 +11,7 @@ constexpr uint64_t kLinesPerPage = kPageSize / 64;
 
 }  // namespace
 
+// Returns the stream of `page`, or the least recently used one for a new page.
 Prefetcher::Stream& Prefetcher::StreamOf(uint64_t page, bool* found) {
   Stream* oldest = &streams_[0];
   for (Stream& stream : streams_) {
@@ -37,13 +38,18 @@ Prefetcher::Request Prefetcher::Observe(uint64_t line) {
   }
   const uint64_t last = stream.last;
   stream.last = line;
+  // A second load of the line says nothing about the direction.
   if (line == last) return {};
   stream.follows = line > last && line - last <= model_.max_stride;
+  // A stream follows ascending loads; a step back or a long one ends its run,
+  // and the next ascending load starts another.
   if (!stream.follows) {
     stream.pointer = line;
     return {};
   }
   const uint64_t from = std::max(stream.pointer, line);
+  // The prefetcher stops at the end of the page: the next page may be anywhere
+  // in memory.
   const uint64_t page_end = (page + 1) * kLinesPerPage - 1;
   const uint64_t to = std::min(
       {from + model_.lines_per_load, line + model_.lines_ahead, page_end});

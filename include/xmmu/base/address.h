@@ -77,6 +77,7 @@ inline constexpr Mfn kInvalidMfn{~uint64_t{0}};
 inline constexpr Gfn kInvalidGfn{~uint64_t{0}};
 inline constexpr Pfn kInvalidPfn{~uint64_t{0}};
 
+// Conversions between a frame number and the address of its first byte.
 constexpr MachineAddr AddressOf(Mfn mfn) {
   return MachineAddr(mfn.value() << kPageShift);
 }

@@ -256,8 +256,8 @@ enum class Counter : uint8_t {
 inline constexpr size_t kCounterCount = 0 XMMU_COUNTERS(XMMU_COUNT);
 #undef XMMU_COUNT
 
-// The kPtwrClosed... that counts tables closed with `changed` entries changed,
-// at most 1024.
+// Returns the counter, one of kPtwrClosed0 to kPtwrClosed1024, that counts
+// tables closed with `changed` entries changed, at most 1024.
 constexpr Counter PtwrClosedCounter(uint64_t changed) {
   const auto first = static_cast<size_t>(Counter::kPtwrClosed0);
   if (changed == 0) return Counter::kPtwrClosed0;
@@ -265,6 +265,7 @@ constexpr Counter PtwrClosedCounter(uint64_t changed) {
   return static_cast<Counter>(first + 1 + powers);
 }
 
+// The name in reports and the help text of a counter.
 std::string_view CounterName(Counter counter);
 std::string_view CounterHelp(Counter counter);
 

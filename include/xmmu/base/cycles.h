@@ -82,8 +82,9 @@ enum class Component : uint8_t {
 #undef XMMU_ENUM
 };
 
-// Everything that takes time. Prices are a machine's: see
-// machine/machine_model.h. X(enumerator, component, name, help)
+// Everything that takes time is in this list. What an event costs is a property
+// of the machine: see machine/machine_model.h.
+// X(enumerator, component, name, help)
 #define XMMU_COST_EVENTS(X)                                                    \
   X(kAccess, kExecute, "access", "one fetch, load or store of the program")    \
   X(kDependentLoad, kExecute, "dependent_load",                                \
@@ -196,20 +197,20 @@ class CycleClock {
 
   // Charges `event`, `times` times.
   void Charge(CostEvent event, uint64_t times = 1) {
-    // Accesses of the program neither are hidden nor wait.
+    // The program's own accesses are never hidden and wait for no walk.
     if (event != CostEvent::kAccess && ABSL_PREDICT_FALSE(overlaps_)) {
       return ChargeWithOverlap(event, times);
     }
     Add(event, times);
   }
 
-  // What goes on at the same time from now on; see base/overlap.h.
-  // REQUIRES: within the ranges given there.
+  // Sets what goes on at the same time from now on; see base/overlap.h, which
+  // gives the ranges of the values.
   void SetOverlap(const Overlap& overlap);
   bool overlaps() const { return overlaps_; }
-  // The walk that began at `begin` and has been charged since is left to a
-  // walker, as far as there are more than one. REQUIRES: nothing but the walk
-  // has been charged since.
+  // Leaves the walk that began at `begin` and has been charged since to a
+  // walker, if there is more than one. REQUIRES: nothing but the walk has been
+  // charged since.
   void LeaveToWalker(Cycles begin);
 
   // Lets time pass to `when` without work, if that lies in the future: the CPU
@@ -223,7 +224,7 @@ class CycleClock {
   // Cycles charged, serialised; equals the sum of by_component().
   Cycles busy() const { return Cycles(busy_); }
   Cycles idle() const { return Cycles(idle_); }
-  // Of the busy cycles those that passed beside others.
+  // Busy cycles that passed beside others, see base/overlap.h.
   Cycles hidden() const { return Cycles(hidden_); }
 
   // How often `event` was charged.
@@ -246,7 +247,7 @@ class CycleClock {
     busy_ += times * prices_[index];
   }
   void ChargeWithOverlap(CostEvent event, uint64_t times);
-  // Until all outstanding walks have ended.
+  // Lets the program wait until all outstanding walks have ended.
   void WaitForWalks();
 
   PriceList prices_;
@@ -256,8 +257,8 @@ class CycleClock {
   uint64_t hidden_ = 0;
   bool overlaps_ = false;
   Overlap overlap_;
-  uint64_t hidden_thousandths_ = 0;  // of a cycle, not in hidden_ yet
-  std::vector<uint64_t> walk_ends_;  // of outstanding walks
+  uint64_t hidden_thousandths_ = 0;  // not in hidden_ yet
+  std::vector<uint64_t> walk_ends_;  // of the outstanding walks
 };
 
 }  // namespace xmmu

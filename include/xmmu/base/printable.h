@@ -17,7 +17,7 @@ namespace xmmu {
 // as it is: the result is for reading, not for reading back.
 std::string Printable(std::string_view text);
 
-// The same for each line of `text`; line feeds stay.
+// Makes each line of `text` printable as Printable() does; line feeds stay.
 std::string PrintableLines(std::string_view text);
 
 }  // namespace xmmu

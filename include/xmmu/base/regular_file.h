@@ -8,10 +8,10 @@
 
 namespace xmmu {
 
-// All of the regular file at `path`, up to `max_bytes` of it. Waits for nothing
-// and never reads without end, whatever stands at `path`.
-// Errors: InvalidArgument, one line with `path` and the reason: it cannot be
-// read, is a directory, a pipe, a socket or a device, or is larger.
+// Reads the whole regular file at `path`, which may have `max_bytes` at most.
+// Never waits and never reads without end, whatever is found at `path`. Errors:
+// InvalidArgument, one line with `path` and the reason: it cannot be read, is a
+// directory, a pipe, a socket or a device, or is larger.
 absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
                                             uint64_t max_bytes);
 

@@ -47,7 +47,8 @@ inline constexpr uint64_t kSce = uint64_t{1} << 0;
 inline constexpr uint64_t kLme = uint64_t{1} << 8;
 inline constexpr uint64_t kLma = uint64_t{1} << 10;
 inline constexpr uint64_t kNxe = uint64_t{1} << 11;
-// AMD's alone. Source: APM Vol. 2, "Extended Feature Enable Register (EFER)".
+// Only AMD's CPUs have these bits. Source: APM Vol. 2, "Extended Feature Enable
+// Register (EFER)".
 inline constexpr uint64_t kSvme = uint64_t{1} << 12;
 inline constexpr uint64_t kLmsle = uint64_t{1} << 13;
 inline constexpr uint64_t kFfxsr = uint64_t{1} << 14;
@@ -59,10 +60,10 @@ inline constexpr uint64_t kAibrse = uint64_t{1} << 21;
 
 enum class Vendor : uint8_t { kIntel, kAmd };
 
-// What CPUID says of the CPU, as far as paging depends on it, or a bit of CR4
-// or EFER that only a CPU with the feature accepts. Whether CR4.VMXE and
-// EFER.SVME are there is NestedPagingModel::vm_extension. What came with the P6
-// or before (CR4.VME to OSXMMEXCPT) is on every machine but for PGE.
+// The features that CPUID reports, as far as paging depends on them or the CPU
+// accepts a bit of CR4 or EFER only with them. Whether CR4.VMXE and EFER.SVME
+// are there is NestedPagingModel::vm_extension. Features that came with the P6
+// or before (CR4.VME to OSXMMEXCPT) are on every machine, PGE excepted.
 struct CpuFeatures {
   Vendor vendor = Vendor::kIntel;
   int maxphyaddr = 40;    // bits of a machine address, 32 to 52
@@ -91,8 +92,8 @@ struct CpuFeatures {
   bool mcommit = false;
   bool intwb = false;
   bool auto_ibrs = false;
-  // PAE's PDPTEs are read by page walks like other entries, and cached and
-  // checked then; else MOV to CR3 checks them and loads them into registers.
+  // Page walks read PAE's PDPTEs like other entries, and check and cache them
+  // then; without this MOV to CR3 checks them and loads them into registers.
   // Source: APM Vol. 2, "Handling of PDPT Entries in PAE Mode": modern AMD
   // processors walk them, older ones load them; Intel's load them.
   bool walks_pdptes = false;
@@ -100,7 +101,7 @@ struct CpuFeatures {
   bool operator==(const CpuFeatures&) const = default;
 };
 
-// Values as software sees them. CR3 bit 63 is never stored.
+// The registers' values as software sees them. CR3 bit 63 is never stored.
 struct ControlRegisters {
   uint64_t cr0 = cr0::kPe | cr0::kPg | cr0::kWp;
   uint64_t cr3 = 0;

@@ -41,38 +41,38 @@
 
 namespace xmmu {
 
-// Everything that `machine` says, as a file that ParseMachine() makes an equal
-// machine of.
+// Returns all values of `machine` as the text of a file, from which
+// ParseMachine() makes an equal machine.
 std::string MachineToml(const MachineModel& machine);
 
 // Whether `machine` can be simulated, however it was made: numbers within the
-// ranges that files have, arrays and caches that divide into their ways, a flush
-// filter with address spaces. All that takes a machine of one's own asks this
-// first. Bands are another matter: only sweeps read them (CheckSweep).
+// ranges that files have, arrays and caches that divide into their ways, a
+// flush filter with address spaces. Whatever takes a user's own machine asks
+// this first. Bands are another matter: only sweeps read them (CheckSweep).
 // Errors: InvalidArgument, one line with the key and what would have done.
 absl::Status CheckMachine(const MachineModel& machine);
 
-// The machine that `text` describes; `file` is what errors call it. Keys and
+// Returns the machine that `text` describes; errors call it `file`. Keys and
 // values that nest deeper than any machine's are refused before they are
 // parsed.
 // Errors: InvalidArgument, one line with the file, the line, the key and what
-// would have done; for what is missing, without a line.
+// would have been right. An error about a missing key has no line number.
 absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
                                           std::string_view file);
 
-// The machine that the file at `path` describes. Its description says that it
-// is from there, unless it is a preset unchanged; and if its name is that of a
-// preset it gets a "+file".
-// Errors: InvalidArgument if it cannot be read, is no regular file or larger
-// than a megabyte; those of ParseMachine.
+// Returns the machine that the file at `path` describes. Its description says
+// which file it is from, unless it is an unchanged preset. If its name is that
+// of a preset, "+file" is added.
+// Errors: InvalidArgument if the file cannot be read, is no regular file or is
+// larger than a megabyte; and those of ParseMachine().
 absl::StatusOr<MachineModel> LoadMachine(const std::string& path);
 
 // Sets values of `machine`, each "KEY=VALUE" with a key as in a file, or the
 // name of a CostEvent alone; the name, base and description of a machine are no
-// values of it. What changes is marked as estimated, with the setting as its
-// source and, unless that is set too, without a band. What is derived from a
-// price that changes follows it, as in a file. The name gets a "+set", and the
-// description says what was set and what has followed.
+// values of it. A changed value is marked as estimated, with the setting as its
+// source and without a band unless the band is set, too. A price that is
+// derived from a changed one follows it, as in a file. The name gets a "+set",
+// and the description says what was set and what has followed.
 // Errors: InvalidArgument, one line with the setting; `machine` is as it was.
 absl::Status SetMachineValues(std::span<const std::string> settings,
                               MachineModel& machine);

@@ -4,7 +4,7 @@
 // A machine: what its CPU can do, the geometry of its TLBs and caches, and what
 // each CostEvent takes, all of it with a mark and a source, and with a band
 // where a number is in question. Presets are named, explicit data
-// (lib/machine/presets/). Constants; any thread.
+// (lib/machine/presets/). A model is a plain value; any thread.
 
 #include <array>
 #include <cstdint>
@@ -29,21 +29,21 @@ enum class Mark : uint8_t {
   kEstimated,   // assumed: an engineering estimate
 };
 
-// "read", "measured", ...
+// The mark as a word: "read", "measured", ...
 std::string_view MarkName(Mark mark);
 
-// Whether reports count cycles of this mark as estimated: remembered and
-// estimated ones.
+// Whether reports count cycles of this mark as estimated: that is so for
+// remembered and for estimated prices.
 constexpr bool IsEstimate(Mark mark) {
   return mark == Mark::kRemembered || mark == Mark::kEstimated;
 }
 
-// Where the features or the geometry beside it are from.
+// Says where the features or the geometry beside it are from.
 struct Provenance {
   Mark mark = Mark::kEstimated;
   std::string_view source;
-  // Band of the entries of an array, of the bytes of a cache. `high` 0: no
-  // other number is in question.
+  // The band that the entries of an array or the bytes of a cache may lie in. A
+  // `high` of 0 means that no other number is in question.
   uint32_t low = 0;
   uint32_t high = 0;
 
@@ -64,8 +64,8 @@ struct CostConstant {
 using CostTable = std::array<CostConstant, kCostEventCount>;
 
 // How a price follows from others of the same machine, where its source says so
-// ("as locked_op"): `times` the price `of`, and `plus` cycles, less the price
-// `less`; at least 0. One of `of` and `less` is there, if there is a rule.
+// ("as locked_op"). It is `times` the price `of`, and `plus` cycles, less the
+// price `less`, and at least 0. A rule exists if it has `of` or `less`.
 struct PriceRule {
   std::optional<CostEvent> of = std::nullopt;
   uint32_t times = 1;
@@ -75,11 +75,13 @@ struct PriceRule {
   constexpr bool exists() const { return of.has_value() || less.has_value(); }
   // REQUIRES: exists().
   uint32_t ValueIn(const CostTable& costs) const;
-  // As a formula of names: "pte_load_l3 - dependent_load". REQUIRES: exists().
+  // The rule as a formula of names: "pte_load_l3 - dependent_load". REQUIRES:
+  // exists().
   std::string Text() const;
 };
 
-// By CostEvent. No rule of it refers to a price that has a rule further on.
+// Rules, indexed by CostEvent. No rule refers to a price that has a rule
+// further on.
 using PriceRules = std::array<PriceRule, kCostEventCount>;
 
 // Page sizes an array of TLB entries holds, or'ed. kLarge is 2 MiB, or 4 MiB in
@@ -102,7 +104,7 @@ struct TlbArrayGeometry {
 struct TlbGeometry {
   std::array<TlbArrayGeometry, 3> instruction_l1{};
   std::array<TlbArrayGeometry, 3> data_l1{};
-  // With `unified_l2` both sides use data_l2.
+  // With `unified_l2` instruction fetches use data_l2, too.
   bool unified_l2 = true;
   std::array<TlbArrayGeometry, 3> instruction_l2{};
   std::array<TlbArrayGeometry, 3> data_l2{};
@@ -128,9 +130,9 @@ struct PagingStructureCacheGeometry {
   bool operator==(const PagingStructureCacheGeometry&) const = default;
 };
 
-// A TLB flush filter: a MOV to CR3 empties the TLBs only if a line of a page
-// table that cached translations were made from has been stored to since the
-// last time, by any CPU. Up to `lines` such lines are watched; with more of
+// With a TLB flush filter a MOV to CR3 empties the TLBs only if a line of a
+// page table that cached translations were made from has been stored to since
+// the last time, by any CPU. Up to `lines` such lines are watched; with more of
 // them in use every MOV to CR3 flushes. Translations are told apart by the CR3
 // that they were made under, the last `address_spaces` of them. `lines` 0 means
 // that the machine has none.
@@ -139,8 +141,9 @@ struct PagingStructureCacheGeometry {
 struct FlushFilterGeometry {
   uint16_t lines = 0;
   uint16_t address_spaces = 0;
-  // As HWCR bit 6 = 0. Off in the presets: Linux and Xen set the bit on
-  // multiprocessor machines, for errata 63 and 122.
+  // The filter is on while HWCR bit 6 is clear. It is off in the presets
+  // because Linux and Xen set the bit on multiprocessor machines, for errata 63
+  // and 122.
   bool enabled = false;
   Provenance from{};
 
@@ -148,14 +151,15 @@ struct FlushFilterGeometry {
   bool operator==(const FlushFilterGeometry&) const = default;
 };
 
-// Where features are from that a machine says nothing of.
+// The source of features that a machine says nothing about.
 inline constexpr std::string_view kNotStated =
     "assumed: not stated, so as on most such machines";
 
-// What the machine has for guests that know nothing of their hypervisor, and
-// what translates once more below them: Intel's EPT, AMD's nested paging. A
-// machine without is simulated as if it had it, with the costs and the geometry
-// given for it, and reports say that this is hypothetical.
+// What the machine has for guests that know nothing of their hypervisor: the VM
+// extension, and the tables that translate once more below them, Intel's EPT or
+// AMD's nested paging. A machine without them is simulated as if it had them,
+// with the costs and the geometry given for them, and reports say that this is
+// hypothetical.
 struct NestedPagingModel {
   bool vm_extension = true;  // VMX or SVM
   bool present = true;       // EPT or nested paging
@@ -166,20 +170,22 @@ struct NestedPagingModel {
   // does.
   bool accessed_dirty = false;
   Provenance from{};  // of the four above
-  // EPT alone (AMD's nested entries are as the CPU's features have ordinary
-  // ones). Source: SDM Vol. 3D, "VPID and EPT Capabilities", bits 0, 16, 17 and
-  // 7; "Secondary Processor-Based VM-Execution Controls", bit 22.
+  // The next five describe EPT alone: AMD's nested entries have the format of
+  // ordinary ones, with the CPU's features. Source: SDM Vol. 3D, "VPID and EPT
+  // Capabilities", bits 0, 16, 17 and 7; "Secondary Processor-Based
+  // VM-Execution Controls", bit 22.
   bool execute_only = true;  // pages that can be executed but not read
   bool pages_2m = true;
   bool pages_1g = true;  // only if the CPU has 1 GiB pages at all (assumed)
   bool five_level = false;
   bool mode_based_execute = false;  // user-mode addresses' own execute right
   Provenance ept_from{Mark::kEstimated, kNotStated};  // of the five above
-  // Guest-physical pages with their machine address; fully associative, any
-  // page size. 0: none.
+  // Entries of the nested TLB, which maps guest-physical pages of any size to
+  // machine addresses and is fully associative. 0: there is none.
   uint16_t tlb_entries = 0;
   Provenance tlb_from{};
-  // Non-leaf entries of the nested tables, beside `psc` for the guest's.
+  // Caches of the nested tables' non-leaf entries; MachineModel::psc caches the
+  // guest's.
   PagingStructureCacheGeometry psc{};
 
   bool operator==(const NestedPagingModel&) const = default;
@@ -234,8 +240,8 @@ struct PrefetcherModel {
 struct DramModel {
   uint32_t row_bytes = 0;  // 0: no row stays open
   uint16_t banks = 0;
-  // Cycles of a load from DRAM that are the core's: with another clock the rest
-  // takes the same time, not the same number of cycles.
+  // The core's share of the cycles of a load from DRAM: at another clock rate
+  // the rest takes the same time, not the same number of cycles.
   uint32_t core_cycles = 0;
   Provenance from;
 
@@ -264,11 +270,11 @@ struct MachineModel {
   DramModel dram;
   CostTable costs{};
   // Which of the costs follow others when those are changed; see
-  // FollowPriceRules(). Not a part of what two equal machines have in common: a
-  // machine that is read from a file without a base states every price.
+  // FollowPriceRules(). Two equal machines may differ in this: one that is read
+  // from a file without a base states every price and has no rules.
   PriceRules price_rules{};
-  // Texts that string_views of this model point to, if it was not built into
-  // the program: copies share them.
+  // The texts that string_views of this model point to, unless it was built
+  // into the program. Copies share them.
   std::vector<std::shared_ptr<const std::string>> texts;
 
   const CostConstant& cost(CostEvent event) const {
@@ -277,20 +283,22 @@ struct MachineModel {
   CostConstant& cost(CostEvent event) {
     return costs[static_cast<size_t>(event)];
   }
-  // The values alone.
+  // The values of the costs, without bands and sources.
   PriceList prices() const;
 
   // Keeps `text` for as long as this model or a copy of it lives.
   std::string_view Keep(std::string text);
 };
 
-// Makes the costs of `machine` that have a rule what it makes of the others
-// now. What changes has no band; it is marked as derived if all that it follows
-// from is neither remembered nor estimated, as estimated otherwise, with the
-// formula as its source. Of a preset as it is, nothing changes.
+// Gives each cost of `machine` that has a rule the value that the rule makes of
+// the other costs now. A changed cost has no band and the formula as its
+// source. It is marked as derived if no price that it follows from is
+// remembered or estimated, and as estimated otherwise. An unchanged preset
+// stays as it is.
 void FollowPriceRules(MachineModel& machine);
 
-// Whether the two say the same, wherever their texts are.
+// Whether the two have the same values, bands, marks and sources; price rules
+// do not count.
 bool operator==(const MachineModel& a, const MachineModel& b);
 
 // All presets, in a fixed order.

@@ -29,7 +29,7 @@ namespace xmmu {
 // Where a line was found.
 enum class MemoryLevel : uint8_t { kL1, kL2, kL3, kDram };
 
-// What the load of a page-table entry takes that was found there.
+// The price of the load of a page-table entry that was found at `level`.
 constexpr CostEvent CostOfPteLoad(MemoryLevel level) {
   switch (level) {
     case MemoryLevel::kL1:
@@ -51,8 +51,8 @@ struct DataAccess {
   bool row_hit = false;  // DRAM: of an open row
   uint64_t wait = 0;     // cycles until a prefetched line is there
 
-  // What it takes beyond an L1 hit: kDataL2, kDataL2Far, kDataL3, kDataDram or
-  // kDataDramRowHit, and kDataWait.
+  // Charges what the access takes beyond an L1 hit: kDataL2, kDataL2Far,
+  // kDataL3, kDataDram or kDataDramRowHit, and kDataWait.
   void Charge(CycleClock& clock) const;
 };
 
@@ -62,7 +62,7 @@ class MemoryHierarchy {
   // object.
   MemoryHierarchy(const MachineModel& model, CacheArray* l3);
 
-  // The page walker loads the line of `addr`: says where it was.
+  // The page walker loads the line of `addr`; returns where the line was found.
   MemoryLevel Touch(MachineAddr addr);
 
   // A data access at `addr`, by the linear address `va`, at time `now` of the
@@ -82,7 +82,10 @@ class MemoryHierarchy {
   void Clear();
 
  private:
+  // A load that missed L1. `index` chooses the set of L1 to fill.
   DataAccess LoadBeyondL1(uint64_t line, uint64_t index, uint64_t now);
+  // The first load of a line that a prefetcher brought into L1: it waits until
+  // the line is there, and lets the prefetcher go on.
   DataAccess FirstUseInL1(uint64_t line, uint64_t now);
   DataAccess LoadFromL2(uint64_t line, uint64_t now, CacheArray::Found found);
   DataAccess LoadBeyondL2(uint64_t line, uint64_t now);
@@ -91,7 +94,8 @@ class MemoryHierarchy {
   void PrefetchIntoL1(uint64_t line, uint64_t now);
   void PrefetchIntoL2(uint64_t line, uint64_t now);
   void Prefetch(Prefetcher::Request request, bool into_l1, uint64_t now);
-  // Cycles beyond an L1 hit until a line that is not in L2 is there.
+  // Fetches a line that is not in L2. Returns the cycles until it is there,
+  // beyond those of an L1 hit.
   uint64_t FetchBeyondL2(uint64_t line);
 
   CacheRules rules_;

@@ -31,8 +31,8 @@ inline constexpr std::array kAllPagingModes = {
     PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level,
     PagingMode::k5Level};
 
-// Number of levels of the tree: 2, 3, 4 or 5 (entry loads of a cold walk, save
-// that PAE holds its L3 in registers).
+// Number of levels of the tree: 2, 3, 4 or 5. A cold walk loads as many
+// entries, but for PAE, which holds its L3 in registers.
 constexpr int LevelCount(PagingMode mode) { return static_cast<int>(mode) + 2; }
 
 // Bytes of an entry.
@@ -86,10 +86,10 @@ constexpr bool IsCanonical(PagingMode mode, VirtAddr va) {
   return top == 0 || top == -1;
 }
 
-// "2-level", "pae", "4-level", "5-level".
+// The mode as a word: "2-level", "pae", "4-level" or "5-level".
 std::string_view PagingModeName(PagingMode mode);
 
-// The mode with `levels` levels, 2 to 5.
+// The mode with `levels` levels, or nothing unless that is 2 to 5.
 std::optional<PagingMode> PagingModeOfLevels(int levels);
 
 }  // namespace xmmu

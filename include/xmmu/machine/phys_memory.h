@@ -34,7 +34,7 @@ class PhysMemory {
   PhysMemory(const PhysMemory&) = delete;
   PhysMemory& operator=(const PhysMemory&) = delete;
 
-  // Words. REQUIRES: naturally aligned, below 2^52.
+  // Read and write words. REQUIRES: `addr` is naturally aligned and below 2^52.
   uint64_t Read64(MachineAddr addr) const {
     const Words* words = FindWords(addr);
     return words == nullptr ? 0 : (*words)[WordIndex(addr)];
@@ -46,13 +46,13 @@ class PhysMemory {
   void Write32(MachineAddr addr, uint32_t value);
 
   // A handle on a frame for a reader that comes back to it: it sees every later
-  // write, and stays good as long as this object. Null for a frame of a 2 MiB
-  // range that was never written to.
+  // write, and stays valid as long as this object.
   class Frame {
     friend class PhysMemory;
     std::unique_ptr<Words> words;
     uint64_t token = 0;
   };
+  // Returns null for a frame in a 2 MiB range that was never written to.
   const Frame* FindFrame(Mfn mfn) const {
     const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
     if (ABSL_PREDICT_FALSE(top >= top_.size() || top_[top] == nullptr)) {
@@ -69,7 +69,7 @@ class PhysMemory {
     return frame.words == nullptr ? 0 : (*frame.words)[WordIndex(addr)];
   }
 
-  // An entry of 4 or 8 bytes.
+  // Read and write a page-table entry of 4 or 8 bytes.
   uint64_t ReadEntry(MachineAddr addr, int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
   }
@@ -78,12 +78,13 @@ class PhysMemory {
     return bytes == 8 ? word : static_cast<uint32_t>(word >> HalfShift(addr));
   }
   void WriteEntry(MachineAddr addr, int bytes, uint64_t value);
-  // The same by a page walker that sets A or D: not counted as a store.
+  // As WriteEntry(), by a page walker that sets A or D; it is not counted as a
+  // store (WatchStores).
   void WriteEntryByWalker(MachineAddr addr, int bytes, uint64_t value);
 
-  // Lines of 64 bytes, by number. Stores of words to a line are counted once
-  // somebody watches it: how many there have been since, whoever they were by.
-  // A program's data, kept as tokens, does not count.
+  // Lines of 64 bytes, by number. Once a line is watched, each store of a word
+  // to it counts, whichever CPU it is by. Stores of a program's data, which are
+  // kept as tokens, do not count.
   static uint64_t LineOf(MachineAddr addr) { return addr.value() >> 6; }
   uint64_t WatchStores(MachineAddr addr) { return stores_[LineOf(addr)]; }
   uint64_t StoresToLine(uint64_t line) const {
@@ -96,12 +97,13 @@ class PhysMemory {
     const Frame* frame = FindFrame(mfn);
     return frame == nullptr ? 0 : frame->token;
   }
-  // A program stores `value` at `addr` as data: folds both into the token.
+  // Folds a program's store of the data `value` at `addr` into the frame's
+  // token.
   void FoldStore(MachineAddr addr, uint64_t value);
   // Names the content of a whole frame, e.g. a page read from a file.
   void SetContentToken(Mfn mfn, uint64_t token);
 
-  // Words and token.
+  // Zero and copy both the words and the token of a frame.
   void ZeroFrame(Mfn mfn);
   void CopyFrame(Mfn to, Mfn from);
   // Whether two frames hold the same words and the same token.
@@ -133,7 +135,7 @@ class PhysMemory {
   }
   Frame& MakeFrame(Mfn mfn);
   void Put64(MachineAddr addr, uint64_t value);
-  // `addr` with the value of its half replaced.
+  // The word around `addr` with the half at `addr` replaced by `value`.
   uint64_t WordWith(MachineAddr addr, uint32_t value) const;
   void NoteStore(MachineAddr addr) {
     if (ABSL_PREDICT_TRUE(stores_.empty())) return;
@@ -146,8 +148,8 @@ class PhysMemory {
   uint64_t host_bytes_ = 0;
 };
 
-// Stirs `value` into `state`; the hash used for content tokens and digests.
-// The same on every machine and compiler.
+// Stirs `value` into `state`. This is the hash of content tokens and digests,
+// the same on every machine and with every compiler.
 constexpr uint64_t MixHash(uint64_t state, uint64_t value) {
   // The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). The factor
   // keeps state and value from changing places.

@@ -70,7 +70,7 @@ class Pte {
   constexpr Mfn frame() const {
     return Mfn((raw_ & pte::kFrameMask) >> kPageShift);
   }
-  // Everything but the frame.
+  // All bits but the frame's.
   constexpr uint64_t flags() const { return raw_ & ~pte::kFrameMask; }
 
   constexpr Pte With(uint64_t flags) const { return Pte(raw_ | flags); }

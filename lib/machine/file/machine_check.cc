@@ -8,16 +8,16 @@
 #include "machine/file/machine_fields.h"
 #include "xmmu/machine/machine_file.h"
 
-// What a machine must be like to be simulated, whether it was built by hand, is
-// from a file or was changed by settings.
+// Checks that a machine can be simulated, whether it was built by hand, read
+// from a file or changed by settings.
 
 namespace xmmu {
 namespace {
 
-// What the TLB simulates at most; see Tlb, which keeps a slot for itself.
+// Tlb numbers its entries by 16 bits and keeps one slot for itself.
 constexpr uint32_t kMostTlbEntries = (1 << 16) - 1;
 constexpr uint32_t kMostWays = 1 << 12;
-// The filter's tags stand where PCIDs do, which have 12 bits.
+// The flush filter's tags are kept where PCIDs are, which have 12 bits.
 constexpr uint64_t kMostAddressSpaces = 1 << 12;
 constexpr uint64_t kLeastLineBytes = 64;
 
@@ -25,7 +25,8 @@ uint64_t NumberOf(const MachineField& field) {
   return static_cast<uint64_t>(std::get<int64_t>(ValueOf(field)));
 }
 
-// The number of the field of that name; 0 if there is none.
+// Returns the number in the field called `name`, or 0 if there is no such
+// field.
 uint64_t NumberOf(const MachineSection& section, std::string_view name) {
   for (const MachineField& field : section.fields) {
     if (field.name == name) return NumberOf(field);
@@ -33,7 +34,9 @@ uint64_t NumberOf(const MachineSection& section, std::string_view name) {
   return 0;
 }
 
-// Values that no field takes, whatever the others are.
+// Finds a field whose value SetField() would refuse: a model built by hand has
+// never passed there. Page sizes are checked first, as their text leaves out
+// bits that it has no word for.
 std::string FieldComplaint(const MachineSection& section) {
   for (const MachineField& field : section.fields) {
     const auto* sizes = std::get_if<PageSizesSlot>(&field.slot);
@@ -50,6 +53,8 @@ std::string FieldComplaint(const MachineSection& section) {
   return "";
 }
 
+// The band must hold the value; a band of 0 to 0 means that there is none where
+// it may be left out.
 std::string BandComplaint(const MachineSection& section) {
   if (section.low == nullptr) return "";
   const uint64_t number = NumberOf(section.fields.front());
@@ -61,6 +66,8 @@ std::string BandComplaint(const MachineSection& section) {
                       *section.high);
 }
 
+// A cache must divide into its ways, and its lines into the 64 bytes that all
+// levels count in.
 std::string CacheComplaint(const MachineSection& section) {
   const uint64_t bytes = NumberOf(section, "bytes");
   const uint64_t ways = NumberOf(section, "ways");
@@ -77,6 +84,8 @@ std::string CacheComplaint(const MachineSection& section) {
   return "";
 }
 
+// An array of entries must divide into its ways, and a TLB's must hold pages of
+// some size.
 std::string ArrayComplaint(const MachineSection& section) {
   const uint64_t entries = NumberOf(section, "entries");
   const uint64_t ways = NumberOf(section, "ways");
@@ -95,6 +104,7 @@ std::string ArrayComplaint(const MachineSection& section) {
   return "";
 }
 
+// An enabled filter needs lines to watch, and tags for address spaces.
 std::string FlushFilterComplaint(const FlushFilterGeometry& filter) {
   if (filter.lines == 0) {
     return filter.enabled ? "enabled, but of 0 lines: want lines" : "";

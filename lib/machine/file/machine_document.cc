@@ -10,16 +10,18 @@
 namespace xmmu {
 namespace {
 
-// Machines have keys of 3 parts and lists of none.
+// These limits are far beyond what a machine needs, whose keys have 3 parts and
+// which has no list.
 constexpr int kMostDots = 16;
 constexpr int kMostBrackets = 8;
 
-// Finds what nests, before a parser sees it that calls itself for each part.
+// Finds keys and lists that nest deep before the parser sees them: it calls
+// itself for each part, and a hostile file would overflow the stack.
 class NestingCheck {
  public:
   explicit NestingCheck(std::string_view text) : text_(text) {}
 
-  // The line of what nests too deep, 0 if nothing does.
+  // Returns the line of the first part that nests too deep, or 0 if none does.
   uint32_t Line() && {
     while (!text_.empty()) {
       const char c = text_[0];
@@ -48,7 +50,7 @@ class NestingCheck {
   }
 
  private:
-  // The characters up to `end`, of which there may be fewer.
+  // Skips the characters up to `end`, or all if there are fewer.
   void SkipTo(size_t end) {
     const std::string_view skipped = text_.substr(0, end);
     line_ +=
@@ -56,8 +58,8 @@ class NestingCheck {
     text_.remove_prefix(skipped.size());
   }
 
-  // A text in one or three quotes, to its end or, if it has none, to where the
-  // parser will complain.
+  // Skips a text in one or three quotes to its end; a text without an end is
+  // skipped to where the parser will complain.
   void SkipText(char quote) {
     const bool long_text = text_.starts_with(std::string(3, quote));
     const size_t quotes = long_text ? 3 : 1;
@@ -78,6 +80,8 @@ class NestingCheck {
   int brackets_ = 0;
 };
 
+// A line break stands for dates and lists: no key accepts a text with one, so
+// that the key's own error message answers them.
 MachineValue ValueOf(const toml::node& node) {
   if (const auto* truth = node.as_boolean()) return truth->get();
   if (const auto* number = node.as_integer()) return number->get();
@@ -86,6 +90,8 @@ MachineValue ValueOf(const toml::node& node) {
   return std::string("\n");
 }
 
+// The parser keeps keys in alphabetical order; by line errors come in the order
+// of the file.
 std::vector<DocumentEntry> EntriesOf(const toml::table& table) {
   std::vector<DocumentEntry> entries;
   for (const auto& [key, node] : table) {

@@ -1,7 +1,7 @@
 #ifndef XMMU_LIB_MACHINE_FILE_MACHINE_DOCUMENT_H_
 #define XMMU_LIB_MACHINE_FILE_MACHINE_DOCUMENT_H_
 
-// A TOML document as far as machines need it: tables of truths, numbers and
+// A TOML document as far as machines need it: tables of booleans, numbers and
 // texts, each with its line.
 
 #include <cstdint>
@@ -12,17 +12,17 @@
 
 namespace xmmu {
 
-// What a document has for one value.
+// One value of a document.
 using MachineValue = std::variant<bool, int64_t, double, std::string>;
 
 struct DocumentEntry {
   std::string key;
   uint32_t line = 0;
   bool is_table = false;
-  // Of what is no table. What is none of these is a text with a line break,
-  // which nothing takes.
+  // Set unless is_table. Dates, lists and multi-line strings, which no key
+  // accepts, are a text with a line break.
   MachineValue value;
-  std::vector<DocumentEntry> table;  // by line
+  std::vector<DocumentEntry> table;  // in the order of lines
 };
 
 struct ParsedDocument {
@@ -31,9 +31,10 @@ struct ParsedDocument {
   uint32_t error_line = 0;
 };
 
+// Parses `text`; with an error there are no entries.
 ParsedDocument ParseDocument(std::string_view text);
 
-// `value` as a document has it.
+// Returns `value` in TOML's notation.
 std::string DocumentText(const MachineValue& value);
 
 }  // namespace xmmu

@@ -1,5 +1,5 @@
-// The keys of what CPUID and the VMX capabilities say, besides those that every
-// machine file has to state.
+// The keys for what CPUID and the VMX capabilities report, besides those that
+// every machine file has to state.
 
 #include "machine/file/machine_fields.h"
 

@@ -12,7 +12,7 @@
 namespace xmmu {
 namespace {
 
-// Beyond what any machine has (assumed); keeps the simulation of it in memory.
+// No machine has more (assumed); the limit keeps the simulated tags in memory.
 constexpr uint64_t kMostCacheBytes = uint64_t{1} << 32;
 
 constexpr std::pair<std::string_view, uint8_t> kPageSizes[] = {
@@ -20,6 +20,8 @@ constexpr std::pair<std::string_view, uint8_t> kPageSizes[] = {
 
 using Fields = std::vector<MachineField>;
 
+// All sections but the costs have a Provenance, and their bands may be left
+// out.
 MachineSection Section(std::string path, Fields fields, Provenance& from,
                        bool band) {
   return {std::move(path),
@@ -45,6 +47,7 @@ void AddTlbArrays(std::string_view path,
   }
 }
 
+// The caches are named as the SDM names them, by the level of the entry cached.
 void AddWalkCaches(std::string_view prefix, PagingStructureCacheGeometry& psc,
                    std::vector<MachineSection>& all) {
   constexpr std::string_view kNames[] = {"",      "",      "pde",
@@ -167,7 +170,8 @@ std::optional<uint8_t> ParsePageSizes(std::string_view text) {
   return sizes;
 }
 
-// What each kind of value takes. An empty answer: `value` did.
+// Each Set() stores `value` in its kind of slot and returns an empty text, or
+// returns what would have done.
 std::string Set(bool* slot, const MachineValue& value) {
   const bool* given = std::get_if<bool>(&value);
   if (given == nullptr) return "want true or false";
@@ -186,12 +190,13 @@ std::string SetInteger(Integer* slot, const MachineValue& value, int64_t low,
   return "";
 }
 
-// The bits of a machine address: SDM Vol. 3A, "Physical-Address Width".
+// The only int is the width of a machine address: 32 to 52 bits (SDM Vol. 3A,
+// "Physical-Address Width").
 std::string Set(int* slot, const MachineValue& value) {
   return SetInteger(slot, value, 32, 52);
 }
 
-// A prefetcher's lines: those of a page at most.
+// The only uint8_t are a prefetcher's lines, which lie in one page.
 std::string Set(uint8_t* slot, const MachineValue& value) {
   return SetInteger(slot, value, 0, 63);
 }
@@ -204,6 +209,7 @@ std::string Set(uint32_t* slot, const MachineValue& value) {
   return SetInteger(slot, value, 0, std::numeric_limits<uint32_t>::max());
 }
 
+// The only uint64_t is the size of a cache.
 std::string Set(uint64_t* slot, const MachineValue& value) {
   return SetInteger(slot, value, 0, static_cast<int64_t>(kMostCacheBytes));
 }
@@ -214,7 +220,8 @@ std::string Set(double* slot, const MachineValue& value) {
   if (const int64_t* whole = std::get_if<int64_t>(&value)) {
     number = static_cast<double>(*whole);
   }
-  // Assumed: no machine is slower or faster.
+  // The only double is a clock in GHz (assumed: no machine is slower or
+  // faster).
   if (!(number >= 0.001 && number <= 1000)) {
     return "want a number from 0.001 to 1000";
   }

@@ -1,8 +1,8 @@
 #ifndef XMMU_LIB_MACHINE_FILE_MACHINE_FIELDS_H_
 #define XMMU_LIB_MACHINE_FILE_MACHINE_FIELDS_H_
 
-// The one table of what a machine model says, by the keys that lists show, that
-// files have and that the command line takes. What is not in it can be neither
+// The one table of a machine model's values, by the keys that lists show, files
+// have and the command line takes. A value that is not in it can be neither
 // listed nor loaded.
 
 #include <cstdint>
@@ -17,60 +17,63 @@
 
 namespace xmmu {
 
-// The page sizes of TlbPageSizes in one word, "4k+2m".
+// A slot for TlbPageSizes, which files write as one word: "4k+2m".
 struct PageSizesSlot {
   uint8_t* sizes;
 };
 
-// One value of a model, in the model.
+// One value of a model, with a pointer to it.
 struct MachineField {
   using Slot = std::variant<bool*, int*, uint8_t*, uint16_t*, uint32_t*,
                             uint64_t*, double*, Vendor*, PageSizesSlot>;
 
   std::string_view name;  // within its section
   Slot slot;
-  std::string_view unit;  // "cycles", "entries"; empty for what has none
+  std::string_view unit;  // "cycles", "entries"; empty if it has none
 };
 
-// Values with one provenance: a table of a file.
+// Values that share one provenance; a file has a table for each section.
 struct MachineSection {
   std::string path;  // "tlb.data_l1.1"
-  // The band, if there is one, is of the first.
+  // If there is a band, it is that of the first field.
   std::vector<MachineField> fields;
   uint32_t* low;  // nullptr: no band
   uint32_t* high;
-  // Whether a band of 0 to 0 means that no other value is in question.
+  // Whether a band of 0 to 0 says that no other value is in question.
   bool band_optional;
   Mark* mark;
   std::string_view* source;
 };
 
-// All of `model`, which outlives the result, in the order of lists.
+// Returns the sections of `model`, which outlives the result, in the order in
+// which lists show them.
 std::vector<MachineSection> SectionsOf(MachineModel& model);
 
-// The fields of `features.registers` and `nested.ept`, two sections that a file
-// may leave out.
+// Return the fields of `features.registers` and `nested.ept`, the two sections
+// that a file may leave out.
 std::vector<MachineField> RegisterFields(CpuFeatures& features);
 std::vector<MachineField> EptFields(NestedPagingModel& nested);
 
+// Returns what the slot of `field` holds.
 MachineValue ValueOf(const MachineField& field);
-// As a list shows it.
+// Returns `value` as lists show it.
 std::string TextOf(const MachineValue& value);
 
-// Sets `field`. Returns what would have done, or nothing if `value` did.
+// Sets `field`. Returns an empty text, or what would have been accepted.
 std::string SetField(const MachineField& field, const MachineValue& value);
 
-// Whether a section says nothing: an array that is not there, without a source.
+// Whether a section describes an array or a cache that the machine does not
+// have: no entries, and no source.
 bool IsAbsent(const MachineSection& section);
 
-// What is wrong with a machine: where, and what would do.
+// What is wrong with a machine: in which section, and what would be right.
 struct MachineComplaint {
   std::string path;  // of the section, or what several of them have in common
   std::string what;
 };
 
-// The first complaint about `model`, whoever made it; nothing if all is well.
-// `bands`: values that are not in their bands count, too.
+// Returns the first complaint about `model`, whoever made it, or nothing. With
+// `bands` a value outside its band is a complaint, too.
 std::optional<MachineComplaint> FindComplaint(const MachineModel& model,
                                               bool bands);
 

@@ -18,11 +18,12 @@
 namespace xmmu {
 namespace {
 
-// Some thirty times what all values of a machine with their sources take.
+// This is some thirty times the size of a file that states all values of a
+// machine with their sources.
 constexpr uint64_t kMostFileBytes = 1 << 20;
 constexpr std::string_view kHeadings[] = {"base", "name", "description"};
 
-// What a report can name in any format.
+// Whether text, CSV and JSON can all show `text` as a name without quoting it.
 bool IsName(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
@@ -30,6 +31,7 @@ bool IsName(std::string_view text) {
   });
 }
 
+// Returns the entry of `key` at the top of the document, or null.
 const DocumentEntry* Find(const std::vector<DocumentEntry>& document,
                           std::string_view key) {
   for (const DocumentEntry& entry : document) {
@@ -38,6 +40,8 @@ const DocumentEntry* Find(const std::vector<DocumentEntry>& document,
   return nullptr;
 }
 
+// Errors are reported at "FILE:LINE", and an unmarked value is sourced to the
+// file.
 MachineOrigin FileOrigin(std::string_view file) {
   const std::string name = Printable(file);
   return {[name](uint32_t line) {
@@ -46,7 +50,8 @@ MachineOrigin FileOrigin(std::string_view file) {
           [name](uint32_t) { return "assumed: given in " + name; }};
 }
 
-// One of the texts at the head of a file; empty if it is not there.
+// Returns the text of `key` at the head of a file, or an empty one if the file
+// has no such key.
 absl::StatusOr<std::string> Heading(const std::vector<DocumentEntry>& document,
                                     const MachineOrigin& origin,
                                     std::string_view key) {
@@ -63,7 +68,7 @@ absl::StatusOr<std::string> Heading(const std::vector<DocumentEntry>& document,
   return *text;
 }
 
-// The machine that a file begins with.
+// Returns the preset that the file names as its base, or an empty model.
 absl::StatusOr<MachineModel> BaseOf(const std::vector<DocumentEntry>& document,
                                     const MachineOrigin& origin) {
   const auto base = Heading(document, origin, "base");
@@ -77,6 +82,7 @@ absl::StatusOr<MachineModel> BaseOf(const std::vector<DocumentEntry>& document,
       NamesOf(Machines(), [](const MachineModel* m) { return m->name; })));
 }
 
+// Sets name and description, which come from the base if the file has none.
 absl::Status SetHeadings(const std::vector<DocumentEntry>& document,
                          const MachineOrigin& origin, MachineModel& model) {
   for (const bool is_name : {true, false}) {
@@ -92,6 +98,7 @@ absl::Status SetHeadings(const std::vector<DocumentEntry>& document,
   return absl::OkStatus();
 }
 
+// Parses `text`; an error of its syntax gets the place that `origin` names.
 absl::StatusOr<std::vector<DocumentEntry>> Parse(std::string_view text,
                                                  const MachineOrigin& origin) {
   ParsedDocument document = ParseDocument(text);
@@ -105,14 +112,15 @@ bool IsHeading(std::string_view key) {
                    key.substr(0, key.find('.'))) != std::end(kHeadings);
 }
 
-// Whether `value` is a text in quotes, or has nothing that TOML would skip.
+// Whether TOML would read all of `value`: a text in quotes, or no blank and no
+// '#', after which TOML would skip a comment.
 bool IsOneValue(std::string_view value) {
   return value.starts_with('"') || value.starts_with('\'') ||
          value.find_first_of(" #") == std::string_view::npos;
 }
 
-// A line of TOML for "key=value", the short forms of keys spelt out; nothing if
-// it is neither.
+// Returns a line of TOML for "key=value", with a short form of the key spelt
+// out, or nothing if `setting` is not of that form.
 std::string SettingLine(const std::string& setting, MachineModel& model) {
   const size_t equals = setting.find('=');
   if (equals == std::string::npos || !IsLineOfText(setting)) return "";
@@ -126,7 +134,8 @@ std::string SettingLine(const std::string& setting, MachineModel& model) {
       break;
     }
   }
-  // A word is as good as a text in quotes.
+  // A word that is no TOML value is taken as a text, so that the shell's quotes
+  // suffice.
   const bool word = IsName(value) &&
                     absl::ascii_isalnum(static_cast<unsigned char>(value[0])) &&
                     !ParseDocument(key + " = " + value).error.empty();
@@ -134,8 +143,8 @@ std::string SettingLine(const std::string& setting, MachineModel& model) {
   return key + " = " + value;
 }
 
-// Which prices have followed others on the way from one machine to the other,
-// as the end of a sentence; nothing if none has.
+// Returns which prices have followed others on the way from `before` to
+// `after`, as the end of a sentence, or nothing if none has.
 std::string Followers(const MachineModel& before, const MachineModel& after) {
   std::vector<std::string> prices;
   for (size_t i = 0; i < kCostEventCount; ++i) {
@@ -186,9 +195,9 @@ absl::StatusOr<MachineModel> ParseMachine(std::string_view text,
   absl::StatusOr<MachineModel> model = BaseOf(*document, origin);
   if (!model.ok()) return model.status();
   const bool whole = model->name.empty();
-  absl::Status ok = SetHeadings(*document, origin, *model);
-  if (ok.ok()) ok = LoadValues(*document, origin, whole, *model);
-  if (!ok.ok()) return ok;
+  absl::Status status = SetHeadings(*document, origin, *model);
+  if (status.ok()) status = LoadValues(*document, origin, whole, *model);
+  if (!status.ok()) return status;
   return model;
 }
 
@@ -232,8 +241,8 @@ absl::Status SetMachineValues(std::span<const std::string> settings,
       [&](uint32_t line) { return "assumed: set to " + settings[line - 1]; }};
   const auto document = Parse(text, origin);
   if (!document.ok()) return document.status();
-  absl::Status ok = LoadValues(*document, origin, /*whole=*/false, model);
-  if (!ok.ok()) return ok;
+  absl::Status status = LoadValues(*document, origin, /*whole=*/false, model);
+  if (!status.ok()) return status;
   model.name = model.Keep(absl::StrCat(Abs(model.name), "+set"));
   model.description = model.Keep(absl::StrCat(Abs(model.description), "; with ",
                                               absl::StrJoin(settings, ", "),

@@ -17,7 +17,7 @@ namespace {
 constexpr Mark kMarks[] = {Mark::kRead, Mark::kMeasured, Mark::kDerived,
                            Mark::kRemembered, Mark::kEstimated};
 
-// Puts what a document says into a model.
+// Puts the values of a document into a model.
 class Loader {
  public:
   Loader(const MachineOrigin& origin, bool whole, MachineModel& model)
@@ -27,9 +27,9 @@ class Loader {
         sections_(SectionsOf(model)) {}
 
   absl::Status Load(const std::vector<DocumentEntry>& document) {
-    absl::Status ok = Walk(document, "");
-    if (ok.ok() && whole_) ok = CheckNothingMissing();
-    if (!ok.ok()) return ok;
+    absl::Status status = Walk(document, "");
+    if (status.ok() && whole_) status = CheckNothingMissing();
+    if (!status.ok()) return status;
     const std::optional<MachineComplaint> complaint =
         FindComplaint(model_, /*bands=*/true);
     if (complaint.has_value()) {
@@ -38,11 +38,11 @@ class Loader {
                    complaint->what);
     }
     FollowPriceRules(model_);
-    return ok;
+    return status;
   }
 
  private:
-  // What a document says of one section.
+  // Which parts of a section the document states.
   struct Given {
     size_t fields = 0;
     bool first = false;
@@ -63,6 +63,7 @@ class Loader {
     return nullptr;
   }
 
+  // Whether there are sections whose keys begin with `path`.
   bool HasBelow(const std::string& path) const {
     return std::any_of(sections_.begin(), sections_.end(),
                        [prefix = path + "."](const MachineSection& section) {
@@ -70,6 +71,8 @@ class Loader {
                        });
   }
 
+  // Loads a table: the values of the section at `path`, and the tables below
+  // it. `cost.mov_cr3 = 500` sets the first value of a section alone.
   absl::Status Walk(const std::vector<DocumentEntry>& table,
                     const std::string& path) {
     MachineSection* const section = path.empty() ? nullptr : Find(path);
@@ -78,17 +81,17 @@ class Loader {
       if (path.empty() && IsHeading(entry.key)) continue;
       const std::string below =
           path.empty() ? entry.key : absl::StrCat(path, ".", entry.key);
-      absl::Status ok;
+      absl::Status status;
       if (entry.is_table && (Find(below) != nullptr || HasBelow(below))) {
-        ok = Walk(entry.table, below);
+        status = Walk(entry.table, below);
       } else if (section != nullptr) {
-        ok = SetValue(*section, entry.key, entry, given);
+        status = SetValue(*section, entry.key, entry, given);
       } else if (MachineSection* one = Find(below); one != nullptr) {
-        ok = SetAlone(*one, entry);
+        status = SetAlone(*one, entry);
       } else {
-        ok = Error(entry.line, below, Wanted(path));
+        status = Error(entry.line, below, Wanted(path));
       }
-      if (!ok.ok()) return ok;
+      if (!status.ok()) return status;
     }
     return section == nullptr ? absl::OkStatus() : Finish(*section, given);
   }
@@ -97,7 +100,8 @@ class Loader {
     return name == "base" || name == "name" || name == "description";
   }
 
-  // Which keys there are below `path`, unless they are too many for a line.
+  // The end of an error for an unknown key: it lists the keys below `path`,
+  // unless they are too many for a line.
   std::string Wanted(const std::string& path) const {
     constexpr size_t kMost = 16;
     std::vector<std::string> names;
@@ -113,11 +117,12 @@ class Loader {
     return "no such key, want " + absl::StrJoin(names, ", ");
   }
 
+  // Sets the first field of a section that is given as a plain value.
   absl::Status SetAlone(MachineSection& section, const DocumentEntry& entry) {
     Given given;
-    absl::Status ok = SetValue(
+    absl::Status status = SetValue(
         section, std::string(section.fields.front().name), entry, given);
-    return ok.ok() ? Finish(section, given) : ok;
+    return status.ok() ? Finish(section, given) : status;
   }
 
   absl::Status SetValue(MachineSection& section, const std::string& name,
@@ -128,7 +133,8 @@ class Loader {
     return Error(entry.line, absl::StrCat(section.path, ".", name), complaint);
   }
 
-  // An empty answer: done.
+  // Sets the value or the part of the provenance called `name`. Returns an
+  // empty text, or what would have been accepted.
   std::string Set(MachineSection& section, const std::string& name,
                   const MachineValue& value, Given& given) {
     for (const MachineField& field : section.fields) {
@@ -180,7 +186,8 @@ class Loader {
     return "";
   }
 
-  // Once all that a document says of a section is in.
+  // Completes a section once all its keys are read: a value without a mark is
+  // marked as estimated, and a new value without a band has none.
   absl::Status Finish(MachineSection& section, const Given& given) {
     const auto error = [&](std::string_view what) {
       return Error(given.line, section.path, what);
@@ -204,13 +211,14 @@ class Loader {
     return absl::OkStatus();
   }
 
-  // A price that is given follows no other any more.
+  // A price that the file states follows no other price any more.
   void ForgetRule(const MachineSection& section) {
     for (size_t i = 0; i < kCostEventCount; ++i) {
       if (&model_.costs[i].mark == section.mark) model_.price_rules[i] = {};
     }
   }
 
+  // A cost's band must exist and shrinks to its value; other bands are dropped.
   static void ClearBand(MachineSection& section) {
     const auto number = static_cast<uint32_t>(
         std::get<int64_t>(ValueOf(section.fields.front())));
@@ -218,7 +226,8 @@ class Loader {
     *section.high = *section.low;
   }
 
-  // Arrays and caches need not be there.
+  // Without a base all sections must be given but arrays and caches, which a
+  // machine need not have.
   absl::Status CheckNothingMissing() const {
     for (const MachineSection& section : sections_) {
       const bool may = section.low != nullptr && section.band_optional;
@@ -229,10 +238,10 @@ class Loader {
   }
 
   const MachineOrigin& origin_;
-  const bool whole_;  // the document states all that there is
+  const bool whole_;  // there is no base to add to
   MachineModel& model_;
   std::vector<MachineSection> sections_;
-  std::map<std::string, uint32_t> lines_;  // the last that says of a section
+  std::map<std::string, uint32_t> lines_;  // the last line of each section
 };
 
 }  // namespace

@@ -13,21 +13,22 @@
 
 namespace xmmu {
 
-// Says where an error is, and what is the source of a value given there. Line 0
-// is the whole of it.
+// Names the place of a line in errors, and the source of a value given there.
+// Line 0 stands for the document as a whole.
 struct MachineOrigin {
   std::function<std::string(uint32_t line)> where;   // "machine.toml:12"
   std::function<std::string(uint32_t line)> source;  // "assumed: given in ..."
 };
 
-// Puts what a document says into `model`; its name, description and base are
-// for the caller. `whole`: the document states all that there is.
-// Errors: InvalidArgument; what `model` is then is not specified.
+// Puts the values of a document into `model`; name, description and base are
+// left to the caller. With `whole` there is no base, and the document must
+// state every value.
+// Errors: InvalidArgument; `model` is then in no specified state.
 absl::Status LoadValues(const std::vector<DocumentEntry>& document,
                         const MachineOrigin& origin, bool whole,
                         MachineModel& model);
 
-// Whether `text` is not empty and what Printable() leaves as it is.
+// Whether `text` is one line that is not empty and needs no escape (Printable).
 bool IsLineOfText(std::string_view text);
 
 }  // namespace xmmu

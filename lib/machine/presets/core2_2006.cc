@@ -4,7 +4,7 @@ namespace xmmu::presets {
 namespace core2_2006 {
 namespace {
 
-// {value, low, high, mark, source}; core cycles.
+// Rows are {value, low, high, mark, source}, in core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kDependentLoad, {3, 3, 3, Mark::kRead, "InstLatx64 X6800"}},
     {CostEvent::kDataL2,
@@ -118,8 +118,8 @@ void SetTlb(MachineModel& m) {
                         "Intel Optimization Manual: DTLB1 is for data alone"};
   m.tlb.instruction_l1[0] = {128, 4, kTlb4K, {Mark::kRead, kDescriptors}};
   m.tlb.instruction_l1[1] = {8, 4, kTlbLarge, {Mark::kRead, kDescriptors}};
-  // DTLB0 serves loads alone, and stores go to DTLB1 at once: here both go
-  // through it.
+  // On the CPU DTLB0 serves loads alone, and stores go to DTLB1 at once. Here
+  // both go through DTLB0.
   m.tlb.data_l1[0] = {16, 4, kTlb4K, {Mark::kRead, kDescriptors}};
   m.tlb.data_l1[1] = {16, 4, kTlbLarge, {Mark::kRead, kDescriptors}};
   m.tlb.data_l2[0] = {256, 4, kTlb4K, {Mark::kRead, kDescriptors}};

@@ -1,4 +1,4 @@
-// Nehalem and Westmere, a shrink of it.
+// Nehalem, and Westmere, which is a shrink of it.
 
 #include "machine/presets/presets.h"
 
@@ -6,7 +6,8 @@ namespace xmmu::presets {
 namespace nehalem {
 namespace {
 
-// {value, low, high, mark, source}; core cycles. What both have.
+// The prices that both machines have, as {value, low, high, mark, source} in
+// core cycles.
 constexpr CostRow kBoth[] = {
     {CostEvent::kTlbL2Hit,
      {7, 7, 7, Mark::kDerived,
@@ -153,7 +154,8 @@ constexpr std::string_view kDescriptors =
 constexpr std::string_view kNoNestedFigure =
     "assumed: unpublished; as large as those of the first dimension";
 
-// Alike on both, as far as known. `l3` is the core's share of a load from DRAM.
+// Sets the memory, which is alike on both machines as far as known. `l3` is the
+// core's share of a load from DRAM.
 void SetMemory(MachineModel& m, uint32_t l3) {
   m.cache_rules.from = {Mark::kEstimated,
                         "assumed: no rule but the plain ones"};
@@ -175,7 +177,8 @@ void SetMemory(MachineModel& m, uint32_t l3) {
                      "page; the core's share is the L3 latency"}};
 }
 
-// Both but for the entries for large pages and for instructions.
+// Sets the TLBs, which differ only in the entries for large pages and for
+// instructions.
 void SetCommon(MachineModel& m) {
   m.tlb.data_l1[0] = {64, 4, kTlb4K, {Mark::kRead, kDescriptors}};
   m.tlb.data_l1[1] = {32, 4, kTlbLarge, {Mark::kRead, kDescriptors}};

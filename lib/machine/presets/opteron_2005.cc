@@ -4,7 +4,7 @@ namespace xmmu::presets {
 namespace opteron_2005 {
 namespace {
 
-// {value, low, high, mark, source}; core cycles.
+// Rows are {value, low, high, mark, source}, in core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kAccess,
      {1, 1, 2, Mark::kEstimated,
@@ -175,7 +175,8 @@ constexpr CostRow kCosts[] = {
      {18, 18, 19, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
-// That a 4 MiB page takes two entries is not modelled.
+// Sets the TLBs. On the CPU a 4 MiB page takes two entries, which is not
+// modelled.
 void SetTlb(MachineModel& m) {
   const Provenance cpuid = {Mark::kRead,
                             "CPUID 80000005h and 80000006h (InstLatx64)"};
@@ -259,7 +260,7 @@ MachineModel Make() {
               .ept_from = {Mark::kRead, "no EPT: of no effect"},
               .tlb_entries = 16,
               .tlb_from = {Mark::kRemembered, kBhargava}};
-  // There both dimensions share 24; here each has as many.
+  // In family 10h both dimensions share 24 entries; here each has as many.
   m.nested.psc.level[2] = {24, 0, {Mark::kRemembered, kBhargava}};
   const Provenance cpuid = {Mark::kRead, "CPUID of F5A (InstLatx64)"};
   m.l1 = {.bytes = 64 * 1024, .ways = 2, .from = cpuid};

@@ -1,7 +1,7 @@
 #ifndef XMMU_LIB_MACHINE_PRESETS_PRESETS_H_
 #define XMMU_LIB_MACHINE_PRESETS_PRESETS_H_
 
-// The machine presets, one file each. Sources named by short tags:
+// The machine presets, one file each. Their sources are named by short tags:
 //   InstLatx64   the published CPUID dumps and memory-latency grids of that
 //                collection (github.com/InstLatx64/InstLatx64)
 //   SDM          Intel Software Developer's Manual, vol. 3A
@@ -49,12 +49,12 @@ const MachineModel& Zen5_2024();
 struct CostRow {
   CostEvent event;
   CostConstant constant;
-  // Where the source says that it follows from other rows, and how.
+  // Set where the source says that the price follows from other rows.
   PriceRule rule = {};
 };
 
-// The rules there are: the same, and `plus` cycles; so many times it; less
-// another; `sum` less it.
+// The rules that presets use: the price of `of` and `plus` cycles; a multiple
+// of `of`; the price of `of` less that of another; `sum` less another price.
 constexpr PriceRule As(CostEvent of, int32_t plus = 0) {
   return {.of = of, .plus = plus};
 }
@@ -68,14 +68,15 @@ constexpr PriceRule RestOf(int32_t sum, CostEvent less) {
   return {.plus = sum, .less = less};
 }
 
-// The costs of a machine: for each event the row of the first of `tables` that
-// has one. A preset states every event, even those that take no time or do not
-// exist on it: CHECKs that some table has it, and none has it twice.
+// Sets the costs of a machine: each event gets the row of the first of `tables`
+// that has one. A preset states every event, even those that take no time or do
+// not exist on it.
+// CHECKs that some table has each event, and that no table has one twice.
 void SetCosts(std::initializer_list<std::span<const CostRow>> tables,
               MachineModel& machine);
 
-// What the software of 64-bit machines takes from 2006 on, assumed alike on
-// all of them.
+// Returns the prices of software on 64-bit machines from 2006 on, which are
+// assumed alike on all of them.
 std::span<const CostRow> SharedCosts();
 
 }  // namespace xmmu::presets

@@ -4,7 +4,7 @@ namespace xmmu::presets {
 namespace shared_costs {
 namespace {
 
-// {value, low, high, mark, source}; core cycles.
+// Rows are {value, low, high, mark, source}, in core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kAccess,
      {1, 1, 2, Mark::kEstimated,

@@ -4,7 +4,7 @@ namespace xmmu::presets {
 namespace skylake_2017 {
 namespace {
 
-// {value, low, high, mark, source}; core cycles.
+// Rows are {value, low, high, mark, source}, in core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kDataL2,
      {10, 10, 10, Mark::kDerived, "InstLatx64 i9-7900X: L2 14 less L1 4"},

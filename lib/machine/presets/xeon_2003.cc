@@ -4,7 +4,7 @@ namespace xmmu::presets {
 namespace xeon_2003 {
 namespace {
 
-// {value, low, high, mark, source}; core cycles.
+// Rows are {value, low, high, mark, source}, in core cycles.
 constexpr CostRow kCosts[] = {
     {CostEvent::kAccess,
      {1, 1, 2, Mark::kEstimated,
@@ -181,8 +181,9 @@ constexpr CostRow kCosts[] = {
      {124, 100, 150, Mark::kRead, "InstLatx64: LOCK RMW on an L1 line"}},
 };
 
-// Walks: where a line of entries serves eight pages in linear order, L1 would
-// hold it, and yet InstLatx64 P4 F27 shows a step of 56 cycles.
+// Walks skip L1 because of a measured step: a line of entries serves eight
+// pages in linear order, so L1 would hold it, and yet InstLatx64 P4 F27 shows a
+// step of 56 cycles.
 void SetMemory(MachineModel& m) {
   m.cache_rules = {.walker_skips_l1 = true,
                    .from = {Mark::kDerived,
@@ -228,7 +229,7 @@ MachineModel Make() {
   constexpr std::string_view kArrays =
       "CPUID leaf 2 (InstLatx64), descriptors 50h and 5Bh; that they are fully "
       "associative is remembered";
-  // A sample of F27 has 51h: 128 instruction entries.
+  // One sample of F27 reports descriptor 51h instead: 128 instruction entries.
   m.tlb.instruction_l1[0] = {
       64, 0, kTlb4K | kTlbLarge, {Mark::kRead, kArrays, 64, 128}};
   m.tlb.unified_from = {Mark::kRead, "no second-level TLB (CPUID leaf 2)"};

@@ -1,4 +1,4 @@
-// Zen 2, Zen 3 and Zen 5.
+// The presets of Zen 2, Zen 3 and Zen 5.
 
 #include "machine/presets/presets.h"
 #include "machine/presets/zen_costs.h"
@@ -20,7 +20,7 @@ CacheGeometry Cache(uint64_t kib, uint32_t ways) {
           .from = {Mark::kRead, "CPUID 8000001Dh (InstLatx64)"}};
 }
 
-// CPUID of what all three have.
+// Returns the features that CPUID reports on all three.
 CpuFeatures Features() {
   return {.vendor = Vendor::kAmd,
           .maxphyaddr = 48,
@@ -42,14 +42,15 @@ CpuFeatures Features() {
           .walks_pdptes = true};
 }
 
-// What came with Zen 3 and stayed.
+// Adds the features that came with Zen 3 and stayed.
 void SetZen3Features(CpuFeatures& features) {
   features.pke = true;
   features.cet = true;
 }
 
 void SetWalkCaches(MachineModel& m) {
-  // That PDEs share the L2 TLB with translations is not modelled.
+  // The CPU keeps PDEs in the L2 TLB beside translations; sharing is not
+  // modelled.
   m.psc.level[2] = {
       64,
       0,
@@ -78,7 +79,8 @@ void SetWalkCaches(MachineModel& m) {
                             16, 64}};
 }
 
-// Alike on all, as far as known. `l3` is the core's share of a load from DRAM.
+// Sets the memory, which is alike on all three as far as known. `l3` is the
+// core's share of a load from DRAM.
 void SetMemory(MachineModel& m, uint32_t l3) {
   m.cache_rules.from = {Mark::kEstimated,
                         "assumed: no rule but the plain ones"};
@@ -131,8 +133,8 @@ MachineModel MakeZen2() {
                               "7-cpu and AMD's guide; CPUID 80000006h says "
                               "1024",
                               512, 1024}};
-  // 2 MiB pages are 4-way in the same array: not modelled, and neither is that
-  // a 1 GiB page is held as 2 MiB pages.
+  // On the CPU 2 MiB pages are 4-way in the same array, and a 1 GiB page is
+  // held as 2 MiB pages. Neither is modelled.
   m.tlb.data_l2[0] = Tlb(2048, 8, kTlb4K | kTlbLarge);
   SetWalkCaches(m);
   m.l1 = Cache(32, 8);

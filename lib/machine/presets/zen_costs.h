@@ -7,8 +7,8 @@
 
 namespace xmmu::presets {
 
-// {value, low, high, mark, source}; core cycles. What is alike, or not known to
-// differ.
+// The prices that are alike on all three, or not known to differ, as {value,
+// low, high, mark, source} in core cycles.
 inline constexpr CostRow kZen[] = {
     {CostEvent::kDependentLoad,
      {4, 4, 4, Mark::kRead, "InstLatx64 Rome, Vermeer"}},

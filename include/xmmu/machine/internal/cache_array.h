@@ -35,8 +35,8 @@ class CacheArray {
   bool Touch(MachineAddr addr);
 
   // Looks for `line`, in the set that `index` chooses: a line number, the
-  // line's own unless linear addresses choose. Makes it the most recently used
-  // and takes the mark of a prefetched one, which it says was there.
+  // line's own unless linear addresses choose. Makes it the most recently used.
+  // A prefetched line loses its mark, and the answer says that it had one.
   Found Use(uint64_t line, uint64_t index) {
     const size_t set = SetOf(index);
     for (size_t i = set; i < set + ways_; ++i) {
@@ -58,11 +58,12 @@ class CacheArray {
   bool absent() const { return sets_ == 0; }
 
  private:
-  // Machine addresses have at most 52 bits.
+  // Machine addresses have at most 52 bits, so line numbers leave this one
+  // free.
   static constexpr uint64_t kPrefetchedBit = uint64_t{1} << 62;
 
   struct Line {
-    uint64_t tag = ~kPrefetchedBit;  // that of no line
+    uint64_t tag = ~kPrefetchedBit;  // a tag that no line has
     uint64_t last_use = 0;
   };
 
@@ -74,7 +75,7 @@ class CacheArray {
 
   uint64_t sets_ = 0;
   uint32_t ways_ = 0;
-  int coarse_shift_ = 0;  // lines of more than 64 bytes
+  int coarse_shift_ = 0;  // above 0 for lines of more than 64 bytes
   bool power_of_two_ = true;
   bool resists_thrashing_ = false;
   uint64_t use_ = 1;

@@ -4,7 +4,7 @@
 // The open rows of DRAM. A bank keeps the row of its last access open; an
 // access to it is faster than one to another row, which must be opened first.
 // Rows are spread over the banks by address (assumed; real controllers hash).
-// No queue and no bus: one access at a time.
+// There is no queue and no bus: accesses come one at a time.
 //
 // Charges nothing. Single-threaded.
 
@@ -21,7 +21,7 @@ class Dram {
   explicit Dram(const DramModel& model)
       : row_bytes_(model.row_bytes), open_(model.banks, ~uint64_t{0}) {}
 
-  // Whether the row of `addr` was open; it is now.
+  // Opens the row of `addr`, and returns whether it was open already.
   bool Access(MachineAddr addr) {
     if (row_bytes_ == 0 || open_.empty()) return false;
     const uint64_t row = addr.value() / row_bytes_;

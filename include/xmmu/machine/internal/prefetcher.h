@@ -23,21 +23,22 @@ class Prefetcher {
   bool exists() const { return model_.max_stride != 0; }
   bool pairs() const { return model_.pairs; }
 
-  // Lines to bring, in order: first to first + count - 1.
+  // The lines to bring are first to first + count - 1, in this order.
   struct Request {
     uint64_t first = 0;
     uint64_t count = 0;
   };
 
-  // A load of `line` missed the cache before, or was the first use of a line
-  // that was prefetched.
+  // Call this when a load of `line` has missed the cache before this one, or
+  // was the first use of a prefetched line. Returns what to prefetch now.
   Request Observe(uint64_t line);
 
-  // A line asked for will be there at `when`, in cycles of the CPU's clock.
+  // Notes that a line asked for will be there at `when`, in cycles of the CPU's
+  // clock.
   void Started(uint64_t line, uint64_t when) {
     in_flight_[next_flight_++ % in_flight_.size()] = {line, when};
   }
-  // When a line will be there, or 0 if that is long since.
+  // Returns when a line will be there, or 0 if it has been there for long.
   uint64_t ArrivalOf(uint64_t line) const;
 
  private:
@@ -57,7 +58,7 @@ class Prefetcher {
 
   PrefetcherModel model_;
   std::array<Stream, 16> streams_{};
-  // More than any stream runs ahead.
+  // There are more slots than any stream runs lines ahead.
   std::array<Flight, 64> in_flight_{};
   uint64_t next_flight_ = 0;
   uint64_t use_ = 0;
