@@ -21,7 +21,8 @@ namespace {
 
 constexpr char kGrids[] =
     XMMU_SOURCE_DIR "/tests/golden/latency-grids/grids.csv";
-constexpr char kLatencies[] = XMMU_SOURCE_DIR "/tests/sim/golden_latencies.csv";
+constexpr char kLatencies[] =
+    XMMU_SOURCE_DIR "/tests/study/grid/golden_latencies.csv";
 // Larger ones take too long for a test that always runs.
 constexpr uint64_t kLargest = 16 << 20;
 constexpr uint64_t kLargestExact = 4 << 20;

@@ -17,7 +17,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kPath[] = XMMU_SOURCE_DIR "/tests/sim/golden_published.csv";
+constexpr char kPath[] =
+    XMMU_SOURCE_DIR "/tests/study/published/golden_published.csv";
 
 // Measured once: it takes a while.
 const std::vector<PublishedTable>& Tables() {
