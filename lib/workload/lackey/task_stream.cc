@@ -82,7 +82,8 @@ absl::StatusOr<std::span<const GuestOp>> TaskStream::Next(
   if (!failure_.ok()) return failure_;
   writer_.ops().clear();
   if (!started_) failure_ = Start();
-  while (failure_.ok() && file_ != nullptr && writer_.ops().size() < kOpsOfABatch) {
+  while (failure_.ok() && file_ != nullptr &&
+         writer_.ops().size() < kOpsOfABatch) {
     failure_ = cursor_ == limit_ ? Refill() : ReadBlock(births);
   }
   if (!failure_.ok()) return failure_;
