@@ -1,17 +1,25 @@
 #!/usr/bin/env python3
-"""Each block of the README that shows what a command prints shows that.
+"""What the READMEs say of programs and files is so.
 
-A fenced block is such a one if the line above it is the comment
+Checks each README.md of the source tree:
 
-    <!-- prints: COMMAND -->
-
-COMMAND runs in a shell at the top of the source tree, the programs of the
-build first on its path; what it prints must be the block, byte for byte.
+* A fenced block below the comment `<!-- prints: COMMAND -->` is what COMMAND
+  prints, byte for byte. COMMAND may go over several lines; it runs in bash at
+  the top of the source tree, the programs of the build first on its path.
+* No line is longer than 110 columns, but in such blocks, which are as wide as
+  the program makes them. The README at the top has no more than 200 lines.
+* Each name in backquotes that looks like a path of the tree is one: from the
+  top, from the README's own folder, or from include/, include/xmmu/ or lib/. A
+  file named without its folder is somewhere in the tree.
 
 Usage: readme_test.py PROGRAMS_DIRECTORY [--fix]
---fix writes what the commands print into the README.
+       readme_test.py --text
+
+--fix writes what the commands print into the READMEs. --text runs no command
+and checks all but the blocks.
 """
 
+import functools
 import os
 import pathlib
 import re
@@ -19,10 +27,30 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- prints: ([^\n]*) -->\n```\n)(.*?)(?=^```$)",
+MAX_COLUMNS = 110
+MAX_LINES_AT_THE_TOP = 200
+
+BLOCK = re.compile(r"(<!-- prints: (.*?) -->\n```\n)(.*?)(?=^```$)",
                    re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+NAME = re.compile(r"`([^`\n]+)`|\]\(([^)#\n]+)\)")
+# What files of this tree end in. Sources of Xen and Linux end in .c.
+ENDINGS = (".cc", ".h", ".py", ".sh", ".md", ".cmake", ".csv", ".inc")
+FOLDERS = ("", "include", "include/xmmu", "lib", "tests")
 
 
+def files():
+    """All files of the tree, as paths from its top; no build's and no hidden."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [f for f in folders
+                      if f != "build" and not f.startswith(".")]
+        here = pathlib.Path(folder).relative_to(ROOT)
+        found += [here / name for name in names]
+    return sorted(found)
+
+
+@functools.cache
 def output_of(command, programs):
     path = f"{programs}:{os.environ['PATH']}"
     run = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT,
@@ -40,9 +68,8 @@ def first_difference(shown, printed):
     return "  one has more lines than the other"
 
 
-def main():
-    programs = pathlib.Path(sys.argv[1]).resolve()
-    readme = ROOT / "README.md"
+def blocks_of(name, text, programs):
+    """The text with each block as it is printed; messages; how many blocks."""
     wrong = []
     blocks = 0
 
@@ -52,20 +79,131 @@ def main():
         head, command, shown = match.groups()
         printed = output_of(command, programs)
         if printed != shown:
-            wrong.append(f"{command}\n{first_difference(shown, printed)}")
+            wrong.append(f"{name}: {command}\n"
+                         f"{first_difference(shown, printed)}")
         return head + printed
 
-    text = readme.read_text()
     fixed = BLOCK.sub(check, text)
-    if blocks == 0 or blocks != text.count("<!-- prints:"):
-        sys.exit(f"{blocks} blocks, but {text.count('<!-- prints:')} comments")
-    if "--fix" in sys.argv[2:]:
-        readme.write_text(fixed)
-        print(f"{blocks} blocks, {len(wrong)} written anew")
-        return
-    print(f"{blocks} blocks, {len(wrong)} differ from what is printed")
-    if wrong:
-        sys.exit("\n".join(wrong))
+    if blocks != text.count("<!-- prints:"):
+        sys.exit(f"{name}: {blocks} blocks, but "
+                 f"{text.count('<!-- prints:')} comments")
+    return fixed, wrong, blocks
 
 
-main()
+def long_lines(name, text):
+    """Messages for lines that are too long, and too many lines."""
+    # The lines of a replayed block are empty here, so that numbers stay right.
+    text = BLOCK.sub(
+        lambda match: match.group(1) + "\n" * match.group(3).count("\n"), text)
+    lines = text.splitlines()
+    found = [f"{name}:{number}: {len(line)} columns, expected no more than "
+             f"{MAX_COLUMNS}"
+             for number, line in enumerate(lines, 1) if len(line) > MAX_COLUMNS]
+    if name == "README.md" and len(lines) > MAX_LINES_AT_THE_TOP:
+        found.append(f"{name}: {len(lines)} lines, expected no more than "
+                     f"{MAX_LINES_AT_THE_TOP}")
+    return found
+
+
+def alternatives(name):
+    """`a.{h,cc}` as `a.h` and `a.cc`."""
+    match = re.search(r"\{([^}]*)\}", name)
+    if not match:
+        return [name]
+    return [whole for part in match.group(1).split(",")
+            for whole in alternatives(name[:match.start()] + part +
+                                      name[match.end():])]
+
+
+def is_path(name):
+    """Whether `name` looks like a path of this tree, or a file of it."""
+    if not re.fullmatch(r"[\w.*?/{},-]*[\w*/}]", name) or ".." in name:
+        return False
+    if name.startswith(("/", "build/")):
+        return False
+    if "/" not in name:
+        return name.endswith(ENDINGS) and not name.startswith(("*", "."))
+    tops = [ROOT / folder / name.split("/")[0] for folder in FOLDERS]
+    if not any(top.is_dir() for top in tops):
+        return False
+    return name.endswith((*ENDINGS, "/", "*")) or "." not in name
+
+
+def exists(name, readme, tree):
+    if "/" not in name and any(path.match(name) for path in tree):
+        return True
+    name = name.rstrip("/")
+    return any(any((ROOT / folder).glob(name))
+               for folder in (*FOLDERS, readme.parent))
+
+
+def dead_paths(readme, text, tree):
+    """Messages for names that look like paths of the tree and are none."""
+    text = FENCE.sub(lambda match: "\n" * match.group().count("\n"), text)
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for quoted, link in NAME.findall(line):
+            if link and not link.startswith("http"):
+                if not (ROOT / readme.parent / link).exists():
+                    found.append(f"{readme}:{number}: no file {link}")
+                continue
+            name = re.sub(r":\d+$", "", quoted)
+            if not is_path(name):
+                continue
+            for path in alternatives(name):
+                if not exists(path, readme, tree):
+                    found.append(f"{readme}:{number}: no file {path}")
+    return found
+
+
+def self_test():
+    """The checks of text must find what they are for, and nothing else."""
+    text = ("`lib/CMakeLists.txt` `machine/pte.h` `xen/arch/x86/mm.c` "
+            "`pinning/queue`\n`readme_test.py` `lib/no/such.cc` `none.py`\n"
+            f"{'x' * 111}\n<!-- prints: true |\n  cat -->\n```\n{'x' * 111}\n"
+            "```\n```\n`lib/none.h`\n```\n")
+    tree = [pathlib.Path("tests/readme_test.py")]
+    found = (dead_paths(pathlib.Path("lib/README.md"), text, tree) +
+             long_lines("lib/README.md", text))
+    expected = ["lib/README.md:2: no file lib/no/such.cc",
+                "lib/README.md:2: no file none.py",
+                "lib/README.md:3: 111 columns, expected no more than 110"]
+    if found != expected:
+        sys.exit(f"self-test: expected {expected}, found {found}")
+
+
+def main():
+    self_test()
+    tree = files()
+    fix = "--fix" in sys.argv[2:]
+    programs = None
+    if sys.argv[1] != "--text":
+        programs = pathlib.Path(sys.argv[1]).resolve()
+    wrong = []
+    differ = []
+    blocks = 0
+    for readme in [path for path in tree if path.name == "README.md"]:
+        text = (ROOT / readme).read_text()
+        wrong += long_lines(str(readme), text) + dead_paths(readme, text, tree)
+        if programs:
+            fixed, found, count = blocks_of(str(readme), text, programs)
+            differ += found
+            blocks += count
+            if fix and fixed != text:
+                (ROOT / readme).write_text(fixed)
+    if programs and blocks == 0:
+        sys.exit("no README has a block")
+    if programs:
+        what = "written anew" if fix else "differ from what is printed"
+        print(f"{blocks} blocks, {len(differ)} {what}")
+    print(f"{len(wrong)} lines too long or of files that are none")
+    if fix:
+        differ = []
+    if wrong or differ:
+        sys.exit("\n".join(wrong + differ))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main()
