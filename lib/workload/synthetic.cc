@@ -16,28 +16,29 @@
 namespace xmmu {
 namespace {
 
-// Aligned to the region of an L1 table in every mode.
+// The region is aligned to what an L1 table maps in every mode.
 constexpr VirtAddr kRegion{0x10000000};
 constexpr TaskId kFirstTask = 1;
 constexpr size_t kBatch = 1024;
 constexpr uint32_t kFile = 1;
 
-// `op`, `count` times, each at `stride` bytes beyond the one before.
+// Performs `op` `count` times, each `stride` bytes beyond the one before.
 struct Step {
   GuestOp op;
   uint64_t count = 1;
   uint64_t stride = 0;
 };
 
-// Steps, `times` times over.
+// Performs the steps `times` times over.
 struct Loop {
   uint64_t times = 1;
   std::vector<Step> steps;
 };
 
-// One task's program. The kExit at its end is added.
+// One task's program; the stream adds the kExit at its end.
 using Script = std::vector<Loop>;
 
+// Unrolls a script, a batch of operations at a time.
 class ScriptStream {
  public:
   explicit ScriptStream(Script script) : script_(std::move(script)) {}
@@ -52,6 +53,7 @@ class ScriptStream {
   }
 
  private:
+  // Emits one operation, or moves on to the next step, round or loop.
   void Emit() {
     const Loop& loop = script_[loop_];
     if (loop.steps.empty() || round_ == loop.times) {
@@ -149,6 +151,7 @@ std::vector<Script> Mprotect(Values v) {
              StorePages(v[0])}}}};
 }
 
+// Task 1 starts the others, and all take turns by yielding.
 std::vector<Script> SwitchRing(Values v) {
   const uint64_t processes = v[0];
   const Loop turns{v[1], {StorePages(v[2]), {{.kind = GuestOpKind::kYield}}}};
@@ -181,7 +184,7 @@ std::vector<Script> Files(Values v) {
   return {{{1, {map, load, StorePages(std::min(v[0], v[1]))}}}};
 }
 
-// Linux: PID_MAX_DEFAULT.
+// As many processes as Linux has by default (PID_MAX_DEFAULT).
 constexpr uint64_t kMaxProcesses = 32768;
 
 constexpr SyntheticParameter kPagesOnly[] = {
@@ -224,11 +227,11 @@ static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;
 
-// Parameters that count some of what "pages" counts.
+// These parameters count a part of what "pages" counts.
 constexpr std::string_view kPages = "pages";
 constexpr std::string_view kParts[] = {"cow", "writes"};
 
-// The words of `text` around the first `separator`.
+// Returns what is before and behind the first `separator` of `text`.
 std::pair<std::string, std::string> Halves(std::string_view text,
                                            char separator) {
   return absl::StrSplit(absl::string_view(text.data(), text.size()),
@@ -264,7 +267,7 @@ absl::Status SetParameter(const SyntheticWorkload& workload,
                     })));
 }
 
-// A part of the pages is no more than all of them.
+// Refuses a part of the pages that is more than all of them.
 absl::Status CheckParts(const SyntheticWorkload& workload,
                         std::span<const uint64_t> values) {
   uint64_t pages = 0;
@@ -297,6 +300,8 @@ absl::Status SetParameters(const SyntheticWorkload& workload,
   return CheckParts(workload, values);
 }
 
+// The name spells out all parameters, defaults too, so that reports say exactly
+// what ran.
 absl::StatusOr<std::unique_ptr<Workload>> Make(
     size_t index, const std::optional<std::string>& parameters) {
   const SyntheticWorkload& workload = kWorkloads[index];

@@ -12,7 +12,7 @@
 // gzip, told apart by content. The whole set is one stream for each process,
 // the same in every run and however the streams are interleaved.
 //
-// What becomes what:
+// The lines of a log become these operations:
 //   I, L, S, M lines    kFetch, kLoad, kStore, kModify, one for one
 //   mmap, brk, shmat    kMap; munmap, shmdt, brk downwards: kUnmap
 //   mprotect            kProtect; mremap: kRemap
@@ -35,30 +35,31 @@
 //   - elsewhere: the aligned 64 KiB around (assumed), less what is mapped,
 //     kFilePrivate with all rights. The file is the program named by the
 //     "Command:" line below 0x4000000, the dynamic linker from there on.
-// Left out are accesses that raised a signal in the recorded program: to a
-// mapping without the right, to no mapping below 64 KiB (Linux
-// vm.mmap_min_addr), and from 2^47 on, where also the vsyscall page lies, which
-// is the kernel's and not the program's.
+// The stream leaves out accesses that raised a signal in the recorded program:
+// those to a mapping without the right, those to no mapping below 64 KiB (Linux
+// vm.mmap_min_addr), and those from 2^47 on. The vsyscall page, which is the
+// kernel's and not the program's, lies there, too.
 //
 // System calls are taken in exactly the form in which Valgrind 3.19 prints
-// them, with the numbers of x86-64: the name beside each says so. A record that
-// is damaged, whose name is another number's (a 32-bit program's, another
-// machine's), whose flags Linux does not have or whose result it cannot have
-// given is an error. So is a log that lacks what a replay needs: the head (-q),
-// the system calls, the accesses (their options), the program behind an exec.
-// Options that add lines (-v, --trace-superblocks, --trace-sched, --time-stamp)
-// change nothing.
+// them, with the numbers of x86-64, which the name beside each number confirms.
+// A record that is damaged, whose name is another number's (a 32-bit program's,
+// another machine's), whose flags Linux does not have or whose result it cannot
+// have given is an error. So is a log that lacks what a replay needs: the head
+// (-q), the system calls, the accesses (their options), the program behind an
+// exec. Options that add lines (-v, --trace-superblocks, --trace-sched,
+// --time-stamp) do not matter.
 //
-// Believed is what Linux 6.1 can have done. A record of a call on mappings that
-// says it succeeded where Linux refuses it is an error of its line, with what
-// Linux answers: ranges that are no whole pages of the program's, mprotect,
-// madvise or mremap over a hole, mmap or shmat without leave over another
-// mapping, mremap onto itself, of two mappings at once or over a third one, a
-// break that goes over something. How a file was opened is not held against its
-// mappings: the replay needs only which file it is. An mprotect, madvise or
-// mremap infers mappings only where exec can have made some: beside those that
-// accesses have shown, below 0x4800000 and in the stack, and not where a call
-// has unmapped them.
+// A log is believed as far as Linux 6.1 can have done what it says. A record of
+// a call on mappings that says it succeeded where Linux refuses it is an error
+// of its line, with what Linux answers. That covers ranges that are not whole
+// pages of user space, mprotect, madvise or mremap over a hole, mmap or shmat
+// without leave over another mapping, mremap onto itself, of two mappings at
+// once or over a third one, and a break that grows over another mapping.
+// Whether a file was opened for what its mapping allows is not checked: the
+// replay needs only which file it is. An mprotect, madvise or mremap infers
+// mappings only where exec can have made some: beside those that accesses have
+// shown, below 0x4800000 and in the stack, and not where a call has unmapped
+// them.
 //
 // A vfork is recorded as a fork (Valgrind runs it as one): what the child maps
 // before its exec is not in its parent's log.
@@ -67,12 +68,12 @@
 // map one library share it, whatever their order. Each shared anonymous mapping
 // is an object of its own.
 //
-// Addresses under an address limit. Address space is cut into segments of
-// 256 MiB. A segment below the limit keeps its number, unless it was given
-// away; any other gets the highest free number below the limit, in order of
-// first appearance in the process. A mapping over several segments stays in
-// one piece. A fork hands the table on, an exec empties it. What does not fit
-// is an error.
+// Addresses under an address limit. Address space is cut into segments of 256
+// MiB. A segment below the limit keeps its number, unless it was given away;
+// any other gets the highest free number below the limit, in order of first
+// appearance in the process. A mapping over several segments stays in one
+// piece. A fork hands the table on, an exec empties it. A mapping that does not
+// fit is an error.
 //
 // Owns one open file and about 300 KiB for each live process whose stream has
 // been asked for, and a map of the mappings of each live process.
@@ -101,11 +102,11 @@ struct LackeyOptions {
 // each. Charges nothing: a workload has no clock.
 //
 // Errors, each one line `FILE:LINE: what is wrong, expected what`:
-// InvalidArgument for no file, a file that cannot be read, is no regular
+// InvalidArgument for no file, for a file that cannot be read, is no regular
 // one, is empty or no Lackey log, for two logs of one process, and unless
-// exactly one process is the root. What is wrong further down, including a log
-// that ends too early, a fork without the child's log, a log that nothing forks
-// or bytes behind the compressed data, is returned by Workload::Next() when the
+// exactly one process is the root. An error further down, including a log that
+// ends too early, a fork without the child's log, a log that nothing forks or
+// bytes behind the compressed data, is returned by Workload::Next() when the
 // reading gets there.
 absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
     std::vector<std::string> files, LackeyOptions options);

@@ -1,8 +1,8 @@
 #ifndef XMMU_WORKLOAD_SYNTHETIC_H_
 #define XMMU_WORKLOAD_SYNTHETIC_H_
 
-// Built-in workloads: one event of memory management, N times, with nothing
-// else around it. Each has a name and integer parameters with defaults.
+// Built-in workloads repeat one event of memory management N times, with
+// nothing else around it. Each has a name and integer parameters with defaults.
 //
 // Single-threaded.
 
@@ -32,8 +32,8 @@ struct SyntheticWorkload {
 // All built-in workloads, in a fixed order.
 std::span<const SyntheticWorkload> SyntheticWorkloads();
 
-// The workload that `spec` = "NAME[:key=value,...]" describes.
-// Errors: InvalidArgument naming the word that is wrong and what would do.
+// Makes the workload that `spec` = "NAME[:key=value,...]" describes.
+// Errors: InvalidArgument naming the word that is wrong and what was expected.
 absl::StatusOr<std::unique_ptr<Workload>> MakeSyntheticWorkload(
     std::string_view spec);
 

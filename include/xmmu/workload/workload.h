@@ -1,17 +1,18 @@
 #ifndef XMMU_WORKLOAD_WORKLOAD_H_
 #define XMMU_WORKLOAD_WORKLOAD_H_
 
-// What guest programs do to memory, apart from any kernel or hypervisor.
+// A workload is what guest programs do to memory, apart from any kernel or
+// hypervisor.
 //
-// A workload is a set of tasks (processes). Each task is a stream of GuestOps
-// in program order; a fork op brings the child's stream to life. The guest
+// It is a set of tasks (processes). Each task is a stream of GuestOps in
+// program order; a fork op brings the child's stream to life. The guest
 // kernel's scheduler interleaves the streams: by a fixed number of operations
-// on one vCPU, by the earliest clock on several. Which task's stream is read
-// when is thus the scheduler's business, what is in it the workload's: a stream
-// must not depend on how it is interleaved with others.
+// on one vCPU, by the earliest clock on several. The scheduler decides when
+// each stream is read and the workload what is in it, so a stream must not
+// depend on how it is interleaved with others.
 //
-// A workload reads on line: it holds a bounded piece of each live stream.
-// Single-threaded.
+// A workload is read as it is replayed: it holds a bounded piece of each live
+// stream. Single-threaded.
 
 #include <cstdint>
 #include <span>
@@ -24,7 +25,7 @@
 namespace xmmu {
 
 // Names a task for ever: the recorded process id, or a number that a synthetic
-// workload gives out. Never reused within one workload.
+// workload gives out. No id is reused within one workload.
 using TaskId = uint32_t;
 
 // Rights of a mapping, as in mmap(2).
@@ -34,7 +35,7 @@ enum MapRights : uint8_t {
   kMapExecute = 4,
 };
 
-// What stands behind a mapping.
+// Where the pages of a mapping come from.
 enum class Backing : uint8_t {
   kAnonymous,        // demand-zero, private
   kStack,            // demand-zero, private, grows down

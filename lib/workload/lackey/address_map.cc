@@ -6,11 +6,14 @@
 namespace xmmu {
 namespace {
 
+// Whether offsets matter: the mapping shows an object that others may map, too.
 bool HasFile(Backing backing) {
   return backing == Backing::kFilePrivate || backing == Backing::kFileShared ||
          backing == Backing::kSharedAnonymous;
 }
 
+// Whether region `b`, which begins where `a` from `start` ends, could be one
+// mapping with `a`.
 bool Continues(uint64_t start, const Region& a, const Region& b) {
   return a.shift == b.shift && a.rights == b.rights && a.backing == b.backing &&
          a.file == b.file && a.inferred == b.inferred &&
@@ -68,6 +71,7 @@ bool AddressMap::MeetsUnmapped(uint64_t start, uint64_t end) const {
   return above != unmapped_.begin() && std::prev(above)->second > start;
 }
 
+// Slots are a bitmap of 64: a limit is 16 GiB at most (OpenLackeyTrace).
 bool AddressMap::SlotsFree(uint64_t slot, uint64_t count) const {
   if (slot > slots_ || count > slots_ - slot) return false;
   for (uint64_t i = slot; i < slot + count; ++i) {
@@ -76,7 +80,9 @@ bool AddressMap::SlotsFree(uint64_t slot, uint64_t count) const {
   return true;
 }
 
-// The slot for segment `first` such that first..last are in one piece.
+// A segment that is placed already decides for all. Otherwise segments keep
+// their number if they can, and else get the highest free slots
+// (lackey_trace.h).
 std::optional<uint64_t> AddressMap::SlotFor(uint64_t first,
                                             uint64_t last) const {
   const uint64_t count = last - first + 1;
@@ -157,7 +163,7 @@ void AddressMap::Remove(uint64_t start, uint64_t end) {
 
 void AddressMap::Unmap(uint64_t start, uint64_t end) {
   Remove(start, end);
-  // What it meets becomes one range with it.
+  // Ranges that overlap or touch the new one are joined with it.
   auto it = unmapped_.upper_bound(start);
   if (it != unmapped_.begin() && std::prev(it)->second >= start) --it;
   while (it != unmapped_.end() && it->first <= end) {

@@ -14,8 +14,8 @@
 
 namespace xmmu {
 
-// Segments of the relocation rule.
-inline constexpr int kSegmentShift = 28;  // 256 MiB
+// The segments of the relocation rule are 256 MiB each.
+inline constexpr int kSegmentShift = 28;
 
 // A mapping [start, end) of the recorded process. Page-aligned.
 struct Region {
@@ -25,11 +25,11 @@ struct Region {
   Backing backing = Backing::kAnonymous;
   uint32_t file = 0;    // file or shared object
   uint64_t offset = 0;  // bytes in the file, at the start of the region
-  // Made by no call in the log: found by an access.
+  // An access found the region: no call in the log made it.
   bool inferred = false;
   bool attached = false;  // by shmat
-  // Attached by SHM_RDONLY: mprotect makes it writable for nobody (Linux:
-  // without VM_MAYWRITE).
+  // It was attached with SHM_RDONLY, so Linux refuses to make it writable later
+  // (without VM_MAYWRITE, mm/mprotect.c).
   bool never_writable = false;
 };
 
@@ -37,47 +37,48 @@ class AddressMap {
  public:
   using Regions = absl::btree_map<uint64_t, Region>;  // by start
 
-  // `limit` as LackeyOptions::address_limit.
+  // `limit` is LackeyOptions::address_limit.
   explicit AddressMap(uint64_t limit)
       : slots_(static_cast<uint32_t>(limit >> kSegmentShift)) {}
 
-  // An empty address space: of mappings and of segments.
+  // Empties the address space and the table of segments, as an exec does.
   void Clear();
 
-  // The region with `va`, or end().
+  // Returns the region that contains `va`, or end().
   Regions::const_iterator Find(uint64_t va) const;
   Regions::const_iterator end() const { return regions_.end(); }
 
-  // The unmapped addresses around `va`, within [low, high).
-  // REQUIRES: `va` is unmapped.
   struct Range {
     uint64_t start;
     uint64_t end;
   };
+  // Returns the unmapped addresses around `va`, within [low, high).
+  // REQUIRES: `va` is unmapped.
   Range Hole(uint64_t va, uint64_t low, uint64_t high) const;
 
-  // The first region that a call has made, of those that meet [start, end).
+  // Returns the first region that meets [start, end) and was made by a call, or
+  // end().
   Regions::const_iterator FirstLogged(uint64_t start, uint64_t end) const;
 
   // Whether a call has unmapped some of [start, end) and nothing has been
   // mapped there since.
   bool MeetsUnmapped(uint64_t start, uint64_t end) const;
 
-  // First unmapped address in [start, end), if any.
+  // Returns the first unmapped address in [start, end), if there is one.
   std::optional<uint64_t> FirstHole(uint64_t start, uint64_t end) const;
 
-  // Gives [start, end) its place in the guest: the shift of it all. None when
-  // it does not fit in one piece below the limit.
+  // Gives [start, end) its place in the guest and returns its shift, or nothing
+  // when the range does not fit in one piece below the limit.
   std::optional<uint64_t> Place(uint64_t start, uint64_t end);
 
-  // Replaces what is in [start, region.end). REQUIRES: region.shift is what
-  // Place() gave for it.
+  // Replaces what is mapped in [start, region.end). REQUIRES: region.shift is
+  // what Place() returned for the range.
   void Map(uint64_t start, const Region& region);
   void Unmap(uint64_t start, uint64_t end);
   void Protect(uint64_t start, uint64_t end, uint8_t rights);
 
-  // Calls `piece(start, end, shift)` for what is mapped in [start, end), in
-  // order, the longest pieces that are contiguous here and in the guest.
+  // Calls `piece(start, end, shift)` for each mapped piece of [start, end), in
+  // order. Pieces are as long as they are contiguous here and in the guest.
   void ForEachPiece(
       uint64_t start, uint64_t end,
       absl::FunctionRef<void(uint64_t, uint64_t, uint64_t)> piece) const;
@@ -92,11 +93,13 @@ class AddressMap {
   // Joins regions that meet within [start, end] and continue each other, so
   // that the map does not grow with the number of calls.
   void Merge(uint64_t start, uint64_t end);
+  // Returns the slot for segment `first` that keeps the segments first to last
+  // in one piece, or nothing if there is no such slot.
   std::optional<uint64_t> SlotFor(uint64_t first, uint64_t last) const;
   bool SlotsFree(uint64_t slot, uint64_t count) const;
 
   Regions regions_;
-  // Start -> end of what was mapped once and is not now; disjoint.
+  // Start -> end of ranges that were unmapped and not mapped again; disjoint.
   absl::btree_map<uint64_t, uint64_t> unmapped_;
   absl::btree_map<uint64_t, uint64_t> segments_;  // segment -> slot
   uint32_t slots_;      // below the limit; 0: no relocation

@@ -1,4 +1,4 @@
-// Which results Linux gives, by what a record says beside them.
+// Checks that Linux can have given a call's result, by the record alone.
 
 #include <algorithm>
 
@@ -13,14 +13,14 @@ namespace {
 
 // Linux, include/linux/err.h, MAX_ERRNO.
 constexpr uint64_t kMostErrno = 4095;
-// Descriptors are of type int.
+// Descriptors are of type int and not negative.
 constexpr uint64_t kDescriptorEnd = uint64_t{1} << 31;
 
 // Linux, include/uapi: mman-common.h, mman.h, sched.h.
 constexpr uint64_t kMmapTypes = 0xf;
 constexpr uint64_t kMapShared = 1;
 constexpr uint64_t kMapSharedValidate = 3;
-// PROT_READ, WRITE, EXEC, SEM, GROWSDOWN and GROWSUP.
+// The bits PROT_READ, WRITE, EXEC, SEM, GROWSDOWN and GROWSUP.
 constexpr uint64_t kProtBits = 0x0300000f;
 constexpr uint64_t kCloneVm = 0x100;
 
@@ -73,6 +73,8 @@ absl::Status WantDescriptor(absl::string_view call, uint64_t value) {
                      "a file descriptor");
 }
 
+// Valgrind names the child of a fork; a thread shares its parent's memory and
+// is none.
 absl::Status CheckForkFields(const SystemCall& call, uint64_t value) {
   const uint64_t flags = call.args[0];
   const bool thread = call.number == kClone && (flags & kCloneVm) != 0 &&
@@ -95,7 +97,7 @@ absl::Status CheckForkFields(const SystemCall& call, uint64_t value) {
 }
 
 absl::Status CheckWaitFields(const SystemCall& call, uint64_t value) {
-  // Of type int, printed with 32 bits or with 64.
+  // The argument is of type int, which Valgrind prints with 32 bits or with 64.
   const auto named = static_cast<int32_t>(static_cast<uint32_t>(call.args[0]));
   const bool right =
       value < kProcessIdEnd && (value == 0 || named <= 0 ||

@@ -8,8 +8,8 @@
 namespace xmmu {
 namespace {
 
-// Valgrind 3.19, coregrind/m_syswrap: the PRINT of each wrapper. Sorted by
-// number.
+// Source: Valgrind 3.19, coregrind/m_syswrap, the PRINT of each wrapper. The
+// table is sorted by number for FindCallForm().
 constexpr CallForm kForms[] = {
     {kRead, "sys_read", "", 3, 3},
     {kOpen, "sys_open", "", 2, 3},
@@ -74,8 +74,9 @@ struct Pair {
 };
 
 // Numbers of i386 (Linux, arch/x86/entry/syscalls/syscall_32.tbl) beside the
-// names that Valgrind prints for them: the calls of every start and end of a
-// program and the most frequent others. No pair is one of x86-64's, too.
+// names that Valgrind prints for them. They suffice to recognise a 32-bit log:
+// the calls that start and end every program, and the most frequent others. No
+// pair is also one of x86-64's.
 constexpr Pair kI386[] = {
     {1, "exit"},
     {2, "sys_fork"},
@@ -204,7 +205,8 @@ bool IsI386(uint64_t number, absl::string_view name) {
   });
 }
 
-// A form without another name has "" there, which is no call's name.
+// Whether `name` is one of the form's names. A form without a second name has
+// "" for it, which must not match.
 bool HasName(const CallForm& form, absl::string_view name) {
   return !name.empty() && (name == form.name || name == form.other_name);
 }
@@ -221,6 +223,8 @@ const CallForm* FindCallForm(uint64_t number) {
 std::string CheckCallName(uint64_t number, absl::string_view name) {
   const CallForm* form = FindCallForm(number);
   if (form != nullptr && HasName(*form, name)) return {};
+  // A 32-bit program's log is told by the pair, as its numbers mean other
+  // calls.
   if (IsI386(number, name)) {
     return absl::StrCat("call ", number, " is ", name,
                         ", as in a 32-bit program (i386), expected the log of "
@@ -231,6 +235,7 @@ std::string CheckCallName(uint64_t number, absl::string_view name) {
                         form->name, ", as x86-64 numbers it");
   }
   for (const CallForm& other : kForms) {
+    // A known name beside an unknown number: another machine's log.
     if (!HasName(other, name)) continue;
     return absl::StrCat("call ", number, " is ", name, ", expected the number ",
                         other.number, " of x86-64");

@@ -1,13 +1,13 @@
 #ifndef XMMU_LIB_WORKLOAD_LACKEY_CALL_NUMBER_H_
 #define XMMU_LIB_WORKLOAD_LACKEY_CALL_NUMBER_H_
 
-// The x86-64 Linux system calls that the reader tells from the rest.
+// The x86-64 Linux system calls that the reader interprets.
 
 #include <cstdint>
 
 namespace xmmu {
 
-// Linux, arch/x86/entry/syscalls/syscall_64.tbl.
+// Source: Linux, arch/x86/entry/syscalls/syscall_64.tbl.
 enum CallNumber : uint64_t {
   kRead = 0,
   kOpen = 2,

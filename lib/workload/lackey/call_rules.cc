@@ -10,8 +10,8 @@ namespace xmmu {
 namespace {
 
 constexpr uint64_t kProtWrite = 2;
-// PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM, PROT_GROWSDOWN, PROT_GROWSUP
-// (arch_validate_prot; do_mprotect_pkey takes the last two off before).
+// PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP
+// (arch_validate_prot; do_mprotect_pkey removes the last two first).
 constexpr uint64_t kProtKnown = 0x300000f;
 constexpr uint64_t kProtGrows = 0x3000000;
 constexpr uint64_t kMapTypeShared = 1;
@@ -31,7 +31,8 @@ std::string CallOn(absl::string_view call, uint64_t start, uint64_t length) {
   return absl::StrCat(call, " of ", length, " bytes at ", AsHex(start));
 }
 
-// The pages of [start, start + length).
+// Checks that [start, start + length) begins with a page and lies in user
+// space.
 absl::Status CheckPages(absl::string_view call, uint64_t start,
                         uint64_t length) {
   if ((start & kPageOffsetMask) == 0 && start < kTaskEnd && length > 0 &&
@@ -43,9 +44,9 @@ absl::Status CheckPages(absl::string_view call, uint64_t start,
       " cannot have succeeded, expected whole pages below ", AsHex(kTaskEnd)));
 }
 
-// Whether exec can have mapped something in the hole [start, end): where the
-// program and its interpreter are, at the top of the stack, and beside what
-// accesses have shown of other images.
+// Whether exec can have mapped something in the hole [start, end). That may be
+// where the program and its interpreter are, at the top of the stack, and
+// beside parts of other images that accesses have shown.
 bool ExecMayHaveMapped(const AddressMap& map, uint64_t start, uint64_t end) {
   if (map.MeetsUnmapped(start, end)) return false;
   if (start >= kLowestMapping && end <= kInterpreterEnd) return true;
@@ -57,8 +58,8 @@ bool ExecMayHaveMapped(const AddressMap& map, uint64_t start, uint64_t end) {
   return end - start <= kLargestImage && (inferred(start - 1) || inferred(end));
 }
 
-// madvise_behavior_valid, and what later kernels add: MADV_GUARD_INSTALL and
-// MADV_GUARD_REMOVE are of Linux 6.13.
+// Whether a kernel knows the advice: madvise_behavior_valid, and what later
+// kernels add (MADV_GUARD_INSTALL and MADV_GUARD_REMOVE came with Linux 6.13).
 bool IsAdvice(uint64_t advice) {
   constexpr uint64_t kDontNeed = 4;
   constexpr uint64_t kCollapse = 25;
@@ -68,10 +69,11 @@ bool IsAdvice(uint64_t advice) {
          (advice >= kHwPoison && advice <= kGuardRemove);
 }
 
-// All of [start, end) is mapped, or may be.
+// Checks that all of [start, end) is mapped, or can have been mapped by exec.
 absl::Status CheckMapped(absl::string_view what, absl::string_view error,
                          uint64_t start, uint64_t end, const AddressMap& map) {
-  // Images of exec's own stand by themselves: no call maps half of one.
+  // A range that a call mapped in part has no holes for exec to fill: no call
+  // maps half of an image.
   const bool logged = map.FirstLogged(start, end) != map.end();
   for (auto hole = map.FirstHole(start, end); hole.has_value();) {
     const uint64_t hole_end = map.Hole(*hole, *hole, end).end;
@@ -84,8 +86,9 @@ absl::Status CheckMapped(absl::string_view what, absl::string_view error,
   return absl::OkStatus();
 }
 
-// Nothing is mapped in [start, end) by a call, and no stack is known there.
-// What else was inferred may have been less.
+// Checks that no call has mapped anything in [start, end), and that no stack is
+// known there. Other inferred regions do not count, since they may reach
+// further than the real mapping did.
 absl::Status CheckFree(absl::string_view what, absl::string_view error,
                        uint64_t start, uint64_t end, const AddressMap& map) {
   const auto logged = map.FirstLogged(start, end);
@@ -103,6 +106,8 @@ absl::Status CheckFree(absl::string_view what, absl::string_view error,
   return absl::OkStatus();
 }
 
+// Checks the rules of do_mmap and its callers that need no look at the
+// mappings.
 absl::Status CheckMmapFlags(absl::string_view what, const SystemCall& call) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   const uint64_t type = flags & kMapTypeMask;
@@ -141,8 +146,8 @@ absl::Status CheckMmap(const SystemCall& call, uint64_t value,
   if (replaces && value != hint) {
     return Impossible(what, AsHex(hint), "MAP_FIXED maps there or fails");
   }
-  // How the file was opened is not held against the mapping: the replay needs
-  // only which file it is.
+  // Whether the file was opened for what the mapping allows is not checked: the
+  // replay needs only which file it is.
   if (replaces) return absl::OkStatus();
   return CheckFree(what,
                    value == hint ? "EEXIST or another place" : "another place",
@@ -221,7 +226,8 @@ absl::StatusOr<Remapping> CheckMremap(const SystemCall& call, uint64_t value,
   const bool fixed = (flags & kMremapFixed) != 0;
   const bool keeps_old = (flags & kMremapDontUnmap) != 0;
   absl::Status status = CheckPages("mremap", value, new_length);
-  // No old length: a second mapping of shared pages.
+  // An old length of 0 asks for a second mapping of shared pages
+  // (vma_to_resize).
   status.Update(CheckPages("mremap", start, std::max(length, kPageSize)));
   if (!status.ok()) return status;
   const std::string what = absl::StrCat(CallOn("mremap", start, length), " to ",
@@ -243,6 +249,7 @@ absl::StatusOr<Remapping> CheckMremap(const SystemCall& call, uint64_t value,
   if (fixed && value != target) {
     return Impossible(what, AsHex(target), "MREMAP_FIXED moves there or fails");
   }
+  // A shrinking mremap may unmap holes, too; any other needs all pages mapped.
   const uint64_t seen = remapping.shrinks() ? start : remapping.end;
   status = CheckMapped(what, "EFAULT", start, std::max(seen, start + kPageSize),
                        map);
@@ -285,6 +292,7 @@ absl::Status CheckRemapping(const Remapping& remapping, const AddressMap& map) {
                       absl::StrCat("the mapping ends at ", AsHex(region.end)));
   }
   if (new_start != start) return absl::OkStatus();
+  // Growing in place needs room behind the mapping's end (vma_expandable).
   if (end != region.end || start == end) {
     return Impossible(
         what, "another place or ENOMEM",
@@ -302,8 +310,8 @@ absl::Status CheckBrk(const SystemCall& call, uint64_t value,
     return Impossible(what, "the old break", "no program's memory is there");
   }
   if (state.brk == 0 || value == state.brk) return absl::OkStatus();
-  // A call that only asks is believed: a break can move without a record, where
-  // a signal cut it short.
+  // A brk(0) that only asks is believed: the break may have moved in a call
+  // whose record a signal cut short.
   if (wanted != 0 && value != wanted) {
     return Impossible(what, AsHex(state.brk),
                       "the break goes where it was wanted or stays");
@@ -316,6 +324,7 @@ absl::Status CheckBrk(const SystemCall& call, uint64_t value,
   const uint64_t old_end = PageUp(state.brk);
   const uint64_t new_end = PageUp(value);
   if (new_end <= old_end) return absl::OkStatus();
+  // The stack need not be known yet; its top page is always there.
   if (old_end < kStackTop && new_end > kStackTop - kPageSize) {
     return Impossible(what, AsHex(state.brk), "the stack is in the way");
   }
@@ -348,6 +357,7 @@ absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map) {
   if (found == map.end()) {
     return Impossible(what, "EINVAL", "nothing is attached there");
   }
+  // An inferred region may be part of a segment of unknown size (FinishAttach).
   if (found->second.inferred) return absl::OkStatus();
   const Region& region = found->second;
   if (!region.attached) {

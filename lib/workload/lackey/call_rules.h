@@ -1,16 +1,17 @@
 #ifndef XMMU_LIB_WORKLOAD_LACKEY_CALL_RULES_H_
 #define XMMU_LIB_WORKLOAD_LACKEY_CALL_RULES_H_
 
-// What Linux refuses of the system calls on mappings (Linux 6.1: mm/mmap.c,
-// mm/mprotect.c, mm/madvise.c, mm/mremap.c, ipc/shm.c). A record that says that
-// such a call succeeded is damaged or made up, and nothing that comes after it
-// in the log can be believed.
+// The rules by which Linux refuses system calls on mappings (Linux 6.1:
+// mm/mmap.c, mm/mprotect.c, mm/madvise.c, mm/mremap.c, ipc/shm.c). A record
+// that says that such a call succeeded is damaged or made up, and nothing that
+// comes after it in the log can be believed.
 //
-// A mapping that no call in the log made may be there all the same: exec makes
-// some. Each check lets it be where exec can have put it, and nowhere else.
+// A mapping can exist that no call in the log made, as exec makes some. Each
+// check accepts such a mapping where exec can have put it, and nowhere else.
 //
-// All return OK, or InvalidArgument that names the call, the error Linux would
-// have answered, and why. No FILE:LINE. They change nothing.
+// All checks return OK, or InvalidArgument that names the call, the error that
+// Linux would have answered, and why; the caller adds FILE:LINE. They change
+// nothing.
 
 #include <cstdint>
 
@@ -40,7 +41,7 @@ constexpr uint64_t PageUp(uint64_t va) {
   return (va + kPageOffsetMask) & ~kPageOffsetMask;
 }
 
-// `value`: what the call returned.
+// `value` is what the call returned.
 absl::Status CheckMmap(const SystemCall& call, uint64_t value,
                        const ProcessState& state);
 absl::Status CheckMunmap(const SystemCall& call);
@@ -48,7 +49,7 @@ absl::Status CheckMprotect(const SystemCall& call, const AddressMap& map);
 absl::Status CheckMadvise(const SystemCall& call, const AddressMap& map);
 absl::Status CheckBrk(const SystemCall& call, uint64_t value,
                       const ProcessState& state);
-// `size`: bytes of the segment.
+// `size` is the bytes of the segment.
 absl::Status CheckShmat(const SystemCall& call, uint64_t value, uint64_t size,
                         const AddressMap& map);
 absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map);
@@ -59,19 +60,20 @@ struct Remapping {
   uint64_t end;
   uint64_t new_start;
   uint64_t new_end;
-  bool fixed;
+  bool fixed;      // MREMAP_FIXED
   bool keeps_old;  // MREMAP_DONTUNMAP
 
-  // To fewer pages or as many, where they are: whatever is mapped there.
+  // Whether pages only go away at the end: then several mappings may be there.
   bool shrinks() const {
     return new_start == start && new_end - new_start <= end - start;
   }
 };
+// Checks the arguments and the result of an mremap, and returns them in pages.
 absl::StatusOr<Remapping> CheckMremap(const SystemCall& call, uint64_t value,
                                       const AddressMap& map);
-// The rest of the rules, which look at the mapping. REQUIRES: what the first
-// page and those of [start, end) have of unknown mappings is in `map`, unless
-// it only shrinks.
+// Checks the rules that look at the mapping itself. REQUIRES: `map` has a
+// region, inferred if need be, for the first page and, unless the remapping
+// shrinks, for all of [start, end).
 absl::Status CheckRemapping(const Remapping& remapping, const AddressMap& map);
 
 }  // namespace xmmu

@@ -41,6 +41,8 @@ class LackeyTrace final : public Workload {
   }
 
  private:
+  // Starts the stream of a process that a fork has just created, or of the
+  // root.
   void Begin(TaskId task, bool forked, ProcessState state) {
     const auto head = waiting_.find(task);
     streams_.emplace(
@@ -50,6 +52,8 @@ class LackeyTrace final : public Workload {
     ++live_;
   }
 
+  // Starts the streams of the children that `parent` has just created. Once all
+  // streams have ended, a log that is left over has no fork.
   absl::Status Deliver(const TaskStream& parent) {
     for (TaskStream::Birth& birth : births_) {
       if (waiting_.find(birth.child) == waiting_.end()) {
@@ -80,13 +84,14 @@ class LackeyTrace final : public Workload {
   absl::Status failure_;
 };
 
-// The one process that no other in the set created.
+// Returns the one process that no other of the set has created.
 absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
   std::vector<const LogHead*> roots;
   bool all_forked = true;
   for (const auto& [pid, head] : heads) {
     all_forked &= head.forked;
-    // A fork's child can have lost its parent before it said who that was.
+    // A forked process is never the root, even if its parent is not in the set:
+    // the parent may have ended before the child reported it.
     if (!head.forked && heads.find(head.parent) == heads.end()) {
       roots.push_back(&head);
     }

@@ -15,7 +15,8 @@
 namespace xmmu {
 namespace {
 
-// Large enough that the work for each block is nothing beside parsing it.
+// The buffer is so large that the work for each block is nothing beside parsing
+// it.
 constexpr size_t kBufferSize = 64 * 1024;
 
 constexpr absl::string_view kGzipMagic = "\x1f\x8b";  // RFC 1952
@@ -40,7 +41,8 @@ absl::Status LogFile::Error(uint64_t line, absl::string_view what) const {
   return LogError(path_, line, what);
 }
 
-// In the line that is in the making.
+// The line in question follows those given out and those that are whole in the
+// buffer.
 absl::Status LogFile::ErrorHere(absl::string_view what) const {
   const char* begin = buffer_.data();
   const auto whole = std::count(begin, begin + filled_, '\n');
@@ -51,8 +53,9 @@ absl::StatusOr<std::unique_ptr<LogFile>> LogFile::Open(
     const std::string& path) {
   std::unique_ptr<LogFile> log(new LogFile(path));
   struct stat info;
-  // Looked at before it is opened, which can have effects on a device, and
-  // after: it need not be the same file any more. A pipe is not waited for.
+  // The path is looked at before it is opened, as opening a device can have
+  // effects, and again after, as it may be another file by then. O_NONBLOCK
+  // keeps open() from waiting at a pipe.
   bool is_there = stat(path.c_str(), &info) == 0;
   if (is_there && S_ISREG(info.st_mode)) {
     log->descriptor_ = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -76,7 +79,7 @@ absl::StatusOr<std::unique_ptr<LogFile>> LogFile::Open(
   }
   if (log->gzip_) {
     log->input_.resize(kBufferSize);
-    // 16: gzip alone (zlib.h).
+    // Adding 16 makes zlib accept gzip alone (zlib.h).
     if (inflateInit2(&log->stream_, 16 + MAX_WBITS) != Z_OK) {
       log->gzip_ = false;
       return log->Error(1, "no memory to decompress it, expected some");
@@ -118,6 +121,7 @@ absl::StatusOr<size_t> LogFile::Inflate(char* to, size_t room) {
       inflateReset(&stream_);
       in_member_ = true;
     }
+    // After a whole member either another one begins or the file must end.
     const bool more = members_ == 0 || stream_.total_in > 0 ||
                       *stream_.next_in == static_cast<Bytef>(kGzipMagic[0]);
     const int result = more ? inflate(&stream_, Z_NO_FLUSH) : Z_DATA_ERROR;
@@ -182,7 +186,8 @@ absl::Status LogFile::CutLongLine() {
     return Error(lines_ + 1, absl::StrCat("a line of more than ", filled_,
                                           " bytes, expected a Lackey record"));
   }
-  // Keeps the front half and looks for the newline in the other.
+  // The front half of the line is kept, and the newline is looked for in the
+  // other half.
   const size_t half = buffer_.size() / 2;
   for (bool more = true;;) {
     const absl::string_view data(buffer_.data(), filled_);

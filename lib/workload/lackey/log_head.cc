@@ -15,12 +15,12 @@ namespace {
 constexpr absl::string_view kExpectedTitle =
     "expected '==PID== Lackey, an example Valgrind tool'";
 
-// The lines at the start of a file, one by one.
+// Gives the lines at the start of a file, one by one.
 class HeadLines {
  public:
   explicit HeadLines(LogFile* file) : file_(file) {}
 
-  // None at the end of the file.
+  // Returns nothing at the end of the file.
   absl::StatusOr<std::optional<absl::string_view>> Next() {
     if (lines_.empty()) {
       const absl::StatusOr<absl::string_view> block = file_->NextLines();
@@ -43,7 +43,7 @@ class HeadLines {
   uint64_t number_ = 0;
 };
 
-// What a file that does not start with the title is, as far as that shows.
+// Says what a file is that does not start with the title, as far as that shows.
 std::string Foreign(absl::string_view begin) {
   static constexpr struct {
     absl::string_view start;
@@ -73,6 +73,7 @@ std::string Foreign(absl::string_view begin) {
   return absl::StrCat("no Lackey log, ", kExpectedTitle);
 }
 
+// The first line must be Lackey's title, behind the mark with the process id.
 absl::Status CheckTitle(const std::string& path, absl::string_view line) {
   const absl::string_view text = MessageText(line);
   if (text.size() == line.size()) return LogError(path, 1, Foreign(line));
@@ -96,7 +97,8 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   if (!file.ok()) return file.status();
   HeadLines lines(file->get());
   auto line = lines.Next();
-  // A foreign file may have no lines at all.
+  // A foreign file may have no newline at all, so its beginning is looked at
+  // before the error of its lines.
   const absl::string_view begin = (*file)->buffered();
   if (!begin.empty() && MessageText(begin).size() == begin.size()) {
     return LogError(path, 1, Foreign(begin));
@@ -116,7 +118,8 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   for (bool in_head = true; in_head;) {
     line = lines.Next();
     if (!line.ok()) {
-      // What is behind the head is read again, in its turn.
+      // An error behind the head is left to the stream, which reads all lines
+      // again.
       if (!has_parent) return line.status();
       break;
     }

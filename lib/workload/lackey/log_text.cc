@@ -9,8 +9,8 @@
 namespace xmmu {
 namespace {
 
-// Length of "DD:HH:MM:SS.mmm ", which --time-stamp=yes puts before the process
-// id; 0 if it is not there.
+// Returns the length of "DD:HH:MM:SS.mmm ", which --time-stamp=yes puts before
+// the process id, or 0 if it is not there.
 size_t TimeStamp(absl::string_view line) {
   constexpr absl::string_view kForm = "00:00:00:00.000 ";
   if (line.size() < kForm.size()) return 0;
@@ -21,7 +21,8 @@ size_t TimeStamp(absl::string_view line) {
   return kForm.size();
 }
 
-// Length of "==PID==", and the pid; 0 if it is not there.
+// Returns the length of "==PID==" and sets `pid`, or returns 0 if it is not
+// there.
 size_t MessageMark(absl::string_view line, uint64_t* pid) {
   if (line.size() < 2 || line[0] != line[1]) return 0;
   if (line[0] != '=' && line[0] != '-' && line[0] != '*') return 0;

@@ -1,9 +1,9 @@
 #ifndef XMMU_LIB_WORKLOAD_LACKEY_LOG_TEXT_H_
 #define XMMU_LIB_WORKLOAD_LACKEY_LOG_TEXT_H_
 
-// Valgrind's own lines in a log: "==PID== text", "--PID-- text" and, for what
-// the program has it print, "**PID** text". The time can be before the process
-// id: "==00:00:01:30.250 PID== text".
+// Valgrind's own lines in a log are "==PID== text", "--PID-- text" and, for
+// what the program has it print, "**PID** text". A time may stand before the
+// process id: "==00:00:01:30.250 PID== text".
 
 #include <cstdint>
 #include <string>
@@ -18,20 +18,22 @@ inline constexpr absl::string_view kLackeyTitle =
 inline constexpr absl::string_view kCommand = "Command: ";
 inline constexpr absl::string_view kParent = "Parent PID: ";
 
-// The process id of a message; 0 if `line` is none or the id is too large.
+// Returns the process id of a message, or 0 if `line` is no message or the id
+// is too large.
 uint32_t MessagePid(absl::string_view line);
 
 inline bool IsMessage(absl::string_view line, uint32_t pid) {
   return MessagePid(line) == pid;
 }
 
-// What is behind the process id; all of a line that is no message.
+// Returns what is behind the process id, or all of a line that is no message.
 absl::string_view MessageText(absl::string_view line);
 
-// At most 60 bytes of `text`, for one line of an error.
+// Returns at most 60 bytes of `text`, printable, for an error's line.
 std::string Shown(absl::string_view text);
 
-// Up to a space that no backslash precedes: Valgrind escapes those in words.
+// Returns the command up to the first space without a backslash before it:
+// Valgrind escapes spaces within a word.
 absl::string_view FirstWord(absl::string_view command);
 
 }  // namespace xmmu

@@ -8,7 +8,7 @@
 namespace xmmu {
 namespace {
 
-constexpr uint64_t kChunk = 64 * 1024;  // assumed: see lackey_trace.h
+constexpr uint64_t kChunk = 64 * 1024;  // assumed, see lackey_trace.h
 
 constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
 
@@ -33,7 +33,8 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
   AccessWindow window{first->first, first->second.end - first->first,
                       first->second.shift, first->second.rights};
   if (va + length <= first->second.end) return window;
-  // Two regions: only this access, and what both allow.
+  // The access spans two regions. The window is this access alone, with the
+  // rights that both regions give; if they are apart in the guest it has none.
   const Region& second = state_.map.Find(va + length - 1)->second;
   const bool in_one_piece = second.shift == window.shift;
   window.rights = in_one_piece ? window.rights & second.rights : 0;
@@ -47,6 +48,7 @@ absl::Status OpWriter::Infer(uint64_t va) {
   Region region;
   AddressMap::Range hole;
   if (va >= kStackZone && va < kStackZoneEnd) {
+    // A stack reaches from 128 KiB below the page up to its top.
     hole = state_.map.Hole(va, kStackZone, kStackZoneEnd);
     hole.start = std::max(hole.start, page - std::min(page, kStackSetup));
     if (hole.end == kStackZoneEnd) {
@@ -56,6 +58,7 @@ absl::Status OpWriter::Infer(uint64_t va) {
     region.rights = kMapRead | kMapWrite;
   } else {
     inferred_apart_ |= va >= kInterpreter;
+    // The images of the program and its interpreter are inferred by the chunk.
     const uint64_t chunk = va & ~(kChunk - 1);
     hole = state_.map.Hole(va, chunk, chunk + kChunk);
     region.backing = Backing::kFilePrivate;
@@ -85,7 +88,7 @@ absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region) {
         " does not fit, expected room in one piece below the address limit "
         "(segments of 256 MiB)"));
   }
-  // x86 has no page that can be written or executed and not read.
+  // On x86 a page that can be written or executed can be read, too.
   if (region.rights != 0) region.rights |= kMapRead;
   region.shift = *shift;
   region.end = end;
@@ -124,6 +127,7 @@ void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
 }
 
 void OpWriter::Exec(absl::string_view program) {
+  // Source: exec_mmap, do_close_on_exec (Linux, fs/exec.c, fs/file.c).
   state_.map.Clear();
   state_.brk = state_.brk_start = 0;
   state_.program = FileIdentity(program);

@@ -16,7 +16,7 @@
 
 namespace xmmu {
 
-// The reach of one region, for the accesses that follow an access.
+// The reach of one region: accesses within it need no other look-up.
 struct AccessWindow {
   uint64_t start = 0;
   uint64_t size = 0;
@@ -32,35 +32,39 @@ class OpWriter {
   std::vector<GuestOp>& ops() { return ops_; }
   ProcessState& state() { return state_; }
 
-  // Whether memory was found by its accesses that is neither in the program's
-  // image nor on its stack: the dynamic linker, or what a call mapped that is
+  // Whether an access showed memory that is neither in the program's image nor
+  // on its stack. That is the dynamic linker's, or was mapped by a call that is
   // not in the log.
   bool inferred_apart() const { return inferred_apart_; }
 
-  // Counts changes of the map: windows from before one are void.
+  // Counts changes of the map: a window from before the last change is void.
   uint64_t generation() const { return generation_; }
 
-  // The region of [va, va + length), inferred if need be. A window without
-  // rights, when the access cannot have happened or is not the guest's.
+  // Returns a window around [va, va + length), inferring regions if need be.
+  // The window has no rights when the access cannot have happened or is not the
+  // guest's.
   //
-  // Errors: InvalidArgument with what is wrong, without FILE:LINE, here and
-  // below.
+  // Errors: InvalidArgument with what is wrong; the caller adds FILE:LINE, here
+  // and below.
   absl::StatusOr<AccessWindow> WindowFor(uint64_t va, uint64_t length);
 
-  // A call has returned.
+  // Call this when a call has returned.
   absl::Status Finish(const SystemCall& call, const SystemCallResult& result);
 
-  // No record says how a call ended: a signal came as it did. A wait for any
-  // child becomes one in the stream, as long as there is a child.
+  // Call this when no record says how a call ended, because a signal came as it
+  // did. A wait becomes a wait in the stream as long as there is a child.
   void Abandon(const SystemCall& call);
 
-  // The process starts another program, named as in "Command:".
+  // Call this when the process starts another program, named as in "Command:".
   void Exec(absl::string_view program);
 
   void Push(GuestOpKind kind) { ops_.emplace_back().kind = kind; }
 
  private:
+  // Maps what exec must have mapped around `va`: see lackey_trace.h for the
+  // rule.
   absl::Status Infer(uint64_t va);
+  // Infers a region for every hole of [start, end).
   absl::Status InferAll(uint64_t start, uint64_t end);
   absl::Status Map(uint64_t start, uint64_t end, Region region);
   absl::Status Unmap(uint64_t start, uint64_t end);
@@ -74,7 +78,8 @@ class OpWriter {
   absl::Status FinishMmap(const SystemCall& call, uint64_t value);
   absl::Status FinishProtect(const SystemCall& call);
   absl::Status FinishRemap(const SystemCall& call, uint64_t value);
-  // Puts what was inferred of [start, end) out of the way.
+  // Unmaps what was inferred in [start, end): a later call shows that the
+  // inferred region reached too far.
   absl::Status UnmapInferred(uint64_t start, uint64_t end);
   absl::Status FinishBrk(const SystemCall& call, uint64_t value);
   absl::Status FinishAttach(const SystemCall& call, uint64_t value);
@@ -82,6 +87,7 @@ class OpWriter {
   void FinishFork(const SystemCall& call);
   void FinishWait(TaskId child);
   void TrackDescriptor(const SystemCall& call, uint64_t value);
+  // Whether the call may put the process to sleep, so that another one runs.
   bool Blocks(const SystemCall& call) const;
 
   TaskId task_;

@@ -1,4 +1,5 @@
-// What becomes of a system call that has returned, but for those on mappings.
+// Turns system calls that have returned into operations, but for those on
+// mappings.
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +11,7 @@
 namespace xmmu {
 namespace {
 
-// Flags of Linux's include/uapi: fcntl.h, memfd.h, wait.h.
+// Source: Linux, include/uapi: fcntl.h, memfd.h, wait.h.
 constexpr uint64_t kOpenCloseOnExec = 02000000;
 constexpr uint64_t kCreatFlags = 01101;  // O_CREAT | O_WRONLY | O_TRUNC
 constexpr uint64_t kMemfdCloseOnExec = 1;
@@ -55,7 +56,8 @@ absl::Status OpWriter::Finish(const SystemCall& call,
       return absl::OkStatus();
     }
     case kShmget: {
-      // Of a segment that is there any size up to its own may be asked for.
+      // For an existing segment shmget may ask for less than its size, so the
+      // largest size asked for is kept.
       uint64_t& size = state_.shared_memory[result.value];
       size = std::max(size, call.args[1]);
       break;
@@ -80,8 +82,8 @@ void OpWriter::FinishFork(const SystemCall& call) {
   state_.children.insert(call.child);
 }
 
-// A child that was waited for already, and none, are no reason to wait: with
-// WUNTRACED the first return can have been for a stopped child.
+// A return for no child, or for one that was waited for already, becomes no
+// wait: with WUNTRACED the first return can have been for a stopped child.
 void OpWriter::FinishWait(TaskId child) {
   if (state_.children.erase(child) == 0) {
     Push(GuestOpKind::kYield);
@@ -106,6 +108,8 @@ void OpWriter::Abandon(const SystemCall& call) {
   }
 }
 
+// Keeps the table of descriptors that name files, whose mappings and reads
+// depend on which file it is.
 void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
   auto& table = state_.descriptors;
   const auto copy = [&](bool close_on_exec) {
@@ -128,7 +132,7 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
       table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0};
       break;
     }
-    case kOpenat2:  // its flags are in memory
+    case kOpenat2:  // its flags are not in the log
       table[value] = {FileIdentity(call.path), false};
       break;
     case kMemfdCreate:

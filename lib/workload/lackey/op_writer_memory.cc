@@ -1,4 +1,4 @@
-// System calls on mappings.
+// Turns system calls on mappings that have returned into operations.
 
 #include <algorithm>
 
@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kProtMask = 7;
 constexpr uint64_t kShmReadOnly = 010000;  // Linux, include/uapi/linux/shm.h
 
+// MAP_GROWSDOWN is a stack; otherwise anonymous and private decide.
 Backing MmapBacking(uint64_t flags) {
   const uint64_t type = flags & kMapTypeMask;
   const bool is_private = type == kMapPrivate || type == kMapDroppable;
@@ -136,7 +137,8 @@ absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   status.Update(Map(new_start, new_end, region));
   if (!status.ok()) return status;
   if (new_start == start && end > new_end) state_.map.Unmap(new_end, end);
-  // The map operation has the target; it becomes the move.
+  // Map() has just written a map operation with the target; it is replaced by
+  // the move.
   GuestOp& op = ops_.back();
   GuestOp move;
   move.kind = GuestOpKind::kRemap;
@@ -154,6 +156,7 @@ absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
   const uint64_t old_end = PageUp(state_.brk);
   const uint64_t new_end = PageUp(value);
   const bool known = state_.brk != 0;
+  // The first brk only says where the heap starts.
   state_.brk = value;
   if (!known) state_.brk_start = value;
   if (!known || new_end == old_end) {
@@ -168,8 +171,8 @@ absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
 
 absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
   const auto known = state_.shared_memory.find(call.args[0]);
-  // Attached by an inherited number, or found by shmget without a size: its
-  // accesses show how large it is.
+  // The size is unknown: the number was inherited, or shmget asked for no size.
+  // The segment's accesses will show how large it is.
   if (known == state_.shared_memory.end() || known->second == 0) {
     const absl::Status possible =
         CheckShmat(call, value, kPageSize, state_.map);

@@ -13,8 +13,8 @@
 
 namespace xmmu {
 
-// 32-bit FNV-1a (RFC 9923, "The FNV Non-Cryptographic Hash Algorithm"): the
-// identity of a file in the stream must be the same in every run.
+// The identity of a file in the stream, which must be the same in every run:
+// 32-bit FNV-1a (RFC 9923, "The FNV Non-Cryptographic Hash Algorithm").
 constexpr uint32_t FileIdentity(absl::string_view name) {
   uint32_t hash = 0x811c9dc5;
   for (const char c : name) {
@@ -26,7 +26,8 @@ constexpr uint32_t FileIdentity(absl::string_view name) {
 struct ProcessState {
   explicit ProcessState(uint64_t address_limit) : map(address_limit) {}
 
-  // A descriptor that names a file. Others, as pipes, are not in the table.
+  // A descriptor that names a file. Other descriptors, as those of pipes, are
+  // not in the table.
   struct Descriptor {
     uint32_t file = 0;
     bool close_on_exec = false;
@@ -34,14 +35,15 @@ struct ProcessState {
 
   AddressMap map;
   uint64_t brk = 0;        // 0: not yet known
-  uint64_t brk_start = 0;  // the first one known of this program
-  // Shared anonymous mappings made so far: each is an object of its own.
+  uint64_t brk_start = 0;  // the first break known of this program
+  // Shared anonymous mappings made so far, each of which is an object of its
+  // own.
   uint64_t shared_objects = 0;
   uint32_t program = 0;  // identity of the program's file
   absl::btree_map<uint64_t, Descriptor> descriptors;
   absl::btree_map<uint64_t, uint64_t> shared_memory;  // shmget id -> bytes
   absl::btree_set<TaskId> children;  // forked and not known to be waited for
-  uint64_t unnamed_waits = 0;  // for one of them, the log not saying which
+  uint64_t unnamed_waits = 0;        // waits for a child that no record names
 };
 
 }  // namespace xmmu

@@ -18,7 +18,8 @@ unsigned DigitValue(char c) {
   return 255;
 }
 
-// Parses one record, and remembers how far it got and what was missing there.
+// Parses one record by recursive descent. For the error it remembers how far
+// any attempt got and what was missing there.
 class RecordParser {
  public:
   explicit RecordParser(absl::string_view text) : text_(text) {}
@@ -32,7 +33,9 @@ class RecordParser {
   bool AtEnd() const { return at_ == text_.size(); }
   absl::string_view Rest() const { return text_.substr(at_); }
 
+  // Moves over `wanted` if it is next.
   bool Take(absl::string_view wanted);
+  // As Take(), but notes what was wanted if it is not there.
   bool Want(absl::string_view wanted);
   bool Number(unsigned base, absl::string_view what, uint64_t* value);
   bool Fail(absl::string_view wanted) { return FailAt(at_, wanted); }
@@ -40,24 +43,30 @@ class RecordParser {
   bool ProcessId(uint64_t* value);
   absl::Status Failure() const;
 
+  // "SYSCALL[PID,TID](NR) "
   bool Front();
+  // The name and all behind it.
   absl::Status Body();
+  // Ends the text here; the record goes on in a later line.
   bool Open();
   bool Unhandled();
   bool FormedCall(const CallForm& form);
   bool Arguments(const CallForm& form, size_t index);
   bool Argument(uint64_t* value, bool bare_hex);
   bool BehindArguments(const CallForm& form, size_t count);
+  // "  fork: process P created child C"
   bool Child();
   bool AnyText();
-  // The end of a record, or that of its line.
+  // " --> ...", or the end of the line of a record that goes on.
   bool Ending();
+  // "Success(0x0)" or "Failure(0x2)"
   bool Result();
+  // Whether a message of Valgrind's interrupts the record here.
   bool Message() const;
 
   absl::string_view text_;
   size_t at_ = 0;
-  size_t farthest_ = 0;  // where Fail() came last
+  size_t farthest_ = 0;  // the farthest place of a Fail()
   std::string wanted_;
   bool cut_ = false;  // a string goes on in the next line
   SystemCallRecord record_;
@@ -121,7 +130,7 @@ bool RecordParser::Front() {
 }
 
 absl::StatusOr<SystemCallRecord> RecordParser::Parse() {
-  // Valgrind prints C strings: in none of them is a NUL, in paths neither.
+  // Valgrind prints C strings, so no text of a record contains a NUL.
   const size_t nul = text_.find('\0');
   if (nul != absl::string_view::npos) {
     FailAt(nul, "text without NUL bytes");
@@ -178,9 +187,9 @@ bool RecordParser::Open() {
   return true;
 }
 
-// A call that Valgrind has no wrapper for, with messages in place of the name,
-// which the joined lines of the record lack; or one that it knows the kernel
-// not to have. Both fail.
+// A call without a wrapper in Valgrind, which prints messages in place of the
+// name (the joined lines of the record lack them), or a call that it knows the
+// kernel not to have. Neither can succeed.
 bool RecordParser::Unhandled() {
   if (Message()) return Open();
   if (Rest()[0] != '\n' &&
@@ -194,7 +203,7 @@ bool RecordParser::Unhandled() {
   return !succeeded || FailAt(ending, "' --> [pre-fail] Failure(0x26)'");
 }
 
-// "sys_NAME ( ARGS )", behind the name.
+// Parses what follows the name in "sys_NAME ( ARGS )".
 bool RecordParser::FormedCall(const CallForm& form) {
   if (form.number == kFcntl && Take("[")) {
     const size_t close = Rest().find(']');
@@ -220,8 +229,9 @@ bool RecordParser::Argument(uint64_t* value, bool bare_hex) {
   return true;
 }
 
-// Arguments from the `index`th on, and all behind them. A string can hold
-// anything: it ends where the rest of the record makes sense.
+// Parses the arguments from the `index`th on, and all behind them. A string can
+// contain anything, so every ')' is tried as its end until the rest of the
+// record makes sense.
 bool RecordParser::Arguments(const CallForm& form, size_t index) {
   uint64_t value = 0;
   if (!Argument(&value, form.number == kClone && index == 0)) return false;
@@ -275,12 +285,13 @@ bool RecordParser::Child() {
   return true;
 }
 
-// Text of a call that is none of the reader's, up to what ends the record.
+// Skips the text of a call that the reader does not interpret, up to what ends
+// the record.
 bool RecordParser::AnyText() {
   const size_t begin = at_;
   for (size_t arrow = text_.find("-->", begin);
        arrow != absl::string_view::npos; arrow = text_.find("-->", arrow + 1)) {
-    at_ = arrow - 1;  // a blank is before it: the head's at least
+    at_ = arrow - 1;  // at least Front()'s blank is before it
     constexpr absl::string_view kSync = "[sync] -->";
     if (absl::StartsWith(text_.substr(at_ - 6), kSync)) at_ -= 6;
     if (Ending()) return true;

@@ -12,8 +12,8 @@
 //    --> [pre-success] Success(0x0)
 //
 // A record goes on in the next line after a fork, as here, where the wrapper of
-// a call prints a newline (poll), where a string has one, and behind messages
-// of Valgrind's own, which stand in its midst.
+// a call prints a newline (poll), where a string contains one, and behind
+// messages of Valgrind's own, which may interrupt it.
 //
 // (Valgrind 3.19, coregrind/m_syswrap/syswrap-main.c.)
 
@@ -33,10 +33,10 @@ namespace xmmu {
 // 64-bit machines).
 inline constexpr uint64_t kProcessIdEnd = uint64_t{1} << 22;
 
-// A call under way: what its first record says.
+// A call as its first record describes it.
 struct SystemCall {
   uint64_t number = 0;             // Linux x86-64 number
-  std::array<uint64_t, 6> args{};  // those not printed are zero
+  std::array<uint64_t, 6> args{};  // zero if not printed
   absl::string_view path;          // the first string among the arguments
   uint32_t child = 0;              // process id that a fork created, or 0
 };
@@ -50,44 +50,44 @@ struct SystemCallRecord {
   enum class State {
     kDone,     // with `result`
     kBlocked,  // "[async] ...": the result is in a record of its own
-    kOpen,     // goes on in the next line
+    kOpen,     // the record goes on in the next line
   };
   uint32_t pid = 0;
   uint32_t tid = 0;
   bool resumes = false;  // the second record of a blocked call
   State state = State::kDone;
-  SystemCall call;  // only `number` when `resumes`
+  SystemCall call;  // only its number when `resumes`
   std::optional<SystemCallResult> result;
-  // Bytes of the text that are this record. More can follow in the line: a
-  // record of another thread, a message of Valgrind's.
+  // How many bytes of the text belong to this record. More can follow in the
+  // line: a record of another thread or a message of Valgrind's.
   size_t length = 0;
-  // What is wrong with a record that is kOpen, if it does not go on.
+  // What is wrong with a kOpen record if it does not go on.
   std::string problem;
 };
 
 // Parses the record at the start of `text`: one line without its newline, or
-// more of them, if the record goes on. Calls that the reader tells from the
-// rest are taken in exactly the form in which Valgrind prints them; of the
-// others, the number and the result.
+// more of them, if the record goes on. Calls that the reader interprets must
+// have exactly the form in which Valgrind prints them; of other calls only the
+// number and the result are read.
 //
-// Errors: InvalidArgument with what is wrong and what was expected, without
-// FILE:LINE; also for a name that is not the number's.
+// Errors: InvalidArgument with what is wrong and what was expected, also for a
+// name that is not the number's. The caller adds FILE:LINE.
 absl::StatusOr<SystemCallRecord> ParseSystemCall(absl::string_view text);
 
 // Parses " --> [pre-success] Success(0x0) ", the return of a fork in the child.
-// `length` gets the bytes it takes up. None if it is not there.
+// `length` gets the bytes it takes up. Returns nothing if it is not there.
 std::optional<SystemCallResult> ParseForkReturn(absl::string_view line,
                                                 size_t* length);
 
 // Whether Linux can have returned `result` from `call`, as far as the call's
-// own fields tell: what it does to the mappings is checked where they are
-// known.
+// own fields tell. Its effect on the mappings is checked where those are known
+// (call_rules.h).
 //
-// Errors: InvalidArgument as above.
+// Errors: InvalidArgument, as ParseSystemCall().
 absl::Status CheckCall(const SystemCall& call, const SystemCallResult& result);
 
-// Parses digits in `base` at `*at` and moves on behind them. None without a
-// digit, beyond 64 bits and with a leading zero before others.
+// Parses digits in `base` at `*at` and moves on behind them. Returns nothing if
+// there is no digit, beyond 64 bits, and if a zero leads other digits.
 std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
                                     unsigned base);
 

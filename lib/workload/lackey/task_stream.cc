@@ -14,11 +14,11 @@
 namespace xmmu {
 namespace {
 
-// Operations in one span, but for those that the last line adds.
+// A span ends with the line that reaches this many operations.
 constexpr size_t kOpsOfABatch = 1024;
 
-// Longer than any access that x86 makes with one instruction (XSAVE area with
-// AMX tiles, SDM "XSAVE-Managed Features").
+// No access of one x86 instruction is longer (XSAVE area with AMX tiles, SDM
+// "XSAVE-Managed Features").
 constexpr uint64_t kLongestAccess = 16 * 1024;
 
 constexpr uint8_t RightFor(GuestOpKind kind) {
@@ -62,7 +62,7 @@ absl::Status TaskStream::Malformed() const {
 }
 
 absl::string_view TaskStream::RestOfLine() const {
-  // NextLines() gives whole lines: there is a newline.
+  // NextLines() gives whole lines, so there is a newline.
   const auto room = static_cast<size_t>(limit_ - cursor_);
   const void* end = memchr(cursor_, '\n', room);
   return {cursor_,
@@ -103,7 +103,8 @@ absl::Status TaskStream::Start() {
 absl::Status TaskStream::Refill() {
   const absl::StatusOr<absl::string_view> lines = file_->NextLines();
   if (!lines.ok()) {
-    // An exec leaves its record without a newline.
+    // An exec leaves its record without a newline: then the log of the next
+    // program is missing.
     const absl::string_view rest = file_->buffered();
     const auto record = ParseSystemCall(rest);
     if (!record.ok() || record->call.number != kExecve ||
@@ -125,8 +126,8 @@ absl::Status TaskStream::End() {
   return whole;
 }
 
-// The exit is a span of its own: it outlives this call for as long as the
-// workload, and so must be small.
+// The exit is a span of its own. It stays valid as long as the workload, so it
+// takes a small vector, and the process's state goes.
 void TaskStream::Exit() {
   std::vector<GuestOp>(1).swap(writer_.ops());
   writer_.ops()[0].kind = GuestOpKind::kExit;
@@ -146,7 +147,7 @@ absl::Status TaskStream::ReadBlock(std::vector<Birth>* births) {
 absl::Status TaskStream::ReadLine(std::vector<Birth>* births) {
   if (open_.has_value()) [[unlikely]]
     return ReadMore(births);
-  // Short circuits keep the looks within the line.
+  // No character is read beyond the newline: a comparison before it fails.
   const char* line = cursor_;
   if (line[0] == 'I') {
     if (line[1] == ' ' && line[2] == ' ') {
@@ -189,7 +190,7 @@ absl::Status TaskStream::ReadAccess(GuestOpKind kind, const char* digits) {
 
 inline absl::Status TaskStream::Access(GuestOpKind kind, uint64_t va,
                                        uint64_t length) {
-  // By 64 KiB: code, data and stack rarely share an entry.
+  // Windows are cached by 64 KiB: code, data and stack rarely share an entry.
   CachedWindow& cached = windows_[(va >> 16) % windows_.size()];
   const uint64_t into = va - cached.window.start;
   if (cached.generation != writer_.generation() || into >= cached.window.size ||

@@ -1,7 +1,7 @@
 #ifndef XMMU_LIB_WORKLOAD_LACKEY_TASK_STREAM_H_
 #define XMMU_LIB_WORKLOAD_LACKEY_TASK_STREAM_H_
 
-// The stream of one recorded process: reads its log on and on, block by block.
+// The stream of one recorded process, which reads its log block by block.
 // Single-threaded.
 
 #include <array>
@@ -22,18 +22,18 @@
 
 namespace xmmu {
 
-// What the first lines of a log say, before its first record.
+// The first lines of a log, before its first record.
 struct LogHead {
   std::string path;
   TaskId pid = 0;
   TaskId parent = 0;
   std::string program;  // first word of "Command:"
-  // The log starts behind a fork, in its parent's program, and not with a
-  // program of its own.
+  // Whether the log starts behind a fork, in the parent's program, and not with
+  // a program of its own.
   bool forked = false;
 };
 
-// Errors: InvalidArgument, `FILE:LINE: ...`, for what is no Lackey log.
+// Errors: InvalidArgument, `FILE:LINE: ...`, unless it is a Lackey log.
 absl::StatusOr<LogHead> ReadLogHead(const std::string& path);
 
 class TaskStream {
@@ -45,7 +45,7 @@ class TaskStream {
     ProcessState state;  // at the fork
   };
 
-  // `forked`: the process was created by a fork that left it `state`.
+  // With `forked` the process was created by a fork that left it `state`.
   TaskStream(const LogHead& head, bool forked, ProcessState state,
              bool fetches);
 
@@ -55,7 +55,7 @@ class TaskStream {
   // Whether kExit has been returned.
   bool done() const { return done_; }
 
-  // `FILE:LINE: what`.
+  // Returns the error `FILE:LINE: what`.
   absl::Status ErrorAt(uint64_t line, absl::string_view what) const {
     return LogError(head_.path, line, what);
   }
@@ -72,7 +72,8 @@ class TaskStream {
     uint64_t line = 0;    // its first
     std::string problem;  // what is wrong if it does not go on
   };
-  // A call without its result yet. The path is a copy: the line is gone.
+  // A call whose result is in a later record. The path is a copy, as the line
+  // is gone by then.
   struct PendingCall {
     SystemCall call;
     std::string path;
@@ -85,30 +86,39 @@ class TaskStream {
   };
 
   absl::Status Start();
+  // Gets the next block of the log; at its end checks that the log is whole.
   absl::Status Refill();
   absl::Status ReadBlock(std::vector<Birth>* births);
-  // One line, or its rest. The cursor is behind it when it returns.
+  // Reads one line, or its rest, and leaves the cursor behind it.
   absl::Status ReadLine(std::vector<Birth>* births);
+  // Reads "ADDRESS,SIZE" at `digits`. This is the hot path of a replay.
   absl::Status ReadAccess(GuestOpKind kind, const char* digits);
+  // Reads a line that is no access.
   absl::Status ReadOther(std::vector<Birth>* births);
   absl::Status ReadMessage(absl::string_view line);
   absl::Status ReadForkReturn(absl::string_view line);
   absl::Status ReadSuperblock(absl::string_view line);
   absl::Status ReadCall(absl::string_view line, std::vector<Birth>* births);
-  // A line while a record is open.
+  // Reads a line while a record is open.
   absl::Status ReadMore(std::vector<Birth>* births);
+  // Takes a record in: a call begins, ends, or both.
   absl::Status Take(const SystemCallRecord& record, std::vector<Birth>* births);
+  // The head of another program's log begins: an exec has succeeded.
   absl::Status NextImage();
   absl::Status Access(GuestOpKind kind, uint64_t va, uint64_t length);
   absl::Status Finish(const SystemCall& call, const SystemCallResult& result,
                       std::vector<Birth>* births);
   absl::Status End();
-  // Whether the log has what a replay needs: recording options can lose it.
+  // Checks that the log has what a replay needs: recording options can leave it
+  // out.
   absl::Status CheckWhole() const;
+  // The error of a log that ends before its process does.
   absl::Status Unended() const;
   void Exit();
+  // Whether the process has ended for certain, so that no record may follow.
   bool final() const { return counting_ || closed_; }
   std::optional<PendingCall> TakePending(uint32_t thread);
+  // Notes a message that tells how near the end of the log is.
   void NoteEnding(absl::string_view text);
   absl::Status Malformed() const;
   absl::string_view RestOfLine() const;
@@ -123,23 +133,23 @@ class TaskStream {
   std::unique_ptr<LogFile> file_;
   const char* cursor_ = nullptr;
   const char* limit_ = nullptr;
-  uint64_t line_ = 1;  // of the cursor
+  uint64_t line_ = 1;  // the cursor's line
   std::array<CachedWindow, 16> windows_;
   absl::btree_map<uint32_t, PendingCall> pending_;  // by thread
   std::optional<OpenRecord> open_;
-  uint64_t last_call_ = 0;  // the number of the last one that began
+  uint64_t last_call_ = 0;  // number of the last call that began
   bool accessed_ = false;   // the log has an access
   bool called_ = false;     // the log has a system call
   bool executed_ = false;   // the process certainly executed instructions
-  // How near the end is. Other threads can have records behind an exit_group,
-  // but nothing has any behind Lackey's counts.
+  // These tell how near the end is. Other threads can have records behind an
+  // exit_group, but there is none behind Lackey's counts.
   bool thread_exited_ = false;
   bool exited_ = false;
   bool killed_ = false;
   bool counting_ = false;
-  bool closed_ = false;      // the exit code, the last line of all
+  bool closed_ = false;      // the exit code came, the last line
   bool ended_ = false;       // a log may end here
-  bool first_image_ = true;  // before the first header
+  bool first_image_ = true;  // no head of a log has been read yet
   bool renamed_ = false;     // the next "Command:" names a new program
   bool started_ = false;
   bool done_ = false;

@@ -1,4 +1,4 @@
-// The lines of a log that are no accesses: system calls and messages.
+// Reads the lines of a log that are no accesses: system calls and messages.
 
 #include <optional>
 #include <utility>
@@ -13,14 +13,15 @@
 namespace xmmu {
 namespace {
 
-// Longer than any record: two paths of 4096 bytes (Linux, PATH_MAX).
+// No record is longer: it has at most two paths of 4096 bytes (Linux,
+// PATH_MAX).
 constexpr size_t kLongestRecord = 32 * 1024;
 
 bool IsExec(uint64_t number) {
   return number == kExecve || number == kExecveat;
 }
 
-// " S 1fff000ff8,8"
+// Whether the line is an access such as " S 1fff000ff8,8".
 bool IsAccess(absl::string_view line) {
   if (line.size() < 5 || line[2] != ' ') return false;
   const absl::string_view kind = line.substr(0, 2);
@@ -31,7 +32,8 @@ bool IsAccess(absl::string_view line) {
          ParseNumber(line, &++at, 10).has_value() && at == line.size();
 }
 
-// Files that Valgrind has the dynamic linker open in every program.
+// Whether Valgrind made the dynamic linker open the file, as it does in every
+// program.
 bool IsPreload(absl::string_view path) {
   return absl::StrContains(path, "/vgpreload_");
 }
@@ -57,8 +59,8 @@ absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
   return ReadForkReturn(line);
 }
 
-// --trace-superblocks=yes: where a block of code is entered. The fetches are
-// there besides.
+// With --trace-superblocks=yes a line says where a block of code is entered. It
+// adds nothing, as the block's fetches are in the log, too.
 absl::Status TaskStream::ReadSuperblock(absl::string_view line) {
   size_t at = line.find_first_not_of('0', 3);
   if (at == absl::string_view::npos) return Malformed();
@@ -69,7 +71,7 @@ absl::Status TaskStream::ReadSuperblock(absl::string_view line) {
   return absl::OkStatus();
 }
 
-// The first record of a child's log ends the fork it comes from.
+// The first record of a child's log is the return of the fork that created it.
 absl::Status TaskStream::ReadForkReturn(absl::string_view line) {
   size_t length = 0;
   const auto result = ParseForkReturn(line, &length);
@@ -136,7 +138,7 @@ void TaskStream::NoteEnding(absl::string_view text) {
     ended_ = true;
   } else if (absl::StartsWith(text, "Counted ")) {
     counting_ = true;
-    ended_ = false;  // the counts have an end of their own
+    ended_ = false;  // the exit code must follow
   } else if (absl::StartsWith(text, "Exit code:")) {
     closed_ = true;
     ended_ = true;
@@ -144,7 +146,7 @@ void TaskStream::NoteEnding(absl::string_view text) {
     executed_ |= text.substr(kInstructions.size()).find_first_of("123456789") !=
                  absl::string_view::npos;
   } else if ((exited_ || thread_exited_) && !counting_) {
-    ended_ = true;  // all there is with --basic-counts=no
+    ended_ = true;  // --basic-counts=no prints no counts
   }
 }
 
@@ -164,9 +166,9 @@ absl::Status TaskStream::Unended() const {
 }
 
 absl::Status TaskStream::CheckWhole() const {
-  // A signal can end a process in the midst of a record; and before its first
-  // call, but not once it has other memory than its program and its stack: the
-  // dynamic linker asks for brk before all else.
+  // A signal can end a process in the midst of a record, and also before its
+  // first call. But once the process has other memory than its program and its
+  // stack it has made a call: the dynamic linker first of all calls brk.
   const bool silent = killed_ ? !called_ && writer_.inferred_apart()
                               : !(exited_ || thread_exited_);
   if (silent && !called_) {
@@ -179,7 +181,7 @@ absl::Status TaskStream::CheckWhole() const {
   if (open_.has_value() && !killed_) {
     return ErrorAt(open_->line, open_->problem);
   }
-  // Valgrind has no message for a process that kills itself by SIGKILL.
+  // Valgrind prints no message for a process that kills itself by SIGKILL.
   const bool suicide =
       last_call_ == kKill || last_call_ == kTkill || last_call_ == kTgkill;
   if (silent && !suicide) {
