@@ -5,7 +5,7 @@
 namespace xmmu {
 namespace {
 
-// The registers that count for rights without protection keys.
+// The registers that rights depend on, protection keys aside.
 constexpr uint8_t kWp = 1u << 0;
 constexpr uint8_t kSmep = 1u << 1;
 constexpr uint8_t kSmap = 1u << 2;
@@ -17,11 +17,13 @@ constexpr int kKinds = 4;
 constexpr size_t kRights = 16;  // without the key
 constexpr uint8_t kRightsMask = kRights - 1;
 
-// User mode for the purposes of paging: a descriptor read is the supervisor's.
+// Whether paging treats the access as one of user mode: a descriptor read is
+// always the supervisor's.
 constexpr bool IsUserAccess(const Access& access) {
   return access.user && access.kind != AccessKind::kImplicitRead;
 }
 
+// Source: SDM Vol. 3A, "Determination of Access Rights", user-mode accesses.
 constexpr bool AllowsUser(uint8_t config, uint8_t rights,
                           const Access& access) {
   if ((rights & rights::kUser) == 0) return false;
@@ -32,6 +34,8 @@ constexpr bool AllowsUser(uint8_t config, uint8_t rights,
   return true;
 }
 
+// Source: SDM Vol. 3A, "Determination of Access Rights", supervisor-mode
+// accesses.
 constexpr bool AllowsSupervisor(uint8_t config, uint8_t rights,
                                 const Access& access) {
   const bool user_page = (rights & rights::kUser) != 0;
@@ -40,7 +44,7 @@ constexpr bool AllowsSupervisor(uint8_t config, uint8_t rights,
     return (rights & rights::kNoExecute) == 0 || (config & kNx) == 0;
   }
   if (user_page && (config & kSmap) != 0) {
-    // EFLAGS.AC frees explicit accesses only.
+    // EFLAGS.AC overrides SMAP for explicit accesses only.
     const bool implicit = access.kind == AccessKind::kImplicitRead;
     if (implicit || (config & kAc) == 0) return false;
   }
@@ -57,7 +61,8 @@ constexpr Access AccessOfIndex(int index) {
   return Access{VirtAddr(), static_cast<AccessKind>(index / 2), index % 2 != 0};
 }
 
-// Per registers and rights: the accesses that a TLB entry serves at once.
+// For each set of registers and rights, the accesses that a TLB entry serves at
+// once.
 using ServedTable = std::array<std::array<uint8_t, kRights>, kConfigs>;
 
 constexpr ServedTable MakeServedTable() {
@@ -92,9 +97,9 @@ uint8_t ConfigOf(const ControlRegisters& registers) {
   return config;
 }
 
-// Whether a page of a key with these AD and WD bits forbids `access`.
-// PKRU governs the pages of the user, for any access; PKRS those of the
-// supervisor. A key never stops a fetch, nor WD a supervisor's write if WP = 0.
+// Whether a key with these AD and WD bits forbids `access`. PKRU holds the bits
+// for user pages, whoever accesses them, and PKRS those for supervisor pages. A
+// key never stops a fetch, and WD stops no supervisor's write if WP = 0.
 bool KeyForbids(bool access_disable, bool write_disable, bool wp,
                 const Access& access) {
   if (access.is_fetch()) return false;
@@ -128,7 +133,8 @@ void AccessRules::ApplyKeys(const ControlRegisters& registers) {
     const bool wd = (key_rights >> (slot / 2 * 2 + 1) & 1) != 0;
     for (int index = 0; index < 2 * kKinds; ++index) {
       const Access access = AccessOfIndex(index);
-      // A user access to a supervisor page is refused without its key.
+      // A user access to a supervisor page is refused anyway, and its error
+      // code does not name the key.
       if (!user_page && IsUserAccess(access)) continue;
       if (KeyForbids(ad, wd, wp, access)) {
         key_forbids_[slot] |= static_cast<uint8_t>(1u << index);

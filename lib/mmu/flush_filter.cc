@@ -5,6 +5,7 @@
 namespace xmmu {
 
 void FlushFilter::Watch(MachineAddr addr) {
+  // Once armed the filter will flush in any case, so it need not watch.
   if (armed_) return;
   const uint64_t number = PhysMemory::LineOf(addr);
   for (const Line& line : lines_) {
@@ -32,6 +33,7 @@ FlushFilter::Decision FlushFilter::LoadCr3(uint64_t cr3) {
     lines_.clear();
     spaces_.clear();
   }
+  // Tags number the last address spaces; a reused one must lose its entries.
   auto space = std::find_if(
       spaces_.begin(), spaces_.end(),
       [cr3](const AddressSpace& known) { return known.cr3 == cr3; });

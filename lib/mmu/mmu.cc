@@ -1,5 +1,5 @@
-// Translation and the explicit invalidations. The register moves are in
-// mmu_registers.cc.
+// Implements translation and the explicit invalidations. The register moves are
+// in mmu_registers.cc, virtual machines in mmu_vm.cc.
 
 #include "xmmu/mmu/mmu.h"
 
@@ -65,7 +65,8 @@ TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
   } else {
     return WalkFor(access);
   }
-  // A write meets D = 0: the walker sets it, and the entry is made anew.
+  // A write has met a cached page with D = 0: the walker sets it, and the entry
+  // is made anew.
   tlb_.DropPage(access.va, context_.pcid, /*globals=*/true);
   return WalkFor(access);
 }
@@ -113,7 +114,7 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     if (from_root || vendor() == Vendor::kIntel) {
       return RaisePageFault(access, walk.error_code);
     }
-    // Only a walk from the root tells that there is a fault.
+    // AMD's processors report a fault only after a walk from the root.
     DropFaulting(access.va);
     return WalkFor(access);
   }
@@ -129,8 +130,8 @@ TranslateResult Mmu::WalkFor(const Access& access) {
   return TranslateResult(AddressIn(walk.translation, access.va));
 }
 
-// A faulting walk may cache its upper entries too, but its page fault would
-// drop them at once.
+// A faulting walk caches nothing: it may cache its upper entries, but its page
+// fault would drop them at once. PAE's PDPTEs have no rights to accumulate.
 void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
                               const WalkResult& walk) {
   for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
@@ -146,8 +147,8 @@ void Mmu::WatchEntries(const WalkResult& walk) {
   for (const WalkEntry& used : walk.entries) filter_.Watch(used.addr);
 }
 
-// Globals too: a fault must not recur on a cached entry alone, whichever PCID
-// made the entry.
+// Globals go, too: a fault must not recur because of a cached entry alone,
+// whichever PCID made the entry.
 void Mmu::DropFaulting(VirtAddr va) {
   tlb_.DropPage(va, context_.pcid, /*globals=*/true);
   psc_.DropAddress(va, context_.pcid);
@@ -224,6 +225,7 @@ std::optional<PageFault> Mmu::Invpcid(InvpcidType type, uint16_t pcid,
   clock_.Charge(CostEvent::kInvpcid);
   counters_.Add(type == InvpcidType::kAddress ? Counter::kTlbPageFlushes
                                               : Counter::kTlbFlushes);
+  // Without PCIDs the current address space's entries have the filter's tag.
   if (filters()) pcid = context_.pcid;
   switch (type) {
     case InvpcidType::kAddress:

@@ -1,4 +1,5 @@
-// The moves to control registers: what they refuse, and what they invalidate.
+// Implements the moves to control registers: what they refuse, and what they
+// invalidate.
 // Source: SDM Vol. 2, "MOV - Move to/from Control Registers"; Vol. 3A,
 // "Control Registers", "Operations that Invalidate TLBs and Paging-Structure
 // Caches"; AMD APM Vol. 2, "TLB Management".
@@ -43,8 +44,8 @@ std::optional<PageFault> Mmu::ReadPdptes(const ControlRegisters& registers,
   if (!PaePaging(registers) || WalksPdptes()) return std::nullopt;
   MachineAddr table(registers.cr3 & ~uint64_t{0x1f});
   if (AppliesNested()) {
-    // A read even where a walk's look at a table counts as a write: no dirty
-    // flag is set (SDM Vol. 3C, "Accessed and Dirty Flags for EPT").
+    // This is a read even where a walk's access to a table counts as a write:
+    // no dirty flag is set (SDM Vol. 3C, "Accessed and Dirty Flags for EPT").
     const NestedAccess access = {GuestAddr(table.value()), nested::kRead};
     NestedPage page;
     uint32_t why = 0;
@@ -77,12 +78,13 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   context_ = PagingContext(registers, model_.features);
   context_.pdpte = pdpte;
   AttachNested();
-  // What is cached was read under the old registers.
+  // The filter knows entries by CR3 alone, and those cached so far were made
+  // under the old registers.
   filter_.Arm();
   if (filters()) context_.pcid = filter_.tag();
   if (context_.mode == old_mode) return;
-  // Nothing is held that another mode made: what leads here (a change of
-  // CR4.PAE, paging turned off before, Reset) has dropped it.
+  // No entry is held that another mode made: every way to change the mode
+  // (CR4.PAE, turning paging off first, Reset) has dropped them all.
   psc_.SetMode(context_.mode);
   ShapeCaches();
 }
@@ -127,7 +129,8 @@ bool Mmu::FlushThroughFilter() {
   }
   const FlushFilter::Decision decision = filter_.LoadCr3(registers_.cr3);
   context_.pcid = decision.tag;
-  // The PDPTE registers are what the line of their table said just now.
+  // In PAE mode the CPU has just loaded the PDPTEs from this cache line; the
+  // filter must notice writes to it.
   if (context_.mode == PagingMode::kPae) {
     filter_.Watch(MachineAddr(registers_.cr3 & ~uint64_t{0x1f}));
   }
@@ -154,8 +157,8 @@ std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
   if ((changed & Cr0ReloadsPdptes(vendor())) != 0) {
     if (const auto fault = ReadPdptes(next, pdpte)) return fault;
   }
-  // AMD's list says that turning paging on flushes, too; but nothing is held
-  // that was made without paging.
+  // AMD's list says that turning paging on flushes, too. There is nothing to
+  // flush, since nothing is cached without paging.
   if (paging() && !Paging(next)) {
     DropEverything();
     counters_.Add(Counter::kTlbFlushes);
@@ -165,14 +168,15 @@ std::optional<PageFault> Mmu::LoadCr0(uint64_t value) {
   return std::nullopt;
 }
 
-// What a MOV to CR4 drops: SDM Vol. 3A, "Operations that Invalidate TLBs and
-// Paging-Structure Caches"; APM Vol. 2, "TLB Management" (implicit
-// invalidations), which has PSE and PKE, has PAE for all, and has no SMEP.
+// Source: SDM Vol. 3A, "Operations that Invalidate TLBs and Paging-Structure
+// Caches"; APM Vol. 2, "TLB Management" (implicit invalidations). AMD's list
+// adds PSE and PKE, flushes all for PAE, and does not name SMEP.
 Mmu::Cr4Flush Mmu::FlushOfCr4(uint64_t value) const {
   const uint64_t changed = value ^ registers_.cr4;
   const uint64_t set = changed & value;
   const uint64_t cleared = changed & ~value;
-  // A flush filter's tags are no PCIDs, and mean other registers.
+  // A flush filter's tags are no PCIDs: they stand for CR3 under the registers
+  // of then, so a change of these bits drops everything.
   const bool retags = filter_.active() &&
                       (changed & (cr4::kPae | cr4::kSmep | cr4::kPcide)) != 0;
   if (retags || (changed & cr4::kPge) != 0 || (cleared & cr4::kPcide) != 0) {

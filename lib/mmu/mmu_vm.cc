@@ -1,5 +1,5 @@
-// Virtual machines: entry and exit, translation through nested tables, and the
-// hypervisor's invalidations.
+// Implements virtual machines: entry and exit, translation through nested
+// tables, and the hypervisor's invalidations.
 // Source: SDM Vol. 3C, "VMX Support for Address Translation", "Caching
 // Translation Information"; AMD APM Vol. 2, "TLB Control", "Nested Paging".
 
@@ -11,10 +11,11 @@
 namespace xmmu {
 namespace {
 
-// Pages of the large class where nested tables may cut up 4 MiB ones.
+// In a virtual machine the TLB's large pages are of 2 MiB, as nested tables cut
+// up the guest's 4 MiB pages.
 constexpr int kNestedLargeShift = 21;
 
-// Numbers of nested roots are 1 to 255.
+// Nested roots are numbered from 1 to 255: VmTag::root has 8 bits.
 constexpr size_t kMaxRoots = 255;
 
 uint32_t NestedBitsOf(const Access& access) {
@@ -40,7 +41,7 @@ std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
     if (!WalksPdptes()) pdpte = *pdptes;
   } else if (auto fault = ReadPdptes(registers, pdpte)) {
     ApplyControls(last);
-    // What stops a MOV to CR3 stops an entry that loads the same.
+    // PDPTEs that would stop a MOV to CR3 stop an entry that loads them.
     if (!fault->is_violation()) fault->vector = FaultVector::kFailedEntry;
     return fault;
   }
@@ -84,7 +85,8 @@ uint8_t Mmu::NumberOf(const VmControls& controls) {
   if (const std::optional<uint8_t> known = KnownRoot(controls.root)) {
     return *known;
   }
-  // A processor may drop more than it must, at any time.
+  // The numbers are used up: drop all entries, as a processor may at any time,
+  // and start again.
   if (nested_roots_.size() == kMaxRoots) {
     DropAllVms();
     nested_roots_.clear();
@@ -105,6 +107,8 @@ void Mmu::VmExit() {
   if (vm_.tag == 0 && !vm_.keeps_entries) DropUntagged();
 }
 
+// EPT's guest-physical mappings have no VPID and stay (SDM Vol. 3C, "Operations
+// that Invalidate Cached Mappings"); AMD's are tagged by ASID and go.
 void Mmu::DropUntagged() {
   tlb_.DropVpid(0, /*globals=*/true);
   psc_.DropIf(
@@ -157,8 +161,9 @@ VmOutcome Mmu::Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va) {
   clock_.Charge(CostEvent::kInvvpid);
   counters_.Add(type == InvvpidType::kAddress ? Counter::kTlbPageFlushes
                                               : Counter::kTlbFlushes);
-  // The paging-structure caches hold nothing global, nor do they tell whose
-  // address an entry of another paging mode would serve: all of the VPID go.
+  // The paging-structure caches hold nothing global, and do not tell which
+  // addresses an entry of another paging mode serves, so all entries of the
+  // VPID go.
   psc_.DropIf([=](const PagingStructureEntry& entry) {
     return all ? entry.tag.vpid != 0 : entry.tag.vpid == vpid;
   });
@@ -216,7 +221,8 @@ void Mmu::FlushNested(const VmControls& controls) {
   }
 }
 
-// The machine address of the next table is where the walk read its entry.
+// The machine address of a table is taken from the entry that the walk read in
+// it: the guest's entries hold guest-physical frames.
 void Mmu::FillFromNestedWalk(VirtAddr va, uint8_t rights,
                              const WalkResult& walk) {
   for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {

@@ -1,9 +1,9 @@
 #ifndef XMMU_LIB_MMU_MODE_WALK_H_
 #define XMMU_LIB_MMU_MODE_WALK_H_
 
-// One walk of the page walker, written once for all paging modes, for what it
-// leaves behind, and for one dimension or two. Included by page_walker.cc
-// alone, which has an instance of each.
+// One walk of the page walker, written once for all paging modes, all effects,
+// and one dimension or two. Only page_walker.cc includes this file; it has all
+// instances.
 
 #include <algorithm>
 #include <memory>
@@ -14,8 +14,8 @@
 
 namespace xmmu {
 
-// A walk in progress. Its levels are unrolled: one Descend() each, with what
-// changes from level to level in parameters, hence in registers.
+// A walk in progress. Its levels are unrolled into one Descend() each, and what
+// changes from level to level is in parameters, hence in registers.
 template <PagingMode kMode, WalkEffects kEffects, bool kNested>
 class PageWalker::ModeWalk {
  public:
@@ -42,7 +42,7 @@ class PageWalker::ModeWalk {
   static constexpr int kEntryBytes = EntryBytes(kMode);
   static constexpr bool kProbe = kEffects == WalkEffects::kNone;
 
-  // What has been seen on the way down.
+  // What the walk has seen on the way down.
   struct Trace {
     uint64_t granted;  // AND of the entries: R/W and U/S count
     uint64_t denied;   // OR of the entries: XD counts
@@ -54,13 +54,13 @@ class PageWalker::ModeWalk {
     }
   };
 
-  // What an entry turns out to be.
+  // The result of examining an entry.
   enum class Finding : uint8_t {
     kTable,
     kLeaf,
     kNotPresent,
     kReserved,
-    kViolation,  // by the nested tables, of an update of A
+    kViolation,  // the nested tables forbid setting A
   };
 
   Trace Begin(const WalkStart& start) {
@@ -68,7 +68,8 @@ class PageWalker::ModeWalk {
             result_.entries.entries_.data()};
   }
 
-  // Goes to the level that the walk starts from: kLevel or one below.
+  // Goes to the level that the walk starts from, which is kLevel or a lower
+  // one.
   template <int kLevel>
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Enter(const WalkStart& start) {
     if constexpr (kLevel > 1) {
@@ -100,7 +101,7 @@ class PageWalker::ModeWalk {
     }
   }
 
-  // The same by its guest-physical address.
+  // As GoTo(), to a table with a guest-physical address.
   template <int kLevel>
   ABSL_ATTRIBUTE_NOINLINE void GoToNested(Mfn frame, VirtAddr va, Trace trace) {
     const GuestAddr table = AddressOf(Gfn(frame.value()));
@@ -114,7 +115,7 @@ class PageWalker::ModeWalk {
     Descend<kLevel>(page.AddressOf(table), va, trace);
   }
 
-  // PAE's PDPTEs where no registers hold them.
+  // Reads PAE's PDPTE in memory, where no registers hold them.
   ABSL_ATTRIBUTE_NOINLINE void EnterPdpt(Trace trace) {
     const VirtAddr va = access_.va;
     MachineAddr addr =
@@ -139,8 +140,8 @@ class PageWalker::ModeWalk {
     GoTo<2>(pdpte.frame(), va, trace);
   }
 
-  // Translates for the walk; false, with the violation in the result, if that
-  // is not possible.
+  // Translates a guest-physical address for the walk. Returns false, with the
+  // violation in the result, if the nested tables refuse.
   bool Nested(const NestedAccess& access, NestedPage& page,
               uint32_t what = nested::kLinearAddressValid) {
     uint32_t why = 0;
@@ -162,8 +163,8 @@ class PageWalker::ModeWalk {
     const MachineAddr addr =
         EntryAddress(kMode, table, IndexOf(kMode, kLevel, va));
     const Pte entry(LoadEntry<kLevel>(va, addr));
-    // Member by member: a temporary would be copied with wider loads than it
-    // was stored with, which stalls the host.
+    // The members are set one by one: a temporary would be copied with wider
+    // loads than it was stored with, which stalls the host.
     WalkEntry& used = *std::construct_at(trace.next++);
     used.addr = addr;
     used.entry = entry;
@@ -224,8 +225,8 @@ class PageWalker::ModeWalk {
                                                               region, addr);
   }
 
-  // Sets flags in an entry, as the locked update of the processor does. False
-  // if the nested tables forbid the write.
+  // Sets flags in an entry, as the locked update of the processor does. Returns
+  // false if the nested tables forbid the write.
   bool SetFlags(WalkEntry& used, uint64_t flags) {
     if (ABSL_PREDICT_TRUE((used.entry.raw() & flags) == flags)) return true;
     if constexpr (kNested) {
@@ -242,7 +243,8 @@ class PageWalker::ModeWalk {
     walker_.counters_.Add(Counter::kAdUpdates);
   }
 
-  // Where looking at a table is no write, updating it is one more access.
+  // Where reading a table does not count as a write, updating it is one more
+  // access to the nested tables.
   ABSL_ATTRIBUTE_NOINLINE bool MayUpdate(const WalkEntry& used) {
     if (context_.nested->table_reads_write()) return true;
     const GuestAddr gpa =
@@ -251,6 +253,7 @@ class PageWalker::ModeWalk {
     return Nested({gpa, nested::kRead | nested::kWrite}, page);
   }
 
+  // Judges the access at a valid leaf, and makes the translation.
   template <int kLevel>
   ABSL_ATTRIBUTE_ALWAYS_INLINE void FinishAtLeaf(const Trace& trace) {
     ChargeWalk(trace);
@@ -263,7 +266,8 @@ class PageWalker::ModeWalk {
     }
     if (access_.is_write() || entry.dirty()) rights |= rights::kDirty;
     if (ABSL_PREDICT_FALSE(!context_.rules.Serves(rights, access_))) {
-      // The rules for cached rights are stricter with nested tables.
+      // With nested tables Serves() may refuse what Violation() allows, because
+      // it heeds kNoExecute without EFER.NXE.
       const uint32_t why = context_.rules.Violation(rights, access_);
       result_.error_code = why;
       if (!kNested || why != 0) return;
@@ -281,8 +285,8 @@ class PageWalker::ModeWalk {
     page.global = context_.global_pages && entry.global();
   }
 
-  // The access to the page itself, by its guest-physical address. What is
-  // cached is as large as the smaller of the guest's and the nested page.
+  // Translates the guest-physical address of the page itself. The cached entry
+  // is as large as the smaller of the guest's and the nested page.
   template <int kLevel>
   ABSL_ATTRIBUTE_NOINLINE void FinishNested(WalkEntry& leaf, uint8_t rights) {
     constexpr int kShift = LevelShift(kMode, kLevel);
@@ -337,7 +341,7 @@ class PageWalker::ModeWalk {
     result_.error_code = why | context_.rules.ErrorBitsOf(access_);
   }
 
-  // What a walk takes whatever its outcome.
+  // Records the path and charges for it, whatever the outcome of the walk.
   void ChargeWalk(const Trace& trace) {
     WalkPath& path = result_.entries;
     path.size_ = static_cast<size_t>(trace.next - path.entries_.data());
@@ -355,7 +359,7 @@ class PageWalker::ModeWalk {
   const PagingContext& context_;
   const Access& access_;
   WalkResult& result_;
-  // By level: where the guest has the tables of the path.
+  // The guest-physical addresses of the path's tables, by level.
   std::array<GuestAddr, kNested ? 6 : 0> tables_;
 };
 

@@ -5,12 +5,13 @@
 namespace xmmu {
 namespace {
 
-// Frame bits of an entry that lie above the machine's addresses.
+// The frame bits of an entry above MAXPHYADDR, which are reserved.
 uint64_t BeyondMachine(const CpuFeatures& features) {
   return pte::kFrameMask & (~uint64_t{0} << features.maxphyaddr);
 }
 
-// Frame bits that a leaf of `level` has no use for, from bit `low` on.
+// The frame bits from `low` on that a large leaf of `level` does not use, which
+// are reserved.
 uint64_t LeafHole(int level, int low) {
   if (level == 1) return 0;
   const int shift = LevelShift(PagingMode::k4Level, level);
@@ -38,6 +39,7 @@ NestedWalker::NestedWalker(const MachineModel& model, PhysMemory& memory,
 
 void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
   controls_ = controls;
+  // EPT entries carry no VPID; AMD's ASID tags both dimensions (see VmTag).
   tag_ = ept_ ? VmTag{0, tag.root} : tag;
   flags_ = !ept_ || controls.accessed_dirty;
   table_reads_write_ = flags_;
@@ -68,6 +70,7 @@ NestedWalker::Slot* NestedWalker::Find(GuestAddr gpa) {
   return nullptr;
 }
 
+// The least recently used slot goes; a free one was never used.
 void NestedWalker::Fill(const NestedPage& page) {
   if (slots_.empty()) return;
   Slot& victim = *std::min_element(
@@ -76,8 +79,9 @@ void NestedWalker::Fill(const NestedPage& page) {
   victim = {page, ++use_};
 }
 
-// A page that does not serve the access as cached is looked up in memory again
-// before anything is said against it (of EPT assumed: it need not be).
+// A cached page that does not serve the access is dropped and looked up in
+// memory again before a violation is reported (assumed for EPT, where the
+// processor need not do so).
 bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
                              uint32_t& why) {
   if (Slot* const slot = Find(access.gpa)) {
@@ -92,7 +96,8 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
   bool found = Walk<false>(access, page, why);
   if (!found) {
     DropAddress(access.gpa);
-    // What AMD's processors have cached may be no reason for a violation.
+    // AMD's processors report a violation only after a walk that used no cached
+    // entry.
     if (!ept_ && used_cache_) {
       found = Walk<false>(access, page, why);
       if (!found) DropAddress(access.gpa);
@@ -104,7 +109,7 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
 
 bool NestedWalker::Probe(const NestedAccess& access, NestedPage& page,
                          uint32_t& why) const {
-  // A probe changes nothing.
+  // With kProbe the walk changes nothing, so the cast is safe.
   return const_cast<NestedWalker*>(this)->Walk<true>(access, page, why);
 }
 
@@ -129,6 +134,8 @@ uint8_t NestedWalker::EptRights(uint64_t raw) const {
   return rights;
 }
 
+// Reserved bits, reserved memory types and write-only entries are
+// misconfigurations.
 // Source: SDM Vol. 3C, "EPT Misconfigurations".
 NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
   Decoded entry;
@@ -170,7 +177,7 @@ NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
     if (level >= 4) reserved |= pte::kGlobal;
   }
   decoded.misconfigured = (entry.raw() & reserved) != 0;
-  // Not the user's: nothing is granted.
+  // All nested accesses are user accesses: a supervisor page grants nothing.
   if (!entry.user()) return decoded;
   decoded.rights = nested_rights::kRead;
   if (entry.writable()) decoded.rights |= nested_rights::kWrite;
@@ -222,7 +229,7 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
   int level = top_level();
   MachineAddr table = controls_.root;
   uint8_t rights = nested_rights::kAll;
-  // An address that the tables have no room for is mapped by none.
+  // An address beyond the reach of the tables is mapped by none.
   const int bits = kPageShift + 9 * level;
   if (access.gpa.value() >> bits != 0) return Fail(access, 0, false, why);
   if constexpr (!kProbe) {

@@ -7,7 +7,7 @@ namespace xmmu {
 uint64_t TableFinder::Learn(const PhysMemory& memory, MachineAddr addr,
                             int entry_bytes, Table& table) {
   table.frame = memory.FindFrame(FrameOf(addr));
-  // An absent frame may come to be: not learnt.
+  // An absent frame may come into being later, so it is not remembered.
   table.mfn = table.frame == nullptr ? kInvalidMfn : FrameOf(addr);
   return memory.ReadEntry(addr, entry_bytes);
 }

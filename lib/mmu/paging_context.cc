@@ -1,4 +1,4 @@
-// How the registers turn into the rules of a walk: reserved bits by level.
+// Turns the registers into the rules of a walk: reserved bits by level.
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 namespace xmmu {
 namespace {
 
-// Bits high:low of an entry; none if high < low.
+// Bits high:low of an entry, or none if high < low.
 constexpr uint64_t Bits(int high, int low) {
   if (high < low) return 0;
   return (~uint64_t{0} >> (63 - high)) & (~uint64_t{0} << low);
@@ -16,7 +16,8 @@ static_assert(Bits(2, 1) == 6);
 static_assert(Bits(63, 0) == ~uint64_t{0});
 static_assert(Bits(20, 21) == 0);
 
-// Frame bits that a leaf of `level` has no use for; bit 12 is PAT.
+// The frame bits that a large leaf of `level` does not use, which are reserved;
+// bit 12 is PAT.
 constexpr uint64_t LargeLeafHole(PagingMode mode, int level) {
   return level == 1 ? 0 : Bits(LevelShift(mode, level) - 1, 13);
 }
@@ -33,6 +34,8 @@ LevelRules Rules2Level(int level, bool pse, const CpuFeatures& features) {
   return rules;
 }
 
+// Source: SDM Vol. 3A, "PAE Paging": bits 62:MAXPHYADDR are reserved, and bit
+// 63 while EFER.NXE = 0.
 LevelRules RulesPae(int level, uint64_t xd, const CpuFeatures& features) {
   LevelRules rules;
   const uint64_t reserved = Bits(62, features.maxphyaddr) | xd;
@@ -42,6 +45,8 @@ LevelRules RulesPae(int level, uint64_t xd, const CpuFeatures& features) {
   return rules;
 }
 
+// Source: SDM Vol. 3A, "4-Level Paging and 5-Level Paging": bits 51:MAXPHYADDR
+// are reserved, and bit 63 while EFER.NXE = 0.
 LevelRules RulesLong(PagingMode mode, int level, uint64_t xd,
                      const CpuFeatures& features) {
   LevelRules rules;
@@ -100,7 +105,7 @@ PagingContext::PagingContext(const ControlRegisters& registers,
 void PagingContext::LoadRoot(const ControlRegisters& registers) {
   const bool pcide = (registers.cr4 & cr4::kPcide) != 0;
   pcid = pcide ? static_cast<uint16_t>(registers.cr3 & cr3::kPcidMask) : 0;
-  // PAE's walks start from the PDPTE registers, if there are any.
+  // PAE's table of PDPTEs is aligned to 32 bytes, others to a page.
   const uint64_t offset = mode == PagingMode::kPae ? 0x1f : kPageOffsetMask;
   root = MachineAddr(registers.cr3 & ~offset);
 }

@@ -50,6 +50,7 @@ PagingStructureCache::Slot* PagingStructureCache::Find(int level, VirtAddr va,
   return nullptr;
 }
 
+// The deepest entry is that of the lowest level, so the search starts there.
 const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
                                                              uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
@@ -96,6 +97,8 @@ void PagingStructureCache::Drop(Array& array, Slot& slot) {
   --live_;
 }
 
+// Entries under any nested root go, as a guest's invalidation does not depend
+// on it.
 void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
     Array& array = arrays_[static_cast<size_t>(level)];

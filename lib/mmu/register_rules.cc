@@ -3,10 +3,11 @@
 namespace xmmu {
 namespace {
 
-// PE, MP, EM, TS, ET, NE, WP, AM, NW, CD, PG.
+// The defined bits of CR0: PE, MP, EM, TS, ET, NE, WP, AM, NW, CD, PG.
 constexpr uint64_t kCr0Bits = 0xe005003f;
 
-// VME, PVI, TSD, DE, PSE, PAE, MCE; PCE, OSFXSR, OSXMMEXCPT.
+// Bits of CR4 that every machine has: VME, PVI, TSD, DE, PSE, PAE, MCE, PCE,
+// OSFXSR and OSXMMEXCPT.
 constexpr uint64_t kCr4BitsOfAll = 0x77f;
 
 bool Has(uint64_t value, uint64_t bit) { return (value & bit) != 0; }
@@ -42,16 +43,17 @@ uint64_t EferBits(const MachineModel& model) {
   return bits;
 }
 
-// EFER[7:1] read as zero on AMD's processors, which do not mind them (APM Vol.
-// 2, "Extended Feature Enable Register (EFER)"); Intel's do.
+// EFER[7:1] read as zero on AMD's processors, which ignore writes to them (APM
+// Vol. 2, "Extended Feature Enable Register (EFER)"); on Intel's they are
+// reserved.
 constexpr uint64_t kEferReadsAsZero = 0xfe;
 uint64_t IgnoredEferBits(const CpuFeatures& f) {
   return f.vendor == Vendor::kAmd ? kEferReadsAsZero : 0;
 }
 
-// A machine may be simulated in a paging mode that it has not, once Reset() or
-// an entry has put it there: then the bits of the mode are as on one that has
-// it.
+// A machine may be simulated in a paging mode that it lacks, once Reset() or a
+// VM entry has put it there. The bits of the mode are then as on a machine that
+// has it.
 constexpr uint64_t kCr4ModeBits = cr4::kLa57;
 constexpr uint64_t kEferModeBits = efer::kLme | efer::kLma;
 
@@ -74,7 +76,7 @@ bool AllowsCr0(const ControlRegisters& now, uint64_t value) {
   if (Has(value, cr0::kNw) && !Has(value, cr0::kCd)) return false;
   if (!pg && Has(now.cr4, cr4::kPcide)) return false;
   if (!Has(value, cr0::kWp) && Has(now.cr4, cr4::kCet)) return false;
-  // Long mode begins with paging, and only on top of PAE.
+  // Long mode begins when paging is turned on, and only with CR4.PAE = 1.
   const bool starts_long_mode =
       pg && !Has(now.cr0, cr0::kPg) && Has(now.efer, efer::kLme);
   return !starts_long_mode || Has(now.cr4, cr4::kPae);
@@ -151,7 +153,7 @@ bool AllowsEntry(const MachineModel& model, const ControlRegisters& registers,
   const bool five = controls.nested_mode == PagingMode::k5Level;
   if (!five && controls.nested_mode != PagingMode::k4Level) return false;
   if (!intel) {
-    // The nested tables have the mode of the hypervisor's own.
+    // AMD's nested tables have the paging mode of the hypervisor's own.
     return !five || model.features.la57;
   }
   if (five && !model.nested.five_level) return false;

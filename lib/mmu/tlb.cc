@@ -13,15 +13,17 @@ namespace {
 constexpr int kShift1G = 30;
 
 constexpr uint64_t kOnes = 0x0101010101010101;
-// A set of so few ways is two lines of the host's cache: looked through as is.
+// A set of so few ways takes few lines of the host's cache, so it is searched
+// without the bytes.
 constexpr size_t kFewWays = 4;
 
 constexpr size_t kBytesAtOnce = sizeof(uint64_t);
-// The way that a bit of a word of bytes stands for counts from the low end.
+// MarkEqualBytes() counts ways from the low end of a word.
 static_assert(std::endian::native == std::endian::little);
 
-// The top bit of each byte of `bytes` that equals `byte`; above the lowest such
-// byte, bytes that differ in their last bit may be marked too.
+// Returns a word with the top bit of each byte of `bytes` set that equals
+// `byte`. Above the lowest such byte, bytes that differ in their last bit may
+// be marked too, so the caller compares again.
 uint64_t MarkEqualBytes(const uint8_t* bytes, uint8_t byte) {
   uint64_t word;
   std::memcpy(&word, bytes, sizeof(word));
@@ -64,9 +66,11 @@ Tlb::Tlb(const TlbGeometry& geometry) : unified_l2_(geometry.unified_l2) {
   MakeLevel(geometry.data_l2, levels_[3]);
   XMMU_CHECK(slots_.size() <= size_t{1} << 16);  // hints are 16 bits
   last_use_.resize(slots_.size());
-  bytes_.resize(slots_.size() + kBytesAtOnce);  // read beyond the last set
+  bytes_.resize(slots_.size() + kBytesAtOnce);  // searches read on
 }
 
+// Appends the arrays of a level to slots_. The first array that holds a page
+// size is its home.
 void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
                     Level& level) {
   for (const TlbArrayGeometry& array : geometry) {
@@ -136,7 +140,8 @@ inline TlbSlot* Tlb::FindInLevel(Level& level, VirtAddr va, uint16_t pcid) {
     const auto size = static_cast<size_t>(std::countr_zero(sizes));
     const Home& home = level.homes[size];
     const uint64_t vpn = va.value() >> shifts_[size];
-    // Smaller pages go first, but two sizes in one set in the set's order.
+    // Smaller pages are found first; if two sizes share a set, the order of the
+    // set decides.
     const size_t set = SetOf(home, vpn);
     if (found != nullptr && set != found_set) continue;
     VisitMatches(home, vpn, key, [&](TlbSlot& slot) {
@@ -165,9 +170,9 @@ void Tlb::SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot) {
       static_cast<uint16_t>(IndexOf(slot));
 }
 
-// The first free way, or the least recently used: a free one was never used.
-// With the way in the low bits of a stamp the smallest value names the way, and
-// four searches at once do not wait for one another.
+// A free way was never used, so it is the oldest. With the way in the low bits
+// of a stamp the smallest value names the way, and four searches at once do not
+// wait for one another.
 inline size_t Tlb::OldestOf(size_t set, uint32_t ways) const {
   if (ways == 1) return set;
   const uint64_t* const stamps = &last_use_[set];
@@ -214,8 +219,8 @@ inline TlbSlot* Tlb::TakeSlot(Level& level, int page_shift, VirtAddr va,
   const uint64_t vpn = va.value() >> page_shift;
   const size_t index = OldestOf(SetOf(home, vpn), home.ways);
   TlbSlot& slot = slots_[index];
-  // The mask tells size and globality: an entry of the same kind needs no
-  // booking.
+  // The mask tells size and globality, so an entry of the same kind as the
+  // evicted one needs no booking.
   if (ABSL_PREDICT_FALSE(slot.mask != mask)) {
     if (slot.valid()) Unbook(level, index);
     Book(level, index, size_class, (mask & 1) == 0);
@@ -232,6 +237,7 @@ void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
   SetHint(side, va, *slot);
 }
 
+// The entry as a slot of the guest in force.
 TlbSlot Tlb::SlotFor(const TlbEntry& entry) {
   TlbSlot filled;
   filled.Assign(entry);
@@ -276,6 +282,8 @@ void Tlb::DropMatches(VirtAddr va, uint16_t pcid, bool globals) {
   }
 }
 
+// Pieces of a fractured page have addresses other than `va`, so all of them
+// must be looked at; this is rare.
 void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
   DropMatches(va, pcid, globals);
   if (ABSL_PREDICT_TRUE(!fractured_)) return;

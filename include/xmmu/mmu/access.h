@@ -1,8 +1,8 @@
 #ifndef XMMU_MMU_ACCESS_H_
 #define XMMU_MMU_ACCESS_H_
 
-// One memory access and what translation answers: a machine address or a fault.
-// A fault is a value, never an exception and never an absl::Status.
+// One memory access and the answer of translation: a machine address or a
+// fault. A fault is a value, never an exception and never an absl::Status.
 // Source: SDM Vol. 3A, "Access Rights", "Page-Fault Exceptions".
 //
 // Plain values; any thread.
@@ -17,7 +17,7 @@ enum class AccessKind : uint8_t {
   kRead,
   kWrite,
   kExecute,       // instruction fetch
-  kImplicitRead,  // descriptor-table read: supervisor whatever `user` says
+  kImplicitRead,  // descriptor-table read: supervisor, whatever `user` is
 };
 
 struct Access {
@@ -41,33 +41,37 @@ inline constexpr uint32_t kProtectionKey = 1u << 5;
 
 // Why the nested tables stopped an access: the bits of an EPT violation's exit
 // qualification (SDM Vol. 3C, "Exit Qualification for EPT Violations"). AMD's
-// EXITINFO1 says the same in other places; these are used for both.
+// EXITINFO1 has the same information in other bits; these bits are used for
+// both.
 namespace nested {
 inline constexpr uint32_t kRead = 1u << 0;
 inline constexpr uint32_t kWrite = 1u << 1;
 inline constexpr uint32_t kFetch = 1u << 2;
-// What the entries seen grant; none of them for an address that is not mapped.
+// The rights that the entries seen grant; none for an address that is not
+// mapped.
 inline constexpr uint32_t kReadable = 1u << 3;
 inline constexpr uint32_t kWritable = 1u << 4;
 inline constexpr uint32_t kExecutable = 1u << 5;
-// With mode-based execute control: the same for user-mode addresses,
-// kExecutable then being the right of supervisor-mode ones.
+// With mode-based execute control this is the right of user-mode addresses, and
+// kExecutable that of supervisor-mode ones.
 inline constexpr uint32_t kUserExecutable = 1u << 6;
 inline constexpr uint32_t kLinearAddressValid = 1u << 7;
-// Set: the page of the access itself. Clear: a table of the guest.
+// Set if the page of the access itself could not be translated, clear if it was
+// a table of the guest.
 inline constexpr uint32_t kFinalAddress = 1u << 8;
-// An entry that is not allowed (EPT misconfiguration; AMD: RSV). This bit is
-// ours: for Intel it is an exit of its own.
+// An entry has a form that is not allowed (EPT misconfiguration; AMD: RSV). The
+// bit is our own, as on Intel a misconfiguration is another exit reason.
 inline constexpr uint32_t kMisconfiguration = 1u << 31;
 }  // namespace nested
 
 enum class FaultVector : uint8_t {
-  kInvalidOpcode = 6,       // an instruction that the processor has not
+  kInvalidOpcode = 6,       // the processor lacks the instruction
   kGeneralProtection = 13,  // non-canonical address; error code 0
   kPageFault = 14,
-  // No vector but a VM exit: EPT violation or misconfiguration, AMD's #NPF.
+  // This is no vector but a VM exit: EPT violation or misconfiguration, AMD's
+  // #NPF.
   kNestedViolation = 48,
-  // Neither: an entry to a guest that the processor refuses (SDM Vol. 3C,
+  // This is neither: the processor refuses an entry to a guest (SDM Vol. 3C,
   // "VM-Entry Failures"; AMD: VMEXIT_INVALID).
   kFailedEntry = 49,
 };

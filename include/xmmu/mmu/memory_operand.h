@@ -2,7 +2,7 @@
 #define XMMU_MMU_MEMORY_OPERAND_H_
 
 // The memory side of one instruction: what it does to the bytes at the address
-// it accesses. Carried along with an access so that whoever performs the
+// it accesses. It is carried along with an access, so that whoever performs the
 // instruction (the simulated CPU, or a hypervisor that emulates it) needs
 // nothing else.
 //
@@ -34,17 +34,17 @@ struct MemoryOperand {
   bool zf = false;    // kCmpxchg: the comparison succeeded
 
   constexpr bool writes() const { return kind != OperandKind::kLoad; }
-  // `size` bytes of ones.
+  // A mask of the low `size` bytes.
   constexpr uint64_t mask() const {
     return size == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * size)) - 1;
   }
 
-  // What memory holds after the instruction if it held `old` before; sets
-  // `seen` and `zf`. Both in the low `size` bytes.
+  // Returns what memory holds after the instruction if it held `old` before,
+  // and sets `seen` and `zf`. Values are in the low `size` bytes.
   uint64_t Compute(uint64_t old);
 
   // Performs the instruction on the words of `memory` at `addr`. Charges
-  // nothing. REQUIRES: naturally aligned.
+  // nothing. REQUIRES: `addr` is naturally aligned.
   void Perform(PhysMemory& memory, MachineAddr addr);
 };
 
@@ -52,7 +52,8 @@ struct MemoryOperand {
 struct Instruction {
   VirtAddr va;
   MemoryOperand operand = {};
-  // Set by an emulator that has gone on to it from one before.
+  // Set by an emulator that performed this instruction right after an earlier
+  // one.
   bool done = false;
 };
 

@@ -5,10 +5,11 @@
 // TLBs, paging-structure caches and the page walker. It owns all of these; it
 // refers to machine memory, the CPU's caches, its clock and its counters.
 //
-// In a virtual machine it translates twice: what the guest's tables answer is
-// translated by those of the hypervisor (mmu/nested_walker.h). The TLBs then
-// hold combined mappings, straight from linear to machine addresses, each
-// tagged as the guest's; a hit costs what it costs on bare hardware.
+// In a virtual machine it translates twice: the guest's tables give a
+// guest-physical address, which the hypervisor's tables translate
+// (mmu/internal/nested_walker.h). The TLBs then hold combined mappings,
+// straight from linear to machine addresses, each tagged as the guest's; a hit
+// costs what it costs on bare hardware.
 //
 // It is the only translator: policies change tables, registers and call for
 // invalidations, and never replace any part of it.
@@ -46,12 +47,12 @@ enum class InvpcidType : uint8_t {
   kAllWithoutGlobals = 3,
 };
 
-// How an instruction of a hypervisor ends. Source: SDM Vol. 3C, "Conventions"
-// of the VMX instructions; both failures change and charge nothing.
+// How an INVEPT, INVVPID or INVLPGA ends. Source: SDM Vol. 3C, "Conventions" of
+// the VMX instructions; both failures change and charge nothing.
 enum class VmOutcome : uint8_t {
   kSucceeds,
   kFails,          // VMfail: "invalid operand to INVEPT/INVVPID"
-  kInvalidOpcode,  // #UD: not an instruction of this processor
+  kInvalidOpcode,  // #UD: the processor lacks it
 };
 
 // INVEPT and INVVPID types (SDM Vol. 3C, "INVEPT", "INVVPID").
@@ -65,29 +66,28 @@ enum class InvvpidType : uint8_t {
 
 class Mmu {
  public:
-  // `hierarchy` may be null: flat timing, every entry load costs
-  // CostEvent::kPteLoadFlat. All arguments outlive the Mmu. Starts with the
-  // registers of KernelControlRegisters() for the model's best mode.
+  // `hierarchy` may be null: with flat timing every entry load costs
+  // CostEvent::kPteLoadFlat. All arguments outlive the Mmu. The Mmu starts with
+  // the registers of KernelControlRegisters() for the model's best mode.
   Mmu(const MachineModel& model, PhysMemory& memory, MemoryHierarchy* hierarchy,
       CycleClock& clock, Counters& counters);
   Mmu(const Mmu&) = delete;
   Mmu& operator=(const Mmu&) = delete;
 
   // Translates `access` under the current registers. Sets A and D in the tables
-  // as the processor does. On a fault nothing else of the access happens; a
-  // page fault drops what the TLB and the paging-structure caches hold for its
-  // address (SDM Vol. 3A, "Operations that Invalidate TLBs and
-  // Paging-Structure Caches"). AMD's processors drop it before, and say that
-  // there is a fault only by a walk of the tables in memory from the root: an
-  // entry that grants more than it did needs no invalidation (APM Vol. 2, "Use
-  // of Cached Entries When Reporting a Page Fault Exception"). With CR0.PG = 0
-  // linear addresses are physical.
-  // Charges: nothing for an L1 TLB hit; kTlbL2Hit for an L2 hit; kWalkOverhead,
-  // each entry load at the level that served it, and kAdUpdate for each A/D
-  // update of a walk. The fault itself is charged by who takes it.
-  // In a virtual machine the answer may also be a nested violation, which drops
-  // what is cached of the linear and of the guest-physical address (SDM Vol.
-  // 3C, "Operations that Invalidate Cached Mappings").
+  // as the processor does. On a fault the access has no other effect. A page
+  // fault drops what the TLB and the paging-structure caches hold for its
+  // address (SDM Vol. 3A, "Operations that Invalidate TLBs and Paging-Structure
+  // Caches"). AMD's processors drop it first, and report the fault only after a
+  // walk of the tables in memory from the root, so that an entry which grants
+  // more than before needs no invalidation (APM Vol. 2, "Use of Cached Entries
+  // When Reporting a Page Fault Exception"). With CR0.PG = 0 linear addresses
+  // are physical. Charges: nothing for an L1 TLB hit; kTlbL2Hit for an L2 hit;
+  // kWalkOverhead, each entry load at the level that served it, and kAdUpdate
+  // for each A/D update of a walk. Whoever takes the fault charges it. In a
+  // virtual machine the answer may also be a nested violation, which drops what
+  // is cached of the linear and of the guest-physical address (SDM Vol. 3C,
+  // "Operations that Invalidate Cached Mappings").
   TranslateResult Translate(const Access& access) {
     if (const std::optional<MachineAddr> addr = LookupL1(access)) {
       counters_.Add(Counter::kTlbL1Hits);
@@ -97,22 +97,21 @@ class Mmu {
   }
 
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
-  // PDPTE registers in PAE mode, if the processor has such (CpuFeatures,
-  // walks_pdptes). A flush filter may keep it from flushing,
-  // while CR4.PCIDE = 0. Charges kMovCr3 and kCr3Refill, or kMovCr3NoFlush.
-  // Counts kCr3Loads and, if it flushes, kTlbFlushes; kTlbFlushesFiltered if
-  // the filter forbids.
+  // PDPTE registers in PAE mode, if the processor has them (CpuFeatures,
+  // walks_pdptes). A flush filter may keep it from flushing, while CR4.PCIDE =
+  // 0. Charges kMovCr3 and kCr3Refill, or kMovCr3NoFlush. Counts kCr3Loads and,
+  // if it flushes, kTlbFlushes; kTlbFlushesFiltered if the filter forbids.
   // Returns a general-protection fault, and changes and charges nothing, for a
   // value with reserved bits or (PAE) a present PDPTE with reserved bits.
   std::optional<PageFault> LoadCr3(uint64_t value);
 
-  // MOV to CR0, CR4, WRMSR EFER, WRPKRU, POPF. The moves charge kMovCr4; the
-  // others nothing. The invalidations are those of the vendor's list: none for
-  // EFER, PKRU, CR0.WP, CR4.SMAP and AC, which are judged at each access.
-  // A PAE guest's PDPTE registers are reloaded where the SDM says so.
-  // Return a general-protection fault, and change and charge nothing, for a
-  // combination that the processor refuses, a reserved bit or a feature it has
-  // not. Reserved bits of CR0[31:0] and, AMD, EFER[7:1] are ignored.
+  // MOV to CR0, CR4, WRMSR EFER, WRPKRU, POPF. The moves charge kMovCr4, the
+  // others nothing. Invalidations follow the vendor's list: EFER, PKRU, CR0.WP,
+  // CR4.SMAP and AC cause none, as they are judged at each access. A PAE
+  // guest's PDPTE registers are reloaded where the SDM says so. Return a
+  // general-protection fault, and change and charge nothing, for a combination
+  // that the processor refuses, a reserved bit or a feature that it lacks.
+  // Reserved bits of CR0[31:0] and, AMD, EFER[7:1] are ignored.
   std::optional<PageFault> LoadCr0(uint64_t value);
   std::optional<PageFault> LoadCr4(uint64_t value);
   std::optional<PageFault> LoadEfer(uint64_t value);
@@ -122,47 +121,51 @@ class Mmu {
 
   // Puts the whole register file in place as after reset and start-up code:
   // empties every TLB and cache, loads the PDPTE registers in PAE mode. Charges
-  // nothing. Returns a #GP for what no moves can have put there, or as LoadCr3;
-  // long mode and 5-level paging are taken whether the machine has them or not.
+  // nothing. Returns a #GP for registers that no sequence of moves can produce,
+  // or as LoadCr3() does. Long mode and 5-level paging are accepted whether the
+  // machine has them or not.
   std::optional<PageFault> Reset(const ControlRegisters& registers);
 
   // Drops all that the TLBs, the paging-structure caches and the nested TLB
   // hold, of any guest; registers, PAE's PDPTE registers among them, stay. No
-  // instruction does so, nor does it charge or count: for experiments.
+  // instruction does this; it is for experiments and neither charges nor
+  // counts.
   void ForgetTranslations() { DropAllVms(); }
 
-  // INVLPG: the page of `va` in the current PCID and globals under any, and all
-  // paging-structure-cache entries of the current PCID. AMD: those of all
-  // PCIDs; with EFER.TCE = 1 those on the way to the page alone, in the current
-  // PCID. A non-canonical address does nothing. Charges kInvlpg, counts
-  // kTlbPageFlushes.
+  // INVLPG drops the page of `va` in the current PCID and globals under any,
+  // and all paging-structure-cache entries of the current PCID. AMD's drops
+  // those of all PCIDs, or with EFER.TCE = 1 those on the way to the page
+  // alone, in the current PCID. A non-canonical address drops nothing. Charges
+  // kInvlpg, counts kTlbPageFlushes.
   void Invlpg(VirtAddr va);
 
-  // INVPCID. `pcid` and `va` count only for the types that name them. Charges
-  // kInvpcid; counts kTlbPageFlushes for kAddress, else kTlbFlushes.
-  // Returns an invalid-opcode fault where there is no such instruction, and a
-  // general-protection fault for a type above 3, a PCID of more than 12 bits,
-  // one other than 0 while CR4.PCIDE = 0 and an address that is not canonical
-  // (the last two only for the types that name them); then it changes and
+  // INVPCID. `pcid` and `va` matter only for the types that use them. Charges
+  // kInvpcid; counts kTlbPageFlushes for kAddress, else kTlbFlushes. Returns an
+  // invalid-opcode fault where there is no such instruction, and a
+  // general-protection fault for a type above 3, a PCID of more than 12 bits, a
+  // PCID other than 0 while CR4.PCIDE = 0, and an address that is not canonical
+  // (the last two only for the types that use them). A fault changes and
   // charges nothing.
   std::optional<PageFault> Invpcid(InvpcidType type, uint16_t pcid,
                                    VirtAddr va);
 
-  // Drops all non-global entries of the current PCID / everything: what MOV CR3
-  // with its own value and toggling CR4.PGE do. Charge kMovCr3 + kCr3Refill /
-  // two kMovCr4; count kTlbFlushes, FlushNonGlobal kCr3Loads as well. Both
-  // reload PAE's PDPTE registers, and may so return a #GP as LoadCr3 does.
+  // FlushNonGlobal() drops all non-global entries of the current PCID, as MOV
+  // CR3 with its own value does: it charges kMovCr3 and kCr3Refill and counts
+  // kTlbFlushes and kCr3Loads. FlushAll() drops everything, as toggling CR4.PGE
+  // does: it charges two kMovCr4 and counts kTlbFlushes. Both reload PAE's
+  // PDPTE registers, and may therefore return a #GP as LoadCr3() does.
   std::optional<PageFault> FlushNonGlobal();
   std::optional<PageFault> FlushAll();
 
   // VM entry of another guest, or of the same under other controls: `registers`
   // and `controls` are in force from now on. Without a tag it drops what is
-  // cached without one; with a tag nothing. PAE's PDPTE registers become
-  // `pdptes` (Intel: from the VMCS), or without are loaded from memory, as the
-  // guest's MOV to CR3 would. Charges nothing but nested entry loads:
-  // VmExit() charges exit and entry. Returns a failed entry, for registers,
-  // controls or PDPTEs that the processor refuses, or a nested violation, the
-  // registers being those of before then. Default controls are bare hardware.
+  // cached without one; with a tag it drops nothing. PAE's PDPTE registers
+  // become `pdptes` (Intel: from the VMCS), or are loaded from memory if that
+  // is null, as the guest's MOV to CR3 would do. Charges nothing but nested
+  // entry loads, as VmExit() charges exit and entry. Returns a failed entry,
+  // for registers, controls or PDPTEs that the processor refuses, or a nested
+  // violation; the registers then stay as they were. Default controls are bare
+  // hardware.
   std::optional<PageFault> EnterVm(
       const VmControls& controls, const ControlRegisters& registers,
       const std::array<uint64_t, 4>* pdptes = nullptr);
@@ -175,33 +178,37 @@ class Mmu {
   // kVmExit, counts kVmExits.
   void VmExit();
 
-  // INVEPT: guest-physical and combined mappings of the tables at `root` / of
-  // all. Charges kInvept, counts kTlbFlushes. Fails for another type, and for a
-  // root that no entry would take. #UD on AMD's processors.
+  // INVEPT drops the guest-physical and combined mappings of the tables at
+  // `root`, or of all. Charges kInvept, counts kTlbFlushes. Fails for another
+  // type, and for a root that no VM entry would accept. Returns #UD on AMD's
+  // processors.
   VmOutcome Invept(InveptType type, MachineAddr root);
-  // INVVPID: linear and combined mappings of a VPID: for an address in any
-  // PCID, all, those that are not global; or of all VPIDs but 0. Guest-physical
-  // ones stay. Charges kInvvpid; counts kTlbPageFlushes for kAddress, else
-  // kTlbFlushes. Fails for another type, for VPID 0 save with kAllContexts, and
-  // for an address that is not canonical. #UD where there are no VPIDs.
+  // INVVPID drops linear and combined mappings: those of a VPID for an address
+  // in any PCID, all of a VPID, its non-global ones, or those of all VPIDs but
+  // 0. Guest-physical mappings stay. Charges kInvvpid; counts kTlbPageFlushes
+  // for kAddress, else kTlbFlushes. Fails for another type, for VPID 0 save
+  // with kAllContexts, and for an address that is not canonical. Returns #UD
+  // where there are no VPIDs.
   VmOutcome Invvpid(InvvpidType type, uint16_t vpid, VirtAddr va);
-  // AMD's INVLPGA: a page of an ASID, guest-physical mappings staying. Charges
-  // kInvvpid, counts kTlbPageFlushes. #UD on Intel's processors.
+  // AMD's INVLPGA drops a page of an ASID; guest-physical mappings stay.
+  // Charges kInvvpid, counts kTlbPageFlushes. Returns #UD on Intel's
+  // processors.
   VmOutcome Invlpga(VirtAddr va, uint16_t asid);
-  // A VMRUN whose TLB_CONTROL says to flush all of an ASID. Charges kInvept,
-  // counts kTlbFlushes.
+  // The flush of a VMRUN whose TLB_CONTROL says to flush all of an ASID.
+  // Charges kInvept, counts kTlbFlushes.
   void FlushAsid(uint16_t asid);
-  // All linear and combined mappings of a VPID or ASID, as one or the other
-  // vendor's hypervisor drops them: Invvpid() of the context, or FlushAsid().
+  // Drops all linear and combined mappings of a VPID or ASID as the vendor's
+  // hypervisors do: by Invvpid() of the context, or by FlushAsid().
   void FlushTag(uint16_t tag);
-  // What a hypervisor does once a guest's nested tables grant less than before:
-  // Invept() of its root on Intel, FlushAsid() on AMD.
+  // Drops what a hypervisor must drop once a guest's nested tables grant less
+  // than before: Invept() of its root on Intel, FlushAsid() on AMD.
   void FlushNested(const VmControls& controls);
 
-  // The guest-physical page behind `gpa`, by a fresh walk of the nested tables;
-  // no effect, no charge. REQUIRES: vm().nested.
+  // Returns the page behind a guest-physical address by a fresh walk of the
+  // nested tables, without effect or charge. REQUIRES: vm().nested.
   std::optional<NestedPage> ProbeNested(const NestedAccess& access) const;
-  // What is cached of guest-physical addresses, for tests and audits.
+  // What the nested TLB and the caches of nested entries hold, for tests and
+  // audits.
   std::vector<NestedPage> NestedTlbEntries() const {
     return nested_.TlbEntries();
   }
@@ -210,7 +217,7 @@ class Mmu {
   }
 
   const ControlRegisters& registers() const { return registers_; }
-  // The mode in force; with CR0.PG = 0, the one that was.
+  // The mode in force; with CR0.PG = 0, the one that was last in force.
   PagingMode mode() const { return context_.mode; }
   const CpuFeatures& features() const { return model_.features; }
 
@@ -220,17 +227,18 @@ class Mmu {
   // The entries of that walk, root first. REQUIRES: a canonical address.
   WalkResult ProbeWalk(const Access& access) const;
 
-  // Everything the TLBs / the paging-structure caches hold, for tests and
-  // audits; with a flush filter, what a MOV to CR3 spared as well, its address
-  // space for a PCID. No charge.
+  // All entries of the TLBs, for tests and audits; no charge. With a flush
+  // filter entries that a MOV to CR3 spared are among them, with the number of
+  // the address space as their PCID.
   std::vector<TlbEntry> TlbEntries() const;
-  // Whether an entry of theirs serves the address space in force.
+  // Whether an entry of the caches serves the address space in force.
   bool Serves(const PagingStructureEntry& entry) const {
     return entry.pcid == context_.pcid;
   }
   bool Serves(const TlbEntry& entry) const {
     return entry.global || entry.pcid == context_.pcid;
   }
+  // All entries of the paging-structure caches, under the same terms.
   std::vector<PagingStructureEntry> PagingStructureEntries() const;
   // PAE's PDPTE registers, as last loaded; zero where walks read the PDPTEs.
   const std::array<uint64_t, 4>& pdpte_registers() const {
@@ -244,7 +252,8 @@ class Mmu {
     return access.is_fetch() ? TlbSide::kInstruction : TlbSide::kData;
   }
 
-  // An L1 hit that allows the access, found at the first attempt.
+  // Returns the address of an L1 hit that allows the access, if the hint finds
+  // it at the first attempt.
   std::optional<MachineAddr> LookupL1(const Access& access) {
     TlbSlot& slot = tlb_.Guess(SideOf(access), access.va);
     if (!slot.Matches(TlbSlot::Key(access.va, context_.pcid)) ||
@@ -254,78 +263,90 @@ class Mmu {
     tlb_.Touch(slot);
     return slot.Translate(access.va);
   }
+  // Translates by a search of L1, by L2, or by a walk.
   TranslateResult TranslateBeyondL1(const Access& access);
+  // Walks, and caches what the walk found.
   TranslateResult WalkFor(const Access& access);
   // Caches the upper entries of `walk`, which started with `rights`.
   void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
   // Whether a cached page allows the write but has D = 0.
   bool MustSetDirty(const TlbSlot& slot, const Access& access) const;
+  // The address in a cached page, or the fault if its rights refuse the access.
   TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);
   TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
-  // In a virtual machine: a cached page does not serve the access. Only a walk
-  // tells whose tables are to blame, or whether either lacks but D. On AMD's
-  // processors: a cached page refuses the access, and nothing cached may be
-  // used to say so.
+  // Walks because a cached page does not serve the access. In a virtual machine
+  // only a walk tells whose tables are to blame, or whether only D is missing
+  // in one of them. AMD's processors never report a fault from a cached page.
   TranslateResult WalkAnew(const TlbSlot& slot, const Access& access);
   // Whether a cached page that does not serve the access sends it to a walk.
   bool MustWalkAnew(const TlbSlot& slot, const Access& access) const {
     return walks_anew_ && !context_.rules.Serves(slot.rights, access) &&
            (AppliesNested() || context_.rules.Violation(slot.rights, access));
   }
-  // Drops what is cached of an address that a page fault is about.
+  // Drops what is cached for the address of a page fault.
   void DropFaulting(VirtAddr va);
+  // As FillStructureCaches(), of a two-dimensional walk.
   void FillFromNestedWalk(VirtAddr va, uint8_t rights, const WalkResult& walk);
+  // Drops what is cached for both addresses of the violation, and returns it.
   TranslateResult RaiseViolation(const Access& access, const WalkResult& walk);
-  // CR0.PG = 0: linear addresses are physical, those of a guest guest-physical.
+  // With CR0.PG = 0 linear addresses are physical, or for a guest
+  // guest-physical.
   TranslateResult TranslateWithoutPaging(const Access& access);
   TranslateResult ProbeWithoutPaging(const Access& access) const;
   TranslateResult ResultOf(const Access& access, const WalkResult& walk) const;
 
   bool paging() const { return (registers_.cr0 & cr0::kPg) != 0; }
-  // Reads the PDPTE registers as `registers` would load them; zero outside PAE
-  // mode, and where there are none. Returns the fault that meets.
+  // Reads the PDPTE registers as `registers` would load them, or zeros outside
+  // PAE mode and where there are none. Returns the fault that this raises, if
+  // any.
   std::optional<PageFault> ReadPdptes(const ControlRegisters& registers,
                                       PdpteRegisters& loaded);
   bool AppliesNested() const { return context_.nested != nullptr; }
   bool HasReservedBits(const PdpteRegisters& pdptes) const;
-  // PAE's PDPTEs are read by walks: there are no registers for them.
+  // Whether walks read PAE's PDPTEs, so that there are no registers for them.
   bool WalksPdptes() const {
     return model_.features.walks_pdptes ||
            (vm_.nested && vendor() == Vendor::kAmd);
   }
   Vendor vendor() const { return model_.features.vendor; }
-  // What a MOV to CR4 drops.
+  // How much a MOV to CR4 drops.
   enum class Cr4Flush : uint8_t { kNothing, kPcid, kAll };
   Cr4Flush FlushOfCr4(uint64_t value) const;
   // Puts `registers` in force; `pdpte` goes into the PDPTE registers.
   void Install(const ControlRegisters& registers, PdpteRegisters pdpte);
+  // Gives the TLBs the size of large pages in force.
   void ShapeCaches();
-  // Whether an entry takes the PDPTE registers that it is given.
+  // Whether a VM entry uses the PDPTE registers that it is given.
   bool UsesPdptes(const ControlRegisters& registers,
                   const VmControls& controls) const;
   void ApplyControls(const VmControls& controls);
-  // Makes the context one of the virtual machine in force.
+  // Makes the context that of the virtual machine in force.
   void AttachNested();
+  // Drops what is cached without a VPID or ASID.
   void DropUntagged();
   void DropAllVms();
-  // The number of a nested root, a new one if it has none yet.
+  // Returns the number of a nested root, a new one if it has none yet.
   uint8_t NumberOf(const VmControls& controls);
   std::optional<uint8_t> KnownRoot(MachineAddr root) const;
   void SetKeyRights(uint32_t pkru, uint32_t pkrs);
+  // Drops all of the guest in force but guest-physical mappings.
   void DropEverything();
-  // AMD: the upper-level entries that an invalidation of a page takes along.
+  // Drops the upper-level entries that an invalidation of a page takes along on
+  // AMD's processors.
   void DropUpperLevels(VirtAddr va, uint16_t pcid);
+  // Returns the fault of an INVPCID that the processor refuses, or nothing.
   std::optional<PageFault> RefuseInvpcid(InvpcidType type, uint16_t pcid,
                                          VirtAddr va) const;
   void DropPcid(uint16_t pcid, bool globals);
 
-  // Whether address spaces are told apart by the flush filter.
+  // Whether the flush filter's tags tell address spaces apart.
   bool filters() const {
     return filter_.active() && (registers_.cr4 & cr4::kPcide) == 0 &&
            vm_ == VmControls();
   }
   void WatchEntries(const WalkResult& walk);
-  // What a MOV to CR3 with the value in force drops; whether that is a flush.
+  // Drops what a MOV to CR3 with the value in force drops. Returns whether that
+  // is a flush.
   bool FlushThroughFilter();
 
   const MachineModel& model_;
@@ -340,9 +361,11 @@ class Mmu {
   Tlb tlb_;
   VmControls vm_;
   NestedWalker nested_;
-  // AMD's processors, and any in a virtual machine.
+  // Whether WalkAnew() applies: on AMD's processors, and on any in a virtual
+  // machine.
   bool walks_anew_ = false;
-  // Roots that what is cached may be tagged with; number n is at n - 1.
+  // The nested roots that cached entries may be tagged with; number n is at n -
+  // 1.
   std::vector<MachineAddr> nested_roots_;
 };
 

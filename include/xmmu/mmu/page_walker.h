@@ -3,22 +3,23 @@
 
 // The page walker: goes down the tables in memory from the root, or from where
 // a paging-structure cache starts it, to the leaf or to the first entry that
-// faults. At each level P is looked at first, then the reserved bits; rights
-// are judged once the leaf is known to be valid. It sets A in each entry that
-// it goes through, also if the walk faults further down; A and D of the leaf
-// only if the access is allowed, D only by a write. Source: SDM Vol. 3A,
-// "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging", "Accessed
-// and Dirty Flags", "Page-Fault Exceptions".
+// faults. At each level P is checked first, then the reserved bits; rights are
+// judged once the leaf is known to be valid. The walker sets A in each entry
+// that it goes through, even if the walk faults further down. It sets A and D
+// of the leaf only if the access is allowed, and D only for a write. Source:
+// SDM Vol. 3A, "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level
+// Paging", "Accessed and Dirty Flags", "Page-Fault Exceptions".
 //
 // With nested tables the guest's tables and pages have guest-physical
 // addresses, each translated by the NestedWalker before it is used: a
-// two-dimensional walk. The guest's own fault comes before a violation by the
-// page it asks for. An update of A or D is a write through the nested tables.
+// two-dimensional walk. A fault of the guest's own tables comes before a
+// violation by the page itself. An update of A or D is a write through the
+// nested tables.
 // Source: SDM Vol. 3C, "EPT Violations"; AMD APM Vol. 2, "Nested versus Guest
 // Page Faults, Fault Ordering".
 //
-// It caches nothing and owns nothing: TLBs and paging-structure caches are the
-// Mmu's. Single-threaded.
+// The walker owns no cache: TLBs and paging-structure caches are the Mmu's.
+// Single-threaded.
 
 #include <array>
 #include <cstddef>
@@ -47,15 +48,16 @@ struct LevelRules {
   uint64_t reserved_in_leaf = 0;   // must be 0 where it maps a page
   bool ps_maps_page = false;       // PS = 1 makes it a leaf; L1 always is one
 
-  // Valid entries with A = 1, in one test each.
+  // Whether the entry is valid and has A = 1, in one test.
   bool IsUsedTable(Pte entry) const {
     return (entry.raw() & table_test) == (pte::kPresent | pte::kAccessed);
   }
   bool IsUsedLeaf(Pte entry) const {
     return (entry.raw() & leaf_test) == (pte::kPresent | pte::kAccessed);
   }
-  // P, A, the reserved bits, and for a table PS where that would be a leaf.
-  // Set from the above by the PagingContext.
+  // The bits that the two tests look at: P, A, the reserved bits, and for a
+  // table PS where that would make a leaf. PagingContext sets them from the
+  // fields above.
   uint64_t table_test = 0;
   uint64_t leaf_test = 0;
 };
@@ -65,12 +67,12 @@ struct WalkStart {
   int level = 0;
   MachineAddr table;
   uint8_t rights = rights::kAll;
-  // With nested tables, below the root: where the guest has that table.
+  // With nested tables, and below the root, the guest's frame of that table.
   Gfn guest_table = {};
 };
 
-// All that a translation depends on besides memory, worked out of the registers
-// whenever they change.
+// All that a translation depends on besides memory, worked out from the
+// registers whenever they change.
 struct PagingContext {
   PagingContext() = default;
   // REQUIRES: CR0.PG = 1. The PDPTE registers are left zero.
@@ -81,12 +83,12 @@ struct PagingContext {
   WalkStart StartAtRoot() const { return {LevelCount(mode), root}; }
 
   PagingMode mode = PagingMode::k4Level;
-  // The table CR3 names: not used in PAE mode, save where pdptes_in_memory.
-  // With nested tables a guest-physical address.
+  // The table that CR3 names, which PAE mode uses only with pdptes_in_memory.
+  // With nested tables this is a guest-physical address.
   MachineAddr root;
   std::array<uint64_t, 4> pdpte{};  // PAE's four registers
-  // Recent AMD processors, and all under nested paging, walk PAE's PDPTEs like
-  // any other table.
+  // Whether walks read PAE's PDPTEs like any other table, as recent AMD
+  // processors do, and all of AMD's under nested paging.
   bool pdptes_in_memory = false;
   uint64_t pdpte_reserved = 0;
   // The second dimension; null on bare hardware.
@@ -124,7 +126,7 @@ class WalkPath {
 
  private:
   friend class PageWalker;
-  // In a union so that a walk need not clear what it will not use.
+  // The union keeps a walk from clearing entries that it will not use.
   union {
     std::array<WalkEntry, 5> entries_;  // the first size_ of them exist
   };
@@ -138,12 +140,12 @@ struct WalkResult {
   FaultVector vector = FaultVector::kPageFault;  // if !ok
   uint32_t error_code = 0;                       // if !ok
   GuestAddr gpa;                                 // of a nested violation
-  bool execute_only = false;                     // a page not to be read
+  bool execute_only = false;                     // the page cannot be read
   TlbEntry translation;  // if ok; kDirty as memory has it after the walk
 };
 
-// Rights accumulated `above`, and then through `entry`: R/W and U/S are and'ed,
-// XD is or'ed. 4-byte entries have no XD and bring 0.
+// Returns the rights accumulated `above` and then through `entry`: R/W and U/S
+// are and'ed, XD is or'ed. Bit 63 is 0 in a 4-byte entry, which has no XD.
 constexpr uint8_t AccumulateRights(uint8_t above, Pte entry) {
   const uint64_t granted = above & (entry.raw() >> 1) & rights::kAll;
   const uint64_t no_execute =
@@ -154,9 +156,9 @@ static_assert(pte::kWritable >> 1 == rights::kWritable);
 static_assert(pte::kUser >> 1 == rights::kUser);
 static_assert(pte::kNoExecute >> 63 << 2 == rights::kNoExecute);
 
-// Where the host keeps the tables that walks have gone through of late, so that
-// a walk need not wait for one level before it finds the next. No model of any
-// hardware: what it says is always true, and no result depends on it.
+// Remembers where the host keeps the tables of recent walks, so that a walk
+// need not wait for one level before it finds the next. It models no hardware:
+// its answers are always true, and no result depends on it.
 class TableFinder {
  public:
   // Reads the entry at `addr`, which belongs to a table of `level` for linear
@@ -183,16 +185,16 @@ class TableFinder {
   std::array<std::array<Table, kTables>, 6> tables_{};
 };
 
-// What a walk leaves behind.
+// Which effects a walk has.
 enum class WalkEffects : uint8_t {
   kNone,    // a probe
-  kFlat,    // A, D and counts; entry loads all take the same
+  kFlat,    // A, D and counts; all entry loads cost the same
   kCaches,  // A, D and counts; entry loads go through the memory hierarchy
 };
 
 class PageWalker {
  public:
-  // `hierarchy` may be null: flat timing. All outlive the walker.
+  // `hierarchy` may be null for flat timing. All arguments outlive the walker.
   PageWalker(PhysMemory& memory, MemoryHierarchy* hierarchy, CycleClock& clock,
              Counters& counters)
       : memory_(memory),
@@ -203,16 +205,16 @@ class PageWalker {
   // Walks for `access` and sets A and D in memory. Charges kWalkOverhead, each
   // entry load at the level that served it (flat: kPteLoadFlat) and kAdUpdate
   // for each entry changed; counts kPageWalks, kPteLoads and kAdUpdates. Nested
-  // walks charge and count the same for their entries, but no overhead.
+  // walks charge and count their entries likewise, but no overhead.
   // REQUIRES: the address is canonical; `result` is fresh.
   void Walk(const PagingContext& context, const Access& access,
             const WalkStart& start, WalkResult& result);
 
-  // The same walk from the root without any effect, charge or count.
+  // Walks from the root without any effect, charge or count.
   WalkResult Probe(const PagingContext& context, const Access& access) const;
 
  private:
-  // One walk of one mode; in lib/mmu/mode_walk.h.
+  // One walk of one mode; it is in lib/mmu/mode_walk.h.
   template <PagingMode kMode, WalkEffects kEffects, bool kNested>
   class ModeWalk;
   template <WalkEffects kEffects, bool kNested>
@@ -222,7 +224,7 @@ class PageWalker {
   void WalkInMode(const PagingContext& context, const Access& access,
                   const WalkStart& start, WalkResult& result) const;
 
-  // Of no consequence to any result, so a probe may teach it too.
+  // No result depends on the finder, so a probe may change it.
   mutable TableFinder finder_;
   PhysMemory& memory_;
   MemoryHierarchy* hierarchy_;

@@ -1,10 +1,10 @@
 #ifndef XMMU_MMU_PENDING_INVALIDATION_H_
 #define XMMU_MMU_PENDING_INVALIDATION_H_
 
-// TLB work that a change of page tables owes. Code that changes tables collects
-// what has to go and from which CPUs; whoever started the change applies it
-// once at the end (Xen: the deferred operations of mmu_update). A lost flush,
-// the classic error of this trade, ends in a CHECK instead of a stale entry.
+// The TLB flush that a change of page tables owes. Code that changes tables
+// collects what has to be flushed and on which CPUs; whoever started the change
+// applies it once at the end (Xen: the deferred operations of mmu_update). A
+// lost flush, the classic error here, ends in a CHECK instead of a stale entry.
 //
 // Single-threaded.
 
@@ -65,7 +65,7 @@ class [[nodiscard]] PendingInvalidation {
   CpuMask cpus() const { return cpus_; }
   const TlbFlush& flush() const { return flush_; }
 
-  // The work has been done.
+  // Call this when the flush has been done.
   void Consume() {
     cpus_ = 0;
     flush_ = TlbFlush();

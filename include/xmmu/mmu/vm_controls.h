@@ -1,9 +1,9 @@
 #ifndef XMMU_MMU_VM_CONTROLS_H_
 #define XMMU_MMU_VM_CONTROLS_H_
 
-// What a hypervisor tells the processor of a guest when it enters it, as far as
-// memory goes: Intel's VM-execution controls with EPTP and VPID, AMD's VMCB
-// with N_CR3 and ASID.
+// What a hypervisor tells the processor about the memory of a guest when it
+// enters it: Intel's VM-execution controls with EPTP and VPID, AMD's VMCB with
+// N_CR3 and ASID.
 // Source: SDM Vol. 3C, "VMX Support for Address Translation"; AMD APM Vol. 2,
 // "Nested Paging".
 //
@@ -17,12 +17,12 @@
 namespace xmmu {
 
 struct VmControls {
-  // A virtual machine on tables of the hypervisor's own, by the registers that
-  // it is entered with: what shadows are walked as.
+  // The virtual machine runs on the hypervisor's own tables, to which its
+  // registers point on entry: so shadows are walked.
   bool shadowed = false;
-  // Of such a one: it has a VPID or ASID, so that exits leave its entries
+  // The shadowed guest has a VPID or ASID, so that exits leave its entries
   // alone. No number is needed: entering another guest drops them, as if each
-  // guest got a new one then (VmTag).
+  // guest got a new number then (VmTag).
   bool keeps_entries = false;
 
   // The guest's physical addresses are translated by the tables at `root`. The
@@ -35,19 +35,20 @@ struct VmControls {
   // EPT tells fetches from user-mode addresses from others (SDM Vol. 3C,
   // "Mode-based execute control for EPT").
   bool mode_based_execute = false;
-  // VPID or ASID. 0: none, so that each exit and entry drops what is cached.
+  // VPID or ASID. 0 means none, so that each exit and entry drops what is
+  // cached.
   uint16_t tag = 0;
 
   bool operator==(const VmControls&) const = default;
 };
 
-// Whose a cached entry is, besides the PCID: linear mappings have a VPID,
+// The guest that a cached entry belongs to. Linear mappings have a VPID,
 // guest-physical ones a root, combined ones both (SDM Vol. 3C, "Information
 // That May Be Cached"). AMD goes by the ASID for all; there `root` only says
 // that there is a second dimension. {0, 0} is bare hardware.
 struct VmTag {
   uint16_t vpid = 0;
-  uint8_t root = 0;  // number that the Mmu gives a root; 0: no nested tables
+  uint8_t root = 0;  // the Mmu's number for a root; 0: not nested
 
   bool operator==(const VmTag&) const = default;
 };

@@ -1,8 +1,8 @@
 #ifndef XMMU_MMU_INTERNAL_ACCESS_RULES_H_
 #define XMMU_MMU_INTERNAL_ACCESS_RULES_H_
 
-// Who may do what to a page: the rights that a walk accumulates, and their
-// judgement under the registers of the moment. The judgement is made at every
+// Decides who may do what to a page: the rights that a walk accumulates are
+// judged under the registers of the moment. The judgement is made at every
 // access, from rights as they were cached, because a change of CR0.WP,
 // CR4.SMAP, EFLAGS.AC, PKRU, PKRS or EFER.NXE takes effect without any
 // invalidation.
@@ -28,20 +28,20 @@ inline constexpr uint8_t kUser = 1u << 1;
 inline constexpr uint8_t kNoExecute = 1u << 2;
 inline constexpr uint8_t kDirty = 1u << 3;
 inline constexpr int kKeyShift = 4;
-// What accumulation starts from, above the root.
+// Accumulation starts from these rights above the root.
 inline constexpr uint8_t kAll = kWritable | kUser;
 }  // namespace rights
 
-// The registers that judge an access, boiled down.
+// The registers that judge an access, worked out into tables.
 class AccessRules {
  public:
   AccessRules() : AccessRules(ControlRegisters{}) {}
-  // With `nested` tables kNoExecute may also come from those, which EFER.NXE
-  // does not govern: then Serves() heeds it in any case.
+  // With `nested` tables kNoExecute may also come from those, and EFER.NXE does
+  // not govern them: Serves() then heeds it in any case.
   explicit AccessRules(const ControlRegisters& registers, bool nested = false);
 
-  // Whether a TLB entry with `rights` serves `access` with no further ado: it
-  // is allowed, and is no write that has to set D first.
+  // Whether a TLB entry with `rights` serves `access` at once: the access is
+  // allowed, and it is no write that has to set D first.
   bool Serves(uint8_t rights, const Access& access) const {
     return ((served_[rights & rights_mask_] >> AccessIndex(access)) & 1) != 0;
   }
@@ -61,15 +61,17 @@ class AccessRules {
   }
 
  private:
+  // Takes what protection keys forbid out of served_.
   void ApplyKeys(const ControlRegisters& registers);
 
-  // Per rights (and key, where keys count): the accesses allowed at all, and
-  // those served at once; bit AccessIndex() each.
+  // For each rights (with the key, where keys count) the accesses that are
+  // served at once, as bits AccessIndex().
   std::array<uint8_t, 256> served_{};
-  // Per key and U/S (index key * 2 + user page): the accesses it forbids.
+  // For each key and U/S (index key * 2 + user page) the accesses that the key
+  // forbids, as bits AccessIndex().
   std::array<uint8_t, 32> key_forbids_{};
   uint8_t config_ = 0;          // WP, SMEP, SMAP, AC, NX
-  uint8_t rights_mask_ = 0x0f;  // with the key where keys count
+  uint8_t rights_mask_ = 0x0f;  // includes the key where keys count
   bool reports_fetch_ = false;
 };
 

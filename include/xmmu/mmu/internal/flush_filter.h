@@ -13,13 +13,13 @@
 //   quiet --MOV CR3: nothing is flushed--> quiet
 //   armed --MOV CR3: flush of all address spaces, nothing watched--> quiet
 //
-// Software cannot tell that it is there: all that a MOV to CR3 must flush was
-// either made from entries that are as they were, or is flushed. The updates of
-// A and D by page walkers, which change no translation, do not count as stores
-// (assumed). Source: see FlushFilterGeometry.
+// Software cannot tell that the filter is there: a translation that a MOV to
+// CR3 must flush is flushed, unless the entries it was made from are unchanged.
+// The updates of A and D by page walkers, which change no translation, do not
+// count as stores (assumed). Source: see FlushFilterGeometry.
 //
-// It refers to machine memory, whose stores it asks for; what to drop is its
-// Mmu's to do. Charges nothing. Single-threaded.
+// The filter asks machine memory for its stores; the Mmu does the dropping.
+// Charges nothing. Single-threaded.
 
 #include <cstdint>
 #include <vector>
@@ -37,30 +37,32 @@ class FlushFilter {
 
   bool active() const { return geometry_.active(); }
 
-  // Something has been cached that the entry at `addr` says.
+  // Call this when something has been cached from the entry at `addr`.
   // REQUIRES: active().
   void Watch(MachineAddr addr);
 
   struct Decision {
-    bool flush = false;  // of all that is not global
-    // The tag was another address space's: what has it is to be dropped.
+    bool flush = false;  // drop all that is not global
+    // The tag was another address space's; what is cached under it must be
+    // dropped.
     bool reused = false;
     uint16_t tag = 0;
   };
-  // MOV to CR3 with `cr3`. A new address space gets the tag of the one left
-  // longest ago, if there is no free one. REQUIRES: active().
+  // Decides a MOV to CR3 with `cr3`. If no tag is free, a new address space
+  // gets the one that was used least recently. REQUIRES: active().
   Decision LoadCr3(uint64_t cr3);
 
-  // The next MOV to CR3 flushes.
+  // Makes the next MOV to CR3 flush.
   void Arm() { armed_ = true; }
 
-  // The tag of what is cached from now on; 0 without a filter.
+  // The tag under which translations are cached from now on; 0 without a
+  // filter.
   uint16_t tag() const { return tag_; }
 
  private:
   struct Line {
     uint64_t number = 0;
-    uint64_t stores = 0;  // when it was watched first
+    uint64_t stores = 0;  // count of stores when it was first watched
   };
   struct AddressSpace {
     uint64_t cr3 = 0;
@@ -71,7 +73,7 @@ class FlushFilter {
 
   const FlushFilterGeometry geometry_;
   PhysMemory& memory_;
-  // Nothing was loaded before the first MOV to CR3 that is known of.
+  // The filter starts armed, as it has not watched what was cached before.
   bool armed_ = true;
   std::vector<Line> lines_;
   std::vector<AddressSpace> spaces_;  // by tag

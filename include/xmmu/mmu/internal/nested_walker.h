@@ -1,25 +1,26 @@
 #ifndef XMMU_MMU_INTERNAL_NESTED_WALKER_H_
 #define XMMU_MMU_INTERNAL_NESTED_WALKER_H_
 
-// The second dimension of the page walker: from a guest-physical address to a
-// machine address by the tables that the hypervisor keeps, with what the
-// processor caches of them: a nested TLB of guest-physical pages, and
-// paging-structure caches of non-leaf entries by guest-physical address. It
-// owns these two; it refers to the machine as the PageWalker does.
+// The second dimension of the page walker: it translates a guest-physical
+// address to a machine address by the tables that the hypervisor keeps. With it
+// are the processor's caches of those tables: a nested TLB of guest-physical
+// pages, and paging-structure caches of non-leaf entries by guest-physical
+// address. It owns both; it refers to the machine as the PageWalker does.
 //
-// EPT (Intel): an entry grants R, W and X; present if it grants any; A and D
-// (bits 8 and 9) only if they are switched on, and then each access to a table
-// of the guest counts as a write. W without R is a misconfiguration, and so is
-// X without R where the processor has no execute-only translations. With
-// mode-based execute control X is of supervisor-mode linear addresses alone,
-// and bit 10 is that of user-mode ones. Large pages are where the machine has
-// them. Nested paging (AMD): ordinary entries, judged as user accesses, so that
-// U/S must be 1 at each level; accesses to tables of the guest are writes
-// always. Before a violation is reported, what is cached on the way is dropped
-// and the walk repeated from the root, as natively (APM Vol. 2, "Use of Cached
-// Entries When Reporting a Page Fault Exception"). Source: SDM Vol. 3C, "EPT
-// Translation Mechanism", "EPT Misconfigurations", "EPT Violations", "Accessed
-// and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested Paging".
+// EPT (Intel): an entry grants R, W and X, and is present if it grants any. A
+// and D (bits 8 and 9) exist only if they are switched on, and then each access
+// to a table of the guest counts as a write. W without R is a misconfiguration,
+// and so is X without R where the processor has no execute-only translations.
+// With mode-based execute control X counts for supervisor-mode linear addresses
+// alone, and bit 10 for user-mode ones. Large pages exist where the machine has
+// them. Nested paging (AMD): entries are ordinary ones and are judged as for
+// user accesses, so that U/S must be 1 at each level. Accesses to tables of the
+// guest always count as writes. Before a violation is reported, what is cached
+// on the way is dropped and the walk is repeated from the root, as natively
+// (APM Vol. 2, "Use of Cached Entries When Reporting a Page Fault Exception").
+// Source: SDM Vol. 3C, "EPT Translation Mechanism", "EPT Misconfigurations",
+// "EPT Violations", "Accessed and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested
+// Paging".
 //
 // Replacement is true LRU (assumed). Single-threaded.
 
@@ -45,31 +46,31 @@ inline constexpr uint64_t kRead = uint64_t{1} << 0;
 inline constexpr uint64_t kWrite = uint64_t{1} << 1;
 inline constexpr uint64_t kExecute = uint64_t{1} << 2;
 inline constexpr uint64_t kRights = kRead | kWrite | kExecute;
-inline constexpr uint64_t kMemoryType = uint64_t{7} << 3;  // of a leaf
+inline constexpr uint64_t kMemoryType = uint64_t{7} << 3;  // in a leaf
 inline constexpr uint64_t kWriteBack = uint64_t{6} << 3;
 inline constexpr uint64_t kPageSize = uint64_t{1} << 7;
 inline constexpr uint64_t kAccessed = uint64_t{1} << 8;
 inline constexpr uint64_t kDirty = uint64_t{1} << 9;
-// With mode-based execute control.
+// Used with mode-based execute control.
 inline constexpr uint64_t kUserExecute = uint64_t{1} << 10;
 }  // namespace ept
 
-// What nested tables grant a page.
+// The rights that nested tables grant to a page.
 namespace nested_rights {
 inline constexpr uint8_t kRead = 1u << 0;
 inline constexpr uint8_t kWrite = 1u << 1;
 inline constexpr uint8_t kExecute = 1u << 2;
-// A write needs no update of the leaf first.
+// A write needs no update of the leaf's D first.
 inline constexpr uint8_t kDirty = 1u << 3;
-// By user-mode linear addresses; as kExecute but for mode-based execute
-// control.
+// The right of user-mode linear addresses, which equals kExecute without
+// mode-based execute control.
 inline constexpr uint8_t kUserExecute = 1u << 4;
 inline constexpr uint8_t kAll = kRead | kWrite | kExecute | kUserExecute;
 }  // namespace nested_rights
 
 // A guest-physical page and where it is in machine memory.
 struct NestedPage {
-  GuestAddr gpa;  // of the page
+  GuestAddr gpa;  // first address of the page
   MachineAddr base;
   uint8_t page_shift = kPageShift;  // 12, 21 or 30
   uint8_t rights = 0;               // namespace nested_rights
@@ -88,18 +89,18 @@ struct NestedPage {
 struct NestedAccess {
   GuestAddr gpa;
   uint32_t bits = nested::kRead;  // kRead, kWrite, kFetch
-  // By a user-mode linear address: U/S is 1 all along the guest's walk.
+  // The linear address is a user-mode one: U/S is 1 all along the guest's walk.
   bool user = false;
 };
 
 class NestedWalker {
  public:
-  // As for PageWalker.
+  // The arguments are those of PageWalker and outlive this object.
   NestedWalker(const MachineModel& model, PhysMemory& memory,
                MemoryHierarchy* hierarchy, CycleClock& clock,
                Counters& counters);
 
-  // Puts the tables of `controls` in force; `tag` is whose they are.
+  // Puts the tables of `controls` in force, which belong to `tag`.
   void Enter(const VmControls& controls, VmTag tag);
 
   // The right that a fetch needs.
@@ -107,20 +108,21 @@ class NestedWalker {
     return user ? nested_rights::kUserExecute : nested_rights::kExecute;
   }
 
-  // Accesses to the guest's tables count as writes.
+  // Whether accesses to the guest's tables count as writes.
   bool table_reads_write() const { return table_reads_write_; }
-  // The access to guest-physical memory that a walk's look at a table is.
+  // The access to guest-physical memory by which a walk reads a table at `gpa`.
   NestedAccess TableAccess(GuestAddr gpa) const {
     return {gpa, nested::kRead | (table_reads_write_ ? nested::kWrite : 0)};
   }
 
-  // Translates; true with the page in `page`, or false with the reason in
-  // `why` (bits of namespace nested, kFinalAddress and kLinearAddressValid left
-  // to the caller). A hit in the nested TLB charges nothing (assumed: looked up
-  // in parallel); a walk each entry load at the level that served it (flat:
-  // kPteLoadFlat), and kAdUpdate for each A/D update.
+  // Translates. Returns true with the page in `page`, or false with the reason
+  // in `why` (bits of namespace nested; the caller adds kFinalAddress and
+  // kLinearAddressValid). A hit in the nested TLB charges nothing (assumed: it
+  // is looked up in parallel). A walk charges each entry load at the level that
+  // served it (flat: kPteLoadFlat), and kAdUpdate for each A/D update.
   bool Translate(const NestedAccess& access, NestedPage& page, uint32_t& why);
-  // The same by a fresh walk of the tables in memory, without any effect.
+  // As Translate(), but by a fresh walk of the tables in memory, without any
+  // effect.
   bool Probe(const NestedAccess& access, NestedPage& page, uint32_t& why) const;
 
   // Drop what is cached for an address under the tables in force / of one root
@@ -130,8 +132,8 @@ class NestedWalker {
   void DropVpid(uint16_t vpid);
   void DropAll();
 
-  // What is held, for tests and audits. In the paging-structure entries `va` is
-  // a guest-physical address and `rights` are nested_rights.
+  // What the caches hold, for tests and audits. In the paging-structure entries
+  // `va` is a guest-physical address and `rights` are nested_rights.
   std::vector<NestedPage> TlbEntries() const;
   std::vector<PagingStructureEntry> PagingStructureEntries() const {
     return psc_.Entries();
@@ -142,7 +144,7 @@ class NestedWalker {
     NestedPage page;
     uint64_t last_use = 0;  // 0: free
   };
-  // An entry, whichever its format.
+  // An entry decoded from either format.
   struct Decoded {
     bool present = false;
     bool misconfigured = false;
@@ -150,8 +152,11 @@ class NestedWalker {
     uint8_t rights = 0;
   };
 
+  // Returns the nested TLB's slot for `gpa` under the tables in force, or null.
   Slot* Find(GuestAddr gpa);
   void Fill(const NestedPage& page);
+  // Whether a cached page serves the access at once: it grants the rights, and
+  // a write need not set D first.
   static bool Serves(const NestedPage& page, const NestedAccess& access);
   static uint8_t RightsFor(const NestedAccess& access);
 
@@ -159,13 +164,14 @@ class NestedWalker {
   Decoded DecodeEpt(uint64_t raw, int level) const;
   uint8_t EptRights(uint64_t raw) const;
   Decoded DecodeNpt(Pte entry, int level) const;
-  // Whether an entry of `level` can be a leaf, on this machine.
+  // Whether an entry of `level`, 2 or more, can be a leaf on this machine.
   bool MayMap(int level) const;
-  // Fails a walk at an entry.
+  // Ends a walk at an entry that stops it: sets `why` and returns false.
   bool Fail(const NestedAccess& access, uint8_t rights, bool misconfigured,
             uint32_t& why) const;
   template <bool kProbe>
   bool Walk(const NestedAccess& access, NestedPage& page, uint32_t& why);
+  // Sets A or D as the processor does, if they are kept at all.
   template <bool kProbe>
   void SetFlags(MachineAddr addr, Pte entry, uint64_t flags);
   void ChargeLoad(MachineAddr addr);
@@ -179,7 +185,7 @@ class NestedWalker {
   VmControls controls_;
   VmTag tag_;
   bool ept_;
-  bool flags_ = false;  // A and D are kept
+  bool flags_ = false;  // whether A and D are kept
   bool table_reads_write_ = false;
   uint64_t accessed_;
   uint64_t dirty_;

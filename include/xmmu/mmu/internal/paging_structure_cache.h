@@ -3,10 +3,10 @@
 
 // The caches of non-leaf entries: PDE, PDPTE, PML4E and PML5E cache. An entry
 // holds where the next table is and the rights accumulated down to there, so
-// that a walk starts below the deepest hit. Tagged by PCID, and by whose
-// guest's it is; nothing in here is global. What names a PCID is of the guest
-// in force (SetVm). PAE's PDPTE registers are no cache and not in here. Source:
-// SDM Vol. 3A, "Paging-Structure Caches".
+// that a walk starts below the deepest hit. Entries are tagged by PCID and by
+// the guest that they belong to; none is global. A PCID always means one of the
+// guest in force (SetVm). PAE's PDPTE registers are no cache and not in here.
+// Source: SDM Vol. 3A, "Paging-Structure Caches".
 //
 // Replacement in a set is true LRU (assumed). Charges nothing. Single-threaded.
 
@@ -30,7 +30,7 @@ struct PagingStructureEntry {
   MachineAddr table;   // the table below
   uint8_t rights = 0;  // accumulated over the entry and all above it
   VmTag tag = {};
-  // With nested tables: where the guest has the table below.
+  // With nested tables, the guest's frame of the table below.
   Gfn guest_table = {};
 
   bool operator==(const PagingStructureEntry&) const = default;
@@ -41,18 +41,18 @@ class PagingStructureCache {
   // REQUIRES: in each array `ways` is 0 or divides `entries`.
   explicit PagingStructureCache(const PagingStructureCacheGeometry& geometry);
 
-  // Whether there is a cache at all.
+  // Whether the machine has such a cache at all.
   bool exists() const { return capacity_ != 0; }
 
-  // The deepest entry on the path of `va` in `pcid`, or nullptr. Makes it the
-  // most recently used.
+  // Returns the deepest entry on the path of `va` in `pcid`, and makes it the
+  // most recently used; or returns nullptr.
   const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid) {
     return live_ == 0 ? nullptr : LookupHeld(va, pcid);
   }
 
-  // Caches the entry of `level` used on the way to `va`. A level without a
-  // cache takes nothing. Only valid entries with A = 1 in memory that name a
-  // table may be cached.
+  // Caches the entry of `level` used on the way to `va`. Nothing happens at a
+  // level without a cache. REQUIRES: the entry is valid, has A = 1 in memory
+  // and names a table.
   void Fill(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
             uint8_t rights, Gfn guest_table = Gfn()) {
     if (arrays_[static_cast<size_t>(level)].sets != 0) {
@@ -60,12 +60,12 @@ class PagingStructureCache {
     }
   }
 
-  // Drop what would serve `va` in `pcid` / all of a PCID / all of the VPID in
-  // force, under whichever nested tables.
+  // Drop what would serve `va` in `pcid`, all of a PCID, or all. Each drops
+  // entries of the VPID in force alone, but under whichever nested tables.
   void DropAddress(VirtAddr va, uint16_t pcid);
   void DropPcid(uint16_t pcid);
   void DropAll();
-  // Drops every entry, whosever, for which `predicate(entry)` holds.
+  // Drops every entry of any guest for which `predicate(entry)` holds.
   template <typename Predicate>
   void DropIf(Predicate predicate) {
     for (Array& array : arrays_) {
@@ -76,12 +76,14 @@ class PagingStructureCache {
     }
   }
 
-  // What an entry of each level maps follows the paging mode.
-  // REQUIRES: nothing is held of the guest in force.
+  // Sets the paging mode, which determines how much an entry of each level
+  // maps.
+  // REQUIRES: no entry of the guest in force is held.
   void SetMode(PagingMode mode) { mode_ = mode; }
-  // Whose entries are looked up and filled from now on.
+  // Sets the guest whose entries are looked up and filled from now on.
   void SetVm(VmTag tag) { vm_ = tag; }
 
+  // All entries held, for tests and audits.
   std::vector<PagingStructureEntry> Entries() const;
 
  private:
@@ -98,20 +100,22 @@ class PagingStructureCache {
     uint32_t live = 0;
     std::vector<Slot> slots;
   };
-  // No tag has bits between the PCID and the page offset.
+  // Every tag is clear between the PCID and the address of its region, so that
+  // no entry has this one.
   static constexpr uint64_t kNoTag = ~uint64_t{0};
 
   const PagingStructureEntry* LookupHeld(VirtAddr va, uint16_t pcid);
   void FillHeld(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
                 uint8_t rights, Gfn guest_table);
+  // The first address that the entry maps, with the PCID in the low bits.
   uint64_t TagOf(int level, VirtAddr va, uint16_t pcid) const;
   Slot* SetOf(int level, VirtAddr va);
   Slot* Find(int level, VirtAddr va, uint16_t pcid);
   void Drop(Array& array, Slot& slot);
 
   std::array<Array, kTopLevel + 1> arrays_;
-  uint32_t capacity_ = 0;  // entries of all caches
-  uint32_t live_ = 0;      // entries held in all
+  uint32_t capacity_ = 0;  // entries that all caches have room for
+  uint32_t live_ = 0;      // entries held in all caches
   PagingMode mode_ = PagingMode::k4Level;
   VmTag vm_;
   uint64_t use_ = 0;

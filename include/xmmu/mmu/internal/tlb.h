@@ -10,14 +10,15 @@
 // A fill goes to L1 and L2; an L2 hit refills L1; neither level includes the
 // other, so an entry may leave L2 and live on in L1.
 //
-// Hits are found by a hint: per side a table by low page-number bits names the
-// slot that last served such a page. A wrong hint costs a search, never a wrong
-// answer, and does not show in what hits or what is evicted.
+// Hits are found by hints: for each side a table, indexed by low page-number
+// bits, names the slot that last served such a page. A wrong hint costs a
+// search, but neither the answer nor what is evicted depends on it.
 //
 // A search of many ways without a hint compares one byte of each way's page
 // number, eight at a time, and looks at an entry only where that byte agrees. A
-// flush looks only at what is held: per array and page size there is a bitmap
-// of the entries held, apart for global ones, which most flushes spare.
+// flush looks only at entries that are held: each array has a bitmap of them
+// for each page size, with one of its own for global entries, which most
+// flushes spare.
 //
 // Charges nothing: the Mmu does. Single-threaded.
 
@@ -36,15 +37,15 @@ namespace xmmu {
 // One cached translation.
 struct TlbEntry {
   uint64_t vpn = 0;  // linear address >> page_shift
-  MachineAddr base;  // of the page
+  MachineAddr base;  // machine address of the page
   uint16_t pcid = 0;
   uint8_t page_shift = kPageShift;  // 12, 21, 22 or 30
   uint8_t rights = 0;               // namespace rights, key included
   bool global = false;              // matches under any PCID
-  // A combined mapping: how large the guest's page is, where nested tables cut
-  // it up ("fractured"); 0: as large as the entry.
+  // The size of the guest's page where nested tables cut it up ("fractured"); 0
+  // if it is as large as the entry.
   uint8_t guest_shift = 0;
-  VmTag vm = {};  // the Tlb's own at a fill
+  VmTag vm = {};  // a fill takes the Tlb's own
 
   constexpr bool writable() const { return (rights & rights::kWritable) != 0; }
   constexpr bool user() const { return (rights & rights::kUser) != 0; }
@@ -61,14 +62,14 @@ struct TlbEntry {
 
 enum class TlbSide : uint8_t { kInstruction, kData };
 
-// An entry as the arrays keep it, so that one compare decides a match: the
-// linear page address with the PCID in its low bits, and a mask without the
-// page offset and, for a global entry, without the PCID.
+// An entry as the arrays keep it. One comparison decides a match: the tag is
+// the linear page address with the PCID in its low bits, and the mask leaves
+// out the page offset and, for a global entry, the PCID.
 struct TlbSlot {
-  // Matches nothing until filled.
+  // This tag matches nothing until the slot is filled.
   uint64_t tag = 1;
   uint64_t mask = 0;
-  uint64_t delta = 0;  // machine address less linear address
+  uint64_t delta = 0;  // machine address minus linear address
   uint16_t pcid = 0;
   uint16_t vpid = 0;
   uint8_t page_shift = 0;
@@ -97,7 +98,7 @@ struct TlbSlot {
     return MachineAddr(va.value() + delta);
   }
   void Assign(const TlbEntry& entry);
-  // Matches nothing again.
+  // Makes the slot match nothing again.
   void Clear() {
     tag = 1;
     mask = 0;
@@ -111,68 +112,70 @@ class Tlb {
   // 4096 ways at most.
   explicit Tlb(const TlbGeometry& geometry);
 
-  // The slot that last served a page with the low bits of `va` on this side's
-  // L1; a slot that matches nothing if there was none.
+  // Returns the slot that last served a page with the low bits of `va` in this
+  // side's L1, or a slot that matches nothing if there was none.
   TlbSlot& Guess(TlbSide side, VirtAddr va) {
     return slots_[hints_[static_cast<size_t>(side)][HintIndex(va)]];
   }
   // Makes `slot` the most recently used.
   void Touch(const TlbSlot& slot) { last_use_[IndexOf(slot)] = ++use_; }
 
-  // The L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the most
-  // recently used. Where software made two page sizes coexist, either may be
-  // found, always the same one.
+  // Return the L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the
+  // most recently used. If two page sizes match, which software must have
+  // caused, the choice is always the same.
   TlbSlot* FindL1(TlbSide side, VirtAddr va, uint16_t pcid);
   TlbSlot* FindL2(TlbSide side, VirtAddr va, uint16_t pcid);
 
-  // Puts an L2 entry into L1 as well / the outcome of a walk into L1 and L2.
-  // An array that does not hold the page size takes nothing.
+  // Refill() puts an L2 entry into L1 as well, Fill() the outcome of a walk
+  // into L1 and L2. A level that does not hold the page size takes nothing.
   // REQUIRES (Refill): `va` lies in the page.
   void Refill(TlbSide side, VirtAddr va, const TlbSlot& entry);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
-  // The outcome of a fetch from a page that cannot be read, into L1 alone: a
-  // unified L2 would serve it to reads (assumed; where a processor keeps such
+  // Puts the outcome of a fetch from a page that cannot be read into L1 alone:
+  // a unified L2 would serve it to reads (assumed; where a processor keeps such
   // pages is unpublished).
   void FillExecuteOnly(VirtAddr va, const TlbEntry& entry);
 
-  // Drop, on both sides and levels, of the VPID in force, under whichever
-  // nested tables: every entry whose page contains `va` in `pcid`, with globals
-  // under any PCID or without any globals; a PCID's entries, with or without
-  // its global ones; all. Of a page that nested tables have cut up, DropPage
-  // drops all pieces (SDM Vol. 3A, "Operations that Invalidate TLBs and
-  // Paging-Structure Caches", on pages cached as several), DropEntry one.
+  // These drop entries of the VPID in force, on both sides and levels and under
+  // whichever nested tables. DropPage() drops every entry whose page contains
+  // `va` in `pcid`, with globals under any PCID or without any globals. If
+  // nested tables have cut the page up it drops all pieces (SDM Vol. 3A,
+  // "Operations that Invalidate TLBs and Paging-Structure Caches", on pages
+  // cached as several); DropEntry() drops one. DropPcid() drops a PCID's
+  // entries, with or without its global ones, DropNonGlobal() and DropAll()
+  // those of all PCIDs.
   void DropPage(VirtAddr va, uint16_t pcid, bool globals);
   void DropEntry(VirtAddr va, uint16_t pcid);
   void DropPcid(uint16_t pcid, bool globals);
   void DropNonGlobal();
   void DropAll();
-  // The same of any guest: a VPID's entries, with or without its global ones;
-  // those for an address in any PCID; all with a VPID; those of a nested root;
-  // everything.
+  // These drop entries of any guest: a VPID's, with or without its global ones;
+  // a VPID's for an address in any PCID; all with a VPID; those of a nested
+  // root; or everything.
   void DropVpid(uint16_t vpid, bool globals);
   void DropVpidPage(uint16_t vpid, VirtAddr va);
   void DropTagged();
   void DropRoot(uint8_t root);
   void DropAllVms();
 
-  // Whose entries are looked up and filled from now on.
+  // Sets the guest whose entries are looked up and filled from now on.
   void SetVm(VmTag vm);
 
-  // Sizes of kLarge pages follow the paging mode: 21, or 22 in 2-level paging
-  // without nested tables. Drops everything if that changes.
+  // Sets the size of kLarge pages, which follows the paging mode: 21, or 22 in
+  // 2-level paging without nested tables. Drops everything if that changes.
   void SetLargeShift(int shift);
 
   // All entries in array order: L1 instruction, L1 data, L2 instruction, L2
   // data; an entry held by two arrays comes twice.
   std::vector<TlbEntry> Entries() const;
-  // Entries held.
+  // The number of entries held.
   size_t size() const;
 
  private:
   static constexpr size_t kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
   static constexpr size_t kHints = 1024;
-  // Low bits of a stamp that the search for the oldest way uses; what is left
-  // lasts for months.
+  // The search for the oldest way keeps the way in these low bits of a stamp.
+  // The other bits count uses and last for months.
   static constexpr int kWayBits = 12;
 
   // The array of a level that holds pages of one size, and which of its entries
@@ -181,13 +184,13 @@ class Tlb {
     uint32_t first = 0;  // index of its first slot
     uint32_t sets = 0;   // 0: no array holds this size
     uint32_t ways = 0;
-    bool power_of_two = true;  // sets
-    uint8_t byte_shift = 0;    // page-number bits that choose the set
-    // Bitmaps in held_: `words` words for the entries that are not global from
-    // bits[0] on, as many for the global ones from bits[1] on.
+    bool power_of_two = true;  // whether `sets` is one
+    uint8_t byte_shift = 0;    // number of page-number bits that choose the set
+    // Its bitmaps in held_: `words` words from bits[0] on for the entries that
+    // are not global, and as many from bits[1] on for the global ones.
     uint32_t words = 0;
     std::array<uint32_t, 2> bits{};
-    std::array<uint32_t, 2> live{};  // entries in each
+    std::array<uint32_t, 2> live{};  // entries held in each bitmap
   };
   struct Level {
     std::array<Home, kSizeClasses> homes;
@@ -209,33 +212,36 @@ class Tlb {
   Level& L2(TlbSide side) {
     return levels_[unified_l2_ ? 3 : 2 + static_cast<size_t>(side)];
   }
-  // Index of the first slot of the set for page number `vpn`.
+  // Returns the index of the first slot of the set for page number `vpn`.
   static size_t SetOf(const Home& home, uint64_t vpn);
-  // The byte of a page number by which the ways of a set are told apart first.
+  // The byte of a page number by which a search first tells the ways of a set
+  // apart.
   static uint8_t ByteOf(const Home& home, uint64_t vpn) {
     return static_cast<uint8_t>(vpn >> home.byte_shift);
   }
   // Calls `visit(slot)` for each slot of page number `vpn`'s set that matches
-  // `key`, in order, until it returns true. Another size's may be among them.
+  // `key`, in order, until it returns true. Slots of another page size may be
+  // among them.
   template <typename Visit>
   void VisitMatches(const Home& home, uint64_t vpn, uint64_t key, Visit visit);
   TlbSlot* FindInLevel(Level& level, VirtAddr va, uint16_t pcid);
 
-  // The slot to be filled for `va`, marked used and booked under the new mask;
-  // nullptr if the level does not hold the size.
+  // Returns the slot to be filled for `va`, marked as used and booked under the
+  // new mask, or nullptr if the level does not hold the size.
   TlbSlot* TakeSlot(Level& level, int page_shift, VirtAddr va, uint64_t mask);
+  // Returns the index of the least recently used slot of a set.
   size_t OldestOf(size_t set, uint32_t ways) const;
   // Enters `slot` of a level into the bitmap for its mask, or takes it out.
   void Book(Level& level, size_t slot, size_t size_class, bool global);
   void Unbook(Level& level, size_t slot);
   void Drop(Level& level, TlbSlot& slot);
-  // The entries that match `va` in `pcid`, of the VPID in force.
+  // Drops the entries that match `va` in `pcid`, of the VPID in force.
   void DropMatches(VirtAddr va, uint16_t pcid, bool globals);
   // Drops the entries of all sizes, global ones or the others, for which
   // `predicate(slot)` holds.
   template <typename Predicate>
   void DropIf(bool global, Predicate predicate);
-  // The same, globals and others.
+  // As DropIf(), for globals and others.
   template <typename Predicate>
   void DropIfAny(Predicate predicate) {
     DropIf(/*global=*/false, predicate);
@@ -243,24 +249,28 @@ class Tlb {
   }
   template <typename Predicate>
   void DropInWord(Home& home, bool global, uint32_t word, Predicate predicate);
+  // Makes Guess() find `slot` for `va`.
   void SetHint(TlbSide side, VirtAddr va, const TlbSlot& slot);
 
-  // slots_[0] stays invalid: where hints point at first. By the same index:
-  // when each slot was last used, 0 if it is free, and its ByteOf().
+  // slots_[0] stays invalid, as hints point to it at first. The next two have
+  // the same index: when each slot was last used (0 if it is free), and its
+  // ByteOf().
   std::vector<TlbSlot> slots_{1};
   std::vector<uint64_t> last_use_{0};
   std::vector<uint8_t> bytes_{0};
   std::vector<uint64_t> held_;
-  // L1 I, L1 D, L2 I, L2 D; with a unified L2 the L2 I arrays are empty.
+  // The levels are L1 I, L1 D, L2 I and L2 D; with a unified L2 the L2 I arrays
+  // are empty.
   std::array<Level, 4> levels_;
   bool unified_l2_;
   std::array<int, kSizeClasses> shifts_ = {kPageShift, 21, 30};
   uint64_t use_ = 0;
   VmTag vm_;
-  // Entries that are pieces of a larger page may be held.
+  // Whether entries may be held that are pieces of a larger page.
   bool fractured_ = false;
-  // Name slots of the guest in force only, so that a hit need not look whose a
-  // slot is: SetVm forgets them, and a slot is filled for that guest alone.
+  // Hints name slots of the guest in force only, so that a hit need not check
+  // whose a slot is. SetVm() forgets all hints, and slots are filled for that
+  // guest alone.
   std::array<std::array<uint16_t, kHints>, 2> hints_{};
 };
 
