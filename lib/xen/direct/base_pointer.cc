@@ -1,7 +1,8 @@
 // Base pointers and pins: Xen 4.17, xen/arch/x86/mm.c, new_guest_cr3 and the
 // pin operations of do_mmuext_op.
 
-#include "pv_context.h"
+#include "xen/direct/base_pointers.h"
+#include "xen/direct/pv_log_dirty.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -20,39 +21,39 @@ constexpr uint64_t kLinearEntryFlags = pte::kPresent | pte::kWritable |
 
 }  // namespace
 
-XenErrno PvContext::Pin(Mfn table, int level) {
+XenErrno BasePointers::Pin(Mfn table, int level) {
   TypeRequest request{TableType(level)};
-  const XenErrno error = GetPageType(table, request);
+  const XenErrno error = types_.GetPageType(table, request);
   if (error != XenErrno::kOk) return error;
   PageInfo& page = Page(table);
   Charge(CostEvent::kLockedOp);  // test and set of PGT_pinned
   if (page.pinned) {
-    PutPageType(table);
+    types_.PutPageType(table);
     return Refuse(XenErrno::kEINVAL, "the table is pinned already");
   }
   page.pinned = true;
-  NotePinChange(table);
+  types_.NotePinChange(table);
   Count(Counter::kPins);
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::Unpin(Mfn table) {
+XenErrno BasePointers::Unpin(Mfn table) {
   PageInfo& page = Page(table);
   Charge(CostEvent::kLockedOp);  // test and clear of PGT_pinned
   if (!page.pinned) return Refuse(XenErrno::kEINVAL, "the table is not pinned");
   page.pinned = false;
   Count(Counter::kUnpins);
-  PutPageAndType(table);
+  types_.PutPageAndType(table);
   return XenErrno::kOk;
 }
 
-void PvContext::LoadCr3(Mfn root) {
+void BasePointers::LoadCr3(Mfn root) {
   vcpu_.cr3 = AddressOf(LoadedFor(root)).value();
   if (cpu_.current != &vcpu_) return;
   XMMU_CHECK(!host_.LoadCr3(cpu_, vcpu_.cr3).has_value());
 }
 
-XenErrno PvContext::NewBasePointer(Mfn root) {
+XenErrno BasePointers::NewBasePointer(Mfn root) {
   if (rules_.hidden_l4) return NewHiddenRoot(root);
   const Mfn old = vcpu_.guest_table;
   if (root != old) {
@@ -61,68 +62,68 @@ XenErrno PvContext::NewBasePointer(Mfn root) {
       return Refuse(XenErrno::kEINVAL, "CR3 cannot hold that frame");
     }
     const XenErrno error =
-        GetPageAndType(root, {TableType(LevelCount(rules_.mode))});
+        types_.GetPageAndType(root, {TableType(LevelCount(rules_.mode))});
     if (error != XenErrno::kOk) return error;
     vcpu_.guest_table = root;
   }
-  WriteLoadedLinearSlots(root);
+  types_.WriteLoadedLinearSlots(root);
   LoadCr3(root);
-  if (root != old && old != kInvalidMfn) PutPageAndType(old);
+  if (root != old && old != kInvalidMfn) types_.PutPageAndType(old);
   return XenErrno::kOk;
 }
 
 // The guest's root is what slot 0 of the vCPU's own L4 refers to.
-XenErrno PvContext::NewHiddenRoot(Mfn root) {
+XenErrno BasePointers::NewHiddenRoot(Mfn root) {
   const Mfn old = vcpu_.guest_table;
   const MachineAddr slot0 = AddressOf(vcpu_.hidden_l4);
   const Pte old_entry = ReadEntry(slot0);
   if (root != old) {
-    const XenErrno error = GetPageAndType(root, {PageType::kL3});
+    const XenErrno error = types_.GetPageAndType(root, {PageType::kL3});
     if (error != XenErrno::kOk) return error;
     vcpu_.guest_table = root;
   }
   UpdateEntry(slot0, old_entry, Pte(root, kHiddenEntryFlags), false);
-  if (root != old && old != kInvalidMfn) PutPageAndType(old);
+  if (root != old && old != kInvalidMfn) types_.PutPageAndType(old);
   LoadCr3(vcpu_.hidden_l4);
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::NewUserBasePointer(Mfn root) {
+XenErrno BasePointers::NewUserBasePointer(Mfn root) {
   // Frame 0 is Xen's word for "none".
   const Mfn wanted = root == Mfn(0) ? kInvalidMfn : root;
   const Mfn old = vcpu_.guest_table_user;
   if (wanted == old) return XenErrno::kOk;
   if (wanted != kInvalidMfn) {
-    const XenErrno error = GetPageAndType(wanted, {PageType::kL4});
+    const XenErrno error = types_.GetPageAndType(wanted, {PageType::kL4});
     if (error != XenErrno::kOk) return error;
   }
   vcpu_.guest_table_user = wanted;
-  if (old != kInvalidMfn) PutPageAndType(old);
+  if (old != kInvalidMfn) types_.PutPageAndType(old);
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::BootRoot(Mfn root, Mfn& base) {
+XenErrno BasePointers::BootRoot(Mfn root, Mfn& base) {
   const int level = LevelCount(rules_.mode);
-  if (!GetPage(root, domain_.id())) {
+  if (!types_.GetPage(root, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the root is not the domain's");
   }
   // A further vCPU may start on a root that is pinned already.
   XenErrno error = XenErrno::kOk;
   if (Page(root).pinned) {
-    PutPage(root);
+    types_.PutPage(root);
   } else {
     error = Pin(root, level);
     if (error != XenErrno::kOk) {
-      PutPage(root);
+      types_.PutPage(root);
       return error;
     }
   }
-  error = GetPageAndType(root, {TableType(level)});
+  error = types_.GetPageAndType(root, {TableType(level)});
   if (error == XenErrno::kOk) base = root;
   return error;
 }
 
-absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
+absl::Status BasePointers::Boot(Mfn root, Mfn user_root) {
   XenErrno error = BootRoot(root, vcpu_.guest_table);
   if (error == XenErrno::kOk && user_root != kInvalidMfn &&
       LevelCount(rules_.mode) == 4) {
@@ -139,10 +140,15 @@ absl::Status PvContext::Boot(Mfn root, Mfn user_root) {
     Store(EntryOf(hardware_root, rules_.linear_slot),
           Pte(hardware_root, flags));
   }
-  WriteLoadedLinearSlots(root);
+  types_.WriteLoadedLinearSlots(root);
   vcpu_.kernel_mode = true;
   vcpu_.cr3 = AddressOf(LoadedFor(hardware_root)).value();
   return absl::OkStatus();
+}
+
+Mfn BasePointers::LoadedFor(Mfn root) {
+  if (!walks_shadows()) return root;
+  return domain_.pv_log_dirty()->LoadedFor(cpu_, vcpu_, root);
 }
 
 }  // namespace xmmu

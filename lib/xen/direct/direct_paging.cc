@@ -2,8 +2,11 @@
 
 #include <type_traits>
 
-#include "pv_context.h"
+#include "xen/direct/hypercalls.h"
+#include "xen/direct/page_sharing.h"
+#include "xen/direct/pte_emulator.h"
 #include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -17,49 +20,44 @@ const PvRules& RulesOf(const Host& host, const VcpuContext& vcpu) {
   return *rules;
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const MmuUpdateCall& call) {
-  return context.MmuUpdates(call);
+HypercallResult Dispatch(PvRequest& request, const MmuUpdateCall& call) {
+  return Hypercalls(request).MmuUpdates(call);
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const MmuextCall& call) {
-  return context.MmuextOps(call);
+HypercallResult Dispatch(PvRequest& request, const MmuextCall& call) {
+  return Hypercalls(request).MmuextOps(call);
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const UpdateVaMappingCall& call) {
-  absl::Status status = context.UpdateVaMapping(call);
+HypercallResult Dispatch(PvRequest& request, const UpdateVaMappingCall& call) {
+  absl::Status status = Hypercalls(request).UpdateVaMapping(call);
   const uint32_t done = status.ok() ? 1 : 0;
   return {std::move(status), done};
 }
 
-HypercallResult Dispatch(PvContext&, VcpuContext& vcpu,
-                         const VmAssistCall& call) {
-  vcpu.domain->set_writable_pagetables(call.enable);
+HypercallResult Dispatch(PvRequest& request, const VmAssistCall& call) {
+  request.domain.set_writable_pagetables(call.enable);
   return {absl::OkStatus(), 1};
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const SetGdtCall& call) {
-  absl::Status status = context.StatusOf(context.SetGdt(call.frames));
+HypercallResult Dispatch(PvRequest& request, const SetGdtCall& call) {
+  absl::Status status =
+      request.StatusOf(Hypercalls(request).SetGdt(call.frames));
   const uint32_t done = status.ok() ? 1 : 0;
   return {std::move(status), done};
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
+HypercallResult Dispatch(PvRequest& request,
                          const DecreaseReservationCall& call) {
-  return {absl::OkStatus(), context.DecreaseReservation(call.frames)};
+  return {absl::OkStatus(),
+          Hypercalls(request).DecreaseReservation(call.frames)};
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const PopulatePhysmapCall& call) {
-  return {absl::OkStatus(), context.PopulatePhysmap(call.pfns)};
+HypercallResult Dispatch(PvRequest& request, const PopulatePhysmapCall& call) {
+  return {absl::OkStatus(), Hypercalls(request).PopulatePhysmap(call.pfns)};
 }
 
-HypercallResult Dispatch(PvContext& context, VcpuContext&,
-                         const MakeRoAndShareCall& call) {
-  return context.MakeRoAndShare(call);
+HypercallResult Dispatch(PvRequest& request, const MakeRoAndShareCall& call) {
+  return PageSharing(request).MakeRoAndShare(call);
 }
 
 // Nobody is there to be told; a status all the same, for who runs the guest.
@@ -70,7 +68,7 @@ absl::Status CrashStatus(const Domain& domain) {
 
 // Whether a call begins with closing what is open for writing (Xen 3.0:
 // cleanup_writable_pagetable). set_gdt only does where that changes its answer,
-// see PvContext::GetPageType. Xen 3.0 did not for memory_op; assumed here, as
+// see PageTypes::GetPageType. Xen 3.0 did not for memory_op; assumed here, as
 // frames change hands.
 bool ClosesTables(const SetGdtCall&) { return false; }
 bool ClosesTables(const VmAssistCall& call) { return !call.enable; }
@@ -86,11 +84,11 @@ HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
   if (vcpu.domain->crashed()) return {CrashStatus(*vcpu.domain), 0};
   vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
   if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
-  PvContext context(host, vcpu, rules);
-  if (ClosesTables(call)) context.CloseTables();
+  PvRequest request(host, vcpu, rules);
+  if (ClosesTables(call)) WritableTables(request).CloseTables();
   HypercallResult result;
-  if (!vcpu.domain->crashed()) result = Dispatch(context, vcpu, call);
-  context.Finish();
+  if (!vcpu.domain->crashed()) result = Dispatch(request, call);
+  request.Finish();
   if (vcpu.domain->crashed()) result.status = CrashStatus(*vcpu.domain);
   return result;
 }
@@ -133,9 +131,9 @@ absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
         "the linear map in a shared kernel L2 serves one vCPU");
   }
   if ((rules->disallowed[1] & pte::kGlobal) != 0) vcpu.domain->ForbidGlobal();
-  PvContext context(host_, vcpu, *rules);
-  absl::Status status = context.Boot(root, user_root);
-  context.Finish();
+  PvRequest request(host_, vcpu, *rules);
+  absl::Status status = BasePointers(request).Boot(root, user_root);
+  request.Finish();
   if (!status.ok()) return status;
   Cpu& cpu = *vcpu.cpu;
   ControlRegisters registers =
@@ -175,41 +173,43 @@ bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
   const PvRules& rules = RulesOf(host_, vcpu);
   const bool takes_lock = rules.big_lock && !holds_lock;
   if (takes_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
-  PvContext context(host_, vcpu, rules);
-  const bool done = context.EmulatePteWrite(fault, access, operand);
-  context.Finish();
+  PvRequest request(host_, vcpu, rules);
+  const bool done =
+      PteEmulator(request).EmulatePteWrite(fault, access, operand);
+  request.Finish();
   return done;
 }
 
 bool Mm::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
   const PvRules& rules = RulesOf(host_, vcpu);
   if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
-  PvContext context(host_, vcpu, rules);
-  const bool meets = context.MeetsUnhooked(access);
-  context.Finish();
+  PvRequest request(host_, vcpu, rules);
+  const bool meets = WritableTables(request).MeetsUnhooked(access);
+  request.Finish();
   return meets;
 }
 
 TableWrite Mm::FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
                               const Access& access) {
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  const TableWrite write = context.FindTableWrite(fault, access);
-  context.Finish();
+  PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
+  const TableWrite write =
+      WritableTables(request).FindTableWrite(fault, access);
+  request.Finish();
   return write;
 }
 
 void Mm::OpenTable(VcpuContext& vcpu, const TableWrite& write, PtwrSlot slot,
                    PtwrMethod method) {
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  context.OpenTable(write, slot, method);
-  context.Finish();
+  PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
+  WritableTables(request).OpenTable(write, slot, method);
+  request.Finish();
 }
 
 void Mm::CloseTable(VcpuContext& vcpu, PtwrSlot slot) {
   if (!vcpu.domain->ptwr(slot).in_use()) return;
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  context.CloseTable(slot);
-  context.Finish();
+  PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
+  WritableTables(request).CloseTable(slot);
+  request.Finish();
 }
 
 void Mm::CloseTables(VcpuContext& vcpu) {
@@ -219,9 +219,9 @@ void Mm::CloseTables(VcpuContext& vcpu) {
 
 void Mm::CloseInactiveTables(VcpuContext& vcpu) {
   if (!vcpu.domain->ptwr_in_use()) return;
-  PvContext context(host_, vcpu, RulesOf(host_, vcpu));
-  context.CloseInactiveTables();
-  context.Finish();
+  PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
+  WritableTables(request).CloseInactiveTables();
+  request.Finish();
 }
 
 void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {

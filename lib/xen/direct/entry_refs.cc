@@ -2,7 +2,7 @@
 // get_page_from_l1e.. l4e, put_page_from_l1e.. l4e,
 // define_get_linear_pagetable; xen/arch/x86/pv/mm.h, adjust_guest_l1e.. l4e.
 
-#include "pv_context.h"
+#include "xen/direct/page_types.h"
 
 namespace xmmu {
 namespace {
@@ -27,14 +27,14 @@ constexpr uint64_t kGuestKernel = uint64_t{1} << 52;
 
 }  // namespace
 
-uint64_t PvContext::BadFlags(Pte entry, int level) const {
+uint64_t PageTypes::BadFlags(Pte entry, int level) const {
   uint64_t disallowed = rules_.disallowed[static_cast<size_t>(level)];
   if (level == 1 && !domain_.io_privileged()) disallowed |= rules_.io_only;
   if (!host_.model().features.nx) disallowed |= pte::kNoExecute;
   return entry.flags() & disallowed;
 }
 
-Pte PvContext::Adjust(Pte entry, int level) const {
+Pte PageTypes::Adjust(Pte entry, int level) const {
   if (!entry.present()) return entry;
   if (level > 1) return entry.With(rules_.added[static_cast<size_t>(level)]);
   if (!rules_.marks_kernel_l1) return entry;
@@ -43,7 +43,7 @@ Pte PvContext::Adjust(Pte entry, int level) const {
   return entry;
 }
 
-XenErrno PvContext::GetPageFromL1e(Pte& entry, DomainId page_owner) {
+XenErrno PageTypes::GetPageFromL1e(Pte& entry, DomainId page_owner) {
   if (BadFlags(entry, 1) != 0) {
     return Refuse(XenErrno::kEINVAL, "flags that an L1 entry must not have");
   }
@@ -76,7 +76,7 @@ XenErrno PvContext::GetPageFromL1e(Pte& entry, DomainId page_owner) {
 }
 
 // Device memory takes no references.
-XenErrno PvContext::GetIoMemory(Pte& entry, DomainId page_owner) {
+XenErrno PageTypes::GetIoMemory(Pte& entry, DomainId page_owner) {
   const Mfn mfn = entry.frame();
   // A frame with a PageInfo is first taken, then found to be a device's.
   if (host_.frames().Valid(mfn)) Charge(CostEvent::kLockedOp, 2);
@@ -96,20 +96,20 @@ XenErrno PvContext::GetIoMemory(Pte& entry, DomainId page_owner) {
   return XenErrno::kOk;
 }
 
-bool PvContext::MayMapIoMemory(Mfn mfn) const {
+bool PageTypes::MayMapIoMemory(Mfn mfn) const {
   if (!domain_.io_privileged()) return false;
   if (mfn == kLocalApicFrame || mfn == kIoApicFrame) return false;
   return mfn.value() >> (host_.model().features.maxphyaddr - kPageShift) == 0;
 }
 
-void PvContext::PutPageFromL1e(Pte entry) {
+void PageTypes::PutPageFromL1e(Pte entry) {
   if (!entry.present() || IsIoMemory(entry.frame())) return;
   if (Page(entry.frame()).owner == kDomCow) return PutSharedPage(entry.frame());
   if (entry.writable()) PutPageType(entry.frame());
   PutPage(entry.frame());
 }
 
-TypeRequest PvContext::ChildRequest(int level, Mfn table, int slot) const {
+TypeRequest PageTypes::ChildRequest(int level, Mfn table, int slot) const {
   TypeRequest request{TableType(level - 1)};
   request.kernel_l2 = rules_.kernel_l2 && level == 3 && slot == 3;
   request.l2_slot = static_cast<uint16_t>(slot);
@@ -117,7 +117,7 @@ TypeRequest PvContext::ChildRequest(int level, Mfn table, int slot) const {
   return request;
 }
 
-XenErrno PvContext::GetPageFromUpper(Pte entry, int level, Mfn table,
+XenErrno PageTypes::GetPageFromUpper(Pte entry, int level, Mfn table,
                                      int slot) {
   table_keeps_type_ = false;
   if (BadFlags(entry, level) != 0) {
@@ -133,7 +133,7 @@ XenErrno PvContext::GetPageFromUpper(Pte entry, int level, Mfn table,
 // itself takes no reference at all, or it could never go away; other targets
 // must be validated already, or validation could go round in circles; and they
 // must not refer on, or dropping one could recurse without bound.
-bool PvContext::GetLinear(Pte entry, int level, Mfn table) {
+bool PageTypes::GetLinear(Pte entry, int level, Mfn table) {
   if (!rules_.linear[static_cast<size_t>(level)] || entry.writable()) {
     return false;
   }
@@ -157,7 +157,7 @@ bool PvContext::GetLinear(Pte entry, int level, Mfn table) {
   return true;
 }
 
-bool PvContext::PutPageFromUpper(Pte entry, Mfn table) {
+bool PageTypes::PutPageFromUpper(Pte entry, Mfn table) {
   if (!entry.present() || entry.frame() == table) return false;
   PutPageAndType(entry.frame(), table);
   return true;

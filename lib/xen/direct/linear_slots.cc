@@ -2,7 +2,7 @@
 // to the L2 in one slot of the root, as if that were an L1. Xen 3.0.0,
 // xen/arch/x86/mm.c, create_pae_xen_mappings; shared, as proposed before it.
 
-#include "pv_context.h"
+#include "xen/direct/page_types.h"
 
 namespace xmmu {
 namespace {
@@ -14,7 +14,7 @@ constexpr uint64_t kLinearSlotFlags =
 
 }  // namespace
 
-void PvContext::WriteLinearSlots(Mfn root) {
+void PageTypes::WriteLinearSlots(Mfn root) {
   const Mfn kernel_l2 = Load(EntryOf(root, 3)).frame();
   // The root's entries are one line. Of the L2 Xen copies its whole area where
   // it is a table like any other, and keeps a mapping where there is only one.
@@ -35,15 +35,15 @@ void PvContext::WriteLinearSlots(Mfn root) {
   }
 }
 
-void PvContext::WriteOwnLinearSlots(Mfn root) {
+void PageTypes::WriteOwnLinearSlots(Mfn root) {
   if (LinearInKernelL2() && !rules_.shared_kernel_l2) WriteLinearSlots(root);
 }
 
-void PvContext::WriteLoadedLinearSlots(Mfn root) {
+void PageTypes::WriteLoadedLinearSlots(Mfn root) {
   if (LinearInKernelL2() && rules_.shared_kernel_l2) WriteLinearSlots(root);
 }
 
-void PvContext::FollowRootChange(Mfn root) {
+void PageTypes::FollowRootChange(Mfn root) {
   WriteOwnLinearSlots(root);
   if (root == vcpu_.guest_table) WriteLoadedLinearSlots(root);
 }

@@ -7,12 +7,12 @@
 
 #include <algorithm>
 
-#include "pv_context.h"
+#include "xen/direct/page_sharing.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 
-HypercallResult PvContext::MakeRoAndShare(const MakeRoAndShareCall& call) {
+HypercallResult PageSharing::MakeRoAndShare(const MakeRoAndShareCall& call) {
   Count(Counter::kCallsToMakeRoAndShare);
   HypercallResult result;
   XenErrno error = XenErrno::kOk;
@@ -34,8 +34,8 @@ HypercallResult PvContext::MakeRoAndShare(const MakeRoAndShareCall& call) {
 
 // The entries of the page that the addresses from `first` on map. Returns the
 // first address that maps another.
-size_t PvContext::NextPage(std::span<const VirtAddr> mappings, size_t first,
-                           ShareCandidate& page, XenErrno& error) {
+size_t PageSharing::NextPage(std::span<const VirtAddr> mappings, size_t first,
+                             ShareCandidate& page, XenErrno& error) {
   size_t i = first;
   for (; i < mappings.size(); ++i) {
     Charge(CostEvent::kCopyIn);
@@ -56,8 +56,8 @@ size_t PvContext::NextPage(std::span<const VirtAddr> mappings, size_t first,
 }
 
 // The present L1 entry of the domain's that maps `va`.
-std::optional<MachineAddr> PvContext::FindMappedEntry(VirtAddr va) {
-  const std::optional<MachineAddr> where = FindL1Entry(va);
+std::optional<MachineAddr> PageSharing::FindMappedEntry(VirtAddr va) {
+  const std::optional<MachineAddr> where = lookup_.FindL1Entry(va);
   if (!where.has_value()) return std::nullopt;
   const Mfn table = FrameOf(*where);
   if (rules_.va_lookup != VaLookup::kLinearL1) Charge(CostEvent::kTempMap);
@@ -72,13 +72,13 @@ std::optional<MachineAddr> PvContext::FindMappedEntry(VirtAddr va) {
 
 // Whether the mappings named are all there is to the page; then none of them is
 // writable any more. On a refusal nothing has changed.
-XenErrno PvContext::MakeReadOnly(ShareCandidate& page) {
+XenErrno PageSharing::MakeReadOnly(ShareCandidate& page) {
   const Mfn mfn = page.frame;
-  if (IsIoMemory(mfn)) {
+  if (types_.IsIoMemory(mfn)) {
     return Refuse(XenErrno::kEINVAL, "device memory is not shared");
   }
   if (Page(mfn).owner == kDomCow) return XenErrno::kOk;  // is shared already
-  if (!GetPage(mfn, domain_.id())) {
+  if (!types_.GetPage(mfn, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   }
   const XenErrno error = CheckSoleMappings(page);
@@ -87,15 +87,15 @@ XenErrno PvContext::MakeReadOnly(ShareCandidate& page) {
       const Pte entry = ReadEntry(where);
       if (!entry.writable()) continue;
       UpdateEntry(where, entry, entry.Without(pte::kWritable), false);
-      PutPageType(mfn);
+      types_.PutPageType(mfn);
     }
   }
-  PutPage(mfn);
+  types_.PutPage(mfn);
   return error;
 }
 
 // One entry named twice would hide a mapping that is not named.
-XenErrno PvContext::CheckSoleMappings(const ShareCandidate& page) {
+XenErrno PageSharing::CheckSoleMappings(const ShareCandidate& page) {
   std::vector<MachineAddr> distinct = page.entries;
   std::sort(distinct.begin(), distinct.end());
   if (std::adjacent_find(distinct.begin(), distinct.end()) != distinct.end()) {
@@ -116,13 +116,13 @@ XenErrno PvContext::CheckSoleMappings(const ShareCandidate& page) {
 
 // The page is read-only, its mappings are known; all that is left to do cannot
 // fail.
-void PvContext::SharePage(const ShareCandidate& page) {
+void PageSharing::SharePage(const ShareCandidate& page) {
   const Mfn mfn = page.frame;
   // Named before in the same call, or shared already.
   if (Page(mfn).owner != domain_.id()) return;
   // The type keeps writable mappings away; taking it flushes the TLBs that may
   // still hold one.
-  XMMU_CHECK(GetPageType(mfn, {PageType::kShared}) == XenErrno::kOk);
+  XMMU_CHECK(types_.GetPageType(mfn, {PageType::kShared}) == XenErrno::kOk);
   Charge(CostEvent::kTempMap);
   Charge(CostEvent::kHashPage);
   Charge(CostEvent::kLockedOp);  // the lock of the table
@@ -150,7 +150,7 @@ void PvContext::SharePage(const ShareCandidate& page) {
 }
 
 // A shared frame that holds the same, compared word by word.
-std::optional<Mfn> PvContext::FindSame(Mfn mfn, uint64_t hash) {
+std::optional<Mfn> PageSharing::FindSame(Mfn mfn, uint64_t hash) {
   Charge(CostEvent::kXenPteRead);  // the bucket
   for (const Mfn candidate : host_.sharing().WithHash(hash)) {
     if (candidate.value() >= host_.FrameLimit(rules_.mode)) continue;
@@ -163,40 +163,21 @@ std::optional<Mfn> PvContext::FindSame(Mfn mfn, uint64_t hash) {
 
 // The page becomes the shared one; its owner has no more right to it than any
 // other domain that maps it.
-void PvContext::Donate(Mfn mfn) {
+void PageSharing::Donate(Mfn mfn) {
   PageInfo& page = Page(mfn);
   const Pfn pfn = domain_.p2m().PfnOf(mfn);
   if (pfn != kInvalidPfn) domain_.p2m().Clear(pfn);
   page.owner = kDomCow;
   page.allocated = false;
-  PutPage(mfn);  // the allocation's
+  types_.PutPage(mfn);  // the allocation's
 }
 
 // The page is not needed: nothing maps it any more.
-void PvContext::GiveUp(const ShareCandidate& page) {
-  PutPageType(page.frame);
-  for (size_t i = 0; i < page.entries.size(); ++i) PutPage(page.frame);
+void PageSharing::GiveUp(const ShareCandidate& page) {
+  types_.PutPageType(page.frame);
+  for (size_t i = 0; i < page.entries.size(); ++i) types_.PutPage(page.frame);
   Page(page.frame).allocated = false;
-  PutPage(page.frame);
-}
-
-bool PvContext::GetSharedPage(Mfn mfn) {
-  if (host_.sharing().Mappings(mfn, domain_.id()) == 0) return false;
-  if (!GetPage(mfn, kDomCow)) return false;
-  host_.sharing().AddMapping(mfn, domain_.id());
-  return true;
-}
-
-void PvContext::PutSharedPage(Mfn mfn) {
-  host_.sharing().DropMapping(mfn, domain_.id());
-  PageInfo& page = Page(mfn);
-  if (page.ref_count == 1) {
-    Charge(CostEvent::kLockedOp);  // the lock of the table
-    host_.sharing().Remove(mfn);
-    PutPageType(mfn);
-    Count(Counter::kSharedFreed);
-  }
-  PutPage(mfn);
+  types_.PutPage(page.frame);
 }
 
 }  // namespace xmmu

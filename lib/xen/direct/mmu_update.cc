@@ -1,12 +1,13 @@
 // HYPERVISOR_mmu_update: Xen 4.17, xen/arch/x86/mm.c, do_mmu_update.
 
-#include "pv_context.h"
+#include "xen/direct/hypercalls.h"
 
 namespace xmmu {
 
 // Whose pages a foreign-domain argument names. The pseudo domains can always be
 // named; what they own decides what comes of it.
-bool PvContext::ResolveOwner(DomainId named, DomainId& owner, XenErrno& error) {
+bool Hypercalls::ResolveOwner(DomainId named, DomainId& owner,
+                              XenErrno& error) {
   if (named == kDomSelf) {
     owner = domain_.id();
     return true;
@@ -17,12 +18,12 @@ bool PvContext::ResolveOwner(DomainId named, DomainId& owner, XenErrno& error) {
   }
   const bool exists =
       named != domain_.id() && host_.FindDomain(named) != nullptr;
-  why_ = exists ? "no rights on that domain" : "no such foreign domain";
-  error = exists ? XenErrno::kEPERM : XenErrno::kESRCH;
+  error = exists ? RefuseAs(XenErrno::kEPERM, "no rights on that domain")
+                 : RefuseAs(XenErrno::kESRCH, "no such foreign domain");
   return false;
 }
 
-HypercallResult PvContext::MmuUpdates(const MmuUpdateCall& call) {
+HypercallResult Hypercalls::MmuUpdates(const MmuUpdateCall& call) {
   Count(Counter::kCallsToMmuUpdate);
   HypercallResult result;
   XenErrno error = XenErrno::kOk;
@@ -47,7 +48,7 @@ HypercallResult PvContext::MmuUpdates(const MmuUpdateCall& call) {
   return result;
 }
 
-XenErrno PvContext::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
+XenErrno Hypercalls::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
   switch (request.command) {
     case MmuUpdateCommand::kNormal:
     case MmuUpdateCommand::kPreserveAd:
@@ -56,11 +57,10 @@ XenErrno PvContext::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
     case MmuUpdateCommand::kMachphys:
       return UpdateMachphys(request, page_owner);
     default:
-      why_ = "unknown mmu_update command";
-      return XenErrno::kENOSYS;
+      return RefuseAs(XenErrno::kENOSYS, "unknown mmu_update command");
   }
   const Mfn table = FrameOf(request.entry);
-  if (!GetPage(table, domain_.id())) {
+  if (!types_.GetPage(table, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the table is not the domain's");
   }
   if (table != mapped_) {
@@ -70,29 +70,29 @@ XenErrno PvContext::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
   const auto bytes = static_cast<uint64_t>(entry_bytes());
   const MachineAddr entry(request.entry.value() & ~(bytes - 1));
   XenErrno error;
-  if (LockPage(table)) {
+  if (types_.LockPage(table)) {
     error = UpdateTable(entry, request, page_owner);
-    UnlockPage(table);
+    types_.UnlockPage(table);
   } else {
-    error = GetPageType(table, {PageType::kWritable});
+    error = types_.GetPageType(table, {PageType::kWritable});
     if (error == XenErrno::kOk) {
       Count(Counter::kWritableMmuUpdates);
       Charge(CostEvent::kXenPteWrite);
       Store(entry, EntryValue(request.value));
-      PutPageType(table);
+      types_.PutPageType(table);
     }
   }
-  PutPage(table);
+  types_.PutPage(table);
   return error;
 }
 
-XenErrno PvContext::UpdateTable(MachineAddr entry, const MmuUpdate& request,
-                                DomainId page_owner) {
+XenErrno Hypercalls::UpdateTable(MachineAddr entry, const MmuUpdate& request,
+                                 DomainId page_owner) {
   const Pte value = EntryValue(request.value);
   const bool preserve_ad = request.command == MmuUpdateCommand::kPreserveAd;
   const PageType type = Page(FrameOf(entry)).type;
   if (type == PageType::kL1) {
-    return ModL1Entry(entry, value, preserve_ad, page_owner);
+    return types_.ModL1Entry(entry, value, preserve_ad, page_owner);
   }
   if (type == PageType::kWritable) {
     Count(Counter::kWritableMmuUpdates);
@@ -107,15 +107,15 @@ XenErrno PvContext::UpdateTable(MachineAddr entry, const MmuUpdate& request,
     return Refuse(XenErrno::kEINVAL, "tables refer to own tables only");
   }
   const XenErrno error =
-      ModUpperEntry(entry, value, LevelOf(type), preserve_ad);
+      types_.ModUpperEntry(entry, value, LevelOf(type), preserve_ad);
   if (error == XenErrno::kOk) OweUpperUpdateFlush();
   return error;
 }
 
 // Paging-structure caches, and Xen's linear map, may hold the old entry.
-void PvContext::OweUpperUpdateFlush() {
+void Hypercalls::OweUpperUpdateFlush() {
   if (!rules_.flush_on_upper_update) return;
-  pending_.Add(domain_.dirty_cpus(), FullFlush());
+  request_.pending.Add(domain_.dirty_cpus(), FullFlush());
 }
 
 // The machine-to-physical table is the domain's P2M read backwards; a guest
@@ -123,17 +123,17 @@ void PvContext::OweUpperUpdateFlush() {
 // the frame is said to be is marked (Xen 4.17: paging_mark_pfn_dirty, after
 // set_gpfn_from_mfn; 3.0.0: mark_dirty there), if the domain has such a page:
 // beyond the bitmap nobody asks.
-XenErrno PvContext::UpdateMachphys(const MmuUpdate& request,
-                                   DomainId page_owner) {
+XenErrno Hypercalls::UpdateMachphys(const MmuUpdate& request,
+                                    DomainId page_owner) {
   const Mfn mfn = FrameOf(request.entry);
-  if (!GetPage(mfn, page_owner)) {
+  if (!types_.GetPage(mfn, page_owner)) {
     return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   }
   const bool own = page_owner == domain_.id();
   if (own && request.value < domain_.p2m().size()) {
     MarkDirty(cpu_, domain_, Pfn(request.value));
   }
-  PutPage(mfn);
+  types_.PutPage(mfn);
   return XenErrno::kOk;
 }
 

@@ -1,10 +1,10 @@
 // HYPERVISOR_mmuext_op: Xen 4.17, xen/arch/x86/mm.c, do_mmuext_op.
 
-#include "pv_context.h"
+#include "xen/direct/hypercalls.h"
 
 namespace xmmu {
 
-HypercallResult PvContext::MmuextOps(const MmuextCall& call) {
+HypercallResult Hypercalls::MmuextOps(const MmuextCall& call) {
   Count(Counter::kCallsToMmuextOp);
   HypercallResult result;
   XenErrno error = XenErrno::kOk;
@@ -27,7 +27,7 @@ HypercallResult PvContext::MmuextOps(const MmuextCall& call) {
   return result;
 }
 
-XenErrno PvContext::OneOp(const MmuextOp& op, DomainId owner) {
+XenErrno Hypercalls::OneOp(const MmuextOp& op, DomainId owner) {
   switch (op.command) {
     case MmuextCommand::kPinL1:
       return PinOp(op, owner, 1);
@@ -42,53 +42,53 @@ XenErrno PvContext::OneOp(const MmuextOp& op, DomainId owner) {
     case MmuextCommand::kCopyPage:
       return PageOp(op, owner);
     case MmuextCommand::kUnknown:
-      why_ = "unknown mmuext_op command";
-      return XenErrno::kENOSYS;
+      return RefuseAs(XenErrno::kENOSYS, "unknown mmuext_op command");
     default:
       break;
   }
   if (op.command == MmuextCommand::kNewUserBaseptr &&
       rules_.user_baseptr != XenErrno::kOk) {
-    why_ = "32-bit guests have one base pointer";
-    return rules_.user_baseptr;
+    return RefuseAs(rules_.user_baseptr, "32-bit guests have one base pointer");
   }
   if (owner != domain_.id()) {
-    why_ = "only for the own domain";
-    return XenErrno::kEPERM;
+    return RefuseAs(XenErrno::kEPERM, "only for the own domain");
   }
-  if (op.command == MmuextCommand::kNewBaseptr) return NewBasePointer(op.mfn);
+  if (op.command == MmuextCommand::kNewBaseptr) {
+    return bases_.NewBasePointer(op.mfn);
+  }
   if (op.command == MmuextCommand::kNewUserBaseptr) {
-    return NewUserBasePointer(op.mfn);
+    return bases_.NewUserBasePointer(op.mfn);
   }
   return FlushOp(op);
 }
 
-XenErrno PvContext::PinOp(const MmuextOp& op, DomainId owner, int level) {
+XenErrno Hypercalls::PinOp(const MmuextOp& op, DomainId owner, int level) {
   if (level > LevelCount(rules_.mode) && owner == domain_.id()) {
     return rules_.pin_above_root == XenErrno::kOk
                ? XenErrno::kOk
                : Refuse(rules_.pin_above_root, "no table of that level");
   }
-  if (!GetPage(op.mfn, owner)) {
+  if (!types_.GetPage(op.mfn, owner)) {
     return Refuse(XenErrno::kEINVAL, "the table is not the domain's");
   }
-  const XenErrno error = Pin(op.mfn, level);
-  if (error != XenErrno::kOk) PutPage(op.mfn);
+  const XenErrno error = bases_.Pin(op.mfn, level);
+  if (error != XenErrno::kOk) types_.PutPage(op.mfn);
   return error;
 }
 
-XenErrno PvContext::PageOp(const MmuextOp& op, DomainId owner) {
-  if (op.command == MmuextCommand::kCopyPage && !GetPage(op.source, owner)) {
+XenErrno Hypercalls::PageOp(const MmuextOp& op, DomainId owner) {
+  if (op.command == MmuextCommand::kCopyPage &&
+      !types_.GetPage(op.source, owner)) {
     return Refuse(XenErrno::kEINVAL, "the source is not the domain's");
   }
   XenErrno error = XenErrno::kOk;
-  if (!GetPage(op.mfn, owner)) {
+  if (!types_.GetPage(op.mfn, owner)) {
     error = Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   } else {
     if (op.command == MmuextCommand::kUnpin) {
-      error = Unpin(op.mfn);
+      error = bases_.Unpin(op.mfn);
     } else {
-      error = GetPageType(op.mfn, {PageType::kWritable});
+      error = types_.GetPageType(op.mfn, {PageType::kWritable});
       if (error == XenErrno::kOk) {
         if (op.command == MmuextCommand::kClearPage) {
           Charge(CostEvent::kZeroPage);
@@ -98,26 +98,26 @@ XenErrno PvContext::PageOp(const MmuextOp& op, DomainId owner) {
           host_.memory().CopyFrame(op.mfn, op.source);
         }
         MarkDirty(cpu_, domain_, op.mfn);
-        PutPageType(op.mfn);
+        types_.PutPageType(op.mfn);
       }
     }
-    PutPage(op.mfn);
+    types_.PutPage(op.mfn);
     // Xen: once nothing is referred to any more; who is free by now is
     // nobody's.
     const bool unpinned =
         op.command == MmuextCommand::kUnpin && error == XenErrno::kOk;
-    if (unpinned) NotePinChange(op.mfn);
+    if (unpinned) types_.NotePinChange(op.mfn);
   }
-  if (op.command == MmuextCommand::kCopyPage) PutPage(op.source);
+  if (op.command == MmuextCommand::kCopyPage) types_.PutPage(op.source);
   return error;
 }
 
-XenErrno PvContext::FlushOp(const MmuextOp& op) {
+XenErrno Hypercalls::FlushOp(const MmuextOp& op) {
   const CpuMask multi = domain_.CpusOf(op.vcpus) & domain_.dirty_cpus();
   switch (op.command) {
     case MmuextCommand::kTlbFlushLocal:
       if (rules_.defers_local_flush) {
-        pending_.Add(own_cpu(), FullFlush());
+        request_.pending.Add(own_cpu(), FullFlush());
       } else {
         FlushNow(own_cpu(), FullFlush());
       }
@@ -151,16 +151,6 @@ XenErrno PvContext::FlushOp(const MmuextOp& op) {
     default:
       return Refuse(XenErrno::kENOSYS, "unknown mmuext_op command");
   }
-}
-
-// INVLPG on a set of CPUs.
-void PvContext::FlushPage(CpuMask cpus, VirtAddr va) {
-  if (IsHypervisorAddress(rules_.mode, va)) return;
-  if (rules_.invlpg_mask_is_full_here && (cpus & own_cpu()) != 0) {
-    FlushNow(own_cpu(), FullFlush());
-    cpus &= ~own_cpu();
-  }
-  FlushNow(cpus, TlbFlush::Page(va));
 }
 
 }  // namespace xmmu

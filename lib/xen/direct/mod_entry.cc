@@ -2,23 +2,11 @@
 // mod_l4_entry. References for the new value are taken before those of the old
 // are dropped, so that a page that is only replaced by itself stays in use.
 
-#include "pv_context.h"
+#include "xen/direct/page_types.h"
 
 namespace xmmu {
 
-Pte PvContext::ReadEntry(MachineAddr entry) {
-  Charge(CostEvent::kXenPteRead);
-  return Load(entry);
-}
-
-void PvContext::UpdateEntry(MachineAddr entry, Pte old, Pte value,
-                            bool preserve_ad) {
-  constexpr uint64_t kAd = pte::kAccessed | pte::kDirty;
-  Charge(CostEvent::kXenPteCas);
-  Store(entry, preserve_ad ? value.With(old.raw() & kAd) : value);
-}
-
-XenErrno PvContext::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
+XenErrno PageTypes::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
                                DomainId page_owner) {
   const Pte old = ReadEntry(entry);
   if (!value.present()) {
@@ -40,7 +28,7 @@ XenErrno PvContext::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::ModUpperEntry(MachineAddr entry, Pte value, int level,
+XenErrno PageTypes::ModUpperEntry(MachineAddr entry, Pte value, int level,
                                   bool preserve_ad) {
   const Mfn table = FrameOf(entry);
   const int slot = SlotOf(entry);

@@ -1,7 +1,9 @@
 // Type references: Xen 4.17, xen/arch/x86/mm.c, _get_page_type, _put_page_type,
 // page_lock; back-pointers as in 3.0.0.
 
-#include "pv_context.h"
+#include "xen/direct/page_types.h"
+#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -21,7 +23,7 @@ void NoteHook(PageInfo& page, const TypeRequest& request) {
 
 }  // namespace
 
-XenErrno PvContext::GetPageType(Mfn mfn, const TypeRequest& request) {
+XenErrno PageTypes::GetPageType(Mfn mfn, const TypeRequest& request) {
   PageInfo& page = Page(mfn);
   table_keeps_type_ = false;
   // What is still open may say otherwise about the frame (Xen 3.0: so that
@@ -29,12 +31,14 @@ XenErrno PvContext::GetPageType(Mfn mfn, const TypeRequest& request) {
   // A frame that is open and for now an ordinary page is none to others.
   const bool conflict = page.type_count > 0 &&
                         (page.type != request.type || domain_.FindOpen(mfn));
-  if (conflict && page.owner == domain_.id()) CloseTables();
+  if (conflict && page.owner == domain_.id()) {
+    WritableTables(request_).CloseTables();
+  }
   if (page.type_count == 0) return FirstUse(mfn, page, request);
   return FurtherUse(page, request);
 }
 
-XenErrno PvContext::FirstUse(Mfn mfn, PageInfo& page,
+XenErrno PageTypes::FirstUse(Mfn mfn, PageInfo& page,
                              const TypeRequest& request) {
   XMMU_DCHECK(!page.pae_xen_l2);
   if (page.type != request.type || request.kernel_l2) {
@@ -73,7 +77,7 @@ XenErrno PvContext::FirstUse(Mfn mfn, PageInfo& page,
   return error;
 }
 
-XenErrno PvContext::FurtherUse(PageInfo& page, const TypeRequest& request) {
+XenErrno PageTypes::FurtherUse(PageInfo& page, const TypeRequest& request) {
   if (page.type != request.type || page.pae_xen_l2 != request.kernel_l2) {
     return Refuse(XenErrno::kEINVAL, "the frame is in use with another type");
   }
@@ -87,7 +91,7 @@ XenErrno PvContext::FurtherUse(PageInfo& page, const TypeRequest& request) {
 
 // Entries of an earlier use of the frame may still be in TLBs: of a writable
 // mapping above all.
-void PvContext::FlushForTypeChange(const PageInfo& page) {
+void PageTypes::FlushForTypeChange(const PageInfo& page) {
   const Domain* owner =
       page.owner == domain_.id() ? &domain_ : host_.FindDomain(page.owner);
   if (owner == nullptr) return;
@@ -102,7 +106,7 @@ void PvContext::FlushForTypeChange(const PageInfo& page) {
   FlushNow(cpus, FullFlush());
 }
 
-void PvContext::PutPageType(Mfn mfn, Mfn parent) {
+void PageTypes::PutPageType(Mfn mfn, Mfn parent) {
   PageInfo& page = Page(mfn);
   XMMU_CHECK(page.type_count > 0 && page.validated);
   Charge(CostEvent::kLockedOp);
@@ -120,7 +124,7 @@ void PvContext::PutPageType(Mfn mfn, Mfn parent) {
   }
 }
 
-void PvContext::LastUse(Mfn mfn, PageInfo& page) {
+void PageTypes::LastUse(Mfn mfn, PageInfo& page) {
   if (IsPageTable(page.type)) {
     const int level = LevelOf(page.type);
     page.validated = false;
@@ -131,14 +135,14 @@ void PvContext::LastUse(Mfn mfn, PageInfo& page) {
     Demote(mfn, level);
     page.pae_xen_l2 = false;
     if (rules_.flush_on_teardown) {
-      pending_.Add(domain_.dirty_cpus(), FullFlush());
+      request_.pending.Add(domain_.dirty_cpus(), FullFlush());
     }
   }
   page.type_count = 0;
   page.tlbflush_timestamp = host_.tlb_clock();
 }
 
-XenErrno PvContext::GetPageAndType(Mfn mfn, const TypeRequest& request) {
+XenErrno PageTypes::GetPageAndType(Mfn mfn, const TypeRequest& request) {
   if (!GetPage(mfn, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   }
@@ -147,12 +151,12 @@ XenErrno PvContext::GetPageAndType(Mfn mfn, const TypeRequest& request) {
   return error;
 }
 
-void PvContext::PutPageAndType(Mfn mfn, Mfn parent) {
+void PageTypes::PutPageAndType(Mfn mfn, Mfn parent) {
   PutPageType(mfn, parent);
   PutPage(mfn);
 }
 
-bool PvContext::LockPage(Mfn mfn) {
+bool PageTypes::LockPage(Mfn mfn) {
   PageInfo& page = Page(mfn);
   if (!page.validated || page.type_count == 0) return false;
   Charge(CostEvent::kLockedOp);
@@ -160,12 +164,22 @@ bool PvContext::LockPage(Mfn mfn) {
   return true;
 }
 
-void PvContext::UnlockPage(Mfn mfn) {
+void PageTypes::UnlockPage(Mfn mfn) {
   PageInfo& page = Page(mfn);
   // Nothing that is done to a table under its lock drops what keeps it typed.
   XMMU_CHECK(page.type_count > 1);
   Charge(CostEvent::kLockedOp);
   --page.type_count;
+}
+
+void PageTypes::NotePinChange(Mfn table) {
+  if (rules_.pins_mark) MarkDirty(cpu_, domain_, table);
+}
+
+void PageTypes::ForgetTable(Mfn table) {
+  if (!walks_shadows() || !domain_.pv_log_dirty()->TableGone(table)) return;
+  // Xen 4.17, sh_remove_shadows; 3.0.0 owes a flush for every table anyhow.
+  if (!rules_.flush_on_teardown) FlushNow(domain_.dirty_cpus(), FullFlush());
 }
 
 }  // namespace xmmu

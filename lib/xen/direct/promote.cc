@@ -1,7 +1,7 @@
 // Whole tables: Xen 4.17, xen/arch/x86/mm.c, promote_l1_table.. l4,
 // demote_l1_table.. l4, init_xen_l4_slots, init_xen_pae_l2_slots.
 
-#include "pv_context.h"
+#include "xen/direct/page_types.h"
 
 namespace xmmu {
 namespace {
@@ -14,20 +14,20 @@ constexpr int kPerDomainSlot = 260;
 
 }  // namespace
 
-bool PvContext::IsGuestSlot(const PageInfo& table, int level, int slot) const {
+bool PageTypes::IsGuestSlot(const PageInfo& table, int level, int slot) const {
   if (level != rules_.xen_slots.level) return true;
   if (rules_.kernel_l2 && !table.pae_xen_l2) return true;
   return !rules_.xen_slots.Contains(slot);
 }
 
-XenErrno PvContext::Promote(Mfn table, int level, bool& keeps_type) {
+XenErrno PageTypes::Promote(Mfn table, int level, bool& keeps_type) {
   Charge(CostEvent::kTempMap);
   Count(Counter::kPromotions);
   if (level == 1) return PromoteL1(table);
   return PromoteUpper(table, level, keeps_type);
 }
 
-XenErrno PvContext::PromoteL1(Mfn table) {
+XenErrno PageTypes::PromoteL1(Mfn table) {
   const int slots = CountSlots(1);
   int slot = 0;
   XenErrno error = XenErrno::kOk;
@@ -50,7 +50,7 @@ XenErrno PvContext::PromoteL1(Mfn table) {
   return error;
 }
 
-XenErrno PvContext::PromoteUpper(Mfn table, int level, bool& keeps_type) {
+XenErrno PageTypes::PromoteUpper(Mfn table, int level, bool& keeps_type) {
   // Of the frame behind a PAE root only four entries count.
   if (rules_.kernel_l2 && level == 3) {
     for (int slot = CountSlots(3); slot < CountSlots(1); ++slot) {
@@ -80,7 +80,7 @@ XenErrno PvContext::PromoteUpper(Mfn table, int level, bool& keeps_type) {
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::PromoteSlot(Mfn table, int level, int slot,
+XenErrno PageTypes::PromoteSlot(Mfn table, int level, int slot,
                                 bool& child_keeps_type) {
   const MachineAddr where = EntryOf(table, slot);
   const Pte old = Load(where);
@@ -106,7 +106,7 @@ XenErrno PvContext::PromoteSlot(Mfn table, int level, int slot,
 
 // Undoes the slots below `slot`. A child that failed half-way counts as done in
 // part, and is undone like them, unless it hung in the first slot.
-void PvContext::FailPromotion(Mfn table, int level, int slot,
+void PageTypes::FailPromotion(Mfn table, int level, int slot,
                               bool child_keeps_type) {
   if (child_keeps_type && slot > 0) TakeBack(EntryOf(table, slot));
   const PageInfo& page = Page(table);
@@ -122,7 +122,7 @@ void PvContext::FailPromotion(Mfn table, int level, int slot,
 }
 
 // Xen: unadjust_guest_l3e.
-void PvContext::TakeBack(MachineAddr entry) {
+void PageTypes::TakeBack(MachineAddr entry) {
   const Pte old = Load(entry);
   if (rules_.taken_back == 0 || !old.present()) return;
   StoreUnlogged(entry, old.Without(rules_.taken_back));
@@ -131,7 +131,7 @@ void PvContext::TakeBack(MachineAddr entry) {
 // Xen's own entries: of those that the simulated machine does not go through
 // one stands for all. They stay when the table is demoted, and so keep it, and
 // copies of it, from becoming a table of another kind.
-void PvContext::WriteXenSlots(Mfn table, int level) {
+void PageTypes::WriteXenSlots(Mfn table, int level) {
   const XenSlots& slots = rules_.xen_slots;
   if (level != slots.level) return;
   if (rules_.kernel_l2 && !Page(table).pae_xen_l2) return;
@@ -156,7 +156,7 @@ void PvContext::WriteXenSlots(Mfn table, int level) {
   StoreUnlogged(EntryOf(table, kPerDomainSlot), Pte(kXensTables, flags));
 }
 
-void PvContext::Demote(Mfn table, int level) {
+void PageTypes::Demote(Mfn table, int level) {
   Charge(CostEvent::kTempMap);
   Count(Counter::kDemotions);
   uint64_t scanned = 0;

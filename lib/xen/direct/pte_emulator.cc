@@ -2,48 +2,40 @@
 // Xen 4.17, xen/arch/x86/pv/ro-page-fault.c; Xen 3.0.0, the emulation path of
 // ptwr in xen/arch/x86/mm.c.
 
-#include "pv_context.h"
+#include "xen/direct/pte_emulator.h"
+
 #include "xen/direct/pv_log_dirty.h"
 
 namespace xmmu {
 
-bool PvContext::EmulatePteWrite(const PageFault& fault, const Access& access,
-                                MemoryOperand& operand) {
+bool PteEmulator::EmulatePteWrite(const PageFault& fault, const Access& access,
+                                  MemoryOperand& operand) {
   const bool may_be = operand.writes() && operand.size <= entry_bytes();
-  if (!may_be || !IsTableWriteFault(fault)) return false;
-  const std::optional<MachineAddr> mapping = FindMapping(access.va);
+  if (!may_be || !tables_.IsTableWriteFault(fault)) return false;
+  const std::optional<MachineAddr> mapping = lookup_.FindMapping(access.va);
   if (!mapping.has_value()) return false;
   const Pte mapped = ReadEntry(*mapping);
   // Read-only at the last level: further up is the guest's own affair.
   if (!mapped.present() || mapped.writable()) return false;
   const Mfn table = mapped.frame();
-  if (!GetPage(table, domain_.id())) return false;
-  CloseTouching(table);
+  if (!types_.GetPage(table, domain_.id())) return false;
+  tables_.CloseTouching(table);
   bool done = false;
-  if (LockPage(table)) {
+  if (types_.LockPage(table)) {
     if (Page(table).type == PageType::kL1) {
       Charge(CostEvent::kEmulate);
       const MachineAddr addr = AddressOf(table) + PageOffset(access.va);
       done = EmulateStore(addr, access, operand);
       Count(done ? Counter::kPtwrEmulations : Counter::kPtwrRefused);
     }
-    UnlockPage(table);
+    types_.UnlockPage(table);
   }
-  PutPage(table);
+  types_.PutPage(table);
   return done;
 }
 
-bool PvContext::IsTableWriteFault(const PageFault& fault) const {
-  constexpr uint32_t kWant = pf::kProtection | pf::kWrite;
-  constexpr uint32_t kLook = kWant | pf::kReserved | pf::kFetch;
-  return fault.vector == FaultVector::kPageFault &&
-         (fault.error_code & kLook) == kWant && vcpu_.kernel_mode &&
-         domain_.writable_pagetables() && IsCanonical(rules_.mode, fault.va) &&
-         !IsHypervisorAddress(rules_.mode, fault.va);
-}
-
-bool PvContext::EmulateStore(MachineAddr addr, const Access& access,
-                             MemoryOperand& operand) {
+bool PteEmulator::EmulateStore(MachineAddr addr, const Access& access,
+                               MemoryOperand& operand) {
   // Instructions that read what they change, and those narrower than an entry,
   // make Xen read the guest's memory through the guest's mapping.
   const bool plain = operand.kind == OperandKind::kStore;
@@ -66,7 +58,7 @@ bool PvContext::EmulateStore(MachineAddr addr, const Access& access,
   return ReplaceEmulated(addr, (old & ~field) | (computed << shift), operand);
 }
 
-bool PvContext::ReadAsGuest(const Access& access) {
+bool PteEmulator::ReadAsGuest(const Access& access) {
   Access read = access;
   read.kind = AccessKind::kRead;
   if (walks_shadows()) return domain_.pv_log_dirty()->Allows(vcpu_, read);
@@ -75,13 +67,14 @@ bool PvContext::ReadAsGuest(const Access& access) {
 
 // Validates and stores the whole entry. No fast path: even a change of flags
 // takes references for the new value and drops those of the old.
-bool PvContext::ReplaceEmulated(MachineAddr addr, uint64_t value,
-                                const MemoryOperand& operand) {
+bool PteEmulator::ReplaceEmulated(MachineAddr addr, uint64_t value,
+                                  const MemoryOperand& operand) {
   const bool plain = operand.kind == OperandKind::kStore;
   const auto bytes = static_cast<uint64_t>(entry_bytes());
   const MachineAddr where(addr.value() & ~(bytes - 1));
   Pte entry(value);
-  if (entry.present() && GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) {
+  if (entry.present() &&
+      types_.GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) {
     // The upper half of an entry written first: the lower will follow.
     const bool upper_half = operand.size == 4 && (addr.value() & 4) != 0;
     if (!rules_.upper_half_fixup || !plain || !upper_half) return false;
@@ -91,8 +84,8 @@ bool PvContext::ReplaceEmulated(MachineAddr addr, uint64_t value,
   Charge(CostEvent::kTempMap);
   Charge(plain && rules_.plain_emulated_store ? CostEvent::kXenPteWrite
                                               : CostEvent::kXenPteCas);
-  Store(where, Adjust(entry, 1));
-  PutPageFromL1e(old);
+  Store(where, types_.Adjust(entry, 1));
+  types_.PutPageFromL1e(old);
   return true;
 }
 

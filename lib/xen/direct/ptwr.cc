@@ -2,14 +2,14 @@
 // xen/arch/x86/mm.c, ptwr_do_page_fault. Xen 3.0 had it for 2-level, PAE and
 // x86-64 guests; the other rules here are those of the mode.
 
-#include "pv_context.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 
 // Xen 3.0 compares the L2 slots of addresses, and so does not notice that the
 // guest uses a linear map of its own; a look at where the walk ends does.
-bool PvContext::MeetsUnhooked(const Access& access) const {
+bool WritableTables::MeetsUnhooked(const Access& access) const {
   const PtwrInfo& active = std::as_const(domain_).ptwr(PtwrSlot::kActive);
   if (!active.in_use() || !IsCanonical(rules_.hardware, access.va)) {
     return false;
@@ -19,18 +19,20 @@ bool PvContext::MeetsUnhooked(const Access& access) const {
          walk.entries.back().addr == active.l2_entry;
 }
 
-// The L1 entry of an address. Charges a walk of Xen's linear map, or kTempMap
-// and kXenPteRead a level.
-std::optional<MachineAddr> PvContext::FindMapping(VirtAddr va) {
-  const bool linear = rules_.linear_slot >= 0 && !walks_shadows();
-  return linear ? ThroughLinearMap(va, 1) : WalkToL1Entry(va);
+bool WritableTables::IsTableWriteFault(const PageFault& fault) const {
+  constexpr uint32_t kWant = pf::kProtection | pf::kWrite;
+  constexpr uint32_t kLook = kWant | pf::kReserved | pf::kFetch;
+  return fault.vector == FaultVector::kPageFault &&
+         (fault.error_code & kLook) == kWant && vcpu_.kernel_mode &&
+         domain_.writable_pagetables() && IsCanonical(rules_.mode, fault.va) &&
+         !IsHypervisorAddress(rules_.mode, fault.va);
 }
 
-TableWrite PvContext::FindTableWrite(const PageFault& fault,
-                                     const Access& access) {
+TableWrite WritableTables::FindTableWrite(const PageFault& fault,
+                                          const Access& access) {
   TableWrite write{.va = access.va};
   if (!IsTableWriteFault(fault)) return write;
-  const std::optional<MachineAddr> mapping = FindMapping(access.va);
+  const std::optional<MachineAddr> mapping = lookup_.FindMapping(access.va);
   if (!mapping.has_value()) return write;
   const Pte mapped = ReadEntry(*mapping);
   write.mapping = *mapping;
@@ -61,7 +63,7 @@ TableWrite PvContext::FindTableWrite(const PageFault& fault,
 
 // Its place must be known, and not that of the mapping itself: a table that
 // maps itself would take the mapping away with it.
-bool PvContext::MayBeOpened(const TableWrite& write) const {
+bool WritableTables::MayBeOpened(const TableWrite& write) const {
   const PageInfo& page = Page(write.table);
   const Mfn mapper = FrameOf(write.mapping);
   return page.l2_slot != kL2SlotMutable && page.l2_slot != kL2SlotMany &&
@@ -70,16 +72,17 @@ bool PvContext::MayBeOpened(const TableWrite& write) const {
 
 // Whether RW in the mapping's own entry is all that the store needs. If it is
 // read-only further up, too, Xen 3.0 would see the same fault for ever.
-bool PvContext::OpensByRw(MachineAddr mapping, Pte mapped,
-                          const Access& access) {
+bool WritableTables::OpensByRw(MachineAddr mapping, Pte mapped,
+                               const Access& access) {
   Store(mapping, mapped.With(pte::kWritable));
   const bool opens = cpu_.mmu.Probe(access).ok();
   Store(mapping, mapped);
   return opens;
 }
 
-std::optional<MachineAddr> PvContext::HookBelow(Mfn root, Mfn table, int level,
-                                                bool& known) const {
+std::optional<MachineAddr> WritableTables::HookBelow(Mfn root, Mfn table,
+                                                     int level,
+                                                     bool& known) const {
   const PageInfo& page = Page(table);
   if (page.l2_slot == kL2SlotMutable) return std::nullopt;
   const bool below_root = level + 1 == LevelCount(rules_.mode);
@@ -104,7 +107,7 @@ std::optional<MachineAddr> PvContext::HookBelow(Mfn root, Mfn table, int level,
 
 // Finds the slot that the table needs; false if that cannot be told. A 64-bit
 // vCPU changes between its two roots without asking, so both count.
-bool PvContext::PlaceInLoadedRoots(TableWrite& write) {
+bool WritableTables::PlaceInLoadedRoots(TableWrite& write) {
   const PageInfo& page = Page(write.table);
   Charge(CostEvent::kXenPteRead);  // the L2 entry
   bool known = true;
@@ -127,8 +130,8 @@ bool PvContext::PlaceInLoadedRoots(TableWrite& write) {
   return true;
 }
 
-void PvContext::OpenTable(const TableWrite& write, PtwrSlot slot,
-                          PtwrMethod method) {
+void WritableTables::OpenTable(const TableWrite& write, PtwrSlot slot,
+                               PtwrMethod method) {
   PtwrInfo& info = domain_.ptwr(slot);
   XMMU_CHECK(!info.in_use());
   // RW that no count knows of must neither be in a snapshot nor in reach of the
@@ -160,7 +163,7 @@ void PvContext::OpenTable(const TableWrite& write, PtwrSlot slot,
 
 // The table's entries go on holding their references, and so no processor may
 // use it until they are compared with what they were.
-void PvContext::KeepTypeFor(PtwrInfo& open, bool active) {
+void WritableTables::KeepTypeFor(PtwrInfo& open, bool active) {
   if (active) {
     Unhook(open.l2_entry);
   } else {
@@ -177,7 +180,7 @@ void PvContext::KeepTypeFor(PtwrInfo& open, bool active) {
 }
 
 // No CPU may go on using the table, nor what it cached of it.
-void PvContext::Unhook(MachineAddr l2_entry) {
+void WritableTables::Unhook(MachineAddr l2_entry) {
   Charge(CostEvent::kXenPteWrite);
   Store(l2_entry, Load(l2_entry).Without(pte::kPresent));
   FlushNow(domain_.dirty_cpus(), FullFlush());

@@ -6,24 +6,24 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "pv_context.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 
-void PvContext::CloseTables() {
+void WritableTables::CloseTables() {
   if (!domain_.ptwr_in_use()) return;
   if (domain_.ptwr(PtwrSlot::kActive).in_use()) CloseTable(PtwrSlot::kActive);
   CloseInactiveTables();
 }
 
-void PvContext::CloseInactiveTables() {
+void WritableTables::CloseInactiveTables() {
   for (int i = 0; i < kMaxInactiveTables; ++i) {
     if (domain_.ptwr(InactiveSlot(i)).in_use()) CloseTable(InactiveSlot(i));
   }
 }
 
-void PvContext::CloseTouching(Mfn table) {
+void WritableTables::CloseTouching(Mfn table) {
   if (!domain_.ptwr_in_use()) return;
   for (size_t i = 0; i < kPtwrSlots; ++i) {
     const auto slot = static_cast<PtwrSlot>(i);
@@ -33,7 +33,7 @@ void PvContext::CloseTouching(Mfn table) {
   }
 }
 
-void PvContext::CloseTable(PtwrSlot which) {
+void WritableTables::CloseTable(PtwrSlot which) {
   PtwrInfo& info = domain_.ptwr(which);
   const PtwrInfo open = info;
   // From here on it is no longer open, also to what may close the other one.
@@ -70,13 +70,13 @@ void PvContext::CloseTable(PtwrSlot which) {
 
 // Takes RW back, from all TLBs too, which also keeps other vCPUs from storing
 // while entries are looked at.
-void PvContext::CloseMapping(const PtwrInfo& open) {
+void WritableTables::CloseMapping(const PtwrInfo& open) {
   const Pte mapped = ReadEntry(open.mapping);
   Charge(CostEvent::kXenPteWrite);
   Store(open.mapping, Pte(open.table, mapped.flags()).Without(pte::kWritable));
   if (open.method == PtwrMethod::kRevalidate) {
     // The flush is that of the change of type to come.
-    return PutPageType(open.table);
+    return types_.PutPageType(open.table);
   }
   const CpuMask cpus = domain_.dirty_cpus();
   // The entry may map the table at a second address, with a TLB entry of its
@@ -89,7 +89,7 @@ void PvContext::CloseMapping(const PtwrInfo& open) {
 }
 
 // Whether an L1 is known to map one part of the address space only.
-bool PvContext::HasOnePlace(Mfn table) const {
+bool WritableTables::HasOnePlace(Mfn table) const {
   for (int level = 1; level < LevelCount(rules_.mode); ++level) {
     const PageInfo& page = Page(table);
     if (page.l2_slot == kL2SlotMany || page.l2_slot == kL2SlotMutable) {
@@ -104,7 +104,7 @@ bool PvContext::HasOnePlace(Mfn table) const {
 
 // Compares the table with the snapshot, or the copy with the table, and takes
 // the references of what has changed. Returns how many entries have.
-uint64_t PvContext::Revalidate(const PtwrInfo& open) {
+uint64_t WritableTables::Revalidate(const PtwrInfo& open) {
   const bool copied = open.method == PtwrMethod::kCopy;
   const int slots = CountSlots(1);
   Charge(CostEvent::kTempMap);
@@ -126,19 +126,21 @@ uint64_t PvContext::Revalidate(const PtwrInfo& open) {
   return changed;
 }
 
-bool PvContext::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
+bool WritableTables::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
   // Write permission lost and nothing else, as fork does it.
   const bool loses_write = value.With(pte::kWritable) == old;
   Pte entry = value;
   if (value.present() && !loses_write) {
-    if (GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) return false;
-    entry = Adjust(entry, 1);
+    if (types_.GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) {
+      return false;
+    }
+    entry = types_.Adjust(entry, 1);
   }
   if (Load(where) != entry) Store(where, entry);
   if (!loses_write) {
-    PutPageFromL1e(old);
-  } else if (value.present() && !IsIoMemory(value.frame())) {
-    PutPageType(value.frame());
+    types_.PutPageFromL1e(old);
+  } else if (value.present() && !types_.IsIoMemory(value.frame())) {
+    types_.PutPageType(value.frame());
   }
   return true;
 }
@@ -146,10 +148,10 @@ bool PvContext::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
 // The entries from `slot` on become what they were, so that all counts are
 // right, and the guest is given up: there is nobody to tell. With a copy they
 // have never been anything else.
-void PvContext::CrashOn(const PtwrInfo& open, int slot) {
+void WritableTables::CrashOn(const PtwrInfo& open, int slot) {
   domain_.Crash(absl::StrCat("writable page tables: entry ", slot,
                              " of the L1 in frame ", open.table.value(),
-                             " is refused: ", std::string(why_)));
+                             " is refused: ", std::string(request_.why)));
   if (open.method == PtwrMethod::kCopy) return;
   for (; slot < CountSlots(1); ++slot) {
     Store(EntryOf(open.table, slot), Load(EntryOf(open.snapshot, slot)));

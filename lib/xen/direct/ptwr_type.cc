@@ -11,39 +11,40 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "pv_context.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 
-void PvContext::DropTypeFor(PtwrInfo& open, bool active) {
+void WritableTables::DropTypeFor(PtwrInfo& open, bool active) {
   PageInfo& page = Page(open.table);
   open.pinned = page.pinned;
   open.l2_slot = page.l2_slot;
   open.hooked_in = page.hooked_in;
   if (active) {
     const Pte unhooked = Load(open.l2_entry).Without(pte::kPresent);
-    XMMU_CHECK(ModUpperEntry(open.l2_entry, unhooked, 2, false) ==
+    XMMU_CHECK(types_.ModUpperEntry(open.l2_entry, unhooked, 2, false) ==
                XenErrno::kOk);
   }
   if (open.pinned) {
     page.pinned = false;
-    PutPageAndType(open.table);
+    types_.PutPageAndType(open.table);
   }
   open.hooks = page.type_count;
-  while (page.type_count > 0) PutPageType(open.table);
-  XMMU_CHECK(GetPageType(open.table, {PageType::kWritable}) == XenErrno::kOk);
+  while (page.type_count > 0) types_.PutPageType(open.table);
+  XMMU_CHECK(types_.GetPageType(open.table, {PageType::kWritable}) ==
+             XenErrno::kOk);
   // It has flushed all CPUs of the domain: what Xen 3.0 would owe for a table
   // that is torn down is done.
-  pending_.Consume();
+  request_.pending.Consume();
 }
 
-void PvContext::RetakeTypeFor(const PtwrInfo& open, bool active) {
+void WritableTables::RetakeTypeFor(const PtwrInfo& open, bool active) {
   if (TryRetakeType(open, active) != XenErrno::kOk) {
     // What it was before nobody knows; an empty one will always do.
     domain_.Crash(absl::StrCat("writable page tables: the L1 in frame ",
                                open.table.value(),
-                               " is refused: ", std::string(why_)));
+                               " is refused: ", std::string(request_.why)));
     Charge(CostEvent::kZeroPage);
     host_.memory().ZeroFrame(open.table);
     XMMU_CHECK(TryRetakeType(open, active) == XenErrno::kOk);
@@ -54,25 +55,27 @@ void PvContext::RetakeTypeFor(const PtwrInfo& open, bool active) {
 }
 
 // On an error nothing is taken: only the first reference can be refused.
-XenErrno PvContext::TryRetakeType(const PtwrInfo& open, bool active) {
+XenErrno WritableTables::TryRetakeType(const PtwrInfo& open, bool active) {
   bool is_table = false;
   if (active) {
     const Pte hooked = Load(open.l2_entry).With(pte::kPresent);
-    const XenErrno error = ModUpperEntry(open.l2_entry, hooked, 2, false);
+    const XenErrno error =
+        types_.ModUpperEntry(open.l2_entry, hooked, 2, false);
     if (error != XenErrno::kOk) return error;
     is_table = true;
   }
   for (uint64_t i = 0; i < open.hooks; ++i) {
-    const XenErrno error = GetPageType(open.table, {PageType::kL1});
+    const XenErrno error = types_.GetPageType(open.table, {PageType::kL1});
     if (error != XenErrno::kOk) return error;
     is_table = true;
   }
   if (!open.pinned) return XenErrno::kOk;
   if (!is_table) {
-    const XenErrno error = GetPageAndType(open.table, {PageType::kL1});
+    const XenErrno error = types_.GetPageAndType(open.table, {PageType::kL1});
     if (error != XenErrno::kOk) return error;
   } else {
-    XMMU_CHECK(GetPageAndType(open.table, {PageType::kL1}) == XenErrno::kOk);
+    XMMU_CHECK(types_.GetPageAndType(open.table, {PageType::kL1}) ==
+               XenErrno::kOk);
   }
   Page(open.table).pinned = true;
   return XenErrno::kOk;

@@ -4,7 +4,7 @@
 #include "xen/direct/pv_log_dirty.h"
 
 #include "absl/strings/str_cat.h"
-#include "pv_context.h"
+#include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 #include "xmmu/xen/direct/direct_paging.h"
 
@@ -76,9 +76,9 @@ absl::Status PvLogDirty::CloseTables(Cpu& cpu) {
   const PvRules* const rules =
       FindPvRules(domain_.mode(), host_.model().features, host_.linear_map());
   XMMU_CHECK(rules != nullptr);
-  PvContext context(host_, domain_.vcpu(0), *rules, cpu);
-  context.CloseTables();
-  context.Finish();
+  PvRequest request(host_, domain_.vcpu(0), *rules, cpu);
+  WritableTables(request).CloseTables();
+  request.Finish();
   if (!domain_.crashed()) return absl::OkStatus();
   return XenError(XenErrno::kEINVAL, absl::StrCat("the domain has crashed: ",
                                                   domain_.crash_reason()));

@@ -2,7 +2,7 @@
 // decrease_reservation and populate_physmap; xen/common/page_alloc.c,
 // alloc_heap_pages; xen/arch/x86/pv/descriptor-tables.c.
 
-#include "pv_context.h"
+#include "xen/direct/hypercalls.h"
 
 namespace xmmu {
 namespace {
@@ -26,17 +26,17 @@ bool MayHaveDescriptor(uint64_t descriptor) {
 
 }  // namespace
 
-uint32_t PvContext::DecreaseReservation(std::span<const Mfn> frames) {
+uint32_t Hypercalls::DecreaseReservation(std::span<const Mfn> frames) {
   uint32_t done = 0;
   for (const Mfn mfn : frames) {
-    if (!GetPage(mfn, domain_.id())) break;
+    if (!types_.GetPage(mfn, domain_.id())) break;
     PageInfo& page = Page(mfn);
     Charge(CostEvent::kLockedOp);  // test and clear of PGC_allocated
     if (page.allocated) {
       page.allocated = false;
-      PutPage(mfn);
+      types_.PutPage(mfn);
     }
-    PutPage(mfn);
+    types_.PutPage(mfn);
     ++done;
   }
   return done;
@@ -44,7 +44,7 @@ uint32_t PvContext::DecreaseReservation(std::span<const Mfn> frames) {
 
 // No TLB may still lead to a frame that is about to change hands: the flush
 // that a free frame is owed, as after an unmapping without one, is done now.
-uint32_t PvContext::PopulatePhysmap(std::span<const Pfn> pfns) {
+uint32_t Hypercalls::PopulatePhysmap(std::span<const Pfn> pfns) {
   uint32_t done = 0;
   for (const Pfn pfn : pfns) {
     P2m& p2m = domain_.p2m();
@@ -60,22 +60,23 @@ uint32_t PvContext::PopulatePhysmap(std::span<const Pfn> pfns) {
   return done;
 }
 
-XenErrno PvContext::SetGdt(std::span<const Mfn> frames) {
+XenErrno Hypercalls::SetGdt(std::span<const Mfn> frames) {
   if (frames.size() > kGuestGdtPages) {
     return Refuse(XenErrno::kEINVAL, "entries that are Xen's");
   }
   for (size_t i = 0; i < frames.size(); ++i) {
-    const XenErrno error = GetPageAndType(frames[i], {PageType::kSegDesc});
+    const XenErrno error =
+        types_.GetPageAndType(frames[i], {PageType::kSegDesc});
     if (error == XenErrno::kOk) continue;
-    while (i-- > 0) PutPageAndType(frames[i]);
+    while (i-- > 0) types_.PutPageAndType(frames[i]);
     return error;
   }
-  for (const Mfn old : vcpu_.gdt_frames) PutPageAndType(old);
+  for (const Mfn old : vcpu_.gdt_frames) types_.PutPageAndType(old);
   vcpu_.gdt_frames.assign(frames.begin(), frames.end());
   return XenErrno::kOk;
 }
 
-XenErrno PvContext::ValidateDescriptors(Mfn page) {
+XenErrno PageTypes::ValidateDescriptors(Mfn page) {
   Charge(CostEvent::kTempMap);
   for (uint64_t offset = 0; offset < kPageSize; offset += 8) {
     const uint64_t raw = host_.memory().Read64(AddressOf(page) + offset);

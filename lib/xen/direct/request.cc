@@ -1,0 +1,45 @@
+#include "xen/direct/request.h"
+
+#include "xen/direct/pv_log_dirty.h"
+
+namespace xmmu {
+
+PvRequest::PvRequest(Host& on_host, VcpuContext& of_vcpu,
+                     const PvRules& by_rules)
+    : PvRequest(on_host, of_vcpu, by_rules, *of_vcpu.cpu) {}
+
+PvRequest::PvRequest(Host& on_host, VcpuContext& of_vcpu,
+                     const PvRules& by_rules, Cpu& payer)
+    : host(on_host),
+      vcpu(of_vcpu),
+      domain(*of_vcpu.domain),
+      cpu(payer),
+      rules(by_rules) {}
+
+Pte RequestPart::ReadEntry(MachineAddr entry) {
+  Charge(CostEvent::kXenPteRead);
+  return Load(entry);
+}
+
+void RequestPart::UpdateEntry(MachineAddr entry, Pte old, Pte value,
+                              bool preserve_ad) {
+  constexpr uint64_t kAd = pte::kAccessed | pte::kDirty;
+  Charge(CostEvent::kXenPteCas);
+  Store(entry, preserve_ad ? value.With(old.raw() & kAd) : value);
+}
+
+void RequestPart::FlushPage(CpuMask cpus, VirtAddr va) {
+  if (IsHypervisorAddress(rules_.mode, va)) return;
+  if (rules_.invlpg_mask_is_full_here && (cpus & own_cpu()) != 0) {
+    FlushNow(own_cpu(), FullFlush());
+    cpus &= ~own_cpu();
+  }
+  FlushNow(cpus, TlbFlush::Page(va));
+}
+
+void RequestPart::NoteStore(MachineAddr entry, Pte value) {
+  MarkDirty(cpu_, domain_, FrameOf(entry));
+  if (walks_shadows()) domain_.pv_log_dirty()->EntryWritten(cpu_, entry, value);
+}
+
+}  // namespace xmmu
