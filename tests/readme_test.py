@@ -11,6 +11,7 @@ Checks each README.md of the source tree:
 * Each name in backquotes that looks like a path of the tree is one: from the
   top, from the README's own folder, or from include/, include/xmmu/ or lib/. A
   file named without its folder is somewhere in the tree.
+* lib/README.md has a line for each room of tests/layering_test.py.
 
 Usage: readme_test.py PROGRAMS_DIRECTORY [--fix]
        readme_test.py --text
@@ -25,6 +26,8 @@ import pathlib
 import re
 import subprocess
 import sys
+
+import layering_test
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_COLUMNS = 110
@@ -156,6 +159,16 @@ def dead_paths(readme, text, tree):
     return found
 
 
+def missing_rooms(text):
+    """Messages for rooms that the table of lib/README.md lacks, or makes up."""
+    told = set(re.findall(r"^\| `([\w/]+)` \|", text, re.MULTILINE))
+    rooms = set(layering_test.MAY_USE)
+    return [f"lib/README.md: no line for the room {room}"
+            for room in sorted(rooms - told)] + [
+                f"lib/README.md: no room {room} in layering_test.py"
+                for room in sorted(told - rooms)]
+
+
 def self_test():
     """The checks of text must find what they are for, and nothing else."""
     text = ("`lib/CMakeLists.txt` `machine/pte.h` `xen/arch/x86/mm.c` "
@@ -185,6 +198,8 @@ def main():
     for readme in [path for path in tree if path.name == "README.md"]:
         text = (ROOT / readme).read_text()
         wrong += long_lines(str(readme), text) + dead_paths(readme, text, tree)
+        if str(readme) == "lib/README.md":
+            wrong += missing_rooms(text)
         if programs:
             fixed, found, count = blocks_of(str(readme), text, programs)
             differ += found
@@ -196,7 +211,7 @@ def main():
     if programs:
         what = "written anew" if fix else "differ from what is printed"
         print(f"{blocks} blocks, {len(differ)} {what}")
-    print(f"{len(wrong)} lines too long or of files that are none")
+    print(f"{len(wrong)} other differences")
     if fix:
         differ = []
     if wrong or differ:
