@@ -43,7 +43,8 @@ class BootTables {
         Pte(Mfn(domain_.GfnOf(target).value()), flags).raw());
   }
 
-  // The table of `level` whose part of the direct map begins at `first`.
+  // Builds the table of `level` whose part of the direct map begins at `first`.
+  // Leaf tables are filled later, once it is known which frames are tables.
   Pfn BuildTable(int level, Pfn first) {
     const PagingMode mode = domain_.mode();
     const Pfn table = next_;
@@ -75,6 +76,8 @@ class BootTables {
     return table;
   }
 
+  // Maps the frames from leaf.first on; tables are read-only to a paravirtual
+  // guest.
   void FillLeaf(const Leaf& leaf) {
     const int count = EntryCount(domain_.mode(), 1);
     Pfn pfn = leaf.first;
@@ -95,6 +98,7 @@ class BootTables {
   std::vector<Leaf> leaves_;
 };
 
+// The direct map must have room for all memory; large pages map 4 MiB at once.
 absl::Status CheckMemory(const Domain& domain, const GuestAbi& abi) {
   const uint64_t bytes = domain.p2m().size() << kPageShift;
   const uint64_t granule = uint64_t{4} << 20;
@@ -111,6 +115,8 @@ absl::Status CheckMemory(const Domain& domain, const GuestAbi& abi) {
   return absl::OkStatus();
 }
 
+// Starts all vCPUs on the boot tables, and asks for writable page tables if the
+// kernel stores to tables in use.
 absl::Status StartVcpus(KernelCore& core) {
   for (uint32_t id = 0; id < core.domain.vcpu_count(); ++id) {
     VcpuContext& context = core.domain.vcpu(id);

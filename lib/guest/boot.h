@@ -8,10 +8,10 @@
 
 namespace xmmu {
 
-// Plays domain builder and the guest's early start-up: writes the boot tables
-// into the domain's memory, starts every vCPU on them, and switches on what the
-// guest's options need of the hypervisor. Charges what the policy charges for
-// that; comparisons start after it.
+// Does the work of the domain builder and of the guest's early start-up: writes
+// the boot tables into the domain's memory, starts every vCPU on them, and
+// switches on what the guest's options need of the hypervisor. Charges what the
+// policy charges for that; comparisons start after it.
 // Errors: see GuestKernel::Boot.
 absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
     Host& host, Policy& policy, Domain& domain, const GuestOptions& options);

@@ -2,7 +2,7 @@
 #define XMMU_LIB_GUEST_DIGEST_H_
 
 // What one task could observe, folded into a hash in the order it observed it.
-// No frame numbers and no cycles: those may differ between policies.
+// Frame numbers and cycles are left out, as they may differ between policies.
 
 #include <cstdint>
 #include <memory>
@@ -21,8 +21,8 @@ class TaskDigest {
   void Faulted(const PageFault& fault) {
     Fold(1, PageBase(fault.va).value() | fault.error_code);
   }
-  // An entry of `vma` given up, as the kernel found it: rights and A/D flags,
-  // and the page's content unless others may write it.
+  // Folds in an entry of `vma` that is given up, as the kernel found it: rights
+  // and A/D flags, and the page's content unless others may write it.
   void GaveUp(const Vma& vma, VirtAddr va, uint64_t entry, uint64_t token) {
     constexpr uint64_t kVisible = pte::kPresent | pte::kWritable |
                                   pte::kAccessed | pte::kDirty |
@@ -39,7 +39,7 @@ class TaskDigest {
   void Refused(VirtAddr va) { Fold(3, va.value()); }
   uint64_t value() const { return hash_; }
 
-  // On several vCPUs: what of all this was seen where; else nullptr.
+  // On several vCPUs the same events sorted by page; else nullptr.
   Sightings* sightings() { return sightings_.get(); }
   void KeepSightings(TaskId task) {
     sightings_ = std::make_unique<Sightings>(task);

@@ -3,7 +3,8 @@
 
 // The guest kernel's page allocator: free pseudo-physical frames, last freed
 // first, and how many mappings refer to each (Linux: struct page, _count).
-// Allocation itself is not charged; zeroing and copying are, by who asks.
+// Allocation itself is not charged; whoever asks for a frame charges zeroing
+// and copying.
 
 #include <cstdint>
 #include <optional>
@@ -16,13 +17,13 @@ namespace xmmu {
 
 class FramePool {
  public:
-  // Frames [first, end) are free.
+  // At first the frames [first, end) are free.
   FramePool(Pfn first, Pfn end) : next_(first), end_(end) {
     references_.resize(end.value());
     exclusive_.resize(end.value());
   }
 
-  // A frame with one reference; nothing when memory is used up.
+  // Returns a frame with one reference, or nothing when memory is used up.
   std::optional<Pfn> Alloc() {
     Pfn pfn;
     if (!free_.empty()) {
@@ -40,7 +41,8 @@ class FramePool {
   }
 
   void Get(Pfn pfn) { ++references_[pfn.value()]; }
-  // Drops a reference; whether it was the last, the frame being free then.
+  // Drops a reference. Returns whether it was the last, so that the frame is
+  // free.
   bool Put(Pfn pfn) {
     XMMU_CHECK(references_[pfn.value()] > 0);
     if (--references_[pfn.value()] > 0) return false;
@@ -49,8 +51,9 @@ class FramePool {
   }
   uint32_t references(Pfn pfn) const { return references_[pfn.value()]; }
 
-  // Whether a page is known to be one process's alone; lost when it is forked,
-  // even if the other one gives it up (Linux: PageAnonExclusive).
+  // Whether a page is known to belong to one process alone. A fork loses that
+  // knowledge, even if the other process gives the page up (Linux:
+  // PageAnonExclusive).
   bool exclusive(Pfn pfn) const { return exclusive_[pfn.value()]; }
   void SetExclusive(Pfn pfn, bool exclusive) {
     exclusive_[pfn.value()] = exclusive;

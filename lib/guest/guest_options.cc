@@ -68,8 +68,8 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode) {
   options.recent_mm = modern;
   if (!abi.paravirtual) return options;
   if (abi.stores_to_l1) {
-    // Xen 3.0 opened tables, and each later one emulates; there were no
-    // 64-bit guests of 2.6.18 that mainline's pvops did not come to replace.
+    // Xen 3.0 opened tables to stores, and later versions emulate them. For
+    // 64-bit guests pvops stands for 2.6.18 too, which it replaced.
     const GuestOps emulated = modern ? GuestOps::kPvops : GuestOps::kLinux2618;
     options.ops = abi.stores_trap ? emulated : GuestOps::kLinux2612;
     return options;

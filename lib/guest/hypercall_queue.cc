@@ -2,8 +2,8 @@
 
 namespace xmmu {
 
-// A queue of the kind that holds everything is full after so many requests,
-// whatever they are.
+// The queue that holds everything is full after traits.batch requests of
+// whatever kind.
 HypercallQueue::HypercallQueue(KernelCore& core, Vcpu& vcpu)
     : core_(core),
       vcpu_(vcpu),
@@ -91,7 +91,7 @@ void HypercallQueue::IssueMembers() {
       calls.push_back(MmuextCall{.ops = {&member.op, 1}});
     }
   }
-  // A queue of one entry is issued as a plain hypercall.
+  // A single member is issued as the plain hypercall it is.
   if (calls.size() > 1) {
     Execute(MulticallCall{.calls = calls});
   } else if (members_[0].is_mapping) {

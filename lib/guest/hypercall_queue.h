@@ -3,7 +3,7 @@
 
 // How a paravirtual kernel gets its requests to Xen: at once, through the queue
 // of mmu_update requests, as members of multicalls, or all through one queue
-// (KernelTraits). One per vCPU, as in Linux.
+// (KernelTraits). Each vCPU has a queue, as in Linux.
 
 #include <span>
 #include <vector>
@@ -20,23 +20,25 @@ class HypercallQueue {
 
   // Issues `call` now, after everything queued.
   void Issue(const UpdateVaMappingCall& call);
-  // The same with operations; with what is queued, where that is possible.
+  // Issues `ops` now, after everything queued; with one queue, together with
+  // it.
   void IssueOps(std::span<const MmuextOp> ops);
-  // The same with requests that belong together. Where they can be queued with
-  // everything else they are only that, unless it is to be `now`.
+  // Issues requests that belong together, after everything queued. With one
+  // queue they are only added to it unless `now` is set.
   void IssueUpdates(std::span<const MmuUpdate> requests, bool now);
 
-  // One mmu_update request: queued if the kernel does so and the moment allows,
-  // else issued now.
+  // Queues one mmu_update request if the kernel does so at this moment, or else
+  // issues it now.
   void Update(const MmuUpdate& request);
 
-  // Members of the next multicall; without multicalls they are issued one by
-  // one, or queued with everything else.
+  // Add a member to the next multicall. Without multicalls members are issued
+  // one by one; with one queue they are added to it.
   void AddMapping(const UpdateVaMappingCall& call);
   void AddExtended(const MmuextOp& op);
+  // Issues the multicall that was put together.
   void IssueMembers();
 
-  // Issues what is queued.
+  // Issues all queued requests.
   void Flush();
 
   void set_lazy(bool lazy) { lazy_ = lazy; }
@@ -57,7 +59,7 @@ class HypercallQueue {
   bool lazy_ = false;
   std::vector<MmuUpdate> updates_;
   std::vector<Member> members_;
-  MulticallQueue everything_;  // with KernelTraits::one_queue
+  MulticallQueue everything_;  // used with KernelTraits::one_queue
 };
 
 }  // namespace xmmu

@@ -1,8 +1,8 @@
 #ifndef XMMU_LIB_GUEST_KERNEL_CORE_H_
 #define XMMU_LIB_GUEST_KERNEL_CORE_H_
 
-// What all parts of one guest kernel share: the door to each vCPU, the layout,
-// the page allocator, and the kernel's own address space.
+// KernelCore is what all parts of one guest kernel share: the door to each
+// vCPU, the layout, the page allocator, and the kernel's own address space.
 
 #include <algorithm>
 #include <memory>
@@ -56,21 +56,22 @@ struct KernelCore {
   Pfn kernel_l2 = kInvalidPfn;  // PAE: the L2 that maps the kernel
   Pfn zero_page = kInvalidPfn;
 
-  // From the direct map on, what the kernel has mapped besides; 0: nothing.
+  // How far from the start of the direct map the kernel's other mappings reach;
+  // 0 if there are none.
   uint64_t kernel_bytes = 0;
 
   uint64_t page_table_frames = 0;
   uint64_t peak_page_table_frames = 0;
-  // Those of the boot's own address space, and how many others there are now
-  // and were when page_table_frames came to its peak.
+  // The frames of the boot's own tables, and how many other address spaces
+  // there are now and were when page_table_frames reached its peak.
   uint64_t boot_table_frames = 0;
   uint64_t address_spaces = 0;
   uint64_t peak_address_spaces = 0;
 
-  uint64_t epochs = 0;  // given out: see AddressSpace::epoch
+  uint64_t epochs = 0;  // the last one given out, see AddressSpace::epoch
 
-  // The first request of this kernel that was refused: on a real machine the
-  // kernel's BUG(). Work goes on to the end of the operation at hand.
+  // The first request of this kernel that was refused, which on a real machine
+  // is the kernel's BUG(). Work goes on to the end of the operation at hand.
   absl::Status failure;
   void Fail(const absl::Status& status) {
     if (failure.ok()) failure = status;
@@ -90,25 +91,26 @@ struct KernelCore {
   MachineAddr EntryMachineAddr(Pfn table, int index) const {
     return EntryAddress(mode(), AddressOf(domain.p2m().MfnOf(table)), index);
   }
-  // The frame that holds a page, its own or a shared one.
+  // Returns the frame that holds a page: the guest's own or a shared one.
   Mfn MfnOf(Pfn pfn) const {
     if (!shared.empty() && shared.Contains(pfn)) return shared.MfnOf(pfn);
     return domain.p2m().MfnOf(pfn);
   }
-  // An entry as the guest writes it; of a shared page with its mark.
+  // Makes an entry as the guest writes it; that of a shared page has its mark.
   uint64_t MakeEntry(Pfn pfn, uint64_t flags) const {
     if (!shared.empty() && shared.Contains(pfn)) {
       return Pte(shared.MfnOf(pfn), flags | kSharedMark).raw();
     }
     return Pte(Mfn(domain.GfnOf(pfn).value()), flags).raw();
   }
+  // Returns the page that an entry names.
   Pfn PfnOf(uint64_t entry) const {
     if (!shared.empty() && (entry & kSharedMark) != 0) {
       return shared.PfnOf(Pte(entry).frame());
     }
     return domain.PfnOf(Gfn(Pte(entry).frame().value()));
   }
-  // A link to a table of the level below `level`.
+  // Makes an entry of `level` that links a table of the level below.
   uint64_t MakeTableEntry(int level, Pfn table) const {
     // PAE's L3 entries have no access rights.
     const bool pdpte = mode() == PagingMode::kPae && level == 3;
@@ -117,7 +119,7 @@ struct KernelCore {
                                 : pte::kPresent | pte::kWritable | pte::kUser |
                                       pte::kAccessed | pte::kDirty);
   }
-  // The kernel's own mapping of a page in the direct map.
+  // Makes the entry by which the kernel maps a page in its direct map.
   uint64_t MakeKernelEntry(Pfn pfn, bool writable) const {
     return MakeEntry(pfn, pte::kPresent | pte::kAccessed | pte::kDirty |
                               (writable ? pte::kWritable : 0));
@@ -128,6 +130,7 @@ struct KernelCore {
     return absl::ResourceExhaustedError(
         "the guest is out of memory; give it more (--memory)");
   }
+  // Counts table frames and keeps their peak.
   void CountTable(int64_t change) {
     page_table_frames =
         static_cast<uint64_t>(static_cast<int64_t>(page_table_frames) + change);

@@ -1,9 +1,9 @@
 #ifndef XMMU_LIB_GUEST_KERNEL_LAYOUT_H_
 #define XMMU_LIB_GUEST_KERNEL_LAYOUT_H_
 
-// Where a guest kernel of each paging mode puts things: Linux's 3:1 split in
-// the 32-bit modes, the direct map of all memory above the hypervisor's slots
-// in the 64-bit ones. Source: Linux, Documentation/x86/x86_64/mm.txt (the
+// Where a guest kernel of each paging mode has its addresses: Linux's 3:1 split
+// in the 32-bit modes, and in the 64-bit ones a direct map of all memory above
+// the hypervisor's slots. Source: Linux, Documentation/x86/x86_64/mm.txt (the
 // layout in use with Xen: slots 256..271 of the L4 belong to the hypervisor)
 // and arch/i386/mm.
 
@@ -26,7 +26,7 @@ struct KernelLayout {
 inline KernelLayout LayoutOf(PagingMode mode) {
   switch (mode) {
     case PagingMode::k2Level:
-      // Linux's lowmem: 1 GiB less 128 MiB for vmalloc.
+      // Linux's lowmem is 1 GiB less 128 MiB for vmalloc.
       return {mode, VirtAddr(0xc0000000), VirtAddr(0xc0000000),
               uint64_t{896} << 20};
     case PagingMode::kPae:

@@ -6,13 +6,13 @@
 namespace xmmu {
 namespace {
 
-// Linux, include/asm-i386/pgtable.h: VMALLOC_OFFSET, a hole after the direct
-// map.
+// Linux leaves a hole after the direct map (include/asm-i386/pgtable.h,
+// VMALLOC_OFFSET).
 constexpr uint64_t kHole = uint64_t{8} << 20;
-// Linux, Documentation/x86/x86_64/mm.txt: where vmalloc space begins.
+// The start of vmalloc space (Linux, Documentation/x86/x86_64/mm.txt).
 constexpr VirtAddr kVmalloc4Level{0xffffc90000000000};
 constexpr VirtAddr kVmalloc5Level{0xffa0000000000000};
-// The fault that copies an entry, and the access.
+// The first try may fault to copy an entry; the second must go through.
 constexpr int kTries = 2;
 
 VirtAddr RoundUp(VirtAddr va, uint64_t span) {

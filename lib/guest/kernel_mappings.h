@@ -2,11 +2,10 @@
 #define XMMU_LIB_GUEST_KERNEL_MAPPINGS_H_
 
 // What a kernel maps beside its direct map, in the reference tables alone
-// (Linux: vmalloc, init_mm). Every address space has the kernel's upper entries
-// that there were when it was made; later ones are faulted in, by copying the
-// entry from the reference table (Linux: vmalloc_fault). Where all address
-// spaces share the table in question, a PAE kernel L2, there is nothing to
-// copy.
+// (Linux: vmalloc, init_mm). An address space begins with the kernel's upper
+// entries of the moment; later ones are faulted in by copying the entry from
+// the reference table (Linux: vmalloc_fault). Where all address spaces share
+// the table, as they may a PAE kernel L2, there is nothing to copy.
 //
 // Nothing is ever unmapped again.
 
@@ -20,8 +19,8 @@ class KernelMappings {
   KernelMappings(KernelCore& core, MmuOps& ops)
       : core_(core), ops_(ops), tables_(core, ops) {}
 
-  // Maps `pages` zeroed pages, one after the other; their first address. Each
-  // call begins a new region of an L1 table (assumed).
+  // Maps `pages` zeroed pages, one after the other, and returns their first
+  // address. Each call begins a new region of an L1 table (assumed).
   // Errors: ResourceExhausted if there is no memory, or no room below the
   // hypervisor.
   absl::StatusOr<VirtAddr> Map(Vcpu& vcpu, uint64_t pages);
@@ -33,11 +32,15 @@ class KernelMappings {
                                     uint64_t value);
 
  private:
-  // Level of the tables whose kernel entries each address space has copies of.
+  // The level of the tables of which each address space has its own copy of the
+  // kernel's entries.
   int copied_level() const {
     return core_.mode() == PagingMode::kPae ? 2 : core_.levels();
   }
+  // The first address of the kernel's mappings.
   VirtAddr First() const;
+  // Copies the upper entry for `va` from the reference table. Returns whether
+  // it was missing.
   bool FaultIn(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
 
   KernelCore& core_;

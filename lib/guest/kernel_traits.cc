@@ -7,7 +7,7 @@ namespace {
 
 // Linux 2.4: QUEUE_SIZE (arch/xen/mm/hypervisor.c).
 constexpr size_t kUpdateQueueSize = 2048;
-// pvops: 512 bytes of arguments, filled to less than that
+// The argument buffer of pvops has 512 bytes and is never filled completely
 // (arch/x86/xen/multicalls.c).
 constexpr size_t kMulticallBatch =
     (MulticallQueue::kArgumentBytes - 1) / MulticallQueue::kUpdateBytes;
@@ -33,7 +33,7 @@ constexpr KernelTraits kMulticall = {.protect = ProtectBy::kPreserveAd,
                                      .multicalls = true,
                                      .pins_l1_tables = true};
 
-// Has operations of its own, which say more (pvops_mmu_ops.cc).
+// pvops has operations of its own, which decide the rest (pvops_mmu_ops.cc).
 constexpr KernelTraits kPvops = {.clear = PteWay::kStore,
                                  .write_protect = PteWay::kStore,
                                  .protect = ProtectBy::kPreserveAd,
@@ -42,9 +42,9 @@ constexpr KernelTraits kPvops = {.clear = PteWay::kStore,
                                  .pins_l1_tables = true,
                                  .gathers = true};
 
-// Linux 2.4 for Xen 1 and 2: set_pte and all that is made of it appends to the
-// queue; what a fault installs or replaces is current, and worth a hypercall of
-// its own, after the queue's (mm/memory.c).
+// Linux 2.4 for Xen 1 and 2: set_pte and what uses it append to the queue. What
+// a fault installs or replaces is in the current address space and goes by a
+// hypercall of its own after the queue's (mm/memory.c).
 constexpr KernelTraits kLinux24 = {.install = PteWay::kMapping,
                                    .replace = PteWay::kMapping,
                                    .protect = ProtectBy::kClearAndSet,
@@ -62,7 +62,7 @@ constexpr KernelTraits kLinux269 = {.install = PteWay::kMappingOrStore,
                                     .instructions = PteInstructions::kPlain,
                                     .protect = ProtectBy::kClearAndSet};
 
-// Linux 2.6.12 to 2.6.16 for Xen 3.0.0: set_pte_at looks whether the address
+// Linux 2.6.12 to 2.6.16 for Xen 3.0.0: set_pte_at checks whether the address
 // space is current.
 constexpr KernelTraits kLinux2612 = {.install = PteWay::kMappingOrStore,
                                      .set = PteWay::kMappingOrStore,
@@ -73,8 +73,9 @@ constexpr KernelTraits kLinux2612 = {.install = PteWay::kMappingOrStore,
                                      .pins_when_loaded = true,
                                      .flushes_at_pin = true};
 
-// Linux 2.6.18 for Xen 3.1, whose stores are emulated one by one: only what has
-// to read as it clears still is an instruction; fork pins its child (dup_mmap).
+// Linux 2.6.18 for Xen 3.1, which emulates stores one by one: only clearing,
+// which must read the entry as well, is still an instruction. fork pins its
+// child (dup_mmap).
 constexpr KernelTraits kLinux2618 = {
     .install = PteWay::kMappingOrStore,
     .set = PteWay::kMappingOrStore,

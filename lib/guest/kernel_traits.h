@@ -1,9 +1,10 @@
 #ifndef XMMU_LIB_GUEST_KERNEL_TRAITS_H_
 #define XMMU_LIB_GUEST_KERNEL_TRAITS_H_
 
-// What tells the page-table code of one paravirtual kernel from another's: a
-// row for each GuestOps. The tables of an address space that is not read-only
-// (yet, or any more) are ordinary memory to all of them.
+// KernelTraits says how the page-table code of one paravirtual kernel differs
+// from another's: there is a row for each GuestOps. The tables of an address
+// space that is not read-only (yet, or any more) are ordinary memory to all of
+// them.
 //
 // Constants; any thread.
 
@@ -19,11 +20,11 @@ enum class PteWay : uint8_t {
   kRequest,         // a request of mmu_update
   kMapping,         // update_va_mapping where the address space is loaded, else
                     // kRequest
-  kMappingOrStore,  // the same, else kStore
+  kMappingOrStore,  // update_va_mapping likewise, else kStore
 };
 
-// Which instructions the kernel's C code becomes where it clears an entry, or
-// its writable flag, by itself.
+// The instructions by which the kernel's own code clears an entry, or its
+// writable flag.
 enum class PteInstructions : uint8_t {
   kLocked,     // XCHG of the lower half, then the upper one; LOCK AND
   kPlain,      // a load and a store
@@ -46,31 +47,34 @@ struct KernelTraits {
   PteInstructions instructions = PteInstructions::kLocked;
   ProtectBy protect = ProtectBy::kSet;
 
-  // Requests of mmu_update that are kept before they are issued; and within a
-  // lazy region (arch_enter_lazy_mmu_mode).
+  // How many mmu_update requests are collected before they are issued, and how
+  // many within a lazy region (arch_enter_lazy_mmu_mode).
   size_t batch = 1;
   size_t lazy_batch = 1;
-  // Remappings of table pages, pins and unpins that belong together are one
-  // multicall.
+  // Whether remappings of table pages, pins and unpins that belong together are
+  // one multicall.
   bool multicalls = false;
-  // All of these, flushes and changes of CR3 too go through the one queue of
-  // mmu_update requests. Xen 1 and 2 took them as such (MMU_EXTENDED_COMMAND);
-  // later ones, as here, take one crossing for several kinds as a multicall.
+  // Whether these, flushes and changes of CR3 all go through the queue of
+  // mmu_update requests. Xen 1 and 2 took them as such requests
+  // (MMU_EXTENDED_COMMAND); here, as on later versions, a multicall takes
+  // several kinds in one crossing.
   bool one_queue = false;
 
-  // L1 tables hold pins of their own, as each has a lock (split page-table
-  // locks).
+  // Whether L1 tables have pins of their own, as each has a lock (split
+  // page-table locks).
   bool pins_l1_tables = false;
-  // A tree pinned late is so when it is first loaded, not at the end of fork.
+  // Whether a tree is pinned when it is first loaded and not at the end of
+  // fork.
   bool pins_when_loaded = false;
-  // The remapping of a root asks for a flush when its tree is pinned, and all
-  // ends with one when it is unpinned (mm_pin, mm_unpin).
+  // Whether the remapping of a root asks for a flush when its tree is pinned,
+  // and unpinning ends with a flush (mm_pin, mm_unpin).
   bool flushes_at_pin = false;
-  // What has changed is flushed, not what was asked to change (mmu_gather).
+  // Whether only what has changed is flushed, not all that was asked to change
+  // (mmu_gather).
   bool gathers = false;
 
-  // Whether tables are written to that are in use: somebody has to emulate
-  // that, or take it some other way.
+  // Whether the kernel stores to tables in use, so that the hypervisor must
+  // emulate that or open the tables.
   constexpr bool needs_stores() const {
     for (const PteWay way : {install, set, clear, write_protect, replace}) {
       if (way == PteWay::kStore || way == PteWay::kMappingOrStore) return true;

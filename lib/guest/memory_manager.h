@@ -2,8 +2,8 @@
 #define XMMU_LIB_GUEST_MEMORY_MANAGER_H_
 
 // The guest kernel's memory management proper (Linux: mm/): what a fault, a
-// system call, fork and exit do to an address space. Which page-table writes
-// that takes is decided here; how they are issued, in MmuOps.
+// system call, fork and exit do to an address space. It decides which
+// page-table writes that takes; MmuOps decides how they are issued.
 
 #include <memory>
 #include <vector>
@@ -22,8 +22,8 @@ namespace xmmu {
 
 enum class FaultResult : uint8_t {
   kResolved,
-  kSpurious,  // nothing to do: a translation was older than its entry
-  kRefused,   // one that no kernel resolves (Linux: SIGSEGV)
+  kSpurious,  // a cached translation was older than its entry
+  kRefused,   // no kernel resolves it (Linux: SIGSEGV)
 };
 
 class MemoryManager {
@@ -31,24 +31,24 @@ class MemoryManager {
   MemoryManager(KernelCore& core, MmuOps& ops)
       : core_(core), ops_(ops), tables_(core, ops) {}
 
-  // A new, empty address space with one user.
+  // Makes a new, empty address space with one user.
   absl::StatusOr<std::unique_ptr<AddressSpace>> Create(Vcpu& vcpu);
-  // Copy-on-write copy of `parent` (dup_mmap).
+  // Makes a copy-on-write copy of `parent` (dup_mmap).
   absl::StatusOr<std::unique_ptr<AddressSpace>> Fork(Vcpu& vcpu,
                                                      AddressSpace& parent);
   // The two halves of exec with its arguments' pages at [op.va, op.va +
   // op.length): they are written at the top of the new address space before it
-  // is in use, and moved once it is (setup_arg_pages). Nothing if there are
-  // none.
-  // Errors: InvalidArgument where they cannot go.
+  // is in use, and moved once it is (setup_arg_pages). Without arguments
+  // nothing happens.
+  // Errors: InvalidArgument if the arguments cannot be moved there.
   absl::Status PlaceArguments(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op);
   absl::Status MoveArguments(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op);
   // Unmaps everything and frees all tables but the roots (exit_mmap).
   void Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest);
-  // Frees the roots. REQUIRES: torn down, loaded nowhere.
+  // Frees the roots. REQUIRES: `mm` has been torn down and is loaded nowhere.
   void Destroy(Vcpu& vcpu, AddressSpace& mm) { tables_.Destroy(vcpu, mm); }
 
-  // A fault of the program.
+  // Handles a fault of the program.
   absl::StatusOr<FaultResult> HandleFault(Vcpu& vcpu, AddressSpace& mm,
                                           const PageFault& fault);
 
@@ -65,7 +65,7 @@ class MemoryManager {
                        uint64_t length, TaskDigest& digest);
 
  private:
-  // [start, end) of whole pages, checked to be the program's.
+  // Whole pages [start, end), checked to lie in the program's half.
   struct Range {
     VirtAddr start;
     VirtAddr end;
@@ -73,87 +73,100 @@ class MemoryManager {
   };
   absl::StatusOr<Range> PageRange(VirtAddr va, uint64_t length) const;
 
-  // An entry for a page of `vma`. `writable` is for the hardware.
+  // Makes an entry for a page of `vma`; `writable` is what the hardware gets.
   uint64_t UserEntry(Pfn pfn, const Vma& vma, bool writable, bool dirty) const;
 
+  // Maps a page where there was none: demand-zero, or a page of a file.
   absl::Status FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                        const PteSlot& slot, bool write);
+  // Maps the file's pages around a read fault (do_fault_around).
   absl::Status FaultAround(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                            const PteSlot& slot);
+  // A write to a page that is mapped read-only gets a copy, or the page itself
+  // if nobody else uses it (do_wp_page).
   absl::Status BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                         const PteSlot& slot, uint64_t entry);
   absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
   absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
-  // The page of a file or shared object, with a reference for the caller.
+  // Returns the page of a file or shared object, with a reference for the
+  // caller.
   absl::StatusOr<Pfn> FilePage(Vcpu& vcpu, const Vma& vma, VirtAddr va);
 
-  // --- mm_sharing.cc; all without effect unless file pages are shared.
+  // --- The next are in mm_sharing.cc and do nothing unless file pages are
+  // shared. NoteSpace() remembers an address space that may map shared pages.
   void NoteSpace(AddressSpace& mm);
-  // Shares the pages of [start, end) of `vma` that are new in the page cache,
-  // or those that FilePage has just put there.
+  // ShareWindow() shares the pages of [start, end) of `vma` that are new in the
+  // page cache, ShareFresh() those that FilePage() has just put there.
   absl::Status ShareWindow(Vcpu& vcpu, const Vma& vma, VirtAddr start,
                            VirtAddr end);
   void ShareFresh(Vcpu& vcpu);
-  // Gives all who map the shared `page` one page of the guest's own instead,
-  // with one reference for the page cache.
+  // Gives all mappings of the shared `page` one page of the guest's own
+  // instead, and returns it with one reference for the page cache.
   absl::StatusOr<Pfn> Unshare(Vcpu& vcpu, uint32_t file, uint64_t file_page,
                               Pfn page);
+  // Lets the entry at `va` map `copy` if it maps the shared `page`.
   void Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page, Pfn copy);
+  // Takes the shared `page` out of the kernel's direct map as well.
   void LeaveShare(Vcpu& vcpu, Pfn page);
 
-  // Clears all entries of `vma`, adding them to `gather`; with `flush` it is
-  // flushed before pages are forgotten that others might write back.
+  // Clears all entries of `vma` and adds them to `gather`. With `flush` it
+  // flushes before it forgets dirty pages of shared mappings.
   void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, TaskDigest& digest,
            TlbGather& gather, bool flush);
-  // Whether the kernel flushes what has changed rather than what it was asked
+  // Whether the kernel flushes only what has changed, not all that it was asked
   // to change.
   bool gathers() const { return core_.traits.gathers; }
-  // Flushes `range`, whose entries have changed, or what was gathered of it.
+  // Flushes `range`, whose entries have changed, or only what was gathered.
   void FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                   TlbGather& gather);
   // Flushes and empties `gather`.
   void FlushGather(Vcpu& vcpu, AddressSpace& mm, TlbGather& gather);
-  // Adds the links that led to `tables`, not looking below `floor`.
+  // Adds the entries that linked `tables`, counting no address below `floor`.
   static void GatherTables(const std::vector<TablePage>& tables, VirtAddr floor,
                            TlbGather& gather);
-  // After a flush: gives back what Zap collected.
+  // Gives back the pages that Zap() collected. REQUIRES: they have been
+  // flushed.
   void ReleasePages();
+  // Copies the entries of `vma` to a child, write-protecting private pages in
+  // both (copy_page_range).
   absl::Status CopyEntries(Vcpu& vcpu, AddressSpace& parent,
                            AddressSpace& child, const Vma& vma);
-  // move_page_tables.
+  // Moves the entries of `from` to `to`, whole tables where it can
+  // (move_page_tables).
   absl::Status MovePages(Vcpu& vcpu, AddressSpace& mm, const Range& from,
                          VirtAddr to);
-  // Of one L1 table. `next` becomes the end of what has no table, if `from`
-  // has none.
+  // Moves entries of one L1 table (move_ptes). If `from` has no table, `next`
+  // becomes the end of what that table would map.
   absl::Status MoveEntries(Vcpu& vcpu, AddressSpace& mm, const Range& from,
                            VirtAddr to, VirtAddr* next);
-  // Why Linux would refuse an mremap, or nullptr.
+  // Returns why Linux would refuse an mremap, or nullptr.
   static const char* RefusalOfRemap(AddressSpace& mm, const Range& from,
                                     const Range& to);
-  // Frees the tables that nothing in `range` needs any more, after a move; see
-  // GatherTables for `floor`.
+  // Frees the tables of `range` that are not needed any more after a move; see
+  // GatherTables() for `floor`.
   void FreeLeftTables(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                       VirtAddr floor);
-  // The rights that mprotect gives the hardware for `entry` of `vma`.
+  // Returns the entry that mprotect makes of `entry` of `vma`.
   uint64_t ProtectedEntry(const Vma& vma, uint64_t entry) const;
-  // Where exec writes `length` bytes of arguments.
+  // Returns where exec writes `length` bytes of arguments.
   Range ArgumentPages(uint64_t length) const;
+  // Widens the bounds of shared mappings by `vma` (AddressSpace::shared_low).
   static void NoteShared(AddressSpace& mm, const Vma& vma);
 
   KernelCore& core_;
   MmuOps& ops_;
   PageTables tables_;
-  // (file or object, page number) -> page; holds one reference each. Only
-  // looked up, never iterated.
+  // The page cache: (file or object, page number) -> page, with one reference
+  // each. It is only looked up, never iterated.
   absl::flat_hash_map<std::pair<uint32_t, uint64_t>, Pfn> page_cache_;
   std::vector<Pfn> zapped_;
-  // In the page cache and not yet shared.
+  // Pages in the page cache that are to be shared and are not yet.
   std::vector<Pfn> fresh_;
   struct Space {
     AddressSpace* mm;
     std::weak_ptr<char> alive;
   };
-  std::vector<Space> spaces_;  // in the order of their making
+  std::vector<Space> spaces_;  // in order of creation
 };
 
 }  // namespace xmmu

@@ -1,8 +1,8 @@
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
-// Faults of the program: demand-zero, file pages, copy-on-write
-// (Linux: mm/memory.c, handle_mm_fault).
+// Handles faults of the program: demand-zero, file pages, copy-on-write (Linux:
+// mm/memory.c, handle_mm_fault).
 
 namespace xmmu {
 
@@ -46,13 +46,14 @@ absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
       return pfn;
     }
     it->second = *pfn;
-    // Read from disk before time began; an anonymous object starts as zeros.
+    // Files are in memory from the start, so reading them is not charged. An
+    // anonymous object starts as zeros.
     const Mfn mfn = core_.domain.p2m().MfnOf(*pfn);
     core_.host.memory().ZeroFrame(mfn);
     if (vma.backing != Backing::kSharedAnonymous) {
       core_.host.memory().SetContentToken(mfn, MixHash(vma.file + 1, page));
     }
-    // Who does input for a guest says what it has written (Xen:
+    // Whoever does input for a guest reports the pages it has written (Xen:
     // XEN_DMOP_modified_memory, grant mappings).
     core_.domain.dirty_log().Mark(*pfn);
     const bool shares = core_.options.share_file_pages;
@@ -68,8 +69,8 @@ absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
 
 absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
                                         const Vma& vma, const PteSlot& slot) {
-  // The aligned window around the fault, within the VMA and the L1 table
-  // (do_fault_around). Each entry is set by itself, as Linux does.
+  // The window is aligned around the fault and stays within the VMA and the L1
+  // table (do_fault_around). Each entry is set by itself, as Linux does.
   const auto window = static_cast<uint64_t>(core_.options.fault_around_pages)
                       << kPageShift;
   const VirtAddr start =
@@ -99,8 +100,8 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
 
 absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                     const PteSlot& slot, bool write) {
-  // One page at a time, a shared file's differ in nothing from other shared
-  // ones.
+  // If faults map one page at a time, pages of a shared file need no path of
+  // their own.
   const bool around = vma.backing == Backing::kFilePrivate ||
                       (vma.backing == Backing::kFileShared &&
                        core_.options.fault_around_pages > 1);
@@ -135,7 +136,7 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
 absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                      const PteSlot& slot, uint64_t entry) {
   const Pfn page = core_.PfnOf(entry);
-  // A frame that other domains use too is told by its mark.
+  // The mark tells that other domains use the frame, too.
   const bool others = (entry & kSharedMark) != 0;
   const bool last_owner = !others && core_.frames.references(page) == 1;
   if (vma.shared() || last_owner) {
@@ -163,7 +164,7 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   const uint8_t needed = fault.is_write() ? kMapWrite
                          : fetch          ? kMapExecute
                                           : kMapRead;
-  // x86 can't map without reading: any right lets a page be read.
+  // On x86 any right lets a page be read.
   const bool allowed =
       needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
   if (!allowed) return FaultResult::kRefused;
@@ -176,7 +177,7 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   } else if (fault.is_write() && !entry.writable()) {
     status = BreakCow(vcpu, mm, *vma, *slot, entry.raw());
   } else {
-    // The entry has become good enough since; the fault itself has dropped the
+    // The entry already allows the access. The fault itself has dropped the
     // stale translation.
     return FaultResult::kSpurious;
   }

@@ -1,8 +1,8 @@
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
-// Fork and exit (Linux: kernel/fork.c, dup_mmap; mm/memory.c, copy_page_range;
-// mm/mmap.c, exit_mmap).
+// Does the work of fork and exit (Linux: kernel/fork.c, dup_mmap; mm/memory.c,
+// copy_page_range; mm/mmap.c, exit_mmap).
 
 namespace xmmu {
 
@@ -27,12 +27,13 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
         if (Pte(entry).present() && Pte(entry).writable() && !vma.shared()) {
           ops_.WriteProtectPte(vcpu, parent, slot, entry);
         }
-        // The child has not touched the page yet.
+        // The child has not touched the page yet, and copies it on its first
+        // write.
         const Pte copy = Pte(entry).Without(
             pte::kAccessed | (vma.shared() ? 0 : pte::kWritable));
         core_.frames.Get(core_.PfnOf(entry));
         core_.frames.SetExclusive(core_.PfnOf(entry), false);
-        // What Xen keeps in an entry of its own is not the guest's to copy.
+        // Bits that Xen keeps in an entry for itself are not copied.
         const Pte clean(core_.MakeEntry(
             core_.PfnOf(entry),
             copy.flags() & (pte::kPresent | pte::kWritable | pte::kUser |
@@ -53,13 +54,13 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
   for (const Vma& vma : parent.vmas.All()) {
     (*child)->vmas.Insert(vma);
     NoteShared(**child, vma);
-    // What can be faulted in again is not copied (copy_page_range).
+    // Entries that a fault can make again are not copied (copy_page_range).
     if (!vma.has_own_pages && !core_.options.fork_copies_all) continue;
     copied = true;
     const absl::Status status = CopyEntries(vcpu, parent, **child, vma);
     if (!status.ok()) return status;
   }
-  if (gathers()) {  // in dup_mmap's order, and in any case
+  if (gathers()) {  // as dup_mmap, and in any case
     ops_.Activate(vcpu, **child);
     ops_.Flush(vcpu, parent, TlbFlush::NonGlobal());
     return child;

@@ -2,8 +2,8 @@
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
-// What moves pages: mremap, and exec with the arguments it has written to the
-// new stack (Linux: mm/mremap.c; fs/exec.c, setup_arg_pages).
+// Moves pages, for mremap, and for exec with the arguments it has written to
+// the new stack (Linux: mm/mremap.c; fs/exec.c, setup_arg_pages).
 
 namespace xmmu {
 
@@ -30,7 +30,7 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
         return absl::OkStatus();
       });
   if (!status.ok() || gather.empty() || !gathers()) return status;
-  // move_ptes flushes all that it was to move.
+  // move_ptes flushes the whole range that it was asked to move.
   gather.Add(from.start, 1);
   gather.Add(from.end - kPageSize, 1);
   FlushGather(vcpu, mm, gather);
@@ -40,6 +40,7 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+  // A piece lies in one L1 table at either end.
   const auto left_in_table = [&](VirtAddr va) {
     return span - va.value() % span;
   };
@@ -123,7 +124,7 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   return absl::OkStatus();
 }
 
-// mremap_to, vma_to_resize, vma_expandable.
+// Source: mremap_to, vma_to_resize, vma_expandable.
 const char* MemoryManager::RefusalOfRemap(AddressSpace& mm, const Range& from,
                                           const Range& to) {
   if (mm.vmas.Find(from.start) == nullptr) return "nothing is mapped there";
@@ -142,7 +143,7 @@ const char* MemoryManager::RefusalOfRemap(AddressSpace& mm, const Range& from,
 }
 
 MemoryManager::Range MemoryManager::ArgumentPages(uint64_t length) const {
-  // STACK_TOP_MAX: one page below the end of a 64-bit program's memory.
+  // STACK_TOP_MAX is one page below the end of a 64-bit program's memory.
   const VirtAddr top = core_.layout.user_end - kPageSize;
   return {top - length, top};
 }
@@ -164,7 +165,7 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
           .rights = kMapRead | kMapWrite,
           .backing = Backing::kStack};
   absl::Status status;
-  // From the last byte down (copy_strings).
+  // Linux writes the arguments from the last byte down (copy_strings).
   for (VirtAddr va = pages.end; va > pages.start && status.ok();) {
     va = va - kPageSize;
     absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va);

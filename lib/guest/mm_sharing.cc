@@ -4,9 +4,9 @@
 #include "xmmu/base/check.h"
 #include "xmmu/xen/hypercall.h"
 
-// Sharing of file pages with other domains (GuestOptions::share_file_pages):
-// the guest's side of make_ro_and_share. A page is shared as soon as it is in
-// the page cache, when the kernel's direct map is all that maps it.
+// Shares file pages with other domains (GuestOptions::share_file_pages): the
+// guest's side of make_ro_and_share. A page is shared as soon as it is in the
+// page cache, when the kernel's direct map is all that maps it.
 //
 //   read in --make_ro_and_share--> shared: the direct map, and every mapping
 //                                  of a program, lead read-only to a frame that
@@ -43,7 +43,7 @@ void MemoryManager::ShareFresh(Vcpu& vcpu) {
   std::vector<VirtAddr> mappings;
   mappings.reserve(fresh_.size());
   for (const Pfn pfn : fresh_) mappings.push_back(core_.layout.DirectVa(pfn));
-  // What is still queued may be the last use of such a frame as another page.
+  // A queued request may still use such a frame as another page.
   ops_.FinishKernelWork(vcpu);
   const HypercallResult result =
       vcpu.Hypercall(MakeRoAndShareCall{.mappings = mappings});
@@ -88,8 +88,9 @@ void MemoryManager::Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page,
   uint64_t kept = pte::kPresent | pte::kUser | pte::kAccessed | pte::kDirty |
                   pte::kNoExecute;
   if (!entry.present()) kept |= pte::kGlobal;  // PROT_NONE
-  // By request: the table may belong to an address space that is not in use, no
-  // table to the hypervisor, where a store would not be taken.
+  // A request is used because the table may belong to an address space that is
+  // not in use: to the hypervisor it is no table then, and a store would not be
+  // accepted.
   const MmuUpdate request{
       .entry = core_.EntryMachineAddr(slot->table, slot->index),
       .value = core_.MakeEntry(copy, entry.flags() & kept)};
@@ -102,8 +103,8 @@ void MemoryManager::Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page,
   core_.frames.Put(page);
 }
 
-// The kernel's mapping is the last. Where the hypervisor has a frame for the
-// page's place, that is memory again; where not, the place stays empty.
+// The kernel's mapping is the last. If the hypervisor gives a new frame for the
+// page's place it is memory again; otherwise the place stays empty.
 void MemoryManager::LeaveShare(Vcpu& vcpu, Pfn page) {
   XMMU_CHECK(core_.frames.references(page) == 1);
   const VirtAddr va = core_.layout.DirectVa(page);

@@ -4,14 +4,14 @@
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
-// mmap, munmap, mprotect, madvise (Linux: mm/mmap.c, mm/mprotect.c,
-// mm/madvise.c).
+// Does the work of mmap, munmap, mprotect and madvise (Linux: mm/mmap.c,
+// mm/mprotect.c, mm/madvise.c).
 
 namespace xmmu {
 namespace {
 
-// An entry whose page is there but may not be touched (PROT_NONE): not present,
-// told from an empty one by the bit that Linux uses for it (_PAGE_PROTNONE).
+// An entry whose page may not be touched (PROT_NONE) is not present. The bit
+// that Linux uses for it (_PAGE_PROTNONE) tells it from an empty one.
 constexpr uint64_t kProtNone = pte::kGlobal;
 
 constexpr VirtAddr RoundUp(VirtAddr va) {
@@ -52,7 +52,8 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
     return absl::OkStatus();
   };
   const auto flush_table = [&] {
-    // zap_pte_range: nobody may write to such a page once it is known clean.
+    // Nobody may write to such a page after its dirty flag has been read
+    // (zap_pte_range).
     if (flush && dirty_shared) FlushGather(vcpu, mm, gather);
     dirty_shared = false;
   };
@@ -68,7 +69,7 @@ void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
   const uint64_t step = what.step(core_.mode());
   const bool elsewhere = (mm.active & ~MaskOf(vcpu.id())) != 0;
   if (elsewhere) {
-    // xen_flush_tlb_multi: one request, whatever the size.
+    // xen_flush_tlb_multi makes one request, whatever the size.
     ops_.Flush(vcpu, mm,
                what.end - what.start <= kPageSize ? TlbFlush::Page(what.start)
                                                   : TlbFlush::NonGlobal());
@@ -117,9 +118,8 @@ absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
   for (const Vma& vma : gone) Zap(vcpu, mm, vma, digest, gather, gathers());
   std::vector<TablePage> tables;
   tables_.FreeUnused(vcpu, mm, range->start, range->end, tables);
-  // Linux looks at a freed table from its base on, which makes the range larger
-  // than the mapping where the two are not aligned alike; here it is the
-  // mapping's in any case.
+  // Linux counts a freed table from its base on, which may be below the
+  // mapping. Here the range is always the mapping's.
   GatherTables(tables, range->start, gather);
   if (!zapped_.empty() || !tables.empty()) {
     FlushRange(vcpu, mm, *range, gather);
@@ -149,7 +149,7 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
 uint64_t MemoryManager::ProtectedEntry(const Vma& vma, uint64_t entry) const {
   const Pfn page = core_.PfnOf(entry);
   // A private page becomes writable on the next write fault, or at once where
-  // that could do nothing but make it so.
+  // that fault would do nothing else.
   const bool own = core_.options.recent_mm && Pte(entry).dirty() &&
                    core_.frames.exclusive(page);
   const bool writable = (vma.rights & kMapWrite) != 0 && (vma.shared() || own);

@@ -2,10 +2,11 @@
 #define XMMU_LIB_GUEST_MMU_OPS_H_
 
 // How a guest kernel issues its page-table operations: Linux's pv_ops.mmu. The
-// kernel says what it wants; an implementation turns that into instructions or
-// hypercalls, at once or batched.
+// kernel says what it wants, and an implementation turns that into instructions
+// or hypercalls, at once or batched.
 //
-// All work for `vcpu`; `mm` is the address space whose tables change.
+// `vcpu` issues the operation, and `mm` is the address space whose tables
+// change.
 
 #include <memory>
 
@@ -20,7 +21,7 @@ class MmuOps {
   // Stores `value` in an entry that was not present (set_pte_at).
   virtual void SetPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                       uint64_t value) = 0;
-  // The same for what a fault of the running program asks for.
+  // As SetPte(), for an entry that a fault of the running program asks for.
   virtual void InstallPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                           uint64_t value) {
     SetPte(vcpu, mm, slot, value);
@@ -50,18 +51,18 @@ class MmuOps {
   virtual void SetTableEntry(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                              int index, uint64_t value) = 0;
 
-  // A zeroed page becomes a table page of `mm` / stops being one, its link
-  // being gone. The page is mapped writable before and after.
+  // A zeroed page becomes a table page of `mm`, or stops being one after it was
+  // unlinked. The page is mapped writable before and after.
   virtual void TableAllocated(Vcpu& vcpu, AddressSpace& mm,
                               const TablePage& table) = 0;
   virtual void TableReleased(Vcpu& vcpu, AddressSpace& mm,
                              const TablePage& table) = 0;
-  // As TableAllocated and TableReleased, for the root(s), whose kernel entries
-  // are in place.
+  // As TableAllocated() and TableReleased(), for the roots, which already have
+  // their kernel entries.
   virtual void RootAllocated(Vcpu& vcpu, AddressSpace& mm) = 0;
   virtual void RootReleased(Vcpu& vcpu, AddressSpace& mm) = 0;
 
-  // An L1 is unlinked and about to be linked elsewhere in `mm`.
+  // An L1 table has been unlinked and is about to be linked elsewhere in `mm`.
   virtual void TableMoved(Vcpu&, AddressSpace&, const TablePage&) {}
 
   // `mm` is complete and will be used (end of fork, first switch).
@@ -74,21 +75,21 @@ class MmuOps {
   // Flushes on all vCPUs that have `mm` loaded.
   virtual void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) = 0;
 
-  // Changes in between need not take effect before LeaveLazy.
+  // Changes between the two need not take effect before LeaveLazy().
   virtual void EnterLazy(Vcpu&) {}
   virtual void LeaveLazy(Vcpu&) {}
   // The kernel is about to leave for user mode: nothing may be left undone.
   virtual void FinishKernelWork(Vcpu&) {}
 };
 
-// The operations that `core`'s options name, on its ABI.
+// Makes the operations that `core`'s options name, on its ABI.
 std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core);
 
-// By plain instructions.
+// These use plain instructions.
 std::unique_ptr<MmuOps> MakeNativeMmuOps(KernelCore& core);
-// As a paravirtual guest of Xen.
+// These are a paravirtual guest's of Xen.
 std::unique_ptr<MmuOps> MakeXenMmuOps(KernelCore& core);
-// The same for GuestOps::kPvops. REQUIRES: all vCPUs are there.
+// These are for GuestOps::kPvops. REQUIRES: all vCPUs exist.
 std::unique_ptr<MmuOps> MakePvopsMmuOps(KernelCore& core);
 
 // Stores to an L1 entry as the kernel's C code would: one store in 2-level and
@@ -97,9 +98,11 @@ std::unique_ptr<MmuOps> MakePvopsMmuOps(KernelCore& core);
 // pgtable-3level.h).
 void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
                            uint64_t value);
+// Clears an L1 entry by XCHG and returns what it was; in PAE the lower half is
+// exchanged before the upper one is cleared (ptep_get_and_clear).
 uint64_t ExchangePteByInstruction(KernelCore& core, Vcpu& vcpu,
                                   const PteSlot& slot);
-// LOCK AND of the low half (clear_bit).
+// Clears flags by LOCK AND of the low half (clear_bit).
 void ClearPteFlagsByInstruction(KernelCore& core, Vcpu& vcpu,
                                 const PteSlot& slot, uint64_t flags);
 

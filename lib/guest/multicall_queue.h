@@ -1,7 +1,7 @@
 #ifndef XMMU_LIB_GUEST_MULTICALL_QUEUE_H_
 #define XMMU_LIB_GUEST_MULTICALL_QUEUE_H_
 
-// The queue through which a pvops kernel reaches Xen, one a vCPU: entries are
+// The queue through which each vCPU of a pvops kernel reaches Xen: entries are
 // collected in order and issued together.
 //
 //   * at most 32 entries and less than 512 bytes of arguments; what does not
@@ -23,8 +23,8 @@ namespace xmmu {
 
 struct QueueLimits {
   size_t entries = SIZE_MAX;
-  size_t bytes = SIZE_MAX;     // of arguments: less than this
-  size_t requests = SIZE_MAX;  // of all kinds; so many are issued at once
+  size_t bytes = SIZE_MAX;     // arguments stay below this
+  size_t requests = SIZE_MAX;  // this many of all kinds are issued at once
 };
 
 class MulticallQueue {
@@ -43,12 +43,12 @@ class MulticallQueue {
   void AddOp(const MmuextOp& op);
   void AddMapping(const UpdateVaMappingCall& call);
 
-  // The requests added so far belong together and are complete: issued, but in
-  // a lazy region kept for later (xen_mc_issue).
+  // Call this when the requests added so far are complete: it issues them, or
+  // in a lazy region keeps them for later (xen_mc_issue).
   void Issue() {
     if (!lazy_) Flush();
   }
-  // Issues what is there; nothing if it is empty (xen_mc_flush).
+  // Issues all entries, if there are any (xen_mc_flush).
   void Flush();
 
   bool lazy() const { return lazy_; }
@@ -56,16 +56,16 @@ class MulticallQueue {
 
  private:
   enum class Kind : uint8_t { kUpdates, kOps, kMapping };
-  // Requests [first, first + count) of its kind.
+  // An entry holds the requests [first, first + count) of its kind.
   struct Entry {
     Kind kind;
     size_t first = 0;
     size_t count = 1;
   };
 
-  // Makes the next request, with `bytes` of arguments, part of the last entry
-  // if it `extends` one of its kind and there is room, else an entry of its
-  // own.
+  // Makes room for the next request, with `bytes` of arguments: as a part of
+  // the last entry if it `extends` one of its kind and there is room, else as
+  // an entry of its own.
   void Reserve(Kind kind, size_t bytes, bool extends);
   void IssueIfFull();
   size_t CountOf(Kind kind) const;

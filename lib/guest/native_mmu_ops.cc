@@ -6,6 +6,8 @@
 namespace xmmu {
 namespace {
 
+// The operations of a kernel on hardware, real or virtualized: plain
+// instructions, and flushes by INVLPG, CR3 and IPIs.
 class NativeMmuOps final : public MmuOps {
  public:
   explicit NativeMmuOps(KernelCore& core) : core_(core) {}
@@ -34,9 +36,9 @@ class NativeMmuOps final : public MmuOps {
   void SetTableEntry(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                      int index, uint64_t value) override {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
-    // The PDPTE registers are loaded by MOV to CR3 only (SDM Vol. 3A, "PDPTE
-    // Registers"); Linux reloads CR3 in pud_populate for that, wherever the
-    // tables are loaded (flush_tlb_mm).
+    // Only MOV to CR3 loads the PDPTE registers (SDM Vol. 3A, "PDPTE
+    // Registers"). So Linux reloads CR3 in pud_populate wherever the tables are
+    // loaded (flush_tlb_mm).
     if (core_.mode() != PagingMode::kPae || level != 3) return;
     const CpuMask own = mm.active & MaskOf(vcpu.id());
     const CpuMask others = mm.active & ~own;
@@ -63,7 +65,7 @@ class NativeMmuOps final : public MmuOps {
   KernelCore& core_;
 };
 
-// Offset of the upper half of a PAE entry.
+// The offset of the upper half of a PAE entry.
 constexpr uint64_t kUpperHalf = 4;
 
 Instruction Half(OperandKind kind, VirtAddr va, uint64_t value) {

@@ -7,13 +7,13 @@
 namespace xmmu {
 namespace {
 
-// Whether an entry of L2 or above names a table. One without P may: Xen has
-// unhooked the table while the guest writes to it (Linux on Xen 2.0 and 3.0:
+// Whether an entry of L2 or above names a table. It may do so without P: Xen
+// unhooks a table while the guest writes to it (Linux on Xen 2.0 and 3.0:
 // pmd_present looks at the whole entry).
 bool IsLinked(uint64_t entry) { return entry != 0; }
 
-// Linux 2.4: pgt_cache_water, of which do_check_pgt_cache takes the upper one
-// for a sign that there are enough; here no more come to be kept.
+// Linux 2.4 frees kept tables beyond the upper value of pgt_cache_water
+// (do_check_pgt_cache); here no more than that are kept.
 constexpr size_t kMaxKept = 50;
 
 }  // namespace
@@ -41,8 +41,8 @@ std::optional<Pfn> PageTables::Take(std::vector<Pfn>& kept) {
   return table;
 }
 
-// The kernel's half of a table at `from`, which both modes of sharing need: a
-// root's own slots (2-level, 64-bit) or a PAE guest's private kernel L2.
+// Copies the kernel's half of the table `from`: a root's kernel slots (2-level,
+// 64-bit), or all of a PAE guest's private kernel L2.
 void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
   const bool whole = core_.mode() == PagingMode::kPae && level == 2;
   const int count = EntryCount(core_.mode(), level);
@@ -51,7 +51,7 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
   const uint64_t bytes =
       std::max(core_.domain.p2m().size() << kPageShift, core_.kernel_bytes);
   for (int i = first; i < count; ++i) {
-    // Beyond what is mapped there are only the hypervisor's own slots.
+    // Only the hypervisor's slots lie beyond what the kernel has mapped.
     const uint64_t mapped = static_cast<uint64_t>(i - first)
                             << LevelShift(core_.mode(), level);
     if (mapped >= bytes) break;
@@ -267,8 +267,8 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
     const Pfn child = core_.PfnOf(entry);
     const VirtAddr child_end = child_base + span;
     const bool unused = !mm.vmas.Overlaps(child_base, child_end);
-    // Below an unused child, what lies outside of the range went with the VMA
-    // that it served.
+    // Tables below an unused child that lie outside of the range are gone
+    // already, with the VMAs that they served.
     if (level > 2) {
       FreeLevel(vcpu, mm, level - 1, child, child_base,
                 std::max(start, child_base), std::min(end, child_end), freed);

@@ -21,23 +21,24 @@ class PageTables {
  public:
   PageTables(KernelCore& core, MmuOps& ops) : core_(core), ops_(ops) {}
 
-  // A new address space with the kernel's mappings and nothing else
+  // Makes a new address space with the kernel's mappings and nothing else
   // (Linux: pgd_alloc).
   absl::StatusOr<std::unique_ptr<AddressSpace>> Create(Vcpu& vcpu);
 
-  // Frees the roots (pgd_free). REQUIRES: no vCPU has it loaded, no user table
-  // is left.
+  // Frees the roots (pgd_free). REQUIRES: no vCPU has `mm` loaded, and no user
+  // table is left.
   void Destroy(Vcpu& vcpu, AddressSpace& mm);
 
-  // The L1 slot of `va`, making the tables on the way that are missing.
+  // Returns the L1 slot of `va`, making the tables on the way that are missing.
   absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
 
-  // The L1 slot of `va`; nothing where there is no L1 table. `absent_level`, if
-  // not null, then gets the level of the empty entry: nothing is mapped in all
-  // that this entry would map.
+  // Returns the L1 slot of `va`, or nothing where there is no L1 table.
+  // `absent_level`, if not null, then gets the level of the empty entry:
+  // nothing is mapped in all that this entry would map.
   std::optional<PteSlot> Find(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                               int* absent_level = nullptr);
-  // First address behind what one entry of `level` maps around `va`.
+  // Returns the first address behind what one entry of `level` maps around
+  // `va`.
   VirtAddr EndOfEntry(int level, VirtAddr va) const {
     const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
     return VirtAddr((va.value() / span + 1) * span);
@@ -50,8 +51,8 @@ class PageTables {
   // Calls `visit` for each non-zero L1 entry of [start, end), in order; lazy
   // MMU mode holds within each L1 table, behind which `table_done` is called.
   // Stops at the first error. Steps over all that an empty entry of any level
-  // would map (pgd_none_or_clear_bad and those below it): the work goes with
-  // the tables that there are, not with the range.
+  // would map (pgd_none_or_clear_bad and those below it): the work depends on
+  // the tables that exist, not on the range.
   absl::Status ForEachEntry(
       Vcpu& vcpu, AddressSpace& mm, VirtAddr start, VirtAddr end,
       absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit,
@@ -66,14 +67,15 @@ class PageTables {
   // Gives table frames back to the pool, or keeps them.
   void ReleaseFrames(const std::vector<TablePage>& freed);
 
-  // Moves the L1 table that maps all around `from` to where it maps `to`, if
-  // there is one and no other in its place; whether it did (move_normal_pmd).
-  // The tables above the new place are made. REQUIRES: both aligned to the
-  // region of an L1.
+  // Moves the L1 table that maps `from` to where it maps `to`, if there is one
+  // and no other in its new place. Returns whether it did (move_normal_pmd).
+  // The tables above the new place are made. REQUIRES: both addresses are
+  // aligned to the region of an L1 table.
   absl::StatusOr<bool> MoveTable(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
                                  VirtAddr to);
 
-  // The table of level `lowest` that maps `va`; nothing where there is none.
+  // Returns the table of level `lowest` that maps `va`, or nothing where there
+  // is none.
   std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
                                 VirtAddr va, int* absent_level = nullptr);
   uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
@@ -85,19 +87,22 @@ class PageTables {
     vcpu.Store(core_.EntryVa(table, index), core_.entry_bytes(), value);
   }
   absl::StatusOr<Pfn> AllocTable(Vcpu& vcpu);
-  // Whether one more table that is given up is to stay one (keeps_tables), with
-  // `pending` others on their way.
+  // Whether one more table that is given up is to be kept (keeps_tables), with
+  // `pending` others that are about to be.
   bool Keeps(size_t pending) const;
-  // One of those kept, if there is one.
+  // Takes one of the kept tables, if there is one.
   static std::optional<Pfn> Take(std::vector<Pfn>& kept);
-  // The table of `level` - 1 under `table` for `va`, made and linked if
-  // missing.
+  // Returns the table of `level` - 1 under `table` for `va`, made and linked if
+  // it is missing.
   absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
                                 Pfn table, VirtAddr va);
-  // The table of `level` that maps `va`, made like those above it.
+  // Returns the table of `level` that maps `va`, making it and those above it
+  // if they are missing.
   absl::StatusOr<Pfn> MakeDownTo(Vcpu& vcpu, AddressSpace& mm, int level,
                                  VirtAddr va);
   void CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to);
+  // Unlinks the unused tables below `table`, which maps `base` and what
+  // follows, depth first.
   void FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                  VirtAddr base, VirtAddr start, VirtAddr end,
                  std::vector<TablePage>& freed);
@@ -106,7 +111,8 @@ class PageTables {
 
   KernelCore& core_;
   MmuOps& ops_;
-  // Empty, and still read-only and pinned where they were.
+  // Tables that were given up and kept: empty, and still read-only and pinned
+  // if they were.
   std::vector<Pfn> kept_roots_;
   std::vector<Pfn> kept_tables_;
 };

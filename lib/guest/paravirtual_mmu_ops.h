@@ -2,7 +2,7 @@
 #define XMMU_LIB_GUEST_PARAVIRTUAL_MMU_OPS_H_
 
 // When a kernel that runs on Xen makes the tables of an address space read-only
-// and pins them (PinWhen), whatever way it has to say so:
+// and pins them (PinWhen), by whatever requests:
 //
 //   early   allocated --> read-only, pinned --> released: unpinned, writable
 //   late    allocated writable; plain stores --Activate--> read-only, pinned
@@ -39,15 +39,16 @@ class ParavirtualMmuOps : public MmuOps {
   }
 
  protected:
-  // The whole tree: read-only and pinned, as the options say / as it was.
+  // Make the whole tree read-only and pinned, as the options say, and undo
+  // that.
   virtual void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) = 0;
   virtual void MakeWritable(Vcpu& vcpu, AddressSpace& mm) = 0;
 
   bool Early() const { return core_.options.pin == PinWhen::kEarly; }
-  // Whether a table holds a pin of its own beside its tree's: every one when
-  // pinned early, the L1s of mainline Linux, as each has a lock that must be
-  // held meanwhile (split page-table locks). Xen 3.0 pins no PAE L2, and Xen
-  // 4.17 none that maps the kernel.
+  // Whether a table has a pin of its own beside its tree's. Every one has when
+  // pinned early, and so have the L1s of mainline Linux, as each has a lock
+  // that must be held meanwhile (split page-table locks). Xen 3.0 pins no PAE
+  // L2, and Xen 4.17 none that maps the kernel.
   bool PinsAlone(const TablePage& table) const {
     if (core_.options.pin == PinWhen::kNever || table.kernel_l2) return false;
     return Early() || (core_.traits.pins_l1_tables && table.level == 1);
@@ -58,7 +59,7 @@ class ParavirtualMmuOps : public MmuOps {
     return static_cast<MmuextCommand>(static_cast<int>(MmuextCommand::kPinL1) +
                                       level - 1);
   }
-  // The request to flush on all vCPUs that have `mm` loaded.
+  // Returns the request to flush on all vCPUs that have `mm` loaded.
   static MmuextOp FlushOp(const Vcpu& vcpu, const AddressSpace& mm,
                           const TlbFlush& flush) {
     const bool page = flush.scope == FlushScope::kPage;

@@ -1,14 +1,14 @@
 #ifndef XMMU_LIB_GUEST_PTE_INSTRUCTIONS_H_
 #define XMMU_LIB_GUEST_PTE_INSTRUCTIONS_H_
 
-// How the C code of one kernel or another takes and write-protects an L1 entry
-// by itself (KernelTraits::instructions).
+// How a kernel's own code clears and write-protects an L1 entry
+// (KernelTraits::instructions).
 
 #include "guest/mmu_ops.h"
 
 namespace xmmu {
 
-// Clears an entry; what it was.
+// Clears an entry and returns what it was.
 uint64_t TakePteByInstruction(KernelCore& core, Vcpu& vcpu,
                               const PteSlot& slot);
 void WriteProtectByInstruction(KernelCore& core, Vcpu& vcpu,

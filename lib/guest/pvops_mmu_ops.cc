@@ -17,7 +17,7 @@
 //   set_pmd, set_pud, set_p4d
 //                           mmu_update if the table is read-only, else a store
 //
-// The queue is not consulted before such an instruction: within one lazy region
+// Such an instruction does not flush the queue first: within one lazy region
 // Linux never clears what it has just set.
 
 namespace xmmu {
@@ -76,7 +76,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
         vcpu.Store(core_.EntryVa(pfn, index), core_.entry_bytes(), value);
       }
     }
-    // Later loads and accesses rely on it.
+    // Later loads and accesses rely on the new link.
     if (mm.tables_read_only) QueueOf(vcpu).Flush();
   }
 
@@ -108,7 +108,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     MulticallQueue& queue = QueueOf(vcpu);
     queue.AddOp({.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)});
     if (core_.levels() >= 4) {
-      // Frame 0 means: no user base.
+      // Frame 0 stands for no user base.
       queue.AddOp(
           {.command = MmuextCommand::kNewUserBaseptr,
            .mfn = mm.user_root == kInvalidPfn ? Mfn(0) : MfnOf(mm.user_root)});
@@ -150,7 +150,8 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     QueueOf(vcpu).AddOp({.command = MmuextCommand::kUnpin, .mfn = MfnOf(pfn)});
   }
 
-  // Every table below the roots, each before those under it (xen_pgd_walk).
+  // Returns every table below the roots, each before those under it
+  // (xen_pgd_walk).
   static std::vector<TablePage> Walk(const AddressSpace& mm) {
     std::vector<TablePage> tables = mm.tables;
     std::sort(tables.begin(), tables.end(),
@@ -160,8 +161,8 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     return tables;
   }
 
-  // xen_pgd_pin. A root's remapping asks for a flush of everything here, which
-  // covers the tables before it (xen_pin_page).
+  // Source: xen_pgd_pin. A root's remapping asks for a flush of everything,
+  // which covers the tables before it (xen_pin_page).
   void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) override {
     for (const TablePage& table : Walk(mm)) {
       AddMapping(vcpu, table.pfn, /*writable=*/false);
@@ -177,7 +178,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     mm.tables_read_only = true;
   }
 
-  // xen_pgd_unpin.
+  // Source: xen_pgd_unpin.
   void MakeWritable(Vcpu& vcpu, AddressSpace& mm) override {
     if (mm.pinned) {
       AddUnpin(vcpu, mm.root);

@@ -1,9 +1,9 @@
 #ifndef XMMU_LIB_GUEST_SHARED_FRAMES_H_
 #define XMMU_LIB_GUEST_SHARED_FRAMES_H_
 
-// The pages of a guest whose frames are no longer its own: those it has given
-// up by make_ro_and_share. The hypervisor's maps do not know them any more, so
-// the kernel remembers which frame it reads each of them in.
+// The pages of a guest whose frames it has given up by make_ro_and_share. The
+// hypervisor's maps do not have them any more, so the kernel remembers in which
+// frame it reads each page.
 
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
@@ -15,7 +15,7 @@ class SharedFrames {
  public:
   bool empty() const { return by_pfn_.empty(); }
   bool Contains(Pfn pfn) const { return by_pfn_.contains(pfn); }
-  // kInvalidMfn / kInvalidPfn for what is not shared.
+  // Return kInvalidMfn or kInvalidPfn for what is not shared.
   Mfn MfnOf(Pfn pfn) const {
     const auto it = by_pfn_.find(pfn);
     return it == by_pfn_.end() ? kInvalidMfn : it->second;
@@ -36,7 +36,7 @@ class SharedFrames {
   }
 
  private:
-  // Only looked up, never iterated.
+  // Both maps are only looked up, never iterated.
   absl::flat_hash_map<Pfn, Mfn> by_pfn_;
   absl::flat_hash_map<Mfn, Pfn> by_mfn_;
 };

@@ -1,17 +1,17 @@
 #ifndef XMMU_LIB_GUEST_SIGHTINGS_H_
 #define XMMU_LIB_GUEST_SIGHTINGS_H_
 
-// What tasks saw of files and shared objects, on several vCPUs.
+// Sightings records what tasks saw of files and shared objects on several
+// vCPUs.
 //
 // Which of two vCPUs comes first depends on their clocks, and so on the policy.
-// A page that one task writes in place (a shared mapping) and another one reads
-// is then no part of what must be the same under every policy: neither what is
-// read through a shared mapping, nor what is read through a private mapping of
-// the file, nor what a private page became when it was copied. All of these
-// are, for one task, loads from one page of one object: a private page stays at
-// its place in its file, whatever is copied, forked or moved. So each task's
-// loads are hashed by page of the object, apart from its other loads, and when
-// all is over those of the pages that another task has written are left out.
+// If one task writes a page in place (by a shared mapping), what another reads
+// from it need not be the same under every policy, be it through a shared
+// mapping, through a private mapping of the file, or from a private copy. All
+// of these are, for one task, loads from one page of one object: a private page
+// stays at its place in its file, whatever is copied, forked or moved. So each
+// task's loads are hashed by page of the object, apart from its other loads,
+// and in the end those of pages that another task has written are left out.
 //
 // Which pages those are does not depend on who came first: each task does what
 // its stream says.
@@ -27,14 +27,14 @@
 
 namespace xmmu {
 
-// (file or object, page number in it).
+// A page of an object: (file or object, page number in it).
 using ObjectPage = std::pair<uint32_t, uint64_t>;
 
-// Who has written which pages of objects in place.
+// Which tasks have written which pages of objects in place.
 class ObjectWriters {
  public:
   void Add(const ObjectPage& page, TaskId task);
-  // Whether some other task than `task` has.
+  // Whether a task other than `task` has written the page.
   bool OtherThan(TaskId task, const ObjectPage& page) const;
 
  private:
@@ -47,25 +47,27 @@ class Sightings {
  public:
   explicit Sightings(TaskId task) : task_(task) {}
 
-  // A load of `token` at `va`; whether it is from no shared mapping.
+  // Records a load of `token` at `va`. Returns whether it is from no shared
+  // mapping.
   bool Load(AddressSpace& mm, VirtAddr va, uint64_t token);
-  // A store at `va`.
+  // Records a store at `va`.
   void Store(AddressSpace& mm, VirtAddr va, ObjectWriters& writers);
-  // Any other event.
+  // Records any other event.
   void Other(uint64_t event);
-  // The content of a page of `vma` that is given up.
+  // Records the content of a page of `vma` that is given up.
   void GaveUp(const Vma& vma, VirtAddr va, uint64_t token);
 
-  // Whether there is something to leave out of what Value() would be.
+  // Whether Value() leaves out something that would count on one vCPU.
   bool Races(const ObjectWriters& writers) const;
-  // Hash of all but the pages that others have written.
+  // Returns a hash of all but the pages that others have written.
   uint64_t Value(const ObjectWriters& writers) const;
-  // Adds those pages to `pages`; the loads that there were from them.
+  // Adds those pages to `pages`, and returns how many loads there were from
+  // them.
   uint64_t CountNotCompared(const ObjectWriters& writers,
                             std::vector<ObjectPage>& pages) const;
 
  private:
-  static constexpr int32_t kNone = -1;  // of the task's own memory
+  static constexpr int32_t kNone = -1;  // the task's own memory
 
   struct PageSeen {
     ObjectPage page;
@@ -73,7 +75,7 @@ class Sightings {
     uint64_t loads = 0;
     uint64_t hash = 0;
   };
-  // What is at a page of the address space, as long as nothing is mapped or
+  // What is at a page of the address space, valid while nothing is mapped or
   // unmapped.
   struct Cached {
     uint64_t page = ~uint64_t{0};
@@ -82,7 +84,9 @@ class Sightings {
     bool written = false;
   };
 
+  // Looks the page of `va` up, in the cache or by its VMA.
   Cached& At(AddressSpace& mm, VirtAddr va);
+  // Returns the index in pages_ of the object's page at `va`, or kNone.
   int32_t IndexOf(const Vma& vma, VirtAddr va);
 
   TaskId task_;

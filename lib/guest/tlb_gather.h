@@ -1,7 +1,7 @@
 #ifndef XMMU_LIB_GUEST_TLB_GATHER_H_
 #define XMMU_LIB_GUEST_TLB_GATHER_H_
 
-// What a change of mappings leaves to be flushed: a range, and the smallest
+// What must be flushed after a change of mappings: a range, and the smallest
 // step that visits all of it (Linux: struct mmu_gather, mm/mmu_gather.c). A
 // plain value.
 
@@ -15,12 +15,12 @@ namespace xmmu {
 struct TlbGather {
   VirtAddr start{~uint64_t{0}};
   VirtAddr end;
-  int lowest_level = 0;  // of the entries changed; 0: none
+  int lowest_level = 0;  // of the entries changed; 0: none yet
 
   bool empty() const { return lowest_level == 0; }
 
-  // An entry of `level` has changed, that maps `va` and what follows. One page
-  // is enough to make the processor forget a whole table.
+  // Adds a changed entry of `level` that maps `va` and what follows. Flushing
+  // one page is enough to make the processor forget a whole table.
   void Add(VirtAddr va, int level) {
     start = std::min(start, va);
     end = std::max(end, va + kPageSize);

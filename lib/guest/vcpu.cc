@@ -6,8 +6,8 @@
 namespace xmmu {
 namespace {
 
-// An access that the hypervisor keeps "fixing" without it ever going through is
-// a broken policy. Every built-in one needs at most a retry per table level.
+// A policy that keeps "fixing" an access without it ever going through is
+// broken. Every built-in policy needs at most one retry for each table level.
 constexpr int kMaxRetries = 16;
 
 }  // namespace
@@ -27,6 +27,8 @@ Vcpu::Vcpu(Host& host, Policy& policy, VcpuContext& context,
 
 Vcpu::Outcome Vcpu::Resolve(const Access& access, MemoryOperand& operand) {
   if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
+    // Xen cuts the segments of 32-bit guests off below itself, so such an
+    // access is a #GP, whatever the tables say.
     return ResolveFault({access.va, 0, FaultVector::kGeneralProtection}, access,
                         operand);
   }
@@ -39,7 +41,7 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
                                  MemoryOperand& operand) {
   Counters& counters = context_.cpu->counters;
   for (int i = 0; i < kMaxRetries; ++i) {
-    // A violation of nested tables is a VM exit and counted as such.
+    // A violation of nested tables is a VM exit and counted as that.
     const bool exits = fault.is_violation();
     if (!exits) counters.Add(Counter::kHardwareFaults);
     const FaultOutcome outcome =
@@ -102,6 +104,7 @@ std::optional<MachineAddr> Vcpu::ResolveKernel(const Access& access,
                                                MemoryOperand& operand) {
   Outcome outcome = Resolve(access, operand);
   if (ABSL_PREDICT_FALSE(outcome.fault.has_value())) {
+    // The handler finds nothing to do; the fault has dropped the stale entry.
     context_.cpu->clock.Charge(CostEvent::kGuestFaultPath);
     policy_.SwitchMode(context_, ModeSwitch::kFaultReturnToKernel);
     outcome = Resolve(access, operand);

@@ -4,11 +4,11 @@
 #include "guest/paravirtual_mmu_ops.h"
 #include "guest/pte_instructions.h"
 
-// The page-table operations of a kernel that runs on Xen.
+// The page-table operations of a kernel that runs on Xen, pvops excepted.
 //
-// Life of an address space's tables: guest/paravirtual_mmu_ops.h.
-// While tables are read-only their entries change as guest/kernel_traits.h says
-// of the kernel.
+// guest/paravirtual_mmu_ops.h shows the life of an address space's tables.
+// While they are read-only their entries change as guest/kernel_traits.h says
+// for the kernel.
 
 namespace xmmu {
 namespace {
@@ -90,7 +90,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
       requests[1] = {.entry = core_.EntryMachineAddr(mm.user_root, index),
                      .value = value};
     }
-    // Later loads and accesses rely on a new table, but not on one that goes.
+    // Later loads and accesses rely on a new link, but not on one that is
+    // cleared.
     QueueOf(vcpu).IssueUpdates(std::span(requests).first(both_roots ? 2 : 1),
                                /*now=*/value != 0);
   }
@@ -121,7 +122,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     if (!mm.tables_read_only) MakeReadOnly(vcpu, mm);
     std::array<MmuextOp, 2> ops = {
         MmuextOp{.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)},
-        // Frame 0 means: no user base.
+        // Frame 0 stands for no user base.
         MmuextOp{
             .command = MmuextCommand::kNewUserBaseptr,
             .mfn = mm.user_root == kInvalidPfn ? Mfn(0) : MfnOf(mm.user_root)}};
@@ -147,9 +148,10 @@ class XenMmuOps final : public ParavirtualMmuOps {
   void FinishKernelWork(Vcpu& vcpu) override { QueueOf(vcpu).Flush(); }
 
  private:
-  // The way that it comes to for `mm` at this moment: never kMappingOrStore.
+  // Returns what `way` comes to for `mm` at this moment, which is never
+  // kMappingOrStore.
   static PteWay Resolve(const Vcpu& vcpu, const AddressSpace& mm, PteWay way) {
-    // Tables that are still ordinary memory.
+    // Tables that are not read-only are still ordinary memory.
     if (!mm.tables_read_only) return PteWay::kStore;
     if (way == PteWay::kStore || way == PteWay::kRequest) return way;
     if ((mm.active & MaskOf(vcpu.id())) != 0) return PteWay::kMapping;
@@ -186,7 +188,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     }
   }
 
-  // kPage asks for the page to be flushed by the same request.
+  // Issues update_va_mapping; with kPage the same request flushes the page.
   void IssueMapping(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                     uint64_t value, FlushScope flush) {
     const bool elsewhere = mm.active != MaskOf(vcpu.id());
@@ -214,7 +216,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
     queue.AddExtended({.command = MmuextCommand::kUnpin, .mfn = MfnOf(pfn)});
   }
 
-  // The whole tree: leaves first, the roots last.
+  // The roots come last: pinning one validates the whole tree, whose tables
+  // must be read-only by then.
   void MakeReadOnly(Vcpu& vcpu, AddressSpace& mm) override {
     HypercallQueue& queue = QueueOf(vcpu);
     for (const TablePage& table : mm.tables) {
@@ -249,7 +252,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
       if (root != kInvalidPfn) AddWritable(queue, root);
     }
     queue.IssueMembers();
-    queue.Flush();  // the pages may be used for anything now
+    queue.Flush();  // the pages may be reused from now on
     if (core_.traits.flushes_at_pin) {
       const MmuextOp op{.command = MmuextCommand::kTlbFlushLocal};
       queue.IssueOps({&op, 1});

@@ -32,8 +32,8 @@ namespace xmmu {
 class GuestKernel {
  public:
   // Builds the boot tables in `domain`'s memory, as its domain builder would,
-  // and starts all vCPUs on them. Charges nothing that counts: the clocks are
-  // read from `boot` on (see Simulator).
+  // and starts all vCPUs on them. What this charges is in no result: those
+  // begin after the boot (see Simulator).
   // Errors: InvalidArgument if `options` do not go with the policy's ABI, with
   // what would; ResourceExhausted if the memory is too small; what
   // Policy::StartVcpu says.
@@ -48,66 +48,67 @@ class GuestKernel {
   // take turns every quantum_ops operations; on several the vCPU with the
   // earliest clock goes next.
   // Errors: what the workload returns; ResourceExhausted when guest memory runs
-  // out; InvalidArgument for an operation no kernel would accept, and for a
-  // task whose stream goes on with nothing; FailedPrecondition for a policy
-  // under which an access never goes through.
+  // out; InvalidArgument for an operation that no kernel would accept, and for
+  // a stream that ends without kExit; FailedPrecondition for a policy under
+  // which an access never goes through.
   absl::Status Run(Workload& workload);
 
-  // The same by hand, for tests and examples: one process after another on vCPU
-  // 0. A process is named by the TaskId it was created with.
+  // These two run processes by hand, for tests and examples, one after another
+  // on vCPU 0. A process is named by the TaskId it was created with.
   absl::Status CreateProcess(TaskId task);
   absl::Status Perform(TaskId task, const GuestOp& op);
 
   // In a system call of `task` the kernel maps `pages` zeroed pages outside of
-  // its direct map (Linux: vmalloc); their first address. Other address spaces
-  // fault the way there in, one upper entry at a time, unless they share that
-  // table. For good: there is no unmapping them.
+  // its direct map (Linux: vmalloc). Returns their first address. Other address
+  // spaces fault the upper entries in, one at a time, unless they share the
+  // table. The pages are never unmapped.
   // Errors: ResourceExhausted; as Perform.
   absl::StatusOr<VirtAddr> MapKernelPages(TaskId task, uint64_t pages);
   // In a system call of `task` the kernel exchanges the 4 bytes at `va`, which
-  // is in such a page, for `value`; what was there. No part of the digest.
+  // is in such a page, for `value`, and returns what was there. This is no part
+  // of the digest.
   // Errors: InvalidArgument if nothing is mapped there; as Perform.
   absl::StatusOr<uint64_t> KernelExchange(TaskId task, VirtAddr va,
                                           uint64_t value);
 
-  // Hash of what the guest programs and the guest kernel could observe: data
+  // A hash of what the guest programs and the guest kernel could observe: data
   // loaded, faults delivered, accessed and dirty flags and contents of pages
-  // given up; combined over tasks independently of their interleaving. No frame
-  // numbers. What is loaded through a shared mapping is no part of it. On
-  // several vCPUs the loads from a page of a file that another task writes
-  // through a shared mapping are none either, whatever the mapping: which comes
-  // first depends on the clocks, and so on the policy.
+  // given up; combined over tasks independently of their interleaving. It
+  // contains no frame numbers and nothing that is loaded through a shared
+  // mapping. On several vCPUs it also leaves out loads from a page of a file
+  // that another task writes through a shared mapping, whatever mapping they go
+  // through: which comes first depends on the clocks, and so on the policy.
   uint64_t digest() const;
 
-  // vCPUs that have never run a task.
+  // The number of vCPUs that have never run a task.
   int idle_vcpus() const;
 
-  // What digest() leaves out: with the same workload the same under every
-  // policy. Nothing on one vCPU.
+  // Counts what digest() leaves out; with the same workload the counts are the
+  // same under every policy. On one vCPU they are zero.
   NotCompared not_compared() const;
 
   const GuestOptions& options() const;
   const GuestAbi& abi() const;
   Vcpu& vcpu(uint32_t id);
 
-  // The root tables of a live process, where a walk by hand begins: what stands
-  // below them is what the guest means the hardware to translate. nullopt for
-  // others. For tests and audits; charges nothing.
+  // The root tables of a live process. The tables below them say how the guest
+  // wants its addresses translated. For tests and audits; charges nothing.
   struct Roots {
     Pfn root;
     Pfn user_root;  // 64-bit paravirtual: in user mode; else kInvalidPfn
   };
+  // Returns nullopt for a process that is not alive.
   std::optional<Roots> RootsOf(TaskId task) const;
 
-  // The MapRights of a live process's mapping at `va`; nullopt where it has
-  // none, and for others. For tests; charges nothing.
+  // Returns the MapRights of a live process's mapping at `va`, or nullopt if
+  // there is no such mapping or process. For tests; charges nothing.
   std::optional<uint8_t> RightsAt(TaskId task, VirtAddr va) const;
 
-  // Frames of guest memory in use as page tables now / at the peak.
+  // Frames of guest memory in use as page tables, now and at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;
-  // Of those at the peak, the ones that the boot made, for the kernel's own
-  // address space; and how many address spaces shared the rest.
+  // How many of the frames at the peak the boot made, for the kernel's own
+  // address space, and how many address spaces shared the others.
   uint64_t boot_page_table_frames() const;
   uint64_t peak_address_spaces() const;
 

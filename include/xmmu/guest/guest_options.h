@@ -21,20 +21,21 @@ namespace xmmu {
 
 // How page-table writes are issued.
 enum class GuestOps : uint8_t {
-  // Plain instructions on L1 tables: bare hardware, and guests that rely on
-  // writable page tables or emulation. Paravirtual guests still change L2 and
-  // above of a table in use by mmu_update, which Xen never emulates.
+  // Plain instructions change L1 tables, on bare hardware and for guests that
+  // rely on writable page tables or emulation. Paravirtual guests still change
+  // L2 and above of a table in use by mmu_update, which Xen never emulates.
   kStores,
-  // One update_va_mapping each where the address space is the current one, else
-  // one mmu_update (Linux 2.6.12 to 2.6.16 on Xen 3.0).
+  // Each change is one update_va_mapping if the address space is the current
+  // one, else one mmu_update (Linux 2.6.12 to 2.6.16 on Xen 3.0).
   kUpdateVaMapping,
-  // mmu_update through a queue of 2048, flushed when full, on a TLB flush, on a
-  // change of L2 or above and before leaving the kernel (Linux 2.4 on Xen 1 and
-  // 2).
+  // mmu_update goes through a queue of 2048, flushed when full, on a TLB flush,
+  // on a change of L2 or above and before leaving the kernel (Linux 2.4 on Xen
+  // 1 and 2).
   kQueue,
-  // mmu_update in batches of 31 inside lazy MMU regions (fork, munmap,
-  // mprotect, mremap), one each outside; table and CR3 operations by multicall
-  // (the batching of mainline's pvops, without its plain atomic clears).
+  // mmu_update is batched by 31 inside lazy MMU regions (fork, munmap,
+  // mprotect, mremap) and issued one by one outside; table and CR3 operations
+  // go by multicall (the batching of mainline's pvops, without its plain atomic
+  // clears).
   kMulticall,
   // What a 64-bit paravirtual kernel really issues (Linux 6.1 on Xen 4.17):
   // entries are set by mmu_update, one each outside of lazy MMU regions and in
@@ -44,22 +45,24 @@ enum class GuestOps : uint8_t {
   // multicall entries, flushed as the kernel's mmu_gather says.
   kPvops,
 
-  // The kernels of a time, which mix these ways. What a fault installs or
-  // replaces goes by update_va_mapping in all of them, the flush included.
+  // The following are kernels of a certain time, which mix these ways. In all
+  // of them what a fault installs or replaces goes by update_va_mapping, the
+  // flush included.
   //
-  // Linux 2.4 on Xen 1 and 2: the rest through one queue of 2048 requests,
-  // together with what makes and unmakes tables, flushes and CR3. Pins early.
+  // Linux 2.4 on Xen 1 and 2: all else goes through one queue of 2048 requests,
+  // together with table operations, flushes and CR3. It pins early.
   kLinux24,
-  // Linux 2.6.9 on Xen 2.0 with writable page tables: the rest by plain loads
-  // and stores; L2 by mmu_update. Pins early.
+  // Linux 2.6.9 on Xen 2.0 with writable page tables: all else goes by plain
+  // loads and stores, and L2 by mmu_update. It pins early.
   kLinux269,
-  // Linux 2.6.12 to 2.6.16 on Xen 3.0: what is set in the current address space
-  // by update_va_mapping, in others by plain stores; cleared and made read-only
-  // by atomic instructions. Pins late: a fork's child when it first runs.
+  // Linux 2.6.12 to 2.6.16 on Xen 3.0: entries are set by update_va_mapping in
+  // the current address space and by plain stores in others; they are cleared
+  // and made read-only by atomic instructions. It pins late: a fork's child
+  // when it first runs.
   kLinux2612,
-  // Linux 2.6.18 on Xen 3.1, without writable page tables: as before, but
-  // made read-only by update_va_mapping, and PAE entries cleared by CMPXCHG8B.
-  // Pins late: a fork's child at once.
+  // Linux 2.6.18 on Xen 3.1, without writable page tables: as kLinux2612, but
+  // entries are made read-only by update_va_mapping, and PAE entries are
+  // cleared by CMPXCHG8B. It pins late: a fork's child at once.
   kLinux2618,
 };
 
@@ -89,10 +92,10 @@ struct GuestOptions {
   // fork copies every entry, those too that a fault would make anew from a file
   // (Linux before 2.6.14, copy_page_range).
   bool fork_copies_all = false;
-  // Up to 50 roots and tables that are given up stay what they are for the next
-  // process, empty, read-only and pinned (Linux 2.4 for i386: pgd_quicklist and
-  // pte_quicklist). Of 2-level guests on bare hardware and those that pin
-  // early; others free them.
+  // Up to 50 roots and tables that are given up are kept for the next process,
+  // empty, read-only and pinned (Linux 2.4 for i386: pgd_quicklist and
+  // pte_quicklist). This applies to 2-level guests on bare hardware and those
+  // that pin early; others free them.
   bool keeps_tables = false;
   // Pages of files that programs map privately are shared with other domains by
   // make_ro_and_share when they are read in (J. G. Hansen's proposal on
@@ -100,23 +103,26 @@ struct GuestOptions {
   bool share_file_pages = false;
 };
 
-// What the Linux of its time did on such an ABI. Where all is by hypercall: the
-// queue with early pinning for 2-level guests (Linux 2.4), single
-// update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16), multicalls
-// with late pinning for 4-level (kMulticall). Where tables can be stored to,
-// with late pinning: 2.6.12; if each store traps 2.6.18, or for 4-level 6.1.
+// Returns what the Linux of its time did on such an ABI. If every change is a
+// hypercall, that is the queue with early pinning for 2-level guests (Linux
+// 2.4), single update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16),
+// and multicalls with late pinning for 4-level (kMulticall). If tables can be
+// stored to, it is 2.6.12 with late pinning; if each store traps, 2.6.18, or
+// 6.1 for 4-level.
 GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 
-// Whether a guest with `options` can run on `abi`.
+// Checks that a guest with `options` can run on `abi`.
 // Errors: InvalidArgument saying which operations would do.
 absl::Status CheckGuestOptions(const GuestAbi& abi,
                                const GuestOptions& options);
 
-// Whether these are the kernels of a time rather than one way of writing.
+// Whether `ops` stands for a kernel of a certain time rather than for one way
+// of issuing writes.
 bool IsLinuxOfATime(GuestOps ops);
 
-// "stores", "update-va-mapping", "queue", "multicall", "pvops", "linux-2.4",
-// "linux-2.6.9", "linux-2.6.12", "linux-2.6.18" / "early", "late", "never".
+// The names are "stores", "update-va-mapping", "queue", "multicall", "pvops",
+// "linux-2.4", "linux-2.6.9", "linux-2.6.12" and "linux-2.6.18"; "early",
+// "late" and "never".
 std::string_view GuestOpsName(GuestOps ops);
 std::string_view GuestOpsHelp(GuestOps ops);
 std::optional<GuestOps> ParseGuestOps(std::string_view name);

@@ -5,9 +5,9 @@
 
 namespace xmmu {
 
-// What a guest's digest leaves out, on several vCPUs: the loads, all told, from
-// pages that another process writes in place, and how many such pages there
-// are. Which of two processes comes first depends on the vCPUs' clocks.
+// What a guest's digest leaves out on several vCPUs: `accesses` counts the
+// loads from pages that another process writes in place, and `pages` those
+// pages. Which of two processes comes first depends on the vCPUs' clocks.
 struct NotCompared {
   uint64_t accesses = 0;
   uint64_t pages = 0;

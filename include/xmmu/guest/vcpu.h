@@ -1,9 +1,9 @@
 #ifndef XMMU_GUEST_VCPU_H_
 #define XMMU_GUEST_VCPU_H_
 
-// A virtual CPU as the guest's software sees it: the only door from the guest
-// down to the machine. Every access, hypercall and privileged instruction of
-// the guest goes through it; it holds the one loop that executes an access
+// A virtual CPU as the guest's software sees it. It is the only door from the
+// guest down to the machine. Every access, hypercall and privileged instruction
+// of the guest goes through it; it holds the one loop that executes an access
 // again after the hypervisor has removed the cause of a fault.
 //
 // Charges: what the MMU and the policy charge; kAccess for each access of the
@@ -25,9 +25,9 @@ namespace xmmu {
 
 class Vcpu {
  public:
-  // All arguments outlive the Vcpu. `failure` is where it says that an access
-  // can never go through, as the policy answers its faults, and that it has not
-  // been made; without one, in failure().
+  // All arguments outlive the Vcpu. It reports in `failure`, or without one in
+  // failure(), that an access can never go through because of how the policy
+  // answers its faults; the access has then not been made.
   Vcpu(Host& host, Policy& policy, VcpuContext& context, const GuestAbi& abi,
        absl::Status* failure = nullptr);
   Vcpu(const Vcpu&) = delete;
@@ -41,7 +41,7 @@ class Vcpu {
   Domain& domain() { return *context_.domain; }
   Cycles now() const { return context_.cpu->clock.now(); }
 
-  // Takes the CPU from whichever vCPU of whichever domain runs there (Xen:
+  // Takes the CPU from the vCPU of any domain that runs there (Xen:
   // context_switch). Charges what the policy does first (Policy::Deschedule)
   // and the CR3 load; nothing if it runs already.
   void Resume() {
@@ -53,14 +53,15 @@ class Vcpu {
 
   // The guest program accesses `va` in user mode; the access lies in one page.
   // A store folds `value` into the frame's content token; a load returns the
-  // token in `*token`. Answers the fault that the guest kernel's handler now
-  // has to deal with, the vCPU being in kernel mode then; nothing if the access
-  // was performed.
+  // token in `*token`. Returns nothing if the access was performed, or the
+  // fault that the guest kernel's handler has to deal with; the vCPU is then in
+  // kernel mode.
   std::optional<PageFault> UserAccess(AccessKind kind, VirtAddr va,
                                       uint64_t value, uint64_t* token);
 
-  // One instruction with a memory operand, by the guest kernel (or by user code
-  // with `user`), exact to the bit. Faults as above.
+  // Executes one instruction with a memory operand of the guest kernel (or of
+  // user code with `user`), exact to the bit. Returns a fault as UserAccess()
+  // does.
   std::optional<PageFault> Execute(VirtAddr va, bool user,
                                    MemoryOperand& operand);
 
@@ -70,17 +71,17 @@ class Vcpu {
   // returns (Linux: spurious_kernel_fault), which charges kGuestFaultPath. A
   // second one is a failure().
   void KernelExecute(VirtAddr va, MemoryOperand& operand);
-  // Several, one right after the other: an emulator may go on from one to the
-  // next.
+  // Executes several, one right after the other: an emulator may go on from one
+  // to the next.
   void KernelExecute(std::span<Instruction> code);
   uint64_t Load(VirtAddr va, int bytes);
   void Store(VirtAddr va, int bytes, uint64_t value);
   // XCHG: returns what was there.
   uint64_t Exchange(VirtAddr va, int bytes, uint64_t value);
 
-  // The kernel zeroes the page at `va`, or copies one: one access a page for
-  // the translation, then kZeroPage or kCopyPage. That both are mapped, or else
-  // a failure().
+  // The kernel zeroes the page at `va`, or copies one. Each page takes one
+  // access for the translation; then kZeroPage or kCopyPage is charged. A page
+  // that is not mapped is a failure().
   void ZeroPage(VirtAddr va);
   void CopyPage(VirtAddr to, VirtAddr from);
 
@@ -95,12 +96,13 @@ class Vcpu {
   void SwitchMode(ModeSwitch how);
 
  private:
-  // Translates until the access goes through, has been emulated, or is the
-  // guest's own to deal with.
+  // The outcome of an access: it went through, was emulated, or is left to the
+  // guest.
   struct Outcome {
     std::optional<MachineAddr> addr;  // set: translated
     std::optional<PageFault> fault;   // set: reflected; neither: emulated
   };
+  // Translates, and lets the policy answer faults, until there is an outcome.
   Outcome Resolve(const Access& access, MemoryOperand& operand);
   Outcome ResolveFault(PageFault fault, const Access& access,
                        MemoryOperand& operand);
@@ -108,8 +110,9 @@ class Vcpu {
   std::optional<MachineAddr> ResolveKernel(const Access& access,
                                            MemoryOperand& operand);
 
+  // Returns where a whole page of the kernel's is, which nobody may emulate.
   std::optional<MachineAddr> KernelAddress(VirtAddr va, AccessKind kind);
-  // The first failure is the one that counts.
+  // Notes a failure; only the first one counts.
   void Fail(const Access& access, std::string_view what);
 
   absl::Status own_failure_;
@@ -117,9 +120,9 @@ class Vcpu {
   Host& host_;
   Policy& policy_;
   VcpuContext& context_;
-  // Kernel accesses are judged as user accesses (64-bit paravirtual).
+  // Whether kernel accesses are judged as user accesses (64-bit paravirtual).
   bool kernel_in_ring3_;
-  // Segment limit: the first address beyond it (32-bit paravirtual).
+  // The first address beyond the segment limit (32-bit paravirtual).
   VirtAddr limit_;
 };
 
