@@ -30,11 +30,10 @@ constexpr std::array<CostEventText, kCostEventCount> kCostEvents = {{
 #undef XMMU_ROW
 }};
 
-// Whether Overlap::hidden_per_mille hides a share of `event`: the loads and
-// walks that an out-of-order core overlaps, which are the components kData to
-// kPteLoadDram.
-bool IsLatency(CostEvent event) {
-  const Component component = ComponentOf(event);
+// Whether Overlap::hidden_per_mille hides a share of what counts under
+// `component`: the loads and walks that an out-of-order core overlaps, which
+// are the components kData to kPteLoadDram.
+bool IsLatency(Component component) {
   return component >= Component::kData && component <= Component::kPteLoadDram;
 }
 static_assert(Component::kExecute < Component::kData &&
@@ -68,6 +67,9 @@ std::array<Cycles, kComponentCount> CycleClock::by_component() const {
     const auto event = static_cast<CostEvent>(i);
     sums[static_cast<size_t>(ComponentOf(event))] += charged(event);
   }
+  for (const OwnEvent& own : own_events_) {
+    sums[static_cast<size_t>(own.component)] += Cycles(own.tally * own.price);
+  }
   return sums;
 }
 
@@ -82,14 +84,31 @@ void CycleClock::SetOverlap(const Overlap& overlap) {
 // Work of the program itself and its latencies may go on beside outstanding
 // walks; anything else first waits for those (see overlap.h).
 void CycleClock::ChargeWithOverlap(CostEvent event, uint64_t times) {
-  const bool latency = IsLatency(event);
+  const bool latency = IsLatency(ComponentOf(event));
   if (!latency && event != CostEvent::kAccess) WaitForWalks();
   Add(event, times);
-  if (!latency) return;
-  // Thousandths are carried on, so that many small latencies hide as much as
-  // one large one of the same sum.
+  if (latency) Hide(times * price(event));
+}
+
+OwnEventId CycleClock::AddOwnEvent(Component component, uint64_t price) {
+  own_events_.push_back({component, price, 0});
+  return static_cast<OwnEventId>(own_events_.size() - 1);
+}
+
+void CycleClock::Charge(OwnEventId id, uint64_t times) {
+  OwnEvent& own = own_events_[static_cast<size_t>(id)];
+  const bool latency = IsLatency(own.component);
+  if (overlaps_ && !latency) WaitForWalks();
+  own.tally += times;
+  busy_ += times * own.price;
+  if (overlaps_ && latency) Hide(times * own.price);
+}
+
+// Thousandths are carried on, so that many small latencies hide as much as one
+// large one of the same sum.
+void CycleClock::Hide(uint64_t cycles) {
   hidden_thousandths_ +=
-      times * price(event) * static_cast<uint64_t>(overlap_.hidden_per_mille);
+      cycles * static_cast<uint64_t>(overlap_.hidden_per_mille);
   hidden_ += hidden_thousandths_ / 1000;
   hidden_thousandths_ %= 1000;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "xmmu/policy/tick.h"
 
 namespace xmmu {
 
@@ -115,8 +116,11 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
   core_.vcpus[id]->Resume();
   if (state.current == nullptr) SwitchTo(*state.queue.front());
   Task& task = *state.current;
-  // On several vCPUs the turn ends where another one falls behind.
-  Cycles limit(~uint64_t{0});
+  Vcpu& vcpu = *core_.vcpus[id];
+  TickIfDue(vcpu);
+  // The turn ends where the policy's next tick is due, and on several vCPUs
+  // where another one falls behind.
+  Cycles limit = vcpu.cpu().next_tick - Cycles(1);
   for (uint32_t other = 0; other < vcpus_.size(); ++other) {
     const VcpuState& rival = vcpus_[other];
     const bool idle = rival.current == nullptr && rival.queue.empty();
@@ -124,7 +128,6 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
       limit = std::min(limit, ReadyTime(rival, other));
     }
   }
-  Vcpu& vcpu = *core_.vcpus[id];
   do {
     absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
     if (!op.ok()) return op.status();
@@ -137,6 +140,10 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
   } while (--task.slice_left > 0 && vcpu.now() <= limit);
   if (task.slice_left == 0) Preempt(task);
   return absl::OkStatus();
+}
+
+void Scheduler::TickIfDue(Vcpu& vcpu) {
+  if (TickIsDue(vcpu.context())) DeliverTick(core_.policy, vcpu.context());
 }
 
 void Scheduler::Preempt(Task& task) {
@@ -169,6 +176,7 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
     if (state.current != nullptr) Preempt(*state.current);
     SwitchTo(task);
   }
+  TickIfDue(VcpuOf(task));
   return &task;
 }
 

@@ -110,6 +110,9 @@ class Scheduler {
   void EnterUser(Task& task, Vcpu& vcpu);
   // By a system call.
   void EnterKernel(Task& task, Vcpu& vcpu);
+  // Gives the policy its tick if one is due on the CPU of `vcpu`: see
+  // xmmu/policy/tick.h.
+  void TickIfDue(Vcpu& vcpu);
   void SwitchTo(Task& task);
   void LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm);
   void Preempt(Task& task);

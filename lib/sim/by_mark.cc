@@ -52,6 +52,12 @@ MarkCycles CyclesByMark(const CostTally& tally, const CostTable& costs) {
   return cycles;
 }
 
+MarkCycles CyclesByMark(const Cost& cost, const CostTable& costs) {
+  MarkCycles cycles = CyclesByMark(cost.tally, costs);
+  for (size_t i = 0; i < kMarkCount; ++i) cycles[i] += cost.own_by_mark[i];
+  return cycles;
+}
+
 std::array<uint64_t, kMarkCount> SharesByMark(const MarkCycles& cycles,
                                               int decimals) {
   XMMU_CHECK(decimals >= 0 && decimals <= 9);

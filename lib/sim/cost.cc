@@ -19,11 +19,33 @@ Cost Cost::operator-(const Cost& earlier) const {
     since.tally[i] = tally[i] - earlier.tally[i];
   }
   since.counters = counters - earlier.counters;
+  since.own_tally = own_tally;
+  for (size_t i = 0; i < earlier.own_tally.size(); ++i) {
+    since.own_tally[i] -= earlier.own_tally[i];
+  }
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    since.own_by_mark[i] = own_by_mark[i] - earlier.own_by_mark[i];
+  }
   return since;
 }
 
+namespace {
+
+void AddOwnEvents(const Host& host, const CycleClock& clock, Cost& cost) {
+  for (size_t i = 0; i < cost.own_tally.size(); ++i) {
+    const OwnEvent& event = host.own_events()[i];
+    const uint64_t times = clock.tally(static_cast<OwnEventId>(i));
+    cost.own_tally[i] += times;
+    cost.own_by_mark[static_cast<size_t>(event.mark)] +=
+        Cycles(times * event.price);
+  }
+}
+
+}  // namespace
+
 Cost CostOf(const Host& host) {
   Cost cost;
+  cost.own_tally.resize(host.own_events().size());
   for (uint32_t i = 0; i < host.cpu_count(); ++i) {
     const Cpu& cpu = host.cpu(i);
     const auto by_component = cpu.clock.by_component();
@@ -33,6 +55,7 @@ Cost CostOf(const Host& host) {
     for (size_t e = 0; e < kCostEventCount; ++e) {
       cost.tally[e] += cpu.clock.tallies()[e];
     }
+    AddOwnEvents(host, cpu.clock, cost);
     cost.cycles += cpu.clock.busy();
     cost.hidden += cpu.clock.hidden();
     cost.elapsed = std::max(cost.elapsed, cpu.clock.now());

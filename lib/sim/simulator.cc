@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "sim/migration.h"
+#include "sim/own_names.h"
 #include "xmmu/base/address.h"
+#include "xmmu/policy/tick.h"
 
 namespace xmmu {
 namespace {
@@ -84,22 +85,6 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
   return CheckLinearMap(options);
 }
 
-// Names become cells of CSV reports.
-bool IsPlainName(std::string_view name) {
-  return !name.empty() &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-' ||
-                  c == '+';
-         });
-}
-
-absl::Status CheckName(std::string_view what, std::string_view name) {
-  if (IsPlainName(name)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(Abs(what), " name '", Abs(name),
-                   "': want letters, digits, '.', '_', '-' and '+'"));
-}
-
 HostOptions HostOptionsOf(const SimulatorOptions& options) {
   HostOptions host;
   host.cpus = options.vcpus;
@@ -157,7 +142,8 @@ absl::Status Simulator::MakePolicy() {
     if (policy_ == nullptr) {
       return absl::InvalidArgumentError("custom_policy made no policy");
     }
-    return CheckName("policy", policy_->name());
+    const absl::Status status = CheckName("policy", policy_->name());
+    return status.ok() ? CheckOwn(*policy_, host_) : status;
   }
   const PolicyEntry* entry = FindPolicy(options_.policy);
   if (entry == nullptr) {
@@ -178,6 +164,8 @@ absl::Status Simulator::Boot() {
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.AdvanceTo(boot_.elapsed);
   }
+  policy_->BootEnded();
+  StartTicks(*policy_, host_);
   return absl::OkStatus();
 }
 
@@ -275,7 +263,13 @@ ReportRow Simulator::Row() const {
   row.migration = migration_;
   row.vcpus = options_.vcpus * options_.domains;
   for (const auto& guest : guests_) row.idle_vcpus += guest->idle_vcpus();
-  row.by_mark = CyclesByMark(row.cost.tally, machine_.costs);
+  row.by_mark = CyclesByMark(row.cost, machine_.costs);
+  row.figures = policy_->Figures();
+  for (size_t i = 0; i < host_.own_events().size(); ++i) {
+    const OwnEvent& event = host_.own_events()[i];
+    const uint64_t count = row.cost.own_tally[i];
+    row.own_events.push_back({event, count, Cycles(count * event.price)});
+  }
   return row;
 }
 

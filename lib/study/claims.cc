@@ -27,6 +27,18 @@ void SetRatios(const CostTally& fewer, const CostTally& more,
   }
 }
 
+// A sweep varies the machine's prices, by CostEvent; a policy's own have no
+// place in it.
+absl::Status CheckNoOwnEvents(const std::vector<ReportRow>& rows) {
+  for (const ReportRow& row : rows) {
+    if (row.own_events.empty()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sensitivity is of the machine's prices: policy ", row.policy,
+        " has priced events of its own; want a comparison without it"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
@@ -43,6 +55,8 @@ absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
         "prefetched arrives by the clock");
   }
   if (absl::Status status = CheckSweep(comparison.costs, options); !status.ok())
+    return status;
+  if (absl::Status status = CheckNoOwnEvents(comparison.rows); !status.ok())
     return status;
   Sensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(comparison.costs, options);

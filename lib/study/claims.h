@@ -38,7 +38,8 @@ struct Sensitivity {
 
 // Errors: InvalidArgument for a comparison on several vCPUs, or with data
 // through the caches, where what was prefetched arrives by the clock: there
-// what happens depends on what it costs, and tallies cannot be priced anew.
+// what happens depends on what it costs, and tallies cannot be priced anew; for
+// a policy with priced events of its own, which no sweep varies.
 // REQUIRES: the rows were charged at the prices of comparison.costs.
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
                                             const SweepOptions& options);

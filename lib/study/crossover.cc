@@ -27,7 +27,7 @@ absl::Status MeasureWay(const SimulatorOptions& options,
     const Cost all = guest->Measure([&] { guest->Protect(updates, kMapRead); });
     costs.cycles[updates - 1] = (all.cycles - empty.cycles).count();
     costs.forms[updates - 1] = Difference(all.tally, empty.tally);
-    const MarkCycles by_mark = CyclesByMark(all.tally, prices);
+    const MarkCycles by_mark = CyclesByMark(all, prices);
     for (size_t i = 0; i < kMarkCount; ++i) costs.by_mark[i] += by_mark[i];
     // As it was, for the next number.
     guest->Protect(updates, kMapRead | kMapWrite);

@@ -79,7 +79,7 @@ std::string EstimatedTable(const ShadowStudy& study) {
   table.Add(Head("% remembered or estimated", study.policies));
   table.Rule();
   const auto percent = [&](const Cost& cost) {
-    return EstimatedPercent(CyclesByMark(cost.tally, study.costs));
+    return EstimatedPercent(CyclesByMark(cost, study.costs));
   };
   for (const GuestEventEntry& entry : GuestEvents()) {
     std::vector<std::string> cells = {std::string(entry.name)};
@@ -259,7 +259,7 @@ Json JsonOf(const Line& line, const CostTable& costs) {
     json["memory_parts"] = MemoryPartsJson(*line.row);
   }
   json["cycles_by_component"] = ComponentsJson(*line.cost);
-  AddMarksJson(CyclesByMark(line.cost->tally, costs), json);
+  AddMarksJson(CyclesByMark(*line.cost, costs), json);
   return json;
 }
 
@@ -342,7 +342,7 @@ std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
         for (const Cycles cycles : line.cost->by_component) {
           cells.push_back(absl::StrCat(cycles.count()));
         }
-        AddMarkShares(CyclesByMark(line.cost->tally, study.costs), cells);
+        AddMarkShares(CyclesByMark(*line.cost, study.costs), cells);
         text += CsvLine(cells);
       }
     }

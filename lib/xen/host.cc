@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -66,6 +67,14 @@ Host::Host(const MachineModel& model, const HostOptions& options)
     cpus_.push_back(std::make_unique<Cpu>(static_cast<uint32_t>(i), model,
                                           memory_, options.timing, &l3_));
   }
+}
+
+OwnEventId Host::AddOwnEvent(OwnEvent event) {
+  for (const auto& cpu : cpus_) {
+    cpu->clock.AddOwnEvent(event.component, event.price);
+  }
+  own_events_.push_back(std::move(event));
+  return static_cast<OwnEventId>(own_events_.size() - 1);
 }
 
 absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {

@@ -84,6 +84,13 @@ TEST(SensitivityTest, SeveralVcpusAreRefused) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(SensitivityTest, APolicyWithPricedEventsOfItsOwnIsRefused) {
+  Comparison comparison = Example();
+  comparison.rows[1].own_events.push_back({});
+  EXPECT_THAT(std::string(SweepComparison(comparison, {}).status().message()),
+              HasSubstr("policy one has priced events of its own"));
+}
+
 TEST(SensitivityTest, DataThroughTheCachesIsRefused) {
   Comparison comparison = Example();
   comparison.timing = MemoryTiming::kAllCaches;

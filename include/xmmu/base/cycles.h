@@ -1,9 +1,9 @@
 #ifndef XMMU_BASE_CYCLES_H_
 #define XMMU_BASE_CYCLES_H_
 
-// Simulated time. Everything that takes time is one of the CostEvents below; a
-// CycleClock counts how often each happened and prices them. Nothing else in
-// xmmu knows time: there is no tick, and no wall clock.
+// Simulated time. Everything that takes time is one of the CostEvents below, or
+// an event of a policy's own; a CycleClock counts how often each happened and
+// prices them. Nothing else in xmmu knows time: there is no wall clock.
 //
 // Keeping the tally instead of a sum has two uses: a report can say exactly
 // which constant its cycles rest on, and the components add up to the total by
@@ -185,6 +185,10 @@ std::string_view CostEventName(CostEvent event);
 std::string_view CostEventHelp(CostEvent event);
 Component ComponentOf(CostEvent event);
 
+// An event of a policy's own that takes time, beside the CostEvents: which one
+// of those that CycleClock::AddOwnEvent() was given, in that order.
+enum class OwnEventId : uint32_t {};
+
 // Cycles per CostEvent.
 using PriceList = std::array<uint64_t, kCostEventCount>;
 
@@ -202,6 +206,18 @@ class CycleClock {
       return ChargeWithOverlap(event, times);
     }
     Add(event, times);
+  }
+
+  // Adds an event of a policy's own, which takes `price` cycles that count under
+  // `component`. Charges nothing. See Host::AddOwnEvent(), which adds it to the
+  // clocks of all CPUs and is what policies call.
+  OwnEventId AddOwnEvent(Component component, uint64_t price);
+  // Charges the own event `id`, `times` times, like a CostEvent of its
+  // component. REQUIRES: AddOwnEvent() has returned `id`.
+  void Charge(OwnEventId id, uint64_t times = 1);
+  // How often the own event `id` was charged.
+  uint64_t tally(OwnEventId id) const {
+    return own_events_[static_cast<size_t>(id)].tally;
   }
 
   // Sets what goes on at the same time from now on; see base/overlap.h, which
@@ -241,17 +257,26 @@ class CycleClock {
   std::array<Cycles, kComponentCount> by_component() const;
 
  private:
+  struct OwnEvent {
+    Component component;
+    uint64_t price = 0;
+    uint64_t tally = 0;
+  };
+
   void Add(CostEvent event, uint64_t times) {
     const auto index = static_cast<size_t>(event);
     tally_[index] += times;
     busy_ += times * prices_[index];
   }
   void ChargeWithOverlap(CostEvent event, uint64_t times);
+  // Hides the share of `cycles` of latency that Overlap::hidden_per_mille says.
+  void Hide(uint64_t cycles);
   // Lets the program wait until all outstanding walks have ended.
   void WaitForWalks();
 
   PriceList prices_;
   CostTally tally_{};
+  std::vector<OwnEvent> own_events_;  // by OwnEventId
   uint64_t busy_ = 0;
   uint64_t idle_ = 0;
   uint64_t hidden_ = 0;

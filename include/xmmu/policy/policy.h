@@ -18,7 +18,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -86,6 +89,21 @@ struct MemoryPart {
   bool operator==(const MemoryPart&) const = default;
 };
 
+// What a policy asks for that wants control from time to time.
+struct TickRequest {
+  Cycles period;  // of each CPU's clock; not 0
+};
+
+// A figure of a policy's own, for reports.
+struct OwnFigure {
+  // Letters, digits, '.', '_', '-' and '+'; no name of a CostEvent, a
+  // component, a counter or anything else of the policy's.
+  std::string name;
+  std::string unit;  // "cycles", "pages"; empty for a plain number
+  std::string help;  // one sentence
+  std::variant<uint64_t, double> value;
+};
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -134,6 +152,20 @@ class Policy {
   // The guest changes mode. Charges the transition, by hardware and hypervisor.
   virtual void SwitchMode(VcpuContext& vcpu, ModeSwitch how) = 0;
 
+  // How often Tick() is wanted; nothing: never, which costs nothing. Asked when
+  // the guests have been booted, and after each tick, when the answer may be
+  // another one; after nothing it is not asked again on that CPU. See
+  // xmmu/policy/tick.h.
+  virtual std::optional<TickRequest> tick() const { return std::nullopt; }
+  // The timer that tick() asked for has interrupted `vcpu` between two
+  // operations of its guest. May do all that HandlePageFault() may; charges it.
+  // The exit or interrupt itself has been charged.
+  virtual void Tick(VcpuContext&) {}
+
+  // All guests have been booted: what is charged and counted from now on is
+  // reported. For figures of one's own that leave out the boot.
+  virtual void BootEnded() {}
+
   // `access`, carrying `operand`, faulted. Removes the cause, performs it, or
   // leaves it to the guest; then it also charges what it takes until the
   // guest's handler runs. REQUIRES: `fault` is what translating `access` now
@@ -162,6 +194,11 @@ class Policy {
   // What that memory is for, of all domains; for strategies that make more of
   // it than page tables and bookkeeping.
   virtual std::vector<MemoryPart> MemoryParts() const { return {}; }
+
+  // What the strategy has to report beside what all of them do, as of now. The
+  // same names in the same order whenever asked. Events of its own that take
+  // time are registered with Host::AddOwnEvent() instead.
+  virtual std::vector<OwnFigure> Figures() const { return {}; }
 
   // Recounts the strategy's own state from the tables and says the first
   // difference in words. For tests and debugging; not charged.

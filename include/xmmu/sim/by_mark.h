@@ -15,13 +15,9 @@
 
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/sim/cost.h"
 
 namespace xmmu {
-
-inline constexpr size_t kMarkCount = static_cast<size_t>(Mark::kEstimated) + 1;
-
-// By Mark.
-using MarkCycles = std::array<Cycles, kMarkCount>;
 
 // The cycles of `tally` by the marks of their prices; they add up to what the
 // tally costs.
@@ -33,6 +29,10 @@ MarkCycles CyclesByMark(const CostTally& tally, const CostTable& costs);
 // REQUIRES: `decimals` is 0 to 9, and there are less than 10^18 cycles.
 std::array<uint64_t, kMarkCount> SharesByMark(const MarkCycles& cycles,
                                               int decimals);
+
+// The cycles of `cost`, those of a policy's own events as well; they add up to
+// cost.cycles.
+MarkCycles CyclesByMark(const Cost& cost, const CostTable& costs);
 
 // The remembered and the estimated ones.
 Cycles EstimatedCycles(const MarkCycles& cycles);

@@ -12,12 +12,19 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
+#include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
+
+inline constexpr size_t kMarkCount = static_cast<size_t>(Mark::kEstimated) + 1;
+
+// By Mark.
+using MarkCycles = std::array<Cycles, kMarkCount>;
 
 struct Cost {
   // Cycles charged, of all CPUs, serialised; the sum of `by_component`.
@@ -31,6 +38,10 @@ struct Cost {
   std::array<Cycles, kComponentCount> by_component{};
   CostTally tally{};
   Counters counters;
+  // How often each event of the policy's own was charged, by OwnEventId, and
+  // what they took, by the marks of their prices; part of `by_component`.
+  std::vector<uint64_t> own_tally;
+  MarkCycles own_by_mark{};
 
   Cycles component(Component component) const {
     return by_component[static_cast<size_t>(component)];

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "xmmu/base/cycles.h"
 #include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
@@ -23,8 +24,16 @@
 #include "xmmu/sim/cost.h"
 #include "xmmu/sim/migration.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/own_event.h"
 
 namespace xmmu {
+
+// What an event of the policy's own came to.
+struct OwnEventCost {
+  OwnEvent event;
+  uint64_t count = 0;  // how often it was charged since the boot, on all CPUs
+  Cycles cycles;       // count * event.price
+};
 
 // One simulation.
 struct ReportRow {
@@ -65,6 +74,17 @@ struct ReportRow {
   // What the strategy's part of it is for, as far as it says: see
   // Policy::MemoryParts().
   std::vector<MemoryPart> memory_parts;
+
+  // What the policy reports of its own, as of the end: see Policy::Figures().
+  // Empty for the built-in policies. All rows of one policy have the same names
+  // in the same order; other rows have others, or none.
+  std::vector<OwnFigure> figures;
+  // The policy's own events that take time, in the order in which it registered
+  // them: see Host::AddOwnEvent(). Their cycles are part of cost.cycles, of
+  // cost.by_component under the component of each, and of `by_mark`. A name
+  // stands in one of `figures` and `own_events` at the most, and is that of no
+  // CostEvent, component or counter.
+  std::vector<OwnEventCost> own_events;
 
   // vCPUs of all domains, and how many of them never ran a task: their clocks
   // stood still, and they cost the others only what shootdowns do.

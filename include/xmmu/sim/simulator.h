@@ -29,8 +29,9 @@ class Simulator {
  public:
   // Errors: InvalidArgument for an unknown machine or policy, with the nearest
   // one and all, for an option out of range or a machine of one's own that
-  // cannot be built, with what would do, and for more 32-bit domains than 4 GiB
-  // hold; Unimplemented for a paging mode the policy has no guests of;
+  // cannot be built, with what would do, for more 32-bit domains than 4 GiB
+  // hold, and for a figure or priced event of the policy's own that reports
+  // could not show (a name that is taken, a price without a source, ...); Unimplemented for a paging mode the policy has no guests of;
   // otherwise those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
       const SimulatorOptions& options);

@@ -24,6 +24,7 @@
 #include "xmmu/xen/internal/frame_table.h"
 #include "xmmu/xen/internal/shared_pages.h"
 #include "xmmu/xen/linear_map.h"
+#include "xmmu/xen/own_event.h"
 
 namespace xmmu {
 
@@ -54,6 +55,9 @@ struct Cpu {
   Mmu mmu;
   bool data_through_caches;
   VcpuContext* current = nullptr;
+  // When the policy's next tick is due on this CPU, in the time of `clock`: see
+  // xmmu/policy/tick.h. The end of time if it has asked for none.
+  Cycles next_tick{~uint64_t{0}};
   // Xen's per-CPU tlbflush_time: the TLB clock at its last full flush.
   uint32_t tlbflush_time = 0;
 
@@ -79,6 +83,14 @@ class Host {
   size_t cpu_count() const { return cpus_.size(); }
   Cpu& cpu(uint32_t id) { return *cpus_[id]; }
   const Cpu& cpu(uint32_t id) const { return *cpus_[id]; }
+
+  // Adds an event of a policy's own, which every CPU's clock can be charged for
+  // from now on: `cpu.clock.Charge(id)`. To be called in the policy's
+  // constructor: Simulator::Create checks names and prices after that, and
+  // refuses the policy where they are wrong. Charges nothing.
+  OwnEventId AddOwnEvent(OwnEvent event);
+  // All of them, by OwnEventId.
+  const std::vector<OwnEvent>& own_events() const { return own_events_; }
 
   // Creates a domain with its memory: `memory_frames` frames in one contiguous
   // extent that begins at a multiple of 4 MiB, the first domain's at 16 MiB;
@@ -196,6 +208,7 @@ class Host {
   FrameTable frames_;
   CacheArray l3_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
+  std::vector<OwnEvent> own_events_;
   std::vector<std::unique_ptr<Domain>> domains_;
   uint64_t next_extent_;          // first frame of the next domain
   std::vector<Mfn> free_frames_;  // given back by domains
