@@ -38,13 +38,16 @@ MAY_USE = {
     "study/published": "base machine machine/file workload mmu xen policy guest"
                        " sim report study",
     "testing": "base machine machine/file workload mmu xen policy guest sim"
-               " report study",
+               " report study testing/conformance",
+    "testing/conformance": "base machine workload mmu xen xen/direct xen/shadow"
+                           " policy guest testing",
 }
 
 # Tests mirror lib/ and may use what they test may; these need more.
 TESTS_MAY_USE_TOO = {
-    # They hold what processors see under any strategy against its own tables.
-    "guest": "xen/direct xen/shadow policy/shadow",
+    # They hold what processors see under any strategy against its own tables,
+    # by the suite that is a user's as well.
+    "guest": "xen/direct xen/shadow policy/shadow testing/conformance",
     # What a run was is checked in its report.
     "sim": "report workload/lackey",
 }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "testing/conformance/op_text.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu::testing {
@@ -22,58 +22,14 @@ constexpr uint64_t kSmallMemory = uint64_t{16} << 20;
 
 constexpr char kExpectHint[] = "; ExpectSignal() takes work that is to get one";
 
+using conformance::NameOf;
+using conformance::RightsText;
+
 constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
 
 // A count as the test has written it, which may be less than zero.
 std::string Pages(uint64_t pages) {
   return absl::StrCat(static_cast<int64_t>(pages), " pages");
-}
-
-std::string RightsText(uint8_t rights) {
-  std::string text = "---";
-  if ((rights & kMapRead) != 0) text[0] = 'r';
-  if ((rights & kMapWrite) != 0) text[1] = 'w';
-  if ((rights & kMapExecute) != 0) text[2] = 'x';
-  return text;
-}
-
-// What Linux calls it, or a processor.
-std::string_view NameOf(GuestOpKind kind) {
-  switch (kind) {
-    case GuestOpKind::kFetch:
-      return "fetch";
-    case GuestOpKind::kLoad:
-      return "load";
-    case GuestOpKind::kStore:
-      return "store";
-    case GuestOpKind::kModify:
-      return "read-modify-write";
-    case GuestOpKind::kMap:
-      return "mmap";
-    case GuestOpKind::kUnmap:
-      return "munmap";
-    case GuestOpKind::kProtect:
-      return "mprotect";
-    case GuestOpKind::kRemap:
-      return "mremap";
-    case GuestOpKind::kDiscard:
-      return "madvise";
-    case GuestOpKind::kFork:
-      return "fork";
-    case GuestOpKind::kVfork:
-      return "vfork";
-    case GuestOpKind::kExec:
-      return "exec";
-    case GuestOpKind::kWait:
-      return "wait";
-    case GuestOpKind::kYield:
-      return "yield";
-    case GuestOpKind::kSyscall:
-      return "system call";
-    case GuestOpKind::kExit:
-      return "exit";
-  }
-  return "operation";
 }
 
 bool IsAccess(GuestOpKind kind) { return kind <= GuestOpKind::kModify; }

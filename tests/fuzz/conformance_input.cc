@@ -4,10 +4,14 @@
 #include <array>
 #include <vector>
 
-#include "guest/lockstep.h"
+#include "guest/world.h"
+#include "testing/conformance/lockstep.h"
 
 namespace xmmu {
 namespace {
+
+using conformance::ByteChoice;
+using conformance::RunLockstep;
 
 constexpr std::array kVcpus = {1, 2, 4};
 constexpr size_t kHeader = 3;  // bytes

@@ -10,11 +10,11 @@
 #include <cstdlib>
 #include <string>
 
-#include "guest/hostile_guests.h"
+#include "testing/conformance/hostile_guests.h"
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string wrong = xmmu::RunHostileGuests({data, size});
+  const std::string wrong = xmmu::conformance::RunHostileGuests({data, size});
   if (!wrong.empty()) {
     std::fprintf(stderr, "%s\n", wrong.c_str());
     std::abort();

@@ -2,108 +2,42 @@
 // world as on bare hardware, and shootdowns with what they cost.
 
 #include <algorithm>
-#include <map>
 #include <vector>
 
-#include "guest/guest_script.h"
 #include "guest/world.h"
-#include "xmmu/workload/workload.h"
+#include "testing/conformance/family.h"
 
 namespace xmmu::conformance_smp_test {
 namespace {
 
-// A process that maps and touches memory, then forks some that go on each for
-// itself, on memory that they share with each other copy on write.
-class Family final : public Workload {
- public:
-  explicit Family(PagingMode mode) : mode_(mode) {}
+using conformance::FamilyRun;
+using conformance::Outcome;
 
-  std::string name() const override { return "family"; }
-  TaskId first_task() const override { return 1; }
-
-  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
-    std::vector<GuestOp>& ops = streams_[task];
-    // What comes before the forks has to be there for the children.
-    AddSteps(ops, task, 150);
-    if (task == first_task()) {
-      for (TaskId child = 2; child <= kProcesses; ++child) {
-        ops.push_back(TaskOp(GuestOpKind::kFork, child));
-      }
-      AddSteps(ops, task + kProcesses, 150);
-      ops.insert(ops.end(), kProcesses - 1, TaskOp(GuestOpKind::kWait));
-    }
-    ops.push_back(TaskOp(GuestOpKind::kExit));
-    return ops;
-  }
-
- private:
-  static constexpr TaskId kProcesses = 7;
-
-  void AddSteps(std::vector<GuestOp>& ops, uint64_t seed, int steps) const {
-    GuestScript script(mode_, RandomChoice(seed), 1, /*most=*/1);
-    for (int i = 0; i < steps; ++i) {
-      ops.push_back(script.Next().op);
-      // What one process stores to a shared page is nothing that a private
-      // mapping of another could meet: when would depend on the clocks.
-      if (ops.back().backing == Backing::kFileShared) ops.back().file = 8;
-    }
-  }
-
-  PagingMode mode_;
-  std::map<TaskId, std::vector<GuestOp>> streams_;
-};
-
-// All that a run leaves behind on the processors.
-struct Outcome {
-  uint64_t digest = 0;
-  std::vector<CostTally> tallies;
-  std::vector<Counters> counters;
-  std::vector<Cycles> clocks;
-  bool operator==(const Outcome&) const = default;
-
-  uint64_t Sum(Counter counter) const {
-    uint64_t sum = 0;
-    for (const Counters& each : counters) sum += each[counter];
-    return sum;
-  }
-};
-
-Outcome RunFamily(const Setting& setting) {
-  World world(setting, /*memory_mib=*/8);
-  Family family(setting.mode);
-  const absl::Status status = world.kernel().Run(family);
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(world.FirstEscape(), "");
-  EXPECT_TRUE(world.policy().Audit().ok()) << world.policy().Audit();
-  Outcome outcome;
-  outcome.digest = world.kernel().digest();
-  for (uint32_t id = 0; id < world.host().cpu_count(); ++id) {
-    outcome.tallies.push_back(world.cpu(id).clock.tallies());
-    outcome.counters.push_back(world.cpu(id).counters);
-    outcome.clocks.push_back(world.cpu(id).clock.now());
-  }
-  return outcome;
+Outcome OutcomeOf(const Setting& setting) {
+  const FamilyRun run = conformance::RunFamily(setting);
+  EXPECT_EQ(run.wrong, "");
+  return run.outcome;
 }
 
 class SmpTest : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(SmpTest, TwoRunsAreTheSameToTheCycleOnEachProcessor) {
-  const Outcome outcome = RunFamily(GetParam());
-  EXPECT_TRUE(RunFamily(GetParam()) == outcome);
+  const Outcome outcome = OutcomeOf(GetParam());
+  EXPECT_TRUE(OutcomeOf(GetParam()) == outcome);
   for (const Counters& counters : outcome.counters) {
     EXPECT_GT(counters[Counter::kAccesses], 20u);
   }
 }
 
 TEST_P(SmpTest, ProgramsSeeWhatOneBareProcessorShowsThem) {
-  EXPECT_EQ(RunFamily(GetParam()).digest,
-            RunFamily({.mode = GetParam().mode}).digest);
+  EXPECT_EQ(OutcomeOf(GetParam()).digest,
+            OutcomeOf({.mode = GetParam().mode}).digest);
 }
 
 // Xen flushes all processors that the guest has run on where a page changes its
 // type; so there are interrupts even though no two tasks share memory.
 TEST_P(SmpTest, ShootdownsAreSentAndWaitedFor) {
-  const Outcome outcome = RunFamily(GetParam());
+  const Outcome outcome = OutcomeOf(GetParam());
   uint64_t sent = 0;
   uint64_t handled = 0;
   for (const CostTally& tally : outcome.tallies) {

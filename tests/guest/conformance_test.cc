@@ -11,10 +11,18 @@
 
 #include "absl/base/config.h"
 #include "fuzz/conformance_input.h"
-#include "guest/lockstep.h"
+#include "guest/world.h"
+#include "testing/conformance/lockstep.h"
 
 namespace xmmu::conformance_test {
 namespace {
+
+using conformance::GuestScript;
+using conformance::LockstepRun;
+using conformance::RandomChoice;
+using conformance::RunLockstep;
+using conformance::RunSharedSpace;
+using conformance::ScriptStep;
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr int kCheckEvery = 20;  // steps; the checks take most of the time
@@ -34,6 +42,15 @@ TEST_P(ConformanceTest, TheGuestSeesBareHardware) {
     EXPECT_EQ(run.wrong, "") << "seed " << seed;
     EXPECT_GT(run.pages_compared, 0u);
   }
+}
+
+// The same of one address space that all vCPUs have loaded.
+TEST_P(ConformanceTest, NoVcpuKeepsWhatAnotherOneHasTakenAway) {
+  if (GetParam().vcpus == 1) return;
+  const LockstepRun run =
+      RunSharedSpace(GetParam(), RandomChoice(5), /*steps=*/60, kCheckEvery);
+  EXPECT_EQ(run.wrong, "");
+  EXPECT_GT(run.pages_compared, 0u);
 }
 
 // A dying address space may stay loaded until a vCPU's next switch: its roots,
@@ -87,7 +104,8 @@ std::vector<Setting> SmallestPools() {
     for (const PagingMode mode :
          {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
       for (const int vcpus : {1, 2, 4}) {
-        settings.push_back({.policy = policy, .mode = mode, .vcpus = vcpus});
+        settings.push_back(
+            WithFactory({.policy = policy, .mode = mode, .vcpus = vcpus}));
       }
     }
   }

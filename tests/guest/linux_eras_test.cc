@@ -17,23 +17,25 @@ struct Era {
   Setting setting;
 };
 
-constexpr Era kEras[] = {
-    {"linux_2_4_on_Xen_2",
-     {"pinning", PagingMode::k2Level, GuestOps::kLinux24, PinWhen::kEarly}},
-    {"linux_2_6_9_on_Xen_2",
-     {"writable-page-tables", PagingMode::k2Level, GuestOps::kLinux269,
-      PinWhen::kEarly}},
-    {"linux_2_6_12_on_Xen_3_0",
-     {"writable-page-tables", PagingMode::k2Level, GuestOps::kLinux2612}},
-    {"linux_2_6_12_on_Xen_3_0_pae",
-     {"writable-page-tables", PagingMode::kPae, GuestOps::kLinux2612}},
-    {"linux_2_6_18_on_Xen_3_1",
-     {"trap-and-emulate", PagingMode::k2Level, GuestOps::kLinux2618}},
-    {"linux_2_6_18_on_Xen_3_1_pae",
-     {"trap-and-emulate", PagingMode::kPae, GuestOps::kLinux2618}},
-    {"linux_6_1_on_Xen_4_17",
-     {"trap-and-emulate", PagingMode::k4Level, GuestOps::kPvops}},
-};
+std::vector<Era> Eras() {
+  return {
+      {"linux_2_4_on_Xen_2",
+       {"pinning", PagingMode::k2Level, GuestOps::kLinux24, PinWhen::kEarly}},
+      {"linux_2_6_9_on_Xen_2",
+       {"writable-page-tables", PagingMode::k2Level, GuestOps::kLinux269,
+        PinWhen::kEarly}},
+      {"linux_2_6_12_on_Xen_3_0",
+       {"writable-page-tables", PagingMode::k2Level, GuestOps::kLinux2612}},
+      {"linux_2_6_12_on_Xen_3_0_pae",
+       {"writable-page-tables", PagingMode::kPae, GuestOps::kLinux2612}},
+      {"linux_2_6_18_on_Xen_3_1",
+       {"trap-and-emulate", PagingMode::k2Level, GuestOps::kLinux2618}},
+      {"linux_2_6_18_on_Xen_3_1_pae",
+       {"trap-and-emulate", PagingMode::kPae, GuestOps::kLinux2618}},
+      {"linux_6_1_on_Xen_4_17",
+       {"trap-and-emulate", PagingMode::k4Level, GuestOps::kPvops}},
+  };
+}
 
 struct Case {
   Era era;
@@ -370,7 +372,7 @@ TEST(LinuxErasInstructionsTest, Linux269LocksNothingThatItDoesToAnEntry) {
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
-  for (const Era& era : kEras) {
+  for (const Era& era : Eras()) {
     for (const auto& [pages, writable] : {std::pair<uint64_t, uint64_t>{1, 1},
                                           {2, 1},
                                           {33, 33},

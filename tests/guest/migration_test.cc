@@ -9,11 +9,19 @@
 #include <vector>
 
 #include "absl/base/config.h"
-#include "guest/destination.h"
-#include "guest/lockstep.h"
+#include "guest/world.h"
+#include "testing/conformance/destination.h"
+#include "testing/conformance/lockstep.h"
 
 namespace xmmu::migration_test {
 namespace {
+
+using conformance::Choice;
+using conformance::Destination;
+using conformance::GuestScript;
+using conformance::Lockstep;
+using conformance::RandomChoice;
+using conformance::ScriptStep;
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr int kCheckEvery = 40;  // steps; the checks take most of the time
@@ -23,7 +31,7 @@ constexpr int kCheckEvery = 10;
 
 class Migration {
  public:
-  Migration(World& world, LogDirty& log, Choice choice)
+  Migration(conformance::World& world, LogDirty& log, Choice choice)
       : world_(world), log_(log), choice_(std::move(choice)) {}
 
   // May do something; "" or what is wrong.
@@ -84,7 +92,7 @@ class Migration {
     return status.ok() ? "" : status.ToString();
   }
 
-  World& world_;
+  conformance::World& world_;
   LogDirty& log_;
   Choice choice_;
   std::unique_ptr<Destination> destination_;  // while logging
@@ -99,7 +107,7 @@ TEST_P(MigrationTest, NoPageIsMissedAndTheGuestSeesBareHardware) {
   const uint64_t seeds = GetParam().vcpus == 1 ? 2 : 1;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     Lockstep lockstep(GetParam());
-    World& world = lockstep.tested();
+    conformance::World& world = lockstep.tested();
     const absl::StatusOr<LogDirty*> log =
         world.policy().LogDirtyOf(world.domain());
     ASSERT_TRUE(log.ok()) << log.status();
@@ -135,7 +143,8 @@ std::vector<Setting> SettingsThatLog() {
     for (const std::string_view policy : kSmallestPools) {
       for (const PagingMode mode :
            {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
-        all.push_back({.policy = policy, .mode = mode, .vcpus = vcpus});
+        all.push_back(
+            WithFactory({.policy = policy, .mode = mode, .vcpus = vcpus}));
       }
     }
     for (const Setting& setting : all) {

@@ -1,13 +1,15 @@
 // The strategy nested-paging: what leaves the guest and what does not, and its
 // P2M changing under it.
 
-#include "guest/nested_view.h"
 #include "guest/world.h"
+#include "testing/conformance/nested_view.h"
 #include "xmmu/xen/errno.h"
 #include "xmmu/xen/nested_tables.h"
 
 namespace xmmu::nested_paging_test {
 namespace {
+
+using conformance::NestedView;
 
 constexpr TaskId kTask = 1;
 constexpr uint64_t kPages = 24;

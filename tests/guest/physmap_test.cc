@@ -8,13 +8,16 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "guest/hardware_view.h"
 #include "policy/shadow/translated_guest.h"
+#include "testing/conformance/hardware_view.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/errno.h"
 
 namespace xmmu::physmap_test {
 namespace {
+
+using conformance::FirstEscape;
+using conformance::FirstShadowEscape;
 
 struct Row {
   std::string_view policy;

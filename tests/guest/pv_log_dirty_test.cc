@@ -15,14 +15,24 @@
 #include <utility>
 #include <vector>
 
-#include "guest/destination.h"
-#include "guest/hostile_guests.h"
 #include "guest/kernel_layout.h"
-#include "guest/lockstep.h"
+#include "guest/world.h"
+#include "testing/conformance/destination.h"
+#include "testing/conformance/hostile_guests.h"
+#include "testing/conformance/lockstep.h"
 #include "xmmu/policy/policies.h"
 
 namespace xmmu::pv_log_dirty_test {
 namespace {
+
+using conformance::ByteSource;
+using conformance::Destination;
+using conformance::FirstEscape;
+using conformance::GuestScript;
+using conformance::HostileGuests;
+using conformance::Lockstep;
+using conformance::RandomChoice;
+using conformance::ScriptStep;
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr uint64_t kSequences = 3;
@@ -30,7 +40,7 @@ constexpr uint64_t kSequences = 3;
 constexpr uint64_t kSequences = 12;
 #endif
 
-PvLogDirty& LogOf(World& world) {
+PvLogDirty& LogOf(conformance::World& world) {
   return static_cast<PvLogDirty&>(
       *world.policy().LogDirtyOf(world.domain()).value());
 }
@@ -78,7 +88,7 @@ class FewShadowsTest : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(FewShadowsTest, TheGuestSeesBareHardwareAndNoPageIsMissed) {
   Lockstep lockstep(GetParam());
-  World& world = lockstep.tested();
+  conformance::World& world = lockstep.tested();
   PvLogDirty& log = LogOf(world);
   log.set_pool(log.FewestShadows());
   ASSERT_TRUE(log.Start(world.cpu()).ok());

@@ -18,11 +18,15 @@
 #include <vector>
 
 #include "absl/base/config.h"
-#include "guest/hostile_guests.h"
+#include "testing/conformance/hostile_guests.h"
 #include "xmmu/policy/policies.h"
 
 namespace xmmu::safety_test {
 namespace {
+
+using conformance::ByteSource;
+using conformance::HostileGuests;
+using conformance::RunHostileGuests;
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr bool kSanitized = true;

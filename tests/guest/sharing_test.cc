@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "guest/world.h"
+#include "testing/conformance/hardware_view.h"
 #include "xen/direct/audit.h"
 
 namespace xmmu::sharing_test {
@@ -51,7 +52,7 @@ class Domains {
   }
   void Check() {
     EXPECT_EQ(policy_->Audit(), absl::OkStatus());
-    EXPECT_EQ(FirstEscape(host_), "");
+    EXPECT_EQ(conformance::FirstEscape(host_), "");
   }
   uint64_t Counted(Counter counter) const {
     uint64_t sum = 0;

@@ -22,14 +22,17 @@
 #include "absl/base/config.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "guest/hardware_view.h"
 #include "policy/shadow/translated_guest.h"
+#include "testing/conformance/hardware_view.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/policy/xi_shadow.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 
 namespace xmmu::translated_hostile_test {
 namespace {
+
+using conformance::FirstEscape;
+using conformance::FirstShadowEscape;
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr int kEvents = 300;

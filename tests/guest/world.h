@@ -1,8 +1,8 @@
 #ifndef XMMU_TESTS_GUEST_WORLD_H_
 #define XMMU_TESTS_GUEST_WORLD_H_
 
-// A machine with one guest, put together by hand, and the checks of what the
-// hardware would let it do.
+// Every way to run a guest under every policy, worlds of one guest each, and
+// operations for their processes.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,8 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
-#include "guest/hardware_view.h"
 #include "guest/virtual_tlb.h"
+#include "testing/conformance/world.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/policy/shadow_2005.h"
@@ -25,16 +25,9 @@
 
 namespace xmmu {
 
-// One way to run a guest.
-struct Setting {
-  std::string_view policy = "native";
-  PagingMode mode = PagingMode::k4Level;
-  GuestOps ops = GuestOps::kStores;
-  PinWhen pin = PinWhen::kLate;
-  int vcpus = 1;
-  // Other than the default: on a machine whose TLB flush filter is on.
-  LinearMap linear_map = LinearMap::kDefault;
-};
+using conformance::AddWays;
+using conformance::NameOf;
+using conformance::Setting;
 
 // Setting::policy of strategies of shadows with the smallest pool that they can
 // do with.
@@ -42,42 +35,36 @@ inline constexpr std::string_view kSmallestPools[] = {
     "xi-shadow-smallest-pool", "shadow-2006-smallest-pool",
     "shadow-2005-smallest-pool", "shadow-2008-smallest-pool"};
 
-inline std::string NameOf(const Setting& setting) {
-  std::string name = absl::StrFormat(
-      "%s_%dlevels_%s_%s_%dcpus", setting.policy, LevelCount(setting.mode),
-      GuestOpsName(setting.ops), PinWhenName(setting.pin), setting.vcpus);
-  if (setting.linear_map != LinearMap::kDefault) {
-    absl::StrAppend(&name, "_", std::string(LinearMapName(setting.linear_map)));
+// `setting` with what makes its policy, if the table of policies does not have
+// it: shadows with the smallest pool, and the policy for translated guests.
+inline Setting WithFactory(Setting setting) {
+  const bool roots = LevelCount(setting.mode) >= 4;
+  const auto fewest = static_cast<uint32_t>(roots ? 3 + setting.vcpus : 2);
+  // 2-level guests have 2-level shadows under shadow-2005, root and all.
+  const bool two = setting.mode == PagingMode::k2Level;
+  const auto of_2005 = two ? static_cast<uint32_t>(1 + setting.vcpus) : fewest;
+  if (setting.policy == kSmallestPools[0]) {
+    setting.make = [fewest](Host& host) {
+      return MakeXiShadow(host, {.pool_shadows = fewest});
+    };
+  } else if (setting.policy == kSmallestPools[1]) {
+    setting.make = [fewest](Host& host) {
+      return MakeShadow2006(host, {.pool_shadows = fewest});
+    };
+  } else if (setting.policy == kSmallestPools[2]) {
+    setting.make = [of_2005](Host& host) {
+      return MakeShadow2005(host, {.pool_shadows = of_2005});
+    };
+  } else if (setting.policy == kSmallestPools[3]) {
+    setting.make = [fewest](Host& host) {
+      return MakeShadow2008(host, {.pool_shadows = fewest});
+    };
+  } else if (FindPolicy(setting.policy) == nullptr) {
+    setting.make = [](Host& host) {
+      return std::make_unique<VirtualTlb>(host);
+    };
   }
-  for (char& c : name) {
-    if (c == '-' || c == '.') c = '_';
-  }
-  return name;
-}
-
-// Adds the ways in which a guest of `setting`'s policy and mode may issue its
-// page-table writes. What has no hypervisor to ask pins nothing; hypercalls
-// where stores would do are the same under each such policy, so one way to pin
-// is enough there.
-inline void AddWays(const GuestAbi& abi, Setting setting,
-                    std::vector<Setting>& settings) {
-  const PinWhen usual = setting.pin;
-  GuestAbi without_stores = abi;
-  without_stores.stores_to_l1 = false;
-  for (const GuestOps ops : AllGuestOps()) {
-    // What is known of these kernels is of 32-bit ones.
-    if (IsLinuxOfATime(ops) && LevelCount(setting.mode) > 3) continue;
-    const bool stores = !CheckGuestOptions(without_stores, {.ops = ops}).ok();
-    const bool one_pin = !abi.paravirtual || (abi.stores_to_l1 && !stores);
-    for (const PinWhen pin : AllPinWhen()) {
-      if (one_pin && pin != usual) continue;
-      setting.ops = ops;
-      setting.pin = pin;
-      if (CheckGuestOptions(abi, {.ops = ops, .pin = pin}).ok()) {
-        settings.push_back(setting);
-      }
-    }
-  }
+  return setting;
 }
 
 // Ways of Xen to reach the tables of PAE guests that the machine's Xen does not
@@ -110,7 +97,8 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
     for (const PagingMode mode : kAllPagingModes) {
       const absl::StatusOr<GuestAbi> abi = policy.Abi(mode);
       if (!abi.ok()) continue;
-      AddWays(*abi, {.policy = name, .mode = mode, .vcpus = vcpus}, settings);
+      AddWays(*abi, WithFactory({.policy = name, .mode = mode, .vcpus = vcpus}),
+              settings);
     }
   };
   for (const PolicyEntry& entry : Policies()) {
@@ -133,87 +121,19 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
   return settings;
 }
 
-class World {
+// A world whose failure to boot is the running test's.
+class World final : public conformance::World {
  public:
   explicit World(const Setting& setting, uint64_t memory_mib = 32,
                  uint64_t quantum_ops = GuestOptions().quantum_ops)
-      : machine_(MachineFor(setting)),
-        host_(machine_,
-              {.cpus = setting.vcpus, .linear_map = setting.linear_map}) {
-    policy_ = MakePolicy(setting);
-    const absl::StatusOr<GuestAbi> abi = policy_->Abi(setting.mode);
-    EXPECT_TRUE(abi.ok()) << abi.status();
-    auto domain = host_.CreateDomain({.mode = setting.mode,
-                                      .memory_frames = memory_mib << 8,
-                                      .vcpus = setting.vcpus,
-                                      .translated = abi->translated});
-    EXPECT_TRUE(domain.ok()) << domain.status();
-    domain_ = *domain;
-    GuestOptions options = DefaultGuestOptions(*abi, setting.mode);
-    options.ops = setting.ops;
-    options.pin = setting.pin;
-    options.quantum_ops = quantum_ops;
-    auto kernel = GuestKernel::Boot(host_, *policy_, *domain_, options);
-    EXPECT_TRUE(kernel.ok()) << kernel.status();
-    kernel_ = *std::move(kernel);
+      : conformance::World(WithFactory(setting), memory_mib, quantum_ops) {
+    EXPECT_TRUE(status().ok()) << status();
   }
-
-  Host& host() { return host_; }
-  Policy& policy() { return *policy_; }
-  Domain& domain() { return *domain_; }
-  GuestKernel& kernel() { return *kernel_; }
-  Cpu& cpu(uint32_t id = 0) { return host_.cpu(id); }
 
   void Do(TaskId task, const GuestOp& op) {
-    const absl::Status status = kernel_->Perform(task, op);
+    const absl::Status status = kernel().Perform(task, op);
     ASSERT_TRUE(status.ok()) << status;
   }
-
-  // How the hardware would let this guest out; "" if it does not. What other
-  // policies than paravirtual ones guard is theirs to say.
-  std::string FirstEscape() {
-    const bool nested = domain_->vcpu(0).vm.nested;
-    if (kernel_->abi().translated && !nested) return FirstShadowEscape(host_);
-    return kernel_->abi().paravirtual || nested ? xmmu::FirstEscape(host_) : "";
-  }
-
- private:
-  std::unique_ptr<Policy> MakePolicy(const Setting& setting) {
-    const bool roots = LevelCount(setting.mode) >= 4;
-    const auto fewest = static_cast<uint32_t>(roots ? 3 + setting.vcpus : 2);
-    if (setting.policy == kSmallestPools[0]) {
-      return MakeXiShadow(host_, {.pool_shadows = fewest});
-    }
-    if (setting.policy == kSmallestPools[1]) {
-      return MakeShadow2006(host_, {.pool_shadows = fewest});
-    }
-    if (setting.policy == kSmallestPools[2]) {
-      // 2-level guests have 2-level shadows, root and all.
-      const bool two = setting.mode == PagingMode::k2Level;
-      const auto with_root = static_cast<uint32_t>(1 + setting.vcpus);
-      return MakeShadow2005(host_, {.pool_shadows = two ? with_root : fewest});
-    }
-    if (setting.policy == kSmallestPools[3]) {
-      return MakeShadow2008(host_, {.pool_shadows = fewest});
-    }
-    const PolicyEntry* const entry = FindPolicy(setting.policy);
-    return entry != nullptr ? entry->make(host_)
-                            : std::make_unique<VirtualTlb>(host_);
-  }
-  static MachineModel MachineFor(const Setting& setting) {
-    MachineModel machine = *FindMachine("skylake-2017");
-    if (setting.linear_map != LinearMap::kDefault) {
-      machine.flush_filter = FindMachine("opteron-2005")->flush_filter;
-      machine.flush_filter.enabled = true;
-    }
-    return machine;
-  }
-
-  const MachineModel machine_;
-  Host host_;
-  std::unique_ptr<Policy> policy_;
-  Domain* domain_ = nullptr;
-  std::unique_ptr<GuestKernel> kernel_;
 };
 
 // Operations on a region of `pages` pages at `va`.

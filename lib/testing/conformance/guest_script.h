@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
-#define XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
+#ifndef XMMU_TESTING_CONFORMANCE_GUEST_SCRIPT_H_
+#define XMMU_TESTING_CONFORMANCE_GUEST_SCRIPT_H_
 
 // Guest programs made up on the way: processes that map, unmap, protect,
 // discard and move memory, touch it, fork, exec, wait and exit, in any order
@@ -18,7 +18,7 @@
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/workload/workload.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 // One operation of one process.
 struct ScriptStep {
@@ -99,6 +99,6 @@ class GuestScript {
   std::map<TaskId, TaskId> awaited_;  // child -> the parent that waits for it
 };
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_GUEST_SCRIPT_H_
+#endif  // XMMU_TESTING_CONFORMANCE_GUEST_SCRIPT_H_

@@ -1,4 +1,4 @@
-#include "guest/guest_view.h"
+#include "testing/conformance/guest_view.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include "guest/kernel_layout.h"
 #include "xmmu/machine/pte.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 namespace {
 
 constexpr uint64_t kAccumulated = pte::kWritable | pte::kUser;
@@ -198,6 +198,20 @@ const GuestPage* FindPage(const GuestPages& pages, VirtAddr va) {
   return it != pages.end() && it->va == va ? &*it : nullptr;
 }
 
+std::string_view NameOf(AccessKind kind) {
+  switch (kind) {
+    case AccessKind::kRead:
+      return "read";
+    case AccessKind::kWrite:
+      return "write";
+    case AccessKind::kExecute:
+      return "fetch";
+    case AccessKind::kImplicitRead:
+      return "descriptor read";
+  }
+  return "access";
+}
+
 // One processor against the pages of the process that it has loaded.
 class CpuCheck {
  public:
@@ -240,9 +254,8 @@ class CpuCheck {
         wrong = "leads elsewhere for";
       }
       if (wrong == nullptr) continue;
-      return absl::StrFormat("CPU %d's walk for 0x%x %s access kind %d",
-                             cpu_.id, va.value(), wrong,
-                             static_cast<int>(kind));
+      return absl::StrFormat("CPU %d's walk for 0x%x %s a user's %s", cpu_.id,
+                             va.value(), wrong, NameOf(kind));
     }
     return "";
   }
@@ -333,4 +346,4 @@ std::string FirstStale(World& world, const GuestView& view) {
   return "";
 }
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance

@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_GUEST_VIEW_H_
-#define XMMU_TESTS_GUEST_GUEST_VIEW_H_
+#ifndef XMMU_TESTING_CONFORMANCE_GUEST_VIEW_H_
+#define XMMU_TESTING_CONFORMANCE_GUEST_VIEW_H_
 
 // A guest's memory as the guest itself means it to be, read from its tables by
 // hand: every page of every live process with its rights, flags, frame and
@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "guest/world.h"
+#include "testing/conformance/world.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 // One L1 entry of a process that is not empty.
 struct GuestPage {
@@ -52,6 +52,6 @@ std::string FirstDifference(const GuestView& expected, const GuestView& got);
 // not do though allowed. "" if it is right.
 std::string FirstStale(World& world, const GuestView& view);
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_GUEST_VIEW_H_
+#endif  // XMMU_TESTING_CONFORMANCE_GUEST_VIEW_H_

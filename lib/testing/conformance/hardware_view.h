@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_HARDWARE_VIEW_H_
-#define XMMU_TESTS_GUEST_HARDWARE_VIEW_H_
+#ifndef XMMU_TESTING_CONFORMANCE_HARDWARE_VIEW_H_
+#define XMMU_TESTING_CONFORMANCE_HARDWARE_VIEW_H_
 
 // What paravirtual guests can reach, judged as the processors see it: by the
 // tables below every root that may be loaded, by TLB entries and by entries of
@@ -10,7 +10,7 @@
 
 #include "xmmu/xen/host.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 // Says how some CPU could translate for a guest to a frame that is not its
 // domain's, through a frame that is no table of that domain in use, or with the
@@ -33,6 +33,6 @@ std::string FirstEscape(Host& host);
 // Nested paging is judged by its own tests.
 std::string FirstShadowEscape(Host& host);
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_HARDWARE_VIEW_H_
+#endif  // XMMU_TESTING_CONFORMANCE_HARDWARE_VIEW_H_

@@ -1,16 +1,16 @@
-#include "guest/hostile_guests.h"
+#include "testing/conformance/hostile_guests.h"
 
 #include <algorithm>
 #include <array>
 #include <iterator>
 
-#include "guest/hardware_view.h"
+#include "testing/conformance/hardware_view.h"
 #include "xen/layout.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/policy/policies.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 namespace {
 
 constexpr uint64_t kKernelL2Pfn = 19;  // PAE: in slot 3
@@ -69,6 +69,10 @@ const char* HostileGuests::KindName(uint8_t kind) {
   return kKindTable.at(kind).name;
 }
 
+PagingMode HostileGuests::KindMode(uint8_t kind) {
+  return kKindTable.at(kind).mode;
+}
+
 bool HostileGuests::OpensTables(std::string_view policy) {
   constexpr std::string_view kOpening = "writable-page-tables";
   return policy == kOpening || FindPolicy(policy)->variant_of == kOpening;
@@ -76,10 +80,16 @@ bool HostileGuests::OpensTables(std::string_view policy) {
 
 HostileGuests::HostileGuests(uint8_t kind, std::string_view policy, bool shares,
                              LinearMap linear_map, bool logs)
+    : HostileGuests(kind, FindPolicy(policy)->make, OpensTables(policy), shares,
+                    linear_map, logs) {}
+
+HostileGuests::HostileGuests(uint8_t kind, const PolicyFactory& make,
+                             bool opens, bool shares, LinearMap linear_map,
+                             bool logs)
     : model_(SmallMachine(kKindTable.at(kind).machine)),
       mode_(kKindTable.at(kind).mode),
-      policy_name_(policy),
-      opens_(OpensTables(policy)),
+      make_(make),
+      opens_(opens),
       shares_(shares),
       logs_(logs),
       linear_map_(linear_map) {
@@ -96,7 +106,7 @@ void HostileGuests::Start() {
       std::make_unique<Host>(model_, HostOptions{.cpus = 2,
                                                  .timing = MemoryTiming::kFlat,
                                                  .linear_map = linear_map_});
-  policy_ = FindPolicy(policy_name_)->make(*host_);
+  policy_ = make_(*host_);
   for (Guest& guest : guests_) Boot(guest);
 }
 
@@ -238,4 +248,4 @@ std::string RunHostileGuests(std::span<const uint8_t> bytes) {
   return "";
 }
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance

@@ -4,12 +4,12 @@
 #include <span>
 #include <vector>
 
-#include "guest/hostile_guests.h"
+#include "testing/conformance/hostile_guests.h"
 #include "xen/layout.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
   if (opens_ && bytes.OneIn(2)) return Access(vcpu, bytes);
@@ -265,4 +265,4 @@ void HostileGuests::Access(Vcpu& vcpu, ByteSource& bytes) {
   progress_.emulated += vcpu.cpu().counters[Counter::kPtwrEmulations] - before;
 }
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance

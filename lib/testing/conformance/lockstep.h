@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_LOCKSTEP_H_
-#define XMMU_TESTS_GUEST_LOCKSTEP_H_
+#ifndef XMMU_TESTING_CONFORMANCE_LOCKSTEP_H_
+#define XMMU_TESTING_CONFORMANCE_LOCKSTEP_H_
 
 // The same guest twice, on bare hardware and under a policy, one operation at a
 // time; after each, everything that the guest could see is compared:
@@ -18,16 +18,19 @@
 #include <span>
 #include <string>
 
-#include "guest/guest_script.h"
-#include "guest/guest_view.h"
-#include "guest/world.h"
+#include "testing/conformance/guest_script.h"
+#include "testing/conformance/guest_view.h"
+#include "testing/conformance/world.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 class Lockstep {
  public:
   // Process 1 lives in both worlds.
   explicit Lockstep(const Setting& tested);
+
+  // Why one of the worlds could not be made; then nothing below may be called.
+  const absl::Status& status() const { return status_; }
 
   // Performs `step` in both worlds; `live` are the processes that live then.
   // "" or what is wrong. `check` compares everything, else only whether both
@@ -46,6 +49,7 @@ class Lockstep {
 
   World bare_;
   World tested_;
+  absl::Status status_;
   uint64_t pages_compared_ = 0;
 };
 
@@ -59,6 +63,13 @@ struct LockstepRun {
 LockstepRun RunLockstep(const Setting& setting, const Choice& choice, int steps,
                         int check_every);
 
-}  // namespace xmmu
+// The same for one address space that is loaded on all vCPUs at once, by a
+// chain of vforks: each process in turn does its share of `steps`, while the
+// processors of those before it keep what their TLBs hold. So a shootdown that
+// misses one of them shows.
+LockstepRun RunSharedSpace(const Setting& setting, const Choice& choice,
+                           int steps, int check_every);
 
-#endif  // XMMU_TESTS_GUEST_LOCKSTEP_H_
+}  // namespace xmmu::conformance
+
+#endif  // XMMU_TESTING_CONFORMANCE_LOCKSTEP_H_

@@ -1,16 +1,16 @@
-#include "guest/hardware_view.h"
+#include "testing/conformance/hardware_view.h"
 
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_format.h"
-#include "guest/nested_view.h"
+#include "testing/conformance/nested_view.h"
 #include "xen/direct/pv_log_dirty.h"
 #include "xen/layout.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/direct/direct_paging.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 namespace {
 
 std::string FrameText(Mfn mfn) {
@@ -385,4 +385,4 @@ std::string FirstShadowEscape(Host& host) {
   return "";
 }
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance

@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_DESTINATION_H_
-#define XMMU_TESTS_GUEST_DESTINATION_H_
+#ifndef XMMU_TESTING_CONFORMANCE_DESTINATION_H_
+#define XMMU_TESTING_CONFORMANCE_DESTINATION_H_
 
 // The other end of a live migration: a copy of a domain's memory that hears of
 // the pages which the log of dirty pages reports, and of nothing else. With a
@@ -18,7 +18,7 @@
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/internal/page_info.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 class Destination {
  public:
@@ -109,6 +109,6 @@ class Destination {
   uint64_t changed_ = 0;
 };
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_DESTINATION_H_
+#endif  // XMMU_TESTING_CONFORMANCE_DESTINATION_H_

@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_
-#define XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_
+#ifndef XMMU_TESTING_CONFORMANCE_HOSTILE_GUESTS_H_
+#define XMMU_TESTING_CONFORMANCE_HOSTILE_GUESTS_H_
 
 // Two paravirtual domains of two vCPUs each, on two CPUs that they take turns
 // on, whose kernels do whatever a string of bytes tells them: hypercalls,
@@ -16,13 +16,14 @@
 #include <utility>
 #include <vector>
 
-#include "guest/destination.h"
+#include "testing/conformance/destination.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/policy/policies.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/xen/host.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 // A string of bytes, read from the front; zeros once it is empty.
 class ByteSource {
@@ -49,6 +50,7 @@ class HostileGuests {
   // 2-level of a 32-bit one.
   static constexpr uint8_t kKinds = 4;
   static const char* KindName(uint8_t kind);
+  static PagingMode KindMode(uint8_t kind);
 
   // Whether the policy lets guests write to their tables freely.
   static bool OpensTables(std::string_view policy);
@@ -64,6 +66,13 @@ class HostileGuests {
                          bool shares = false,
                          LinearMap linear_map = LinearMap::kDefault,
                          bool logs = false);
+  // Guests of the policy that `make` makes. Where one `opens` tables for
+  // stores, guests store more, and one of the two has a single vCPU, since Xen
+  // opens less for others. REQUIRES: the policy has paravirtual guests of the
+  // kind's mode.
+  HostileGuests(uint8_t kind, const PolicyFactory& make, bool opens,
+                bool shares = false, LinearMap linear_map = LinearMap::kDefault,
+                bool logs = false);
 
   // One operation of one vCPU. Then recounts all references and looks for
   // escapes; "" or what is wrong.
@@ -139,7 +148,7 @@ class HostileGuests {
 
   MachineModel model_;
   PagingMode mode_;
-  std::string policy_name_;
+  PolicyFactory make_;
   bool opens_;  // tables, for stores
   bool shares_;
   bool logs_;
@@ -156,6 +165,6 @@ class HostileGuests {
 // operation's number.
 std::string RunHostileGuests(std::span<const uint8_t> bytes);
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_HOSTILE_GUESTS_H_
+#endif  // XMMU_TESTING_CONFORMANCE_HOSTILE_GUESTS_H_

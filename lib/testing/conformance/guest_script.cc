@@ -1,10 +1,10 @@
-#include "guest/guest_script.h"
+#include "testing/conformance/guest_script.h"
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
-namespace xmmu {
+namespace xmmu::conformance {
 namespace {
 
 constexpr uint64_t kHalf = GuestScript::kPages / 2 * kPageSize;
@@ -203,4 +203,4 @@ ScriptStep GuestScript::Wait(TaskId task) {
 
 void GuestScript::EndVforkOf(TaskId child) { vforked_.erase(child); }
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance

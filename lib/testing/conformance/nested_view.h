@@ -1,5 +1,5 @@
-#ifndef XMMU_TESTS_GUEST_NESTED_VIEW_H_
-#define XMMU_TESTS_GUEST_NESTED_VIEW_H_
+#ifndef XMMU_TESTING_CONFORMANCE_NESTED_VIEW_H_
+#define XMMU_TESTING_CONFORMANCE_NESTED_VIEW_H_
 
 // What guests on nested tables can reach, as the processors see it: by nested
 // tables, by combined entries of TLBs and paging-structure caches, and by what
@@ -13,7 +13,7 @@
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/host.h"
 
-namespace xmmu {
+namespace xmmu::conformance {
 
 class NestedView {
  public:
@@ -138,6 +138,6 @@ class NestedView {
   absl::flat_hash_set<Mfn> tables_;  // in use; only looked up
 };
 
-}  // namespace xmmu
+}  // namespace xmmu::conformance
 
-#endif  // XMMU_TESTS_GUEST_NESTED_VIEW_H_
+#endif  // XMMU_TESTING_CONFORMANCE_NESTED_VIEW_H_
