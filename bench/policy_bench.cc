@@ -1,5 +1,6 @@
-// One event of memory management at a time, under each policy: the time is the
-// host's, the counter "cycles" what the event takes on the simulated machine.
+// Measures one event of memory management at a time under each policy. The time
+// is the host's; the counter "cycles" is what the event takes on the simulated
+// machine.
 
 #include <benchmark/benchmark.h>
 
@@ -19,7 +20,7 @@ namespace {
 constexpr VirtAddr kBuffer{0x10000000};
 constexpr uint64_t kPages = 256;
 
-// A guest with a process, task 1, that acts.
+// A guest with one process, task 1.
 class Guest {
  public:
   explicit Guest(const SimulatorOptions& options)
@@ -66,8 +67,8 @@ class Guest {
   std::unique_ptr<Simulator> simulator_;
 };
 
-// Times and prices `event`, which happens `times` times in one call; `prepare`
-// and `clean` are neither timed nor priced.
+// Measures `event`, which happens `times` times in one call; `prepare` and
+// `clean` are not measured.
 template <typename Prepare, typename Event, typename Clean>
 void Measure(benchmark::State& state, Guest& guest, uint64_t times,
              Prepare prepare, Event event, Clean clean) {
@@ -114,7 +115,7 @@ void CowBreak(benchmark::State& state, const SimulatorOptions& options) {
       [&] { guest.Exit(child); });
 }
 
-// Of a process with kPages pages.
+// Measures the fork of a process with kPages pages.
 void Fork(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
   guest.Map(1);
@@ -137,7 +138,7 @@ void ForkAndExit(benchmark::State& state, const SimulatorOptions& options) {
       [] {});
 }
 
-// Per page; read-only and back are two.
+// Counts each page twice: made read-only, and writable again.
 void Protect(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
   guest.Map(1);
@@ -151,7 +152,7 @@ void Protect(benchmark::State& state, const SimulatorOptions& options) {
       [&] { guest.StoreAll(1); });
 }
 
-// Per page.
+// Counts each page.
 void Unmap(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
   Measure(
@@ -163,7 +164,7 @@ void Unmap(benchmark::State& state, const SimulatorOptions& options) {
       [&] { guest.Unmap(1); }, [] {});
 }
 
-// To another process and back are two.
+// Counts two switches: to another process and back.
 void Switch(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
   guest.Map(1);
@@ -192,7 +193,8 @@ void Syscall(benchmark::State& state, const SimulatorOptions& options) {
       [] {});
 }
 
-// Each policy with what the guest of its time did, and pinning also unpinned.
+// Registers each policy with what the guest of its time did, and pinning also
+// without pins.
 void RegisterAll() {
   using Event = void (*)(benchmark::State&, const SimulatorOptions&);
   constexpr std::pair<const char*, Event> kEvents[] = {
@@ -218,7 +220,7 @@ void RegisterAll() {
   }
 }
 
-// Before main(), which is the benchmark library's.
+// Registration must precede main(), which is the benchmark library's.
 [[maybe_unused]] const bool kRegistered = [] {
   RegisterAll();
   return true;

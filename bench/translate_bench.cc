@@ -1,6 +1,6 @@
-// What translation costs on the host, counters and simulated cycles kept. Each
-// benchmark reports the simulated cycles and events of one translation beside
-// its host time. Build type Release.
+// Measures what translation costs on the host, with counters and simulated
+// cycles kept. Each benchmark reports the simulated cycles and events of one
+// translation beside its host time. Use build type Release.
 
 #include <array>
 #include <cstdint>
@@ -62,8 +62,8 @@ class Machine {
     Report(state, counters_ - before, clock_.busy() - busy);
   }
 
-  // Loads a line of each page in turn, of all sets of L1, through TLB and
-  // caches.
+  // Loads a line of each page in turn through TLB and caches; the lines lie in
+  // all sets of L1.
   void RunLoads(benchmark::State& state) {
     for (size_t page = 0; page < vas_.size(); ++page) Load(page);
     const Counters before = counters_;
@@ -160,8 +160,8 @@ class Machine {
 const MachineModel& Skylake() { return *FindMachine("skylake-2017"); }
 const MachineModel& Xeon() { return *FindMachine("xeon-2003"); }
 
-// A TLB of one entry a side and no paging-structure cache: every access but a
-// repeated one walks from the root.
+// Leaves a TLB of one entry a side and no paging-structure cache, so that every
+// access but a repeated one walks from the root.
 MachineModel WithoutCaches(MachineModel model) {
   model.tlb = TlbGeometry{};
   model.tlb.data_l1[0] = {1, 0, kTlb4K};
@@ -170,7 +170,8 @@ MachineModel WithoutCaches(MachineModel model) {
   return model;
 }
 
-// The yardstick: a direct-mapped array of (page, frame), with one counter.
+// This is the yardstick: a direct-mapped array of (page, frame), with one
+// counter.
 void BM_BareArrayLookup(benchmark::State& state) {
   struct Slot {
     uint64_t vpn = ~uint64_t{0};
@@ -212,7 +213,7 @@ void BM_TlbHitWrite(benchmark::State& state) {
 }
 BENCHMARK(BM_TlbHitWrite);
 
-// A TLB hit and a hit of the L1 data cache.
+// Measures a TLB hit with a hit of the L1 data cache.
 void BM_TlbAndCacheHit(benchmark::State& state, const MachineModel& model,
                        PagingMode mode) {
   Machine machine(model, mode, Timing::kCaches, 64);
@@ -227,15 +228,16 @@ void BM_L2TlbHit(benchmark::State& state) {
 }
 BENCHMARK(BM_L2TlbHit);
 
-// One page more than both TLB levels hold, in order: LRU misses always. The PDE
-// cache still hits.
+// The pages come in order and are more than both TLB levels hold, so LRU always
+// misses. The PDE cache still hits.
 void BM_PdeCacheHit(benchmark::State& state) {
   Machine machine(Skylake(), PagingMode::k4Level, Timing::kFlat, 2048);
   machine.Run(state);
 }
 BENCHMARK(BM_PdeCacheHit);
 
-// A walk of all levels by the walker alone, without TLB and caches around it.
+// Measures a walk of all levels by the walker alone, without TLB and caches
+// around it.
 void BM_Walk(benchmark::State& state, PagingMode mode, Timing timing) {
   Machine machine(WithoutCaches(Skylake()), mode, timing, 256);
   machine.RunWalks(state);
@@ -246,7 +248,8 @@ BENCHMARK_CAPTURE(BM_Walk, 4level_flat, PagingMode::k4Level, Timing::kFlat);
 BENCHMARK_CAPTURE(BM_Walk, 5level_flat, PagingMode::k5Level, Timing::kFlat);
 BENCHMARK_CAPTURE(BM_Walk, 4level_caches, PagingMode::k4Level, Timing::kCaches);
 
-// A translation that misses everywhere: TLB look-up, walk of all levels, fill.
+// Measures a translation that misses everywhere: TLB look-up, walk of all
+// levels, fill.
 void BM_FullWalk(benchmark::State& state, PagingMode mode, Timing timing) {
   Machine machine(WithoutCaches(Skylake()), mode, timing, 256);
   machine.Run(state);
@@ -263,7 +266,7 @@ BENCHMARK_CAPTURE(BM_FullWalk, 4level_caches, PagingMode::k4Level,
 BENCHMARK_CAPTURE(BM_FullWalk, 5level_caches, PagingMode::k5Level,
                   Timing::kCaches);
 
-// Pages 2 MiB apart: each has an L1 table of its own.
+// The pages are 2 MiB apart, so each has an L1 table of its own.
 void BM_FullWalkSparse(benchmark::State& state) {
   Machine machine(WithoutCaches(Skylake()), PagingMode::k4Level, Timing::kFlat,
                   256, uint64_t{1} << 21);
@@ -271,7 +274,7 @@ void BM_FullWalkSparse(benchmark::State& state) {
 }
 BENCHMARK(BM_FullWalkSparse);
 
-// TLB misses of the presets' own arrays.
+// Measures TLB misses of a preset's own arrays.
 void BM_TlbMiss(benchmark::State& state, const MachineModel& model,
                 PagingMode mode) {
   Machine machine(model, mode, Timing::kFlat, 2048);
@@ -279,7 +282,8 @@ void BM_TlbMiss(benchmark::State& state, const MachineModel& model,
 }
 BENCHMARK_CAPTURE(BM_TlbMiss, xeon, Xeon(), PagingMode::kPae);
 
-// A store to a page that user code may not write: fault and invalidation.
+// Measures a store to a page that user code may not write: fault and
+// invalidation.
 void BM_PageFault(benchmark::State& state) {
   Machine machine(Skylake(), PagingMode::k4Level, Timing::kFlat, 1);
   const Access access = {kBase + uint64_t{0x1000}, AccessKind::kWrite, true};
@@ -289,8 +293,8 @@ void BM_PageFault(benchmark::State& state) {
 }
 BENCHMARK(BM_PageFault);
 
-// MOV to CR3 after so many pages were touched since the last one, their walks
-// included.
+// Measures MOV to CR3 after so many pages were touched since the last one; the
+// walks are included.
 void BM_LoadCr3(benchmark::State& state) {
   const auto pages = static_cast<int>(state.range(0));
   Machine machine(Skylake(), PagingMode::k4Level, Timing::kFlat, pages);
@@ -305,7 +309,8 @@ void BM_LoadCr3(benchmark::State& state) {
 }
 BENCHMARK(BM_LoadCr3)->ArgName("pages")->Arg(0)->Arg(4)->Arg(64);
 
-// MOV to CR3 while the TLBs are full of global entries, which it spares.
+// Measures MOV to CR3 while the TLBs are full of global entries, which it
+// spares.
 void BM_LoadCr3BesideGlobals(benchmark::State& state) {
   Machine machine(Skylake(), PagingMode::k4Level, Timing::kFlat, 1536,
                   kPageSize, pte::kGlobal);

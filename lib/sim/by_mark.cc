@@ -18,13 +18,13 @@ uint64_t PowerOfTen(int exponent) {
   return power;
 }
 
-// Whole units, and what is left of the next one in units of 1 / whole.
+// A share in whole units, and its remainder in units of 1 / whole.
 struct Part {
   uint64_t units = 0;
   uint64_t rest = 0;
 };
 
-// Digit by digit, for the product might not fit.
+// Divides digit by digit, as the product with 10^decimals might not fit.
 Part Divide(uint64_t part, uint64_t whole, int decimals) {
   Part result{part / whole, part % whole};
   for (int i = 0; i < decimals; ++i) {
@@ -35,6 +35,7 @@ Part Divide(uint64_t part, uint64_t whole, int decimals) {
   return result;
 }
 
+// Writes `number` units of 10^-decimals as a decimal number.
 std::string Fixed(uint64_t number, int decimals) {
   const uint64_t one = PowerOfTen(decimals);
   if (decimals == 0) return absl::StrCat(number);
@@ -74,7 +75,8 @@ std::array<uint64_t, kMarkCount> SharesByMark(const MarkCycles& cycles,
     rests[i] = part.rest;
     missing -= part.units;
   }
-  // Fewer than there are marks.
+  // Rounding down lost at most one unit a mark. Give the units back where most
+  // was cut off.
   for (; missing > 0; --missing) {
     const auto most = std::max_element(rests.begin(), rests.end());
     ++shares[static_cast<size_t>(most - rests.begin())];

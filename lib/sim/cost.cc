@@ -65,6 +65,7 @@ Cost CostOf(const Host& host) {
 }
 
 std::string_view HypotheticalPart(const Cost& cost, const MachineModel& model) {
+  // Work shows what it needed: nested entries were loaded, or a guest exited.
   const bool nested = cost.count(Counter::kNestedPteLoads) != 0;
   const bool in_vm = nested || cost.count(CostEvent::kVmExit) != 0;
   if (in_vm && !model.nested.vm_extension) return "VM extension";

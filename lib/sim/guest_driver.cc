@@ -81,7 +81,7 @@ Cost BenchGuest::StoreToEntry(uint64_t times) {
   }
   Vcpu& vcpu = simulator_->guest().vcpu(0);
   vcpu.SwitchMode(ModeSwitch::kSyscall);
-  vcpu.Store(entry_va, bytes, entry);  // what the first one takes is not it
+  vcpu.Store(entry_va, bytes, entry);  // the first store is not measured
   const Cost cost = Measure([&] {
     for (uint64_t i = 0; i < times; ++i) {
       vcpu.Store(entry_va, bytes, i % 2 == 0 ? entry | kUnused : entry);

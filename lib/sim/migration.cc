@@ -8,10 +8,12 @@
 namespace xmmu {
 namespace {
 
-// Operations handed on at a time: few, since the other tasks' are not yet
-// executed when a round is due.
+// This many operations are passed on at a time. They are few because those
+// passed on to other tasks are not executed yet when a round is due.
 constexpr uint64_t kPiece = 16;
 
+// Returns how many pages of the domain have a frame, which the first round
+// sends.
 uint64_t PagesOf(const Domain& domain) {
   uint64_t pages = 0;
   for (Pfn pfn; pfn.value() < domain.p2m().size(); ++pfn) {
@@ -46,7 +48,7 @@ void MigratingWorkload::Domctl(Call call) {
   const Cost before = CostOf(host_);
   call(host_.cpu(0));
   report_.domctl_cycles += (CostOf(host_) - before).cycles;
-  // The domain was paused.
+  // The domain was paused meanwhile, so all CPUs go on at the same time.
   for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
     host_.cpu(id).clock.AdvanceTo(host_.cpu(0).clock.now());
   }

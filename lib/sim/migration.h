@@ -13,13 +13,13 @@
 
 namespace xmmu {
 
-// A workload during which the domain that it runs on is migrated: the same
-// operations, in smaller pieces, and between two of them the toolstack's work.
-// That is done on CPU 0 (assumed: where the toolstack's domain runs), and no
-// vCPU goes on before it is done.
+// A workload during which the domain that it runs on is migrated. It passes the
+// same operations on in smaller pieces, and between two pieces does the
+// toolstack's work. That is done on CPU 0 (assumed: the toolstack's domain runs
+// there), and no vCPU goes on before it is done.
 class MigratingWorkload final : public Workload {
  public:
-  // All outlive it; what happens is added to `report`.
+  // All arguments outlive the workload. What happens is added to `report`.
   MigratingWorkload(Workload& workload, Host& host, Policy& policy,
                     Domain& domain, const MigrationOptions& options,
                     MigrationReport& report)
@@ -34,16 +34,18 @@ class MigratingWorkload final : public Workload {
   TaskId first_task() const override { return workload_.first_task(); }
   absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override;
 
-  // The workload is over: so is the migration.
+  // Ends the migration, as the workload is over.
   void Finish();
 
  private:
   enum class State : uint8_t { kBefore, kLogging, kAfter };
 
+  // Switches logging on and sends all pages; or notes why that is refused.
   void Start();
+  // Fetches and clears the log and sends the pages found.
   void Round();
   void Stop();
-  // `call(cpu)` is made by the toolstack.
+  // Makes the toolstack's call `call(cpu)` and adds up what it costs.
   template <typename Call>
   void Domctl(Call call);
 
@@ -56,8 +58,8 @@ class MigratingWorkload final : public Workload {
   State state_ = State::kBefore;
   LogDirty* log_ = nullptr;
   int rounds_ = 0;
-  uint64_t until_round_ = 0;  // operations
-  // What is left of the pieces handed on. Only looked up.
+  uint64_t until_round_ = 0;  // operations until the next round
+  // The operations fetched and not yet passed on. The map is only looked up.
   absl::flat_hash_map<TaskId, std::span<const GuestOp>> rest_;
 };
 

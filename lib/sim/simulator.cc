@@ -15,18 +15,19 @@
 namespace xmmu {
 namespace {
 
-// The largest page that the direct map of some guest kernel is made of; the
-// same for all, so that what runs under one policy runs under every other.
+// Guest memory is a multiple of the largest page that any guest kernel's direct
+// map is made of. It is so for all, so that what runs under one policy runs
+// under every other.
 constexpr uint64_t kMemoryGranule = uint64_t{4} << 20;
 
 // CR3 is 32 bits wide outside of IA-32e mode (SDM Vol. 3A, "PAE Paging").
 constexpr uint64_t kCr3Frames = uint64_t{1} << (32 - kPageShift);
 
-// Odd, so that no digest is lost by multiplying.
+// The factor is odd, so that multiplying loses nothing of a digest.
 constexpr uint64_t kDigestFactor = 0x9e3779b97f4a7c15;
 
-// A cast, or a struct that was never initialised, makes values of an
-// enumeration that it does not have.
+// Refuses values that an enumeration does not have: a cast or an uninitialised
+// struct can contain them.
 absl::Status CheckChoices(const SimulatorOptions& options) {
   const auto is_one_of = [](const auto& all, auto value) {
     return std::find(all.begin(), all.end(), value) != all.end();
@@ -53,6 +54,7 @@ absl::Status CheckChoices(const SimulatorOptions& options) {
   return absl::OkStatus();
 }
 
+// Refuses numbers out of range, so that nothing below has to check them.
 absl::Status CheckRanges(const SimulatorOptions& options) {
   if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -161,6 +163,7 @@ absl::Status Simulator::Boot() {
     if (absl::Status ok = BootGuest(*abi); !ok.ok()) return ok;
   }
   boot_ = CostOf(host_);
+  // All CPUs begin at the same time, so that no one has to catch up first.
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.AdvanceTo(boot_.elapsed);
   }
@@ -177,7 +180,7 @@ absl::Status Simulator::BootGuest(const GuestAbi& abi) {
   domain_options.translated = abi.translated;
   absl::StatusOr<Domain*> domain = host_.CreateDomain(domain_options);
   if (!domain.ok()) return domain.status();
-  // Whatever the policy, so that all rows of a comparison can run.
+  // This is checked for every policy, so that all rows of a comparison can run.
   const Mfn last =
       (*domain)->p2m().MfnOf(Pfn(domain_options.memory_frames - 1));
   if (LinearAddressBits(options_.mode) == 32 && last.value() >= kCr3Frames) {
@@ -247,7 +250,7 @@ ReportRow Simulator::Row() const {
     spaces += guest->peak_address_spaces();
     frames += guest->peak_page_table_frames() - guest->boot_page_table_frames();
     row.page_table_bytes += guest->peak_page_table_frames() * kPageSize;
-    // Domains are told apart by their order.
+    // The digest depends on the order of the domains.
     if (guest != guests_.front()) {
       row.guest_digest = row.guest_digest * kDigestFactor + guest->digest();
     }

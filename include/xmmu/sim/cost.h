@@ -2,8 +2,8 @@
 #define XMMU_SIM_COST_H_
 
 // What a piece of work took: how often each CostEvent was charged and each
-// event counted, added up over all CPUs of a host. Two snapshots subtract to
-// what happened between them. Taking one charges nothing.
+// event counted, added up over all CPUs of a host. The difference of two
+// snapshots is what happened between them. Taking one charges nothing.
 //
 // Plain values; any thread.
 
@@ -27,13 +27,13 @@ inline constexpr size_t kMarkCount = static_cast<size_t>(Mark::kEstimated) + 1;
 using MarkCycles = std::array<Cycles, kMarkCount>;
 
 struct Cost {
-  // Cycles charged, of all CPUs, serialised; the sum of `by_component`.
+  // Cycles charged on all CPUs, serialised; they are the sum of `by_component`.
   Cycles cycles;
-  // Of those what passed beside others; 0 unless overlap is switched on, see
+  // Cycles that passed beside others; 0 unless overlap is switched on, see
   // base/overlap.h.
   Cycles hidden;
-  // Simulated time of the CPU that is furthest ahead, idle time included, what
-  // is hidden not.
+  // Simulated time of the CPU that is furthest ahead; it includes idle time and
+  // leaves out hidden cycles.
   Cycles elapsed;
   std::array<Cycles, kComponentCount> by_component{};
   CostTally tally{};
@@ -51,20 +51,22 @@ struct Cost {
   }
   uint64_t count(Counter counter) const { return counters[counter]; }
 
-  // What it took since `earlier`, a snapshot of the same host.
+  // Returns what was charged and counted since `earlier`, a snapshot of the
+  // same host.
   Cost operator-(const Cost& earlier) const;
   bool operator==(const Cost&) const = default;
 };
 
-// Everything charged and counted on the CPUs of `host` so far.
+// Returns everything charged and counted on the CPUs of `host` so far.
 Cost CostOf(const Host& host);
 
-// What `model` has not and work that took `cost` has used all the same, with
-// the costs and the geometry given for it: "VM extension", "nested paging", or
-// nothing.
+// Returns what `model` lacks and the work that took `cost` has used all the
+// same, with the costs and the geometry given for it: "VM extension", "nested
+// paging", or nothing.
 std::string_view HypotheticalPart(const Cost& cost, const MachineModel& model);
 
-// One line: cycles, then each component and counter that is not zero.
+// Returns one line with the cycles, then each component and counter that is not
+// zero.
 std::string ToString(const Cost& cost);
 
 }  // namespace xmmu

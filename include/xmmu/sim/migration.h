@@ -2,10 +2,10 @@
 #define XMMU_SIM_MIGRATION_H_
 
 // Live migration of a guest while a workload runs, which the guest does not
-// see: the pages that it writes to are logged (xmmu/xen/dirty_log.h), and the
-// toolstack fetches and clears the log in rounds, sending what it finds. After
-// the last round logging ends and the guest goes on where it is: what is looked
-// at is what the log costs, not the network.
+// notice: the pages that it writes to are logged (xmmu/xen/dirty_log.h), and
+// the toolstack fetches and clears the log in rounds and sends the pages found.
+// After the last round logging ends and the guest goes on where it is: the cost
+// of the log is examined, not that of the network.
 //
 // Plain values; any thread.
 
@@ -19,29 +19,30 @@
 namespace xmmu {
 
 struct MigrationOptions {
-  // Rounds after the first, which sends all pages; 0: no migration.
+  // Rounds after the first, which sends all pages; 0 means no migration.
   int rounds = 0;
-  // Operations of the workload between two rounds. The end of the workload ends
-  // the migration with a round more, if it comes before the last.
+  // Operations of the workload between two rounds. If the workload ends before
+  // the last round, one more round ends the migration.
   uint64_t every_ops = 10000;
 
   bool wanted() const { return rounds > 0; }
   bool operator==(const MigrationOptions&) const = default;
 };
 
-// What became of it; of several domains, one after the other.
+// What happened in a migration; those of several domains are added up one after
+// the other.
 struct MigrationReport {
-  // Why the strategy cannot; nothing else is set then.
+  // Why the strategy cannot migrate a guest; nothing else is set then.
   std::string refused;
-  // Pages that each round found marked.
+  // The pages that each round found marked.
   std::vector<uint64_t> dirty_pages;
-  // Pages sent in all: the whole memory, then those.
+  // All pages sent: the whole memory, and those of dirty_pages.
   uint64_t pages_sent = 0;
-  // Cycles charged by the toolstack's calls: the log fetched, entries made
-  // read-only, flushes of all CPUs. Part of the row's.
+  // Cycles charged by the toolstack's calls: fetching the log, making entries
+  // read-only, flushing all CPUs. The row's cycles include them.
   Cycles domctl_cycles;
-  // How many cycles the row took more than without a migration, those
-  // included. Set by comparisons, which run both.
+  // How many more cycles the row took than without a migration; this includes
+  // domctl_cycles. Only comparisons set it, as they run both.
   std::optional<int64_t> extra_cycles;
 };
 

@@ -27,31 +27,32 @@ namespace xmmu {
 
 class Simulator {
  public:
-  // Errors: InvalidArgument for an unknown machine or policy, with the nearest
-  // one and all, for an option out of range or a machine of one's own that
-  // cannot be built, with what would do, for more 32-bit domains than 4 GiB
-  // hold, and for a figure or priced event of the policy's own that reports
-  // could not show (a name that is taken, a price without a source, ...); Unimplemented for a paging mode the policy has no guests of;
-  // otherwise those of GuestKernel::Boot.
+  // Errors: InvalidArgument for an unknown machine or policy, naming the
+  // nearest one and all; for an option out of range or a user's own machine
+  // that cannot be built, saying what would do; for more 32-bit domains than
+  // 4 GiB hold; and for a figure or priced event of the policy's own that
+  // reports could not show (a name that is taken, a price without a source).
+  // Unimplemented for a paging mode the policy has no guests of; otherwise
+  // those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
       const SimulatorOptions& options);
 
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
 
-  // Runs the whole of `workload` on the guest (the first, of several) and
+  // Runs the whole of `workload` on the guest, by default the first, and
   // reports everything since the boot.
   // Errors: those of GuestKernel::Run.
   absl::StatusOr<ReportRow> Run(Workload& workload);
-  // Runs one workload a guest, in order, each as a whole.
+  // Runs one workload on each guest, in order, each as a whole.
   // Errors: InvalidArgument if there are not as many workloads as domains, or
   // one is null, before anything runs; those of GuestKernel::Run.
   absl::StatusOr<ReportRow> Run(std::span<Workload* const> workloads);
 
-  // The row of a report as of now, since the boot.
+  // Returns the row of a report with everything since the boot.
   ReportRow Row() const;
 
-  // What has been charged and counted since the boot, on all CPUs.
+  // Returns what has been charged and counted since the boot, on all CPUs.
   Cost cost() const { return CostOf(host_) - boot_; }
 
   const SimulatorOptions& options() const { return options_; }
@@ -59,7 +60,7 @@ class Simulator {
   const MachineModel& machine() const { return machine_; }
   Host& host() { return host_; }
   Policy& policy() { return *policy_; }
-  // The first one, or the one named.
+  // The domain with that index, and its guest; by default the first.
   Domain& domain(size_t index = 0) { return host_.domain(index); }
   GuestKernel& guest(size_t index = 0) { return *guests_[index]; }
 
@@ -68,7 +69,8 @@ class Simulator {
   absl::Status Boot();
   absl::Status BootGuest(const GuestAbi& abi);
   absl::Status MakePolicy();
-  // `workload` on guest `index`, which is migrated meanwhile if that is wanted.
+  // Runs `workload` on guest `index`, which is migrated meanwhile if that is
+  // wanted.
   absl::Status RunOn(size_t index, Workload& workload);
 
   const SimulatorOptions options_;
