@@ -125,16 +125,17 @@ Simulator::Simulator(const SimulatorOptions& options,
 
 absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
     const SimulatorOptions& options) {
-  if (absl::Status ok = CheckChoices(options); !ok.ok()) return ok;
-  if (absl::Status ok = CheckRanges(options); !ok.ok()) return ok;
+  if (absl::Status status = CheckChoices(options); !status.ok()) return status;
+  if (absl::Status status = CheckRanges(options); !status.ok()) return status;
   absl::StatusOr<MachineModel> machine = MachineOf(options);
   if (!machine.ok()) return machine.status();
-  if (absl::Status ok = CheckName("machine", machine->name); !ok.ok()) {
-    return ok;
+  if (absl::Status status = CheckName("machine", machine->name); !status.ok()) {
+    return status;
   }
   std::unique_ptr<Simulator> simulator(new Simulator(options, *machine));
-  if (absl::Status ok = simulator->MakePolicy(); !ok.ok()) return ok;
-  if (absl::Status ok = simulator->Boot(); !ok.ok()) return ok;
+  if (absl::Status status = simulator->MakePolicy(); !status.ok())
+    return status;
+  if (absl::Status status = simulator->Boot(); !status.ok()) return status;
   return simulator;
 }
 
@@ -160,7 +161,7 @@ absl::Status Simulator::Boot() {
   const absl::StatusOr<GuestAbi> abi = policy_->Abi(options_.mode);
   if (!abi.ok()) return abi.status();
   for (int i = 0; i < options_.domains; ++i) {
-    if (absl::Status ok = BootGuest(*abi); !ok.ok()) return ok;
+    if (absl::Status status = BootGuest(*abi); !status.ok()) return status;
   }
   boot_ = CostOf(host_);
   // All CPUs begin at the same time, so that no one has to catch up first.
@@ -197,7 +198,7 @@ absl::Status Simulator::BootGuest(const GuestAbi& abi) {
 }
 
 absl::StatusOr<ReportRow> Simulator::Run(Workload& workload) {
-  if (absl::Status ok = RunOn(0, workload); !ok.ok()) return ok;
+  if (absl::Status status = RunOn(0, workload); !status.ok()) return status;
   return Row();
 }
 
@@ -213,7 +214,8 @@ absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
         absl::StrCat("workload ", i, " is a null pointer"));
   }
   for (size_t i = 0; i < guests_.size(); ++i) {
-    if (absl::Status ok = RunOn(i, *workloads[i]); !ok.ok()) return ok;
+    if (absl::Status status = RunOn(i, *workloads[i]); !status.ok())
+      return status;
   }
   return Row();
 }
