@@ -11,6 +11,7 @@ Checks each README.md of the source tree:
 * Each name in backquotes that looks like a path of the tree is one: from the
   top, from the README's own folder, or from include/, include/xmmu/ or lib/. A
   file named without its folder is somewhere in the tree.
+* Each `SuiteTest.Name` in backquotes is a test.
 * lib/README.md has a line for each room of tests/layering_test.py.
 
 Usage: readme_test.py PROGRAMS_DIRECTORY [--fix]
@@ -159,6 +160,19 @@ def dead_paths(readme, text, tree):
     return found
 
 
+def words_of_tests():
+    """All words in the sources of tests, among them the tests' names."""
+    text = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.cc"))
+    return set(re.findall(r"\w+", text))
+
+
+def dead_tests(readme, text, words):
+    """Messages for names of tests that there are not."""
+    return [f"{readme}: no test {suite}.{name}"
+            for suite, name in re.findall(r"`(?:\w+/)*(\w+Test)\.(\w+)", text)
+            if not {suite, name} <= words]
+
+
 def missing_rooms(text):
     """Messages for rooms that the table of lib/README.md lacks, or makes up."""
     told = set(re.findall(r"^\| `([\w/]+)` \|", text, re.MULTILINE))
@@ -177,10 +191,13 @@ def self_test():
             "```\n```\n`lib/none.h`\n```\n")
     tree = [pathlib.Path("tests/readme_test.py")]
     found = (dead_paths(pathlib.Path("lib/README.md"), text, tree) +
-             long_lines("lib/README.md", text))
+             long_lines("lib/README.md", text) +
+             dead_tests("lib/README.md", "`AllTest.Is` `All/ATest.No/3`",
+                        {"AllTest", "Is", "ATest"}))
     expected = ["lib/README.md:2: no file lib/no/such.cc",
                 "lib/README.md:2: no file none.py",
-                "lib/README.md:3: 111 columns, expected no more than 110"]
+                "lib/README.md:3: 111 columns, expected no more than 110",
+                "lib/README.md: no test ATest.No"]
     if found != expected:
         sys.exit(f"self-test: expected {expected}, found {found}")
 
@@ -188,6 +205,7 @@ def self_test():
 def main():
     self_test()
     tree = files()
+    words = words_of_tests()
     fix = "--fix" in sys.argv[2:]
     programs = None
     if sys.argv[1] != "--text":
@@ -197,7 +215,9 @@ def main():
     blocks = 0
     for readme in [path for path in tree if path.name == "README.md"]:
         text = (ROOT / readme).read_text()
-        wrong += long_lines(str(readme), text) + dead_paths(readme, text, tree)
+        wrong += (long_lines(str(readme), text) +
+                  dead_paths(readme, text, tree) +
+                  dead_tests(readme, text, words))
         if str(readme) == "lib/README.md":
             wrong += missing_rooms(text)
         if programs:
