@@ -12,7 +12,7 @@ Scheduler::Scheduler(KernelCore& core)
       ops_(MakeMmuOps(core)),
       memory_(core, *ops_),
       kernel_mappings_(core, *ops_),
-      // Not owned: part of `core`.
+      // init_mm is not owned: it is part of `core`.
       init_mm_(std::shared_ptr<void>(), &core.init_mm),
       vcpus_(core.vcpus.size()) {
   for (VcpuState& state : vcpus_) state.loaded = init_mm_;
@@ -49,7 +49,8 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   if (!task.ok()) return task.status();
   Vcpu& vcpu = VcpuOf(**task);
   vcpu.Resume();
-  // What runs there by hand may be in user mode, where no kernel makes tables.
+  // A task that is run there by hand may be in user mode, where no kernel can
+  // make tables.
   Task* const current = vcpus_[(*task)->vcpu].current;
   if (current != nullptr) Preempt(*current);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
@@ -135,7 +136,8 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
     absl::Status status = Execute(task, **op);
     if (status.ok()) status = core_.failure;
     if (!status.ok()) return status;
-    // A system call may have ended the task or woken others.
+    // A system call may have ended the task or woken others, so the turn is
+    // over.
     if (!access) return absl::OkStatus();
   } while (--task.slice_left > 0 && vcpu.now() <= limit);
   if (task.slice_left == 0) Preempt(task);
@@ -287,6 +289,8 @@ NotCompared Scheduler::not_compared() const {
 }
 
 uint64_t Scheduler::digest() const {
+  // Sums do not depend on the order of tasks. Without races the whole digests
+  // of the tasks count; with races only what is the same under every policy.
   uint64_t sum = digest_of_the_gone_;
   for (const auto& [id, task] : tasks_) {
     sum += MixHash(id, task->digest.value());

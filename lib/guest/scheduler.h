@@ -9,9 +9,9 @@
 //                     |    +-- slice used up ----+  |  +-- kExit --> (gone)
 //                     +-- child exits or execs -- waiting
 //
-// A task stays on the vCPU it was given at birth: the one with the fewest
-// tasks. On one vCPU turns end after a fixed number of operations; on several,
-// the vCPU with the earliest clock executes next.
+// A task stays on the vCPU that it was given at the start, the one with the
+// fewest tasks. On one vCPU turns end after a fixed number of operations; on
+// several, the vCPU with the earliest clock executes next.
 
 #include <deque>
 #include <memory>
@@ -36,15 +36,15 @@ struct Task {
   uint32_t vcpu = 0;
   std::shared_ptr<AddressSpace> mm;
   TaskDigest digest;
-  uint64_t stores = 0;       // executed so far: makes each store's value unique
-  uint64_t slice_left = 0;   // accesses
-  bool interrupted = false;  // goes on by the return from an interrupt
-  Cycles ready_at;           // when it last became runnable
-  bool waiting = false;      // for a child, or for the end of a vfork
-  TaskId waits_for = 0;      // 0: any child
-  bool in_vfork = false;     // waits for a vfork child, not for an exit
-  bool vfork_child = false;  // its parent waits until it execs or exits
-  std::vector<TaskId> zombies;  // children gone, not yet waited for
+  uint64_t stores = 0;          // so far; they make each store's value unique
+  uint64_t slice_left = 0;      // accesses
+  bool interrupted = false;     // goes on by returning from an interrupt
+  Cycles ready_at;              // when it last became runnable
+  bool waiting = false;         // for a child, or for the end of a vfork
+  TaskId waits_for = 0;         // 0: any child
+  bool in_vfork = false;        // waits for a vfork child, not for an exit
+  bool vfork_child = false;     // its parent waits until it execs or exits
+  std::vector<TaskId> zombies;  // exited children, not yet waited for
   uint32_t live_children = 0;
   std::span<const GuestOp> pending;  // operations fetched, not yet executed
 };
@@ -54,21 +54,21 @@ class Scheduler {
   explicit Scheduler(KernelCore& core);
 
   absl::Status CreateFirst(TaskId id);
-  // All of `workload`, from CreateFirst(first_task()) to the last exit.
+  // Runs all of `workload`, from CreateFirst(first_task()) to the last exit.
   absl::Status Run(Workload& workload);
-  // One operation of one task, which is put on its vCPU first.
+  // Performs one operation of one task, which is put on its vCPU first.
   absl::Status Perform(TaskId id, const GuestOp& op);
 
-  // See GuestKernel.
+  // See GuestKernel for the next two.
   absl::StatusOr<VirtAddr> MapKernelPages(TaskId id, uint64_t pages);
   absl::StatusOr<uint64_t> KernelExchange(TaskId id, VirtAddr va,
                                           uint64_t value);
 
-  // See GuestKernel.
+  // See GuestKernel for the next three.
   uint64_t digest() const;
   int idle_vcpus() const;
   NotCompared not_compared() const;
-  // The address space of a live task, or nullptr.
+  // Returns the address space of a live task, or nullptr.
   const AddressSpace* FindSpace(TaskId id) const;
 
  private:
@@ -77,26 +77,31 @@ class Scheduler {
     Task* current = nullptr;
     std::shared_ptr<AddressSpace> loaded;
     uint32_t tasks = 0;
-    bool ran = false;  // any task, ever
+    bool ran = false;  // whether it ever ran a task
   };
 
   Vcpu& VcpuOf(const Task& task) { return *core_.vcpus[task.vcpu]; }
 
   absl::Status Execute(Task& task, const GuestOp& op);
   absl::Status ExecuteAccess(Task& task, Vcpu& vcpu, const GuestOp& op);
+  // Accesses one page until the access goes through or is refused.
   absl::Status AccessPage(Task& task, Vcpu& vcpu, AccessKind kind, VirtAddr va);
-  // An access that went through, on several vCPUs.
+  // Records an access that went through, on several vCPUs.
   void Sight(Task& task, VirtAddr va, bool read, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
 
   absl::Status Fork(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status Exec(Task& task, Vcpu& vcpu, const GuestOp& op);
+  // Suspends the task until `child` (0: any) has exited, if it has such a
+  // child.
   void Wait(Task& task, TaskId child);
   void Exit(Task& task, Vcpu& vcpu);
   // Drops `task`'s use of its address space; the last use tears it down.
   void DropMm(Task& task, Vcpu& vcpu);
+  // Makes a waiting task runnable at `when`.
   void Wake(Task& task, Cycles when);
+  // Wakes the parent of a vfork child that execs or exits.
   void EndVfork(Task& task, Cycles when);
 
   absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
@@ -105,21 +110,27 @@ class Scheduler {
   void ForEachSightings(
       absl::FunctionRef<void(TaskId, const Sightings&)> visit) const;
 
-  // A task that can go on, running on its vCPU.
+  // Puts a task that can go on onto its vCPU, and returns it.
   absl::StatusOr<Task*> PutOnVcpu(TaskId id);
+  // Leaves the kernel, if the vCPU is in it.
   void EnterUser(Task& task, Vcpu& vcpu);
-  // By a system call.
+  // Enters the kernel by a system call.
   void EnterKernel(Task& task, Vcpu& vcpu);
   // Gives the policy its tick if one is due on the CPU of `vcpu`: see
   // xmmu/policy/tick.h.
   void TickIfDue(Vcpu& vcpu);
+  // Lets a queued task run on its vCPU; the clock goes on to when it was ready.
   void SwitchTo(Task& task);
+  // Loads an address space, and frees the one left if it is gone.
   void LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm);
+  // Ends a task's turn if another one waits for the vCPU.
   void Preempt(Task& task);
 
-  // The vCPU to run next, or nothing when no task is runnable.
+  // Returns the vCPU to run next, or nothing when no task is runnable.
   std::optional<uint32_t> PickVcpu() const;
+  // Returns when the vCPU can execute something. REQUIRES: it has a task.
   Cycles ReadyTime(const VcpuState& state, uint32_t id) const;
+  // Runs the vCPU's task to the end of its turn.
   absl::Status RunVcpu(uint32_t id, Workload& workload);
   absl::StatusOr<const GuestOp*> NextOp(Task& task, Workload& workload);
 
@@ -131,7 +142,7 @@ class Scheduler {
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
   uint64_t digest_of_the_gone_ = 0;
-  // Both on several vCPUs alone.
+  // Both are used on several vCPUs alone.
   ObjectWriters writers_;
   std::vector<std::pair<TaskId, std::unique_ptr<Sightings>>>
       sightings_of_the_gone_;

@@ -4,17 +4,18 @@
 #include "guest/scheduler.h"
 #include "xmmu/base/check.h"
 
-// What one operation of a task does.
+// Executes one operation of a task.
 
 namespace xmmu {
 namespace {
 
-// A program's access goes through after one fault, on several vCPUs after a few
-// (another one may get in between). More is a broken kernel.
+// A program's access goes through after one fault, on several vCPUs after a
+// few, as another vCPU may change the entry in between. If it takes more the
+// kernel is broken.
 constexpr int kMaxFaults = 8;
 
-// Whether others may write what is at `va`: its content is no part of the
-// digest then, as it depends on how tasks interleave.
+// Whether others may write what is at `va`. Its content is then no part of the
+// digest, as it depends on how tasks interleave.
 bool IsShared(AddressSpace& mm, VirtAddr va) {
   if (ABSL_PREDICT_TRUE(va < mm.shared_low || va >= mm.shared_high)) {
     return false;
@@ -80,7 +81,8 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
     ops_->FinishKernelWork(vcpu);
     vcpu.SwitchMode(ModeSwitch::kFaultReturn);
     if (!result.ok()) return result.status();
-    // Whether a stale translation is met is between kernel and hardware.
+    // A spurious fault is no part of the digest: whether a translation is stale
+    // is between kernel and hardware.
     if (*result != FaultResult::kSpurious) task.digest.Faulted(*fault);
     if (*result == FaultResult::kRefused) {
       // A signal: the program goes on without the access.
@@ -128,7 +130,8 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
     default:
       status = ExecuteMemoryCall(task, vcpu, op);
   }
-  // The way back to user mode; a task that waits takes it when it goes on.
+  // This is the way back to user mode; a task that waits takes it when it goes
+  // on.
   if (vcpus_[vcpu.id()].current == &task) EnterUser(task, vcpu);
   return status;
 }
@@ -216,13 +219,14 @@ void Scheduler::DropMm(Task& task, Vcpu& vcpu) {
   const std::shared_ptr<AddressSpace> mm = task.mm;
   VcpuState& state = vcpus_[vcpu.id()];
   if (--mm->users > 0) {
-    // Somebody else's: it must not stay behind in this vCPU's CR3.
+    // Other tasks use the address space, so it must not stay behind in this
+    // vCPU's CR3.
     LoadMm(vcpu, init_mm_);
     return;
   }
   memory_.Teardown(vcpu, *mm, task.digest);
-  // Retiring it may have left it already; else it stays loaded until the next
-  // switch, as Linux's lazy TLB mode has it.
+  // Retire() may have left it already; else it stays loaded until the next
+  // switch, as in Linux's lazy TLB mode.
   if ((mm->active & MaskOf(vcpu.id())) == 0) {
     state.loaded = init_mm_;
     memory_.Destroy(vcpu, *mm);

@@ -22,7 +22,8 @@ bool IsPlainName(std::string_view name) {
          });
 }
 
-// The names that a policy's own may not have, and those of its own so far.
+// The names that a policy's own figures and events may not have, as a row of a
+// report must not have two of a name.
 class Names {
  public:
   Names() {

@@ -1,7 +1,8 @@
 #ifndef XMMU_LIB_SIM_OWN_NAMES_H_
 #define XMMU_LIB_SIM_OWN_NAMES_H_
 
-// Names that come from a user's own policy or machine and stand in reports.
+// Checks names that come from a user's own policy or machine and appear in
+// reports.
 
 #include <string_view>
 
@@ -11,12 +12,12 @@
 
 namespace xmmu {
 
-// Whether `name`, that of a `what`, may be a cell of a report.
+// Checks that `name`, which is that of a `what`, may be a cell of a report.
 // Errors: InvalidArgument for anything but letters, digits, '.', '_', '-', '+'.
 absl::Status CheckName(std::string_view what, std::string_view name);
 
-// Whether reports can show what `policy` has of its own: its figures and the
-// events that it has registered with `host`.
+// Checks that reports can show what `policy` has of its own: its figures and
+// the events that it has registered with `host`.
 // Errors: InvalidArgument, in one line, for a name that CheckName() refuses or
 // that something else has, for an event without a source, with a price beyond
 // its band or with a component or mark that there is not, and for a tick every

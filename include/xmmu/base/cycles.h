@@ -185,8 +185,8 @@ std::string_view CostEventName(CostEvent event);
 std::string_view CostEventHelp(CostEvent event);
 Component ComponentOf(CostEvent event);
 
-// An event of a policy's own that takes time, beside the CostEvents: which one
-// of those that CycleClock::AddOwnEvent() was given, in that order.
+// Names an event of a policy's own that takes time, beside the CostEvents: they
+// are numbered in the order in which CycleClock::AddOwnEvent() was given them.
 enum class OwnEventId : uint32_t {};
 
 // Cycles per CostEvent.
@@ -269,7 +269,7 @@ class CycleClock {
     busy_ += times * prices_[index];
   }
   void ChargeWithOverlap(CostEvent event, uint64_t times);
-  // Hides the share of `cycles` of latency that Overlap::hidden_per_mille says.
+  // Hides the share Overlap::hidden_per_mille of `cycles` of latency.
   void Hide(uint64_t cycles);
   // Lets the program wait until all outstanding walks have ended.
   void WaitForWalks();

@@ -23,7 +23,7 @@ namespace xmmu {
 
 inline constexpr size_t kMarkCount = static_cast<size_t>(Mark::kEstimated) + 1;
 
-// By Mark.
+// Cycles, indexed by Mark.
 using MarkCycles = std::array<Cycles, kMarkCount>;
 
 struct Cost {
