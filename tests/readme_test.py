@@ -5,7 +5,9 @@ Checks each README.md of the source tree:
 
 * A fenced block below the comment `<!-- prints: COMMAND -->` is what COMMAND
   prints, byte for byte. COMMAND may go over several lines; it runs in bash at
-  the top of the source tree, the programs of the build first on its path.
+  the top of the source tree, the programs of the build first on its path. If
+  it begins with the word `above`, that stands for the commands of the fenced
+  block before the comment.
 * No line is longer than 110 columns, but in such blocks, which are as wide as
   the program makes them. The README at the top has no more than 200 lines.
 * Each name in backquotes that looks like a path of the tree is one: from the
@@ -36,7 +38,7 @@ MAX_LINES_AT_THE_TOP = 200
 
 BLOCK = re.compile(r"(<!-- prints: (.*?) -->\n```\n)(.*?)(?=^```$)",
                    re.DOTALL | re.MULTILINE)
-FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"`([^`\n]+)`|\]\(([^)#\n]+)\)")
 # What files of this tree end in. Sources of Xen and Linux end in .c.
 ENDINGS = (".cc", ".h", ".py", ".sh", ".md", ".cmake", ".csv", ".inc")
@@ -72,6 +74,15 @@ def first_difference(shown, printed):
     return "  one has more lines than the other"
 
 
+def command_of(match):
+    """The command of a match of BLOCK."""
+    command = match.group(2)
+    if command.startswith("above"):
+        before = FENCE.findall(match.string, 0, match.start())[-1]
+        command = "{\n" + before + "}" + command.removeprefix("above")
+    return command
+
+
 def blocks_of(name, text, programs):
     """The text with each block as it is printed; messages; how many blocks."""
     wrong = []
@@ -80,7 +91,8 @@ def blocks_of(name, text, programs):
     def check(match):
         nonlocal blocks
         blocks += 1
-        head, command, shown = match.groups()
+        head, _, shown = match.groups()
+        command = command_of(match)
         printed = output_of(command, programs)
         if printed != shown:
             wrong.append(f"{name}: {command}\n"
