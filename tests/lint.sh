@@ -25,12 +25,17 @@ else
   echo "format: ${#files[@]} files"
 fi
 
-# A line of a comment that holds one word, between others, was cut off from the
-# line before when something reflowed a picture or a list.
-stray=$(awk 'FNR == 1 { full = word = 0 }
-  word && /^ *\/\/ +[^ ]/ { print FILENAME ":" FNR - 1 ": a word alone" }
-  { word = full && /^ *\/\/ ? ? ?[a-z]+,?$/
-    full = /^ *\/\/ / && length($0) > 70 }' "${files[@]}")
+# A line of a comment that holds one word and stands between others was cut off
+# when something reflowed a picture or a list. The last word of a sentence before
+# "Errors:", "Source:" and the like is none, nor is a word further in than the
+# line before it, as pictures have them.
+stray=$(awk 'FNR == 1 { depth = 0; held = "" }
+  { column = match($0, /^ *\/\/ *[^ ]/) > 0 ? RLENGTH : 0
+    if (held && column && !/^ *\/\/ *[A-Z][A-Za-z]*:/) print held
+    alone = /^ *\/\/ *[A-Za-z\047-]+[.,;:]?$/
+    held = alone && depth && column && (column == depth || column < 9) \
+        ? FILENAME ":" FNR ": a word alone" : ""
+    depth = column }' "${files[@]}")
 if [[ -n $stray ]]; then
   echo "$stray" >&2
   exit 1

@@ -5,8 +5,7 @@
 // time; after each, everything that the guest could see is compared:
 //
 //   * each page of each process: there or not, its rights as the levels add up,
-//     its accessed and dirty flags, which pages share a frame, what the frame
-//     holds;
+//     its accessed and dirty flags, which pages share a frame, and its content;
 //   * what the programs have loaded and which faults the kernel got (digest);
 //   * what the processors would let the running program do, by their tables and
 //     TLBs: no more than the guest's tables say, and no less;

@@ -8,8 +8,7 @@
 //
 //  * An entry of a shadow grants no more than the guest's entry: P only once
 //    the guest's has A, RW only once its leaf has D, so that the hypervisor
-//    sees the accesses for which a processor would have set them. It is never
-//    global.
+//    sees the accesses for which a processor would have set them. G is clear.
 //  * A guest frame that is shadowed is a table. While it is in sync, no shadow
 //    entry and no TLB entry lets the guest write to it. A strategy may let it
 //    go out of sync: then the guest writes to it freely, and what shadows say
