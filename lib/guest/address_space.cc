@@ -17,6 +17,7 @@ bool VmaMap::Overlaps(VirtAddr start, VirtAddr end) const {
   return it != by_start_.end() && it->first < end;
 }
 
+// Makes `va` a border between VMAs if it lies inside one (split_vma).
 void VmaMap::SplitAt(VirtAddr va) {
   Vma* const vma = Find(va);
   if (vma == nullptr || vma->start == va) return;
@@ -40,6 +41,8 @@ std::vector<Vma> VmaMap::Carve(VirtAddr start, VirtAddr end) {
 }
 
 std::optional<Vma> VmaMap::OneMapping(VirtAddr start, VirtAddr end) const {
+  // VMAs that continue each other are kept apart here, where Linux merges them
+  // (vma_merge); this is where that could be seen.
   auto it = by_start_.upper_bound(start);
   if (it == by_start_.begin()) return std::nullopt;
   --it;
@@ -58,6 +61,7 @@ std::optional<Vma> VmaMap::OneMapping(VirtAddr start, VirtAddr end) const {
   return whole;
 }
 
+// A new mapping replaces what was there, so the caller carves first.
 void VmaMap::Insert(const Vma& vma) {
   XMMU_CHECK(vma.start < vma.end && !Overlaps(vma.start, vma.end));
   by_start_.emplace(vma.start, vma);

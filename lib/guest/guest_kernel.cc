@@ -5,6 +5,8 @@
 
 namespace xmmu {
 
+// GuestKernel forwards to these parts, whose headers its users do not need. The
+// scheduler refers to the core and is destroyed before it.
 class GuestKernel::Impl {
  public:
   explicit Impl(std::unique_ptr<KernelCore> core_in)

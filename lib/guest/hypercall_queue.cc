@@ -50,6 +50,7 @@ void HypercallQueue::Update(const MmuUpdate& request) {
   if (updates_.size() >= limit) Flush();
 }
 
+// Only one of the two queues is ever used, by KernelTraits::one_queue.
 void HypercallQueue::Flush() {
   everything_.Flush();
   if (updates_.empty()) return;
@@ -57,6 +58,8 @@ void HypercallQueue::Flush() {
   updates_.clear();
 }
 
+// A multicall is issued when it is as long as pvops makes them; without
+// multicalls each member is issued at once.
 void HypercallQueue::AddMember(const Member& member) {
   members_.push_back(member);
   const bool full = members_.size() == MulticallQueue::kMaxEntries;

@@ -28,6 +28,8 @@ VirtAddr KernelMappings::First() const {
          kHole;
 }
 
+// Writes to the reference tables alone: other address spaces fault the upper
+// entries in when they need them.
 absl::StatusOr<VirtAddr> KernelMappings::Map(Vcpu& vcpu, uint64_t pages) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
   const VirtAddr next = core_.layout.direct_map + core_.kernel_bytes;
@@ -52,6 +54,8 @@ absl::StatusOr<VirtAddr> KernelMappings::Map(Vcpu& vcpu, uint64_t pages) {
   return start;
 }
 
+// Source: vmalloc_fault. An entry that is equal already means that the fault
+// has another cause.
 bool KernelMappings::FaultIn(Vcpu& vcpu, AddressSpace& mm, VirtAddr va) {
   const int level = copied_level();
   const auto reference = tables_.FindDownTo(vcpu, core_.init_mm, level, va);

@@ -6,6 +6,7 @@
 
 namespace xmmu {
 
+// The entry has A set, as Linux's vm_page_prot has it.
 uint64_t MemoryManager::UserEntry(Pfn pfn, const Vma& vma, bool writable,
                                   bool dirty) const {
   uint64_t flags = pte::kPresent | pte::kUser | pte::kAccessed;
@@ -25,6 +26,7 @@ absl::StatusOr<Pfn> MemoryManager::ZeroedPage(Vcpu& vcpu) {
   return pfn;
 }
 
+// A copy of the zero page is a zeroed page, which costs less.
 absl::StatusOr<Pfn> MemoryManager::CopyOf(Vcpu& vcpu, Pfn page) {
   if (page == core_.zero_page) return ZeroedPage(vcpu);
   absl::StatusOr<Pfn> copy = core_.AllocFrame();
@@ -140,6 +142,8 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   const bool others = (entry & kSharedMark) != 0;
   const bool last_owner = !others && core_.frames.references(page) == 1;
   if (vma.shared() || last_owner) {
+    // Nobody else uses the page, or all are to see the write: it becomes
+    // writable.
     vcpu.cpu().counters.Add(Counter::kCowReuses);
     if (!vma.shared()) core_.frames.SetExclusive(page, true);
     ops_.UpgradePte(vcpu, mm, slot, UserEntry(page, vma, true, true));
@@ -154,6 +158,8 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   return absl::OkStatus();
 }
 
+// #GP and anything without a VMA that allows it is a signal to the program
+// (SIGSEGV).
 absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
                                                        AddressSpace& mm,
                                                        const PageFault& fault) {

@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
 
 void MemoryManager::Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest) {
   ops_.Retire(vcpu, mm);
+  // No program runs on these tables any more, so one flush at the end will do.
   const std::vector<Vma> all = mm.vmas.All();
   TlbGather gather;
   for (const Vma& vma : all) {

@@ -37,6 +37,8 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
   return absl::OkStatus();
 }
 
+// Kernels without mmu_gather flush once at the end; the others flush piece by
+// piece (move_ptes).
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
@@ -84,6 +86,8 @@ void MemoryManager::FreeLeftTables(Vcpu& vcpu, AddressSpace& mm,
   tables_.ReleaseFrames(tables);
 }
 
+// mremap first cuts off what does not fit, then moves; growing in place changes
+// no entry.
 absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
                                   const GuestOp& op, TaskDigest& digest) {
   absl::StatusOr<Range> from = PageRange(op.va, op.length);
@@ -176,6 +180,8 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
   return status;
 }
 
+// setup_arg_pages sets the rights of the new stack first (mprotect_fixup), then
+// moves it down (shift_arg_pages).
 absl::Status MemoryManager::MoveArguments(Vcpu& vcpu, AddressSpace& mm,
                                           const GuestOp& op) {
   if (op.length == 0) return absl::OkStatus();

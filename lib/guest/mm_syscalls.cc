@@ -20,6 +20,7 @@ constexpr VirtAddr RoundUp(VirtAddr va) {
 
 }  // namespace
 
+// A range that wraps around ends below its start.
 absl::StatusOr<MemoryManager::Range> MemoryManager::PageRange(
     VirtAddr va, uint64_t length) const {
   const Range range{PageBase(va), RoundUp(va + length)};
@@ -62,6 +63,8 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
           .ok());
 }
 
+// Source: flush_tlb_mm_range, which counts steps of the gathered size against
+// the ceiling.
 void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
                                 TlbGather& gather) {
   if (gather.empty()) return;
@@ -108,6 +111,8 @@ void MemoryManager::ReleasePages() {
   zapped_.clear();
 }
 
+// Frames may be reused only after the flush: another CPU could still write to
+// them.
 absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                   uint64_t length, TaskDigest& digest) {
   absl::StatusOr<Range> range = PageRange(va, length);

@@ -14,6 +14,8 @@ size_t MulticallQueue::CountOf(Kind kind) const {
   return 0;
 }
 
+// Source: __xen_mc_entry and xen_mc_extend_args, which extend only the last
+// entry and flush the queue when the arguments do not fit.
 void MulticallQueue::Reserve(Kind kind, size_t bytes, bool extends) {
   const bool room = bytes_ + bytes < limits_.bytes;
   if (extends && room && !entries_.empty() && entries_.back().kind == kind) {
@@ -43,6 +45,8 @@ void MulticallQueue::AddOp(const MmuextOp& op) {
   IssueIfFull();
 }
 
+// A mapping's arguments are in the entry itself, so a mapping never extends
+// another.
 void MulticallQueue::AddMapping(const UpdateVaMappingCall& call) {
   Reserve(Kind::kMapping, 0, /*extends=*/false);
   mappings_.push_back(call);
@@ -65,6 +69,7 @@ Subcall MulticallQueue::SubcallOf(const Entry& entry) const {
 
 void MulticallQueue::Flush() {
   if (entries_.empty()) return;
+  // A single entry is issued as the plain hypercall it is (xen_mc_flush).
   std::vector<Subcall> calls;
   calls.reserve(entries_.size());
   for (const Entry& entry : entries_) calls.push_back(SubcallOf(entry));

@@ -84,6 +84,7 @@ std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core) {
                                               : MakeXenMmuOps(core);
 }
 
+// The upper half goes first: the lower one has the present bit.
 void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
                            uint64_t value) {
   const VirtAddr va = core.EntryVa(slot.table, slot.index);
@@ -97,6 +98,8 @@ void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
   vcpu.cpu().counters.Add(Counter::kPteStores);
 }
 
+// Once the lower half is zero the entry is not present, so the upper half can
+// be read and cleared by plain instructions.
 uint64_t ExchangePteByInstruction(KernelCore& core, Vcpu& vcpu,
                                   const PteSlot& slot) {
   const VirtAddr va = core.EntryVa(slot.table, slot.index);
@@ -111,6 +114,7 @@ uint64_t ExchangePteByInstruction(KernelCore& core, Vcpu& vcpu,
   return code[1].operand.seen << 32 | code[0].operand.seen;
 }
 
+// All flags that are ever cleared alone lie in the lower half.
 void ClearPteFlagsByInstruction(KernelCore& core, Vcpu& vcpu,
                                 const PteSlot& slot, uint64_t flags) {
   XMMU_CHECK(flags >> 32 == 0);

@@ -59,6 +59,8 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
   }
 }
 
+// A kept root has its kernel entries and is pinned already, so only a new one
+// is announced.
 absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
   auto mm = std::make_unique<AddressSpace>();
   ++core_.address_spaces;
@@ -188,6 +190,7 @@ std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
   return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
 }
 
+// Only the link moves: entries of the L1 table stay as they are.
 absl::StatusOr<bool> PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm,
                                            VirtAddr from, VirtAddr to) {
   const std::optional<Pfn> old_l2 = FindDownTo(vcpu, mm, 2, from);
@@ -241,6 +244,7 @@ absl::Status PageTables::ForEachEntry(
   return absl::OkStatus();
 }
 
+// The link goes before the table does, so that no walk can reach a freed frame.
 void PageTables::FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                            int index, Pfn child,
                            std::vector<TablePage>& freed) {

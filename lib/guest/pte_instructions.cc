@@ -5,6 +5,7 @@
 namespace xmmu {
 namespace {
 
+// The kernel reads the entry through its direct map.
 uint64_t LoadPte(KernelCore& core, Vcpu& vcpu, const PteSlot& slot) {
   return vcpu.Load(core.EntryVa(slot.table, slot.index), core.entry_bytes());
 }

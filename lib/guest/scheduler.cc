@@ -18,6 +18,7 @@ Scheduler::Scheduler(KernelCore& core)
   for (VcpuState& state : vcpus_) state.loaded = init_mm_;
 }
 
+// Among equals the first vCPU wins, so that runs are deterministic.
 uint32_t Scheduler::LeastLoadedVcpu() const {
   const auto least = std::min_element(
       vcpus_.begin(), vcpus_.end(),
@@ -61,6 +62,7 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   return core_.failure;
 }
 
+// An idle vCPU can go on when its first task becomes ready.
 Cycles Scheduler::ReadyTime(const VcpuState& state, uint32_t id) const {
   const Cycles now = core_.vcpus[id]->now();
   if (state.current != nullptr) return now;
@@ -189,6 +191,8 @@ absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
   return status.ok() ? core_.failure : status;
 }
 
+// The last vCPU to leave an address space without tasks frees its roots (Linux:
+// mmdrop).
 void Scheduler::LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm) {
   VcpuState& state = vcpus_[vcpu.id()];
   if (state.loaded == mm) return;
@@ -199,6 +203,8 @@ void Scheduler::LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm) {
   if (old->users == 0 && old->active == 0) memory_.Destroy(vcpu, *old);
 }
 
+// The vCPU was idle until the task became ready; switching costs the path and,
+// for another address space, the load of CR3.
 void Scheduler::SwitchTo(Task& task) {
   VcpuState& state = vcpus_[task.vcpu];
   Vcpu& vcpu = VcpuOf(task);
@@ -211,6 +217,8 @@ void Scheduler::SwitchTo(Task& task) {
   LoadMm(vcpu, task.mm);
 }
 
+// A task that was interrupted goes on by IRET, one that made a system call by
+// SYSRET or its like.
 void Scheduler::EnterUser(Task& task, Vcpu& vcpu) {
   if (!vcpu.context().kernel_mode) return;
   ops_->FinishKernelWork(vcpu);
@@ -218,6 +226,7 @@ void Scheduler::EnterUser(Task& task, Vcpu& vcpu) {
   vcpu.SwitchMode(interrupted ? ModeSwitch::kFaultReturn : ModeSwitch::kSysret);
 }
 
+// A woken task gets a whole slice.
 void Scheduler::Wake(Task& task, Cycles when) {
   task.waiting = task.in_vfork = false;
   task.ready_at = when;

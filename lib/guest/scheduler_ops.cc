@@ -157,6 +157,8 @@ absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
   }
 }
 
+// A vfork child borrows the address space, and its parent sleeps until it execs
+// or exits.
 absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   absl::StatusOr<Task*> child = AddTask(op.child, task.id);
   if (!child.ok()) return child.status();
@@ -178,6 +180,8 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   return absl::OkStatus();
 }
 
+// The new address space is complete before the old one goes, so that exec can
+// fail until then (flush_old_exec).
 absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
   vcpu.cpu().counters.Add(Counter::kExecs);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
@@ -197,6 +201,8 @@ absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
   return status;
 }
 
+// A child that has exited already is taken at once; without such a child the
+// call fails (ECHILD).
 void Scheduler::Wait(Task& task, TaskId child) {
   auto gone = child == 0
                   ? task.zombies.begin()

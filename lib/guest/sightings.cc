@@ -11,11 +11,14 @@ void ObjectWriters::Add(const ObjectPage& page, TaskId task) {
   if (!is_new && it->second != task) it->second = kSeveral;
 }
 
+// A page with several writers has another one than `task` in any case.
 bool ObjectWriters::OtherThan(TaskId task, const ObjectPage& page) const {
   const auto it = writers_.find(page);
   return it != writers_.end() && it->second != task;
 }
 
+// A page seen through shared and through private mappings has two indices, as
+// only the loads of the latter count.
 int32_t Sightings::IndexOf(const Vma& vma, VirtAddr va) {
   if (!vma.file_backed()) return kNone;
   const ObjectPage page{vma.file, vma.FilePage(va)};
@@ -25,6 +28,8 @@ int32_t Sightings::IndexOf(const Vma& vma, VirtAddr va) {
   return it->second;
 }
 
+// The epoch differs between address spaces and after each change of mappings,
+// so it tells whether the cached VMA still holds.
 Sightings::Cached& Sightings::At(AddressSpace& mm, VirtAddr va) {
   const uint64_t page = va.value() >> kPageShift;
   Cached& cached = cache_[page % cache_.size()];
@@ -52,6 +57,7 @@ bool Sightings::Load(AddressSpace& mm, VirtAddr va, uint64_t token) {
 void Sightings::Store(AddressSpace& mm, VirtAddr va, ObjectWriters& writers) {
   Cached& at = At(mm, va);
   if (at.written || at.index == kNone) return;
+  // Once is enough: a writer stays one.
   at.written = true;
   const PageSeen& seen = pages_[static_cast<size_t>(at.index)];
   if (seen.shared) writers.Add(seen.page, task_);
@@ -59,6 +65,7 @@ void Sightings::Store(AddressSpace& mm, VirtAddr va, ObjectWriters& writers) {
 
 void Sightings::Other(uint64_t event) { rest_ = MixHash(rest_, event); }
 
+// The content of a page given up counts like a load from it.
 void Sightings::GaveUp(const Vma& vma, VirtAddr va, uint64_t token) {
   const int32_t index = IndexOf(vma, va);
   uint64_t& hash =

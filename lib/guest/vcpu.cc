@@ -37,6 +37,8 @@ Vcpu::Outcome Vcpu::Resolve(const Access& access, MemoryOperand& operand) {
   return ResolveFault(result.fault(), access, operand);
 }
 
+// An instruction is executed again after the hypervisor has fixed its fault, so
+// it may fault again, perhaps for another reason.
 Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
                                  MemoryOperand& operand) {
   Counters& counters = context_.cpu->counters;
@@ -68,6 +70,8 @@ void Vcpu::Fail(const Access& access, std::string_view what) {
       policy_.name(), what, access.va.value(), kMaxRetries));
 }
 
+// Programs' data is kept as one token a frame: a recorded trace says where a
+// program stores, not what.
 std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
                                           uint64_t value, uint64_t* token) {
   Cpu& cpu = *context_.cpu;
@@ -120,6 +124,7 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
                       operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
                       kernel_in_ring3_};
   const std::optional<MachineAddr> addr = ResolveKernel(access, operand);
+  // The policy has charged for what it emulated.
   if (!addr.has_value()) return;  // emulated
   Cpu& cpu = *context_.cpu;
   const bool locked =
@@ -132,6 +137,8 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
 
 void Vcpu::KernelExecute(std::span<Instruction> code) {
   for (size_t i = 0; i < code.size(); ++i) {
+    // An emulator may have performed instructions ahead; those are marked as
+    // done.
     if (code[i].done) continue;
     context_.following = code.subspan(i + 1);
     KernelExecute(code[i].va, code[i].operand);

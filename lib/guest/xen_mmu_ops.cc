@@ -62,6 +62,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
     }
   }
 
+  // update_va_mapping changes and flushes at once (ptep_establish); other ways
+  // need a flush of their own.
   void ReplacePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                   uint64_t value) override {
     const PteWay way = core_.traits.replace;
@@ -114,6 +116,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     queue.IssueMembers();
   }
 
+  // Some kernels pin a tree when it is first loaded: see LoadRoot().
   void Activate(Vcpu& vcpu, AddressSpace& mm) override {
     if (!core_.traits.pins_when_loaded) ParavirtualMmuOps::Activate(vcpu, mm);
   }

@@ -42,6 +42,8 @@ bool CacheArray::Holds(uint64_t line) const {
   return false;
 }
 
+// The least recently used line of the set goes; a line that was never filled is
+// older than any other.
 uint64_t CacheArray::Fill(uint64_t line, uint64_t index, bool prefetched) {
   if (absent()) return kNoLine;
   const size_t set = SetOf(index);

@@ -53,6 +53,8 @@ std::string_view MarkName(Mark mark) {
   return "";
 }
 
+// A difference may be negative where a changed price is below the one
+// subtracted; a price is at least 0.
 uint32_t PriceRule::ValueIn(const CostTable& costs) const {
   const auto price = [&](CostEvent event) {
     return int64_t{costs[static_cast<size_t>(event)].value};

@@ -52,6 +52,8 @@ MemoryHierarchy::MemoryHierarchy(const MachineModel& model, CacheArray* l3)
       l2_prefetcher_(model.l2_prefetcher),
       dram_(model.dram) {}
 
+// Entry loads fill the levels that they went through, and no prefetcher sees
+// them (assumed).
 MemoryLevel MemoryHierarchy::Touch(MachineAddr addr) {
   using Found = CacheArray::Found;
   const uint64_t line = addr.value() >> kLineShift;
@@ -96,6 +98,8 @@ DataAccess MemoryHierarchy::LoadFromL2(uint64_t line, uint64_t now,
   return access;
 }
 
+// The L2 prefetcher sees the miss; one that works in pairs fetches the other
+// half of the 128 bytes as well.
 DataAccess MemoryHierarchy::LoadBeyondL2(uint64_t line, uint64_t now) {
   DataAccess access{.level = MemoryLevel::kL3};
   if (!l3_->Touch(AddressOfLine(line))) {

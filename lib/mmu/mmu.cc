@@ -154,6 +154,8 @@ void Mmu::DropFaulting(VirtAddr va) {
   psc_.DropAddress(va, context_.pcid);
 }
 
+// AMD's processors drop all that is cached for the address before they report a
+// fault; otherwise only the entry that does not serve goes.
 TranslateResult Mmu::WalkAnew(const TlbSlot& slot, const Access& access) {
   const bool refused = context_.rules.Violation(slot.rights, access) != 0;
   if (refused && vendor() == Vendor::kAmd) {
@@ -169,6 +171,8 @@ TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
   return TranslateResult(PageFault{access.va, error_code});
 }
 
+// Linear and combined mappings go; guest-physical ones stay (SDM Vol. 3C,
+// "Operations that Invalidate Cached Mappings").
 void Mmu::DropEverything() {
   filter_.Arm();
   tlb_.DropAll();

@@ -38,6 +38,8 @@ bool PaePaging(const ControlRegisters& registers) {
 
 }  // namespace
 
+// PAE paging checks the PDPTEs when it loads them: reserved bits in a present
+// one are a #GP (SDM Vol. 3A, "PDPTE Registers").
 std::optional<PageFault> Mmu::ReadPdptes(const ControlRegisters& registers,
                                          PdpteRegisters& loaded) {
   loaded = PdpteRegisters{};
@@ -71,6 +73,8 @@ bool Mmu::HasReservedBits(const PdpteRegisters& pdptes) const {
   return false;
 }
 
+// The context is worked out anew from all registers, as most rules depend on
+// several of them.
 void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   const PagingMode old_mode = context_.mode;
   registers_ = registers;

@@ -50,6 +50,8 @@ std::optional<PageFault> Mmu::EnterVm(const VmControls& controls,
   return std::nullopt;
 }
 
+// A root's number tags what is cached under it, so that entering the same root
+// again finds its entries.
 void Mmu::ApplyControls(const VmControls& controls) {
   vm_ = controls;
   const VmTag tag = {controls.tag, NumberOf(controls)};
@@ -67,6 +69,8 @@ bool Mmu::UsesPdptes(const ControlRegisters& registers,
   return pae && controls.nested && vendor() == Vendor::kIntel;
 }
 
+// Nested paging decides how PDPTEs are read, which faults a cached entry may
+// report, and whether kNoExecute counts without EFER.NXE.
 void Mmu::AttachNested() {
   context_.nested = vm_.nested ? &nested_ : nullptr;
   context_.pdptes_in_memory = WalksPdptes();

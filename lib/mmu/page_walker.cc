@@ -12,6 +12,8 @@ uint64_t TableFinder::Learn(const PhysMemory& memory, MachineAddr addr,
   return memory.ReadEntry(addr, entry_bytes);
 }
 
+// Each combination of mode, effects and dimensions is an instance of ModeWalk,
+// so that a walk tests none of them.
 template <WalkEffects kEffects>
 void PageWalker::WalkInMode(const PagingContext& context, const Access& access,
                             const WalkStart& start, WalkResult& result) const {

@@ -26,6 +26,7 @@ uint64_t PagingStructureCache::TagOf(int level, VirtAddr va,
   return (va.value() >> shift << shift) | pcid;
 }
 
+// Sets are chosen by the low bits of the region's number (assumed).
 PagingStructureCache::Slot* PagingStructureCache::SetOf(int level,
                                                         VirtAddr va) {
   Array& array = arrays_[static_cast<size_t>(level)];
@@ -62,6 +63,8 @@ const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
   return nullptr;
 }
 
+// An entry that is held is replaced in place; else the least recently used one
+// of the set goes.
 void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
                                     MachineAddr table, uint8_t rights,
                                     Gfn guest_table) {

@@ -13,8 +13,7 @@ namespace {
 constexpr int kShift1G = 30;
 
 constexpr uint64_t kOnes = 0x0101010101010101;
-// A set of so few ways takes few lines of the host's cache, so it is searched
-// without the bytes.
+// A set of so few ways is searched without the bytes.
 constexpr size_t kFewWays = 4;
 
 constexpr size_t kBytesAtOnce = sizeof(uint64_t);
@@ -140,8 +139,7 @@ inline TlbSlot* Tlb::FindInLevel(Level& level, VirtAddr va, uint16_t pcid) {
     const auto size = static_cast<size_t>(std::countr_zero(sizes));
     const Home& home = level.homes[size];
     const uint64_t vpn = va.value() >> shifts_[size];
-    // Smaller pages are found first; if two sizes share a set, the order of the
-    // set decides.
+    // Smaller pages are found first; in a set of two sizes its order decides.
     const size_t set = SetOf(home, vpn);
     if (found != nullptr && set != found_set) continue;
     VisitMatches(home, vpn, key, [&](TlbSlot& slot) {
@@ -237,7 +235,6 @@ void Tlb::Refill(TlbSide side, VirtAddr va, const TlbSlot& entry) {
   SetHint(side, va, *slot);
 }
 
-// The entry as a slot of the guest in force.
 TlbSlot Tlb::SlotFor(const TlbEntry& entry) {
   TlbSlot filled;
   filled.Assign(entry);
@@ -352,6 +349,7 @@ void Tlb::DropVpid(uint16_t vpid, bool globals) {
   if (globals) DropIf(/*global=*/true, in_vpid);
 }
 
+// INVVPID by address and INVLPGA drop globals and all pieces as well.
 void Tlb::DropVpidPage(uint16_t vpid, VirtAddr va) {
   DropIfAny([=](const TlbSlot& slot) {
     return slot.vpid == vpid && slot.IsOfPage(va);
