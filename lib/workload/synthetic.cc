@@ -143,6 +143,7 @@ std::vector<Script> Fork(Values v) {
       {{1, {StorePages(std::min(v[0], v[1]))}}}};
 }
 
+// Stores at the end of each round show what the change of rights costs later.
 std::vector<Script> Mprotect(Values v) {
   return {{{1, {MapRegion(v[0]), StorePages(v[0])}},
            {v[1],
@@ -167,6 +168,7 @@ std::vector<Script> SwitchRing(Values v) {
   return scripts;
 }
 
+// Each round maps anew, so that page tables come and go.
 std::vector<Script> Churn(Values v) {
   return {{{v[1],
             {MapRegion(v[0]), StorePages(v[0]),

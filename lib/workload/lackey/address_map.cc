@@ -100,6 +100,8 @@ std::optional<uint64_t> AddressMap::SlotFor(uint64_t first,
   return std::nullopt;
 }
 
+// Segments that are placed already must be where the range needs them; nothing
+// changes unless all segments fit.
 std::optional<uint64_t> AddressMap::Place(uint64_t start, uint64_t end) {
   if (slots_ == 0) return 0;
   const uint64_t first = start >> kSegmentShift;
@@ -196,6 +198,7 @@ void AddressMap::Protect(uint64_t start, uint64_t end, uint8_t rights) {
   Merge(start, end);
 }
 
+// Regions that touch and have one shift are one piece, whatever their rights.
 void AddressMap::ForEachPiece(
     uint64_t start, uint64_t end,
     absl::FunctionRef<void(uint64_t, uint64_t, uint64_t)> piece) const {

@@ -40,6 +40,8 @@ absl::Status CheckRightBits(absl::string_view call, uint64_t rights) {
                      "PROT_ bits that Linux has");
 }
 
+// Source: do_mmap (Linux, mm/mmap.c). A fixed mapping is where it was asked
+// for.
 absl::Status CheckMmapFields(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   const uint64_t type = flags & kMmapTypes;
@@ -118,6 +120,7 @@ absl::Status CheckCall(const SystemCall& call, const SystemCallResult& result) {
         absl::StrCat("a system call failed with error ", value,
                      ", expected one from 1 to ", kMostErrno));
   }
+  // Only calls that the replay depends on are checked further.
   switch (call.number) {
     case kMmap:
       return CheckMmapFields(call, value);

@@ -26,6 +26,8 @@ class LackeyTrace final : public Workload {
   std::string name() const override { return name_; }
   TaskId first_task() const override { return root_; }
 
+  // After the first failure of any stream all streams return it: the guest
+  // cannot go on without one of its processes.
   absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
     if (!failure_.ok()) return failure_;
     const auto known = streams_.find(task);
@@ -120,6 +122,7 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
 absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
     std::vector<std::string> files, LackeyOptions options) {
   constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
+  // AddressMap keeps the slots as bits of a word.
   constexpr uint64_t kMostSegments = 64;
   if (files.empty()) {
     return absl::InvalidArgumentError(

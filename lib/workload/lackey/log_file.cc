@@ -156,6 +156,8 @@ absl::StatusOr<bool> LogFile::Fill() {
   return true;
 }
 
+// What the last call did not give out, a line without its end, moves to the
+// front of the buffer and is completed there.
 absl::StatusOr<absl::string_view> LogFile::NextLines() {
   lines_ += static_cast<uint64_t>(
       std::count(buffer_.data(), buffer_.data() + given_, '\n'));
@@ -164,6 +166,7 @@ absl::StatusOr<absl::string_view> LogFile::NextLines() {
   given_ = 0;
   const absl::StatusOr<bool> more = Fill();
   if (!more.ok()) return more.status();
+  // All whole lines of the buffer are given out at once.
   const absl::string_view data(buffer_.data(), filled_);
   const size_t last = data.rfind('\n');
   if (last != absl::string_view::npos) {

@@ -92,6 +92,8 @@ absl::Status CheckTitle(const std::string& path, absl::string_view line) {
 
 }  // namespace
 
+// The head is the messages of the process up to the first other line. In the
+// log of a forked process that line is the return of the fork.
 absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(path);
   if (!file.ok()) return file.status();

@@ -21,6 +21,8 @@ std::string Hex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
 }  // namespace
 
 absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length) {
+  // An access without a mapping raised a signal, or was to the vsyscall page:
+  // see lackey_trace.h.
   const AccessWindow nothing{va, length, 0, 0};
   if (va >= kUserEnd || length > kUserEnd - va) return nothing;
   for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
@@ -112,6 +114,7 @@ absl::Status OpWriter::Unmap(uint64_t start, uint64_t end) {
   return absl::OkStatus();
 }
 
+// A call on a range without mapped pieces is still a system call.
 void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
                           uint8_t rights) {
   const size_t before = ops_.size();
@@ -129,6 +132,7 @@ void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
 void OpWriter::Exec(absl::string_view program) {
   // Source: exec_mmap, do_close_on_exec (Linux, fs/exec.c, fs/file.c).
   state_.map.Clear();
+  // The heap's start is unknown until the new program calls brk.
   state_.brk = state_.brk_start = 0;
   state_.program = FileIdentity(program);
   for (auto it = state_.descriptors.begin(); it != state_.descriptors.end();) {

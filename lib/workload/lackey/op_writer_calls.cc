@@ -26,6 +26,7 @@ absl::Status OpWriter::Finish(const SystemCall& call,
                               const SystemCallResult& result) {
   if (call.number == kExitGroup) return absl::OkStatus();
   if (!result.success) {
+    // A failed call changes nothing, but it may have slept.
     Push(Blocks(call) ? GuestOpKind::kYield : GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
@@ -69,6 +70,7 @@ absl::Status OpWriter::Finish(const SystemCall& call,
   return absl::OkStatus();
 }
 
+// CLONE_VFORK suspends the parent as vfork does (posix_spawn).
 void OpWriter::FinishFork(const SystemCall& call) {
   if (call.child == 0) {  // a thread
     Push(GuestOpKind::kSyscall);
@@ -113,6 +115,7 @@ void OpWriter::Abandon(const SystemCall& call) {
 void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
   auto& table = state_.descriptors;
   const auto copy = [&](bool close_on_exec) {
+    // A copy of a descriptor that names no file names none, either.
     const auto from = table.find(call.args[0]);
     if (from == table.end()) {
       table.erase(value);
@@ -165,6 +168,8 @@ void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
   }
 }
 
+// A descriptor that names no file is a pipe, a socket or a terminal, and
+// reading from it may wait for data.
 bool OpWriter::Blocks(const SystemCall& call) const {
   switch (call.number) {
     case kRead:

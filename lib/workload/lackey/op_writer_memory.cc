@@ -62,6 +62,8 @@ absl::Status OpWriter::MemoryCall(const SystemCall& call, uint64_t value) {
   return absl::OkStatus();
 }
 
+// A descriptor that the log does not explain stands for a file of its own, and
+// each shared anonymous mapping is an object of its own.
 absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   const absl::Status possible = CheckMmap(call, value, state_);
@@ -83,6 +85,7 @@ absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
   return Map(value, PageUp(value + length), region);
 }
 
+// What exec mapped is inferred first, so that its rights can change.
 absl::Status OpWriter::FinishProtect(const SystemCall& call) {
   const auto [start, length, rights, a, b, c] = call.args;
   const absl::Status possible = CheckMprotect(call, state_.map);
@@ -193,6 +196,8 @@ absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
   return Map(value, PageUp(value + known->second), region);
 }
 
+// If the segment's size is unknown, the region that accesses showed at its
+// start is unmapped.
 absl::Status OpWriter::FinishDetach(const SystemCall& call) {
   const uint64_t address = call.args[0];
   const absl::Status possible = CheckShmdt(call, state_.map);

@@ -78,6 +78,8 @@ bool RecordParser::Take(absl::string_view wanted) {
   return true;
 }
 
+// The attempt that got farthest says best what is wrong; at one place the last
+// attempt counts.
 bool RecordParser::FailAt(size_t at, absl::string_view wanted) {
   if (at >= farthest_) {
     farthest_ = at;
@@ -148,6 +150,7 @@ absl::StatusOr<SystemCallRecord> RecordParser::Parse() {
   return std::move(record_);
 }
 
+// Messages, or the kernel's lack of the call, can stand in place of the name.
 absl::Status RecordParser::Body() {
   const CallForm* form = FindCallForm(record_.call.number);
   bool parsed = false;
@@ -218,6 +221,8 @@ bool RecordParser::FormedCall(const CallForm& form) {
   return Want(" ") && Arguments(form, 0);
 }
 
+// Most wrappers print 0x before a hexadecimal number; clone's first argument
+// has none.
 bool RecordParser::Argument(uint64_t* value, bool bare_hex) {
   constexpr absl::string_view kNumber = "a number";
   if (bare_hex || Take("0x")) return Number(16, kNumber, value);
@@ -266,6 +271,7 @@ bool RecordParser::BehindArguments(const CallForm& form, size_t count) {
   return Child() && Ending();
 }
 
+// Only calls that fork have this text between their arguments and the result.
 bool RecordParser::Child() {
   const uint64_t number = record_.call.number;
   const bool forks =
@@ -308,6 +314,7 @@ bool RecordParser::AnyText() {
 
 bool RecordParser::Message() const { return MessagePid(Rest()) == record_.pid; }
 
+// [pre-success] and [pre-fail] announce the result that follows.
 bool RecordParser::Ending() {
   if (AtEnd() || Message()) return Open();
   Take("\n");

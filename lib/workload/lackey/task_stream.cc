@@ -77,6 +77,7 @@ void TaskStream::Advance(size_t length) {
   }
 }
 
+// Errors stay: a stream cannot go on after one.
 absl::StatusOr<std::span<const GuestOp>> TaskStream::Next(
     std::vector<Birth>* births) {
   if (!failure_.ok()) return failure_;
@@ -91,6 +92,8 @@ absl::StatusOr<std::span<const GuestOp>> TaskStream::Next(
   return std::span<const GuestOp>(writer_.ops());
 }
 
+// The log is opened when the stream is first asked for, so that only live
+// streams hold a file open.
 absl::Status TaskStream::Start() {
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(head_.path);
   if (!file.ok()) return file.status();
@@ -163,6 +166,7 @@ absl::Status TaskStream::ReadLine(std::vector<Birth>* births) {
 
 absl::Status TaskStream::ReadAccess(GuestOpKind kind, const char* digits) {
   const char* at = digits;
+  // Lackey prints an address in hexadecimal, without 0x, in 16 digits at most.
   uint64_t va = 0;
   unsigned digit = HexValue(*at);
   while (digit < 16) {

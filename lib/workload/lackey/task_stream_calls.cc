@@ -87,6 +87,7 @@ absl::Status TaskStream::ReadForkReturn(absl::string_view line) {
   return absl::OkStatus();
 }
 
+// Takes the call that the thread is waiting in, if there is one.
 std::optional<TaskStream::PendingCall> TaskStream::TakePending(
     uint32_t thread) {
   const auto it = pending_.find(thread);
@@ -105,6 +106,7 @@ absl::Status TaskStream::NextImage() {
   if (open_.has_value() && !IsExec(open_->number)) {
     return ErrorAt(open_->line, open_->problem);
   }
+  // The first head of a log that starts behind a fork names no new program.
   renamed_ = !first_image_ || !head_.forked;
   if (!first_image_ || (forked_ && !head_.forked)) {
     writer_.Push(GuestOpKind::kExec);
@@ -224,6 +226,8 @@ absl::Status TaskStream::ReadCall(absl::string_view line,
   return taken;
 }
 
+// A line that begins a record of its own shows that the open one does not go
+// on.
 absl::Status TaskStream::ReadMore(std::vector<Birth>* births) {
   const absl::string_view line = RestOfLine();
   if (MessagePid(line) == head_.pid) return ReadMessage(line);
@@ -264,6 +268,8 @@ absl::Status TaskStream::Take(const SystemCallRecord& record,
     return Finish(pending->Call(), *record.result, births);
   }
   last_call_ = record.call.number;
+  // A thread that begins another call got no result for its last one: a signal
+  // cut it short.
   if (pending.has_value()) writer_.Abandon(pending->Call());
   if (record.state == SystemCallRecord::State::kBlocked) {
     pending_[record.tid] = {record.call, std::string(record.call.path)};
@@ -284,6 +290,7 @@ absl::Status TaskStream::Finish(const SystemCall& call,
   executed_ |= IsPreload(call.path);
   if (call.child == 0) return absl::OkStatus();
   Birth birth{call.child, line_, writer_.state()};
+  // A child inherits all but its parent's children.
   birth.state.children.clear();
   births->push_back(std::move(birth));
   return absl::OkStatus();
