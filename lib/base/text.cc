@@ -19,6 +19,18 @@ void AppendCell(const std::string& cell, std::string& line) {
 
 }  // namespace
 
+std::string WantedName(std::string_view given,
+                       std::span<const std::string_view> names) {
+  const std::string all =
+      NamesOf(names, [](std::string_view name) { return name; });
+  // What is longer than this is no slip of the pen, and takes long to compare.
+  constexpr size_t kLongest = 64;
+  const std::string_view nearest =
+      given.size() > kLongest ? "" : NearestName(given, names);
+  if (nearest.empty()) return "want " + all;
+  return absl::StrCat("did you mean ", Abs(nearest), "? There are ", all);
+}
+
 std::string CsvLine(const std::vector<std::string>& cells) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {

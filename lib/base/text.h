@@ -3,6 +3,7 @@
 
 // Small helpers for messages and reports.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,11 @@ absl::Status UnknownName(std::string_view what, std::string_view given,
                       : absl::StrCat(", did you mean \"", Abs(nearest), "\"?"),
       nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
 }
+
+// Says what would do in the place of `given`, which none of `names` is: "want a,
+// b", or, if one of them is near, "did you mean a? There are a, b".
+std::string WantedName(std::string_view given,
+                       std::span<const std::string_view> names);
 
 // Returns a line of CSV (RFC 4180): a cell with a comma, a quote or a line
 // break is put in quotes, and its own quotes are doubled. No byte is changed.

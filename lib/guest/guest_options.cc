@@ -1,22 +1,14 @@
 #include "xmmu/guest/guest_options.h"
 
-#include <array>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/enum_names.h"
 #include "guest/kernel_traits.h"
 
 namespace xmmu {
 namespace {
 
-template <typename Enum>
-struct NamedOption {
-  Enum value;
-  std::string_view name;
-  std::string_view help;
-};
-
-constexpr std::array<NamedOption<GuestOps>, 9> kOps = {{
+constexpr EnumNames<GuestOps, 9> kOps({{
     {GuestOps::kStores, "stores",
      "plain stores to L1 tables; L2 and above by mmu_update"},
     {GuestOps::kUpdateVaMapping, "update-va-mapping",
@@ -35,28 +27,13 @@ constexpr std::array<NamedOption<GuestOps>, 9> kOps = {{
      "Linux 2.6.12 on Xen 3.0: update_va_mapping to set, stores to clear"},
     {GuestOps::kLinux2618, "linux-2.6.18",
      "Linux 2.6.18 on Xen 3.1: the same, and to write-protect at fork"},
-}};
+}});
 
-constexpr std::array<NamedOption<PinWhen>, 3> kPins = {{
+constexpr EnumNames<PinWhen, 3> kPins({{
     {PinWhen::kEarly, "early", "each table when it is allocated (Linux 2.4)"},
     {PinWhen::kLate, "late", "the whole tree at its first use (Linux 2.6.12)"},
     {PinWhen::kNever, "never", "read-only as with late, never pinned"},
-}};
-
-template <typename Enum, size_t N>
-const NamedOption<Enum>& RowOf(const std::array<NamedOption<Enum>, N>& rows,
-                               Enum value) {
-  return rows[static_cast<size_t>(value)];
-}
-
-template <typename Enum, size_t N>
-std::optional<Enum> Parse(const std::array<NamedOption<Enum>, N>& rows,
-                          std::string_view name) {
-  for (const NamedOption<Enum>& row : rows) {
-    if (row.name == name) return row.value;
-  }
-  return std::nullopt;
-}
+}});
 
 }  // namespace
 
@@ -131,28 +108,18 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
 
 bool IsLinuxOfATime(GuestOps ops) { return ops >= GuestOps::kLinux24; }
 
-std::string_view GuestOpsName(GuestOps ops) { return RowOf(kOps, ops).name; }
-std::string_view GuestOpsHelp(GuestOps ops) { return RowOf(kOps, ops).help; }
+std::string_view GuestOpsName(GuestOps ops) { return kOps.Name(ops); }
+std::string_view GuestOpsHelp(GuestOps ops) { return kOps.Help(ops); }
 std::optional<GuestOps> ParseGuestOps(std::string_view name) {
-  return Parse(kOps, name);
+  return kOps.Parse(name);
 }
-std::span<const GuestOps> AllGuestOps() {
-  static constexpr std::array kAll = {
-      GuestOps::kStores,    GuestOps::kUpdateVaMapping, GuestOps::kQueue,
-      GuestOps::kMulticall, GuestOps::kPvops,           GuestOps::kLinux24,
-      GuestOps::kLinux269,  GuestOps::kLinux2612,       GuestOps::kLinux2618};
-  return kAll;
-}
+std::span<const GuestOps> AllGuestOps() { return kOps.All(); }
 
-std::string_view PinWhenName(PinWhen pin) { return RowOf(kPins, pin).name; }
-std::string_view PinWhenHelp(PinWhen pin) { return RowOf(kPins, pin).help; }
+std::string_view PinWhenName(PinWhen pin) { return kPins.Name(pin); }
+std::string_view PinWhenHelp(PinWhen pin) { return kPins.Help(pin); }
 std::optional<PinWhen> ParsePinWhen(std::string_view name) {
-  return Parse(kPins, name);
+  return kPins.Parse(name);
 }
-std::span<const PinWhen> AllPinWhen() {
-  static constexpr std::array kAll = {PinWhen::kEarly, PinWhen::kLate,
-                                      PinWhen::kNever};
-  return kAll;
-}
+std::span<const PinWhen> AllPinWhen() { return kPins.All(); }
 
 }  // namespace xmmu

@@ -137,4 +137,9 @@ const MachineModel* FindMachine(std::string_view name) {
   return nullptr;
 }
 
+bool HasMode(const MachineModel& model, PagingMode mode) {
+  if (mode == PagingMode::k5Level) return model.features.la57;
+  return mode != PagingMode::k4Level || model.features.long_mode;
+}
+
 }  // namespace xmmu

@@ -22,16 +22,17 @@ namespace {
 constexpr size_t kRowsPerBlock = 5;
 
 std::string GuestLine(const Comparison& comparison) {
-  return absl::StrCat("guest     ", Abs(PagingModeName(comparison.mode)),
-                      " paging, ", comparison.vcpus, " vCPU",
-                      comparison.vcpus == 1 ? "" : "s", ", ",
-                      comparison.domains == 1
-                          ? ""
-                          : absl::StrCat(comparison.domains, " domains of "),
-                      comparison.guest_memory_bytes >> 20, " MiB; quantum ",
-                      Grouped(comparison.quantum_ops), ", fault-around ",
-                      comparison.fault_around_pages, ", flush ceiling ",
-                      comparison.flush_ceiling_pages, "\n");
+  return absl::StrCat(
+      "guest     ", Abs(PagingModeName(comparison.options.mode)), " paging, ",
+      comparison.options.vcpus, " vCPU",
+      comparison.options.vcpus == 1 ? "" : "s", ", ",
+      comparison.options.domains == 1
+          ? ""
+          : absl::StrCat(comparison.options.domains, " domains of "),
+      comparison.options.guest_memory_bytes >> 20, " MiB; quantum ",
+      Grouped(comparison.options.quantum_ops.value_or(0)), ", fault-around ",
+      comparison.options.fault_around_pages.value_or(0), ", flush ceiling ",
+      comparison.options.flush_ceiling_pages.value_or(0), "\n");
 }
 
 // "6 walkers; 25.0% of TLB, walk and data latency hidden".
@@ -47,28 +48,31 @@ std::string OverlapWords(const Overlap& overlap) {
 
 std::string Heading(const Comparison& comparison) {
   std::string text = absl::StrCat("xmmu ", comparison.version, "\n");
-  absl::StrAppend(&text, "machine   ", comparison.machine, ": ",
+  absl::StrAppend(&text, "machine   ", comparison.options.machine, ": ",
                   Printable(comparison.machine_description), "\n",
                   GuestLine(comparison), "workload  ",
                   Printable(comparison.workload), "\n");
-  absl::StrAppend(&text, "timing    ", Abs(MemoryTimingName(comparison.timing)),
-                  ": ", Abs(MemoryTimingHelp(comparison.timing)), "\n");
+  absl::StrAppend(&text, "timing    ",
+                  Abs(MemoryTimingName(comparison.options.timing)), ": ",
+                  Abs(MemoryTimingHelp(comparison.options.timing)), "\n");
   if (comparison.hypothetical) {
-    absl::StrAppend(&text, "note      hypothetical: ", comparison.machine,
-                    " has no ", Abs(PagingModeName(comparison.mode)),
+    absl::StrAppend(&text,
+                    "note      hypothetical: ", comparison.options.machine,
+                    " has no ", Abs(PagingModeName(comparison.options.mode)),
                     " paging; its costs and caches are used as if it had\n");
   }
-  if (comparison.overlap.on()) {
-    absl::StrAppend(&text, "overlap   ", OverlapWords(comparison.overlap),
-                    "\n");
+  if (comparison.options.overlap.on()) {
+    absl::StrAppend(&text, "overlap   ",
+                    OverlapWords(comparison.options.overlap), "\n");
   }
-  if (comparison.flush_filter) {
+  if (comparison.options.flush_filter) {
     absl::StrAppend(&text, "note      the TLB flush filter is on\n");
   }
-  if (comparison.migration.wanted()) {
+  if (comparison.options.migration.wanted()) {
     absl::StrAppend(&text, "note      migrated while it runs: ",
-                    comparison.migration.rounds, " rounds, one every ",
-                    Grouped(comparison.migration.every_ops), " operations\n");
+                    comparison.options.migration.rounds, " rounds, one every ",
+                    Grouped(comparison.options.migration.every_ops),
+                    " operations\n");
   }
   for (const std::string& what : comparison.left_out) {
     absl::StrAppend(&text, "left out  ", Printable(what), "\n");
@@ -187,8 +191,8 @@ std::string HypotheticalLines(const Comparison& comparison) {
   for (const auto& [part, numbers] : rows) {
     absl::StrAppend(
         &text, "hypothetical in row", numbers.size() == 1 ? " " : "s ",
-        absl::StrJoin(numbers, ", "), ": ", comparison.machine, " has no ",
-        part, "; its costs and caches are used as if it had\n");
+        absl::StrJoin(numbers, ", "), ": ", comparison.options.machine,
+        " has no ", part, "; its costs and caches are used as if it had\n");
   }
   return text;
 }
@@ -299,7 +303,7 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
 
 // What the options of overlap leave of the cycles.
 std::string OverlapTable(const Comparison& comparison) {
-  if (!comparison.overlap.on()) return "";
+  if (!comparison.options.overlap.on()) return "";
   TextTable table(2);
   table.Add({"", "", "cycles", "hidden by", "cycles", "x"});
   table.Add({"#", "policy", "serialised", "overlap", "remaining", "native"});

@@ -1,28 +1,46 @@
+#include <iterator>
 #include <numeric>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/text.h"
 #include "report/mark_fields.h"
 #include "report/report_formats.h"
-#include "xmmu/sim/options.h"
+#include "xmmu/sim/run_fields.h"
 
 namespace xmmu {
 namespace {
 
 using Cells = std::vector<std::string>;
 
+// Options that all rows share and that have columns: those before the columns
+// of the row's own, and those after them.
+constexpr std::string_view kOptionsBefore[] = {
+    "machine", "flush_filter", "levels", "vcpus", "domains", "timing"};
+constexpr std::string_view kOptionsAfter[] = {"walkers", "overlap"};
+
+std::string OptionText(std::string_view key, const SimulatorOptions& options) {
+  const Cell cell = FindRunField(key)->get(options);
+  if (const bool* truth = std::get_if<bool>(&cell)) return *truth ? "1" : "0";
+  if (const uint64_t* number = std::get_if<uint64_t>(&cell)) {
+    return absl::StrCat(*number);
+  }
+  if (const Real* real = std::get_if<Real>(&cell)) {
+    return absl::StrFormat("%.*f", real->decimals, real->value);
+  }
+  return std::get<std::string>(cell);
+}
+
 Cells Header() {
-  Cells cells = {"machine",       "flush_filter",
-                 "levels",        "vcpus",
-                 "domains",       "timing",
-                 "policy",        "guest_ops",
-                 "pin",           "shares_file_pages",
-                 "linear_map",    "hypothetical",
-                 "walkers",       "overlap",
-                 "cycles",        "hidden_cycles",
-                 "elapsed_cycles"};
+  Cells cells(std::begin(kOptionsBefore), std::end(kOptionsBefore));
+  cells.insert(cells.end(), {"policy", "guest_ops", "pin", "shares_file_pages",
+                             "linear_map", "hypothetical"});
+  cells.insert(cells.end(), std::begin(kOptionsAfter), std::end(kOptionsAfter));
+  cells.insert(cells.end(), {"cycles", "hidden_cycles", "elapsed_cycles"});
   for (size_t i = 0; i < kComponentCount; ++i) {
     cells.push_back(
         absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
@@ -59,23 +77,20 @@ void AddMigration(const ReportRow& row, Cells& cells) {
 }
 
 Cells RowOf(const Comparison& comparison, const ReportRow& row) {
-  Cells cells = {comparison.machine,
-                 absl::StrCat(comparison.flush_filter ? 1 : 0),
-                 absl::StrCat(LevelCount(comparison.mode)),
-                 absl::StrCat(comparison.vcpus),
-                 absl::StrCat(comparison.domains),
-                 std::string(MemoryTimingName(comparison.timing)),
-                 row.policy,
-                 std::string(GuestOpsName(row.guest_ops)),
-                 std::string(PinCell(row)),
-                 absl::StrCat(row.shares_file_pages ? 1 : 0),
-                 std::string(LinearMapName(row.linear_map)),
-                 row.hypothetical,
-                 absl::StrCat(comparison.overlap.walkers),
-                 OverlapText(comparison.overlap),
-                 absl::StrCat(row.cost.cycles.count()),
-                 absl::StrCat(row.cost.hidden.count()),
-                 absl::StrCat(row.cost.elapsed.count())};
+  Cells cells;
+  for (const std::string_view key : kOptionsBefore) {
+    cells.push_back(OptionText(key, comparison.options));
+  }
+  cells.insert(cells.end(),
+               {row.policy, std::string(GuestOpsName(row.guest_ops)),
+                std::string(PinCell(row)), row.shares_file_pages ? "1" : "0",
+                std::string(LinearMapName(row.linear_map)), row.hypothetical});
+  for (const std::string_view key : kOptionsAfter) {
+    cells.push_back(OptionText(key, comparison.options));
+  }
+  cells.push_back(absl::StrCat(row.cost.cycles.count()));
+  cells.push_back(absl::StrCat(row.cost.hidden.count()));
+  cells.push_back(absl::StrCat(row.cost.elapsed.count()));
   for (Cycles cycles : row.cost.by_component) {
     cells.push_back(absl::StrCat(cycles.count()));
   }

@@ -2,9 +2,11 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
+#include <variant>
 
 #include "report/report_formats.h"
-#include "xmmu/sim/options.h"
+#include "xmmu/sim/run_fields.h"
 
 namespace xmmu {
 namespace {
@@ -91,26 +93,47 @@ nlohmann::ordered_json MemoryPartsJson(const ReportRow& row) {
   return parts;
 }
 
+namespace {
+
+Json CellJson(const Cell& cell) {
+  return std::visit(
+      [](const auto& value) -> Json {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::monostate>)
+          return nullptr;
+        else if constexpr (std::is_same_v<T, Real>)
+          return value.value;
+        else
+          return value;
+      },
+      cell);
+}
+
+// An option whose key is "a.b" is b of an object a.
+void AddOption(const RunField& field, const SimulatorOptions& options,
+               Json& json) {
+  const Cell cell = field.get(options);
+  if (std::holds_alternative<std::monostate>(cell)) return;
+  const size_t dot = field.key.find('.');
+  Json& object = dot == std::string_view::npos
+                     ? json
+                     : json[std::string(field.key.substr(0, dot))];
+  object[std::string(field.key.substr(dot + 1))] = CellJson(cell);
+}
+
+}  // namespace
+
 nlohmann::ordered_json ComparisonJson(const Comparison& comparison) {
   Json json;
   json["xmmu"] = comparison.version;
-  json["machine"] = comparison.machine;
-  json["flush_filter"] = comparison.flush_filter;
-  json["levels"] = LevelCount(comparison.mode);
-  json["vcpus"] = comparison.vcpus;
-  json["domains"] = comparison.domains;
-  json["workload"] = {{"name", comparison.workload}};
-  json["hypothetical"] = comparison.hypothetical;
-  json["timing"] = std::string(MemoryTimingName(comparison.timing));
-  json["walkers"] = comparison.overlap.walkers;
-  json["overlap"] = comparison.overlap.hidden_per_mille / 1000.0;
-  json["guest_memory_bytes"] = comparison.guest_memory_bytes;
-  json["quantum_ops"] = comparison.quantum_ops;
-  json["fault_around_pages"] = comparison.fault_around_pages;
-  json["flush_ceiling_pages"] = comparison.flush_ceiling_pages;
-  if (comparison.migration.wanted()) {
-    json["migration"] = {{"rounds", comparison.migration.rounds},
-                         {"every_ops", comparison.migration.every_ops}};
+  for (const RunField& field : RunFields()) {
+    if (field.scope == RunScope::kEachRow) continue;
+    // Where they have always been.
+    if (field.key == "timing") {
+      json["workload"] = {{"name", comparison.workload}};
+      json["hypothetical"] = comparison.hypothetical;
+    }
+    AddOption(field, comparison.options, json);
   }
   json["left_out"] = comparison.left_out;
   json["rows"] = Json::array();

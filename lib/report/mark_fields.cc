@@ -41,8 +41,4 @@ std::string EstimatedPercent(const MarkCycles& cycles) {
   return PercentText(sum, kPercentDecimals);
 }
 
-std::string OverlapText(const Overlap& overlap) {
-  return ShareText(static_cast<uint64_t>(overlap.hidden_per_mille), 3);
-}
-
 }  // namespace xmmu

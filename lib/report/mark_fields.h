@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "xmmu/base/overlap.h"
 #include "xmmu/sim/by_mark.h"
 
 namespace xmmu {
@@ -19,9 +18,6 @@ void AddMarkShares(const MarkCycles& cycles, std::vector<std::string>& cells);
 std::vector<std::string> MarkPercents(const MarkCycles& cycles);
 // Of the remembered and the estimated ones together, as these add up.
 std::string EstimatedPercent(const MarkCycles& cycles);
-
-// Overlap::hidden_per_mille as a number: "0.250".
-std::string OverlapText(const Overlap& overlap);
 
 }  // namespace xmmu
 

@@ -151,27 +151,24 @@ std::string LabelOf(const SimulatorOptions& row) {
       LinearMapSuffix(row.linear_map));
 }
 
-void Describe(const Simulator& simulator, const GuestOptions& guest,
-              Comparison& comparison) {
-  const SimulatorOptions& options = simulator.options();
-  comparison.version = std::string(Version());
-  comparison.machine = std::string(simulator.machine().name);
-  comparison.machine_description = std::string(simulator.machine().description);
-  comparison.hypothetical = !HasMode(*OwnMachineOf(options), options.mode);
-  comparison.flush_filter = simulator.machine().flush_filter.active();
-  comparison.costs = simulator.machine().costs;
-  // The machine keeps these texts, and may be gone first.
-  for (CostConstant& cost : comparison.costs) cost.source = {};
-  comparison.mode = options.mode;
-  comparison.vcpus = options.vcpus;
-  comparison.domains = options.domains;
-  comparison.timing = options.timing;
-  comparison.overlap = options.overlap;
-  comparison.guest_memory_bytes = options.guest_memory_bytes;
-  comparison.quantum_ops = guest.quantum_ops;
-  comparison.fault_around_pages = guest.fault_around_pages;
-  comparison.flush_ceiling_pages = guest.flush_ceiling_pages;
-  comparison.migration = options.migration;
+// What rows like that of `simulator` share, with the defaults of its guest and
+// its machine filled in.
+SimulatorOptions SharedOptions(const Simulator& simulator,
+                               const GuestOptions& guest) {
+  const SimulatorOptions unset;
+  SimulatorOptions options = simulator.options();
+  options.policy = unset.policy;
+  options.custom_policy = unset.custom_policy;
+  options.guest_ops = unset.guest_ops;
+  options.pin = unset.pin;
+  options.share_file_pages = unset.share_file_pages;
+  options.linear_map = unset.linear_map;
+  options.quantum_ops = guest.quantum_ops;
+  options.fault_around_pages = guest.fault_around_pages;
+  options.flush_ceiling_pages = guest.flush_ceiling_pages;
+  options.machine = std::string(simulator.machine().name);
+  options.flush_filter = simulator.machine().flush_filter.active();
+  return options;
 }
 
 // Passes a workload through and keeps the error that it ended with, if any.
@@ -231,8 +228,16 @@ absl::StatusOr<ReportRow> RunOnce(const SimulatorOptions& row,
   }
   if (!result.ok()) return WithPrefix(LabelOf(row), result.status());
   if (comparison.rows.empty()) {
+    const MachineModel& machine = (*simulator)->machine();
+    comparison.version = std::string(Version());
+    comparison.options =
+        SharedOptions(**simulator, (*simulator)->guest().options());
+    comparison.machine_description = std::string(machine.description);
+    comparison.hypothetical = !HasMode(*OwnMachineOf(row), row.mode);
+    comparison.costs = machine.costs;
+    // The machine keeps these texts, and may be gone first.
+    for (CostConstant& cost : comparison.costs) cost.source = {};
     comparison.workload = workloads.front()->name();
-    Describe(**simulator, (*simulator)->guest().options(), comparison);
   }
   return result;
 }

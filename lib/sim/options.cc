@@ -1,7 +1,5 @@
 #include "xmmu/sim/options.h"
 
-#include <array>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -12,9 +10,6 @@ namespace {
 
 // A line of a simulated cache takes 16 bytes: 2 GiB in all.
 constexpr uint64_t kMostCacheLines = uint64_t{1} << 27;
-
-constexpr std::array kTimings = {MemoryTiming::kFlat, MemoryTiming::kPteCaches,
-                                 MemoryTiming::kAllCaches};
 
 // A level of 0 bytes is none: its lines may be of any size, 0 too.
 uint64_t LinesOf(const CacheGeometry& cache) {
@@ -34,11 +29,6 @@ absl::Status CheckCaches(const MachineModel& machine, int cpus) {
 }
 
 }  // namespace
-
-bool HasMode(const MachineModel& model, PagingMode mode) {
-  if (mode == PagingMode::k5Level) return model.features.la57;
-  return mode != PagingMode::k4Level || model.features.long_mode;
-}
 
 const MachineModel* OwnMachineOf(const SimulatorOptions& options) {
   if (options.custom_machine != nullptr) return options.custom_machine.get();
@@ -78,38 +68,5 @@ absl::Status CheckLinearMap(const SimulatorOptions& options) {
   }
   return absl::OkStatus();
 }
-
-std::string_view MemoryTimingName(MemoryTiming timing) {
-  switch (timing) {
-    case MemoryTiming::kFlat:
-      return "flat";
-    case MemoryTiming::kPteCaches:
-      return "pte-caches";
-    case MemoryTiming::kAllCaches:
-      return "all-caches";
-  }
-  return "";
-}
-
-std::string_view MemoryTimingHelp(MemoryTiming timing) {
-  switch (timing) {
-    case MemoryTiming::kFlat:
-      return "every load of a page-table entry takes the same";
-    case MemoryTiming::kPteCaches:
-      return "loads of page-table entries go through the caches";
-    case MemoryTiming::kAllCaches:
-      return "entry loads and the program's data go through the caches";
-  }
-  return "";
-}
-
-std::optional<MemoryTiming> ParseMemoryTiming(std::string_view name) {
-  for (MemoryTiming timing : kTimings) {
-    if (MemoryTimingName(timing) == name) return timing;
-  }
-  return std::nullopt;
-}
-
-std::span<const MemoryTiming> AllMemoryTimings() { return kTimings; }
 
 }  // namespace xmmu

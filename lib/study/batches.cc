@@ -42,8 +42,8 @@ absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
   const absl::StatusOr<Comparison> comparison = RunComparison(plan, workload);
   if (!comparison.ok()) return comparison.status();
   Batches batches;
-  batches.machine = comparison->machine;
-  batches.mode = comparison->mode;
+  batches.machine = comparison->options.machine;
+  batches.mode = comparison->options.mode;
   batches.workload = comparison->workload;
   for (size_t i = 0; i < ways.size(); ++i) {
     batches.rows.push_back(RowOf(ways[i], comparison->rows[i]));

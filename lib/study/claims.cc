@@ -43,12 +43,12 @@ absl::Status CheckNoOwnEvents(const std::vector<ReportRow>& rows) {
 
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
                                             const SweepOptions& options) {
-  if (comparison.vcpus != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("sensitivity is of one vCPU, not of ", comparison.vcpus,
-                     ": with several, what happens depends on the prices"));
+  if (comparison.options.vcpus != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sensitivity is of one vCPU, not of ", comparison.options.vcpus,
+        ": with several, what happens depends on the prices"));
   }
-  if (comparison.timing == MemoryTiming::kAllCaches) {
+  if (comparison.options.timing == MemoryTiming::kAllCaches) {
     return absl::InvalidArgumentError(
         "sensitivity is of timing flat or pte-caches: with all-caches, what "
         "was "

@@ -91,8 +91,8 @@ std::string Csv(const Comparison& comparison, const Sensitivity& sensitivity) {
     const ReportRow& fewer = comparison.rows[order.fewer];
     const ReportRow& more = comparison.rows[order.more];
     std::vector<std::string> cells = {
-        comparison.machine,
-        absl::StrCat(LevelCount(comparison.mode)),
+        comparison.options.machine,
+        absl::StrCat(LevelCount(comparison.options.mode)),
         RowLabel(fewer),
         RowLabel(more),
         absl::StrCat(fewer.cost.cycles.count()),

@@ -56,11 +56,13 @@ ReportRow PinningRow() {
 Comparison Example() {
   Comparison comparison;
   comparison.version = "9.9.9";
-  comparison.machine = "test";
+  comparison.options.machine = "test";
   comparison.machine_description = "a machine to test with";
-  comparison.mode = PagingMode::kPae;
-  comparison.guest_memory_bytes = uint64_t{64} << 20;
-  comparison.quantum_ops = 1000;
+  comparison.options.mode = PagingMode::kPae;
+  comparison.options.guest_memory_bytes = uint64_t{64} << 20;
+  comparison.options.quantum_ops = 1000;
+  comparison.options.fault_around_pages = 1;
+  comparison.options.flush_ceiling_pages = 0;
   comparison.workload = "fork:pages=1,times=2";
   comparison.rows = {NativeRow(), PinningRow()};
   return comparison;
@@ -202,7 +204,7 @@ TEST(TableReportTest, SaysWhatOverlapLeaves) {
   Comparison comparison = Example();
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
               Not(HasSubstr("overlap")));
-  comparison.overlap = {.walkers = 2, .hidden_per_mille = 125};
+  comparison.options.overlap = {.walkers = 2, .hidden_per_mille = 125};
   comparison.rows[0].cost.hidden = Cycles(500);
   const std::string text = FormatReport(comparison, ReportFormat::kTable);
   EXPECT_THAT(text, HasSubstr("overlap   2 walkers; 12.5% of TLB, walk and"));
@@ -230,7 +232,7 @@ TEST(TableReportTest, SaysWhenTheFlushFilterIsOn) {
   Comparison comparison = Example();
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
               Not(HasSubstr("flush filter")));
-  comparison.flush_filter = true;
+  comparison.options.flush_filter = true;
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
               HasSubstr("note      the TLB flush filter is on\n"));
 }

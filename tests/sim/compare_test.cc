@@ -152,10 +152,10 @@ TEST(CompareTest, DescribesWhatItsRowsShare) {
   const auto comparison = Compare(options, Synthetic(AnyWorkload()));
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   EXPECT_EQ(comparison->version, Version());
-  EXPECT_EQ(comparison->machine, "xeon-2003");
+  EXPECT_EQ(comparison->options.machine, "xeon-2003");
   EXPECT_TRUE(comparison->hypothetical);
-  EXPECT_EQ(comparison->vcpus, 2);
-  EXPECT_EQ(comparison->quantum_ops, 500u);
+  EXPECT_EQ(comparison->options.vcpus, 2);
+  EXPECT_EQ(comparison->options.quantum_ops, 500u);
   EXPECT_THAT(comparison->workload, HasSubstr(AnyWorkload()));
   EXPECT_THAT(comparison->left_out, IsEmpty());
 }
@@ -181,8 +181,8 @@ TEST(CompareTest, AMachineOfOnesOwnWins) {
   options.policies = {{"native"}};
   const auto comparison = Compare(options, Synthetic(AnyWorkload()));
   ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_EQ(comparison->machine, "mine");
-  EXPECT_TRUE(comparison->flush_filter);
+  EXPECT_EQ(comparison->options.machine, "mine");
+  EXPECT_TRUE(comparison->options.flush_filter);
 }
 
 TEST(CompareTest, TheSameComparisonIsTheSameBytes) {

@@ -102,7 +102,7 @@ TEST(LinearMapCompareTest, TheGuestCannotTellThemApart) {
         });
         ASSERT_TRUE(comparison.ok()) << comparison.status();
         EXPECT_EQ(comparison->rows.size(), 10u);
-        EXPECT_EQ(comparison->flush_filter, filter);
+        EXPECT_EQ(comparison->options.flush_filter, filter);
         EXPECT_THAT(comparison->left_out, IsEmpty());
       }
     }

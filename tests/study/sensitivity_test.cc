@@ -33,7 +33,7 @@ ReportRow Row(std::string policy, uint64_t a, uint64_t b) {
 // Of prices of 10 and 20: rows of 100, 200 and 210 cycles.
 Comparison Example() {
   Comparison comparison;
-  comparison.machine = "test";
+  comparison.options.machine = "test";
   comparison.costs[static_cast<size_t>(kA)] = {10, 5, 12, Mark::kEstimated, ""};
   comparison.costs[static_cast<size_t>(kB)] = {20, 20, 40, Mark::kRead, ""};
   comparison.rows = {Row("two", 20, 0), Row("one", 0, 5), Row("more", 1, 10)};
@@ -79,7 +79,7 @@ TEST(SensitivityTest, RatiosAreTheLeastAndTheMostOfAllSamples) {
 
 TEST(SensitivityTest, SeveralVcpusAreRefused) {
   Comparison comparison = Example();
-  comparison.vcpus = 2;
+  comparison.options.vcpus = 2;
   EXPECT_EQ(SweepComparison(comparison, {}).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
@@ -93,7 +93,7 @@ TEST(SensitivityTest, APolicyWithPricedEventsOfItsOwnIsRefused) {
 
 TEST(SensitivityTest, DataThroughTheCachesIsRefused) {
   Comparison comparison = Example();
-  comparison.timing = MemoryTiming::kAllCaches;
+  comparison.options.timing = MemoryTiming::kAllCaches;
   EXPECT_EQ(SweepComparison(comparison, {}).status().code(),
             absl::StatusCode::kInvalidArgument);
 }

@@ -17,6 +17,7 @@
 
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/control_registers.h"
+#include "xmmu/machine/paging_mode.h"
 
 namespace xmmu {
 
@@ -306,6 +307,9 @@ std::span<const MachineModel* const> Machines();
 
 // The preset of that name, or nullptr.
 const MachineModel* FindMachine(std::string_view name);
+
+// Whether the machine itself, as it was built, has `mode`.
+bool HasMode(const MachineModel& model, PagingMode mode);
 
 }  // namespace xmmu
 

@@ -10,18 +10,17 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/machine/memory_timing.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/migration.h"
-#include "xmmu/xen/host.h"
+#include "xmmu/xen/linear_map.h"
 
 namespace xmmu {
 
@@ -107,15 +106,6 @@ absl::Status CheckLinearMap(const SimulatorOptions& options);
 
 // The machine itself that `options` name, as it was built, or nullptr.
 const MachineModel* OwnMachineOf(const SimulatorOptions& options);
-
-// Whether the machine itself, as it was built, has `mode`.
-bool HasMode(const MachineModel& model, PagingMode mode);
-
-// "flat", "pte-caches", "all-caches".
-std::string_view MemoryTimingName(MemoryTiming timing);
-std::string_view MemoryTimingHelp(MemoryTiming timing);
-std::optional<MemoryTiming> ParseMemoryTiming(std::string_view name);
-std::span<const MemoryTiming> AllMemoryTimings();
 
 }  // namespace xmmu
 

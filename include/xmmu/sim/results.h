@@ -14,16 +14,14 @@
 #include <vector>
 
 #include "xmmu/base/cycles.h"
-#include "xmmu/base/overlap.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
 #include "xmmu/machine/machine_model.h"
-#include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/cost.h"
 #include "xmmu/sim/migration.h"
-#include "xmmu/xen/host.h"
+#include "xmmu/sim/options.h"
 #include "xmmu/xen/own_event.h"
 
 namespace xmmu {
@@ -118,23 +116,15 @@ std::string_view PinCell(const ReportRow& row);
 // Rows over the same workload, guest and machine.
 struct Comparison {
   std::string version;  // of xmmu
-  std::string machine;
+  // What all rows share, with what was left to the defaults of the guest or the
+  // machine filled in. What rows differ by (RunScope::kEachRow) is not set
+  // here: it is in the rows.
+  SimulatorOptions options;
   std::string machine_description;
   // The machine has no such paging mode; its costs and geometry were used as
   // if.
   bool hypothetical = false;
-  bool flush_filter = false;  // the machine's TLB flush filter is on
-  CostTable costs{};          // what the rows were charged by, no sources
-  PagingMode mode = PagingMode::kPae;
-  int vcpus = 1;
-  int domains = 1;
-  MemoryTiming timing = MemoryTiming::kPteCaches;
-  Overlap overlap;
-  uint64_t guest_memory_bytes = 0;
-  uint64_t quantum_ops = 0;
-  int fault_around_pages = 1;
-  uint64_t flush_ceiling_pages = 0;
-  MigrationOptions migration;
+  CostTable costs{};  // what the rows were charged by, no sources
   std::string workload;
   std::vector<std::string> left_out;  // policies left out, each with the reason
   std::vector<ReportRow> rows;

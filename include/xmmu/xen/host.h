@@ -17,6 +17,7 @@
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/memory_hierarchy.h"
+#include "xmmu/machine/memory_timing.h"
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/mmu/mmu.h"
 #include "xmmu/mmu/pending_invalidation.h"
@@ -27,13 +28,6 @@
 #include "xmmu/xen/own_event.h"
 
 namespace xmmu {
-
-// How long memory takes.
-enum class MemoryTiming : uint8_t {
-  kFlat,       // every entry load costs kPteLoadFlat
-  kPteCaches,  // entry loads go through the caches
-  kAllCaches,  // entry loads and data accesses go through the caches
-};
 
 struct HostOptions {
   int cpus = 1;  // 1 to 64
