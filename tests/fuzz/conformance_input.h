@@ -14,8 +14,8 @@
 
 namespace xmmu {
 
-// Runs it in lockstep with bare hardware, with everything compared after each
-// `check_every`-th step. "" or what is wrong.
+// Runs the program in lockstep with bare hardware and compares everything after
+// each `check_every`-th step. Returns "" or what is wrong.
 std::string RunConformanceInput(std::span<const uint8_t> bytes,
                                 int check_every);
 

@@ -2,8 +2,9 @@
 #define XMMU_TESTS_GUEST_GOLDEN_WORLD_H_
 
 // The guest that the recordings of tests/golden/xen-pv were made with (see
-// FORMAT.md there): named frames, and what a record says of them. It runs on a
-// Vcpu under the trap-and-emulate policy, as any other guest.
+// FORMAT.md there): it has named frames, and checks what a record says about
+// them. It runs on a Vcpu under the trap-and-emulate policy, as any other
+// guest.
 
 #include <cstdint>
 #include <map>
@@ -28,7 +29,7 @@ std::string FrameName(const Json& frame);
 
 class World {
  public:
-  // The start state that `header` describes.
+  // Makes the start state that `header` describes.
   explicit World(const Json& header);
 
   Vcpu& vcpu() { return *vcpu_; }
@@ -46,8 +47,8 @@ class World {
   // that has no name.
   bool Matches(const Json& value, uint64_t raw) const;
 
-  // Where the guest's kernel maps a page for a moment: the entry for it, in an
-  // L1 that no record shows, and the address.
+  // The entry by which the guest's kernel maps a page for a moment, in an L1
+  // that no record shows, and its address.
   MachineAddr scratch_entry() const {
     return AddressOf(opaque_) + uint64_t{8 * kScratchSlot};
   }
@@ -57,7 +58,7 @@ class World {
   // operation, then audits; "" or the first difference.
   std::string Compare(const Json& record);
 
-  // What has been compared so far.
+  // How much has been compared so far.
   struct Compared {
     uint64_t states = 0;
     uint64_t words = 0;
@@ -93,17 +94,17 @@ class World {
   std::unique_ptr<Policy> policy_;
   VcpuContext* context_ = nullptr;
   std::unique_ptr<Vcpu> vcpu_;
-  Mfn opaque_;  // an L1 of the kernel's, of which no record tells
+  Mfn opaque_;  // an L1 of the kernel's that no record shows
   VirtAddr scratch_;
   uint64_t next_pfn_ = 0;
   std::map<std::string, Mfn> frames_;
   std::set<Mfn> named_;
-  // What the record says of tracked frames, and of the words of observed ones
-  // (kept in frames of the same memory).
+  // What the record says about tracked frames, and about the words of observed
+  // ones, which are kept in frames of the same memory.
   std::map<std::string, Json> states_;
   std::map<std::string, Mfn> expected_;
-  std::set<std::string> xen_tables_;  // with slots of Xen's, now or once
-  std::vector<HeldReference> leaks_;  // imitated
+  std::set<std::string> xen_tables_;  // have or had Xen's slots
+  std::vector<HeldReference> leaks_;  // leaked references of Xen's, imitated
   Compared compared_;
   Json base_;
   Json user_base_;

@@ -1,9 +1,9 @@
 #ifndef XMMU_TESTS_GUEST_PVOPS_WORLD_H_
 #define XMMU_TESTS_GUEST_PVOPS_WORLD_H_
 
-// A guest under a hypervisor that writes down each hypercall as it arrives; one
-// that issues page-table operations as Linux 6.1 does, and the formulas for
-// what has to arrive then, found by measuring such a kernel on Xen 4.17.
+// A guest under a hypervisor that records each hypercall; one that issues
+// page-table operations as Linux 6.1 does; and the formulas for what must
+// arrive then, found by measuring such a kernel on Xen 4.17.
 
 #include <memory>
 #include <numeric>
@@ -18,12 +18,12 @@ namespace xmmu {
 struct Issued {
   uint64_t faults = 0;                  // delivered to the guest kernel
   uint64_t emulated = 0;                // page-table writes
-  uint64_t mmu_updates = 0;             // calls, by themselves
+  uint64_t mmu_updates = 0;             // calls outside of multicalls
   uint64_t updates = 0;                 // requests in all of them
-  uint64_t mappings = 0;                // update_va_mapping by itself
+  uint64_t mappings = 0;                // update_va_mapping not in multicalls
   uint64_t mapping_flushes = 0;         // those of them that flush, too
-  uint64_t mapping_members = 0;         // the same inside multicalls
-  uint64_t mmuext_calls = 0;            // by themselves
+  uint64_t mapping_members = 0;         // update_va_mapping inside multicalls
+  uint64_t mmuext_calls = 0;            // calls outside of multicalls
   std::vector<size_t> multicalls = {};  // members of each
   uint64_t pins = 0;
   uint64_t unpins = 0;
@@ -32,7 +32,7 @@ struct Issued {
   uint64_t full_flushes = 0;   // on this vCPU
   uint64_t multi_flushes = 0;  // of either kind, on several
   uint64_t active = 0;         // tables unhooked and opened to stores
-  uint64_t inactive = 0;       // opened without
+  uint64_t inactive = 0;       // opened without unhooking
 
   bool operator==(const Issued&) const = default;
   uint64_t mmuext_ops() const { return pins + unpins + base_loads + flushes(); }
@@ -46,7 +46,7 @@ struct Issued {
 
 void PrintTo(const Issued& issued, std::ostream* out);
 
-// Delegates to another one.
+// Records what arrives and delegates it to another policy.
 class RecordingPolicy final : public Policy {
  public:
   RecordingPolicy(Host& host, std::string_view name)
@@ -97,7 +97,7 @@ inline constexpr uint64_t kBaseL1s = 4;
 inline constexpr uint64_t kBaseL2s = 2;
 inline constexpr uint64_t kBaseL3s = 2;
 
-// A machine with one guest, and what it issues. Task 1 is there.
+// A machine with one guest, and what it issues. Task 1 exists.
 class RecordedWorld {
  public:
   explicit RecordedWorld(const Setting& setting, uint64_t memory_mib = 96);
@@ -107,7 +107,7 @@ class RecordedWorld {
   void Access(TaskId task, GuestOpKind kind, uint64_t pages, VirtAddr va) {
     for (uint64_t i = 0; i < pages; ++i) Do(task, AccessOp(kind, i, va));
   }
-  // Runs what `steps` does and answers what it took.
+  // Runs `steps` and returns what was issued.
   template <typename Steps>
   Issued Take(Steps steps) {
     Mark();
@@ -126,7 +126,7 @@ class RecordedWorld {
   uint64_t Charged(CostEvent event) { return host_.cpu(0).clock.tally(event); }
 
  private:
-  // What is counted rather than issued.
+  // The figures that counters have, not the recorded calls.
   Issued Counts() const;
 
   Host host_;
@@ -167,11 +167,12 @@ class PvopsWorld : public RecordedWorld {
   TaskId actor_ = 1;
 };
 
-// L1 tables of `pages` pages, aligned to one.
+// The number of L1 tables of `pages` pages that begin with a table.
 constexpr uint64_t TablesOf(uint64_t pages) { return (pages + 511) / 512; }
-// mmu_update calls for one queue of `updates`.
+// The number of mmu_update calls for one queue of `updates`.
 constexpr uint64_t Batches(uint64_t updates) { return (updates + 30) / 31; }
-// The same for `pages` pages, aligned to an L1, with a queue for each L1.
+// The number of mmu_update calls for `pages` pages that begin with a table,
+// with a queue for each L1.
 constexpr uint64_t TableBatches(uint64_t pages) {
   return pages / 512 * Batches(512) + Batches(pages % 512);
 }
@@ -185,12 +186,12 @@ inline void AddFlush(Issued& issued, uint64_t pages, bool threads) {
     ++issued.full_flushes;
   }
 }
-// Completes what follows from the rest: each flush is a call of its own.
+// Adds the calls that follow from the rest: each flush is a call of its own.
 inline Issued WithCalls(Issued issued) {
   issued.mmuext_calls = issued.flushes() + issued.base_loads / 2;
   return issued;
 }
-// A queue of `entries`, issued 32 at a time.
+// Adds a queue of `entries`, issued 32 at a time.
 inline void AddQueue(Issued& issued, uint64_t entries) {
   for (; entries > 32; entries -= 32) issued.multicalls.push_back(32);
   issued.multicalls.push_back(entries);

@@ -76,7 +76,7 @@ class VirtualTlb final : public Policy {
   struct GuestWalk {
     bool present = false;
     bool allowed = false;
-    uint64_t leaf_flags = 0;  // for a 4 KiB entry of ours
+    uint64_t leaf_flags = 0;  // for our 4 KiB entry
     Mfn frame;                // machine frame of the page
   };
 
@@ -170,7 +170,7 @@ class VirtualTlb final : public Policy {
 
   Host& host_;
   std::unique_ptr<Policy> bare_;
-  // Only looked up, never iterated.
+  // The map is only looked up, never iterated.
   std::map<const VcpuContext*, std::vector<Mfn>> tables_;
 };
 

@@ -29,14 +29,15 @@ using conformance::AddWays;
 using conformance::NameOf;
 using conformance::Setting;
 
-// Setting::policy of strategies of shadows with the smallest pool that they can
-// do with.
+// Values of Setting::policy for strategies of shadows with the smallest pool
+// that they can run with.
 inline constexpr std::string_view kSmallestPools[] = {
     "xi-shadow-smallest-pool", "shadow-2006-smallest-pool",
     "shadow-2005-smallest-pool", "shadow-2008-smallest-pool"};
 
-// `setting` with what makes its policy, if the table of policies does not have
-// it: shadows with the smallest pool, and the policy for translated guests.
+// Returns `setting` with the factory of its policy if the table of policies
+// does not have it: that is so for shadows with the smallest pool, and for the
+// policy for translated guests.
 inline Setting WithFactory(Setting setting) {
   const bool roots = LevelCount(setting.mode) >= 4;
   const auto fewest = static_cast<uint32_t>(roots ? 3 + setting.vcpus : 2);
@@ -67,8 +68,8 @@ inline Setting WithFactory(Setting setting) {
   return setting;
 }
 
-// Ways of Xen to reach the tables of PAE guests that the machine's Xen does not
-// go. How the guest writes its tables matters little to them.
+// Adds the ways to reach the tables of PAE guests that the machine's Xen does
+// not use. How the guest writes its tables matters little to them.
 inline void AddLinearMaps(int vcpus, std::vector<Setting>& settings) {
   for (const LinearMap linear_map : AllLinearMaps()) {
     const bool shared = linear_map == LinearMap::kSharedL2;
@@ -88,8 +89,8 @@ inline void AddLinearMaps(int vcpus, std::vector<Setting>& settings) {
   }
 }
 
-// Every setting of every policy in the table, and of a policy for translated
-// guests, in all modes; and linear maps.
+// Returns every setting of every policy in the table, and of a policy for
+// translated guests, in all modes; and linear maps.
 inline std::vector<Setting> AllSettings(int vcpus = 1) {
   std::vector<Setting> settings;
   Host host(*FindMachine("skylake-2017"), {});
@@ -105,7 +106,7 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
     const size_t first = settings.size();
     add(*entry.make(host), entry.name);
     if (entry.variant_of.empty()) continue;
-    // Those that a strategy is made in variants for.
+    // A variant keeps only the settings that its strategy is varied for.
     settings.erase(
         std::remove_if(settings.begin() + static_cast<std::ptrdiff_t>(first),
                        settings.end(),
@@ -121,7 +122,7 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
   return settings;
 }
 
-// A world whose failure to boot is the running test's.
+// A world whose failure to boot fails the running test.
 class World final : public conformance::World {
  public:
   explicit World(const Setting& setting, uint64_t memory_mib = 32,

@@ -27,7 +27,7 @@ inline std::filesystem::path WalkDirectory() {
   return std::filesystem::path(XMMU_SOURCE_DIR) / "tests/golden/x86-walk";
 }
 
-// The record files there, by name; none if it cannot be read.
+// The record files there, sorted by name; none if the directory cannot be read.
 inline std::vector<std::filesystem::path> WalkFiles() {
   std::vector<std::filesystem::path> files;
   std::error_code error;
@@ -55,7 +55,7 @@ inline std::string Unzip(const std::filesystem::path& path) {
 }
 
 // The JSON objects of a file, header first. Throws std::runtime_error, with the
-// place, for what is not one.
+// place, for a line that is none.
 inline std::vector<Json> ReadRecords(const std::filesystem::path& path) {
   std::vector<Json> records;
   std::istringstream lines(Unzip(path));
@@ -71,7 +71,7 @@ inline std::vector<Json> ReadRecords(const std::filesystem::path& path) {
   return records;
 }
 
-// A number written as "0x...".
+// Reads a number written as "0x...".
 inline uint64_t Number(const Json& value) {
   const std::string text = value.is_string() ? value.get<std::string>() : "";
   const bool hex =

@@ -1,7 +1,7 @@
 #ifndef XMMU_TESTS_MMU_GOLDEN_REPLAY_H_
 #define XMMU_TESTS_MMU_GOLDEN_REPLAY_H_
 
-// One recorded page walk (golden_records.h) replayed by the Mmu.
+// Replays one recorded page walk (golden_records.h) on the Mmu.
 
 #include <algorithm>
 #include <map>
@@ -72,7 +72,7 @@ inline ControlRegisters RegistersOf(const Json& record) {
   return registers;
 }
 
-// A machine in the state of a record, and what its access comes to, in the
+// A machine in the state of a record, and the outcome of its access, in the
 // terms of "expect".
 class Replay {
  public:

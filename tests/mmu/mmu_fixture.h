@@ -32,7 +32,7 @@ constexpr Access ByUser(Access access) {
   return access;
 }
 
-// A CPU with all features and generous fully associative arrays, prices that
+// A CPU with all features, generous fully associative arrays, and prices that
 // tell the events apart.
 inline MachineModel TestModel() {
   MachineModel model;
@@ -104,8 +104,8 @@ class TestMachine {
 
   Mfn NewTable() { return Mfn(next_table_++); }
 
-  // Address of the entry of `level` on the path of `va`, tables above it made
-  // as needed (with all rights and A = 1).
+  // Returns the address of the entry of `level` on the path of `va`, making the
+  // tables above it as needed (with all rights and A = 1).
   MachineAddr EntryAt(VirtAddr va, int level) {
     return EntryAt(root_, va, level);
   }
@@ -123,7 +123,7 @@ class TestMachine {
     return Slot(table, va, level);
   }
 
-  // Maps the page of `level` at `va`, 1 being 4 KiB.
+  // Maps a page by an entry of `level` at `va`; level 1 is 4 KiB.
   void Map(VirtAddr va, Mfn frame, uint64_t flags = kUserPage, int level = 1) {
     const uint64_t ps = level > 1 ? pte::kPageSize : 0;
     Store(EntryAt(va, level), Pte(frame, flags | ps).raw());
@@ -143,7 +143,8 @@ class TestMachine {
     Store(EntryAt(va, level), EntryOf(va, level).Without(flags).raw());
   }
 
-  // The machine address that `access` goes to. Fails the test if it faults.
+  // Returns the machine address that `access` goes to, or fails the test if it
+  // faults.
   MachineAddr MustTranslate(const Access& access) {
     const TranslateResult result = mmu_.Translate(access);
     if (!result.ok()) {
@@ -152,7 +153,7 @@ class TestMachine {
     }
     return result.addr();
   }
-  // The error code of the page fault that `access` meets; nullopt if none.
+  // Returns the error code of the page fault that `access` raises, or nullopt.
   std::optional<uint32_t> ErrorCode(const Access& access) {
     const TranslateResult result = mmu_.Translate(access);
     if (result.ok()) return std::nullopt;
@@ -161,7 +162,7 @@ class TestMachine {
     return result.fault().error_code;
   }
 
-  // Changes control registers with the moves.
+  // These change control registers by moves.
   void SetCr0(uint64_t bits) { Must(mmu_.LoadCr0(regs().cr0 | bits)); }
   void ClearCr0(uint64_t bits) { Must(mmu_.LoadCr0(regs().cr0 & ~bits)); }
   void SetCr4(uint64_t bits) { Must(mmu_.LoadCr4(regs().cr4 | bits)); }
@@ -170,7 +171,7 @@ class TestMachine {
   void ClearEfer(uint64_t bits) { Must(mmu_.LoadEfer(regs().efer & ~bits)); }
   void LoadCr3(uint64_t value) { Must(mmu_.LoadCr3(value)); }
 
-  // Entry loads that `access` takes.
+  // Returns how many entries `access` loads.
   uint64_t LoadsOf(const Access& access) {
     const uint64_t before = counters_[Counter::kPteLoads];
     static_cast<void>(mmu_.Translate(access));

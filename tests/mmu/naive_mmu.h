@@ -4,7 +4,7 @@
 // A second model of paging for comparison: one function a paging mode, written
 // sentence by sentence from the SDM ("32-Bit Paging", "PAE Paging", "4-Level
 // Paging and 5-Level Paging", "Access Rights", "Page-Fault Exceptions"). It
-// caches nothing, is in no hurry, and shares no code, table or constant with
+// caches nothing, is not optimised, and shares no code, table or constant with
 // the library.
 
 #include <array>
@@ -18,7 +18,7 @@ namespace xmmu::naive {
 using Bits = uint64_t;
 
 inline bool Bit(Bits value, int n) { return (value >> n & 1) != 0; }
-// Bits high:low of value, in place.
+// Returns bits high:low of the value, where they are.
 constexpr Bits Field(Bits value, int high, int low) {
   if (high < low) return 0;
   return value << (63 - high) >> (63 - high) >> low << low;
@@ -85,7 +85,7 @@ class Walk {
     Bits value;
   };
 
-  // Every entry so far, root first. PAE's PDPTE does not take part.
+  // Every entry so far, root first, but for PAE's PDPTE, which has no rights.
   std::array<Used, 5> path_;
   size_t steps_ = 0;
   State& s_;
@@ -98,7 +98,7 @@ class Walk {
     return path_[steps_++].value;
   }
   const Used& Last() const { return path_.at(steps_ - 1); }
-  // The entries of a path that goes on below them have been accessed.
+  // Sets A in the last entry, as the path goes on below it.
   void MarkAccessed() { s_.memory[Last().address] |= 0x20; }
 
   uint32_t CommonError() const {

@@ -27,8 +27,8 @@ struct NestedShape {
 
 class NestedMachine {
  public:
-  // Guest-physical page n is machine page n + kOffset: 4 GiB, so that leaves of
-  // each size fit.
+  // Guest-physical page n is machine page n + kOffset. That is 4 GiB, so that
+  // leaves of each size are aligned.
   static constexpr uint64_t kOffset = 0x100000;
 
   explicit NestedMachine(const NestedShape& shape = {})
@@ -75,7 +75,7 @@ class NestedMachine {
     EXPECT_FALSE(mmu_.LoadCr3(AddressOf(guest_root_).value()).has_value());
   }
 
-  // A guest-physical page for a table, mapped by the nested tables.
+  // Returns a guest-physical page for a table, mapped by the nested tables.
   Gfn NewTable() {
     const Gfn gfn(next_table_++);
     MapNested(gfn);
@@ -87,8 +87,8 @@ class NestedMachine {
     return MachineAddr(addr.value() + (kOffset << kPageShift));
   }
 
-  // Address of the nested entry of `level` on the path of `gfn`, tables above
-  // it made as needed.
+  // Returns the address of the nested entry of `level` on the path of `gfn`,
+  // making the tables above it as needed.
   MachineAddr NestedEntryAt(Gfn gfn, int level) {
     const VirtAddr gpa(AddressOf(gfn).value());
     Mfn table = root_;
@@ -104,7 +104,7 @@ class NestedMachine {
                         IndexOf(shape_.nested, level, gpa));
   }
   uint64_t TableFlags() const {
-    // Without mode-based execute control the last of these is ignored.
+    // The processor ignores kUserExecute without mode-based execute control.
     return ept() ? ept::kRights | ept::kUserExecute
                  : pte::kPresent | pte::kWritable | pte::kUser;
   }
@@ -112,7 +112,7 @@ class NestedMachine {
     const uint64_t large = level > 1 ? pte::kPageSize : 0;
     return TableFlags() | large | (ept() ? ept::kWriteBack : 0);
   }
-  // Maps the leaf that contains `gfn`, unless it is.
+  // Maps the leaf that contains `gfn`, unless it is mapped.
   void MapNested(Gfn gfn) { MapNested(gfn, shape_.leaf); }
   void MapNested(Gfn gfn, int leaf) {
     const MachineAddr addr = NestedEntryAt(gfn, leaf);
@@ -133,7 +133,8 @@ class NestedMachine {
     return memory_.Read64(NestedEntryAt(gfn, level));
   }
 
-  // The guest's entry of `level` on the path of `va`, tables made as needed.
+  // Returns the guest's entry of `level` on the path of `va`, making tables as
+  // needed.
   GuestAddr EntryAt(VirtAddr va, int level) {
     const PagingMode mode = shape_.guest;
     Gfn table = guest_root_;
@@ -174,7 +175,7 @@ class NestedMachine {
       mmu_.FlushAsid(shape_.tag);
     }
   }
-  // Entry loads that `access` takes, of both dimensions.
+  // Returns how many entries of both dimensions `access` loads.
   uint64_t LoadsOf(const Access& access) {
     const uint64_t before = counters_[Counter::kPteLoads];
     EXPECT_TRUE(mmu_.Translate(access).ok());
@@ -184,7 +185,7 @@ class NestedMachine {
     Chill();
     return LoadsOf(access);
   }
-  // The fault that `access` meets.
+  // Returns the fault that `access` raises.
   PageFault FaultOf(const Access& access) {
     const TranslateResult probed = mmu_.Probe(access);
     const TranslateResult result = mmu_.Translate(access);

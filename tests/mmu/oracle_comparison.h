@@ -1,8 +1,8 @@
 #ifndef XMMU_TESTS_MMU_ORACLE_COMPARISON_H_
 #define XMMU_TESTS_MMU_ORACLE_COMPARISON_H_
 
-// The Mmu and the naive model (naive_mmu.h) side by side, over one path of
-// tables: one table a level.
+// Compares the Mmu with the naive model (naive_mmu.h) over one path of tables,
+// with one table for each level.
 
 #include <optional>
 #include <sstream>
@@ -22,7 +22,8 @@ constexpr VirtAddr kVa{0x5a7c1123};
 
 inline Bits TableOf(int level) { return kTables + Bits(level) * 0x1000; }
 
-// Address of the entry of `level` (1 the leaf table) for kVa.
+// Returns the address of the entry of `level` for kVa; level 1 is the leaf
+// table.
 inline Bits Cell(const naive::State& state, int level) {
   const int entry_bytes = state.levels == 2 ? 4 : 8;
   const int index_bits = state.levels == 2 ? 10 : 9;
@@ -46,7 +47,7 @@ inline ControlRegisters RegistersOf(const naive::State& s) {
   return registers;
 }
 
-// What the CPU is.
+// The features of the CPU.
 struct Kit {
   int maxphyaddr = 40;
   bool page1gb = true;
@@ -54,7 +55,7 @@ struct Kit {
   bool caches = true;  // TLBs and paging-structure caches
 };
 
-// A naive state of so many levels, for this CPU.
+// Makes a naive state of so many levels for this CPU.
 inline naive::State CaseOf(int levels, const Kit& kit) {
   naive::State state;
   state.levels = levels;
@@ -89,7 +90,7 @@ class Comparison {
       memory_.WriteEntry(MachineAddr(address), EntryBytes(mode_), value);
     }
     const ControlRegisters registers = RegistersOf(state);
-    // A machine without caches is cold anyhow, but for PAE's PDPTE registers.
+    // A machine without caches is always cold, but for PAE's PDPTE registers.
     if (!caches_ && state.levels != 3 && registers == mmu_->registers()) return;
     ASSERT_FALSE(mmu_->Reset(registers).has_value());
   }

@@ -4,15 +4,15 @@
 // Tells whether a CPU's answers are among those the architecture permits. For
 // everything that the CPU may have cached it keeps each version since the last
 // invalidation; an access may be served by any translation kept for its page,
-// or by a walk of the tables as they are now from the root or from any
-// non-leaf entry kept on the way. A fault of AMD's processors is one of the
-// walk from the root alone. Source: SDM Vol. 3A, "Caching Translation
-// Information"; AMD APM Vol. 2, "TLB Management", "Use of Cached Entries When
-// Reporting a Page Fault Exception".
+// or by a walk of the tables as they are now from the root or from any non-leaf
+// entry kept on the way. AMD's processors report only faults of the walk from
+// the root. Source: SDM Vol. 3A, "Caching Translation Information"; AMD APM
+// Vol. 2, "TLB Management", "Use of Cached Entries When Reporting a Page Fault
+// Exception".
 //
-// What may be kept is what a permitted way of an access seen so far would have
-// left behind, no more: a walk that completed, with P = 1, no reserved bit and
-// A = 1 in each entry.
+// Only what a permitted way of an access seen so far would have left behind may
+// be kept: the entries of a walk that completed, with P = 1, no reserved bit
+// and A = 1 in each.
 
 #include <set>
 #include <span>
@@ -41,23 +41,23 @@ class Checker {
     return cached_.pages().size() + cached_.tables().size();
   }
 
-  // Works out the ways in which `access` may go. Before it is made.
+  // Works out the ways in which `access` may go. Call this before it is made.
   void Prepare(const Access& access);
-  // Whether the prepared access may end so, with these changes to memory, which
-  // are made. Takes note of what it may have left cached.
+  // Whether the prepared access may end like this, with these changes to
+  // memory, which have been made. Notes what it may have left cached.
   bool Accepts(const Access& access, const Outcome& outcome,
                std::span<const Change> changes);
   // The permitted ways of the access last prepared, in words.
   std::string Permitted() const;
-  // What a walk that trusts no cache answers.
+  // Returns the outcome of a walk that trusts no cache.
   Outcome Fresh(const Access& access) const;
 
-  // What a CPU may do at any time: it walks ahead of the program, and caches
-  // what it finds. Here for every page accessed so far, with no effect on
-  // memory.
+  // Does what a CPU may do at any time: it walks ahead of the program, and
+  // caches what it finds. Here it does so for every page accessed so far, with
+  // no effect on memory.
   void Speculate();
 
-  // Follows `operation`. False if it must raise #GP.
+  // Follows `operation`. Returns false if it must raise #GP.
   bool Follow(const Operation& operation);
 
  private:
@@ -71,7 +71,8 @@ class Checker {
   Registers registers_;
   CachedState cached_;
   std::vector<Variant> variants_;
-  // Flags that walks may have set whose fault an AMD processor did not report.
+  // Flags that may have been set by walks whose fault an AMD processor did not
+  // report.
   std::vector<FlagUpdate> strays_;
   std::set<uint64_t> pages_;  // accessed so far
 };

@@ -1,9 +1,9 @@
 #ifndef XMMU_TESTS_MMU_STALENESS_MACHINES_H_
 #define XMMU_TESTS_MMU_STALENESS_MACHINES_H_
 
-// What the staleness checker can be pointed at: the library's Mmu, and a CPU
-// that hoards, keeping all it ever cached until an operation drops it, whose
-// operations can be crippled one at a time.
+// The CPUs that the staleness checker can watch: the library's Mmu, and a
+// hoarding CPU, which keeps all that it ever cached until an operation drops
+// it, and whose operations can be crippled one at a time.
 
 #include <memory>
 #include <optional>
@@ -19,11 +19,11 @@ class Cpu {
  public:
   virtual ~Cpu() = default;
   virtual Outcome Perform(const Access& access) = 0;
-  // What a fresh walk would answer.
+  // Returns the outcome of a fresh walk.
   virtual Outcome Probe(const Access& access) = 0;
-  // False if the operation raised #GP.
+  // Returns false if the operation raised #GP.
   virtual bool Perform(const Operation& operation) = 0;
-  // A digest of all that is cached, where it can be seen.
+  // Returns a digest of all that is cached, if the CPU can show it.
   virtual uint64_t CacheDigest() const { return 0; }
   // Moves to CR3 that a flush filter kept from flushing.
   virtual uint64_t Filtered() const { return 0; }
@@ -49,7 +49,7 @@ enum class Quirk : uint8_t {
   kReservedBitsAreCached,
   kAccessedIsNotSet,
   kReadsSetDirty,
-  // Of an AMD CPU: faults reported by what is cached.
+  // An AMD CPU reports faults from what is cached.
   kPagesFaultAtOnce,
   kTablesFaultAtOnce,
   kProbesSetAccessed,

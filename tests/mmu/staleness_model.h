@@ -3,11 +3,11 @@
 
 // What the staleness checker knows of the architecture: how a walk of the
 // tables in memory goes from any start, who may access what, and what each
-// operation makes the processor forget. Written from the SDM (Vol. 3A,
-// "Caching Translation Information", and the sections on the paging modes)
-// without the library's own walker, TLB, caches or rules: of the library only
-// plain values and machine memory are used. Where AMD's rules differ (APM Vol.
-// 2, "TLB Management") the model follows Cpuid::amd.
+// operation makes the processor forget. Written from the SDM (Vol. 3A, "Caching
+// Translation Information", and the sections on the paging modes) without the
+// library's own walker, TLB, caches or rules; from the library it uses only
+// plain values and machine memory. Where AMD's rules differ (APM Vol. 2, "TLB
+// Management") the model follows Cpuid::amd.
 
 #include <array>
 #include <boost/container/static_vector.hpp>
@@ -95,23 +95,23 @@ struct FlagUpdate {
 struct Variant {
   Outcome outcome;
   boost::container::static_vector<FlagUpdate, 6> updates;
-  // What it may leave cached; nothing if it faults.
+  // What the access may leave cached; nothing if it faults.
   std::optional<CachedPage> page;
   boost::container::static_vector<CachedTable, 5> tables;
 };
 
 int EntryBytes(int levels);
 int LevelShift(int levels, int level);
-// Address of the entry of `level` for `va` in `table`.
+// Returns the address of the entry of `level` for `va` in `table`.
 uint64_t EntryAddress(int levels, int level, uint64_t table, uint64_t va);
 bool IsCanonical(int levels, uint64_t va);
 
-// The walk for `access` below `start`, or from the root.
+// Walks for `access` below `start`, or from the root.
 Variant Walk(const Cpuid& cpuid, const Registers& registers,
              const PhysMemory& memory, const Access& access,
              const CachedTable* start);
 
-// The error code of the fault that the rights call for, or 0.
+// Returns the error code of the fault that the rights demand, or 0.
 uint32_t Violation(const Registers& registers, const Rights& rights, int key,
                    const Access& access);
 
@@ -155,7 +155,7 @@ struct Operation {
 
 std::string Describe(const Operation& operation);
 
-// The effects of the lists of invalidations, one a row.
+// The effects in the manuals' lists of invalidations, one for each row.
 enum class Row : uint8_t {
   kInvlpgPage,
   kInvlpgGlobals,
@@ -220,19 +220,19 @@ Drops DropsOf(const Operation& operation, const Cpuid& cpuid,
 // What a page fault at `va` must drop.
 Drops DropsOfFault(uint64_t va, uint16_t pcid);
 
-// Changes `registers` as `operation` does, PDPTE registers included. False, and
-// no change, if it raises #GP: PAE's PDPTEs in memory have reserved bits. Other
-// reasons for #GP are the caller's to avoid.
+// Changes `registers` as `operation` does, PDPTE registers included. Returns
+// false and changes nothing if it raises #GP because PAE's PDPTEs in memory
+// have reserved bits. The caller avoids other reasons for #GP.
 bool Execute(const Operation& operation, const Cpuid& cpuid,
              const PhysMemory& memory, Registers& registers);
 
-// All that may be cached: every version since it was last invalidated, oldest
-// first.
+// All that may be cached: each entry in every version since it was last
+// invalidated, oldest first.
 class CachedState {
  public:
   const std::vector<CachedPage>& pages() const { return pages_; }
   const std::vector<CachedTable>& tables() const { return tables_; }
-  // What `variant` leaves behind.
+  // Adds what `variant` leaves behind.
   void Add(const Variant& variant);
   void Apply(const Drop& drop);
 

@@ -1,9 +1,9 @@
 #ifndef XMMU_TESTS_MMU_STALENESS_SEQUENCE_H_
 #define XMMU_TESTS_MMU_STALENESS_SEQUENCE_H_
 
-// Random sequences for the staleness checker: several CPUs over one memory,
-// few tables, few slots and few addresses, so that all collide; tables are
-// shared between levels and name themselves now and then.
+// Random sequences for the staleness checker: several CPUs share one memory,
+// with so few tables, slots and addresses that all collide; tables are shared
+// between levels and sometimes contain themselves.
 
 #include <functional>
 #include <memory>
@@ -33,11 +33,11 @@ class Sequence {
  public:
   explicit Sequence(const SequenceOptions& options);
 
-  // What went wrong, with the steps that led there; nullopt if nothing did.
+  // Returns what went wrong, with the steps that led there, or nullopt.
   std::optional<std::string> Run();
 
-  // Of all accesses: those that went through, and those that a fresh walk would
-  // have answered otherwise.
+  // How many accesses went through, and how many a fresh walk would have
+  // answered otherwise.
   int translated() const { return translated_; }
   int stale() const { return stale_; }
 
@@ -80,7 +80,7 @@ class Sequence {
   bool DoOperation(size_t cpu);
   Access RandomAccess();
   Operation RandomOperation(const Registers& registers);
-  // Makes an operation one that raises no #GP but for PDPTEs.
+  // Changes an operation so that only PDPTEs can make it raise #GP.
   void Fit(const Registers& registers, Operation& operation);
   std::vector<Change> CollectChanges();
   std::string Report(const std::string& complaint) const;

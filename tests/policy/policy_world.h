@@ -38,7 +38,7 @@ class PolicyWorld {
   Cpu& cpu(uint32_t id = 0) { return host.cpu(id); }
   Policy& policy() { return *policy_under_test; }
 
-  // Machine address of the L1 slot that maps frame `pfn`.
+  // Returns the machine address of the L1 slot that maps frame `pfn`.
   MachineAddr SlotOf(uint64_t pfn) const {
     const VirtAddr va = kWorldBase + pfn * kPageSize;
     return EntryAddress(mode_, AddressOf(domain->p2m().MfnOf(Pfn(leaf_))),

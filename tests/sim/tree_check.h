@@ -9,12 +9,13 @@
 
 namespace xmmu {
 
-// Writes the logs of a tree into `directory`, which is there, and compares all
-// strategies by it, in a mode, on a machine and with options picked, too. What
-// is wrong, or nothing.
+// Writes the logs of a tree into the existing `directory` and compares all
+// strategies by it, in a mode, on a machine and with options that are picked as
+// well. Returns what is wrong, or "".
 std::string CheckTree(Choices& choices, const std::string& directory);
 
-// The same of a tree with a record that cannot be, read to where it is refused.
+// Does so for a tree with an impossible record, which is read to where it must
+// be refused.
 std::string CheckImpossibleTree(Choices& choices, const std::string& directory);
 
 }  // namespace xmmu

@@ -1,7 +1,7 @@
 #ifndef XMMU_TESTS_TESTING_FAILURES_H_
 #define XMMU_TESTS_TESTING_FAILURES_H_
 
-// The failures of a piece of a test, kept from failing the test that runs.
+// Collects the failures of a piece of a test without failing the running test.
 
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
@@ -41,7 +41,8 @@ std::vector<Failure> FailuresOf(Work work) {
   return failures;
 }
 
-// The text of the one failure of `work`, which nothing but that is expected of.
+// Returns the text of the failure of `work`, which is expected to fail exactly
+// once.
 template <typename Work>
 std::string OneFailureOf(Work work) {
   const std::vector<Failure> failures = FailuresOf(work);

@@ -47,7 +47,7 @@ inline constexpr std::array<PtwrMachine, 4> kPtwrMachines = {{
     {"FourLevel", "skylake-2017", PagingMode::k4Level},
 }};
 
-// Those machines under `policy`, or under all variants.
+// Return those machines under `policy`, or under all variants.
 inline std::vector<PtwrMachine> PtwrMachinesWith(std::string_view policy) {
   std::vector<PtwrMachine> machines(kPtwrMachines.begin(), kPtwrMachines.end());
   for (PtwrMachine& machine : machines) machine.policy = policy;
@@ -126,8 +126,9 @@ class PtwrWorld {
     return kRegion + (table - kFirst) * span();
   }
 
-  // One access by the kernel or the program until it is through; what Xen
-  // answered to each of its faults. `done` is false if the guest has one.
+  // Makes one access by the kernel or the program until it goes through, and
+  // returns what Xen answered to each of its faults. `done` is false if a fault
+  // is the guest's.
   struct Result {
     std::vector<FaultAction> actions;
     bool done = false;
@@ -207,7 +208,7 @@ class PtwrWorld {
                   EntryOf(pfn, kRo));
   }
 
-  // How often `event` is charged by `what`.
+  // Returns how often `what` charges each event.
   template <typename What>
   CostTally Tally(const What& what, uint32_t on = 0) {
     const CostTally before = cpu(on).clock.tallies();

@@ -28,7 +28,7 @@ inline constexpr uint64_t kUserRw =
 
 class TranslatedGuest {
  public:
-  // Both outlive it.
+  // Both outlive the guest.
   TranslatedGuest(Host& the_host, Policy& the_policy, PagingMode mode,
                   int vcpus = 1)
       : host_(the_host), policy_(the_policy), mode_(mode) {
@@ -63,7 +63,7 @@ class TranslatedGuest {
     return cpu(id).counters[counter];
   }
 
-  // `vcpu` gets its CPU, if another one has it.
+  // Gives vCPU `id` its CPU, if another one has it.
   void Resume(uint32_t id) {
     Cpu& on = cpu(id);
     if (on.current == &vcpu(id)) return;
@@ -71,8 +71,8 @@ class TranslatedGuest {
     host_.SwitchVcpu(on, vcpu(id));
   }
 
-  // Executes `operand` at `va`, with all faults that are not the
-  // guest's own. Whether it came to an end; if not, fault() is the guest's.
+  // Executes `operand` at `va`, with all faults that are not the guest's own.
+  // Returns whether it was completed; if not, last_fault is the guest's.
   bool Execute(VirtAddr va, MemoryOperand& operand, uint32_t id = 0) {
     const Access access{
         va, operand.writes() ? AccessKind::kWrite : AccessKind::kRead, user};
@@ -132,8 +132,9 @@ class TranslatedGuest {
   uint64_t Entry(uint64_t pfn, uint64_t flags = kUserRw) const {
     return Pte(Mfn(pfn), flags).raw();
   }
-  // Machine address of the slot of `level` for `va` in the tables at the root,
-  // those above made as needed; and where the guest sees it.
+  // Returns the machine address of the slot of `level` for `va` in the tables
+  // at the root, making those above as needed. Seen() is where the guest sees
+  // it.
   MachineAddr SlotFor(VirtAddr va, int level = 1) {
     uint64_t table = root;
     for (int above = LevelCount(mode_); above > level; --above) {
@@ -160,7 +161,7 @@ class TranslatedGuest {
   uint64_t TableOf(VirtAddr va) {
     return domain->p2m().PfnOf(FrameOf(SlotFor(va))).value();
   }
-  // Written before the guest runs.
+  // Writes an entry before the guest runs.
   void Poke(MachineAddr slot, uint64_t value) {
     host_.memory().WriteEntry(slot, EntryBytes(mode_), value);
   }

@@ -29,13 +29,14 @@ class XiWorld : public XiMachine, public TranslatedGuest {
       : XiWorld(
             mode, vcpus, [&](Host& on) { return MakeXiShadow(on, options); },
             machine) {}
-  // The same on another strategy's shadows.
+  // Makes the guest on another strategy's shadows.
   XiWorld(PagingMode mode, int vcpus, const Make& make,
           std::string_view machine = "skylake-2017")
       : XiMachine(machine, vcpus, make),
         TranslatedGuest(host, *policy, mode, vcpus) {}
 
-  // Where a slot is seen apart from the tables it belongs to.
+  // Returns where a slot can be seen by the large pages, apart from the tables
+  // it belongs to.
   VirtAddr Aside(MachineAddr slot) const {
     return kLarge + (Seen(slot) - kBase);
   }

@@ -52,7 +52,7 @@ inline std::string Tail(uint32_t pid) {
                       "\n", mark, "Exit code:       0\n");
 }
 
-// Names a call's record: Call(7, 9, "sys_mmap ( 0x0 ) --> ...").
+// A call's record: Call(7, 9, "sys_mmap ( 0x0 ) --> ...").
 inline std::string Call(uint32_t pid, int number, const std::string& text) {
   return absl::StrCat("SYSCALL[", pid, ",1](", number, ") ", text, "\n");
 }
@@ -117,7 +117,7 @@ class TraceTest : public testing::Test {
     return streams;
   }
 
-  // The stream of a log with one process, as text.
+  // Returns the stream of a log with one process, as text.
   std::string ReadText(const std::string& records,
                        LackeyOptions options = {}) const {
     const auto streams =
@@ -126,7 +126,8 @@ class TraceTest : public testing::Test {
                         : std::string(streams.status().message());
   }
 
-  // One line an operation: its kind and the fields that are not zero.
+  // Writes one line for each operation: its kind and the fields that are not
+  // zero.
   static std::string ToText(const std::vector<GuestOp>& ops);
 
   static std::string ToText(const GuestOp& op);

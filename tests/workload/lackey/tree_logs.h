@@ -1,13 +1,13 @@
 #ifndef XMMU_TESTS_WORKLOAD_LACKEY_TREE_LOGS_H_
 #define XMMU_TESTS_WORKLOAD_LACKEY_TREE_LOGS_H_
 
-// Lackey logs of process trees that somebody picks at random: programs that
-// fork, vfork, exec, map, unmap, protect, move, grow, discard, share and access
-// memory. Each call succeeds or fails as it would on Linux: the maker keeps, a
-// page at a time, what each process has mapped.
+// Makes Lackey logs of random process trees: programs that fork, vfork, exec,
+// map, unmap, protect, move, grow, discard, share and access memory. Each call
+// succeeds or fails as it would on Linux: the maker keeps, a page at a time,
+// what each process has mapped.
 //
-// On request one record in one log says that a call succeeded which Linux
-// refuses.
+// On request one record in one log says that a call succeeded although Linux
+// refuses it.
 
 #include <cstdint>
 #include <map>
@@ -21,15 +21,14 @@
 
 namespace xmmu {
 
-// Where the choices come from: a seed, or a fuzzer's bytes and zeros behind
-// them.
+// The source of the choices: a seed, or a fuzzer's bytes followed by zeros.
 class Choices {
  public:
   explicit Choices(uint64_t seed) : random_(seed) {}
   explicit Choices(std::span<const uint8_t> bytes)
       : from_bytes_(true), bytes_(bytes) {}
 
-  // Less than `limit`, which is not 0.
+  // Returns a number below `limit`, which is not 0.
   uint64_t Below(uint64_t limit);
   bool OneIn(uint64_t n) { return Below(n) == n - 1; }
 
@@ -44,8 +43,8 @@ struct TreeLogs {
     std::string name;
     std::string text;
   };
-  std::vector<Log> logs;  // of the first process first
-  // The record that cannot be.
+  std::vector<Log> logs;  // the first process's comes first
+  // The impossible record.
   struct Impossible {
     size_t log = 0;
     uint64_t line = 0;
@@ -59,7 +58,7 @@ TreeLogs MakeTreeLogs(Choices& choices, bool with_impossible);
 // One process of a tree, writing its log.
 class TreeProcess {
  public:
-  // What is in one page.
+  // What is mapped at one page.
   struct Page {
     uint8_t rights = 0;
     Backing backing = Backing::kAnonymous;
@@ -79,19 +78,19 @@ class TreeProcess {
   };
 
   TreeProcess(uint32_t pid, Choices& choices) : pid_(pid), choices_(choices) {}
-  // A fork's child, of a copy of `parent`.
+  // A fork's child, which is a copy of `parent`.
   TreeProcess(uint32_t pid, const TreeProcess& parent);
 
   const std::string& text() const { return text_; }
   uint64_t lines() const;
 
-  // One thing that any process does.
+  // Does one thing that any process may do.
   void Step();
   void Exec();
   void Fork(uint32_t child, bool vfork);
   void Wait(uint32_t child);
   void End();
-  // A record that says what cannot be; what that is.
+  // Writes an impossible record, and returns what is impossible about it.
   std::string Impossible();
 
  private:
@@ -115,9 +114,9 @@ class TreeProcess {
 
   Pages AnyPages(uint64_t most);
   std::optional<Pages> FreePages(uint64_t count);
-  // Mapped pages; with `one_mapping` those of one that Linux knows as one.
+  // Picks mapped pages; with `one_mapping` those of one mapping to Linux.
   std::optional<Pages> MappedPages(uint64_t most, bool one_mapping);
-  bool Continues(uint64_t page) const;  // into the next one
+  bool Continues(uint64_t page) const;  // into the next page
   bool IsFree(const Pages& pages) const;
   void Clear(const Pages& pages);
   void Fill(const Pages& pages, Page page);
@@ -130,7 +129,8 @@ class TreeProcess {
   std::string ImpossibleRange();
   std::string ImpossibleMapping(const Pages& mapped);
   std::string ImpossibleRemap(const Pages& mapped);
-  // A mapped page with nothing behind it, and two that are two mappings.
+  // Return a mapped page with nothing behind it, and one that the next page
+  // does not continue.
   std::optional<uint64_t> LastOfMapped() const;
   std::optional<uint64_t> LastOfOne() const;
 

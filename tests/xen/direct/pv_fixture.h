@@ -64,7 +64,7 @@ class PvGuest {
     return EntryAddress(mode, AddressOf(table), slot);
   }
 
-  // Memory as it is, past Xen.
+  // These read and write memory directly, past Xen.
   Pte Get(Mfn table, int slot) const {
     return Pte(host.memory().ReadEntry(EntryOf(table, slot), bytes()));
   }

@@ -15,7 +15,7 @@
 
 namespace xmmu {
 
-// One L1 that maps the frames of these pfns, writable, from its slot 0 on.
+// An L1 maps the frames of these pfns, writable, from its slot 0 on.
 inline constexpr VirtAddr kRegion{0x40000000};
 inline constexpr uint64_t kFirstData = 100;
 inline constexpr int kDataPages = 8;
@@ -53,7 +53,7 @@ class Guest {
   DomainId id() const { return domain_->id(); }
   VcpuContext& vcpu(uint32_t i = 0) { return domain_->vcpu(i); }
   Mfn Frame(uint64_t pfn) const { return domain_->p2m().MfnOf(Pfn(pfn)); }
-  // Of page `i` at the start.
+  // Returns the frame that page `i` had at the start.
   Mfn Data(int i) const { return first_data_ + static_cast<uint64_t>(i); }
   Mfn l1() const { return Frame(kL1Pfn); }
   static VirtAddr Va(int i) {

@@ -1,8 +1,9 @@
 #ifndef XMMU_TESTS_XEN_DIRECT_XSA_FIXTURE_H_
 #define XMMU_TESTS_XEN_DIRECT_XSA_FIXTURE_H_
 
-// What the tests of past escapes share: the modes they run in, short words for
-// accesses, and the judge: whether any CPU can reach what it must not.
+// The tests of past escapes share these: the modes they run in, short words for
+// accesses, and the judge, which says whether any CPU can reach what it must
+// not.
 
 #include <gtest/gtest.h>
 
@@ -32,10 +33,10 @@ inline std::string XsaModeName(const testing::TestParamInfo<PvOptions>& row) {
   return kNames.at(row.index);
 }
 
-// An address below all of Xen's areas, slot 0 nowhere.
+// An address below all of Xen's areas whose slots below L4 are not 0.
 inline constexpr VirtAddr kXsaVa{0x40201000};
 
-// The table of `level` that kXsaVa goes through, after PvGuest::Hook.
+// Returns the table of `level` on the path of kXsaVa, after PvGuest::Hook().
 inline Mfn TableAbove(const PvGuest& guest, int level) {
   Mfn table = guest.root;
   for (int l = LevelCount(guest.mode); l > level; --l) {
@@ -44,7 +45,7 @@ inline Mfn TableAbove(const PvGuest& guest, int level) {
   return table;
 }
 
-// The address that has `slot` at all levels.
+// Returns the address that has `slot` at all levels.
 inline VirtAddr SameSlotAddress(PagingMode mode, uint64_t slot) {
   uint64_t va = 0;
   for (int level = 1; level <= LevelCount(mode); ++level) {
@@ -65,8 +66,8 @@ inline Mfn LoadedRoot(PvGuest& guest, uint32_t cpu = 0) {
   return FrameOf(MachineAddr(guest.cpu(cpu).mmu.registers().cr3));
 }
 
-// "", or what some TLB holds of the guest's addresses that it must not: a frame
-// of somebody else's, or a table in use, writable.
+// Returns "", or what some TLB must not hold for the guest's addresses: a
+// foreign frame, or a writable mapping of a table in use.
 inline std::string Reachable(PvGuest& guest) {
   for (uint32_t i = 0; i < guest.host.cpu_count(); ++i) {
     for (const TlbEntry& entry : guest.cpu(i).mmu.TlbEntries()) {
