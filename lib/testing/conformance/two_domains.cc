@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "testing/conformance/guest_script.h"
 #include "testing/conformance/hardware_view.h"
+#include "xmmu/policy/tick.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -64,6 +65,8 @@ class Pair {
       const absl::Status status = guest->CreateProcess(kFirstProcess);
       if (!status.ok()) return status;
     }
+    policy_->BootEnded();
+    StartTicks(*policy_, host_);
     return absl::OkStatus();
   }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "testing/conformance/hardware_view.h"
+#include "xmmu/policy/tick.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -90,7 +91,10 @@ World::World(const Setting& setting, uint64_t memory_mib, uint64_t quantum_ops)
   }
   auto kernel = BootGuest(host_, *policy_, setting, memory_mib, quantum_ops);
   status_ = kernel.status();
-  if (kernel.ok()) kernel_ = *std::move(kernel);
+  if (!kernel.ok()) return;
+  kernel_ = *std::move(kernel);
+  policy_->BootEnded();
+  StartTicks(*policy_, host_);
 }
 
 std::string World::FirstEscape() {
