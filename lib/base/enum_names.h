@@ -42,14 +42,14 @@ class EnumNames {
 
   constexpr std::string_view Name(Enum value) const { return Row(value).name; }
   constexpr std::string_view Help(Enum value) const { return Row(value).help; }
-  // The value of that very name, if there is one.
+  // Returns the value with exactly that name, if there is one.
   constexpr std::optional<Enum> Parse(std::string_view name) const {
     for (const EnumName<Enum>& row : rows_) {
       if (row.name == name) return row.value;
     }
     return std::nullopt;
   }
-  // All values, in order. As long-lived as the table.
+  // All values, in order; they live as long as the table.
   constexpr std::span<const Enum> All() const { return values_; }
 
  private:

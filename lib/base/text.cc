@@ -23,7 +23,7 @@ std::string WantedName(std::string_view given,
                        std::span<const std::string_view> names) {
   const std::string all =
       NamesOf(names, [](std::string_view name) { return name; });
-  // What is longer than this is no slip of the pen, and takes long to compare.
+  // A longer text is no misspelt name, and comparing it would take long.
   constexpr size_t kLongest = 64;
   const std::string_view nearest =
       given.size() > kLongest ? "" : NearestName(given, names);

@@ -45,8 +45,8 @@ absl::Status UnknownName(std::string_view what, std::string_view given,
       nearest.empty() ? "; there are " : " There are ", NamesOf(values, name)));
 }
 
-// Says what would do in the place of `given`, which none of `names` is: "want a,
-// b", or, if one of them is near, "did you mean a? There are a, b".
+// Says what would do in the place of `given`, which is none of `names`: "want
+// a, b", or, if one of them is near, "did you mean a? There are a, b".
 std::string WantedName(std::string_view given,
                        std::span<const std::string_view> names);
 

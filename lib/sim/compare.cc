@@ -55,7 +55,8 @@ class Planner {
   }
 
  private:
-  // What a guest would find, asked of a policy made on a host of its own.
+  // Returns what a guest would find, by asking a policy that is made on a host
+  // of its own.
   static absl::StatusOr<GuestAbi> AbiOf(SimulatorOptions& row) {
     const absl::StatusOr<MachineModel> machine = MachineOf(row);
     if (!machine.ok()) return machine.status();
@@ -74,19 +75,23 @@ class Planner {
     return policy->Abi(row.mode);
   }
 
+  // Adds the rows of a paravirtual guest for each linear map.
   absl::Status AddLinearMaps(SimulatorOptions row, const GuestAbi& abi) {
     std::vector<LinearMap> linear_maps = options_.linear_maps;
     if (linear_maps.empty()) linear_maps = {LinearMap::kDefault};
     for (LinearMap linear_map : linear_maps) {
       row.linear_map = linear_map;
-      absl::Status ok = CheckLinearMap(row);
-      ok = ok.ok() ? AddParavirtual(row, abi)
-                   : LeaveOut(row.policy, ok, linear_maps.size() > 1);
-      if (!ok.ok()) return ok;
+      absl::Status status = CheckLinearMap(row);
+      status = status.ok()
+                   ? AddParavirtual(row, abi)
+                   : LeaveOut(row.policy, status, linear_maps.size() > 1);
+      if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
+  // Adds the rows of a paravirtual guest with one linear map: ways of writing,
+  // and for each of them times of pinning.
   absl::Status AddParavirtual(SimulatorOptions row, const GuestAbi& abi) {
     const GuestOptions defaults = DefaultGuestOptions(abi, row.mode);
     std::vector<GuestOps> all_ops = options_.guest_ops;
@@ -95,9 +100,9 @@ class Planner {
     for (GuestOps ops : all_ops) {
       GuestOptions guest = defaults;
       guest.ops = ops;
-      if (absl::Status ok = CheckGuestOptions(abi, guest); !ok.ok()) {
+      if (absl::Status status = CheckGuestOptions(abi, guest); !status.ok()) {
         const bool alone = options_.guest_ops.size() <= 1;
-        absl::Status left = LeaveOut(row.policy, ok, !alone);
+        absl::Status left = LeaveOut(row.policy, status, !alone);
         if (!left.ok()) return left;
         continue;
       }
@@ -117,8 +122,8 @@ class Planner {
   std::vector<PinWhen> PinsOf(std::string_view policy,
                               const GuestOptions& defaults) const {
     if (!options_.pins.empty()) return options_.pins;
-    // What not pinning costs shows beside late pinning, which is the same but
-    // for the pins.
+    // The cost of not pinning shows beside late pinning, which differs in the
+    // pins alone.
     if (policy == "pinning") {
       if (defaults.pin == PinWhen::kEarly) {
         return {PinWhen::kEarly, PinWhen::kLate, PinWhen::kNever};
@@ -128,7 +133,8 @@ class Planner {
     return {defaults.pin};
   }
 
-  // `others`: the strategy may have other rows.
+  // Leaves rows out, or returns why they cannot run. With `others` the strategy
+  // may have other rows.
   absl::Status LeaveOut(const std::string& policy, const absl::Status& why,
                         bool others) {
     if (!others && !options_.leave_out_unsupported) {
@@ -142,6 +148,7 @@ class Planner {
   ComparisonPlan plan_;
 };
 
+// Names a row in errors, before there is a ReportRow for RowLabel().
 std::string LabelOf(const SimulatorOptions& row) {
   if (!row.pin.has_value()) return row.policy;
   return absl::StrCat(
@@ -151,8 +158,8 @@ std::string LabelOf(const SimulatorOptions& row) {
       LinearMapSuffix(row.linear_map));
 }
 
-// What rows like that of `simulator` share, with the defaults of its guest and
-// its machine filled in.
+// Returns what rows like that of `simulator` share, with the defaults of its
+// guest and its machine filled in.
 SimulatorOptions SharedOptions(const Simulator& simulator,
                                const GuestOptions& guest) {
   const SimulatorOptions unset;
@@ -191,7 +198,7 @@ class WatchedWorkload final : public Workload {
   absl::Status error_;
 };
 
-// A workload for each domain of `row`.
+// Makes a workload for each domain of `row`.
 absl::Status MakeWorkloads(const SimulatorOptions& row,
                            const WorkloadFactory& factory,
                            std::vector<std::unique_ptr<Workload>>& workloads) {
@@ -235,14 +242,15 @@ absl::StatusOr<ReportRow> RunOnce(const SimulatorOptions& row,
     comparison.machine_description = std::string(machine.description);
     comparison.hypothetical = !HasMode(*OwnMachineOf(row), row.mode);
     comparison.costs = machine.costs;
-    // The machine keeps these texts, and may be gone first.
+    // The machine owns the texts of the sources and may be gone first.
     for (CostConstant& cost : comparison.costs) cost.source = {};
     comparison.workload = workloads.front()->name();
   }
   return result;
 }
 
-// A row with a migration is run without one as well.
+// Runs a row. A row with a migration is run without one as well, which tells
+// what the migration costs.
 absl::Status RunRow(SimulatorOptions row, const WorkloadFactory& factory,
                     Comparison& comparison) {
   absl::StatusOr<ReportRow> result = RunOnce(row, factory, comparison);
@@ -263,6 +271,7 @@ absl::Status RunRow(SimulatorOptions row, const WorkloadFactory& factory,
   return absl::OkStatus();
 }
 
+// The guest must see the same under every strategy.
 absl::Status CheckDigests(const Comparison& comparison) {
   if (DigestsAgree(comparison)) return absl::OkStatus();
   const ReportRow& first = comparison.rows.front();
@@ -281,7 +290,7 @@ absl::StatusOr<ComparisonPlan> PlanComparison(
     const ComparisonOptions& options) {
   Planner planner(options);
   for (const PolicyChoice& choice : options.policies) {
-    if (absl::Status ok = planner.Add(choice); !ok.ok()) return ok;
+    if (absl::Status status = planner.Add(choice); !status.ok()) return status;
   }
   return std::move(planner).Finish();
 }
@@ -291,11 +300,12 @@ absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
   Comparison comparison;
   comparison.left_out = plan.left_out;
   for (const SimulatorOptions& row : plan.rows) {
-    if (absl::Status ok = RunRow(row, workload, comparison); !ok.ok()) {
-      return ok;
+    if (absl::Status status = RunRow(row, workload, comparison); !status.ok()) {
+      return status;
     }
   }
-  if (absl::Status ok = CheckDigests(comparison); !ok.ok()) return ok;
+  if (absl::Status status = CheckDigests(comparison); !status.ok())
+    return status;
   return comparison;
 }
 

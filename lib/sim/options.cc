@@ -11,13 +11,13 @@ namespace {
 // A line of a simulated cache takes 16 bytes: 2 GiB in all.
 constexpr uint64_t kMostCacheLines = uint64_t{1} << 27;
 
-// A level of 0 bytes is none: its lines may be of any size, 0 too.
+// A level of 0 bytes does not exist, and its lines may have any size, even 0.
 uint64_t LinesOf(const CacheGeometry& cache) {
   return cache.bytes == 0 ? 0 : cache.bytes / cache.line_bytes;
 }
 
-// Of caches that are as large as a machine's may be, a few CPUs fill the memory
-// of the computer that simulates them.
+// Refuses caches that would fill the memory of the simulating computer: a few
+// CPUs do with caches as large as a machine's may be.
 absl::Status CheckCaches(const MachineModel& machine, int cpus) {
   const uint64_t lines =
       LinesOf(machine.l3) +

@@ -20,7 +20,7 @@ using Options = SimulatorOptions;
 using Text = std::string_view;
 using NameList = std::vector<std::string_view>;
 
-// Assumed: beyond what any machine here has; keeps the arithmetic in 64 bits.
+// Assumed: no machine here has more; the limit keeps the arithmetic in 64 bits.
 constexpr uint64_t kMaxMemoryMib = uint64_t{1} << 24;
 constexpr int kMaxFaultAround = 512;  // see CheckGuestOptions()
 
@@ -36,7 +36,7 @@ bool ReadInteger(Text text, Integer& number) {
   return error == std::errc() && last == end;
 }
 
-// `number` becomes what `text` says, from `least` to `most`; `what` names the
+// Sets `number` to what `text` says, from `least` to `most`; `what` names the
 // unit: "MiB, ".
 template <typename Integer>
 absl::Status SetInteger(Text text, Integer least, Integer most, Integer& number,
@@ -55,7 +55,7 @@ absl::Status SetBool(Text text, bool& value) {
   return absl::OkStatus();
 }
 
-// `member` becomes the value that `parse` finds by the name `text`.
+// Sets `member` to the value that `parse` finds by the name `text`.
 template <typename Enum, typename Member>
 absl::Status SetByName(Text text, std::optional<Enum> (*parse)(Text),
                        const NameList& names, Member& member) {
@@ -77,7 +77,7 @@ NameList AllNames(const Range& values, Name name) {
 Cell NameCell(Text name) { return std::string(name); }
 Cell IntCell(int number) { return static_cast<uint64_t>(number); }
 
-// The names that options take.
+// These are the names that options take.
 
 NameList MachineNames() {
   return AllNames(Machines(), [](const MachineModel* m) { return m->name; });
@@ -92,7 +92,7 @@ NameList GuestOpsNames() { return AllNames(AllGuestOps(), &GuestOpsName); }
 NameList PinNames() { return AllNames(AllPinWhen(), &PinWhenName); }
 NameList LinearMapNames() { return AllNames(AllLinearMaps(), &LinearMapName); }
 
-// What takes more than a line to read or set.
+// These options take more than a line to read or set.
 
 Cell GetMachine(const Options& o) {
   return o.custom_machine == nullptr ? o.machine
@@ -128,14 +128,16 @@ absl::Status SetLevels(Text text, Options& o) {
 Cell GetOverlap(const Options& o) {
   return Real{o.overlap.hidden_per_mille / 1000.0, 3};
 }
-// As C writes numbers, but for hexadecimal digits, blanks and signs.
+// Accepts what C writes as a number, but neither hexadecimal digits, blanks nor
+// signs.
 absl::Status SetOverlap(Text text, Options& o) {
   double share = 0;
   const bool number =
       text.find_first_of("xX \t\n+") == std::string_view::npos &&
       absl::SimpleAtod(Abs(text), &share);
   const double thousandths = std::round(share * 1000);
-  // Decimal fractions are not exact. Nothing here holds of what is no number.
+  // Decimal fractions are not exact. Every comparison with a NaN is false, so
+  // that it is refused.
   const bool whole = std::abs(share * 1000 - thousandths) < 1e-6;
   if (!(number && share >= 0 && share <= 1 && whole)) {
     return Want("0 to 1 in thousandths");

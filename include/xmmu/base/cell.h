@@ -12,8 +12,8 @@
 
 namespace xmmu {
 
-// A number with a fraction. `decimals` is how many digits of it a line of CSV
-// has; JSON has all that it takes to read the same number again.
+// A number with a fraction. A line of CSV has `decimals` digits of it; JSON has
+// as many as it takes to read the same number again.
 struct Real {
   double value = 0;
   int decimals = 0;
@@ -21,7 +21,8 @@ struct Real {
 };
 
 // One value. std::monostate is a value that does not exist here, such as the
-// price of what a machine has not: an empty cell of CSV, null in JSON.
+// price of something that a machine lacks. It is an empty cell in CSV and null
+// in JSON.
 using Cell =
     std::variant<std::monostate, bool, uint64_t, int64_t, Real, std::string>;
 

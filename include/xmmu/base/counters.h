@@ -278,7 +278,7 @@ class Counters {
     return values_[static_cast<size_t>(counter)];
   }
   Counters& operator+=(const Counters& other);
-  // What was counted since `earlier`, a copy taken before.
+  // Returns what was counted since `earlier`, a copy taken before.
   Counters operator-(const Counters& earlier) const;
   bool operator==(const Counters&) const = default;
 

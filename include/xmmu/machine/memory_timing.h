@@ -18,7 +18,7 @@ enum class MemoryTiming : uint8_t {
   kAllCaches,  // entry loads and data accesses go through the caches
 };
 
-// "flat", "pte-caches", "all-caches".
+// The names are "flat", "pte-caches" and "all-caches".
 std::string_view MemoryTimingName(MemoryTiming timing);
 std::string_view MemoryTimingHelp(MemoryTiming timing);
 std::optional<MemoryTiming> ParseMemoryTiming(std::string_view name);

@@ -1,8 +1,8 @@
 #ifndef XMMU_SIM_COMPARE_H_
 #define XMMU_SIM_COMPARE_H_
 
-// Several strategies, head to head, on the same guest, workload and machine:
-// one Simulator after the other, so that memory use does not grow with rows.
+// Compares several strategies on the same guest, workload and machine. One
+// Simulator runs after the other, so that memory use does not grow with rows.
 //
 // Single-threaded.
 
@@ -18,43 +18,44 @@
 
 namespace xmmu {
 
-// A strategy to compare: a built-in one by its name, or your own with `make`.
+// A strategy to compare: a built-in one by its name, or a user's own with
+// `make`.
 struct PolicyChoice {
   std::string name;
   PolicyFactory make = {};
 };
 
 struct ComparisonOptions {
-  // What all rows share; policy, custom_policy, guest_ops, pin,
-  // share_file_pages and linear_map of it are not read. With a machine of its
-  // own it must outlive the comparison.
+  // What all rows share. Its policy, custom_policy, guest_ops, pin,
+  // share_file_pages and linear_map are not read.
   SimulatorOptions base;
 
   // The strategies, in row order.
   std::vector<PolicyChoice> policies = {
       {"native", {}}, {"pinning", {}}, {"trap-and-emulate", {}}};
 
-  // How paravirtual guests issue page-table writes: a row for each. Empty: each
-  // strategy's default. A guest with nothing to ask of a hypervisor has one row
-  // whatever is here.
+  // How paravirtual guests issue page-table writes: there is a row for each. If
+  // empty, it is each strategy's default. A guest that asks nothing of a
+  // hypervisor has one row whatever is here.
   std::vector<GuestOps> guest_ops;
 
-  // When paravirtual guests pin: a row for each. Empty: each strategy's
-  // default, and for "pinning" also kNever, which is what pinning is judged by.
+  // When paravirtual guests pin: there is a row for each. If empty, it is each
+  // strategy's default, and for "pinning" also kNever, which pinning is judged
+  // by.
   std::vector<PinWhen> pins;
 
-  // After each row of a paravirtual guest one of the same guest that shares
-  // file pages with other domains.
+  // Whether each row of a paravirtual guest is followed by one of the same
+  // guest that shares file pages with other domains.
   bool share_file_pages = false;
 
-  // How Xen reaches the page tables of paravirtual guests: a row for each.
-  // Empty: LinearMap::kDefault. Among several, those that the guests cannot
-  // have are left out.
+  // How Xen reaches the page tables of paravirtual guests: there is a row for
+  // each. If empty, it is LinearMap::kDefault. Among several, those that the
+  // guests cannot have are left out.
   std::vector<LinearMap> linear_maps;
 
-  // What cannot run is left out, with a line in Comparison::left_out, instead
-  // of being an error. Among several guest_ops, those that a strategy cannot
-  // run with are left out in any case.
+  // Whether strategies that cannot run are left out, with a line in
+  // Comparison::left_out, instead of being an error. Among several guest_ops,
+  // those that a strategy cannot run with are left out in any case.
   bool leave_out_unsupported = false;
 };
 
@@ -63,7 +64,7 @@ struct ComparisonPlan {
   std::vector<std::string> left_out;  // "NAME: why"
 };
 
-// The rows that `options` ask for. Runs nothing.
+// Returns the rows that `options` ask for. Runs nothing.
 // Errors: InvalidArgument for an unknown name; what Policy::Abi and
 // CheckGuestOptions say of a row that cannot run; InvalidArgument if no row is
 // left.
@@ -73,7 +74,7 @@ absl::StatusOr<ComparisonPlan> PlanComparison(const ComparisonOptions& options);
 using WorkloadFactory = std::function<absl::StatusOr<std::unique_ptr<Workload>>(
     const SimulatorOptions& row)>;
 
-// Runs all rows of `plan`, which share what ComparisonOptions::base says.
+// Runs all rows of `plan`, which share ComparisonOptions::base.
 // Errors: InvalidArgument if the factory is null or makes none; those of the
 // factory, of Simulator::Create and of Simulator::Run, the last two with the
 // row's name in front unless they are about the workload itself; Internal,
@@ -81,7 +82,7 @@ using WorkloadFactory = std::function<absl::StatusOr<std::unique_ptr<Workload>>(
 absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
                                          const WorkloadFactory& workload);
 
-// Both.
+// Plans and runs a comparison.
 absl::StatusOr<Comparison> Compare(const ComparisonOptions& options,
                                    const WorkloadFactory& workload);
 

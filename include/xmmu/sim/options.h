@@ -1,7 +1,7 @@
 #ifndef XMMU_SIM_OPTIONS_H_
 #define XMMU_SIM_OPTIONS_H_
 
-// What one simulation is made of: a machine, a paging mode, a guest and the
+// The options of one simulation: a machine, a paging mode, a guest and the
 // strategy that virtualizes its memory. Every field has a default, so that a
 // test or an experiment names only what it is about.
 //
@@ -24,37 +24,37 @@
 
 namespace xmmu {
 
-// Assumed: enough for any comparison here.
+// Assumed: no comparison needs more.
 inline constexpr int kMaxDomains = 64;
 
 struct SimulatorOptions {
-  // Preset of the machine, see Machines(). The default is the machine of the
-  // first Xen paper.
+  // The preset of the machine, see Machines(). The default is the machine of
+  // the first Xen paper.
   std::string machine = "xeon-2003";
 
-  // A machine of your own; wins over `machine`. Its costs should say where they
-  // are from.
+  // A user's own machine, which wins over `machine`. Its costs should say where
+  // they are from.
   std::shared_ptr<const MachineModel> custom_machine = nullptr;
 
-  // Paging mode of the guest, and so of the hypervisor. A mode that the machine
-  // has not is simulated all the same, with the machine's costs and geometry,
-  // and reports say that it is hypothetical.
+  // The paging mode of the guest, and so of the hypervisor. A mode that the
+  // machine lacks is simulated all the same, with the machine's costs and
+  // geometry, and reports say that it is hypothetical.
   PagingMode mode = PagingMode::kPae;
 
   // Whether the machine's TLB flush filter works, if it has one: see
   // FlushFilterGeometry.
   bool flush_filter = false;
 
-  // vCPUs of the guest, each on a CPU of its own; 1 to 64.
+  // The vCPUs of the guest, each on a CPU of its own; 1 to 64.
   int vcpus = 1;
 
   // Whether page-table entries, or all data, go through the caches.
   MemoryTiming timing = MemoryTiming::kPteCaches;
 
-  // What goes on at the same time; without it cycles are serialised.
+  // Which work overlaps; without it cycles are serialised.
   Overlap overlap = {};
 
-  // Memory of the guest in bytes, a multiple of 4 MiB. The default (assumed) is
+  // The guest's memory in bytes, a multiple of 4 MiB. The default (assumed) is
   // what SOSP'03 gave its guests. A 32-bit guest kernel maps all of its memory
   // and takes about 800 MiB at most; GuestKernel::Boot says so.
   uint64_t guest_memory_bytes = uint64_t{512} << 20;
@@ -62,49 +62,50 @@ struct SimulatorOptions {
   // The strategy, see Policies().
   std::string policy = "pinning";
 
-  // A strategy of your own; wins over `policy`. Its name() goes into reports:
-  // letters, digits, '.', '_', '-' and '+'.
+  // A user's own strategy, which wins over `policy`. Its name() goes into
+  // reports and has letters, digits, '.', '_', '-' and '+'.
   PolicyFactory custom_policy = {};
 
   // How Xen reaches the page tables of a paravirtual guest. kSharedL2 is for a
   // PAE guest of one vCPU.
   LinearMap linear_map = LinearMap::kDefault;
 
-  // The guest kernel. What is not set is what the Linux of the time did, see
-  // DefaultGuestOptions().
+  // The guest kernel. Options that are not set are what the Linux of the time
+  // did, see DefaultGuestOptions().
   std::optional<GuestOps> guest_ops = std::nullopt;
   std::optional<PinWhen> pin = std::nullopt;
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
-  // See GuestOptions. Off, as in Linux since 2.6.
+  // These two are explained at GuestOptions. They are off, as in Linux since
+  // 2.6.
   bool fork_copies_all = false;
   bool keeps_tables = false;
-  // Sharing between domains by content, see GuestOptions. One domain alone only
-  // pays for it.
+  // Whether domains share pages by content, see GuestOptions. With one domain
+  // it costs cycles and saves nothing.
   bool share_file_pages = false;
 
   // Domains with such a guest, 1 to kMaxDomains, all on the same CPUs. They run
-  // the workload one after the other; what each has in its page cache stays.
+  // the workload one after the other, and each keeps its page cache.
   int domains = 1;
 
-  // Each domain is migrated while it runs its workload. A strategy that cannot
-  // log writes runs it all the same, and its row says so.
+  // How each domain is migrated while it runs its workload. A strategy that
+  // cannot log writes runs the workload all the same, and its row says so.
   MigrationOptions migration = {};
 };
 
-// The machine that `options` name, with the features that `options.mode` needs
-// and the flush filter on if that is wanted.
+// Returns the machine that `options` name, with the features that
+// `options.mode` needs and the flush filter on if that is wanted.
 // Errors: InvalidArgument with the nearest and the names of all presets, for a
-// flush filter that the machine has not, or what CheckMachine() says of a
-// machine of one's own; ResourceExhausted for caches that no memory could hold.
+// flush filter that the machine lacks, or what CheckMachine() says of a user's
+// own machine; ResourceExhausted for caches that no memory could hold.
 absl::StatusOr<MachineModel> MachineOf(const SimulatorOptions& options);
 
-// Errors: InvalidArgument for a linear map that guests of this mode or number
-// of vCPUs cannot have.
+// Checks that guests of this mode and number of vCPUs can have the linear map.
+// Errors: InvalidArgument.
 absl::Status CheckLinearMap(const SimulatorOptions& options);
 
-// The machine itself that `options` name, as it was built, or nullptr.
+// Returns the machine that `options` name, as it was built, or nullptr.
 const MachineModel* OwnMachineOf(const SimulatorOptions& options);
 
 }  // namespace xmmu

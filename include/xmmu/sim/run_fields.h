@@ -1,11 +1,11 @@
 #ifndef XMMU_SIM_RUN_FIELDS_H_
 #define XMMU_SIM_RUN_FIELDS_H_
 
-// All there is to know of the options of a run, a row each: what they are
-// called, what they mean, and how to read and set them. The flags of `xmmu`,
-// its --help, the keys of JSON and the columns of CSV come from this table, so
-// that a new option is a member of SimulatorOptions, a row here, and the code
-// that it changes.
+// The options of a run in one table, a row each: what they are called, what
+// they mean, and how to read and set them. The flags of `xmmu`, its --help, the
+// keys of JSON and the columns of CSV come from this table, so that a new
+// option is a member of SimulatorOptions, a row here, and the code that it
+// changes.
 //
 // Options that no program offers have no row: fork_copies_all and keeps_tables,
 // which studies of old kernels set.
@@ -23,10 +23,10 @@
 
 namespace xmmu {
 
-// What an option is about, in the order of --help.
+// The group of an option in --help, in the order shown there.
 enum class RunGroup : uint8_t { kStrategies, kMachine, kGuest, kTiming };
 
-// Which runs of a comparison have the same value.
+// Whether all rows of a comparison have the same value.
 enum class RunScope : uint8_t {
   kAllRows,  // the comparison has one value
   kEachRow,  // rows differ by it: see ComparisonOptions
@@ -34,27 +34,27 @@ enum class RunScope : uint8_t {
 
 struct RunField {
   // Key of JSON and column of CSV. With a dot it is a key within an object:
-  // "migration.rounds". The cell has the unit that the key says.
+  // "migration.rounds". `unit` is that of the cell.
   std::string_view key;
   std::string_view flag;  // "memory": option --memory
   std::string_view unit;  // of the cell: "bytes"; empty where there is none
-  // What stands for the value in --help: "N"; empty for an option that is true
-  // or false.
+  // The placeholder of the value in --help: "N"; empty for an option that is
+  // true or false.
   std::string_view value;
   std::string_view help;  // one sentence with the default
   RunGroup group;
   RunScope scope;
 
-  // The value in `options`; std::monostate if it is not set, or of no meaning
-  // as nothing is migrated.
+  // Returns the value in `options`, or std::monostate if it is not set, or has
+  // no meaning because nothing is migrated.
   Cell (*get)(const SimulatorOptions& options);
 
-  // Sets it from the text of a command line: "true" or "false" for what has no
-  // `value`. Checks this option alone.
+  // Sets the option from the text of a command line, which is "true" or "false"
+  // if it has no `value`. Checks this option alone.
   // Errors: InvalidArgument that says what would do: "want 1 to 64".
   absl::Status (*set)(std::string_view text, SimulatorOptions& options);
 
-  // The names that the value is one of; nullptr if it is none of any names.
+  // Returns the names that the value may be; nullptr if values are no names.
   std::vector<std::string_view> (*names)() = nullptr;
 };
 
