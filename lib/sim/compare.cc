@@ -304,8 +304,9 @@ absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
       return status;
     }
   }
-  if (absl::Status status = CheckDigests(comparison); !status.ok())
+  if (absl::Status status = CheckDigests(comparison); !status.ok()) {
     return status;
+  }
   return comparison;
 }
 

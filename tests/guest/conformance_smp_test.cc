@@ -87,7 +87,7 @@ class ShootdownTest : public ::testing::TestWithParam<Setting> {
       return tallies[static_cast<size_t>(event)];
     }
   };
-  // What each processor spends while `task` unmaps a page.
+  // Returns what each processor spends while `task` unmaps a page.
   std::vector<Spent> Unmap(TaskId task) {
     const auto read = [&](uint32_t id) {
       const Cpu& cpu = world_.cpu(id);
@@ -126,8 +126,8 @@ TEST_P(ShootdownTest, ThreeTargetsAreInterruptedAtOnceAndTheSlowestAwaited) {
     EXPECT_EQ(spent[id].of(CostEvent::kIpiHandler), shootdowns) << id;
     slowest = std::max(slowest, spent[id].busy);
   }
-  // They work side by side, at the same but for what the first may find to be
-  // done for all: the wait is that of one.
+  // The targets work side by side, so the initiator waits as long as the
+  // slowest one, which may be the first to find work that is done for all.
   EXPECT_EQ(slowest, initiator.of(CostEvent::kIpiWait));
 }
 
@@ -145,8 +145,8 @@ INSTANTIATE_TEST_SUITE_P(FourVcpus, ShootdownTest,
                            return NameOf(setting.param);
                          });
 
-// Who need not know is left alone: by bare hardware whoever has other tables
-// loaded; by Xen the same where the guest names whom it means.
+// CPUs that need no flush are left alone: on bare hardware those with other
+// tables loaded, and under Xen too if the guest names its targets.
 class SparingTest : public ShootdownTest {};
 
 TEST_P(SparingTest, ProcessorsWithOtherTablesAreNotInterrupted) {

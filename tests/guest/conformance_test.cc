@@ -44,7 +44,7 @@ TEST_P(ConformanceTest, TheGuestSeesBareHardware) {
   }
 }
 
-// The same of one address space that all vCPUs have loaded.
+// Runs the lockstep with one address space that all vCPUs have loaded.
 TEST_P(ConformanceTest, NoVcpuKeepsWhatAnotherOneHasTakenAway) {
   if (GetParam().vcpus == 1) return;
   const LockstepRun run =

@@ -115,7 +115,7 @@ void World::MarkMachineFrames() {
   frames_["H"] = Mfn(uint64_t{1} << (model_.features.maxphyaddr - kPageShift));
   frames_["N"] = kAllOnes;
   frames_["X"] = host_->AllocXenFrame();
-  // Not a frame of the record: stands for all without a name.
+  // "x" is no frame of the record; it stands for all frames without a name.
   frames_["x"] = host_->AllocXenFrame();
   const Mfn m2p = host_->AllocXenFrame();
   frames_["M"] = m2p;
@@ -192,7 +192,8 @@ void World::MapOpaquely(const Json& init) {
   }
 }
 
-// What copies of K show in its first slot of Xen's.
+// Puts the machine-to-physical table into the first of Xen's slots of K, whose
+// copies show it.
 void World::ShowMachphysMap() {
   if (!pae()) return;
   const auto first = static_cast<uint64_t>(XenSlotsOf(mode_).first);
@@ -253,7 +254,7 @@ std::string World::Compare(const Json& record) {
   return difference;
 }
 
-// By recount: nothing but an imitated leak is unaccounted for.
+// Recounts all references: only imitated leaks may be unaccounted for.
 std::string World::Audit() const {
   return std::string(AuditDomain(*host_, *context_->domain, leaks_).message());
 }
@@ -362,7 +363,7 @@ void World::NoteXenTables() {
   }
 }
 
-// What Xen keeps in its slots is taken from the record.
+// Takes from the record what Xen keeps in its slots.
 void World::RestoreXenSlots(Mfn mfn, Mfn expected) {
   const XenSlots slots = XenSlotsOf(mode_);
   for (int slot = slots.first; slot <= slots.last; ++slot) {

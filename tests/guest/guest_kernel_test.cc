@@ -2,8 +2,8 @@
 
 #include "guest/world.h"
 
-// What the guest kernel does, event by event, seen through the counters and
-// costs of bare hardware.
+// Tests what the guest kernel does, event by event, by the counters and costs
+// of bare hardware.
 
 namespace xmmu::guest_kernel_test {
 namespace {

@@ -1,5 +1,5 @@
-// What the kernel maps later than an address space was made: found there by a
-// fault, once, or at once where the table is shared.
+// Tests what the kernel maps after an address space was made: it is found there
+// by one fault, or at once where the table is shared.
 
 #include <gtest/gtest.h>
 

@@ -76,8 +76,8 @@ class LinuxErasTest : public ::testing::TestWithParam<Case> {
   Issued Access(GuestOpKind kind, uint64_t pages, VirtAddr va = kRegion) {
     return world_->Take([&] { world_->Access(1, kind, pages, va); });
   }
-  // In what is issued by Linux 2.4 only totals matter: how the queue is cut
-  // depends on what was in it before.
+  // Only totals matter of what Linux 2.4 issues: how the queue is cut depends
+  // on what was in it before.
   static Issued Total(const Issued& issued) {
     return {.faults = issued.faults,
             .emulated = issued.emulated,
@@ -98,8 +98,8 @@ class LinuxErasTest : public ::testing::TestWithParam<Case> {
   std::unique_ptr<RecordedWorld> world_;
 };
 
-// One hypercall a fault. Linux 2.4's queue is empty by then: the flush that
-// goes first if it is not is of the hypercall's own code path.
+// Each fault makes one hypercall. Linux 2.4's queue is empty by then; otherwise
+// the hypercall's own code would flush it first.
 TEST_P(LinuxErasTest, ADemandFaultIsOneHypercall) {
   Start();
   const VirtAddr next = kRegion + (w() - 1) * kPageSize;
@@ -192,7 +192,7 @@ TEST_P(LinuxErasTest, AForkProtectsCopiesAndPins) {
       AddFullFlush(expected);
       break;
     case GuestOps::kPvops:
-      // Beside what the sources say: W is emulated, not batched.
+      // One thing differs from the sources: W is emulated, not batched.
       expected = {.emulated = w(),
                   .mmu_updates = TableBatches(n()),
                   .updates = n(),
@@ -306,7 +306,7 @@ TEST_P(LinuxErasTest, MprotectClearsAndSetsEachEntry) {
   EXPECT_EQ(protect, expected);
 }
 
-// Nothing comes in between where only is cleared: one opening a table.
+// Clearing alone is not interrupted, so each table is opened once.
 TEST_P(LinuxErasTest, DontneedClearsEachEntry) {
   Start();
   const Issued discard = Take(RangeOp(GuestOpKind::kDiscard, n()));

@@ -1,5 +1,5 @@
-// What mremap refuses, and what it does with several VMAs that are one mapping
-// to the program (Linux, mm/mremap.c).
+// Tests what mremap refuses, and what it does with several VMAs that are one
+// mapping to the program (Linux, mm/mremap.c).
 
 #include "guest/world.h"
 

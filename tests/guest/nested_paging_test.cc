@@ -205,7 +205,7 @@ TEST_P(BalloonTest, APageComesBackWithAnotherFrameOrTheSame) {
     const std::array frames = {Mfn(pfn.value())};
     const std::array pfns = {pfn};
     const PopulatePhysmapCall populate{.pfns = pfns};
-    // It has one.
+    // The page has a frame already.
     EXPECT_EQ(m.policy->Hypercall(m.vcpu(), populate).done, 0u);
     const DecreaseReservationCall decrease{.frames = frames};
     EXPECT_EQ(m.policy->Hypercall(m.vcpu(), decrease).done, 1u);
@@ -287,7 +287,7 @@ TEST(NestedTablesTest, AGibibyteInOneAlignedPieceIsOneLeaf) {
   Host host(*FindMachine("skylake-2017"), {});
   Domain* const domain =
       *host.CreateDomain({.memory_frames = 1, .translated = true});
-  // As a domain would have it whose extent begins at 1 GiB.
+  // The frames are like those of a domain whose extent begins at 1 GiB.
   for (uint64_t i = 0; i < 1u << 18; ++i) {
     domain->p2m().Set(Pfn(i), Mfn((1u << 18) + i));
   }

@@ -82,7 +82,7 @@ TEST_P(PhysmapTest, AFrameThatAnotherDomainGetsIsOutOfReach) {
   EXPECT_EQ(Escape(), "");
   EXPECT_EQ(Take(other_, 30), 1u);
   EXPECT_EQ(FrameOfPage(other_, 30), mfn);
-  // By every mapping that the guest has of it, on both processors.
+  // Every mapping that the guest has of the page is tried, on both processors.
   for (const uint32_t id : {0u, 1u}) {
     EXPECT_TRUE(guest_.Store(page_, 9, id));
     EXPECT_TRUE(guest_.Store(kLarge + 20 * kPageSize, 9, id));
@@ -114,7 +114,7 @@ TEST_P(PhysmapTest, APageMovedHasItsContentAndItsMappings) {
     EXPECT_EQ(guest_.FrameAt(page_, id), 20u);
     EXPECT_EQ(Content(now), 8 + id);
   }
-  // What it has left is the next one's.
+  // The other guest gets the frame that was given up.
   EXPECT_EQ(Take(other_, 30), 1u);
   EXPECT_EQ(FrameOfPage(other_, 30), before);
 }
@@ -159,7 +159,7 @@ TEST_P(PhysmapTest, OtherHypercallsAreForParavirtualGuests) {
   const HypercallResult result =
       policy_->Hypercall(guest_.vcpu(), VmAssistCall{});
   EXPECT_EQ(ErrnoOf(result.status), XenErrno::kENOSYS);
-  // By VMCALL, unless it runs on the bare processor.
+  // The call is a VMCALL, unless the guest runs on the bare processor.
   const VmControls& vm = guest_.vcpu().vm;
   const uint64_t calls = vm.nested || vm.shadowed ? 1 : 0;
   EXPECT_EQ(guest_.Count(Counter::kVmExits), exits + calls);

@@ -245,7 +245,7 @@ TEST_F(PvLogDirtyTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
   }
 }
 
-// What the other tests rely on.
+// The other tests rely on this.
 TEST_F(PvLogDirtyTest, TheDestinationNoticesATypeAndAPinThatItWasNotToldOf) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   const Destination destination(world_.host(), world_.domain());
@@ -357,7 +357,7 @@ TEST_P(SharingLogDirtyTest, DomainsShareAndDivergeAsEver) {
   for (uint64_t page = 0; page < 20; page += 2) all(StoreOp(page));
   EXPECT_GT(host.cpu(0).counters[Counter::kPagesMerged], 0u);
   EXPECT_EQ(kernels[0]->digest(), kernels[1]->digest());
-  // As computed by the run without a log.
+  // The run without a log has computed the expected digest.
   static uint64_t expected = kernels[0]->digest();
   EXPECT_EQ(kernels[0]->digest(), expected);
 }

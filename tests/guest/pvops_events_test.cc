@@ -1,5 +1,5 @@
-// What a Linux 6.1 on Xen 4.17 issues for mremap, fork, exit, exec and context
-// switches: its formulas, event by event.
+// Tests what a Linux 6.1 on Xen 4.17 issues for mremap, fork, exit, exec and
+// context switches, by its formulas, event by event.
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@ namespace xmmu::pvops_events_test {
 namespace {
 
 constexpr uint64_t kL1Bytes = 512 * kPageSize;
-// In the same L4 slot as kFarTables, in an L3 slot of its own.
+// This address is in the same L4 slot as kFarTables, and in another L3 slot.
 constexpr VirtAddr kElsewhere = kFarTables + (uint64_t{8} << 30);
 
 GuestOp MoveOp(uint64_t pages, VirtAddr to) {
@@ -35,7 +35,7 @@ TEST_P(PvopsMoveTest, WholeTablesMoveByTwoUpdatesAndNoPin) {
     AddFlush(expected, 1, threads());  // the L2 left
     EXPECT_EQ(world.Take(MoveOp(512 * k, kElsewhere)), WithCalls(expected));
     EXPECT_EQ(expected.flushes(), k + 1);
-    // Nothing was lost on the way.
+    // No page was lost in the move.
     EXPECT_EQ(world.Take([&] {
       world.Access(GuestOpKind::kStore, 512 * k, kElsewhere);
     }),
@@ -68,8 +68,8 @@ TEST_P(PvopsMoveTest, InAnotherPhaseEachPageIsAnEmulatedClearAndAnUpdate) {
   }
 }
 
-// Less than a table: with both tables kept by a neighbour nothing but the pages
-// counts.
+// Fewer pages than a table are moved. A neighbour keeps both tables, so only
+// the pages count.
 TEST_P(PvopsMoveTest, PageByPageWithinTablesThatStay) {
   for (uint64_t n : {1u, 2u, 31u, 32u, 33u, 34u, 62u, 63u, 256u}) {
     PvopsWorld world(threads());
@@ -196,7 +196,7 @@ TEST(PvopsForkTest, ParentAndChildEachCopyTheirStackPage) {
               .page_flushes = 1};
   EXPECT_EQ(world.Take(store), WithCalls(copy));
   copy.base_loads = 2;  // to the child
-  // It is the page's last owner now.
+  // The child is the page's last owner now.
   copy.emulated = copy.page_flushes = 0;
   EXPECT_EQ(world.Take(3, store), WithCalls(copy));
 }
@@ -228,8 +228,8 @@ TEST(PvopsSwitchTest, ThroughAnIdleKernelBackToTheSameProcessIsNothing) {
             Issued());
 }
 
-// From execve to the first instruction, of a child of the base process, as
-// measured; with one page of arguments.
+// A child of the base process is measured from execve to its first instruction,
+// with one page of arguments.
 TEST(PvopsExecTest, ArgumentsAreWrittenPinnedMovedAndTheOldTablesUnpinned) {
   PvopsWorld world;
   world.Do(TaskOp(GuestOpKind::kFork, 3));
@@ -245,7 +245,8 @@ TEST(PvopsExecTest, ArgumentsAreWrittenPinnedMovedAndTheOldTablesUnpinned) {
                   .mmu_updates = 7,
                   .updates = 7,
                   .mappings = 2,
-                  // Both trees and the L1s of the move.
+                  // The members are those of both trees and of the L1s of the
+                  // move.
                   .mapping_members = 5 + 10 + 2,
                   .multicalls = {8, 15, 2, 2},
                   .pins = 3 + 1,

@@ -1,6 +1,6 @@
-// What each event on N pages takes, page by page: the cost table of a Linux 6.1
-// on Xen 4.17, and its formulas for touch, munmap, MADV_DONTNEED, copy-on-write
-// and mprotect.
+// Tests what each event on N pages takes, page by page: the cost table of a
+// Linux 6.1 on Xen 4.17, and its formulas for touch, munmap, MADV_DONTNEED,
+// copy-on-write and mprotect.
 
 #include <algorithm>
 
@@ -98,8 +98,8 @@ TEST_P(PvopsPagesTest, MunmapEmulatesEachClearAndFreesEachTable) {
             WithCalls(expected));
 }
 
-// By N: N + 1 flushes up to 33, else two for each table, but for a last one
-// with few pages.
+// There are N + 1 flushes for N up to 33; beyond that two for each table, but
+// for a last one with few pages.
 TEST_P(PvopsPagesTest, MunmapFlushesDirtySharedPagesBeforeTheirTablesGo) {
   PvopsWorld world(threads());
   world.MapAndStore(n(), Backing::kFileShared);

@@ -1,6 +1,6 @@
-// What the guest kernel's mm/ does in the same way whatever the hypervisor:
-// moves of whole tables and of single pages, exec with arguments, mprotect and
-// madvise over several tables, a vfork child's stores.
+// Tests what the guest kernel's mm/ does in the same way under every
+// hypervisor: moves of whole tables and of single pages, exec with arguments,
+// mprotect and madvise over several tables, a vfork child's stores.
 
 #include <array>
 

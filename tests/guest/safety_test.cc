@@ -74,7 +74,7 @@ TEST_P(SafetyTest, NoSequenceOfOperationsReachesATableOrAForeignFrame) {
             << " tables opened, " << all.crashes << " crashes; " << all.shared
             << " frames shared, " << all.merged << " pages merged, "
             << all.unshared << " shared frames freed\n";
-  // It means something only if guests get somewhere.
+  // The test means something only if many requests are accepted.
   EXPECT_EQ(all.operations, sequences * kOperationsASequence);
   EXPECT_GT(all.accepted, all.operations / 20);
   EXPECT_GT(all.translated, all.operations / 50);
@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Bool()),
     NameOf);
 
-// By which method a table is open makes the difference.
+// The variants differ in how a table is opened.
 INSTANTIATE_TEST_SUITE_P(
     Variants, SafetyTest,
     testing::Combine(testing::Range(uint8_t{0}, HostileGuests::kKinds),
@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(false)),
     NameOf);
 
-// Whatever Xen's own way to the tables is, no guest gets there.
+// However Xen reaches the tables, no guest can.
 struct LinearRow {
   const char* name;
   uint8_t kind;
@@ -163,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// What the fuzzer starts from, and what it has found.
+// The corpus is what the fuzzer starts from, and what it has found.
 TEST(FuzzCorpusTest, EverySeedIsClean) {
   const std::filesystem::path corpus =
       std::filesystem::path(XMMU_SOURCE_DIR) / "tests/fuzz/corpus";

@@ -84,7 +84,7 @@ void ReadAll(Domains& domains) {
   for (uint64_t page = 0; page < kPages; ++page) domains.DoAll(LoadOp(page));
 }
 
-// What the domains do; each a little differently.
+// Lets each domain do something slightly different.
 void Diverge(Domains& domains) {
   ReadAll(domains);
   for (size_t i = 0; i < kDomains; ++i) {
@@ -106,8 +106,8 @@ void Diverge(Domains& domains) {
                  .new_length = 8 * kPageSize});
   domains.DoAll(StoreOp(101));
   domains.DoAll(LoadOp(102));
-  // One writes to the file itself; what its programs map privately and have not
-  // written to follows.
+  // One domain writes to the file itself; its private mappings that were not
+  // written to follow.
   domains.Do(1, MapFile(12, Backing::kFileShared, 200));
   for (const uint64_t page : {200u, 205u, 206u}) {
     domains.Do(1, StoreOp(page));

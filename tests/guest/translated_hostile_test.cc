@@ -337,7 +337,7 @@ TEST_P(TranslatedHostileTest, AnythingGoesAndNothingHappens) {
             << progress_.given << " pages given back, " << progress_.taken
             << " taken, " << progress_.moved << " moved; " << progress_.crashes
             << " crashes\n";
-  // It means something only if guests get somewhere.
+  // The test means something only if many accesses are performed.
   const auto all = static_cast<uint64_t>(sequences);
   EXPECT_GT(progress_.reached, all);
   EXPECT_GT(progress_.given, all / 2);
@@ -354,7 +354,7 @@ std::vector<HostileSetting> Settings() {
       const absl::StatusOr<GuestAbi> abi = policy.Abi(mode);
       if (!abi.ok() || !abi->translated) continue;
       settings.push_back({name, mode, "skylake-2017"});
-      // Without tags; AMD's nested tables.
+      // These machines have no tags, or AMD's nested tables.
       if (mode == PagingMode::kPae) {
         settings.push_back({name, mode, "xeon-2003"});
         settings.push_back({name, mode, "opteron-2005"});

@@ -147,7 +147,7 @@ TEST_F(LoadTest, ALoadWaitsForALineThatIsUnderWay) {
   const uint64_t begin = clock_->now().count();
   const DataAccess access = Load(192);
   EXPECT_EQ(access.level, MemoryLevel::kL2);
-  // Both were asked for at the same time, and the pair was waited for.
+  // Both lines were asked for at the same time, and the load before has waited.
   EXPECT_EQ(access.wait, 0u);
   EXPECT_EQ(clock_->now().count() - begin, price(CostEvent::kDataL2));
   Load(256);

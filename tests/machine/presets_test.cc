@@ -90,7 +90,7 @@ TEST_P(PresetTest, PricesThatFollowOthersAreWhatTheirRulesMakeOfThem) {
     SCOPED_TRACE(CostEventName(static_cast<CostEvent>(i)));
     EXPECT_EQ(rule.ValueIn(machine().costs), machine().costs[i].value)
         << rule.Text();
-    // Nothing that is read or measured follows anything.
+    // A price that was read or measured follows no other.
     EXPECT_NE(machine().costs[i].mark, Mark::kRead);
     EXPECT_NE(machine().costs[i].mark, Mark::kMeasured);
     // A single pass does.
@@ -184,7 +184,7 @@ INSTANTIATE_TEST_SUITE_P(All, PresetTest,
                            return name;
                          });
 
-// What the dumps of CPUID say of each.
+// What the dumps of CPUID say of each machine.
 struct Cpuid {
   std::string_view name;
   Vendor vendor;

@@ -143,7 +143,8 @@ TEST(UpgradeTest, ARefusalByACachedPageTakesAmdAWalkFromTheRoot) {
   }
 }
 
-// Not so a write that has only D to set.
+// A write that has only D to set may use cached upper levels on both vendors'
+// CPUs.
 TEST(UpgradeTest, SettingDGoesByCachedUpperLevelsOnBoth) {
   for (const Vendor vendor : {Vendor::kIntel, Vendor::kAmd}) {
     TestMachine m(PagingMode::k4Level, ModelOf(vendor));
@@ -192,7 +193,7 @@ TEST(UpgradeTest, OfTheNestedTablesIsFoundByAmdAtOnce) {
                        .guest_psc = true,
                        .nested_psc = true,
                        .nested_tlb = 16});
-      // On a path of its own in the nested tables.
+      // The page has a path of its own in the nested tables.
       const Gfn far(uint64_t{1} << 27 | 0x2345);
       m.Map(kVa, far);
       const auto set = [&](bool on) {
@@ -286,7 +287,7 @@ TEST(ImplicitInvalidationTest, FollowsTheListOfTheVendor) {
       move.make(m);
       const Goes goes = vendor == Vendor::kIntel ? move.intel : move.amd;
       size_t left = goes == Goes::kNothing ? pages : 0;
-      // Of PCID 7, in both levels of the TLB; here and below.
+      // Two entries of PCID 7 are left, one in each level of the TLB.
       if (goes == Goes::kPcid) left = 2;
       EXPECT_EQ(m.mmu().TlbEntries().size(), left)
           << move.name << (vendor == Vendor::kAmd ? " AMD" : " Intel");
@@ -335,7 +336,7 @@ Left AfterInvalidation(Vendor vendor, bool tce, bool invpcid) {
   }
   Left left{};
   for (const auto& entry : m.mmu().PagingStructureEntries()) {
-    // Nothing that leads to the page may stay.
+    // No entry on the way to the page may stay.
     const bool far = entry.va.value() >> 39 == kFar.value() >> 39;
     EXPECT_TRUE(far || entry.pcid == 7);
     if (far) (entry.pcid == 7 ? left.foreign : left.own) = true;

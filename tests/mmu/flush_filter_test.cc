@@ -1,4 +1,5 @@
-// What a flush filter spares and what makes it flush, on both sides.
+// Tests what a flush filter spares and what makes it flush, on both sides of
+// each edge.
 
 #include "xmmu/mmu/internal/flush_filter.h"
 
@@ -82,7 +83,7 @@ TEST_P(FlushFilterTest, TheWatchIsOnLines) {
   const MachineAddr entry = machine_.EntryAt(kVa, 1);
   machine_.Store(machine_.EntryAt(kFar, 1), Pte(Mfn(4), kUserPage).raw());
   EXPECT_FALSE(LoadFlushes());
-  // In the first line of the table, as kVa's.
+  // This entry is in the first line of the table, as kVa's is.
   machine_.Store(entry + 64 - 8, 0);
   EXPECT_TRUE(LoadFlushes());
 }

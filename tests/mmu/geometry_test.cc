@@ -1,6 +1,6 @@
-// What a geometry comes to, seen from outside by counters: how many pages the
-// TLBs and the paging-structure caches serve before they evict, on both sides
-// of each edge, and how many entries a walk loads from where it starts.
+// Tests a geometry from outside by counters: how many pages the TLBs and the
+// paging-structure caches serve before they evict, on both sides of each edge,
+// and how many entries a walk loads from where it starts.
 
 #include <array>
 #include <ostream>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr VirtAddr kBase{0x40000000};
 
-// Neither TLB nor paging-structure cache.
+// A machine with neither TLB nor paging-structure cache.
 MachineModel BareModel() {
   MachineModel model = TestModel();
   model.tlb = {};

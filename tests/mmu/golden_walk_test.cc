@@ -20,7 +20,8 @@
 namespace xmmu::golden {
 namespace {
 
-// What is open in a record. Everything else has to come out as in "expect".
+// The parts of a record's outcome that are left open. Everything else must be
+// as in "expect".
 struct Leeway {
   bool accessed_flags = false;   // in "after"
   bool pk_bit = false;           // in "err"
@@ -167,7 +168,7 @@ class GoldenWalkTest : public testing::TestWithParam<std::filesystem::path> {
   // cannot be replayed.
   Json OutcomeOf(const Json& record, Vendor vendor) {
     try {
-      // What the comparison will want is there, too.
+      // These throw if the record lacks what the comparison will need.
       LeewayOf(record);
       static_cast<void>(record.at("expect").at("result"));
       return Replay(record, vendor).Outcome();
@@ -208,7 +209,7 @@ TEST_P(GoldenWalkTest, EveryRecordComesOutAsRecorded) {
 
 // ---- The same records on an AMD CPU.
 
-// What the naive model says of a record of 4- or 5-level paging.
+// Returns the naive model's outcome of a record of 4- or 5-level paging.
 Json NaiveOutcome(const Json& record, bool amd) {
   naive::State state;
   const uint64_t cr0 = Number(record.at("cr0"));

@@ -1,4 +1,4 @@
-// What each step of a translation charges and counts, exactly.
+// Tests exactly what each step of a translation charges and counts.
 
 #include <iterator>
 

@@ -1,4 +1,4 @@
-// What the moves to control registers refuse, and PAE's PDPTE registers.
+// Tests what the moves to control registers refuse, and PAE's PDPTE registers.
 
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"

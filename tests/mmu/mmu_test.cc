@@ -18,8 +18,8 @@ class CachedPageTest : public testing::Test {
  protected:
   void Cache(uint64_t flags, AccessKind kind = AccessKind::kRead) {
     machine_.Map(kVa, kFrame, flags);
-    // With the TLB filled, the entry in memory is of no more interest: making
-    // it absent proves that what follows comes from the TLB.
+    // Once the TLB is filled the entry in memory does not matter: making it
+    // absent proves that what follows comes from the TLB.
     machine_.MustTranslate({kVa, kind, false});
     machine_.ClearFlags(kVa, 1, pte::kPresent);
   }

@@ -16,7 +16,7 @@ constexpr Gfn kPage{0x2345};
 constexpr uint32_t kOfThePage =
     nested::kLinearAddressValid | nested::kFinalAddress;
 
-// What an access comes to: 0, or the bits of the violation.
+// Returns the outcome of an access: 0, or the bits of the violation.
 uint32_t Answer(NestedMachine& m, const Access& access) {
   const TranslateResult probed = m.mmu().Probe(access);
   const TranslateResult result = m.mmu().Translate(access);
@@ -194,7 +194,7 @@ TEST(PdpteLoadTest, FromAPageThatIsNotMappedIsAViolationOfARead) {
     const auto fault = m.mmu().LoadCr3(AddressOf(m.guest_root()).value());
     ASSERT_TRUE(fault.has_value());
     EXPECT_EQ(fault->vector, FaultVector::kNestedViolation);
-    // No linear address has anything to do with it.
+    // The violation has no linear address: MOV to CR3 reads the PDPTEs.
     EXPECT_EQ(fault->error_code, nested::kRead);
     EXPECT_EQ(fault->gpa, AddressOf(m.guest_root()));
   }

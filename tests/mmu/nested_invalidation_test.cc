@@ -1,5 +1,5 @@
-// What each operation drops of linear, combined and guest-physical mappings,
-// and what it spares.
+// Tests which linear, combined and guest-physical mappings each operation
+// drops, and which it spares.
 
 #include "gtest/gtest.h"
 #include "mmu/nested_fixture.h"
@@ -23,7 +23,7 @@ class NestedInvalidationTest : public ::testing::TestWithParam<Vendor> {
     m_.Map(kVa, kPage);
     m_.Map(kGlobalVa, kGlobalPage, kUserPage | pte::kGlobal);
     m_.Chill();
-    // Both tags hold both pages; tag 1 is in force at last.
+    // Both tags hold both pages; in the end tag 1 is in force.
     m_.Enter(kOther);
     Touch();
     m_.Enter(1);
@@ -51,7 +51,7 @@ class NestedInvalidationTest : public ::testing::TestWithParam<Vendor> {
     return !m_.mmu().NestedTlbEntries().empty() &&
            !m_.mmu().NestedStructureEntries().empty();
   }
-  // All that a tag holds of linear and combined mappings.
+  // Expects exactly these linear and combined mappings of a tag.
   void ExpectHolds(uint16_t vpid, bool page, bool global, bool structures) {
     EXPECT_EQ(Holds(vpid, kVa), page) << vpid;
     EXPECT_EQ(Holds(vpid, kGlobalVa), global) << vpid;
@@ -185,7 +185,7 @@ TEST_P(NestedInvalidationTest, ResetEmptiesEverything) {
   EXPECT_TRUE(m_.mmu().NestedStructureEntries().empty());
 }
 
-// Until it is told, the processor goes by what it holds.
+// Until it is told to flush, the processor uses what it holds.
 TEST_P(NestedInvalidationTest, AChangedNestedEntryIsStaleUntilFlushed) {
   m_.memory().Write64(m_.NestedEntryAt(kPage, 1), 0);
   EXPECT_TRUE(m_.mmu().Translate(Read(kVa)).ok());
@@ -291,7 +291,7 @@ TEST(NestedTagTest, TheBareMachineIsAnotherContext) {
   NestedMachine m;
   m.Map(kVa, kPage);
   m.ExpectGoesTo(Read(kVa), AddressOf(NestedMachine::Behind(kPage)));
-  // The same registers without nested tables: there is nothing at CR3.
+  // Without nested tables the same CR3 points to nothing.
   EXPECT_FALSE(m.mmu().EnterVm(VmControls(), m.Registers()).has_value());
   EXPECT_EQ(m.FaultOf(Read(kVa)).vector, FaultVector::kPageFault);
   m.Enter(1);

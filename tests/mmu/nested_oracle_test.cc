@@ -16,7 +16,7 @@ namespace {
 
 using Bits = uint64_t;
 
-// What an access comes to.
+// The outcome of an access.
 struct Outcome {
   enum class Kind { kAddress, kPageFault, kViolation } kind = Kind::kAddress;
   Bits value = 0;  // machine address, error code or guest-physical address
@@ -128,7 +128,7 @@ class NaiveModel {
         r = r && (entry & 1) != 0;
         w = w && (entry & 2) != 0;
         x = x && (entry & 4) != 0;
-        // Neither readable nor empty: a misconfiguration.
+        // An entry that is neither readable nor empty is a misconfiguration.
         if ((entry & 1) == 0) return false;
       }
       const bool leaf = level == 1 || (level < 4 && (entry & 0x80) != 0);
@@ -204,7 +204,7 @@ void Spoil(NestedMachine& m, std::mt19937_64& random) {
   }
 }
 
-// All of memory that the two may touch.
+// Copies all of the memory that the two may touch.
 void CopyMemory(NestedMachine& m, NaiveModel& model) {
   const auto copy = [&](uint64_t first, uint64_t last) {
     for (uint64_t frame = first; frame < last; ++frame) {

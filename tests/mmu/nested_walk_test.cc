@@ -38,7 +38,7 @@ TEST(NestedWalkTest, LargeNestedLeavesSaveALoadAWalk) {
   EXPECT_EQ(ColdLoads({.leaf = 3}), 14u);
   EXPECT_EQ(ColdLoads({.leaf = 2, .vendor = Vendor::kAmd}), 19u);
   EXPECT_EQ(ColdLoads({.leaf = 3, .vendor = Vendor::kAmd}), 14u);
-  // Both at 2 MiB.
+  // Both dimensions have leaves of 2 MiB.
   EXPECT_EQ(ColdLoads({.leaf = 2}, /*guest_leaf=*/2), 15u);
 }
 

@@ -172,7 +172,7 @@ TEST_P(CombinationsTest, EveryBitOfEveryEntryOnEveryCpu) {
             LayPath(state, leaf);
             state.memory[Cell(state, level)] ^= Bits{1} << bit;
             CompareAccesses(comparison, state);
-            // Not present: no bit is looked at.
+            // In an entry that is not present no other bit is looked at.
             state.memory[Cell(state, level)] &= ~Bits{1};
             CompareAccesses(comparison, state);
             if (HasFatalFailure()) return;

@@ -1,4 +1,5 @@
-// One cold access each: what a walk reads, sets and answers.
+// Each test makes one cold access and checks what the walk reads, sets and
+// answers.
 
 #include "xmmu/mmu/page_walker.h"
 

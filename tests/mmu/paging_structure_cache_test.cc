@@ -119,7 +119,7 @@ TEST(PagingStructureCacheTest, DropAddressDropsAllLevelsOfThatPathOnly) {
   EXPECT_TRUE(cache.Entries().empty());
 }
 
-// From here on as the walker uses it.
+// The following tests use the cache as the walker does.
 
 TEST(PagingStructureCacheWalkTest, LoadsFollowTheDeepestHit) {
   TestMachine machine;

@@ -1,5 +1,5 @@
-// Which values each machine takes for CR0, CR4, EFER and CR3, and in a guest's
-// registers and controls at an entry.
+// Tests which values each machine accepts for CR0, CR4, EFER and CR3, and in a
+// guest's registers and controls at an entry.
 // Source: SDM Vol. 2, "MOV - Move to/from Control Registers"; Vol. 3A, "Control
 // Registers"; Vol. 3C, "VM Entries"; AMD APM
 // Vol. 2, "System-Control Registers".
@@ -92,7 +92,7 @@ const std::vector<Cr4Bits>& Cr4OfPresets() {
   return all;
 }
 
-// Without paging, so that LA57 may change; PCIDE cannot be set then.
+// Paging is off so that LA57 may change; PCIDE cannot be set then.
 TEST(Cr4ValueTest, ABitIsTakenWhereCpuidHasItsFeature) {
   ASSERT_EQ(Cr4OfPresets().size(), Machines().size());
   for (const Cr4Bits& preset : Cr4OfPresets()) {

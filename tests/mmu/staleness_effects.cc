@@ -1,4 +1,4 @@
-// What operations change and what they make the processor forget.
+// Models what operations change and what they make the processor forget.
 // Source: SDM Vol. 3A, "Operations that Invalidate TLBs and Paging-Structure
 // Caches", "PDPTE Registers"; AMD APM Vol. 2, "TLB Management", "Extended
 // Feature Enable Register (EFER)".
@@ -116,7 +116,7 @@ Drops DropsOfInvlpg(const Cpuid& cpuid, const Registers& registers,
   return drops;
 }
 
-// What a flag of CR4 drops when it changes to `on`.
+// Returns what a flag of CR4 drops when it changes to `on`.
 Drops DropsOfCr4(const Operation& operation, const Cpuid& cpuid,
                  const Registers& registers) {
   switch (operation.op) {

@@ -18,8 +18,8 @@ Sequence::Sequence(const SequenceOptions& options)
     : options_(options), random_(options.seed) {
   store_share_ = 10 + Below(30);
   operation_share_ = 3 + Below(25);
-  // Not every operation in every sequence: a thorough one hides what a less
-  // thorough one forgets.
+  // A sequence leaves some operations out: one that drops much would hide what
+  // another forgets to drop.
   for (int op = 0; op <= static_cast<int>(Op::kReset); ++op) {
     const uint64_t weight = std::array<uint64_t, 4>{0, 0, 1, 3}[Below(4)];
     operations_.insert(operations_.end(), weight, static_cast<Op>(op));

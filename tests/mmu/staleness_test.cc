@@ -197,7 +197,8 @@ TEST_P(StalenessTest, AFlushFilterCannotBeTold) {
 
 // ---- The checker.
 
-// Those that are none on an Intel CPU are looked for on AMD's alone.
+// Whether the cripple is a defect only on AMD's CPUs, where alone it is looked
+// for.
 bool IsAmds(const Cripple& cripple) {
   return std::string_view(cripple.name).starts_with("Amds");
 }

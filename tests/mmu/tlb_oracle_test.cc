@@ -80,7 +80,8 @@ class NaiveTlb {
         arrays.push_back(array);
       }
     }
-    // What serves the access: marks it used if it is but one entry.
+    // Returns the entries that serve the access; a single one is marked as
+    // used.
     std::vector<TlbEntry> Find(VirtAddr va, uint16_t pcid, uint64_t now) {
       std::vector<Way*> hits;
       for (Array& array : arrays) {
@@ -167,7 +168,7 @@ class TlbOracle {
     return VirtAddr(Below(8) << 30 | Below(pages_) << kPageShift);
   }
 
-  // As the Mmu does it: L1, then L2, then a walk.
+  // Makes an access as the Mmu does it: L1, then L2, then a walk.
   void Access() {
     const TlbSide side = Below(4) == 0 ? TlbSide::kInstruction : TlbSide::kData;
     const VirtAddr va = Va();

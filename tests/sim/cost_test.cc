@@ -63,8 +63,8 @@ TEST_F(CostTest, WhatOverlapHidesIsKeptApart) {
   EXPECT_EQ(between.elapsed, Cycles(0));
 }
 
-// Of the machines: what takes a VM exit is hypothetical without VMX or SVM, and
-// what reads nested tables without EPT or nested paging.
+// On a machine without VMX or SVM a VM exit is hypothetical, and on one without
+// EPT or nested paging the reading of nested tables.
 TEST(HypotheticalPartTest, IsWhatWasUsedAndIsNotThere) {
   Cost none;
   Cost exits;

@@ -56,7 +56,7 @@ std::string LinesOfAll(const std::vector<int>& vcpus,
 std::string AllLines() {
   ComparisonOptions opening;
   opening.policies = {{"writable-page-tables", {}}};
-  // What the Linux of the time kept to a minimum.
+  // These rows have many plain stores, which the Linux of the time avoided.
   ComparisonOptions storing;
   storing.policies = {{"trap-and-emulate", {}}, {"writable-page-tables", {}}};
   storing.guest_ops = {GuestOps::kStores};

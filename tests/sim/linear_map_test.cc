@@ -177,7 +177,7 @@ TEST(FlushFilterStormTest, RewritingASharedL2FlushesAtEverySwitch) {
   EXPECT_EQ(storm.flushed, 44u);
 }
 
-// What flushes is that there are more lines than can be watched.
+// The filter flushes because there are more lines than it can watch.
 TEST(FlushFilterStormTest, SlotsOfItsOwnInEachTableDoNot) {
   for (const LinearMap way : {LinearMap::kPerTable, LinearMap::kNone}) {
     const Storm storm = RunStorm(way, /*filter=*/true);

@@ -1,5 +1,5 @@
-// What Linux 2.4 did otherwise: fork copied all entries, and tables that were
-// given up stayed tables.
+// Tests what Linux 2.4 did differently: fork copied all entries, and tables
+// that were given up stayed tables.
 
 #include <gtest/gtest.h>
 

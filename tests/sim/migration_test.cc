@@ -51,7 +51,7 @@ Comparison Compared(const ComparisonOptions& options,
   return *std::move(comparison);
 }
 
-// Those that a guest of `mode` can have and that log writes.
+// Returns the policies that a guest of `mode` can have and that can log writes.
 std::vector<std::string> PoliciesThatLog(PagingMode mode) {
   std::vector<std::string> names;
   for (const PolicyEntry& entry : Policies()) {
@@ -79,7 +79,8 @@ TEST(MigrationTest, EachRoundFindsWhatWasWrittenSinceTheLast) {
     EXPECT_EQ(migration.pages_sent, kPages64MiB + dirty);
     EXPECT_EQ(row.cost.count(Counter::kLogDirtyRounds), 3u);
     EXPECT_GT(migration.domctl_cycles, Cycles(0));
-    // Who drops its shadows for it may be better off without some of them.
+    // A strategy that drops its shadows for the log may be faster without some
+    // of them.
     if (absl::StartsWith(row.policy, "shadow-200")) continue;
     EXPECT_GT(*migration.extra_cycles,
               static_cast<int64_t>(migration.domctl_cycles.count()));
@@ -99,7 +100,7 @@ TEST(MigrationTest, TheEndOfTheWorkloadEndsTheMigrationWithOneRound) {
   ComparisonOptions options = Options({"xi-shadow"});
   options.base.migration = {.rounds = 1000, .every_ops = 1000};
   const Comparison comparison = Compared(options, "touch:pages=2500");
-  // After 1000 and 2000 operations, and at the end.
+  // There is a round after 1000 and after 2000 operations, and one at the end.
   const std::vector<uint64_t>& dirty =
       comparison.rows[0].migration->dirty_pages;
   ASSERT_THAT(dirty, SizeIs(3));

@@ -133,7 +133,8 @@ TEST(OwnMeasuresTest, EventsAreInTheirComponentAndMarkAndAllAddsUp) {
   EXPECT_EQ(sum(with.by_mark), with.cost.cycles);
 }
 
-// What is a latency is hidden by the share that latencies are.
+// An own event of a latency's component is hidden by the same share as
+// latencies.
 TEST(OwnMeasuresTest, AnEventOfALatencysComponentIsHiddenLikeOne) {
   const OwnEvent events[] = {kLookup, kScan};
   for (const OwnEvent& event : events) {

@@ -103,7 +103,7 @@ class RacesTest : public TraceTest {
     });
   }
 
-  // What one process maps privately another writes in place.
+  // One process maps privately what another writes in place.
   void WriteRace() {
     WriteLogs(MapFile(7, 0x10000000, 2) + Touch('L', 0x10000000),
               MapFile(8, 0x20000000, 1) + Touch('S', 0x20000000));

@@ -1,5 +1,5 @@
-// What the table of run options promises: each can be set and read back, and
-// says in one line what would do.
+// Tests what the table of run options promises: each can be set and read back,
+// and says in one line what would do.
 
 #include "xmmu/sim/run_fields.h"
 

@@ -31,7 +31,7 @@ class SameWorldTest
       options.policies.push_back({std::string(policy.name)});
     }
     for (const GuestOps ops : AllGuestOps()) {
-      // What is known of these kernels is of 32-bit ones.
+      // These kernels are known as 32-bit ones only.
       if (IsLinuxOfATime(ops) && LevelCount(mode) > 3) continue;
       options.guest_ops.push_back(ops);
     }
@@ -56,7 +56,7 @@ TEST_P(SameWorldTest, AllPoliciesAgree) {
   }
 }
 
-// By stores alone, which is what they are variants of.
+// The variants differ in how stores are taken, so only stores are compared.
 TEST_P(SameWorldTest, AllVariantsAgree) {
   const SyntheticWorkload& workload =
       SyntheticWorkloads()[std::get<2>(GetParam())];
@@ -134,7 +134,7 @@ TEST_P(SameWorldRecordedTest, AllPoliciesAgreeOnAShellPipeline) {
   }
 }
 
-// One process: more vCPUs would change nothing.
+// There is only one process, so more vCPUs would change nothing.
 TEST_P(SameWorldRecordedTest, AllPoliciesAgreeOnACompressor) {
   const auto comparison = CompareOn("xz", 1);
   ASSERT_TRUE(comparison.ok()) << comparison.status();

@@ -135,7 +135,7 @@ TEST(TickTest, EachPeriodOfAProgramThatComputesHasOne) {
   while (log.ticks.size() < 20) Perform(*simulator, StoreOp(kVa, 8));
   for (size_t i = 0; i < log.ticks.size(); ++i) {
     EXPECT_EQ(log.ticks[i].due, begin + Cycles(kPeriod * (i + 1)));
-    // No more than an access late, but for the interrupt itself.
+    // A tick is at most an access late, apart from the interrupt itself.
     EXPECT_GE(log.ticks[i].at, log.ticks[i].due);
     EXPECT_LT((log.ticks[i].at - log.ticks[i].due).count(), kPeriod / 10);
   }
@@ -162,7 +162,7 @@ TEST(TickTest, ThePeriodsOfALongOperationAreOneTickAfterIt) {
   Perform(*simulator, MapOp(kVa, 64));
   log.ticks.clear();
   const Cycles before = cpu.clock.now();
-  // One operation of 64 faults.
+  // This operation takes 64 faults.
   Perform(*simulator, StoreOp(kVa, 64 * kPageSize));
   EXPECT_LE(log.ticks.size(), 1u);  // that of the periods before it
   EXPECT_GT((cpu.clock.now() - before).count(), 10 * kPeriod);
@@ -181,7 +181,8 @@ TEST(TickTest, APeriodShorterThanATickLetsTheGuestGoOn) {
     const auto simulator = Make(policy, 1, log);
     const ReportRow row = RunOn(*simulator, kFork);
     EXPECT_EQ(row.guest_digest, RunWithout(policy, kFork).guest_digest);
-    // At the most one an operation, of which most are accesses.
+    // There is at most one tick for each operation, and most operations are
+    // accesses.
     EXPECT_GT(log.ticks.size(), row.cost.count(Counter::kAccesses) / 2);
   }
 }

@@ -76,7 +76,7 @@ TEST_F(CallRulesTest, MmapWithoutMapFixedReplacesNothing) {
       "EEXIST");
   Fine(one + Mmap("0x10004000, 8192, 3, 1048610, 4294967295, 0", "0x10004000"));
   Refused(Mmap("0x10000000, 4096, 3, 50, 4294967295, 0", "0x10001000"), "");
-  // What was inferred may have been less.
+  // The real mapping may have been smaller than the inferred one.
   Fine(" L 00400000,8\n" + Anonymous("0x408000", 1));
 }
 
@@ -206,7 +206,7 @@ TEST_F(CallRulesTest, MremapStaysWhereItNeedNotMove) {
   Refused(one + Mremap("0x10000000, 16384, 8192, 0x1", "0x20000000"),
           "0x10000000");
   Fine(one + Mremap("0x10000000, 16384, 8192, 0x0", "0x10000000"));
-  // Whatever is mapped in what it gives up.
+  // It may give up several mappings, and holes.
   Fine(one + Mprotect("0x10002000", 8192) + Munmap("0x10003000", 4096) +
        Mremap("0x10000000, 16384, 4096, 0x0", "0x10000000"));
 }
@@ -287,7 +287,8 @@ TEST_F(CallRulesTest, ASegmentOfUnknownSizeIsBelieved) {
               Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000"),
           "another place");
   Refused(Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000008"), "");
-  // As large as any call said, whichever was the last.
+  // The segment has the largest size that any call named, whichever was the
+  // last.
   const std::string made = Returned(29, "shmget ( 1, 8192, 950 )", "0x12");
   for (const char* size : {"0", "1", "8192"}) {
     Refused(

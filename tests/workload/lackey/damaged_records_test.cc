@@ -15,7 +15,7 @@ namespace {
 
 class DamagedRecordsTest : public TraceTest {
  protected:
-  // What is wrong with a log whose line 8 is `record`.
+  // Returns what is wrong with a log whose line 8 is `record`.
   std::string ErrorOf(const std::string& record) const {
     const auto streams = ReadAll(
         {Write("log", Head(7) + "I  00401000,3\n" + record + "\n" + Tail(7))});
@@ -79,7 +79,7 @@ TEST_F(DamagedRecordsTest, EachPartOfAnMmapIsRead) {
   }
 }
 
-// Of calls without a form of their own only the name and the end are read.
+// Only the name and the end are read of calls without a form of their own.
 TEST_F(DamagedRecordsTest, ACallWithoutANameIsNoCall) {
   const auto exits = [&](const std::string& text) {
     return ErrorOf(231, text + " --> [pre-success] Success(0x0) ");

@@ -105,7 +105,7 @@ TEST_F(ForeignLogsTest, ALogWithoutSystemCallsIsRefused) {
 TEST_F(ForeignLogsTest, AProcessThatASignalEndsNeedsNoExit) {
   const std::string killed =
       "==7== \n==7== Process terminating with default action of signal 11\n";
-  // Before its first call it has its image and its stack.
+  // Before its first call a process has only its image and its stack.
   const std::string early = "I  00401000,3\n S 1fff000d28,8\n";
   EXPECT_EQ(ErrorIn(Head(7) + early + killed), "no error");
   EXPECT_EQ(ErrorAt(12, Head(7) + early + "I  0401ab70,3\n" + killed),

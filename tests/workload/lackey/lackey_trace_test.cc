@@ -1,4 +1,4 @@
-// What each record becomes, in the stream of one process.
+// Tests what each record becomes in the stream of one process.
 
 #include "xmmu/workload/lackey_trace.h"
 

@@ -72,7 +72,7 @@ TEST_F(ProcessTreeTest, AChildWhoseLogAnExecOverwroteStartsWithTheExec) {
 }
 
 TEST_F(ProcessTreeTest, AnOrphanIsAChildAllTheSame) {
-  // Its parent was gone when it wrote the head of its log.
+  // The child's parent had ended when the child wrote the head of its log.
   const auto streams = ReadAll({Write("p", Head(7, 1) + Fork(7, 8) + Tail(7)),
                                 Write("c", ForkedHead(8, 1) + Tail(8))});
   EXPECT_TRUE(streams.ok()) << streams.status();

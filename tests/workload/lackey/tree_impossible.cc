@@ -9,7 +9,7 @@
 namespace xmmu {
 namespace {
 
-// No arena reaches there.
+// No arena of TreeProcess reaches this address.
 constexpr uint64_t kNowhere = 0x30000000;
 
 uint64_t Va(uint64_t page) { return page << kPageShift; }

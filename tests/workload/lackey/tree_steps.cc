@@ -369,7 +369,8 @@ void TreeProcess::Shmdt() {
   if (attached_.empty()) return;
   const auto [va, pages] = *attached_.begin();
   attached_.erase(attached_.begin());
-  // Only one that is still as it was attached, and by itself.
+  // Detaches only a segment that is still as it was attached, and apart from
+  // others.
   for (uint64_t i = 0; i < pages.count; ++i) {
     const auto it = pages_.find(pages.first + i);
     if (it == pages_.end() || it->second.object < 0x2000000 ||
