@@ -35,6 +35,7 @@ class BootTables {
 
   uint64_t frames() const { return domain_.p2m().size(); }
 
+  // Writes past the policy, as the domain builder does before the guest runs.
   void Write(Pfn table, int index, Pfn target, uint64_t flags) {
     const PagingMode mode = domain_.mode();
     const Mfn mfn = domain_.p2m().MfnOf(table);

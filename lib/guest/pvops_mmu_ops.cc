@@ -65,6 +65,8 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     SetPte(vcpu, mm, slot, value);
   }
 
+  // A link in a 64-bit guest's root is put into its user-mode root as well
+  // (xen_set_p4d).
   void SetTableEntry(Vcpu& vcpu, AddressSpace& mm, int, Pfn table, int index,
                      uint64_t value) override {
     const bool both_roots = table == mm.root && mm.user_root != kInvalidPfn;
@@ -80,6 +82,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     if (mm.tables_read_only) QueueOf(vcpu).Flush();
   }
 
+  // Source: xen_alloc_ptpage, which acts only on a tree that is pinned.
   void TableAllocated(Vcpu& vcpu, AddressSpace& mm,
                       const TablePage& table) override {
     if (!Early() && !mm.tables_read_only) return;
@@ -88,6 +91,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     QueueOf(vcpu).Issue();
   }
 
+  // Source: xen_release_ptpage.
   void TableReleased(Vcpu& vcpu, AddressSpace& mm,
                      const TablePage& table) override {
     if (!mm.tables_read_only) return;
@@ -104,6 +108,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
     QueueOf(vcpu).Issue();
   }
 
+  // Source: xen_write_cr3, which queues both roots in one multicall.
   void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
     MulticallQueue& queue = QueueOf(vcpu);
     queue.AddOp({.command = MmuextCommand::kNewBaseptr, .mfn = MfnOf(mm.root)});

@@ -27,6 +27,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
     WritePte(vcpu, mm, slot, value, core_.traits.install);
   }
 
+  // Without an instruction that returns the old entry, the kernel reads it
+  // first.
   uint64_t ClearPte(Vcpu& vcpu, AddressSpace& mm,
                     const PteSlot& slot) override {
     if (Resolve(vcpu, mm, core_.traits.clear) == PteWay::kStore) {
@@ -48,6 +50,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     }
   }
 
+  // Tables that are still ordinary memory are changed as on bare hardware.
   void ProtectPte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot, uint64_t,
                   uint64_t value) override {
     const ProtectBy by = core_.traits.protect;
@@ -75,6 +78,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     Flush(vcpu, mm, TlbFlush::Page(slot.va));
   }
 
+  // A link in a 64-bit guest's root is put into its user-mode root as well.
   void SetTableEntry(Vcpu& vcpu, AddressSpace& mm, int, Pfn table, int index,
                      uint64_t value) override {
     const bool both_roots = table == mm.root && mm.user_root != kInvalidPfn;
@@ -121,6 +125,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
     if (!core_.traits.pins_when_loaded) ParavirtualMmuOps::Activate(vcpu, mm);
   }
 
+  // A tree that is pinned late is pinned here at the latest.
   void LoadRoot(Vcpu& vcpu, AddressSpace& mm) override {
     if (!mm.tables_read_only) MakeReadOnly(vcpu, mm);
     std::array<MmuextOp, 2> ops = {
@@ -133,6 +138,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
     QueueOf(vcpu).IssueOps(std::span(ops).first(user_base ? 2 : 1));
   }
 
+  // Without a vCPU to flush, what is queued is still issued, since the caller
+  // relies on it.
   void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
     if (mm.active == 0 || flush.scope == FlushScope::kNone) {
       QueueOf(vcpu).Flush();
@@ -176,6 +183,7 @@ class XenMmuOps final : public ParavirtualMmuOps {
                           .command = command});
   }
 
+  // Changes an entry the way that the kernel does at this moment.
   void WritePte(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot,
                 uint64_t value, PteWay way) {
     switch (Resolve(vcpu, mm, way)) {
@@ -241,6 +249,8 @@ class XenMmuOps final : public ParavirtualMmuOps {
     mm.tables_read_only = true;
   }
 
+  // Unpins before it makes tables writable: Xen would refuse a writable mapping
+  // of a table.
   void MakeWritable(Vcpu& vcpu, AddressSpace& mm) override {
     HypercallQueue& queue = QueueOf(vcpu);
     for (Pfn root : {mm.root, mm.user_root}) {

@@ -21,6 +21,7 @@ CostEvent CostOfDram(bool row_hit) {
   return row_hit ? CostEvent::kDataDramRowHit : CostEvent::kDataDram;
 }
 
+// Returns the price of an access that left L1.
 CostEvent CostOf(const DataAccess& access) {
   switch (access.level) {
     case MemoryLevel::kL1:

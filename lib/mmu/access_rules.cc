@@ -85,6 +85,7 @@ constexpr ServedTable MakeServedTable() {
 
 constexpr ServedTable kServed = MakeServedTable();
 
+// EFER.NXE has no effect on 2-level paging, whose entries have no XD bit.
 uint8_t ConfigOf(const ControlRegisters& registers) {
   uint8_t config = 0;
   if ((registers.cr0 & cr0::kWp) != 0) config |= kWp;

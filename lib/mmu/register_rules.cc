@@ -13,6 +13,7 @@ constexpr uint64_t kCr4BitsOfAll = 0x77f;
 bool Has(uint64_t value, uint64_t bit) { return (value & bit) != 0; }
 uint64_t If(bool present, uint64_t bit) { return present ? bit : 0; }
 
+// Returns the bits of CR4 that the machine does not reserve.
 uint64_t Cr4Bits(const MachineModel& model) {
   const CpuFeatures& f = model.features;
   const bool intel = f.vendor == Vendor::kIntel;
@@ -30,6 +31,7 @@ bool HasEfer(const CpuFeatures& f) {
   return f.vendor == Vendor::kAmd || f.long_mode || f.nx;
 }
 
+// Returns the bits of EFER that the machine does not reserve.
 uint64_t EferBits(const MachineModel& model) {
   const CpuFeatures& f = model.features;
   const bool amd = f.vendor == Vendor::kAmd;

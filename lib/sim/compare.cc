@@ -23,6 +23,7 @@ class Planner {
  public:
   explicit Planner(const ComparisonOptions& options) : options_(options) {}
 
+  // Plans the rows of one strategy; without a hypervisor it has one row.
   absl::Status Add(const PolicyChoice& choice) {
     SimulatorOptions row = options_.base;
     row.policy = choice.name;
@@ -119,6 +120,7 @@ class Planner {
     return absl::OkStatus();
   }
 
+  // Returns the times of pinning that the rows of a strategy have.
   std::vector<PinWhen> PinsOf(std::string_view policy,
                               const GuestOptions& defaults) const {
     if (!options_.pins.empty()) return options_.pins;

@@ -31,6 +31,8 @@ Cost Cost::operator-(const Cost& earlier) const {
 
 namespace {
 
+// A policy's own events have marks of their own, so their cycles are kept apart
+// by mark.
 void AddOwnEvents(const Host& host, const CycleClock& clock, Cost& cost) {
   for (size_t i = 0; i < cost.own_tally.size(); ++i) {
     const OwnEvent& event = host.own_events()[i];

@@ -14,6 +14,7 @@
 namespace xmmu {
 namespace {
 
+// Whether text, CSV and JSON can all show the name without quoting it.
 bool IsPlainName(std::string_view name) {
   return !name.empty() &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -50,6 +51,7 @@ class Names {
   absl::flat_hash_set<std::string> taken_;
 };
 
+// A price without a source could not be judged, so it is refused.
 absl::Status CheckEvent(const OwnEvent& event) {
   const auto complain = [&](std::string_view what) {
     return absl::InvalidArgumentError(

@@ -98,6 +98,7 @@ Cell GetMachine(const Options& o) {
   return o.custom_machine == nullptr ? o.machine
                                      : NameCell(o.custom_machine->name);
 }
+// A preset replaces a machine that was loaded from a file.
 absl::Status SetMachine(Text text, Options& o) {
   if (FindMachine(text) == nullptr) {
     return absl::InvalidArgumentError(WantedName(text, MachineNames()));
@@ -107,6 +108,7 @@ absl::Status SetMachine(Text text, Options& o) {
   return absl::OkStatus();
 }
 
+// A built-in strategy replaces a user's own.
 absl::Status SetPolicy(Text text, Options& o) {
   if (FindPolicy(text) == nullptr) {
     return absl::InvalidArgumentError(WantedName(text, PolicyNames()));
@@ -154,6 +156,7 @@ absl::Status SetMemory(Text text, Options& o) {
   return status;
 }
 
+// A power of two is wanted because windows are aligned to their size.
 absl::Status SetFaultAround(Text text, Options& o) {
   int pages = 0;
   const bool good = ReadInteger(text, pages) && pages >= 1 &&

@@ -95,6 +95,7 @@ HostOptions HostOptionsOf(const SimulatorOptions& options) {
   return host;
 }
 
+// Options that are not set are the defaults for the ABI.
 GuestOptions GuestOptionsOf(const SimulatorOptions& options,
                             const GuestAbi& abi) {
   GuestOptions guest = DefaultGuestOptions(abi, options.mode);

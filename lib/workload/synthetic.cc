@@ -286,6 +286,8 @@ absl::Status CheckParts(const SyntheticWorkload& workload,
   return absl::OkStatus();
 }
 
+// Sets all parameters of "key=value,..."; a key that is given twice is a
+// mistake.
 absl::Status SetParameters(const SyntheticWorkload& workload,
                            const std::string& parameters,
                            std::span<uint64_t> values) {

@@ -117,6 +117,7 @@ std::string FlushFilterComplaint(const FlushFilterGeometry& filter) {
                       kMostAddressSpaces);
 }
 
+// Open rows need a row of at least a line, and a bank to be open in.
 std::string DramComplaint(const DramModel& dram) {
   if (dram.row_bytes == 0) return "";
   if (dram.row_bytes < kLeastLineBytes) {
@@ -126,6 +127,7 @@ std::string DramComplaint(const DramModel& dram) {
   return dram.banks != 0 ? "" : "banks 0: want one at least, as there are rows";
 }
 
+// Caches and arrays are told by the name of their first field.
 std::string SectionComplaint(const MachineSection& section, bool bands) {
   std::string complaint = FieldComplaint(section);
   if (complaint.empty() && bands) complaint = BandComplaint(section);
@@ -135,6 +137,7 @@ std::string SectionComplaint(const MachineSection& section, bool bands) {
   return first == "entries" ? ArrayComplaint(section) : "";
 }
 
+// Returns the entries of all arrays together, which Tlb keeps in one.
 uint32_t TlbEntries(const TlbGeometry& tlb) {
   uint32_t entries = 0;
   for (const auto* arrays :

@@ -33,6 +33,7 @@ MachineSection Section(std::string path, Fields fields, Provenance& from,
           &from.source};
 }
 
+// The keys number the arrays of a side and level from 1.
 void AddTlbArrays(std::string_view path,
                   std::array<TlbArrayGeometry, 3>& arrays,
                   std::vector<MachineSection>& all) {
@@ -133,6 +134,8 @@ void AddFeatures(MachineModel& m, std::vector<MachineSection>& all) {
       Section("nested.ept", EptFields(m.nested), m.nested.ept_from, false));
 }
 
+// A cost always has a band, which is its value where nothing else is in
+// question.
 void AddCosts(CostTable& costs, std::vector<MachineSection>& all) {
   for (size_t i = 0; i < kCostEventCount; ++i) {
     CostConstant& cost = costs[i];
@@ -147,6 +150,7 @@ void AddCosts(CostTable& costs, std::vector<MachineSection>& all) {
   }
 }
 
+// Writes page sizes as ParsePageSizes() reads them, the smallest first.
 std::string PageSizesText(uint8_t sizes) {
   std::string text;
   for (const auto& [name, bit] : kPageSizes) {

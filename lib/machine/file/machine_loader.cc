@@ -125,6 +125,7 @@ class Loader {
     return status.ok() ? Finish(section, given) : status;
   }
 
+  // Sets one value, and remembers the last line of the section for its errors.
   absl::Status SetValue(MachineSection& section, const std::string& name,
                         const DocumentEntry& entry, Given& given) {
     given.line = std::max(given.line, entry.line);

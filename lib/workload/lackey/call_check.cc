@@ -98,6 +98,7 @@ absl::Status CheckForkFields(const SystemCall& call, uint64_t value) {
                      "the one to be the other");
 }
 
+// A wait for one child returns that child, or 0 with WNOHANG.
 absl::Status CheckWaitFields(const SystemCall& call, uint64_t value) {
   // The argument is of type int, which Valgrind prints with 32 bits or with 64.
   const auto named = static_cast<int32_t>(static_cast<uint32_t>(call.args[0]));

@@ -21,6 +21,7 @@ constexpr size_t kOpsOfABatch = 1024;
 // "XSAVE-Managed Features").
 constexpr uint64_t kLongestAccess = 16 * 1024;
 
+// A read-modify-write needs the right to write, which on x86 includes reading.
 constexpr uint8_t RightFor(GuestOpKind kind) {
   switch (kind) {
     case GuestOpKind::kFetch:
