@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::string report =
-      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kTable);
+      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kText);
   const bool written =
       std::fputs(report.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
   if (!written) std::perror("custom_policy: standard output");

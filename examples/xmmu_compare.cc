@@ -70,7 +70,7 @@ ABSL_FLAG(int, fault_around, 0,
           "file pages mapped by one read fault; 0: the default");
 ABSL_FLAG(int64_t, flush_ceiling, -1,
           "pages flushed one by one before everything is; -1: the default");
-ABSL_FLAG(std::string, format, "table", "table, json or csv");
+ABSL_FLAG(std::string, format, "text", "text, json or csv");
 ABSL_FLAG(std::string, output, "",
           "file for the report, written when it is whole; without it standard "
           "output");

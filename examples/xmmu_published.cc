@@ -16,7 +16,7 @@
 using StringList = std::vector<std::string>;
 
 ABSL_FLAG(StringList, table, StringList({"all"}), "tables, or all");
-ABSL_FLAG(std::string, format, "table", "table, csv or json");
+ABSL_FLAG(std::string, format, "text", "text, csv or json");
 
 namespace xmmu::compare {
 namespace {
@@ -64,7 +64,7 @@ absl::Status Run(const Arguments& arguments) {
         absl::StrCat(arguments.files().front(), ": no argument is wanted"));
   }
   const std::string format = absl::GetFlag(FLAGS_format);
-  absl::Status status = CheckFormat(format, {"table", "csv", "json"});
+  absl::Status status = CheckFormat(format, {"text", "csv", "json"});
   if (!status.ok()) return status;
   const auto studies = Studies();
   if (!studies.ok()) return studies.status();

@@ -45,7 +45,7 @@ struct Flags {
 // The same, checked.
 struct Request {
   ComparisonOptions options;
-  ReportFormat format = ReportFormat::kTable;
+  ReportFormat format = ReportFormat::kText;
   std::vector<std::string> traces;  // empty: `workload`
   std::string workload;
 };

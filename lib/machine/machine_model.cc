@@ -53,6 +53,23 @@ std::string_view MarkName(Mark mark) {
   return "";
 }
 
+std::string_view MarkHelp(Mark mark) {
+  switch (mark) {
+    case Mark::kRead:
+      return "the value was read in the source that stands with it";
+    case Mark::kMeasured:
+      return "the value was measured on such a machine";
+    case Mark::kDerived:
+      return "the value follows from read or measured ones; its source says "
+             "how";
+    case Mark::kRemembered:
+      return "the value is from a named publication that was not read again";
+    case Mark::kEstimated:
+      return "the value is assumed: an engineering estimate";
+  }
+  return "";
+}
+
 // A difference may be negative where a changed price is below the one
 // subtracted; a price is at least 0.
 uint32_t PriceRule::ValueIn(const CostTable& costs) const {

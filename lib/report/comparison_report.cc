@@ -2,16 +2,18 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
-#include "report/mark_fields.h"
-#include "report/report_formats.h"
-#include "report/text_table.h"
+#include "report/common_fields.h"
+#include "report/comparison_fields.h"
 #include "xmmu/base/printable.h"
+#include "xmmu/report/text_table.h"
 #include "xmmu/sim/options.h"
 
 namespace xmmu {
@@ -125,7 +127,7 @@ std::vector<std::string> RowCells(const ReportRow& row, size_t number,
           EstimatedPercent(row.by_mark)};
 }
 
-std::string Rows(const Comparison& comparison) {
+TextTable Rows(const Comparison& comparison) {
   TextTable table(4);
   table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "fault",
              "emu-", "vali-", "TLB", "mgmt.", "est."});
@@ -137,7 +139,7 @@ std::string Rows(const Comparison& comparison) {
   for (const ReportRow& row : comparison.rows) {
     table.Add(RowCells(row, ++number, native));
   }
-  return table.Format();
+  return table;
 }
 
 std::string NotComparedLine(const NotCompared& left_out) {
@@ -258,6 +260,52 @@ std::string MigrationLines(const Comparison& comparison) {
   return text;
 }
 
+std::vector<std::string> OwnEventCells(const OwnEventCost& own) {
+  return {own.event.name,
+          Grouped(own.count),
+          "",
+          Grouped(own.cycles.count()),
+          std::string(ComponentName(own.event.component)),
+          std::string(MarkName(own.event.mark)),
+          own.event.help};
+}
+
+std::vector<std::string> OwnFigureCells(const OwnFigure& figure) {
+  const auto* count = std::get_if<uint64_t>(&figure.value);
+  return {figure.name,
+          count != nullptr
+              ? Grouped(*count)
+              : absl::StrFormat("%g", std::get<double>(figure.value)),
+          figure.unit,
+          "",
+          "",
+          "",
+          figure.help};
+}
+
+// Events and figures that policies have of their own. The cycles of the events
+// are part of those in the other tables.
+TextTable OwnTable(const Comparison& comparison) {
+  TextTable table(8);
+  table.Add({"row", "name", "count", "unit", "cycles", "component", "mark",
+             "meaning"});
+  table.Rule();
+  for (size_t i = 0; i < comparison.rows.size(); ++i) {
+    const ReportRow& row = comparison.rows[i];
+    const auto add = [&](std::vector<std::string> cells) {
+      cells.insert(cells.begin(), absl::StrCat(i + 1, " ", row.policy));
+      table.Add(std::move(cells));
+    };
+    for (const OwnEventCost& own : row.own_events) add(OwnEventCells(own));
+    for (const OwnFigure& figure : row.figures) add(OwnFigureCells(figure));
+  }
+  return table;
+}
+
+bool HasOwn(const ReportRow& row) {
+  return !row.own_events.empty() || !row.figures.empty();
+}
+
 std::string Share(Cycles part, Cycles whole) {
   if (part.count() == 0) return "-";
   const double percent = 100 * static_cast<double>(part.count()) /
@@ -266,8 +314,8 @@ std::string Share(Cycles part, Cycles whole) {
 }
 
 // Components of the rows [first, last).
-std::string ComponentBlock(const Comparison& comparison, size_t first,
-                           size_t last) {
+TextTable ComponentBlock(const Comparison& comparison, size_t first,
+                         size_t last) {
   TextTable table(1);
   std::vector<std::string> head = {"component"};
   for (size_t r = first; r < last; ++r) {
@@ -298,12 +346,11 @@ std::string ComponentBlock(const Comparison& comparison, size_t first,
     }
     table.Add(cells);
   }
-  return table.Format();
+  return table;
 }
 
 // What the options of overlap leave of the cycles.
-std::string OverlapTable(const Comparison& comparison) {
-  if (!comparison.options.overlap.on()) return "";
+TextTable OverlapTable(const Comparison& comparison) {
   TextTable table(2);
   table.Add({"", "", "cycles", "hidden by", "cycles", "x"});
   table.Add({"#", "policy", "serialised", "overlap", "remaining", "native"});
@@ -319,24 +366,34 @@ std::string OverlapTable(const Comparison& comparison) {
                                  : Quotient(left, native->cost.cycles -
                                                       native->cost.hidden)});
   }
-  return "\n" + table.Format();
+  return table;
 }
 
 }  // namespace
 
-std::string FormatTable(const Comparison& comparison) {
-  std::string text =
-      absl::StrCat(Heading(comparison), "\n", Rows(comparison),
-                   DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
+std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
+  std::vector<Document::Block> text;
+  text.emplace_back(Heading(comparison) + "\n");
+  text.emplace_back(Rows(comparison));
+  text.emplace_back(
+      absl::StrCat(DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
                    HypotheticalLines(comparison), LinearMapLines(comparison),
-                   SharingLines(comparison), MigrationLines(comparison));
+                   SharingLines(comparison), MigrationLines(comparison)));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
-    absl::StrAppend(&text,
-                    "\ncycles by component, and by the mark of their prices\n",
-                    ComponentBlock(comparison, r, last));
+    text.emplace_back(
+        "\ncycles by component, and by the mark of their prices\n");
+    text.emplace_back(ComponentBlock(comparison, r, last));
   }
-  return text + OverlapTable(comparison);
+  if (std::any_of(comparison.rows.begin(), comparison.rows.end(), &HasOwn)) {
+    text.emplace_back("\nof the policies' own\n");
+    text.emplace_back(OwnTable(comparison));
+  }
+  if (comparison.options.overlap.on()) {
+    text.emplace_back("\n");
+    text.emplace_back(OverlapTable(comparison));
+  }
+  return text;
 }
 
 }  // namespace xmmu

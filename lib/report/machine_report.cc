@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -10,15 +10,15 @@
 #include "absl/strings/str_split.h"
 #include "base/text.h"
 #include "machine/file/machine_fields.h"
-#include "report/json.h"
-#include "report/text_table.h"
+#include "report/field_table.h"
 #include "xmmu/machine/machine_file.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
 
 constexpr std::array kMachineFormats = {
-    MachineFormat::kTable, MachineFormat::kCsv, MachineFormat::kJson,
+    MachineFormat::kText, MachineFormat::kCsv, MachineFormat::kJson,
     MachineFormat::kToml};
 
 // A value as lists have it.
@@ -71,7 +71,7 @@ std::vector<std::string> PriceCells(const Row& row) {
           row.unit};
 }
 
-std::string FormatText(const MachineModel& machine) {
+std::string MachineText(const MachineModel& machine) {
   TextTable table(2);
   table.Add({"key", "mark", "value", "low", "high", "unit"});
   table.Rule();
@@ -93,48 +93,89 @@ std::string FormatText(const MachineModel& machine) {
   return text;
 }
 
-std::string FormatCsv(const MachineModel& machine) {
-  std::string text = "machine,key,mark,value,low,high,unit,source\n";
-  for (const Row& row : RowsOf(machine)) {
-    std::vector<std::string> cells = PriceCells(row);
-    cells.insert(cells.begin(), std::string(machine.name));
-    cells.push_back(row.source);
-    text += CsvLine(cells);
-  }
-  return text;
+// A value of a machine; `row` is null in the fields of level 0.
+struct MachineLine {
+  const MachineModel& machine;
+  const Row* row;
+};
+
+// A value as JSON has it: a number with all of its digits.
+Cell CellOf(const MachineValue& value) {
+  if (const auto* real = std::get_if<double>(&value)) return Real{*real, 0};
+  if (const auto* number = std::get_if<int64_t>(&value)) return *number;
+  if (const auto* truth = std::get_if<bool>(&value)) return *truth;
+  return std::get<std::string>(value);
 }
 
-std::string FormatJson(const MachineModel& machine) {
-  nlohmann::ordered_json json;
-  json["machine"] = std::string(machine.name);
-  json["description"] = std::string(machine.description);
-  json["values"] = nlohmann::ordered_json::array();
+std::vector<Record> ValueRecords(const MachineModel& machine);
+
+constexpr FieldOf<MachineLine> kMachineFields[] = {
+    {0, "machine", "", "name of the machine",
+     [](const MachineLine& l) { return l.machine.name; }},
+    {0, "description", "", "what the machine is",
+     [](const MachineLine& l) { return l.machine.description; }, Shown::kJson},
+    {0, "values", "", "one object for each value assumed of the machine",
+     [](const MachineLine& l) { return ValueRecords(l.machine); },
+     Shown::kJson},
+    {1, "key", "", "what the value is, as machine files have it",
+     [](const MachineLine& l) { return l.row->key; }},
+    {1, "mark", "", "how far the value can be trusted",
+     [](const MachineLine& l) { return l.row->mark; }, Shown::kCsv},
+    {1, "value", "", "the value, counted in what `unit` says",
+     [](const MachineLine& l) { return TextOf(l.row->value); }, Shown::kCsv},
+    {1, "value", "", "the value, counted in what `unit` says",
+     [](const MachineLine& l) { return CellOf(l.row->value); }, Shown::kJson},
+    {1, "low", "", "least value that the source allows",
+     [](const MachineLine& l) -> Value {
+       return l.row->band ? AsValue(l.row->low) : Absent();
+     }},
+    {1, "high", "", "most that the source allows",
+     [](const MachineLine& l) -> Value {
+       return l.row->band ? AsValue(l.row->high) : Absent();
+     }},
+    {1, "unit", "", "what the value is counted in",
+     [](const MachineLine& l) -> Value {
+       return l.row->unit.empty() ? Absent() : AsValue(l.row->unit);
+     }},
+    {1, "mark", "", "how far the value can be trusted",
+     [](const MachineLine& l) { return l.row->mark; }, Shown::kJson},
+    {1, "source", "", "where the value is from",
+     [](const MachineLine& l) { return l.row->source; }},
+};
+
+std::span<const FieldOf<MachineLine>> MachineFields() { return kMachineFields; }
+
+std::vector<Record> ValueRecords(const MachineModel& machine) {
+  std::vector<Record> records;
   for (const Row& row : RowsOf(machine)) {
-    nlohmann::ordered_json one;
-    one["key"] = row.key;
-    std::visit([&](const auto& value) { one["value"] = value; }, row.value);
-    if (row.band) {
-      one["low"] = row.low;
-      one["high"] = row.high;
-    }
-    if (!row.unit.empty()) one["unit"] = row.unit;
-    one["mark"] = row.mark;
-    one["source"] = row.source;
-    json["values"].push_back(std::move(one));
+    records.push_back(RecordOf(MachineFields(), 1, MachineLine{machine, &row}));
   }
-  return JsonText(json, 2);
+  return records;
 }
 
 }  // namespace
 
+Document MachineDocument(const MachineModel& machine) {
+  const std::vector<Row> rows = RowsOf(machine);
+  std::vector<MachineLine> lines;
+  for (const Row& row : rows) lines.push_back({machine, &row});
+  Document document;
+  document.text = {MachineText(machine)};
+  document.table =
+      TableOf(MachineFields(), std::span<const MachineLine>(lines));
+  document.data = RecordOf(MachineFields(), 0, MachineLine{machine, nullptr});
+  document.json_indent = 2;
+  return document;
+}
+
 std::string_view MachineFormatName(MachineFormat format) {
   switch (format) {
-    case MachineFormat::kTable:
-      return "table";
+    case MachineFormat::kText:
+      return ReportFormatName(ReportFormat::kText);
     case MachineFormat::kCsv:
-      return "csv";
+      return ReportFormatName(ReportFormat::kCsv);
     case MachineFormat::kJson:
-      return "json";
+      return ReportFormatName(ReportFormat::kJson);
     case MachineFormat::kToml:
       return "toml";
   }
@@ -144,17 +185,9 @@ std::string_view MachineFormatName(MachineFormat format) {
 std::span<const MachineFormat> AllMachineFormats() { return kMachineFormats; }
 
 std::string FormatMachine(const MachineModel& machine, MachineFormat format) {
-  switch (format) {
-    case MachineFormat::kTable:
-      return FormatText(machine);
-    case MachineFormat::kCsv:
-      return FormatCsv(machine);
-    case MachineFormat::kJson:
-      return FormatJson(machine);
-    case MachineFormat::kToml:
-      return MachineToml(machine);
-  }
-  return "";
+  if (format == MachineFormat::kToml) return MachineToml(machine);
+  return Render(MachineDocument(machine),
+                *ParseReportFormat(MachineFormatName(format)));
 }
 
 }  // namespace xmmu

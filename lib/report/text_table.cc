@@ -1,4 +1,4 @@
-#include "report/text_table.h"
+#include "xmmu/report/text_table.h"
 
 #include <algorithm>
 #include <utility>

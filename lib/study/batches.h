@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "study/crossover.h"
 #include "xmmu/base/counters.h"
+#include "xmmu/report/document.h"
 #include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/compare.h"
 
@@ -54,11 +55,16 @@ absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
                                        const std::vector<UpdateWay>& ways,
                                        const WorkloadFactory& workload);
 
-// One line a way.
+// The document of batches.
+//   text   a table of the batches and one of the cycles; and in words, for each
+//          way that opens tables, how it stands to emulation of the same
+//          guest's stores
+//   data   an object for each of `all`
+//   table  a line a way
+Document BatchesDocument(const std::vector<Batches>& all);
+
 std::string FormatBatchesCsv(const std::vector<Batches>& all);
 std::string FormatBatchesJson(const std::vector<Batches>& all);
-// A table of the batches and one of the cycles; and in words, for each way that
-// opens tables, how it stands to emulation of the same guest's stores.
 std::string FormatBatchesText(const std::vector<Batches>& all);
 
 }  // namespace xmmu

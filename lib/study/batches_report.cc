@@ -1,19 +1,19 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/mark_fields.h"
-#include "report/text_table.h"
+#include "report/common_fields.h"
+#include "report/field_table.h"
 #include "study/batches.h"
 #include "xmmu/base/printable.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // What a table that is opened is judged by, in the table of policies.
 constexpr std::string_view kEmulation = "trap-and-emulate";
@@ -43,7 +43,7 @@ size_t BucketsOf(const Batches& batches) {
   return used;
 }
 
-std::string BatchTable(const Batches& batches) {
+TextTable BatchTable(const Batches& batches) {
   const size_t buckets = BucketsOf(batches);
   TextTable table(1);
   std::vector<std::string> head = {"way", "closed", "updates"};
@@ -59,14 +59,14 @@ std::string BatchTable(const Batches& batches) {
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 double Ratio(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::string CycleTable(const Batches& batches) {
+TextTable CycleTable(const Batches& batches) {
   TextTable table(1);
   std::vector<std::string> head = {"way", "cycles", "x first"};
   for (size_t i = 0; i < kMarkCount; ++i) {
@@ -84,7 +84,7 @@ std::string CycleTable(const Batches& batches) {
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 std::string Words(const Batches& batches) {
@@ -106,70 +106,123 @@ std::string Words(const Batches& batches) {
   return text;
 }
 
-Json JsonOf(const Batches& batches) {
-  Json json;
-  json["machine"] = batches.machine;
-  json["levels"] = LevelCount(batches.mode);
-  json["workload"] = batches.workload;
-  json["ways"] = Json::array();
-  for (const BatchRow& row : batches.rows) {
-    Json closed = Json::object();
-    for (size_t i = 0; i < row.closed.size(); ++i) {
-      closed[absl::StrCat(MostOf(i))] = row.closed[i];
-    }
-    Json way = {{"policy", row.way.policy},
-                {"guest_ops", GuestOpsName(row.way.ops)},
-                {"cycles", row.cycles},
-                {"updates", row.updates},
-                {"closed_by_most_updates", closed}};
-    AddMarksJson(row.by_mark, way);
-    json["ways"].push_back(std::move(way));
+// A way of making a program's updates; `row` is null in the fields of level 0.
+struct BatchLine {
+  const Batches& batches;
+  const BatchRow* row;
+};
+
+constexpr FieldGroup kClosedGroup = {
+    "closed_", [] {
+      std::vector<Column> columns;
+      for (size_t i = 0; i < kBatchBuckets; ++i) {
+        columns.push_back({absl::StrCat(MostOf(i)), "tables",
+                           absl::StrCat("tables closed with ", BucketName(i),
+                                        " entries found changed")});
+      }
+      return columns;
+    }};
+
+std::vector<Cell> ClosedCells(const BatchRow& row) {
+  if (row.closed.empty()) {
+    return std::vector<Cell>(kBatchBuckets, uint64_t{0});
   }
-  return json;
+  return std::vector<Cell>(row.closed.begin(), row.closed.end());
+}
+
+// The same as JSON has it, by the most updates that are counted there.
+Record ClosedRecord(const BatchRow& row) {
+  Record record;
+  const std::vector<Column> columns = kClosedGroup.members();
+  for (size_t i = 0; i < row.closed.size(); ++i) {
+    record.fields.push_back({columns[i].key, columns[i].unit, columns[i].help,
+                             Cell(row.closed[i])});
+  }
+  return record;
+}
+
+std::vector<Record> BatchRecords(const Batches& batches);
+
+constexpr FieldOf<BatchLine> kBatchFields[] = {
+    {0, "machine", "", "machine that was simulated",
+     [](const BatchLine& l) { return l.batches.machine; }},
+    {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+     [](const BatchLine& l) { return LevelCount(l.batches.mode); }},
+    {0, "workload", "", "the program that made the updates",
+     [](const BatchLine& l) { return l.batches.workload; }, Shown::kJson},
+    {0, "ways", "", "one object for each way to update page tables",
+     [](const BatchLine& l) { return BatchRecords(l.batches); }, Shown::kJson},
+    {1, "policy", "", "strategy that virtualizes the guest's memory",
+     [](const BatchLine& l) { return l.row->way.policy; }},
+    {1, "guest_ops", "", "how the guest kernel writes page tables",
+     [](const BatchLine& l) { return GuestOpsName(l.row->way.ops); }},
+    {1, "cycles", "cycles", "cycles of the whole run",
+     [](const BatchLine& l) { return l.row->cycles; }},
+    {1, "updates", "updates",
+     "entries found changed in all tables that were opened and closed",
+     [](const BatchLine& l) { return l.row->updates; }},
+    {1, "closed", "tables", "tables closed, by the entries found changed",
+     [](const BatchLine& l) { return ClosedCells(*l.row); }, Shown::kCsv,
+     &kClosedGroup},
+    {1, "closed_by_most_updates", "tables",
+     "tables closed, by the most entries changed that are counted together",
+     [](const BatchLine& l) { return ClosedRecord(*l.row); }, Shown::kJson},
+    {1, "cycles_by_mark", "cycles", "cycles by what is known of their prices",
+     [](const BatchLine& l) { return MarkCyclesCells(l.row->by_mark); },
+     Shown::kJson, &kMarkCyclesGroup},
+    {1, "share_by_mark", "share of 1",
+     "share of cycles by what is known of their prices",
+     [](const BatchLine& l) { return MarkShareCells(l.row->by_mark); },
+     Shown::kBoth, &kMarkShareGroup},
+};
+
+constexpr std::span<const FieldOf<BatchLine>> kBatches = kBatchFields;
+
+std::vector<Record> BatchRecords(const Batches& batches) {
+  std::vector<Record> records;
+  for (const BatchRow& row : batches.rows) {
+    records.push_back(RecordOf(kBatches, 1, BatchLine{batches, &row}));
+  }
+  return records;
+}
+
+void AddText(const Batches& batches, std::vector<Document::Block>& text) {
+  text.emplace_back(absl::StrCat(text.empty() ? "" : "\n", batches.machine,
+                                 ", ", Abs(PagingModeName(batches.mode)), ", ",
+                                 Printable(batches.workload),
+                                 ": tables closed, by updates in them\n\n"));
+  text.emplace_back(BatchTable(batches));
+  text.emplace_back("\n");
+  text.emplace_back(CycleTable(batches));
+  text.emplace_back("\n" + Words(batches));
 }
 
 }  // namespace
 
-std::string FormatBatchesCsv(const std::vector<Batches>& all) {
-  std::vector<std::string> head = {"machine",   "levels", "policy",
-                                   "guest_ops", "cycles", "updates"};
-  for (size_t i = 0; i < kBatchBuckets; ++i) {
-    head.push_back(absl::StrCat("closed_", MostOf(i)));
-  }
-  AddMarkNames(head);
-  std::string text = CsvLine(head);
+Document BatchesDocument(const std::vector<Batches>& all) {
+  Document document;
+  std::vector<Record> records;
+  std::vector<BatchLine> lines;
   for (const Batches& batches : all) {
-    for (const BatchRow& row : batches.rows) {
-      std::vector<std::string> cells = {
-          batches.machine,          absl::StrCat(LevelCount(batches.mode)),
-          row.way.policy,           std::string(GuestOpsName(row.way.ops)),
-          absl::StrCat(row.cycles), absl::StrCat(row.updates)};
-      for (size_t i = 0; i < kBatchBuckets; ++i) {
-        cells.push_back(absl::StrCat(row.closed.empty() ? 0 : row.closed[i]));
-      }
-      AddMarkShares(row.by_mark, cells);
-      text += CsvLine(cells);
-    }
+    AddText(batches, document.text);
+    records.push_back(RecordOf(kBatches, 0, BatchLine{batches, nullptr}));
+    for (const BatchRow& row : batches.rows) lines.push_back({batches, &row});
   }
-  return text;
+  document.table = TableOf<BatchLine>(kBatches, lines);
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatBatchesCsv(const std::vector<Batches>& all) {
+  return Render(BatchesDocument(all), ReportFormat::kCsv);
 }
 
 std::string FormatBatchesJson(const std::vector<Batches>& all) {
-  Json json = Json::array();
-  for (const Batches& batches : all) json.push_back(JsonOf(batches));
-  return JsonText(json, 1);
+  return Render(BatchesDocument(all), ReportFormat::kJson);
 }
 
 std::string FormatBatchesText(const std::vector<Batches>& all) {
-  std::string text;
-  for (const Batches& batches : all) {
-    absl::StrAppend(
-        &text, text.empty() ? "" : "\n", batches.machine, ", ",
-        Abs(PagingModeName(batches.mode)), ", ", Printable(batches.workload),
-        ": tables closed, by updates in them\n\n", BatchTable(batches), "\n",
-        CycleTable(batches), "\n", Words(batches));
-  }
-  return text;
+  return Render(BatchesDocument(all), ReportFormat::kText);
 }
 
 }  // namespace xmmu

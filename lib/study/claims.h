@@ -44,10 +44,13 @@ struct Sensitivity {
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
                                             const SweepOptions& options);
 
-// The report of a comparison with what it rests on.
-//   kTable  the table of FormatReport(), then the conclusions in words
-//   kJson   the object of FormatReport() with one more, "sensitivity"
-//   kCsv    a line a pair of rows, instead of a line a row
+// The document of a comparison with what it rests on.
+//   text   that of ComparisonDocument(), then the conclusions in words
+//   data   that of ComparisonDocument() with one key more, "sensitivity"
+//   table  a line a pair of rows, instead of a line a row
+Document SensitivityDocument(const Comparison& comparison,
+                             const Sensitivity& sensitivity);
+// Render() of it.
 std::string FormatSensitivity(const Comparison& comparison,
                               const Sensitivity& sensitivity,
                               ReportFormat format);

@@ -1,18 +1,16 @@
-#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/report_formats.h"
 #include "study/claims.h"
 #include "study/sweep_report.h"
 #include "xmmu/report/report.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string Named(const Comparison& comparison, size_t row) {
   return absl::StrCat(row + 1, " ", RowLabel(comparison.rows[row]));
@@ -64,66 +62,86 @@ std::string Words(const Comparison& comparison,
                  [](const SignVerdict& v) { return !v.flips.empty(); }));
 }
 
-Json JsonOf(const Comparison& comparison, const Sensitivity& sensitivity) {
-  Json json = SweepJson(sensitivity.sweep);
-  json["orders"] = Json::array();
-  for (const OrderVerdict& order : sensitivity.orders) {
-    Json one;
-    one["fewer"] = RowLabel(comparison.rows[order.fewer]);
-    one["more"] = RowLabel(comparison.rows[order.more]);
-    one["ratio"] = order.ratio;
-    one["ratio_least"] = order.ratio_least;
-    one["ratio_most"] = order.ratio_most;
-    AddVerdictJson(order.verdict, one);
-    json["orders"].push_back(std::move(one));
-  }
-  return json;
-}
+// An order of two rows; `order` is null in the fields of level 0.
+struct OrderLine {
+  const Comparison& comparison;
+  const Sensitivity& sensitivity;
+  const OrderVerdict* order;
 
-std::string Csv(const Comparison& comparison, const Sensitivity& sensitivity) {
-  std::vector<std::string> head = {"machine", "levels",       "fewer",
-                                   "more",    "cycles_fewer", "cycles_more",
-                                   "ratio",   "ratio_least",  "ratio_most"};
-  AddVerdictNames(head);
-  head.emplace_back("samples");
-  std::string text = CsvLine(head);
-  for (const OrderVerdict& order : sensitivity.orders) {
-    const ReportRow& fewer = comparison.rows[order.fewer];
-    const ReportRow& more = comparison.rows[order.more];
-    std::vector<std::string> cells = {
-        comparison.options.machine,
-        absl::StrCat(LevelCount(comparison.options.mode)),
-        RowLabel(fewer),
-        RowLabel(more),
-        absl::StrCat(fewer.cost.cycles.count()),
-        absl::StrCat(more.cost.cycles.count()),
-        absl::StrFormat("%.6f", order.ratio),
-        absl::StrFormat("%.6f", order.ratio_least),
-        absl::StrFormat("%.6f", order.ratio_most)};
-    AddVerdictCells(order.verdict, cells);
-    cells.push_back(absl::StrCat(sensitivity.sweep.samples.size()));
-    text += CsvLine(cells);
+  const ReportRow& fewer() const { return comparison.rows[order->fewer]; }
+  const ReportRow& more() const { return comparison.rows[order->more]; }
+};
+
+std::vector<FieldOf<OrderLine>> OrderFields() {
+  std::vector<FieldOf<OrderLine>> fields = {
+      {0, "machine", "", "machine that was simulated",
+       [](const OrderLine& l) { return l.comparison.options.machine; },
+       Shown::kCsv},
+      {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+       [](const OrderLine& l) { return LevelCount(l.comparison.options.mode); },
+       Shown::kCsv},
+      {1, "fewer", "", "row that takes fewer cycles, or as many",
+       [](const OrderLine& l) { return RowLabel(l.fewer()); }},
+      {1, "more", "", "row that takes more cycles",
+       [](const OrderLine& l) { return RowLabel(l.more()); }},
+      {1, "cycles_fewer", "cycles", "cycles of `fewer`",
+       [](const OrderLine& l) { return l.fewer().cost.cycles; }, Shown::kCsv},
+      {1, "cycles_more", "cycles", "cycles of `more`",
+       [](const OrderLine& l) { return l.more().cost.cycles; }, Shown::kCsv},
+      {1, "ratio", "", "cycles of `more` by cycles of `fewer`",
+       [](const OrderLine& l) {
+         return Real{l.order->ratio, 6};
+       }},
+      {1, "ratio_least", "", "the least of this ratio in any sample",
+       [](const OrderLine& l) {
+         return Real{l.order->ratio_least, 6};
+       }},
+      {1, "ratio_most", "", "the most of this ratio in any sample",
+       [](const OrderLine& l) {
+         return Real{l.order->ratio_most, 6};
+       }},
+  };
+  for (const auto& field :
+       VerdictFields<OrderLine>([](const OrderLine& l) -> const SignVerdict& {
+         return l.order->verdict;
+       })) {
+    fields.push_back(field);
   }
-  return text;
+  fields.push_back(
+      {0, "samples", "samples", "samples of all prices at once",
+       [](const OrderLine& l) { return l.sensitivity.sweep.samples.size(); },
+       Shown::kCsv});
+  return fields;
 }
 
 }  // namespace
 
+Document SensitivityDocument(const Comparison& comparison,
+                             const Sensitivity& sensitivity) {
+  const std::vector<FieldOf<OrderLine>> fields = OrderFields();
+  std::vector<OrderLine> lines;
+  std::vector<Record> orders;
+  for (const OrderVerdict& order : sensitivity.orders) {
+    lines.push_back({comparison, sensitivity, &order});
+    orders.push_back(RecordOf<OrderLine>(fields, 1, lines.back()));
+  }
+  Document document = ComparisonDocument(comparison);
+  document.text.emplace_back(Words(comparison, sensitivity));
+  document.table = TableOf<OrderLine>(fields, lines);
+  Record swept = SweepRecord(sensitivity.sweep);
+  swept.fields.push_back(
+      {"orders", "", "one object for each two rows", std::move(orders)});
+  std::get<Record>(document.data)
+      .fields.push_back({"sensitivity", "",
+                         "how far the conclusions stand with other prices",
+                         std::move(swept)});
+  return document;
+}
+
 std::string FormatSensitivity(const Comparison& comparison,
                               const Sensitivity& sensitivity,
                               ReportFormat format) {
-  switch (format) {
-    case ReportFormat::kTable:
-      return FormatTable(comparison) + Words(comparison, sensitivity);
-    case ReportFormat::kJson: {
-      Json json = ComparisonJson(comparison);
-      json["sensitivity"] = JsonOf(comparison, sensitivity);
-      return JsonText(json, 2);
-    }
-    case ReportFormat::kCsv:
-      return Csv(comparison, sensitivity);
-  }
-  return "";
+  return Render(SensitivityDocument(comparison, sensitivity), format);
 }
 
 }  // namespace xmmu

@@ -1,14 +1,16 @@
+#include <span>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/text_table.h"
 #include "study/crossing_sensitivity.h"
 #include "study/sweep_report.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Mover = CrossingVerdict::Mover;
 
 std::string Name(const Crossover& crossover, size_t way) {
@@ -53,24 +55,82 @@ std::string Words(const Crossover& crossover, const CrossingVerdict& verdict,
   return absl::StrCat(text, Unless(verdict, sweep), "\n");
 }
 
-Json JsonOf(const Crossover& crossover, const CrossingVerdict& verdict) {
-  Json json;
-  json["few"] = Name(crossover, verdict.few);
-  json["many"] = Name(crossover, verdict.many);
-  json["updates"] = verdict.updates;
-  json["least"] = verdict.least;
-  json["most"] = verdict.most;
-  if (verdict.mover.has_value()) {
-    const Mover& mover = *verdict.mover;
-    json["most_moved_by"] = {
-        {"cost", std::string(CostEventName(mover.price.event))},
-        {"at_low", mover.at_low},
-        {"at_high", mover.at_high}};
+// A pair of ways; `verdict` is null in the fields of level 0.
+struct PairLine {
+  const SweptCrossover& swept;
+  const CrossingVerdict* verdict;
+
+  const Crossover& crossover() const { return *swept.crossover; }
+  const PriceSweep& sweep() const { return swept.sensitivity.sweep; }
+  std::string name(size_t way) const { return Name(crossover(), way); }
+};
+
+// The price that moves the crossing furthest, as JSON has it.
+Value MoverValue(const CrossingVerdict& verdict) {
+  if (!verdict.mover.has_value()) return Absent();
+  const Mover& mover = *verdict.mover;
+  return Record{{{"cost", "", "event that is priced",
+                  Cell(std::string(CostEventName(mover.price.event)))},
+                 {"at_low", "updates", "updates with its least price",
+                  Cell(mover.at_low)},
+                 {"at_high", "updates", "updates with its highest price",
+                  Cell(mover.at_high)}}};
+}
+
+std::vector<Record> PairRecords(const SweptCrossover& swept);
+
+constexpr FieldOf<PairLine> kPairFields[] = {
+    {0, "machine", "", "machine that was simulated",
+     [](const PairLine& l) { return l.crossover().machine; }},
+    {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+     [](const PairLine& l) { return LevelCount(l.crossover().mode); }},
+    {0, "sensitivity", "", "what prices were swept",
+     [](const PairLine& l) { return SweepRecord(l.sweep()); }, Shown::kJson},
+    {0, "pairs", "", "one object for each two ways",
+     [](const PairLine& l) { return PairRecords(l.swept); }, Shown::kJson},
+    {1, "few", "", "way that is cheaper for the fewest updates",
+     [](const PairLine& l) { return l.name(l.verdict->few); }},
+    {1, "many", "", "way that is cheaper from `updates` updates on",
+     [](const PairLine& l) { return l.name(l.verdict->many); }},
+    {1, "updates", "updates", "where the two cross first; 0 if nowhere",
+     [](const PairLine& l) { return l.verdict->updates; }},
+    {1, "least", "updates",
+     "the least of `updates` with any prices that leave the same to cross",
+     [](const PairLine& l) { return l.verdict->least; }},
+    {1, "most", "updates",
+     "the most of `updates` with any prices that leave the same to cross",
+     [](const PairLine& l) { return l.verdict->most; }},
+    {1, "most_moved_by", "", "price that alone moves the crossing furthest",
+     [](const PairLine& l) -> Value {
+       if (!l.verdict->mover.has_value()) return Absent();
+       return AsValue(CostEventName(l.verdict->mover->price.event));
+     },
+     Shown::kCsv},
+    {1, "most_moved_by", "", "price that alone moves the crossing furthest",
+     [](const PairLine& l) { return MoverValue(*l.verdict); }, Shown::kJson},
+    {1, "holds", "", "whether the two come to the same whatever the prices",
+     [](const PairLine& l) { return l.verdict->holds(); }},
+    {1, "flips", "", "prices that alone make the two come to something else",
+     [](const PairLine& l) { return ChangesCell(l.verdict->flips); },
+     Shown::kCsv},
+    {1, "flips", "", "prices that alone make the two come to something else",
+     [](const PairLine& l) { return ChangesRecords(l.verdict->flips); },
+     Shown::kJson},
+    {1, "samples_against", "samples",
+     "samples of all prices in which the two come to something else",
+     [](const PairLine& l) { return l.verdict->samples_against; }},
+    {0, "samples", "samples", "samples of all prices at once",
+     [](const PairLine& l) { return l.sweep().samples.size(); }, Shown::kCsv},
+};
+
+constexpr std::span<const FieldOf<PairLine>> kPairTable = kPairFields;
+
+std::vector<Record> PairRecords(const SweptCrossover& swept) {
+  std::vector<Record> records;
+  for (const CrossingVerdict& verdict : swept.sensitivity.verdicts) {
+    records.push_back(RecordOf(kPairTable, 1, PairLine{swept, &verdict}));
   }
-  json["holds"] = verdict.holds();
-  json["flips"] = ChangesJson(verdict.flips);
-  json["samples_against"] = verdict.samples_against;
-  return json;
+  return records;
 }
 
 }  // namespace
@@ -96,46 +156,33 @@ std::string FormatCrossingSensitivityText(
       unconditional, "\npairs that do not cross, but may\n", others);
 }
 
-std::string FormatCrossingSensitivityCsv(
-    const std::vector<SweptCrossover>& all) {
-  std::string text = CsvLine({"machine", "levels", "few", "many", "updates",
-                              "least", "most", "most_moved_by", "holds",
-                              "flips", "samples_against", "samples"});
+Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all) {
+  Document document;
+  std::vector<PairLine> lines;
+  std::vector<Record> records;
   for (const SweptCrossover& swept : all) {
-    const Crossover& crossover = *swept.crossover;
+    const std::string gap = document.text.empty() ? "" : "\n";
+    document.text.emplace_back(
+        gap + FormatCrossoverText({*swept.crossover}) + "\n" +
+        FormatCrossingSensitivityText(*swept.crossover, swept.sensitivity));
+    records.push_back(RecordOf(kPairTable, 0, PairLine{swept, nullptr}));
     for (const CrossingVerdict& verdict : swept.sensitivity.verdicts) {
-      text +=
-          CsvLine({crossover.machine, absl::StrCat(LevelCount(crossover.mode)),
-                   Name(crossover, verdict.few), Name(crossover, verdict.many),
-                   absl::StrCat(verdict.updates), absl::StrCat(verdict.least),
-                   absl::StrCat(verdict.most),
-                   verdict.mover.has_value()
-                       ? std::string(CostEventName(verdict.mover->price.event))
-                       : "",
-                   verdict.holds() ? "1" : "0", ChangesCell(verdict.flips),
-                   absl::StrCat(verdict.samples_against),
-                   absl::StrCat(swept.sensitivity.sweep.samples.size())});
+      lines.push_back({swept, &verdict});
     }
   }
-  return text;
+  document.table = TableOf<PairLine>(kPairTable, lines);
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatCrossingSensitivityCsv(
+    const std::vector<SweptCrossover>& all) {
+  return Render(CrossingSensitivityDocument(all), ReportFormat::kCsv);
 }
 
 std::string FormatCrossingSensitivityJson(
     const std::vector<SweptCrossover>& all) {
-  Json json = Json::array();
-  for (const SweptCrossover& swept : all) {
-    const Crossover& crossover = *swept.crossover;
-    Json one;
-    one["machine"] = crossover.machine;
-    one["levels"] = LevelCount(crossover.mode);
-    one["sensitivity"] = SweepJson(swept.sensitivity.sweep);
-    one["pairs"] = Json::array();
-    for (const CrossingVerdict& verdict : swept.sensitivity.verdicts) {
-      one["pairs"].push_back(JsonOf(crossover, verdict));
-    }
-    json.push_back(std::move(one));
-  }
-  return JsonText(json, 1);
+  return Render(CrossingSensitivityDocument(all), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

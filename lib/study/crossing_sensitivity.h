@@ -15,6 +15,7 @@
 
 #include "study/crossover.h"
 #include "study/price_sweep.h"
+#include "xmmu/report/document.h"
 
 namespace xmmu {
 
@@ -57,15 +58,19 @@ struct CrossingSensitivity {
 CrossingSensitivity SweepCrossings(const Crossover& crossover,
                                    const SweepOptions& options);
 
-// In words, behind FormatCrossoverText().
+// The crossings of a Crossover in words, each with the prices that move it.
 std::string FormatCrossingSensitivityText(
     const Crossover& crossover, const CrossingSensitivity& sensitivity);
 
-// Instead of the other formats of crossovers: a line, or an object, a pair.
 struct SweptCrossover {
   const Crossover* crossover = nullptr;
   CrossingSensitivity sensitivity;
 };
+
+// The document of crossovers with what their crossings rest on: the text of
+// CrossoverDocument() and the crossings in words; a line, or an object, a pair.
+Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all);
+
 std::string FormatCrossingSensitivityCsv(
     const std::vector<SweptCrossover>& all);
 std::string FormatCrossingSensitivityJson(

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "study/price_sweep.h"
 #include "xmmu/guest/guest_options.h"
+#include "xmmu/report/document.h"
 #include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/options.h"
 
@@ -75,10 +76,14 @@ struct Crossover {
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
                                            const std::vector<UpdateWay>& ways);
 
-// One line a way and number of updates; shares by mark are the way's.
+// The document of crossovers.
+//   text   a table of cycles an update for powers of two, and the crossings
+//   data   an object a crossover
+//   table  a line a way and number of updates; shares by mark are the way's
+Document CrossoverDocument(const std::vector<Crossover>& crossovers);
+
 std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers);
 std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers);
-// A table of cycles an update for powers of two, and the crossings in words.
 std::string FormatCrossoverText(const std::vector<Crossover>& crossovers);
 
 }  // namespace xmmu

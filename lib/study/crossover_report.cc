@@ -1,16 +1,16 @@
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/mark_fields.h"
-#include "report/text_table.h"
+#include "report/common_fields.h"
+#include "report/field_table.h"
 #include "study/crossover.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string Title(const Crossover& crossover) {
   return absl::StrCat(crossover.machine, ", ",
@@ -19,7 +19,7 @@ std::string Title(const Crossover& crossover) {
 }
 
 // Rounded down.
-std::string Table(const Crossover& crossover) {
+TextTable WayTable(const Crossover& crossover) {
   const size_t most = crossover.ways.front().cycles.size();
   TextTable table(1);
   std::vector<std::string> head = {"way"};
@@ -33,11 +33,11 @@ std::string Table(const Crossover& crossover) {
     }
     table.Add(std::move(row));
   }
-  return table.Format();
+  return table;
 }
 
 // What each way's cycles rest on, all numbers of updates together.
-std::string MarkTable(const Crossover& crossover) {
+TextTable MarkTable(const Crossover& crossover) {
   TextTable table(1);
   std::vector<std::string> head = {"% of cycles"};
   for (size_t i = 0; i < kMarkCount; ++i) {
@@ -52,7 +52,7 @@ std::string MarkTable(const Crossover& crossover) {
     }
     table.Add(std::move(row));
   }
-  return table.Format();
+  return table;
 }
 
 std::string Words(const Crossing& crossing) {
@@ -61,68 +61,120 @@ std::string Words(const Crossing& crossing) {
                       " from ", crossing.updates, " updates on\n");
 }
 
-Json JsonOf(const Crossover& crossover) {
-  Json json;
-  json["machine"] = crossover.machine;
-  json["levels"] = LevelCount(crossover.mode);
-  json["ways"] = Json::array();
-  for (const UpdateCosts& costs : crossover.ways) {
-    Json way = {{"policy", costs.way.policy},
-                {"guest_ops", GuestOpsName(costs.way.ops)},
-                {"cycles", costs.cycles}};
-    AddMarksJson(costs.by_mark, way);
-    json["ways"].push_back(std::move(way));
-  }
-  json["crossings"] = Json::array();
+// A number of updates done one way; `way` is null in the fields of level 0,
+// `updates` is 0 in those of level 1.
+struct WayLine {
+  const Crossover& crossover;
+  const UpdateCosts* way;
+  uint64_t updates;
+};
+
+std::vector<Record> WayRecords(const Crossover& crossover);
+
+std::vector<Record> CrossingRecords(const Crossover& crossover) {
+  std::vector<Record> records;
   for (const Crossing& crossing : crossover.crossings) {
-    json["crossings"].push_back({{"cheaper", UpdateWayName(crossing.cheaper)},
-                                 {"dearer", UpdateWayName(crossing.dearer)},
-                                 {"updates", crossing.updates}});
+    records.push_back({{{"cheaper", "", "way that takes fewer cycles",
+                         Cell(UpdateWayName(crossing.cheaper))},
+                        {"dearer", "", "way that takes more",
+                         Cell(UpdateWayName(crossing.dearer))},
+                        {"updates", "updates", "from that many updates on",
+                         Cell(crossing.updates)}}});
   }
-  return json;
+  return records;
+}
+
+constexpr FieldOf<WayLine> kWayFields[] = {
+    {0, "machine", "", "machine that was simulated",
+     [](const WayLine& l) { return l.crossover.machine; }},
+    {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+     [](const WayLine& l) { return LevelCount(l.crossover.mode); }},
+    {0, "ways", "", "one object for each way to update page tables",
+     [](const WayLine& l) { return WayRecords(l.crossover); }, Shown::kJson},
+    {0, "crossings", "",
+     "where one way becomes cheaper than another, one object each",
+     [](const WayLine& l) { return CrossingRecords(l.crossover); },
+     Shown::kJson},
+    {1, "policy", "", "strategy that virtualizes the guest's memory",
+     [](const WayLine& l) { return l.way->way.policy; }},
+    {1, "guest_ops", "", "how the guest kernel writes page tables",
+     [](const WayLine& l) { return GuestOpsName(l.way->way.ops); }},
+    {2, "updates", "updates", "entries changed in one L1 table",
+     [](const WayLine& l) { return l.updates; }},
+    {2, "cycles", "cycles", "cycles of making them all",
+     [](const WayLine& l) { return l.way->cycles[l.updates - 1]; }},
+    {1, "cycles", "cycles", "cycles of making 1, 2, 3 and so on updates",
+     [](const WayLine& l) {
+       return std::vector<Cell>(l.way->cycles.begin(), l.way->cycles.end());
+     },
+     Shown::kJson},
+    {1, "cycles_by_mark", "cycles",
+     "cycles of all numbers of updates by what is known of their prices",
+     [](const WayLine& l) { return MarkCyclesCells(l.way->by_mark); },
+     Shown::kJson, &kMarkCyclesGroup},
+    {1, "share_by_mark", "share of 1",
+     "share of these cycles by what is known of their prices",
+     [](const WayLine& l) { return MarkShareCells(l.way->by_mark); },
+     Shown::kBoth, &kMarkShareGroup},
+};
+
+constexpr std::span<const FieldOf<WayLine>> kWays = kWayFields;
+
+std::vector<Record> WayRecords(const Crossover& crossover) {
+  std::vector<Record> records;
+  for (const UpdateCosts& way : crossover.ways) {
+    records.push_back(RecordOf(kWays, 1, WayLine{crossover, &way, 0}));
+  }
+  return records;
+}
+
+std::vector<WayLine> LinesOf(const std::vector<Crossover>& crossovers) {
+  std::vector<WayLine> lines;
+  for (const Crossover& crossover : crossovers) {
+    for (const UpdateCosts& way : crossover.ways) {
+      for (uint64_t n = 1; n <= way.cycles.size(); ++n) {
+        lines.push_back({crossover, &way, n});
+      }
+    }
+  }
+  return lines;
+}
+
+void AddText(const Crossover& crossover, std::vector<Document::Block>& text) {
+  text.emplace_back((text.empty() ? "" : "\n") + Title(crossover) + "\n");
+  text.emplace_back(WayTable(crossover));
+  std::string words = "\n";
+  for (const Crossing& crossing : crossover.crossings) {
+    words += Words(crossing);
+  }
+  text.emplace_back(words + "\n");
+  text.emplace_back(MarkTable(crossover));
 }
 
 }  // namespace
 
-std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers) {
-  std::vector<std::string> head = {"machine",   "levels",  "policy",
-                                   "guest_ops", "updates", "cycles"};
-  AddMarkNames(head);
-  std::string text = CsvLine(head);
+Document CrossoverDocument(const std::vector<Crossover>& crossovers) {
+  Document document;
+  std::vector<Record> records;
   for (const Crossover& crossover : crossovers) {
-    for (const UpdateCosts& costs : crossover.ways) {
-      for (size_t i = 0; i < costs.cycles.size(); ++i) {
-        std::vector<std::string> cells = {
-            crossover.machine,   absl::StrCat(LevelCount(crossover.mode)),
-            costs.way.policy,    std::string(GuestOpsName(costs.way.ops)),
-            absl::StrCat(i + 1), absl::StrCat(costs.cycles[i])};
-        AddMarkShares(costs.by_mark, cells);
-        text += CsvLine(cells);
-      }
-    }
+    AddText(crossover, document.text);
+    records.push_back(RecordOf(kWays, 0, WayLine{crossover, nullptr, 0}));
   }
-  return text;
+  document.table = TableOf<WayLine>(kWays, LinesOf(crossovers));
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers) {
+  return Render(CrossoverDocument(crossovers), ReportFormat::kCsv);
 }
 
 std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers) {
-  Json json = Json::array();
-  for (const Crossover& crossover : crossovers) {
-    json.push_back(JsonOf(crossover));
-  }
-  return JsonText(json, 1);
+  return Render(CrossoverDocument(crossovers), ReportFormat::kJson);
 }
 
 std::string FormatCrossoverText(const std::vector<Crossover>& crossovers) {
-  std::string text;
-  for (const Crossover& crossover : crossovers) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", Title(crossover), "\n",
-                    Table(crossover), "\n");
-    for (const Crossing& crossing : crossover.crossings) {
-      text += Words(crossing);
-    }
-    absl::StrAppend(&text, "\n", MarkTable(crossover));
-  }
-  return text;
+  return Render(CrossoverDocument(crossovers), ReportFormat::kText);
 }
 
 }  // namespace xmmu

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
-#include "report/json.h"
 #include "study/sweep_report.h"
 #include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array kClaims = {ShadowClaim::kFaster,
                                 ShadowClaim::kFourTimesAsFast,
@@ -93,15 +91,61 @@ std::string ClaimWords(const ShadowVerdict& verdict) {
   return text;
 }
 
-Json JsonOf(const ShadowVerdict& verdict) {
-  Json json;
-  json["older"] = std::string(verdict.pair.older);
-  json["newer"] = std::string(verdict.pair.newer);
-  json["subject"] = verdict.subject;
-  json["claim"] = std::string(ShadowClaimName(verdict.claim));
-  json["true"] = verdict.is_true;
-  AddVerdictJson(verdict.verdict, json);
-  return json;
+// An answer; `verdict` is null in the fields of level 0.
+struct ClaimLine {
+  const SweptShadowStudy& swept;
+  const ShadowVerdict* verdict;
+
+  const ShadowStudy& study() const { return *swept.study; }
+  const PriceSweep& sweep() const { return swept.sensitivity.sweep; }
+};
+
+std::vector<Record> ClaimRecords(const SweptShadowStudy& swept);
+
+std::vector<FieldOf<ClaimLine>> ClaimFields() {
+  std::vector<FieldOf<ClaimLine>> fields = {
+      {0, "machine", "", "machine that was simulated",
+       [](const ClaimLine& l) { return l.study().machine; }},
+      {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+       [](const ClaimLine& l) { return LevelCount(l.study().mode); }},
+      {0, "sensitivity", "", "what prices were swept",
+       [](const ClaimLine& l) { return SweepRecord(l.sweep()); }, Shown::kJson},
+      {0, "claims", "", "one object for each pair, subject and claim",
+       [](const ClaimLine& l) { return ClaimRecords(l.swept); }, Shown::kJson},
+      {1, "older", "", "strategy that is held against a later one",
+       [](const ClaimLine& l) { return l.verdict->pair.older; }},
+      {1, "newer", "", "strategy that was to be the better one",
+       [](const ClaimLine& l) { return l.verdict->pair.newer; }},
+      {1, "subject", "", "event or workload that the claim is about",
+       [](const ClaimLine& l) { return l.verdict->subject; }},
+      {1, "claim", "",
+       "what is said of the newer one: it takes fewer cycles (faster), at most "
+       "a quarter of them (4-times), or of those beyond bare hardware's "
+       "(4-times-beyond-native)",
+       [](const ClaimLine& l) { return ShadowClaimName(l.verdict->claim); }},
+      {1, "true", "", "whether that is so at the machine's own prices",
+       [](const ClaimLine& l) { return l.verdict->is_true; }},
+  };
+  for (const auto& field :
+       VerdictFields<ClaimLine>([](const ClaimLine& l) -> const SignVerdict& {
+         return l.verdict->verdict;
+       })) {
+    fields.push_back(field);
+  }
+  fields.push_back({0, "samples", "samples", "samples of all prices at once",
+                    [](const ClaimLine& l) { return l.sweep().samples.size(); },
+                    Shown::kCsv});
+  return fields;
+}
+
+std::vector<Record> ClaimRecords(const SweptShadowStudy& swept) {
+  const std::vector<FieldOf<ClaimLine>> fields = ClaimFields();
+  std::vector<Record> records;
+  for (const ShadowVerdict& verdict : swept.sensitivity.verdicts) {
+    records.push_back(
+        RecordOf<ClaimLine>(fields, 1, ClaimLine{swept, &verdict}));
+  }
+  return records;
 }
 
 }  // namespace
@@ -166,46 +210,38 @@ std::string FormatShadowSensitivityText(const ShadowStudy& study,
   return PrintableLines(text);
 }
 
-std::string FormatShadowSensitivityCsv(
-    const std::vector<SweptShadowStudy>& all) {
-  std::vector<std::string> head = {"machine", "levels", "older", "newer",
-                                   "subject", "claim",  "true"};
-  AddVerdictNames(head);
-  head.emplace_back("samples");
-  std::string text = CsvLine(head);
+Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all) {
+  const std::vector<FieldOf<ClaimLine>> fields = ClaimFields();
+  std::vector<ShadowStudy> studies;
+  std::vector<ClaimLine> lines;
+  std::vector<Record> records;
   for (const SweptShadowStudy& swept : all) {
+    studies.push_back(*swept.study);
+    records.push_back(
+        RecordOf<ClaimLine>(fields, 0, ClaimLine{swept, nullptr}));
     for (const ShadowVerdict& verdict : swept.sensitivity.verdicts) {
-      std::vector<std::string> cells = {
-          swept.study->machine,
-          absl::StrCat(LevelCount(swept.study->mode)),
-          std::string(verdict.pair.older),
-          std::string(verdict.pair.newer),
-          verdict.subject,
-          std::string(ShadowClaimName(verdict.claim)),
-          verdict.is_true ? "1" : "0"};
-      AddVerdictCells(verdict.verdict, cells);
-      cells.push_back(absl::StrCat(swept.sensitivity.sweep.samples.size()));
-      text += CsvLine(cells);
+      lines.push_back({swept, &verdict});
     }
   }
-  return text;
+  Document document;
+  document.text = ShadowStudyDocument(studies).text;
+  for (const SweptShadowStudy& swept : all) {
+    document.text.emplace_back(
+        "\n" + FormatShadowSensitivityText(*swept.study, swept.sensitivity));
+  }
+  document.table = TableOf<ClaimLine>(fields, lines);
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatShadowSensitivityCsv(
+    const std::vector<SweptShadowStudy>& all) {
+  return Render(ShadowSensitivityDocument(all), ReportFormat::kCsv);
 }
 
 std::string FormatShadowSensitivityJson(
     const std::vector<SweptShadowStudy>& all) {
-  Json json = Json::array();
-  for (const SweptShadowStudy& swept : all) {
-    Json one;
-    one["machine"] = swept.study->machine;
-    one["levels"] = LevelCount(swept.study->mode);
-    one["sensitivity"] = SweepJson(swept.sensitivity.sweep);
-    one["claims"] = Json::array();
-    for (const ShadowVerdict& verdict : swept.sensitivity.verdicts) {
-      one["claims"].push_back(JsonOf(verdict));
-    }
-    json.push_back(std::move(one));
-  }
-  return JsonText(json, 1);
+  return Render(ShadowSensitivityDocument(all), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -47,11 +47,16 @@ absl::StatusOr<ShadowSensitivity> SweepShadowStudy(const ShadowStudy& study,
 std::string FormatShadowSensitivityText(const ShadowStudy& study,
                                         const ShadowSensitivity& sensitivity);
 
-// Instead of the other formats of studies: a line, or an object, a claim.
 struct SweptShadowStudy {
   const ShadowStudy* study = nullptr;
   ShadowSensitivity sensitivity;
 };
+
+// The document of studies with what their answers rest on: the text of
+// ShadowStudyDocument() and the answers in words; a line, or an object, a
+// claim.
+Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all);
+
 std::string FormatShadowSensitivityCsv(
     const std::vector<SweptShadowStudy>& all);
 std::string FormatShadowSensitivityJson(

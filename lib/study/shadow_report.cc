@@ -1,19 +1,18 @@
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/mark_fields.h"
-#include "report/text_table.h"
+#include "report/common_fields.h"
+#include "report/comparison_fields.h"
+#include "report/field_table.h"
 #include "study/shadow_study.h"
-#include "xmmu/base/printable.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // What XI was said to be.
 constexpr double kClaim = 4;
@@ -35,7 +34,7 @@ std::vector<std::string> Head(std::string_view first,
   return head;
 }
 
-std::string EventTable(const ShadowStudy& study) {
+TextTable EventTable(const ShadowStudy& study) {
   TextTable table(1);
   table.Add(Head("event", study.policies));
   table.Rule();
@@ -47,11 +46,11 @@ std::string EventTable(const ShadowStudy& study) {
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
-// Of both of a pair, in turns.
-std::string ComponentTable(const ShadowStudy& study, size_t policy) {
+// Prints the components of one policy; the caller alternates the two of a pair.
+TextTable ComponentTable(const ShadowStudy& study, size_t policy) {
   TextTable table(1);
   std::vector<std::string> head = {study.policies[policy]};
   for (const GuestEventEntry& entry : GuestEvents()) {
@@ -70,11 +69,11 @@ std::string ComponentTable(const ShadowStudy& study, size_t policy) {
     }
     if (sum != 0) table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 // Percent of the cycles that rest on remembered and estimated prices.
-std::string EstimatedTable(const ShadowStudy& study) {
+TextTable EstimatedTable(const ShadowStudy& study) {
   TextTable table(1);
   table.Add(Head("% remembered or estimated", study.policies));
   table.Rule();
@@ -95,12 +94,12 @@ std::string EstimatedTable(const ShadowStudy& study) {
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 template <typename Cell>
-std::string WorkloadTable(const ShadowStudy& study, std::string_view what,
-                          Cell cell) {
+TextTable WorkloadTable(const ShadowStudy& study, std::string_view what,
+                        Cell cell) {
   TextTable table(1);
   table.Add(Head(what, study.policies));
   table.Rule();
@@ -111,7 +110,7 @@ std::string WorkloadTable(const ShadowStudy& study, std::string_view what,
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 std::string TimesNative(const ReportRow& row, const ReportRow& native) {
@@ -127,7 +126,7 @@ std::string Overhead(const ReportRow& row, const ReportRow&) {
 }
 
 // What each strategy has reserved, and the most it has used, by part.
-std::string PartsTable(const ShadowStudy& study) {
+TextTable PartsTable(const ShadowStudy& study) {
   TextTable table(1);
   std::vector<std::string> head = {"part, KiB", "reserved"};
   for (const Comparison& workload : study.workloads) {
@@ -150,7 +149,7 @@ std::string PartsTable(const ShadowStudy& study) {
       table.Add(std::move(cells));
     }
   }
-  return table.Format();
+  return table;
 }
 
 std::string PairName(const ShadowPair& pair) {
@@ -165,7 +164,7 @@ std::string RatioCell(const ShadowRatio& ratio) {
       beyond == 0 ? std::string("-") : absl::StrFormat("%.2f", beyond));
 }
 
-std::string RatioTable(const ShadowStudy& study) {
+TextTable RatioTable(const ShadowStudy& study) {
   TextTable table(1);
   std::vector<std::string> head = {"times the cycles"};
   std::vector<std::vector<ShadowRatio>> columns;
@@ -180,7 +179,7 @@ std::string RatioTable(const ShadowStudy& study) {
     for (const auto& column : columns) cells.push_back(RatioCell(column[i]));
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
 // Where the newer one of `pair` is `times` as fast or more, and where not.
@@ -206,8 +205,8 @@ std::string Claim(const ShadowStudy& study, const ShadowPair& pair) {
 }
 
 // What each workload gains, guest by guest.
-std::string Summary(const std::vector<ShadowStudy>& studies,
-                    const ShadowPair& pair) {
+TextTable Summary(const std::vector<ShadowStudy>& studies,
+                  const ShadowPair& pair) {
   TextTable table(1);
   std::vector<std::string> head = {PairName(pair)};
   for (const Comparison& workload : studies.front().workloads) {
@@ -223,9 +222,13 @@ std::string Summary(const std::vector<ShadowStudy>& studies,
     }
     table.Add(std::move(cells));
   }
-  return table.Format();
+  return table;
 }
 
+constexpr std::string_view kEventKind = "event";
+constexpr std::string_view kWorkloadKind = "workload";
+
+// What was done: an event, or a workload.
 struct Line {
   std::string kind;
   std::string name;
@@ -239,28 +242,133 @@ std::vector<Line> LinesOf(const ShadowStudy& study, size_t policy) {
   for (const GuestEventEntry& entry : GuestEvents()) {
     const EventCost& cost =
         study.events[policy][static_cast<size_t>(entry.event)];
-    lines.push_back({"event", std::string(entry.name), cost.times, &cost.cost});
+    lines.push_back({std::string(kEventKind), std::string(entry.name),
+                     cost.times, &cost.cost});
   }
   for (const Comparison& workload : study.workloads) {
     const ReportRow& row = workload.rows[policy];
-    lines.push_back({"workload", workload.workload, 1, &row.cost, &row});
+    lines.push_back(
+        {std::string(kWorkloadKind), workload.workload, 1, &row.cost, &row});
   }
   return lines;
 }
 
-Json JsonOf(const Line& line, const CostTable& costs) {
-  Json json;
-  json[line.kind] = line.name;
-  json["times"] = line.times;
-  json["cycles"] = line.cost->cycles.count();
-  if (line.row != nullptr) {
-    json["idle_vcpus"] = line.row->idle_vcpus;
-    json["memory_overhead_bytes"] = line.row->memory_overhead_bytes;
-    json["memory_parts"] = MemoryPartsJson(*line.row);
+// What a policy took for a line; `policy` and `line` mean nothing in the fields
+// of level 0, `line` is null in those of level 1.
+struct ShadowLine {
+  const ShadowStudy& study;
+  size_t policy;
+  const Line* line;
+
+  const ReportRow* row() const { return line->row; }
+  MarkCycles by_mark() const { return CyclesByMark(*line->cost, study.costs); }
+  // The name of what was done if it is a `kind`.
+  Value NameIf(std::string_view kind) const {
+    if (line->kind != kind) return Absent();
+    return AsValue(line->name);
   }
-  json["cycles_by_component"] = ComponentsJson(*line.cost);
-  AddMarksJson(CyclesByMark(*line.cost, costs), json);
-  return json;
+};
+
+std::vector<Record> PolicyRecords(const ShadowStudy& study);
+std::vector<Record> CostRecords(const ShadowStudy& study, size_t policy);
+
+constexpr FieldOf<ShadowLine> kShadowFields[] = {
+    {0, "machine", "", "machine that was simulated",
+     [](const ShadowLine& l) { return l.study.machine; }},
+    {0, "levels", "levels", "levels of page tables of the guest; 3 is PAE",
+     [](const ShadowLine& l) { return LevelCount(l.study.mode); }},
+    {0, "vcpus", "vCPUs", "vCPUs of the guest",
+     [](const ShadowLine& l) { return l.study.vcpus; }},
+    {0, "policies", "", "one object for each strategy",
+     [](const ShadowLine& l) { return PolicyRecords(l.study); }, Shown::kJson},
+    {1, "policy", "", "strategy that virtualizes the guest's memory",
+     [](const ShadowLine& l) { return l.study.policies[l.policy]; }},
+    {1, "costs", "", "one object for each event and each workload",
+     [](const ShadowLine& l) { return CostRecords(l.study, l.policy); },
+     Shown::kJson},
+    {2, "kind", "", "event, or workload",
+     [](const ShadowLine& l) { return l.line->kind; }, Shown::kCsv},
+    {2, "name", "", "which event or workload",
+     [](const ShadowLine& l) { return l.line->name; }, Shown::kCsv},
+    {2, "event", "", "the event that was measured",
+     [](const ShadowLine& l) { return l.NameIf(kEventKind); }, Shown::kJson},
+    {2, "workload", "", "the workload that was run",
+     [](const ShadowLine& l) { return l.NameIf(kWorkloadKind); }, Shown::kJson},
+    {2, "times", "events", "how many such events the cycles are of",
+     [](const ShadowLine& l) { return l.line->times; }},
+    {2, "cycles", "cycles", "cycles charged, of all CPUs",
+     [](const ShadowLine& l) { return l.line->cost->cycles; }},
+    {2, "idle_vcpus", "vCPUs", "vCPUs that never ran a task",
+     [](const ShadowLine& l) {
+       return l.row() == nullptr ? Value(Absent())
+                                 : AsValue(l.row()->idle_vcpus);
+     },
+     Shown::kJson},
+    {2, "memory_overhead_bytes", "bytes",
+     "memory spent on managing memory by a workload; 0 for an event",
+     [](const ShadowLine& l) {
+       return l.row() == nullptr ? 0 : l.row()->memory_overhead_bytes;
+     },
+     Shown::kCsv},
+    {2, "memory_overhead_bytes", "bytes",
+     "memory spent on managing memory by a workload; 0 for an event",
+     [](const ShadowLine& l) {
+       return l.row() == nullptr ? Value(Absent())
+                                 : AsValue(l.row()->memory_overhead_bytes);
+     },
+     Shown::kJson},
+    {2, "memory_parts", "bytes",
+     "what the strategy's part of memory_overhead_bytes is for",
+     [](const ShadowLine& l) {
+       return l.row() == nullptr ? Value(Absent())
+                                 : AsValue(MemoryPartsRecord(*l.row()));
+     },
+     Shown::kJson},
+    {2, "cycles_by_component", "cycles",
+     "cycles by what they were spent on; they add up to cycles",
+     [](const ShadowLine& l) { return ComponentCells(*l.line->cost); },
+     Shown::kBoth, &kComponentGroup},
+    {2, "cycles_by_mark", "cycles",
+     "cycles by what is known of their prices; they add up to cycles",
+     [](const ShadowLine& l) { return MarkCyclesCells(l.by_mark()); },
+     Shown::kJson, &kMarkCyclesGroup},
+    {2, "share_by_mark", "share of 1",
+     "share of cycles by what is known of their prices; they add up to 1",
+     [](const ShadowLine& l) { return MarkShareCells(l.by_mark()); },
+     Shown::kBoth, &kMarkShareGroup},
+};
+
+constexpr std::span<const FieldOf<ShadowLine>> kShadows = kShadowFields;
+
+std::vector<Record> PolicyRecords(const ShadowStudy& study) {
+  std::vector<Record> records;
+  for (size_t policy = 0; policy < study.policies.size(); ++policy) {
+    records.push_back(
+        RecordOf(kShadows, 1, ShadowLine{study, policy, nullptr}));
+  }
+  return records;
+}
+
+std::vector<Record> CostRecords(const ShadowStudy& study, size_t policy) {
+  std::vector<Record> records;
+  for (const Line& line : LinesOf(study, policy)) {
+    records.push_back(RecordOf(kShadows, 2, ShadowLine{study, policy, &line}));
+  }
+  return records;
+}
+
+Table CostTableOf(const std::vector<ShadowStudy>& studies) {
+  std::vector<std::vector<Line>> kept;  // what `lines` point to
+  std::vector<ShadowLine> lines;
+  for (const ShadowStudy& study : studies) {
+    for (size_t policy = 0; policy < study.policies.size(); ++policy) {
+      kept.push_back(LinesOf(study, policy));
+      for (const Line& line : kept.back()) {
+        lines.push_back({study, policy, &line});
+      }
+    }
+  }
+  return TableOf<ShadowLine>(kShadows, lines);
 }
 
 // Which strategies have used what the machine has not.
@@ -280,95 +388,68 @@ std::string Hypothetical(const ShadowStudy& study) {
   return text;
 }
 
+void AddText(const ShadowStudy& study, std::vector<Document::Block>& text) {
+  const auto add_table = [&](TextTable table) {
+    text.emplace_back(std::move(table));
+    text.emplace_back("\n");
+  };
+  text.emplace_back((text.empty() ? "" : "\n") + Title(study) +
+                    ": cycles an event\n\n");
+  add_table(EventTable(study));
+  // Components are shown of the pair that the question was about; the other
+  // formats have those of all policies.
+  for (size_t i = 1; i < study.policies.size(); ++i) {
+    const ShadowPair& pair = ShadowPairs().front();
+    if (study.policies[i] != pair.older && study.policies[i] != pair.newer) {
+      continue;
+    }
+    add_table(ComponentTable(study, i));
+  }
+  add_table(WorkloadTable(study, "x native", TimesNative));
+  add_table(WorkloadTable(study, "memory mgmt., KiB", Overhead));
+  add_table(PartsTable(study));
+  add_table(RatioTable(study));
+  add_table(EstimatedTable(study));
+  std::string words;
+  for (const ShadowPair& pair : ShadowPairs()) words += Claim(study, pair);
+  words += Hypothetical(study);
+  for (const Comparison& workload : study.workloads) {
+    words += IdleVcpuLines(workload.rows,
+                           absl::StrCat("  ", workload.workload, ": "));
+  }
+  text.emplace_back(std::move(words));
+}
+
 }  // namespace
 
-std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
-  std::string text;
+Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies) {
+  Document document;
+  std::vector<Record> records;
   for (const ShadowStudy& study : studies) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", Title(study),
-                    ": cycles an event\n\n", EventTable(study), "\n");
-    // Of the pair that the question was about; the other formats have all.
-    for (size_t i = 1; i < study.policies.size(); ++i) {
-      const ShadowPair& pair = ShadowPairs().front();
-      if (study.policies[i] != pair.older && study.policies[i] != pair.newer) {
-        continue;
-      }
-      absl::StrAppend(&text, ComponentTable(study, i), "\n");
-    }
-    absl::StrAppend(&text, WorkloadTable(study, "x native", TimesNative), "\n",
-                    WorkloadTable(study, "memory mgmt., KiB", Overhead), "\n",
-                    PartsTable(study), "\n", RatioTable(study), "\n",
-                    EstimatedTable(study), "\n");
-    for (const ShadowPair& pair : ShadowPairs()) text += Claim(study, pair);
-    text += Hypothetical(study);
-    for (const Comparison& workload : study.workloads) {
-      text += IdleVcpuLines(workload.rows,
-                            absl::StrCat("  ", workload.workload, ": "));
+    AddText(study, document.text);
+    records.push_back(RecordOf(kShadows, 0, ShadowLine{study, 0, nullptr}));
+  }
+  if (studies.size() > 1) {
+    for (const ShadowPair& pair : ShadowPairs()) {
+      document.text.emplace_back("\n");
+      document.text.emplace_back(Summary(studies, pair));
     }
   }
-  text = PrintableLines(text);
-  if (studies.size() < 2) return text;
-  for (const ShadowPair& pair : ShadowPairs()) {
-    absl::StrAppend(&text, "\n", Summary(studies, pair));
-  }
-  return text;
+  document.table = CostTableOf(studies);
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
+  return Render(ShadowStudyDocument(studies), ReportFormat::kText);
 }
 
 std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
-  std::vector<std::string> head = {
-      "machine", "levels", "vcpus",
-      "policy",  "kind",   "name",
-      "times",   "cycles", "memory_overhead_bytes"};
-  for (size_t i = 0; i < kComponentCount; ++i) {
-    head.push_back(
-        absl::StrCat("cycles_", Abs(ComponentName(static_cast<Component>(i)))));
-  }
-  AddMarkNames(head);
-  std::string text = CsvLine(head);
-  for (const ShadowStudy& study : studies) {
-    for (size_t policy = 0; policy < study.policies.size(); ++policy) {
-      for (const Line& line : LinesOf(study, policy)) {
-        std::vector<std::string> cells = {
-            study.machine,
-            absl::StrCat(LevelCount(study.mode)),
-            absl::StrCat(study.vcpus),
-            study.policies[policy],
-            line.kind,
-            line.name,
-            absl::StrCat(line.times),
-            absl::StrCat(line.cost->cycles.count()),
-            absl::StrCat(
-                line.row == nullptr ? 0 : line.row->memory_overhead_bytes)};
-        for (const Cycles cycles : line.cost->by_component) {
-          cells.push_back(absl::StrCat(cycles.count()));
-        }
-        AddMarkShares(CyclesByMark(*line.cost, study.costs), cells);
-        text += CsvLine(cells);
-      }
-    }
-  }
-  return text;
+  return Render(ShadowStudyDocument(studies), ReportFormat::kCsv);
 }
 
 std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies) {
-  Json json = Json::array();
-  for (const ShadowStudy& study : studies) {
-    Json one;
-    one["machine"] = study.machine;
-    one["levels"] = LevelCount(study.mode);
-    one["vcpus"] = study.vcpus;
-    one["policies"] = Json::array();
-    for (size_t policy = 0; policy < study.policies.size(); ++policy) {
-      Json lines = Json::array();
-      for (const Line& line : LinesOf(study, policy)) {
-        lines.push_back(JsonOf(line, study.costs));
-      }
-      one["policies"].push_back(
-          {{"policy", study.policies[policy]}, {"costs", std::move(lines)}});
-    }
-    json.push_back(std::move(one));
-  }
-  return JsonText(json, 1);
+  return Render(ShadowStudyDocument(studies), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "study/events.h"
+#include "xmmu/report/document.h"
 #include "xmmu/sim/compare.h"
 
 namespace xmmu {
@@ -66,10 +67,15 @@ struct ShadowRatio {
 std::vector<ShadowRatio> RatiosOf(const ShadowStudy& study,
                                   const ShadowPair& pair);
 
-// Tables of events, components, workloads and memory, and the answers in words.
+// The document of studies.
+//   text   tables of events, components, workloads and memory, and the answers
+//          in words
+//   data   an object a study
+//   table  a line for each policy and event or workload; cycles of a component
+//          as cycles_<name>
+Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies);
+
 std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies);
-// A line for each policy and event or workload; cycles of a component as
-// cycles_<name>.
 std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies);
 std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies);
 

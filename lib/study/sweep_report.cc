@@ -1,17 +1,16 @@
 #include "study/sweep_report.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
-#include "report/text_table.h"
 #include "xmmu/base/check.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string NameOf(CostEvent event) {
   return std::string(CostEventName(event));
@@ -79,46 +78,33 @@ std::string ChangesCell(const std::vector<PriceChange>& changes) {
   return absl::StrJoin(words, ";");
 }
 
-Json SweepJson(const PriceSweep& sweep) {
-  Json json;
-  json["prices"] = std::string(SweptKind(sweep));
-  json["samples"] = sweep.samples.size();
-  json["seed"] = sweep.options.seed;
-  json["swept"] = Json::array();
+Record SweepRecord(const PriceSweep& sweep) {
+  std::vector<Record> swept;
   for (const SweptPrice& price : sweep.swept) {
-    json["swept"].push_back({{"cost", NameOf(price.event)},
-                             {"value", price.value},
-                             {"low", price.low},
-                             {"high", price.high}});
+    swept.push_back(
+        {{{"cost", "", "event that is priced", Cell(NameOf(price.event))},
+          {"value", "cycles", "its price", Cell(uint64_t{price.value})},
+          {"low", "cycles", "its least price", Cell(uint64_t{price.low})},
+          {"high", "cycles", "its highest price",
+           Cell(uint64_t{price.high})}}});
   }
-  return json;
+  return {
+      {{"prices", "", "prices swept: estimates, or all that have a band",
+        Cell(std::string(SweptKind(sweep)))},
+       {"samples", "samples", "samples of all prices at once",
+        Cell(uint64_t{sweep.samples.size()})},
+       {"seed", "", "what the samples were drawn by", Cell(sweep.options.seed)},
+       {"swept", "", "each price with its band", std::move(swept)}}};
 }
 
-Json ChangesJson(const std::vector<PriceChange>& changes) {
-  Json json = Json::array();
+std::vector<Record> ChangesRecords(const std::vector<PriceChange>& changes) {
+  std::vector<Record> records;
   for (const PriceChange& change : changes) {
-    json.push_back({{"cost", NameOf(change.event)}, {"price", change.price}});
+    records.push_back(
+        {{{"cost", "", "event that is priced", Cell(NameOf(change.event))},
+          {"price", "cycles", "the price", Cell(uint64_t{change.price})}}});
   }
-  return json;
-}
-
-void AddVerdictJson(const SignVerdict& verdict, Json& json) {
-  json["holds"] = verdict.holds();
-  json["flips"] = ChangesJson(verdict.flips);
-  json["together"] = ChangesJson(verdict.together);
-  json["samples_against"] = verdict.samples_against;
-}
-
-void AddVerdictNames(std::vector<std::string>& cells) {
-  cells.insert(cells.end(), {"holds", "flips", "together", "samples_against"});
-}
-
-void AddVerdictCells(const SignVerdict& verdict,
-                     std::vector<std::string>& cells) {
-  cells.push_back(verdict.holds() ? "1" : "0");
-  cells.push_back(ChangesCell(verdict.flips));
-  cells.push_back(ChangesCell(verdict.together));
-  cells.push_back(absl::StrCat(verdict.samples_against));
+  return records;
 }
 
 }  // namespace xmmu

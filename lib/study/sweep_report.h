@@ -3,12 +3,13 @@
 
 // Sweeps and what came of them, as several reports show them.
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "report/field_table.h"
 #include "study/price_sweep.h"
+#include "xmmu/report/records.h"
 
 namespace xmmu {
 
@@ -25,14 +26,41 @@ std::string VerdictWords(const SignVerdict& verdict, const PriceSweep& sweep);
 std::string ChangesCell(const std::vector<PriceChange>& changes);
 
 // The sweep: what of, samples, seed, and each price with its band.
-nlohmann::ordered_json SweepJson(const PriceSweep& sweep);
-nlohmann::ordered_json ChangesJson(const std::vector<PriceChange>& changes);
-// Adds holds, flips, together and samples_against.
-void AddVerdictJson(const SignVerdict& verdict, nlohmann::ordered_json& json);
-// The same as columns and cells of CSV.
-void AddVerdictNames(std::vector<std::string>& cells);
-void AddVerdictCells(const SignVerdict& verdict,
-                     std::vector<std::string>& cells);
+Record SweepRecord(const PriceSweep& sweep);
+std::vector<Record> ChangesRecords(const std::vector<PriceChange>& changes);
+
+// The fields of level 1 that say how far the sign of something stands: holds,
+// flips, together and samples_against. `verdict_of` takes the verdict from a
+// const T&.
+template <typename T, typename VerdictOf>
+std::vector<FieldOf<T>> VerdictFields(VerdictOf) {
+  return {
+      {1, "holds", "", "whether it stands whatever the prices in their bands",
+       [](const T& t) { return VerdictOf()(t).holds(); }},
+      {1, "flips", "",
+       "prices that alone turn it: the first that does, from the machine's own "
+       "on",
+       [](const T& t) { return ChangesCell(VerdictOf()(t).flips); },
+       Shown::kCsv},
+      {1, "flips", "",
+       "prices that alone turn it: the first that does, from the machine's own "
+       "on",
+       [](const T& t) { return ChangesRecords(VerdictOf()(t).flips); },
+       Shown::kJson},
+      {1, "together", "",
+       "where none does alone: the fewest that together do, each at the end of "
+       "its band",
+       [](const T& t) { return ChangesCell(VerdictOf()(t).together); },
+       Shown::kCsv},
+      {1, "together", "",
+       "where none does alone: the fewest that together do, each at the end of "
+       "its band",
+       [](const T& t) { return ChangesRecords(VerdictOf()(t).together); },
+       Shown::kJson},
+      {1, "samples_against", "samples", "samples of all prices that turn it",
+       [](const T& t) { return VerdictOf()(t).samples_against; }},
+  };
+}
 
 }  // namespace xmmu
 

@@ -15,7 +15,7 @@ using testing::StartsWith;
 
 TEST(FormatMachineTest, TheTableHasTheSourceOfEveryValue) {
   const std::string text =
-      FormatMachine(*FindMachine("xeon-2003"), MachineFormat::kTable);
+      FormatMachine(*FindMachine("xeon-2003"), MachineFormat::kText);
   EXPECT_THAT(text, HasSubstr("machine   xeon-2003: 2.4 GHz Pentium 4 Xeon"));
   EXPECT_THAT(text, testing::ContainsRegex(
                         "cost.mov_cr3 +estimated +500 +300 +900 +cycles +"

@@ -89,7 +89,7 @@ TEST(ReportTest, DigestsAgreeOnlyIfAllAreEqual) {
 }
 
 TEST(TableReportTest, IsWhatItWas) {
-  EXPECT_EQ(FormatReport(Example(), ReportFormat::kTable), R"(xmmu 9.9.9
+  EXPECT_EQ(FormatReport(Example(), ReportFormat::kText), R"(xmmu 9.9.9
 machine   test: a machine to test with
 guest     pae paging, 1 vCPU, 64 MiB; quantum 1,000, fault-around 1, flush ceiling 0
 workload  fork:pages=1,times=2
@@ -119,10 +119,10 @@ cycles by component, and by the mark of their prices
 
 TEST(TableReportTest, SaysWhenTheMachineHasNoSuchMode) {
   Comparison comparison = Example();
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("hypothetical")));
   comparison.hypothetical = true;
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("hypothetical: test has no pae paging"));
 }
 
@@ -130,10 +130,10 @@ TEST(TableReportTest, SaysWhichRowsAreHypothetical) {
   Comparison comparison = Example();
   comparison.rows[1].hypothetical = "nested paging";
   EXPECT_THAT(
-      FormatReport(comparison, ReportFormat::kTable),
+      FormatReport(comparison, ReportFormat::kText),
       HasSubstr("\nhypothetical in row 2: test has no nested paging; "));
   comparison.rows[0].hypothetical = "nested paging";
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("\nhypothetical in rows 1, 2: test has no nested "));
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kCsv),
               HasSubstr(",nested paging,"));
@@ -142,28 +142,28 @@ TEST(TableReportTest, SaysWhichRowsAreHypothetical) {
 TEST(TableReportTest, SaysWhatWasLeftOut) {
   Comparison comparison = Example();
   comparison.left_out = {"shadow: too young"};
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("left out  shadow: too young\n"));
 }
 
 TEST(TableReportTest, WithoutANativeRowThereAreNoRatios) {
   Comparison comparison = Example();
   comparison.rows.erase(comparison.rows.begin());
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("1.000")));
 }
 
 TEST(TableReportTest, DifferingDigestsAreLoud) {
   Comparison comparison = Example();
   comparison.rows[1].guest_digest = 1;
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("DIFFER: 0000000000000abc 0000000000000001"));
 }
 
 TEST(TableReportTest, ManyRowsStayWithinTheWidth) {
   Comparison comparison = Example();
   for (int i = 0; i < 10; ++i) comparison.rows.push_back(PinningRow());
-  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  const std::string text = FormatReport(comparison, ReportFormat::kText);
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     EXPECT_LE(line.size(), 120u) << line;
   }
@@ -171,7 +171,7 @@ TEST(TableReportTest, ManyRowsStayWithinTheWidth) {
 
 TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
   Comparison comparison = Example();
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("sharing")));
   ReportRow row = PinningRow();
   row.shares_file_pages = true;
@@ -179,7 +179,7 @@ TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
   row.cost.counters.Add(Counter::kPagesMerged, 5);
   row.cost.counters.Add(Counter::kSharedFreed, 2);
   comparison.rows.push_back(row);
-  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  const std::string text = FormatReport(comparison, ReportFormat::kText);
   EXPECT_THAT(text, HasSubstr("sharing in row 3: 7 frames shared, 5 pages "
                               "merged with one of them (20 KiB free), 2 "
                               "shared frames freed again\n"));
@@ -188,13 +188,13 @@ TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
 
 TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
   Comparison comparison = Example();
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("linear map")));
   ReportRow row = PinningRow();
   row.linear_map = LinearMap::kSharedL2;
   row.page_table_bytes_per_space = 14 * 1024;
   comparison.rows.push_back(row);
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("row 3: linear map shared-l2; 14.0 KiB of page tables "
                         "an address space at the peak\n"));
   EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared-l2");
@@ -202,11 +202,11 @@ TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
 
 TEST(TableReportTest, SaysWhatOverlapLeaves) {
   Comparison comparison = Example();
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("overlap")));
   comparison.options.overlap = {.walkers = 2, .hidden_per_mille = 125};
   comparison.rows[0].cost.hidden = Cycles(500);
-  const std::string text = FormatReport(comparison, ReportFormat::kTable);
+  const std::string text = FormatReport(comparison, ReportFormat::kText);
   EXPECT_THAT(text, HasSubstr("overlap   2 walkers; 12.5% of TLB, walk and"));
   EXPECT_THAT(text, HasSubstr("  1  native        1,500        500      1,000"
                               "   1.000\n"));
@@ -230,10 +230,10 @@ TEST(ReportTest, SharesByMarkAddUpInEveryFormat) {
 
 TEST(TableReportTest, SaysWhenTheFlushFilterIsOn) {
   Comparison comparison = Example();
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               Not(HasSubstr("flush filter")));
   comparison.options.flush_filter = true;
-  EXPECT_THAT(FormatReport(comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
               HasSubstr("note      the TLB flush filter is on\n"));
 }
 
@@ -301,16 +301,75 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 26 + kMarkCount + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 34 + kMarkCount + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
-    EXPECT_EQ(cells.size(), header.size());
+    EXPECT_EQ(cells.size(), header.size() + 1);  // a comma in the workload
   }
   EXPECT_THAT(
       lines[2],
       HasSubstr("test,0,3,1,1,pte-caches,pinning,"
                 "update-va-mapping,late,0,default,,1,0.000,3000,0,3000,"));
+}
+
+// A policy that counts and prices something of its own.
+Comparison ExampleWithOwnEvents() {
+  Comparison comparison = Example();
+  ReportRow& row = comparison.rows[1];
+  row.figures = {
+      {"flips", "times", "how often it changed its mind", uint64_t{7}},
+      {"share", "", "share of the time it was right", 0.25}};
+  row.own_events = {{{.name = "change-of-mind",
+                      .help = "one change of mind",
+                      .component = Component::kEmulation,
+                      .price = 100,
+                      .mark = Mark::kMeasured,
+                      .source = "assumed: for this test"},
+                     7,
+                     Cycles(700)}};
+  return comparison;
+}
+
+TEST(OwnEventsReportTest, TextJsonAndCsvShowWhatAPolicyHasOfItsOwn) {
+  const Comparison comparison = ExampleWithOwnEvents();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText), HasSubstr(R"(
+of the policies' own
+  row        name            count  unit   cycles  component  mark      meaning
+  ----------------------------------------------------------------------------------------------------
+  2 pinning  change-of-mind  7             700     emulation  measured  one change of mind
+  2 pinning  flips           7      times                               how often it changed its mind
+  2 pinning  share           0.25                                       share of the time it was right
+)"));
+  const Json json = Json::parse(FormatReport(comparison, ReportFormat::kJson));
+  EXPECT_FALSE(json["rows"][0].contains("own_events"));
+  const Json& row = json["rows"][1];
+  EXPECT_EQ(row["figures"].dump(), R"({"flips":7,"share":0.25})");
+  EXPECT_EQ(row["own_events"]["change-of-mind"].dump(),
+            R"({"count":7,"cycles":700,"component":"emulation","price":100,)"
+            R"("mark":"measured","source":"assumed: for this test"})");
+  const std::string csv = FormatReport(comparison, ReportFormat::kCsv);
+  EXPECT_THAT(csv, HasSubstr(",migration.every_ops,figures_flips,figures_share,"
+                             "own_events_change-of-mind_count,"
+                             "own_events_change-of-mind_cycles,"
+                             "own_events_change-of-mind_component,"
+                             "own_events_change-of-mind_price,"
+                             "own_events_change-of-mind_mark,"
+                             "own_events_change-of-mind_source\n"));
+  EXPECT_THAT(csv, HasSubstr(",1,0,,,,,,,,,,\n"));  // of bare hardware: none
+  EXPECT_THAT(csv, HasSubstr(",1,0,,,7,0.250000,7,700,emulation,100,measured,"
+                             "assumed: for this test\n"));
+}
+
+TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
+  const std::string text = FormatReport(Example(), ReportFormat::kCsv);
+  EXPECT_THAT(text,
+              HasSubstr(",migration_extra_cycles,workload,xmmu,"
+                        "guest_memory_bytes,quantum_ops,fault_around_pages,"
+                        "flush_ceiling_pages,migration.rounds,"
+                        "migration.every_ops\n"));
+  EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
+                              "1,0,,\n"));
 }
 
 }  // namespace

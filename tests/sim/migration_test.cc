@@ -142,7 +142,7 @@ TEST(MigrationTest, EachOfSeveralDomainsIsMigratedOnSeveralVcpus) {
 TEST(MigrationTest, TheReportsTellOfIt) {
   const Comparison comparison = Compared(Options({"native", "nested-paging"}));
   const MigrationReport& migration = *comparison.rows[1].migration;
-  const std::string table = FormatReport(comparison, ReportFormat::kTable);
+  const std::string table = FormatReport(comparison, ReportFormat::kText);
   EXPECT_THAT(table, HasSubstr("3 rounds, one every 400 operations"));
   EXPECT_THAT(table, HasSubstr("migration in row 1: none, "));
   EXPECT_THAT(table, HasSubstr("pages dirty in 3 rounds ("));

@@ -120,7 +120,7 @@ TEST_F(RacesTest, ReadsOfAFileThatAnotherProcessWritesAreLeftOut) {
     EXPECT_EQ(row.not_compared.accesses, kPages);
     EXPECT_EQ(row.not_compared.pages, kPages);
   }
-  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               HasSubstr("equal in all rows\n120 accesses to 120 pages that "
                         "another process writes are not compared: which comes "
                         "first depends on the cycles\n"));
@@ -134,7 +134,7 @@ TEST_F(RacesTest, OnOneVcpuAllIsCompared) {
   const absl::StatusOr<Comparison> comparison = Run(1);
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   EXPECT_EQ(comparison->rows[0].not_compared.pages, 0);
-  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               Not(HasSubstr("not compared")));
 }
 

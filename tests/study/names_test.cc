@@ -85,8 +85,8 @@ TEST(NamesTest, CellsOfCsvAreQuotedWhereTheyMustBe) {
 TEST(NamesTest, AComparisonBearsAnyName) {
   const auto comparison = Compare(Comparing(OnMachine("mine")), Odd());
   ASSERT_TRUE(comparison.ok()) << comparison.status();
-  ExpectText(FormatReport(*comparison, ReportFormat::kTable));
-  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
+  ExpectText(FormatReport(*comparison, ReportFormat::kText));
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               HasSubstr("workload  s\"h,\\xff\\x1b[31m\n"));
   const auto json =
       nlohmann::json::parse(FormatReport(*comparison, ReportFormat::kJson));
@@ -141,7 +141,7 @@ TEST(NamesTest, VcpusWithoutATaskAreCountedInEachRow) {
   const auto comparison = Compare(options, Odd());
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   for (const ReportRow& row : comparison->rows) EXPECT_EQ(row.idle_vcpus, 6);
-  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               HasSubstr("\n6 of 8 vCPUs idled in all rows: there was no task "
                         "for them to run\n"));
   const auto json =
@@ -157,7 +157,7 @@ TEST(NamesTest, AVcpuWithATaskHasNotIdled) {
   });
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   for (const ReportRow& row : comparison->rows) EXPECT_EQ(row.idle_vcpus, 0);
-  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kTable),
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               Not(HasSubstr("idled")));
 }
 

@@ -101,8 +101,8 @@ TEST(SensitivityTest, DataThroughTheCachesIsRefused) {
 TEST(SensitivityTest, TheTableEndsInWords) {
   const Comparison comparison = Example();
   const std::string text =
-      FormatSensitivity(comparison, Sweep(comparison), ReportFormat::kTable);
-  EXPECT_THAT(text, HasSubstr(FormatReport(comparison, ReportFormat::kTable)));
+      FormatSensitivity(comparison, Sweep(comparison), ReportFormat::kText);
+  EXPECT_THAT(text, HasSubstr(FormatReport(comparison, ReportFormat::kText)));
   EXPECT_THAT(text, HasSubstr("sensitivity: 1 prices that are remembered or "
                               "estimated"));
   EXPECT_THAT(text,

@@ -32,6 +32,8 @@ enum class Mark : uint8_t {
 
 // The mark as a word: "read", "measured", ...
 std::string_view MarkName(Mark mark);
+// What the mark says of a value, in a sentence.
+std::string_view MarkHelp(Mark mark);
 
 // Whether reports count cycles of this mark as estimated: that is so for
 // remembered and for estimated prices.

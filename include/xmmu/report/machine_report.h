@@ -12,20 +12,24 @@
 #include <string_view>
 
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/report/document.h"
 
 namespace xmmu {
 
-enum class MachineFormat : uint8_t { kTable, kCsv, kJson, kToml };
+enum class MachineFormat : uint8_t { kText, kCsv, kJson, kToml };
 
-// "table", "csv", "json", "toml".
+// "text", "csv", "json", "toml".
 std::string_view MachineFormatName(MachineFormat format);
 std::span<const MachineFormat> AllMachineFormats();
 
+// Everything that `machine` says as a document.
+Document MachineDocument(const MachineModel& machine);
+
 // Everything that `machine` says, a line or an object a value.
-//   kTable  for people: key, value, band, unit, mark, source
-//   kCsv    the same with a header, quoted as RFC 4180 has it
-//   kJson   one object, an array of values under "values"
-//   kToml   MachineToml()
+//   kText  for people: key, value, band, unit, mark, source
+//   kCsv   the same with a header, quoted as RFC 4180 has it
+//   kJson  one object, an array of values under "values"
+//   kToml  MachineToml()
 std::string FormatMachine(const MachineModel& machine, MachineFormat format);
 
 }  // namespace xmmu

@@ -1,16 +1,16 @@
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/text_table.h"
+#include "report/field_table.h"
 #include "study/grid/latency_grid.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string_view ReachName(TlbReach reach) {
   switch (reach) {
@@ -52,7 +52,7 @@ void AddErrors(TextTable& table, const RegionErrors& errors,
              std::string(Verdict(errors))});
 }
 
-std::string RegionTable(const GridErrors& errors) {
+TextTable RegionTable(const GridErrors& errors) {
   TextTable table(3);
   table.Add({"machine", "memory", "pages", "cells", "median, cycles",
              "median, %", "worst, %", "reached"});
@@ -68,10 +68,10 @@ std::string RegionTable(const GridErrors& errors) {
   for (const RegionErrors& all : errors.in_dram) {
     AddErrors(table, all, "DRAM", "all");
   }
-  return table.Format();
+  return table;
 }
 
-std::string StepTable(const GridErrors& errors) {
+TextTable StepTable(const GridErrors& errors) {
   TextTable table(1);
   table.Add({"machine", "steps measured", "of them simulated",
              "steps simulated", "of them not measured"});
@@ -81,10 +81,10 @@ std::string StepTable(const GridErrors& errors) {
                absl::StrCat(steps.found), absl::StrCat(steps.simulated),
                absl::StrCat(steps.invented)});
   }
-  return table.Format();
+  return table;
 }
 
-std::string MissingTable(const GridErrors& errors) {
+TextTable MissingTable(const GridErrors& errors) {
   TextTable table(2);
   table.Add({"machine", "pattern", "stride", "from KiB", "to KiB", "measured",
              "simulated"});
@@ -100,10 +100,10 @@ std::string MissingTable(const GridErrors& errors) {
                both(*step.from.measured, *step.to.measured),
                both(step.from.simulated, step.to.simulated)});
   }
-  return table.Format();
+  return table;
 }
 
-std::string WorstTable(const GridErrors& errors) {
+TextTable WorstTable(const GridErrors& errors) {
   TextTable table(2);
   table.Add({"machine", "pattern", "KiB", "stride", "measured", "simulated",
              "error, %", "not claimed"});
@@ -116,93 +116,158 @@ std::string WorstTable(const GridErrors& errors) {
          Tenths(worst.cell.simulated), absl::StrFormat("%+.1f", worst.percent),
          std::string(worst.reason)});
   }
-  return table.Format();
+  return table;
 }
 
-Json JsonOf(const RegionErrors& errors) {
-  return {{"machine", errors.machine},
-          {"memory", LevelName(errors.region.memory)},
-          {"pages", ReachName(errors.region.tlb)},
-          {"cells", errors.cells},
-          {"median_cycles", errors.median_cycles},
-          {"median_percent", errors.median_percent},
-          {"worst_percent", errors.worst_percent},
-          {"reached", errors.reached}};
+constexpr FieldOf<RegionErrors> kRegionFields[] = {
+    {0, "machine", "", "machine that was measured and simulated",
+     [](const RegionErrors& e) { return e.machine; }},
+    {0, "memory", "", "cache or memory that holds the working set",
+     [](const RegionErrors& e) { return LevelName(e.region.memory); }},
+    {0, "pages", "", "TLB with an entry for each page of the working set",
+     [](const RegionErrors& e) { return ReachName(e.region.tlb); }},
+    {0, "cells", "cells", "cells of the grid that this is of",
+     [](const RegionErrors& e) { return e.cells; }},
+    {0, "median_cycles", "cycles", "median of the absolute errors of a load",
+     [](const RegionErrors& e) {
+       return Real{e.median_cycles, 1};
+     }},
+    {0, "median_percent", "%", "median error by the measured figure",
+     [](const RegionErrors& e) {
+       return Real{e.median_percent, 1};
+     }},
+    {0, "worst_percent", "%", "worst error by the measured figure",
+     [](const RegionErrors& e) {
+       return Real{e.worst_percent, 1};
+     }},
+    {0, "reached", "",
+     "whether the median is within 1 cycle or 5 %, in DRAM within 10 %",
+     [](const RegionErrors& e) { return e.reached ? "true" : "false"; },
+     Shown::kCsv},
+    {0, "reached", "",
+     "whether the median is within 1 cycle or 5 %, in DRAM within 10 %",
+     [](const RegionErrors& e) { return e.reached; }, Shown::kJson},
+};
+
+constexpr FieldOf<GridCell> kCellFields[] = {
+    {0, "machine", "", "machine that was measured and simulated",
+     [](const GridCell& c) { return c.machine; }},
+    {0, "pattern", "", "order in which a chase visits its lines",
+     [](const GridCell& c) { return ChaseOrderName(c.order); }},
+    {0, "working_set_bytes", "bytes", "memory that the chase goes through",
+     [](const GridCell& c) { return c.working_set_bytes; }},
+    {0, "stride_bytes", "bytes", "distance of the lines visited",
+     [](const GridCell& c) { return c.stride_bytes; }},
+    {0, "cycles_per_load", "cycles", "cycles of a load as measured",
+     [](const GridCell& c) {
+       return Real{*c.measured, 1};
+     }},
+    {0, "simulated", "cycles", "cycles of a load as simulated",
+     [](const GridCell& c) {
+       return Real{c.simulated, 1};
+     }},
+};
+
+constexpr FieldOf<GridSteps> kStepFields[] = {
+    {0, "machine", "", "machine that was measured and simulated",
+     [](const GridSteps& s) { return s.machine; }},
+    {0, "measured", "steps", "rises of 2 cycles and 15 % that were measured",
+     [](const GridSteps& s) { return s.measured; }},
+    {0, "found", "steps",
+     "of them those simulated in the same place, half as high at least",
+     [](const GridSteps& s) { return s.found; }},
+    {0, "simulated", "steps", "rises of 2 cycles and 15 % as simulated",
+     [](const GridSteps& s) { return s.simulated; }},
+    {0, "invented", "steps",
+     "of those the ones measured less than half as high",
+     [](const GridSteps& s) { return s.invented; }},
+};
+
+// The record of each of `all`.
+template <typename T>
+std::vector<Record> RecordsOf(std::span<const FieldOf<T>> fields,
+                              const std::vector<T>& all) {
+  std::vector<Record> records;
+  for (const T& one : all) records.push_back(RecordOf(fields, 0, one));
+  return records;
 }
 
-Json JsonOf(const GridCell& cell) {
-  return {{"machine", cell.machine},
-          {"pattern", ChaseOrderName(cell.order)},
-          {"working_set_bytes", cell.working_set_bytes},
-          {"stride_bytes", cell.stride_bytes},
-          {"cycles_per_load", *cell.measured},
-          {"simulated", cell.simulated}};
+Record CellRecord(const GridCell& cell) {
+  return RecordOf<GridCell>(kCellFields, 0, cell);
 }
 
-Json JsonOf(const GridSteps& steps) {
-  return {{"machine", steps.machine},
-          {"measured", steps.measured},
-          {"found", steps.found},
-          {"simulated", steps.simulated},
-          {"invented", steps.invented}};
+std::vector<Record> MissingRecords(const GridErrors& errors) {
+  std::vector<Record> records;
+  for (const MissingStep& step : errors.missing) {
+    records.push_back(
+        {{{"from", "", "the cell before the step", CellRecord(step.from)},
+          {"to", "", "the cell behind it", CellRecord(step.to)}}});
+  }
+  return records;
+}
+
+std::vector<Record> WorstRecords(const GridErrors& errors) {
+  std::vector<Record> records;
+  for (const WorstCell& worst : errors.worst) {
+    Record record = CellRecord(worst.cell);
+    record.fields.push_back({"error_percent", "%",
+                             "simulated less measured, of measured",
+                             Cell(Real{worst.percent, 1})});
+    record.fields.push_back({"not_claimed", "",
+                             "why the model claims nothing here",
+                             Cell(std::string(worst.reason))});
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+Record ErrorsRecord(const GridErrors& errors) {
+  return {
+      {{"regions", "", "errors by machine and region",
+        RecordsOf<RegionErrors>(kRegionFields, errors.regions)},
+       {"steps", "", "steps from one working set to the next",
+        RecordsOf<GridSteps>(kStepFields, errors.steps)},
+       {"missing_steps", "", "steps that were measured, not simulated",
+        MissingRecords(errors)},
+       {"worst", "", "the worst cells of each machine", WorstRecords(errors)}}};
 }
 
 }  // namespace
 
-std::string FormatGridErrorsText(const GridErrors& errors) {
-  std::string text = absl::StrCat(
-      "Absolute errors of simulated cycles a load. Reached: a median of 1 "
+Document GridErrorsDocument(const GridErrors& errors) {
+  Document document;
+  const auto add = [&](std::string_view heading, TextTable table) {
+    document.text.emplace_back(std::string(heading));
+    document.text.emplace_back(std::move(table));
+  };
+  add("Absolute errors of simulated cycles a load. Reached: a median of 1 "
       "cycle or 5 %,\nin DRAM 10 %.\n\n",
-      RegionTable(errors),
-      "\nSteps: rises of 2 cycles and 15 % from one working set to the next. "
+      RegionTable(errors));
+  add("\nSteps: rises of 2 cycles and 15 % from one working set to the next. "
       "Simulated:\nin the same place, half as high at least.\n\n",
       StepTable(errors));
   if (!errors.missing.empty()) {
-    absl::StrAppend(&text, "\nSteps that are missing:\n\n",
-                    MissingTable(errors));
+    add("\nSteps that are missing:\n\n", MissingTable(errors));
   }
   if (!errors.worst.empty()) {
-    absl::StrAppend(&text, "\nThe worst cells of each machine:\n\n",
-                    WorstTable(errors));
+    add("\nThe worst cells of each machine:\n\n", WorstTable(errors));
   }
-  return text;
+  document.table = TableOf<RegionErrors>(kRegionFields, errors.regions);
+  document.data = ErrorsRecord(errors);
+  document.json_indent = 2;
+  return document;
+}
+
+std::string FormatGridErrorsText(const GridErrors& errors) {
+  return Render(GridErrorsDocument(errors), ReportFormat::kText);
 }
 
 std::string FormatGridErrorsCsv(const GridErrors& errors) {
-  std::string text =
-      "machine,memory,pages,cells,median_cycles,median_percent,worst_percent,"
-      "reached\n";
-  for (const RegionErrors& region : errors.regions) {
-    text += CsvLine(
-        {region.machine, std::string(LevelName(region.region.memory)),
-         std::string(ReachName(region.region.tlb)), absl::StrCat(region.cells),
-         Tenths(region.median_cycles), Tenths(region.median_percent),
-         Tenths(region.worst_percent), region.reached ? "true" : "false"});
-  }
-  return text;
+  return Render(GridErrorsDocument(errors), ReportFormat::kCsv);
 }
 
 std::string FormatGridErrorsJson(const GridErrors& errors) {
-  Json json;
-  for (const RegionErrors& region : errors.regions) {
-    json["regions"].push_back(JsonOf(region));
-  }
-  for (const GridSteps& steps : errors.steps) {
-    json["steps"].push_back(JsonOf(steps));
-  }
-  json["missing_steps"] = Json::array();
-  for (const MissingStep& step : errors.missing) {
-    json["missing_steps"].push_back(
-        {{"from", JsonOf(step.from)}, {"to", JsonOf(step.to)}});
-  }
-  json["worst"] = Json::array();
-  for (const WorstCell& worst : errors.worst) {
-    Json cell = JsonOf(worst.cell);
-    cell["error_percent"] = worst.percent;
-    cell["not_claimed"] = worst.reason;
-    json["worst"].push_back(std::move(cell));
-  }
-  return JsonText(json, 2);
+  return Render(GridErrorsDocument(errors), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -25,6 +25,7 @@
 #include "study/grid/load_chase.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/memory_hierarchy.h"
+#include "xmmu/report/document.h"
 
 namespace xmmu {
 
@@ -119,8 +120,10 @@ struct GridErrors {
 absl::StatusOr<GridErrors> CompareGrid(std::span<const GridCell> cells,
                                        size_t worst_cells);
 
+// The document of errors: tables, an object, and a line a machine and region.
+Document GridErrorsDocument(const GridErrors& errors);
+
 std::string FormatGridErrorsText(const GridErrors& errors);
-// A line a machine and region.
 std::string FormatGridErrorsCsv(const GridErrors& errors);
 std::string FormatGridErrorsJson(const GridErrors& errors);
 

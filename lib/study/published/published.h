@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "xmmu/report/document.h"
 
 namespace xmmu {
 
@@ -66,9 +67,13 @@ struct PublishedTable {
 // guests; none is expected.
 absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study);
 
-// Each table with its notes below.
+// The document of tables.
+//   text   each table with its notes below
+//   data   an object a table
+//   table  a line for each row and column; the notes are not in it
+Document PublishedDocument(const std::vector<PublishedTable>& tables);
+
 std::string FormatPublishedText(const std::vector<PublishedTable>& tables);
-// A line for each row and column; the notes are not in it.
 std::string FormatPublishedCsv(const std::vector<PublishedTable>& tables);
 std::string FormatPublishedJson(const std::vector<PublishedTable>& tables);
 

@@ -1,18 +1,18 @@
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "base/text.h"
-#include "report/json.h"
-#include "report/text_table.h"
+#include "report/field_table.h"
 #include "study/published/published.h"
+#include "xmmu/report/text_table.h"
 
 namespace xmmu {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr size_t kTextWidth = 80;
 
@@ -30,11 +30,6 @@ std::string Percent(const std::optional<double>& value) {
   return value.has_value() ? absl::StrFormat("%+.0f%%", *value) : "-";
 }
 
-// For machines to read: the same digits everywhere.
-std::string Exact(const std::optional<double>& value) {
-  return value.has_value() ? absl::StrFormat("%.4f", *value) : "";
-}
-
 std::vector<std::string> UpperHead(const PublishedTable& table) {
   std::vector<std::string> head = {"", ""};
   for (const std::string& column : table.columns) {
@@ -43,7 +38,7 @@ std::vector<std::string> UpperHead(const PublishedTable& table) {
   return head;
 }
 
-std::string TableOf(const PublishedTable& table) {
+TextTable FiguresTable(const PublishedTable& table) {
   TextTable text(2);
   text.Add(UpperHead(table));
   std::vector<std::string> head = {"* anchor", "unit"};
@@ -61,7 +56,7 @@ std::string TableOf(const PublishedTable& table) {
     }
     text.Add(std::move(cells));
   }
-  return text.Format();
+  return text;
 }
 
 // `note` in lines of at most kTextWidth, each but the first indented.
@@ -78,67 +73,118 @@ std::string Wrapped(const std::string& note) {
   return absl::StrCat(text, line, "\n");
 }
 
-Json JsonOf(const std::optional<double>& value) {
-  // Through text, so that no digit depends on how it was come by.
-  return value.has_value() ? Json(std::stod(Exact(value))) : Json();
+// A cell as programs read it. The number goes through text, so that no digit
+// depends on how it was come by.
+Cell ExactCell(const std::optional<double>& value) {
+  if (!value.has_value()) return {};
+  return Real{std::stod(absl::StrFormat("%.4f", *value)), 4};
+}
+
+// A cell of a table; `row` and `column` mean nothing in the fields of levels
+// below theirs.
+struct PublishedLine {
+  const PublishedTable& table;
+  const PublishedRow* row;
+  size_t column;
+
+  const PublishedCell& cell() const { return row->cells[column]; }
+};
+
+std::vector<Record> PublishedRows(const PublishedTable& table);
+std::vector<Record> PublishedCells(const PublishedLine& line);
+
+constexpr FieldOf<PublishedLine> kPublishedFields[] = {
+    {0, "table", "", "name of the table",
+     [](const PublishedLine& l) { return l.table.name; }},
+    {0, "title", "", "what was measured, on which machine, by which strategy",
+     [](const PublishedLine& l) { return l.table.title; }, Shown::kJson},
+    {0, "rows", "", "one object for each row of the table",
+     [](const PublishedLine& l) { return PublishedRows(l.table); },
+     Shown::kJson},
+    {1, "row", "", "what was measured",
+     [](const PublishedLine& l) { return l.row->name; }},
+    {1, "unit", "", "what the figures are counted in",
+     [](const PublishedLine& l) { return l.row->unit; }},
+    {2, "column", "", "system that it was measured on",
+     [](const PublishedLine& l) { return l.table.columns[l.column]; }},
+    {1, "anchor", "", "whether constants of the machine were derived from it",
+     [](const PublishedLine& l) { return l.row->anchor; }},
+    {1, "cells", "", "one object for each column of the table",
+     [](const PublishedLine& l) { return PublishedCells(l); }, Shown::kJson},
+    {2, "theirs", "", "the published figure",
+     [](const PublishedLine& l) { return ExactCell(l.cell().theirs); }},
+    {2, "ours", "", "the simulated figure",
+     [](const PublishedLine& l) { return ExactCell(l.cell().ours); }},
+    {2, "gap_percent", "%", "by how much ours is more than theirs",
+     [](const PublishedLine& l) { return ExactCell(l.cell().gap()); }},
+    {1, "note", "",
+     "what was run, what was published in words, what the model leaves out",
+     [](const PublishedLine& l) { return l.row->note; }, Shown::kJson},
+};
+
+constexpr std::span<const FieldOf<PublishedLine>> kPublished = kPublishedFields;
+
+std::vector<Record> PublishedRows(const PublishedTable& table) {
+  std::vector<Record> records;
+  for (const PublishedRow& row : table.rows) {
+    records.push_back(RecordOf(kPublished, 1, PublishedLine{table, &row, 0}));
+  }
+  return records;
+}
+
+std::vector<Record> PublishedCells(const PublishedLine& line) {
+  std::vector<Record> records;
+  for (size_t i = 0; i < line.row->cells.size(); ++i) {
+    records.push_back(
+        RecordOf(kPublished, 2, PublishedLine{line.table, line.row, i}));
+  }
+  return records;
+}
+
+void AddText(const PublishedTable& table, std::vector<Document::Block>& text) {
+  text.emplace_back(absl::StrCat(text.empty() ? "" : "\n", table.name, ": ",
+                                 table.title, "\n\n"));
+  text.emplace_back(FiguresTable(table));
+  std::string notes = "\n";
+  for (const PublishedRow& row : table.rows) {
+    if (!row.note.empty()) {
+      notes += Wrapped(absl::StrCat(row.name, ": ", row.note));
+    }
+  }
+  text.emplace_back(std::move(notes));
 }
 
 }  // namespace
 
-std::string FormatPublishedText(const std::vector<PublishedTable>& tables) {
-  std::string text;
+Document PublishedDocument(const std::vector<PublishedTable>& tables) {
+  Document document;
+  std::vector<Record> records;
+  std::vector<PublishedLine> lines;
   for (const PublishedTable& table : tables) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", table.name, ": ",
-                    table.title, "\n\n", TableOf(table), "\n");
+    AddText(table, document.text);
+    records.push_back(
+        RecordOf(kPublished, 0, PublishedLine{table, nullptr, 0}));
     for (const PublishedRow& row : table.rows) {
-      if (!row.note.empty()) {
-        text += Wrapped(absl::StrCat(row.name, ": ", row.note));
+      for (size_t i = 0; i < row.cells.size(); ++i) {
+        lines.push_back({table, &row, i});
       }
     }
   }
-  return text;
+  document.table = TableOf<PublishedLine>(kPublished, lines);
+  document.data = std::move(records);
+  return document;
+}
+
+std::string FormatPublishedText(const std::vector<PublishedTable>& tables) {
+  return Render(PublishedDocument(tables), ReportFormat::kText);
 }
 
 std::string FormatPublishedCsv(const std::vector<PublishedTable>& tables) {
-  std::string text = CsvLine({"table", "row", "unit", "column", "anchor",
-                              "theirs", "ours", "gap_percent"});
-  for (const PublishedTable& table : tables) {
-    for (const PublishedRow& row : table.rows) {
-      for (size_t i = 0; i < row.cells.size(); ++i) {
-        const PublishedCell& cell = row.cells[i];
-        text += CsvLine({table.name, row.name, row.unit, table.columns[i],
-                         row.anchor ? "1" : "0", Exact(cell.theirs),
-                         Exact(cell.ours), Exact(cell.gap())});
-      }
-    }
-  }
-  return text;
+  return Render(PublishedDocument(tables), ReportFormat::kCsv);
 }
 
 std::string FormatPublishedJson(const std::vector<PublishedTable>& tables) {
-  Json json = Json::array();
-  for (const PublishedTable& table : tables) {
-    Json rows = Json::array();
-    for (const PublishedRow& row : table.rows) {
-      Json cells = Json::array();
-      for (size_t i = 0; i < row.cells.size(); ++i) {
-        const PublishedCell& cell = row.cells[i];
-        cells.push_back({{"column", table.columns[i]},
-                         {"theirs", JsonOf(cell.theirs)},
-                         {"ours", JsonOf(cell.ours)},
-                         {"gap_percent", JsonOf(cell.gap())}});
-      }
-      rows.push_back({{"row", row.name},
-                      {"unit", row.unit},
-                      {"anchor", row.anchor},
-                      {"cells", std::move(cells)},
-                      {"note", row.note}});
-    }
-    json.push_back({{"table", table.name},
-                    {"title", table.title},
-                    {"rows", std::move(rows)}});
-  }
-  return JsonText(json, 1);
+  return Render(PublishedDocument(tables), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -1,7 +1,9 @@
-#ifndef XMMU_LIB_REPORT_TEXT_TABLE_H_
-#define XMMU_LIB_REPORT_TEXT_TABLE_H_
+#ifndef XMMU_REPORT_TEXT_TABLE_H_
+#define XMMU_REPORT_TEXT_TABLE_H_
 
 // Columns of text, aligned, and numbers as people read them.
+//
+// Plain values; any thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,13 +17,14 @@ class TextTable {
   // The first `left` columns are aligned to the left, the others to the right.
   explicit TextTable(size_t left) : left_(left) {}
 
-  // All rows have the same number of cells.
+  // Adds a row. All rows have the same number of cells.
   void Add(std::vector<std::string> cells);
-  // A line under what has been added so far.
+  // Draws a line under what has been added so far.
   void Rule() { rules_.push_back(rows_.size()); }
 
-  // Each line indented as much as the columns are apart, which is two blanks,
-  // or one in a table of more than 120 columns; and ended by a newline.
+  // The table as text. Each line is indented as much as the columns are apart,
+  // which is two blanks, or one in a table of more than 120 columns; and ends
+  // in a newline.
   std::string Format() const;
 
  private:
@@ -41,4 +44,4 @@ std::string Compact(uint64_t number);
 
 }  // namespace xmmu
 
-#endif  // XMMU_LIB_REPORT_TEXT_TABLE_H_
+#endif  // XMMU_REPORT_TEXT_TABLE_H_

@@ -1,0 +1,96 @@
+#include "report/common_fields.h"
+
+namespace xmmu {
+namespace {
+
+constexpr int kShareDecimals = 6;
+constexpr int kPercentDecimals = 3;
+
+// The columns of an enumeration of `count` values.
+template <typename Enum>
+std::vector<Column> ColumnsOf(size_t count, Column (*column)(Enum)) {
+  std::vector<Column> columns;
+  for (size_t i = 0; i < count; ++i) {
+    columns.push_back(column(static_cast<Enum>(i)));
+  }
+  return columns;
+}
+
+// Sets the unit of each column of the marks, which have none by themselves.
+std::vector<Column> MarkColumns(std::string_view unit) {
+  std::vector<Column> columns = ColumnsOf(kMarkCount, &MarkColumn);
+  for (Column& column : columns) column.unit = unit;
+  return columns;
+}
+
+}  // namespace
+
+const FieldGroup kComponentGroup = {
+    "cycles_", [] { return ColumnsOf(kComponentCount, &ComponentColumn); }};
+const FieldGroup kCounterGroup = {
+    "", [] { return ColumnsOf(kCounterCount, &CounterColumn); }};
+const FieldGroup kMarkCyclesGroup = {"cycles_",
+                                     [] { return MarkColumns("cycles"); }};
+const FieldGroup kMarkShareGroup = {"share_",
+                                    [] { return MarkColumns("share of 1"); }};
+
+std::vector<Cell> ComponentCells(const Cost& cost) {
+  std::vector<Cell> cells;
+  for (const Cycles cycles : cost.by_component) cells.push_back(cycles.count());
+  return cells;
+}
+
+std::vector<Cell> CounterCells(const Cost& cost) {
+  std::vector<Cell> cells;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    cells.push_back(cost.counters[static_cast<Counter>(i)]);
+  }
+  return cells;
+}
+
+std::vector<Cell> MarkCyclesCells(const MarkCycles& cycles) {
+  std::vector<Cell> cells;
+  for (const Cycles each : cycles) cells.push_back(each.count());
+  return cells;
+}
+
+std::vector<Cell> MarkShareCells(const MarkCycles& cycles) {
+  std::vector<Cell> cells;
+  for (const uint64_t share : SharesByMark(cycles, kShareDecimals)) {
+    cells.push_back(Real{static_cast<double>(share) / 1e6, kShareDecimals});
+  }
+  return cells;
+}
+
+std::vector<std::string> MarkPercents(const MarkCycles& cycles) {
+  std::vector<std::string> cells;
+  for (const uint64_t share : SharesByMark(cycles, kPercentDecimals)) {
+    cells.push_back(PercentText(share, kPercentDecimals));
+  }
+  return cells;
+}
+
+std::string EstimatedPercent(const MarkCycles& cycles) {
+  const auto shares = SharesByMark(cycles, kPercentDecimals);
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    if (IsEstimate(static_cast<Mark>(i))) sum += shares[i];
+  }
+  return PercentText(sum, kPercentDecimals);
+}
+
+Column ComponentColumn(Component component) {
+  return {std::string(ComponentName(component)), "cycles",
+          std::string(ComponentHelp(component))};
+}
+
+Column CounterColumn(Counter counter) {
+  return {std::string(CounterName(counter)), "events",
+          std::string(CounterHelp(counter))};
+}
+
+Column MarkColumn(Mark mark) {
+  return {std::string(MarkName(mark)), "", std::string(MarkHelp(mark))};
+}
+
+}  // namespace xmmu

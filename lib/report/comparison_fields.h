@@ -1,0 +1,45 @@
+#ifndef XMMU_LIB_REPORT_COMPARISON_FIELDS_H_
+#define XMMU_LIB_REPORT_COMPARISON_FIELDS_H_
+
+// What a comparison shows to programs: the table of its fields, from which
+// its JSON, its CSV, the dictionary and the legend are made.
+//
+// Any thread.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "report/field_table.h"
+#include "xmmu/report/document.h"
+#include "xmmu/sim/results.h"
+
+namespace xmmu {
+
+// One row of a comparison; `row` is null in the fields of level 0, those of the
+// comparison itself.
+struct ComparisonLine {
+  const Comparison& run;
+  const ReportRow* row;
+};
+
+// Every column and key there is: the options of a run by RunFields(), which
+// rows are told apart by, and results. A column more is a row more in
+// comparison_fields.cc.
+std::vector<FieldOf<ComparisonLine>> ComparisonFields();
+
+// Text for people: heading, table of rows, and what the cycles were spent on.
+std::vector<Document::Block> ComparisonText(const Comparison& comparison);
+
+Record ComparisonRecord(const Comparison& comparison);
+Table ComparisonTable(const Comparison& comparison);
+
+// 16 hex digits.
+std::string DigestText(uint64_t digest);
+
+// Reserved and peak bytes by the name of the part.
+Record MemoryPartsRecord(const ReportRow& row);
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_REPORT_COMPARISON_FIELDS_H_

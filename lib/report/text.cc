@@ -1,0 +1,23 @@
+// A document as text for people.
+
+#include <string>
+#include <variant>
+
+#include "report/renderers.h"
+#include "xmmu/base/printable.h"
+
+namespace xmmu {
+
+std::string RenderText(const Document& document) {
+  std::string text;
+  for (const Document::Block& block : document.text) {
+    if (const auto* table = std::get_if<TextTable>(&block)) {
+      text += table->Format();
+    } else {
+      text += std::get<std::string>(block);
+    }
+  }
+  return PrintableLines(text);
+}
+
+}  // namespace xmmu
