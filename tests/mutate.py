@@ -53,7 +53,7 @@ NEAREST = {
     "testing": ["testing"],
 }
 SLOW = ["mmu_walk_oracle", "mmu_golden_walk", "mmu_staleness",
-        "guest_golden_xen_pv", "guest_log_dirty", "guest_translated_hostile",
+        "guest_golden_xen_pv", "guest_write_logging", "guest_translated_hostile",
         "guest_migration", "guest_conformance", "guest_safety"]
 TEST_SECONDS = 300
 

@@ -47,19 +47,22 @@ struct NestedPagingOptions {
 // Flags for EPT"). Source: Xen 4.17, xen/arch/x86/mm/hap/hap.c,
 // hap_enable_log_dirty and on; 4.4: xen/arch/x86/mm/p2m.c,
 // p2m_change_entry_type_global.
-class NestedLog final : public LogDirty {
+class NestedLog final : public WriteLogging {
  public:
   NestedLog(Host& host, Domain& domain, NestedTables& tables)
-      : LogDirty(host, domain), host_(host), domain_(domain), tables_(tables) {}
+      : WriteLogging(host, domain),
+        host_(host),
+        domain_(domain),
+        tables_(tables) {}
 
  private:
-  absl::Status EnableLogDirty(Cpu& cpu) override {
+  absl::Status EnableLogging(Cpu& cpu) override {
     Protect(cpu);
     return absl::OkStatus();
   }
-  void CleanLogDirty(Cpu& cpu, const DirtyBitmap&) override { Protect(cpu); }
+  void CleanLog(Cpu& cpu, const DirtyBitmap&) override { Protect(cpu); }
   // More rights need no flush. What was split stays so.
-  void DisableLogDirty(Cpu& cpu) override {
+  void DisableLogging(Cpu& cpu) override {
     tables_.SetAllWritable(true, cpu.clock);
   }
   void Protect(Cpu& cpu) {
@@ -121,7 +124,7 @@ class NestedPaging final : public Policy {
                                const Access& access,
                                MemoryOperand& operand) override;
 
-  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {
+  absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain) override {
     return &domains_[domain.id()]->log;
   }
 

@@ -12,7 +12,7 @@ absl::Status Policy::MovePage(VcpuContext&, Gfn) {
   return absl::UnimplementedError("the guest knows its machine frames");
 }
 
-absl::StatusOr<LogDirty*> Policy::LogDirtyOf(Domain&) {
+absl::StatusOr<WriteLogging*> Policy::WriteLoggingOf(Domain&) {
   return absl::UnimplementedError("nothing here logs writes");
 }
 

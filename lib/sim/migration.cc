@@ -56,7 +56,7 @@ void MigratingWorkload::Domctl(Call call) {
 
 void MigratingWorkload::Start() {
   state_ = State::kAfter;
-  const absl::StatusOr<LogDirty*> log = policy_.LogDirtyOf(domain_);
+  const absl::StatusOr<WriteLogging*> log = policy_.WriteLoggingOf(domain_);
   absl::Status status = log.status();
   if (log.ok()) {
     log_ = *log;

@@ -56,7 +56,7 @@ class MigratingWorkload final : public Workload {
   const MigrationOptions options_;
   MigrationReport& report_;
   State state_ = State::kBefore;
-  LogDirty* log_ = nullptr;
+  WriteLogging* log_ = nullptr;
   int rounds_ = 0;
   uint64_t until_round_ = 0;  // operations until the next round
   // The operations fetched and not yet passed on. The map is only looked up.

@@ -2,20 +2,9 @@
 
 #include <bit>
 
-#include "xmmu/xen/errno.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
-namespace {
-
-// What the bitmap is copied to the toolstack in (Xen 3.0.3: 8 * 1024 bits).
-constexpr uint64_t kChunkBytes = 1024;
-
-constexpr uint64_t Pieces(uint64_t bytes, uint64_t size) {
-  return (bytes + size - 1) / size;
-}
-
-}  // namespace
 
 bool DirtyBitmap::Set(Pfn pfn) {
   const uint64_t index = pfn.value() / 64;
@@ -57,51 +46,6 @@ void MarkDirty(Cpu& cpu, Domain& domain, Mfn mfn) {
 void MarkDirty(Cpu& cpu, Host& host, Mfn mfn) {
   Domain* const owner = host.FindDomain(host.frames()[mfn].owner);
   if (owner != nullptr) MarkDirty(cpu, *owner, mfn);
-}
-
-// The toolstack's domain is of the hypervisor's width.
-void LogDirty::ChargeDomctl(Cpu& cpu) const {
-  cpu.clock.Charge(host_.model().features.long_mode
-                       ? CostEvent::kHypercallSyscall
-                       : CostEvent::kHypercallInt);
-  cpu.clock.Charge(CostEvent::kHypercallWork);
-  cpu.counters.Add(Counter::kHypercalls);
-}
-
-absl::Status LogDirty::Start(Cpu& cpu) {
-  DirtyLog& log = domain_.dirty_log();
-  ChargeDomctl(cpu);
-  if (log.enabled_) return XenError(XenErrno::kEINVAL, "log-dirty is on");
-  log.enabled_ = true;
-  log.bitmap_ = DirtyBitmap(domain_.p2m().size());
-  const absl::Status status = EnableLogDirty(cpu);
-  if (!status.ok()) log = DirtyLog();
-  return status;
-}
-
-absl::StatusOr<DirtyBitmap> LogDirty::Fetch(Cpu& cpu, DirtyFetch how) {
-  DirtyLog& log = domain_.dirty_log();
-  ChargeDomctl(cpu);
-  if (!log.enabled_) return XenError(XenErrno::kEINVAL, "log-dirty is off");
-  DirtyBitmap copy = log.bitmap_;
-  const uint64_t pages = Pieces(copy.bytes(), kPageSize);
-  cpu.clock.Charge(CostEvent::kCopyIn, Pieces(copy.bytes(), kChunkBytes));
-  cpu.clock.Charge(CostEvent::kCopyPage, pages);
-  if (how == DirtyFetch::kPeek) return copy;
-  cpu.clock.Charge(CostEvent::kZeroPage, pages);
-  cpu.counters.Add(Counter::kLogDirtyRounds);
-  log.bitmap_ = DirtyBitmap(domain_.p2m().size());
-  CleanLogDirty(cpu, copy);
-  return copy;
-}
-
-absl::Status LogDirty::Stop(Cpu& cpu) {
-  DirtyLog& log = domain_.dirty_log();
-  ChargeDomctl(cpu);
-  if (!log.enabled_) return XenError(XenErrno::kEINVAL, "log-dirty is off");
-  log = DirtyLog();
-  DisableLogDirty(cpu);
-  return absl::OkStatus();
 }
 
 }  // namespace xmmu

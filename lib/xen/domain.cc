@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu {
 
@@ -69,13 +70,16 @@ Domain::Domain(DomainId id, const DomainOptions& options)
       options_(options),
       p2m_(&dirty_log_),
       may_use_global_(options.translated ||
-                      options.mode != PagingMode::k2Level) {
+                      options.mode != PagingMode::k2Level),
+      direct_(std::make_unique<DirectPagingState>(options.vcpus)) {
   for (int i = 0; i < options.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<VcpuContext>());
     vcpus_.back()->domain = this;
     vcpus_.back()->id = static_cast<uint32_t>(i);
   }
 }
+
+Domain::~Domain() = default;
 
 CpuMask Domain::CpusOf(CpuMask vcpus) const {
   CpuMask cpus = 0;

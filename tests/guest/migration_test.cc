@@ -31,7 +31,7 @@ constexpr int kCheckEvery = 10;
 
 class Migration {
  public:
-  Migration(conformance::World& world, LogDirty& log, Choice choice)
+  Migration(conformance::World& world, WriteLogging& log, Choice choice)
       : world_(world), log_(log), choice_(std::move(choice)) {}
 
   // May do something; "" or what is wrong.
@@ -93,7 +93,7 @@ class Migration {
   }
 
   conformance::World& world_;
-  LogDirty& log_;
+  WriteLogging& log_;
   Choice choice_;
   std::unique_ptr<Destination> destination_;  // while logging
   int rounds_ = 0;
@@ -108,8 +108,8 @@ TEST_P(MigrationTest, NoPageIsMissedAndTheGuestSeesBareHardware) {
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     Lockstep lockstep(GetParam());
     conformance::World& world = lockstep.tested();
-    const absl::StatusOr<LogDirty*> log =
-        world.policy().LogDirtyOf(world.domain());
+    const absl::StatusOr<WriteLogging*> log =
+        world.policy().WriteLoggingOf(world.domain());
     ASSERT_TRUE(log.ok()) << log.status();
     Migration migration(world, **log, RandomChoice(seed + 100));
     GuestScript script(GetParam().mode, RandomChoice(seed));
@@ -132,7 +132,7 @@ TEST_P(MigrationTest, NoPageIsMissedAndTheGuestSeesBareHardware) {
 // Whether there is something to test.
 bool CanLog(const Setting& setting) {
   World world(setting);
-  return world.policy().LogDirtyOf(world.domain()).ok();
+  return world.policy().WriteLoggingOf(world.domain()).ok();
 }
 
 std::vector<Setting> SettingsThatLog() {
@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, MigrationTest,
 TEST(NativeMigrationTest, BareHardwareHasNobodyToLogWrites) {
   World world({.policy = "native"});
   EXPECT_TRUE(absl::IsUnimplemented(
-      world.policy().LogDirtyOf(world.domain()).status()));
+      world.policy().WriteLoggingOf(world.domain()).status()));
 }
 
 }  // namespace

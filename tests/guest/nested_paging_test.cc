@@ -250,7 +250,7 @@ TEST(NestedLogTest, LoadsOfPdptesMarkNoPage) {
   Machine m("skylake-2017", "nested-paging", PagingMode::kPae);
   m.RunProgram();
   ASSERT_TRUE(m.vcpu().vm.accessed_dirty);
-  LogDirty& log = **m.policy->LogDirtyOf(*m.domain);
+  WriteLogging& log = **m.policy->WriteLoggingOf(*m.domain);
   ASSERT_EQ(log.Start(m.cpu()), absl::OkStatus());
   const Gfn root(m.vcpu().cr3 >> kPageShift);
   for (int round = 0; round < 3; ++round) {

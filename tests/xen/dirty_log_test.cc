@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/write_logging.h"
 
 namespace xmmu::dirty_log_test {
 namespace {
@@ -18,23 +19,23 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Notes what it is told, and what the log was then.
-class NotingStrategy final : public LogDirty {
+class NotingStrategy final : public WriteLogging {
  public:
   NotingStrategy(Host& host, Domain& domain)
-      : LogDirty(host, domain), log_(domain.dirty_log()) {}
+      : WriteLogging(host, domain), log_(domain.dirty_log()) {}
 
   std::vector<std::string> calls;
   absl::Status answer;
 
  private:
-  absl::Status EnableLogDirty(Cpu&) override {
+  absl::Status EnableLogging(Cpu&) override {
     Note("enable");
     return answer;
   }
-  void CleanLogDirty(Cpu&, const DirtyBitmap& marked) override {
+  void CleanLog(Cpu&, const DirtyBitmap& marked) override {
     Note(absl::StrCat("clean of ", marked.count()));
   }
-  void DisableLogDirty(Cpu&) override { Note("disable"); }
+  void DisableLogging(Cpu&) override { Note("disable"); }
 
   void Note(std::string what) {
     if (log_.enabled()) what += ", on";

@@ -32,7 +32,7 @@ TEST_P(PaeTest, TheMmuWalksTheRootOrOneOfXensAboveIt) {
             compat() ? PagingMode::k4Level : PagingMode::kPae);
   EXPECT_EQ(HardwareMode(PagingMode::kPae, guest.host.model().features),
             guest.cpu().mmu.mode());
-  const Mfn loaded = compat() ? guest.vcpu().hidden_l4 : guest.root;
+  const Mfn loaded = compat() ? guest.hidden_l4() : guest.root;
   EXPECT_EQ(guest.cpu().mmu.registers().cr3, AddressOf(loaded).value());
 }
 
@@ -259,8 +259,8 @@ TEST(TwoDomainsTest, NoFrameOfAnotherDomainIsEverMappedOrTyped) {
 TEST(TwoDomainsTest, GuestsOfDifferentModesTakeTurnsOnOneCpu) {
   PvGuest guest({.mode = PagingMode::kPae});
   Domain* const other = guest.host.CreateDomain({.memory_frames = 16}).value();
-  ASSERT_EQ(guest.mm.StartVcpu(other->vcpu(0), other->p2m().MfnOf(Pfn(0)),
-                               kInvalidMfn),
+  ASSERT_EQ(guest.paging.StartVcpu(other->vcpu(0), other->p2m().MfnOf(Pfn(0)),
+                                   kInvalidMfn),
             absl::OkStatus());
   const ControlRegisters before = guest.cpu().mmu.registers();
   EXPECT_EQ(guest.cpu().current, &guest.vcpu());

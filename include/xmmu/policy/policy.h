@@ -28,10 +28,10 @@
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
-#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
+#include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
 
@@ -178,7 +178,7 @@ class Policy {
   // What logs the pages of `domain` that are written to; the same for all its
   // life. The domain has been started. See xmmu/xen/dirty_log.h.
   // Errors: Unimplemented, with a reason, for a strategy that cannot.
-  virtual absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain);
+  virtual absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain);
 
   // Whether a hypervisor runs beneath the guests: then its frame table and
   // machine-to-physical map, which any strategy needs, count among the memory

@@ -6,7 +6,6 @@
 //
 // Created by Host::CreateDomain. Charges nothing. Single-threaded.
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -25,12 +24,11 @@
 #include "xmmu/mmu/vm_controls.h"
 #include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/internal/page_info.h"
-#include "xmmu/xen/internal/ptwr.h"
 
 namespace xmmu {
 
+class DirectPagingState;
 class Domain;
-class PvLogDirty;
 struct Cpu;
 
 // Xen: struct vcpu. A vCPU runs on one CPU at a time.
@@ -55,17 +53,10 @@ struct VcpuContext {
   // Its PDPTE registers while it does not run (Intel: of its VMCS).
   std::array<uint64_t, 4> pdptes{};
 
-  // PAE guest on a 64-bit hypervisor: the L4 that Xen keeps for the vCPU, whose
-  // slot 0 is the guest's L3 (Xen: the compat guest_table). A Xen frame.
-  Mfn hidden_l4 = kInvalidMfn;
-
   // What an emulator finds at the instruction pointer after the instruction
   // that it is at, as far as that is known to access memory; see
   // Instruction::done.
   std::span<Instruction> following;
-
-  // Frames of the descriptor table, each holding a reference as kSegDesc.
-  std::vector<Mfn> gdt_frames;
 };
 
 // The pseudo-physical to machine map of one domain and its inverse. What comes
@@ -116,6 +107,7 @@ struct DomainOptions {
 class Domain {
  public:
   Domain(DomainId id, const DomainOptions& options);
+  ~Domain();
   Domain(const Domain&) = delete;
   Domain& operator=(const Domain&) = delete;
 
@@ -155,35 +147,14 @@ class Domain {
   // CPUs that run the vCPUs named.
   CpuMask CpusOf(CpuMask vcpus) const;
 
-  // VMASST_TYPE_writable_pagetables.
-  bool writable_pagetables() const { return writable_pagetables_; }
-  void set_writable_pagetables(bool on) { writable_pagetables_ = on; }
-
-  // Its tables that are open for writing (Xen 3.0: arch.ptwr).
-  PtwrInfo& ptwr(PtwrSlot slot) { return ptwr_[static_cast<size_t>(slot)]; }
-  const PtwrInfo& ptwr(PtwrSlot slot) const {
-    return ptwr_[static_cast<size_t>(slot)];
-  }
-  const std::array<PtwrInfo, kPtwrSlots>& ptwr() const { return ptwr_; }
-  bool ptwr_in_use() const {
-    return std::any_of(ptwr_.begin(), ptwr_.end(),
-                       [](const PtwrInfo& info) { return info.in_use(); });
-  }
-  // The slot in which `table` is open; nullptr if it is not.
-  const PtwrInfo* FindOpen(Mfn table) const {
-    for (const PtwrInfo& info : ptwr_) {
-      if (info.in_use() && info.table == table) return &info;
-    }
-    return nullptr;
-  }
+  // What direct paging keeps of the domain
+  // (xmmu/xen/internal/direct_paging_state.h).
+  DirectPagingState& direct() { return *direct_; }
+  const DirectPagingState& direct() const { return *direct_; }
 
   // Its pages written to, for live migration.
   DirtyLog& dirty_log() { return dirty_log_; }
   const DirtyLog& dirty_log() const { return dirty_log_; }
-  // Whose shadows its processors walk meanwhile, if it is paravirtual; nullptr
-  // otherwise.
-  PvLogDirty* pv_log_dirty() const { return pv_log_dirty_; }
-  void set_pv_log_dirty(PvLogDirty* log) { pv_log_dirty_ = log; }
 
   // Xen has given the domain up, for the reason told (Xen: domain_crash). Its
   // memory and references stay as they are; it executes nothing any more.
@@ -197,13 +168,11 @@ class Domain {
   DomainId id_;
   DomainOptions options_;
   DirtyLog dirty_log_;
-  PvLogDirty* pv_log_dirty_ = nullptr;
   P2m p2m_;
   std::vector<std::unique_ptr<VcpuContext>> vcpus_;
   CpuMask dirty_cpus_ = 0;
   bool may_use_global_;
-  bool writable_pagetables_ = false;
-  std::array<PtwrInfo, kPtwrSlots> ptwr_;
+  std::unique_ptr<DirectPagingState> direct_;
   std::string crash_reason_;
 };
 

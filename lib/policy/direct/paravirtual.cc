@@ -3,7 +3,7 @@
 #include <array>
 
 #include "xen/direct/audit.h"
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 
 namespace xmmu {
 namespace {
@@ -48,7 +48,7 @@ FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
                                                 const Access& access,
                                                 MemoryOperand& operand) {
   vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
-  PvLogDirty* const log = vcpu.domain->pv_log_dirty();
+  DirectWriteLogging* const log = vcpu.domain->direct().write_logging();
   if (log == nullptr) return HandleGuestFault(vcpu, fault, access, operand);
   const std::optional<PageFault> guest_fault =
       log->HandleFault(vcpu, fault, access);
@@ -59,8 +59,9 @@ FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
   return {FaultAction::kRetry, {}};
 }
 
-absl::StatusOr<LogDirty*> ParavirtualPolicy::LogDirtyOf(Domain& domain) {
-  return &mm_.LogDirtyOf(domain);
+absl::StatusOr<WriteLogging*> ParavirtualPolicy::WriteLoggingOf(
+    Domain& domain) {
+  return &mm_.WriteLoggingOf(domain);
 }
 
 FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
@@ -143,8 +144,8 @@ absl::Status ParavirtualPolicy::Audit() const {
   for (size_t i = 0; i < host_.domain_count(); ++i) {
     const Domain& domain = host_.domain(i);
     absl::Status status = AuditDomain(host_, domain);
-    if (status.ok() && domain.pv_log_dirty() != nullptr) {
-      status = domain.pv_log_dirty()->Audit();
+    if (status.ok() && domain.direct().write_logging() != nullptr) {
+      status = domain.direct().write_logging()->Audit();
     }
     if (!status.ok()) return status;
   }

@@ -43,8 +43,8 @@ class ParavirtualPolicy : public Policy {
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) final;
-  // See xen/direct/pv_log_dirty.h.
-  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override;
+  // See xen/direct/direct_write_logging.h.
+  absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain) override;
   // AuditDomain for every domain, what logs it, and AuditSharing.
   absl::Status Audit() const override;
 
@@ -61,7 +61,7 @@ class ParavirtualPolicy : public Policy {
   // been charged.
   FaultOutcome Reflect(VcpuContext& vcpu, const PageFault& fault);
 
-  Mm mm_;
+  DirectPaging mm_;
 
  private:
   Host& host_;

@@ -7,7 +7,7 @@
 // tables by mmu_update, update_va_mapping and mmuext_op alone; whether it also
 // pins them is its own choice and only a matter of cost.
 //
-// State of a table, kept in its PageInfo by Mm:
+// State of a table, kept in its PageInfo by DirectPaging:
 //
 //   plain page --first use as a table: all entries validated--> typed
 //   typed --last use dropped: all entries' references dropped--> plain page

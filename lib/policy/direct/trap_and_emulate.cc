@@ -46,7 +46,7 @@ class TrapAndEmulate final : public ParavirtualPolicy {
   FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
                                 const Access& access,
                                 MemoryOperand& operand) override {
-    if (vcpu.kernel_mode && vcpu.domain->writable_pagetables() &&
+    if (vcpu.kernel_mode && vcpu.domain->direct().writable_pagetables() &&
         fault.is_write() && !fault.not_present() &&
         mm_.EmulatePteWrite(vcpu, fault, access, operand)) {
       if (goes_on_) {

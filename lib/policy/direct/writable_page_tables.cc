@@ -59,7 +59,7 @@
 //
 // Closed is: the active table, by an access of any vCPU to the addresses that
 // it maps; a slot, by a fault that wants it, all inactive ones together; all,
-// by nearly every hypercall (see Mm), thus also by a change of CR3 and by
+// by nearly every hypercall (see DirectPaging), thus also by a change of CR3 and by
 // flushes, and by a store that is emulated on an SMP guest. Before 3.0 also
 // when Xen schedules, which here is when its CPU goes over to another vCPU: the
 // state was the CPU's then, and that all is closed makes it the same thing as
@@ -76,7 +76,7 @@
 // from one slot to another.
 //
 // While the domain's dirty pages are being logged nothing is open, and every
-// store is emulated (xen/direct/pv_log_dirty.h).
+// store is emulated (xen/direct/direct_write_logging.h).
 //
 // Meanwhile the guest finds an L2 entry without P: Linux then took for empty
 // only an entry of zero (pmd_present).
@@ -141,7 +141,7 @@ class WritablePageTables final : public ParavirtualPolicy {
   FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
                      const Access& access, MemoryOperand& operand) {
     const bool handles = fault.vector == FaultVector::kPageFault &&
-                         vcpu.domain->writable_pagetables();
+                         vcpu.domain->direct().writable_pagetables();
     if (!handles || vcpu.domain->crashed()) return FaultAction::kReflect;
     if (vcpu.domain->dirty_log().enabled()) {
       return mm_.EmulatePteWrite(vcpu, fault, access, operand)
@@ -182,7 +182,7 @@ class WritablePageTables final : public ParavirtualPolicy {
     }
     if (model_.method == PtwrMethod::kCopy && !write.sole_mapping) return false;
     const PtwrSlot slot = MakeRoom(vcpu, write);
-    PtwrInfo& info = vcpu.domain->ptwr(slot);
+    PtwrInfo& info = vcpu.domain->direct().ptwr(slot);
     if (model_.emulates_after_none && info.last_updates == 0) {
       info.last_updates = 1;
       return false;
@@ -199,7 +199,7 @@ class WritablePageTables final : public ParavirtualPolicy {
     }
     for (int i = 0; i < model_.inactive_tables; ++i) {
       const PtwrSlot slot = InactiveSlot(i);
-      if (!vcpu.domain->ptwr(slot).in_use()) return slot;
+      if (!vcpu.domain->direct().ptwr(slot).in_use()) return slot;
     }
     mm_.CloseInactiveTables(vcpu);
     return InactiveSlot(0);

@@ -84,8 +84,8 @@ class ShadowInternal final : public Policy {
     shadows_->SwitchMode(vcpu, how);
   }
 
-  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {
-    return shadows_->LogDirtyOf(domain);
+  absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain) override {
+    return shadows_->WriteLoggingOf(domain);
   }
   uint64_t BookkeepingBytes() const override {
     return shadows_->BookkeepingBytes();

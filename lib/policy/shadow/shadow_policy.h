@@ -89,7 +89,7 @@ class ShadowPolicy final : public Policy {
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) override;
-  absl::StatusOr<LogDirty*> LogDirtyOf(Domain& domain) override {
+  absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain) override {
     return domains_[domain.id()].get();
   }
   uint64_t BookkeepingBytes() const override;

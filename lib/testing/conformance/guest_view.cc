@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "guest/kernel_layout.h"
 #include "xmmu/machine/pte.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -50,7 +51,7 @@ class Reader {
   // Where the guest kernel reads a table: an open one, it may be, in a copy.
   Mfn SeenAs(Pfn table) const {
     const Mfn mfn = domain_.p2m().MfnOf(table);
-    const PtwrInfo* const open = domain_.FindOpen(mfn);
+    const PtwrInfo* const open = domain_.direct().FindOpen(mfn);
     const bool copied = open != nullptr && open->method == PtwrMethod::kCopy;
     return copied ? open->snapshot : mfn;
   }
@@ -80,7 +81,7 @@ class Reader {
             uint64_t rights, GuestPages& pages) {
     // As the guest kernel reads it: Xen takes P from the entry of a table that
     // it has opened for writing.
-    const PtwrInfo& active = domain_.ptwr(PtwrSlot::kActive);
+    const PtwrInfo& active = domain_.direct().ptwr(PtwrSlot::kActive);
     const bool open = active.in_use() && active.l2_entry == SlotOf(table, slot);
     if (!entry.present() && !open) {
       wrong_ = absl::StrFormat("an L%d entry for 0x%x is 0x%x", level,
@@ -220,7 +221,7 @@ class CpuCheck {
         domain_(world.domain()),
         pages_(pages),
         // Shadowed tables are filled on demand, opened ones hidden.
-        exact_(!domain_.translated() && !domain_.ptwr_in_use() &&
+        exact_(!domain_.translated() && !domain_.direct().ptwr_in_use() &&
                !domain_.dirty_log().enabled()) {}
 
   std::string FirstStale() const {

@@ -5,10 +5,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_format.h"
 #include "testing/conformance/nested_view.h"
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 #include "xen/layout.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/direct/direct_paging.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -24,12 +25,12 @@ bool InUseAs(const PageInfo& page, PageType type) {
 // Whether Xen lets the guest write to the table for now, and so must let no
 // processor use it.
 bool IsOpen(const Domain& domain, Mfn mfn) {
-  return domain.FindOpen(mfn) != nullptr;
+  return domain.direct().FindOpen(mfn) != nullptr;
 }
 
 // Whether it is a copy of an open table, which the guest writes to instead.
 bool IsCopy(const Domain& domain, Mfn mfn) {
-  for (const PtwrInfo& open : domain.ptwr()) {
+  for (const PtwrInfo& open : domain.direct().ptwr()) {
     const bool copied = open.in_use() && open.method == PtwrMethod::kCopy;
     if (copied && open.snapshot == mfn) return true;
   }
@@ -38,7 +39,7 @@ bool IsCopy(const Domain& domain, Mfn mfn) {
 
 // Whether it is open, and not by way of a copy.
 bool IsOpenItself(const Domain& domain, Mfn mfn) {
-  const PtwrInfo* const open = domain.FindOpen(mfn);
+  const PtwrInfo* const open = domain.direct().FindOpen(mfn);
   return open != nullptr && open->method != PtwrMethod::kCopy;
 }
 
@@ -170,7 +171,7 @@ class LoggedDescent {
     if (!seen_.insert(table.value() << 1 | (writable ? 1 : 0)).second) {
       return "";
     }
-    if (!domain_.pv_log_dirty()->IsShadow(table)) {
+    if (!domain_.direct().write_logging()->IsShadow(table)) {
       return "a walk meets " + FrameText(table) + ", which is no shadow";
     }
     std::string wrong;
@@ -205,7 +206,7 @@ class LoggedDescent {
 };
 
 std::string EscapeByShadows(const Host& host, const Domain& domain) {
-  if (domain.pv_log_dirty() == nullptr) return "";
+  if (domain.direct().write_logging() == nullptr) return "";
   const PagingMode mode =
       HardwareMode(domain.mode(), host.model().features, host.linear_map());
   for (uint32_t i = 0; i < domain.vcpu_count(); ++i) {
@@ -266,7 +267,7 @@ std::string EscapeByStructures(const Host& host, const Cpu& cpu,
     if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.table);
     if (OwesFlush(host, cpu, mfn)) continue;
-    if (const PvLogDirty* const log = domain.pv_log_dirty()) {
+    if (const DirectWriteLogging* const log = domain.direct().write_logging()) {
       if (log->IsShadow(mfn)) continue;
       return FrameText(mfn) + ", no shadow, is in a paging-structure cache";
     }

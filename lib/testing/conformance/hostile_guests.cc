@@ -9,6 +9,7 @@
 #include "xmmu/base/check.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -152,7 +153,7 @@ void HostileGuests::Boot(Guest& guest) {
     guest.vcpus.push_back(
         std::make_unique<Vcpu>(*host_, *policy_, context, abi));
   }
-  guest.domain->set_writable_pagetables(true);
+  guest.domain->direct().set_writable_pagetables(true);
 }
 
 std::string HostileGuests::Step(ByteSource& bytes) {

@@ -39,7 +39,7 @@ void HostileGuests::Act(Vcpu& vcpu, ByteSource& bytes) {
 }
 
 void HostileGuests::Log(Guest& guest, ByteSource& bytes) {
-  LogDirty& log = *policy_->LogDirtyOf(*guest.domain).value();
+  WriteLogging& log = *policy_->WriteLoggingOf(*guest.domain).value();
   Cpu& cpu = host_->cpu(static_cast<uint32_t>(bytes.Below(2)));
   if (guest.destination == nullptr) {
     if (!log.Start(cpu).ok()) return;

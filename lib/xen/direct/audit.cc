@@ -127,7 +127,7 @@ class Auditor {
 
   const PhysMemory::Frame& SnapshotOf(Mfn table,
                                       const PhysMemory::Frame& frame) const {
-    const PtwrInfo* const open = domain_.FindOpen(table);
+    const PtwrInfo* const open = domain_.direct().FindOpen(table);
     if (open == nullptr || open->method != PtwrMethod::kSnapshot) return frame;
     const auto* const snapshot = host_.memory().FindFrame(open->snapshot);
     XMMU_CHECK(snapshot != nullptr);
@@ -138,9 +138,9 @@ class Auditor {
   // and the mapping of an open table is read-only, and of the table. One that
   // has lost its type has both entries counted as they are.
   Pte AsCounted(MachineAddr where, Pte entry) const {
-    for (const PtwrInfo& open : domain_.ptwr()) {
+    for (const PtwrInfo& open : domain_.direct().ptwr()) {
       if (!open.in_use() || open.method == PtwrMethod::kRevalidate) continue;
-      const bool active = &open == &domain_.ptwr(PtwrSlot::kActive);
+      const bool active = &open == &domain_.direct().ptwr(PtwrSlot::kActive);
       if (active && where == open.l2_entry) {
         entry = entry.With(pte::kPresent);
       } else if (where == open.mapping) {
@@ -152,7 +152,7 @@ class Auditor {
 
   // How many entries refer to the frame as a table that it is not for now.
   uint64_t HooksOf(Mfn mfn) const {
-    const PtwrInfo* const open = domain_.FindOpen(mfn);
+    const PtwrInfo* const open = domain_.direct().FindOpen(mfn);
     const bool is_page =
         open != nullptr && open->method == PtwrMethod::kRevalidate;
     return is_page ? open->hooks : 0;
@@ -206,7 +206,7 @@ class Auditor {
     if (vcpu.guest_table_user != kInvalidMfn) {
       ReferAs(vcpu.guest_table_user, root, {"the user base pointer"});
     }
-    for (const Mfn mfn : vcpu.gdt_frames) {
+    for (const Mfn mfn : domain_.direct().vcpu(vcpu.id).gdt_frames) {
       ReferAs(mfn, PageType::kSegDesc, {"the descriptor table"});
     }
   }

@@ -2,7 +2,7 @@
 // pin operations of do_mmuext_op.
 
 #include "xen/direct/base_pointers.h"
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -75,7 +75,7 @@ XenErrno BasePointers::NewBasePointer(Mfn root) {
 // The guest's root is what slot 0 of the vCPU's own L4 refers to.
 XenErrno BasePointers::NewHiddenRoot(Mfn root) {
   const Mfn old = vcpu_.guest_table;
-  const MachineAddr slot0 = AddressOf(vcpu_.hidden_l4);
+  const MachineAddr slot0 = AddressOf(direct_.vcpu(vcpu_.id).hidden_l4);
   const Pte old_entry = ReadEntry(slot0);
   if (root != old) {
     const XenErrno error = types_.GetPageAndType(root, {PageType::kL3});
@@ -84,7 +84,7 @@ XenErrno BasePointers::NewHiddenRoot(Mfn root) {
   }
   UpdateEntry(slot0, old_entry, Pte(root, kHiddenEntryFlags), false);
   if (root != old && old != kInvalidMfn) types_.PutPageAndType(old);
-  LoadCr3(vcpu_.hidden_l4);
+  LoadCr3(direct_.vcpu(vcpu_.id).hidden_l4);
   return XenErrno::kOk;
 }
 
@@ -132,8 +132,8 @@ absl::Status BasePointers::Boot(Mfn root, Mfn user_root) {
   if (error != XenErrno::kOk) return StatusOf(error);
   Mfn hardware_root = root;
   if (rules_.hidden_l4) {
-    vcpu_.hidden_l4 = host_.AllocXenFrame();
-    hardware_root = vcpu_.hidden_l4;
+    direct_.vcpu(vcpu_.id).hidden_l4 = host_.AllocXenFrame();
+    hardware_root = direct_.vcpu(vcpu_.id).hidden_l4;
     Store(AddressOf(hardware_root), Pte(root, kHiddenEntryFlags));
     uint64_t flags = kLinearEntryFlags;
     if (!host_.model().features.nx) flags &= ~pte::kNoExecute;
@@ -148,7 +148,7 @@ absl::Status BasePointers::Boot(Mfn root, Mfn user_root) {
 
 Mfn BasePointers::LoadedFor(Mfn root) {
   if (!walks_shadows()) return root;
-  return domain_.pv_log_dirty()->LoadedFor(cpu_, vcpu_, root);
+  return direct_.write_logging()->LoadedFor(cpu_, vcpu_, root);
 }
 
 }  // namespace xmmu

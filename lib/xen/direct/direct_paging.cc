@@ -2,10 +2,10 @@
 
 #include <type_traits>
 
+#include "xen/direct/direct_write_logging.h"
 #include "xen/direct/hypercalls.h"
 #include "xen/direct/page_sharing.h"
 #include "xen/direct/pte_emulator.h"
-#include "xen/direct/pv_log_dirty.h"
 #include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
@@ -35,7 +35,7 @@ HypercallResult Dispatch(PvRequest& request, const UpdateVaMappingCall& call) {
 }
 
 HypercallResult Dispatch(PvRequest& request, const VmAssistCall& call) {
-  request.domain.set_writable_pagetables(call.enable);
+  request.domain.direct().set_writable_pagetables(call.enable);
   return {absl::OkStatus(), 1};
 }
 
@@ -115,11 +115,12 @@ HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
 
 }  // namespace
 
-Mm::Mm(Host& host) : host_(host) {}
+DirectPaging::DirectPaging(Host& host) : host_(host) {}
 
-Mm::~Mm() = default;
+DirectPaging::~DirectPaging() = default;
 
-absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
+absl::Status DirectPaging::StartVcpu(VcpuContext& vcpu, Mfn root,
+                                     Mfn user_root) {
   const PvRules* rules = FindPvRules(
       vcpu.domain->mode(), host_.model().features, host_.linear_map());
   if (rules == nullptr) {
@@ -148,7 +149,8 @@ absl::Status Mm::StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root) {
   return status;
 }
 
-HypercallResult Mm::Execute(VcpuContext& vcpu, const Hypercall& call) {
+HypercallResult DirectPaging::Execute(VcpuContext& vcpu,
+                                      const Hypercall& call) {
   XMMU_CHECK(vcpu.kernel_mode);
   const PvRules& rules = RulesOf(host_, vcpu);
   vcpu.cpu->counters.Add(Counter::kHypercalls);
@@ -167,9 +169,9 @@ HypercallResult Mm::Execute(VcpuContext& vcpu, const Hypercall& call) {
       call);
 }
 
-bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
-                         const Access& access, MemoryOperand& operand,
-                         bool holds_lock) {
+bool DirectPaging::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
+                                   const Access& access, MemoryOperand& operand,
+                                   bool holds_lock) {
   const PvRules& rules = RulesOf(host_, vcpu);
   const bool takes_lock = rules.big_lock && !holds_lock;
   if (takes_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
@@ -180,7 +182,7 @@ bool Mm::EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
   return done;
 }
 
-bool Mm::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
+bool DirectPaging::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
   const PvRules& rules = RulesOf(host_, vcpu);
   if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
   PvRequest request(host_, vcpu, rules);
@@ -189,8 +191,9 @@ bool Mm::MeetsUnhooked(VcpuContext& vcpu, const Access& access) {
   return meets;
 }
 
-TableWrite Mm::FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
-                              const Access& access) {
+TableWrite DirectPaging::FindTableWrite(VcpuContext& vcpu,
+                                        const PageFault& fault,
+                                        const Access& access) {
   PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
   const TableWrite write =
       WritableTables(request).FindTableWrite(fault, access);
@@ -198,40 +201,40 @@ TableWrite Mm::FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
   return write;
 }
 
-void Mm::OpenTable(VcpuContext& vcpu, const TableWrite& write, PtwrSlot slot,
-                   PtwrMethod method) {
+void DirectPaging::OpenTable(VcpuContext& vcpu, const TableWrite& write,
+                             PtwrSlot slot, PtwrMethod method) {
   PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
   WritableTables(request).OpenTable(write, slot, method);
   request.Finish();
 }
 
-void Mm::CloseTable(VcpuContext& vcpu, PtwrSlot slot) {
-  if (!vcpu.domain->ptwr(slot).in_use()) return;
+void DirectPaging::CloseTable(VcpuContext& vcpu, PtwrSlot slot) {
+  if (!vcpu.domain->direct().ptwr(slot).in_use()) return;
   PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
   WritableTables(request).CloseTable(slot);
   request.Finish();
 }
 
-void Mm::CloseTables(VcpuContext& vcpu) {
+void DirectPaging::CloseTables(VcpuContext& vcpu) {
   CloseTable(vcpu, PtwrSlot::kActive);
   CloseInactiveTables(vcpu);
 }
 
-void Mm::CloseInactiveTables(VcpuContext& vcpu) {
-  if (!vcpu.domain->ptwr_in_use()) return;
+void DirectPaging::CloseInactiveTables(VcpuContext& vcpu) {
+  if (!vcpu.domain->direct().ptwr_in_use()) return;
   PvRequest request(host_, vcpu, RulesOf(host_, vcpu));
   WritableTables(request).CloseInactiveTables();
   request.Finish();
 }
 
-void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
+void DirectPaging::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   if (vcpu.kernel_mode == to_kernel) return;
   const bool two_roots = vcpu.domain->mode() == PagingMode::k4Level;
   if (two_roots && !to_kernel && vcpu.guest_table_user == kInvalidMfn) return;
   vcpu.kernel_mode = to_kernel;
   if (!two_roots) return;
   const Mfn root = to_kernel ? vcpu.guest_table : vcpu.guest_table_user;
-  PvLogDirty* const log = vcpu.domain->pv_log_dirty();
+  DirectWriteLogging* const log = vcpu.domain->direct().write_logging();
   const Mfn loaded =
       log == nullptr ? root : log->LoadedFor(*vcpu.cpu, vcpu, root);
   vcpu.cr3 = AddressOf(loaded).value();
@@ -240,9 +243,9 @@ void Mm::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
 }
 
-LogDirty& Mm::LogDirtyOf(Domain& domain) {
-  std::unique_ptr<PvLogDirty>& log = logs_[domain.id()];
-  if (log == nullptr) log = std::make_unique<PvLogDirty>(host_, domain);
+WriteLogging& DirectPaging::WriteLoggingOf(Domain& domain) {
+  std::unique_ptr<DirectWriteLogging>& log = logs_[domain.id()];
+  if (log == nullptr) log = std::make_unique<DirectWriteLogging>(host_, domain);
   return *log;
 }
 

@@ -1,8 +1,8 @@
 // Type references: Xen 4.17, xen/arch/x86/mm.c, _get_page_type, _put_page_type,
 // page_lock; back-pointers as in 3.0.0.
 
+#include "xen/direct/direct_write_logging.h"
 #include "xen/direct/page_types.h"
-#include "xen/direct/pv_log_dirty.h"
 #include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
 
@@ -30,7 +30,7 @@ XenErrno PageTypes::GetPageType(Mfn mfn, const TypeRequest& request) {
   // set_gdt and its like see what is true, without asking for it each time).
   // A frame that is open and for now an ordinary page is none to others.
   const bool conflict = page.type_count > 0 &&
-                        (page.type != request.type || domain_.FindOpen(mfn));
+                        (page.type != request.type || direct_.FindOpen(mfn));
   if (conflict && page.owner == domain_.id()) {
     WritableTables(request_).CloseTables();
   }
@@ -96,7 +96,7 @@ void PageTypes::FlushForTypeChange(const PageInfo& page) {
       page.owner == domain_.id() ? &domain_ : host_.FindDomain(page.owner);
   if (owner == nullptr) return;
   const bool spared = rules_.spares_logged_type_flush &&
-                      owner->pv_log_dirty() != nullptr &&
+                      owner->direct().write_logging() != nullptr &&
                       page.type != PageType::kWritable;
   if (spared) return;
   const CpuMask cpus =
@@ -177,7 +177,7 @@ void PageTypes::NotePinChange(Mfn table) {
 }
 
 void PageTypes::ForgetTable(Mfn table) {
-  if (!walks_shadows() || !domain_.pv_log_dirty()->TableGone(table)) return;
+  if (!walks_shadows() || !direct_.write_logging()->TableGone(table)) return;
   // Xen 4.17, sh_remove_shadows; 3.0.0 owes a flush for every table anyhow.
   if (!rules_.flush_on_teardown) FlushNow(domain_.dirty_cpus(), FullFlush());
 }

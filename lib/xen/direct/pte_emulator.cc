@@ -4,7 +4,7 @@
 
 #include "xen/direct/pte_emulator.h"
 
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 
 namespace xmmu {
 
@@ -61,7 +61,7 @@ bool PteEmulator::EmulateStore(MachineAddr addr, const Access& access,
 bool PteEmulator::ReadAsGuest(const Access& access) {
   Access read = access;
   read.kind = AccessKind::kRead;
-  if (walks_shadows()) return domain_.pv_log_dirty()->Allows(vcpu_, read);
+  if (walks_shadows()) return direct_.write_logging()->Allows(vcpu_, read);
   return cpu_.mmu.Translate(read).ok();
 }
 

@@ -10,7 +10,7 @@ namespace xmmu {
 // Xen 3.0 compares the L2 slots of addresses, and so does not notice that the
 // guest uses a linear map of its own; a look at where the walk ends does.
 bool WritableTables::MeetsUnhooked(const Access& access) const {
-  const PtwrInfo& active = std::as_const(domain_).ptwr(PtwrSlot::kActive);
+  const PtwrInfo& active = direct_.ptwr(PtwrSlot::kActive);
   if (!active.in_use() || !IsCanonical(rules_.hardware, access.va)) {
     return false;
   }
@@ -24,7 +24,7 @@ bool WritableTables::IsTableWriteFault(const PageFault& fault) const {
   constexpr uint32_t kLook = kWant | pf::kReserved | pf::kFetch;
   return fault.vector == FaultVector::kPageFault &&
          (fault.error_code & kLook) == kWant && vcpu_.kernel_mode &&
-         domain_.writable_pagetables() && IsCanonical(rules_.mode, fault.va) &&
+         direct_.writable_pagetables() && IsCanonical(rules_.mode, fault.va) &&
          !IsHypervisorAddress(rules_.mode, fault.va);
 }
 
@@ -97,7 +97,7 @@ std::optional<MachineAddr> WritableTables::HookBelow(Mfn root, Mfn table,
   }
   const MachineAddr where = EntryOf(parent, page.l2_slot);
   const Pte entry = Load(where);
-  const PtwrInfo& active = std::as_const(domain_).ptwr(PtwrSlot::kActive);
+  const PtwrInfo& active = direct_.ptwr(PtwrSlot::kActive);
   const bool unhooked = active.in_use() && active.l2_entry == where;
   if (entry.frame() != table || !(entry.present() || unhooked)) {
     return std::nullopt;
@@ -132,7 +132,7 @@ bool WritableTables::PlaceInLoadedRoots(TableWrite& write) {
 
 void WritableTables::OpenTable(const TableWrite& write, PtwrSlot slot,
                                PtwrMethod method) {
-  PtwrInfo& info = domain_.ptwr(slot);
+  PtwrInfo& info = direct_.ptwr(slot);
   XMMU_CHECK(!info.in_use());
   // RW that no count knows of must neither be in a snapshot nor in reach of the
   // guest's stores. Xen 3.0 did not think of this.

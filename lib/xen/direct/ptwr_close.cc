@@ -12,29 +12,29 @@
 namespace xmmu {
 
 void WritableTables::CloseTables() {
-  if (!domain_.ptwr_in_use()) return;
-  if (domain_.ptwr(PtwrSlot::kActive).in_use()) CloseTable(PtwrSlot::kActive);
+  if (!direct_.ptwr_in_use()) return;
+  if (direct_.ptwr(PtwrSlot::kActive).in_use()) CloseTable(PtwrSlot::kActive);
   CloseInactiveTables();
 }
 
 void WritableTables::CloseInactiveTables() {
   for (int i = 0; i < kMaxInactiveTables; ++i) {
-    if (domain_.ptwr(InactiveSlot(i)).in_use()) CloseTable(InactiveSlot(i));
+    if (direct_.ptwr(InactiveSlot(i)).in_use()) CloseTable(InactiveSlot(i));
   }
 }
 
 void WritableTables::CloseTouching(Mfn table) {
-  if (!domain_.ptwr_in_use()) return;
+  if (!direct_.ptwr_in_use()) return;
   for (size_t i = 0; i < kPtwrSlots; ++i) {
     const auto slot = static_cast<PtwrSlot>(i);
-    const PtwrInfo& info = domain_.ptwr(slot);
+    const PtwrInfo& info = direct_.ptwr(slot);
     if (!info.in_use()) continue;
     if (info.table == table || FrameOf(info.mapping) == table) CloseTable(slot);
   }
 }
 
 void WritableTables::CloseTable(PtwrSlot which) {
-  PtwrInfo& info = domain_.ptwr(which);
+  PtwrInfo& info = direct_.ptwr(which);
   const PtwrInfo open = info;
   // From here on it is no longer open, also to what may close the other one.
   info.table = kInvalidMfn;
@@ -47,7 +47,8 @@ void WritableTables::CloseTable(PtwrSlot which) {
                          cpu_.current == &vcpu_ &&
                          opener.guest_table != kInvalidMfn;
   if (elsewhere) {
-    const Mfn root = rules_.hidden_l4 ? opener.hidden_l4 : opener.guest_table;
+    const Mfn root = rules_.hidden_l4 ? direct_.vcpu(open.vcpu).hidden_l4
+                                      : opener.guest_table;
     XMMU_CHECK(!host_.LoadCr3(cpu_, AddressOf(root).value()).has_value());
   }
   const bool active = which == PtwrSlot::kActive;

@@ -67,7 +67,7 @@ struct PvRules {
   // root, or one that may be in all of them.
   bool kernel_l2;
   bool shared_kernel_l2;
-  // The hardware's root is VcpuContext::hidden_l4.
+  // The hardware's root is DirectPagingState::Vcpu::hidden_l4.
   bool hidden_l4;
   // A refused store to the upper half of an L1 entry clears P instead.
   bool upper_half_fixup;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 #include "xmmu/xen/errno.h"
 
 namespace xmmu {
@@ -16,7 +16,7 @@ absl::Status Wrong(std::string what) {
 
 }  // namespace
 
-absl::Status PvLogDirty::Audit() const {
+absl::Status DirectWriteLogging::Audit() const {
   if (!on()) return absl::OkStatus();
   size_t in_use = 0;
   for (const Shadow& shadow : shadows_) {
@@ -31,13 +31,14 @@ absl::Status PvLogDirty::Audit() const {
   return AuditTlbs();
 }
 
-absl::Status PvLogDirty::AuditRoots() const {
+absl::Status DirectWriteLogging::AuditRoots() const {
   for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
     const VcpuContext& vcpu = domain_.vcpu(id);
     const Mfn root = roots_[id];
     if (root == kInvalidMfn) continue;
     const bool own = root == vcpu.guest_table ||
-                     root == vcpu.guest_table_user || root == vcpu.hidden_l4;
+                     root == vcpu.guest_table_user ||
+                     root == domain_.direct().vcpu(id).hidden_l4;
     if (!own) return Wrong("a root is loaded that is not the vCPU's");
     const ShadowId shadow = Find(root, top_level());
     if (shadow == kNone ||
@@ -48,7 +49,7 @@ absl::Status PvLogDirty::AuditRoots() const {
   return absl::OkStatus();
 }
 
-absl::Status PvLogDirty::AuditShadow(const Shadow& shadow) const {
+absl::Status DirectWriteLogging::AuditShadow(const Shadow& shadow) const {
   const PageInfo& page = std::as_const(host_).frames()[shadow.table];
   const bool hidden = page.owner == kDomInvalid;  // an L4 of Xen's own
   const bool table = IsPageTable(page.type) && page.type_count > 0 &&
@@ -71,7 +72,8 @@ absl::Status PvLogDirty::AuditShadow(const Shadow& shadow) const {
   return absl::OkStatus();
 }
 
-bool PvLogDirty::IsFaithful(const Shadow& shadow, Pte entry, Pte guest) const {
+bool DirectWriteLogging::IsFaithful(const Shadow& shadow, Pte entry,
+                                    Pte guest) const {
   if (!guest.present()) return false;
   if (shadow.level == 1) {
     // A page marked since may still be read-only.
@@ -85,7 +87,7 @@ bool PvLogDirty::IsFaithful(const Shadow& shadow, Pte entry, Pte guest) const {
          entry == LinkTo(child.frame, guest, shadow.level);
 }
 
-absl::Status PvLogDirty::AuditTlbs() const {
+absl::Status DirectWriteLogging::AuditTlbs() const {
   for (uint32_t id = 0; id < host_.cpu_count(); ++id) {
     const Cpu& cpu = host_.cpu(id);
     if (cpu.current == nullptr || cpu.current->domain != &domain_) continue;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -14,22 +14,24 @@ constexpr uint64_t kLinkRights = pte::kWritable | pte::kUser | pte::kNoExecute;
 
 }  // namespace
 
-MachineAddr PvLogDirty::SlotOf(const Shadow& shadow, int slot) const {
+MachineAddr DirectWriteLogging::SlotOf(const Shadow& shadow, int slot) const {
   return EntryAddress(mode_, AddressOf(shadow.frame), slot);
 }
 
-Pte PvLogDirty::GuestEntry(Mfn table, int slot) const {
+Pte DirectWriteLogging::GuestEntry(Mfn table, int slot) const {
   return Pte(host_.memory().ReadEntry(
       EntryAddress(mode_, AddressOf(table), slot), entry_bytes()));
 }
 
-PvLogDirty::ShadowId PvLogDirty::Find(Mfn table, int level) const {
+DirectWriteLogging::ShadowId DirectWriteLogging::Find(Mfn table,
+                                                      int level) const {
   const auto found = by_table_.find(table);
   return found == by_table_.end() ? kNone
                                   : found->second[static_cast<size_t>(level)];
 }
 
-PvLogDirty::ShadowId PvLogDirty::FindOrMake(Cpu& cpu, Mfn table, int level) {
+DirectWriteLogging::ShadowId DirectWriteLogging::FindOrMake(Cpu& cpu, Mfn table,
+                                                            int level) {
   cpu.clock.Charge(CostEvent::kXenPteRead);  // the hash
   const ShadowId found = Find(table, level);
   if (found != kNone) return found;
@@ -52,7 +54,7 @@ PvLogDirty::ShadowId PvLogDirty::FindOrMake(Cpu& cpu, Mfn table, int level) {
   return id;
 }
 
-void PvLogDirty::Release(ShadowId id) {
+void DirectWriteLogging::Release(ShadowId id) {
   Shadow& shadow = shadows_[id];
   const auto found = by_table_.find(shadow.table);
   ByLevel& levels = found->second;
@@ -65,7 +67,7 @@ void PvLogDirty::Release(ShadowId id) {
   free_.push_back(id);
 }
 
-bool PvLogDirty::IsLoaded(const Shadow& shadow) const {
+bool DirectWriteLogging::IsLoaded(const Shadow& shadow) const {
   return shadow.level == top_level() &&
          std::find(roots_.begin(), roots_.end(), shadow.table) != roots_.end();
 }
@@ -73,7 +75,7 @@ bool PvLogDirty::IsLoaded(const Shadow& shadow) const {
 // Roots in use stay, emptied. Of the others Xen goes through the entries above
 // L1 to drop references (Xen 4.17: sh_destroy_l2_shadow and up; none are kept
 // for what L1 shadows map).
-void PvLogDirty::DropAll(Cpu& cpu) {
+void DirectWriteLogging::DropAll(Cpu& cpu) {
   for (ShadowId id = 0; id < shadows_.size(); ++id) {
     const Shadow& shadow = shadows_[id];
     if (shadow.table == kInvalidMfn) continue;
@@ -91,13 +93,13 @@ void PvLogDirty::DropAll(Cpu& cpu) {
   host_.Flush(cpu, domain_.dirty_cpus(), TlbFlush::All());
 }
 
-void PvLogDirty::Recycle(Cpu& cpu) {
+void DirectWriteLogging::Recycle(Cpu& cpu) {
   const size_t before = free_.size();
   DropAll(cpu);
   cpu.counters.Add(Counter::kShadowsRecycled, free_.size() - before);
 }
 
-bool PvLogDirty::TableGone(Mfn table) {
+bool DirectWriteLogging::TableGone(Mfn table) {
   bool any = false;
   for (int level = 1; level <= top_level(); ++level) {
     const ShadowId id = Find(table, level);
@@ -109,7 +111,7 @@ bool PvLogDirty::TableGone(Mfn table) {
   return any;
 }
 
-void PvLogDirty::EntryWritten(Cpu& cpu, MachineAddr entry, Pte value) {
+void DirectWriteLogging::EntryWritten(Cpu& cpu, MachineAddr entry, Pte value) {
   const auto found = by_table_.find(FrameOf(entry));
   if (found == by_table_.end()) return;
   const int slot = static_cast<int>(PageOffset(entry)) / entry_bytes();
@@ -120,7 +122,8 @@ void PvLogDirty::EntryWritten(Cpu& cpu, MachineAddr entry, Pte value) {
   }
 }
 
-void PvLogDirty::SetEntry(Cpu& cpu, const Shadow& shadow, int slot, Pte now) {
+void DirectWriteLogging::SetEntry(Cpu& cpu, const Shadow& shadow, int slot,
+                                  Pte now) {
   const MachineAddr where = SlotOf(shadow, slot);
   if (Pte(host_.memory().ReadEntry(where, entry_bytes())) == now) return;
   cpu.clock.Charge(CostEvent::kXenPteWrite);
@@ -128,7 +131,7 @@ void PvLogDirty::SetEntry(Cpu& cpu, const Shadow& shadow, int slot, Pte now) {
 }
 
 // Of a frame at no pfn nobody asks whether it is dirty: a device's.
-Pte PvLogDirty::LeafFor(Pte guest) const {
+Pte DirectWriteLogging::LeafFor(Pte guest) const {
   if (!guest.present() || !guest.accessed()) return Pte();
   const Pfn pfn = domain_.p2m().PfnOf(guest.frame());
   const bool logged = pfn == kInvalidPfn || domain_.dirty_log().IsDirty(pfn);
@@ -136,7 +139,7 @@ Pte PvLogDirty::LeafFor(Pte guest) const {
 }
 
 // A PDPTE where the processor loads it into a register has no rights.
-Pte PvLogDirty::LinkTo(Mfn frame, Pte guest, int level) const {
+Pte DirectWriteLogging::LinkTo(Mfn frame, Pte guest, int level) const {
   if (mode_ == PagingMode::kPae && level == 3) {
     return Pte(frame, pte::kPresent);
   }
@@ -144,7 +147,7 @@ Pte PvLogDirty::LinkTo(Mfn frame, Pte guest, int level) const {
              pte::kPresent | pte::kAccessed | (guest.raw() & kLinkRights));
 }
 
-bool PvLogDirty::TryFill(VcpuContext& vcpu, VirtAddr va) {
+bool DirectWriteLogging::TryFill(VcpuContext& vcpu, VirtAddr va) {
   Cpu& cpu = *vcpu.cpu;
   Mfn table = roots_[vcpu.id];
   ShadowId id = Find(table, top_level());
@@ -164,7 +167,7 @@ bool PvLogDirty::TryFill(VcpuContext& vcpu, VirtAddr va) {
 }
 
 // The processor's registers, but for what it would have loaded into CR3.
-PagingContext PvLogDirty::GuestContext(const VcpuContext& vcpu) const {
+PagingContext DirectWriteLogging::GuestContext(const VcpuContext& vcpu) const {
   const MachineAddr root = AddressOf(roots_[vcpu.id]);
   ControlRegisters registers = vcpu.cpu->mmu.registers();
   registers.cr3 = root.value();
@@ -176,7 +179,8 @@ PagingContext PvLogDirty::GuestContext(const VcpuContext& vcpu) const {
   return context;
 }
 
-WalkResult PvLogDirty::WalkGuest(VcpuContext& vcpu, const Access& access) {
+WalkResult DirectWriteLogging::WalkGuest(VcpuContext& vcpu,
+                                         const Access& access) {
   Cpu& cpu = *vcpu.cpu;
   XMMU_CHECK(cpu.current == &vcpu && cpu.mmu.mode() == mode_);
   const WalkResult walk = walker_.Probe(GuestContext(vcpu), access);
@@ -188,8 +192,8 @@ WalkResult PvLogDirty::WalkGuest(VcpuContext& vcpu, const Access& access) {
 
 // As the page walker does: A in each entry on the way, even to a fault; A and D
 // of the leaf if the access is allowed.
-void PvLogDirty::SetUsed(Cpu& cpu, const Access& access,
-                         const WalkResult& walk) {
+void DirectWriteLogging::SetUsed(Cpu& cpu, const Access& access,
+                                 const WalkResult& walk) {
   for (const WalkEntry& used : walk.entries) {
     const bool last = &used == &walk.entries.back();
     if (last && !walk.ok) return;

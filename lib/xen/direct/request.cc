@@ -1,6 +1,6 @@
 #include "xen/direct/request.h"
 
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 
 namespace xmmu {
 
@@ -39,7 +39,8 @@ void RequestPart::FlushPage(CpuMask cpus, VirtAddr va) {
 
 void RequestPart::NoteStore(MachineAddr entry, Pte value) {
   MarkDirty(cpu_, domain_, FrameOf(entry));
-  if (walks_shadows()) domain_.pv_log_dirty()->EntryWritten(cpu_, entry, value);
+  if (walks_shadows())
+    direct_.write_logging()->EntryWritten(cpu_, entry, value);
 }
 
 }  // namespace xmmu

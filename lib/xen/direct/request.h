@@ -33,6 +33,7 @@
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/errno.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 #include "xmmu/xen/internal/page_info.h"
 
 namespace xmmu {
@@ -75,6 +76,7 @@ class RequestPart {
         host_(request.host),
         vcpu_(request.vcpu),
         domain_(request.domain),
+        direct_(request.domain.direct()),
         cpu_(request.cpu),
         rules_(request.rules) {}
 
@@ -148,12 +150,13 @@ class RequestPart {
   void FlushPage(CpuMask cpus, VirtAddr va);
 
   // Whether processors walk shadows, and Xen the guest's tables by software.
-  bool walks_shadows() const { return domain_.pv_log_dirty() != nullptr; }
+  bool walks_shadows() const { return direct_.write_logging() != nullptr; }
 
   PvRequest& request_;
   Host& host_;
   VcpuContext& vcpu_;
   Domain& domain_;
+  DirectPagingState& direct_;
   Cpu& cpu_;
   const PvRules& rules_;
 

@@ -71,8 +71,9 @@ XenErrno Hypercalls::SetGdt(std::span<const Mfn> frames) {
     while (i-- > 0) types_.PutPageAndType(frames[i]);
     return error;
   }
-  for (const Mfn old : vcpu_.gdt_frames) types_.PutPageAndType(old);
-  vcpu_.gdt_frames.assign(frames.begin(), frames.end());
+  std::vector<Mfn>& installed = direct_.vcpu(vcpu_.id).gdt_frames;
+  for (const Mfn old : installed) types_.PutPageAndType(old);
+  installed.assign(frames.begin(), frames.end());
   return XenErrno::kOk;
 }
 

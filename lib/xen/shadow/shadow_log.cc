@@ -4,13 +4,13 @@
 
 namespace xmmu {
 
-absl::Status ShadowPaging::EnableLogDirty(Cpu& cpu) {
+absl::Status ShadowPaging::EnableLogging(Cpu& cpu) {
   RevokeWrites(cpu, nullptr);
   FlushOwed(cpu);
   return absl::OkStatus();
 }
 
-void ShadowPaging::CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) {
+void ShadowPaging::CleanLog(Cpu& cpu, const DirtyBitmap& marked) {
   RevokeWrites(cpu, &marked);
   FlushOwed(cpu);
 }

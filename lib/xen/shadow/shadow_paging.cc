@@ -23,7 +23,7 @@ CpuFeatures GuestFeatures(const Host& host) {
 
 ShadowPaging::ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
                            uint32_t shadows)
-    : LogDirty(host, domain),
+    : WriteLogging(host, domain),
       host_(host),
       domain_(domain),
       shape_(shape),

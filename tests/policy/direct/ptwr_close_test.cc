@@ -142,7 +142,7 @@ TEST_P(PtwrCloseTest, EachKindOfChangeTakesTheReferencesThatItNeeds) {
     EXPECT_EQ(world.Get(kFirst, kSlot).Without(pte::kGlobal),
               to.Without(pte::kGlobal));
     ASSERT_FALSE(world.active().in_use());
-    world.domain->ptwr(PtwrSlot::kActive).last_updates = 1;
+    world.domain->direct().ptwr(PtwrSlot::kActive).last_updates = 1;
   }
 }
 
@@ -240,7 +240,7 @@ TEST_P(PtwrCloseTest, ACrashedDomainGetsNothingDoneAnyMore) {
   const std::array<Subcall, 1> calls = {MmuUpdateCall{}};
   EXPECT_FALSE(world.Call(MulticallCall{.calls = calls}).ok());
   EXPECT_EQ(world.Store(kFirst, 9, Pte()).actions, Actions{kReflected});
-  EXPECT_FALSE(world.domain->ptwr_in_use());
+  EXPECT_FALSE(world.domain->direct().ptwr_in_use());
 }
 
 TEST_P(PtwrCloseTest, AMappingOfAnotherOpenTableForWritingIsRefused) {

@@ -38,7 +38,7 @@ TEST_P(PtwrRefusalTest, ATableThatIsHookedNowhereIsEmulated) {
   EXPECT_EQ(world.Store(kL1, 3, world.EntryOf(kData, world.kRw)).actions,
             Actions{kEmulated});
   EXPECT_EQ(world.Page(kData).type_count, 2u);
-  EXPECT_FALSE(world.domain->ptwr_in_use());
+  EXPECT_FALSE(world.domain->direct().ptwr_in_use());
 }
 
 TEST_P(PtwrRefusalTest, ATableThatIsHookedAtTwoSlotsIsEmulated) {
@@ -77,7 +77,7 @@ TEST_P(PtwrRefusalTest, AMappingThatIsReadOnlyFurtherUpIsEmulated) {
   EXPECT_EQ(
       world.StoreAt(FreeRegion(world), world.EntryOf(kData, world.kRw)).actions,
       Actions{kEmulated});
-  EXPECT_FALSE(world.domain->ptwr_in_use());
+  EXPECT_FALSE(world.domain->direct().ptwr_in_use());
 }
 
 TEST_P(PtwrRefusalTest, AnEmulatedStoreToAnOpenTableClosesItFirst) {

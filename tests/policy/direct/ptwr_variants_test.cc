@@ -32,7 +32,8 @@ void HookMore(PtwrWorld& world, int tables) {
 
 int OpenTables(const PtwrWorld& world) {
   int open = 0;
-  for (const PtwrInfo& info : world.domain->ptwr()) open += info.in_use();
+  for (const PtwrInfo& info : world.domain->direct().ptwr())
+    open += info.in_use();
   return open;
 }
 

@@ -23,6 +23,7 @@
 #include "xmmu/machine/pte.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/errno.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu {
 
@@ -95,8 +96,12 @@ class PtwrWorld {
   Mfn Frame(uint64_t pfn) const { return domain->p2m().MfnOf(Pfn(pfn)); }
   Gfn GfnOf(uint64_t pfn) const { return Gfn(Frame(pfn).value()); }
   PageInfo& Page(uint64_t pfn) { return host.frames()[Frame(pfn)]; }
-  const PtwrInfo& active() const { return domain->ptwr(PtwrSlot::kActive); }
-  const PtwrInfo& inactive() const { return domain->ptwr(PtwrSlot::kInactive); }
+  const PtwrInfo& active() const {
+    return domain->direct().ptwr(PtwrSlot::kActive);
+  }
+  const PtwrInfo& inactive() const {
+    return domain->direct().ptwr(PtwrSlot::kInactive);
+  }
 
   MachineAddr EntryAt(uint64_t table, int slot) const {
     return EntryAddress(mode, AddressOf(Frame(table)), slot);

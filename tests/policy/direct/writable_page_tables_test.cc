@@ -91,7 +91,7 @@ TEST_P(PtwrTest, ATableOfAnotherAddressSpaceIsOpenedWithoutUnhooking) {
   EXPECT_TRUE(world.active().in_use());
   EXPECT_TRUE(world.inactive().in_use());
   EXPECT_TRUE(world.Op(MmuextCommand::kTlbFlushLocal, 0).ok());
-  EXPECT_FALSE(world.domain->ptwr_in_use());
+  EXPECT_FALSE(world.domain->direct().ptwr_in_use());
   EXPECT_EQ(world.Page(kData).type_count, 3u);
 }
 
@@ -103,7 +103,7 @@ TEST_P(PtwrTest, ATableOfTheAddressSpaceThatIsLeftIsClosedByTheChangeOfCr3) {
   world.Store(kFirst, 3, world.EntryOf(kData, world.kRw));
   world.Store(kL1, 3, world.EntryOf(kData, world.kRw));
   EXPECT_TRUE(world.policy->LoadCr3(world.vcpu(), world.GfnOf(kOther)).ok());
-  EXPECT_FALSE(world.domain->ptwr_in_use());
+  EXPECT_FALSE(world.domain->direct().ptwr_in_use());
   world.ExpectClean();
 }
 

@@ -17,7 +17,7 @@ class ShadowLogTest : public ::testing::TestWithParam<Param> {
  protected:
   void SetUp() override {
     ASSERT_EQ(world_.Start(), absl::OkStatus());
-    log_ = *world_.policy->LogDirtyOf(*world_.domain);
+    log_ = *world_.policy->WriteLoggingOf(*world_.domain);
   }
   void StartLog() {
     ASSERT_EQ(log_->Start(world_.cpu()), absl::OkStatus());
@@ -44,7 +44,7 @@ class ShadowLogTest : public ::testing::TestWithParam<Param> {
   XiWorld world_{std::get<0>(GetParam()), 1, [](Host& host) {
                    return FindPolicy(std::get<1>(GetParam()))->make(host);
                  }};
-  LogDirty* log_ = nullptr;
+  WriteLogging* log_ = nullptr;
   const VirtAddr page_ = kBase + 20 * kPageSize;
   // In a page that is large in the shadow as well.
   const VirtAddr in_large_ = kLarge + 600 * kPageSize;

@@ -51,15 +51,16 @@ TEST(BasePointerTest, ARefusedRootChangesNothing) {
 
 TEST(BasePointerTest, TheUserRootIsLoadedByGoingToUserMode) {
   PvGuest guest;
-  guest.mm.ToggleGuestMode(guest.vcpu(), false);  // there is none: no switch
+  guest.paging.ToggleGuestMode(guest.vcpu(),
+                               false);  // there is none: no switch
   EXPECT_TRUE(guest.vcpu().kernel_mode);
   const uint64_t kernel = guest.cpu().mmu.registers().cr3;
   ASSERT_EQ(NewUserBase(guest, guest.Frame(1)), XenErrno::kOk);
   EXPECT_EQ(guest.cpu().mmu.registers().cr3, kernel);
   const uint32_t tick = guest.host.tlb_clock();
-  guest.mm.ToggleGuestMode(guest.vcpu(), false);
+  guest.paging.ToggleGuestMode(guest.vcpu(), false);
   EXPECT_EQ(guest.cpu().mmu.registers().cr3, AddressOf(guest.Frame(1)).value());
-  guest.mm.ToggleGuestMode(guest.vcpu(), true);
+  guest.paging.ToggleGuestMode(guest.vcpu(), true);
   EXPECT_EQ(guest.cpu().mmu.registers().cr3, kernel);
   // Global entries survive both, so neither counts as a flush.
   EXPECT_EQ(guest.host.tlb_clock(), tick);
@@ -80,13 +81,14 @@ TEST(BasePointerTest, ThirtyTwoBitGuestsHaveOne) {
 
 TEST(BasePointerTest, NoGuestsOfModesThatXenDoesNotRun) {
   Host host(*FindMachine("skylake-2017"), {.timing = MemoryTiming::kFlat});
-  Mm mm(host);
+  DirectPaging paging(host);
   Domain* const wide =
       host.CreateDomain({.mode = PagingMode::k5Level, .memory_frames = 8})
           .value();
-  EXPECT_EQ(mm.StartVcpu(wide->vcpu(0), wide->p2m().MfnOf(Pfn(0)), kInvalidMfn)
-                .code(),
-            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(
+      paging.StartVcpu(wide->vcpu(0), wide->p2m().MfnOf(Pfn(0)), kInvalidMfn)
+          .code(),
+      absl::StatusCode::kUnimplemented);
 }
 
 // --- update_va_mapping.

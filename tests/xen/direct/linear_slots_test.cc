@@ -144,7 +144,7 @@ TEST(LinearSlotsTest, ASharedL2ServesOneVcpu) {
       host.CreateDomain(
               {.mode = PagingMode::kPae, .memory_frames = 1024, .vcpus = 2})
           .value();
-  const absl::Status status = Mm(host).StartVcpu(
+  const absl::Status status = DirectPaging(host).StartVcpu(
       domain->vcpu(0), domain->p2m().MfnOf(Pfn(1000)), kInvalidMfn);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
 }
@@ -169,7 +169,7 @@ TEST(LinearSlotsTest, TheXenIsA32BitOne) {
     options.machine = "skylake-2017";
     PvGuest guest(options);
     EXPECT_EQ(guest.cpu().mmu.mode(), PagingMode::kPae);
-    EXPECT_EQ(guest.vcpu().hidden_l4, kInvalidMfn);
+    EXPECT_EQ(guest.hidden_l4(), kInvalidMfn);
     EXPECT_EQ(HardwareMode(PagingMode::kPae, guest.host.model().features, way),
               PagingMode::kPae);
   }

@@ -259,10 +259,11 @@ TEST(ReservationTest, AFrameGivenBackGoesToWhoeverAsksNext) {
   const std::array pfns = {Pfn(2), Pfn(2)};
   EXPECT_EQ(guest.Execute(PopulatePhysmapCall{pfns}).done, 0u);
   guest.Execute(DecreaseReservationCall{frames});
-  EXPECT_EQ(guest.mm.Execute(other->vcpu(0), PopulatePhysmapCall{pfns}).done,
-            0u);  // it has a frame there
+  EXPECT_EQ(
+      guest.paging.Execute(other->vcpu(0), PopulatePhysmapCall{pfns}).done,
+      0u);  // it has a frame there
   const std::array others = {other->p2m().MfnOf(Pfn(2))};
-  guest.mm.Execute(other->vcpu(0), DecreaseReservationCall{others});
+  guest.paging.Execute(other->vcpu(0), DecreaseReservationCall{others});
   EXPECT_EQ(guest.Execute(PopulatePhysmapCall{pfns}).done, 1u);
   EXPECT_EQ(guest.Frame(2), others[0]);
   EXPECT_EQ(guest.Page(2).type, PageType::kNone);

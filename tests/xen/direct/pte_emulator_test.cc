@@ -15,7 +15,7 @@ constexpr VirtAddr kVa{0x400000};
 class Emulated {
  public:
   explicit Emulated(const PvOptions& options) : guest(options) {
-    guest.domain->set_writable_pagetables(true);
+    guest.domain->direct().set_writable_pagetables(true);
     guest.Hook(guest.Frame(10), kVa);
     EXPECT_EQ(guest.Pin(guest.Frame(11), 1), XenErrno::kOk);
     Map(0, 10, kRo);
@@ -38,8 +38,8 @@ class Emulated {
       operand.Perform(guest.host.memory(), result.addr());
       return true;
     }
-    const bool done =
-        guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, operand);
+    const bool done = guest.paging.EmulatePteWrite(guest.vcpu(), result.fault(),
+                                                   access, operand);
     guest.Audit();
     return done;
   }
@@ -169,7 +169,7 @@ TEST(PteEmulatorTest, OnlyStoresToL1sThatAreReadOnlyAtTheLastLevel) {
 
 TEST(PteEmulatorTest, NeedsTheAssistAndKernelMode) {
   Emulated e({});
-  e.guest.domain->set_writable_pagetables(false);
+  e.guest.domain->direct().set_writable_pagetables(false);
   EXPECT_FALSE(e.Store(1, 0, Pte(), 8));
   EXPECT_EQ(e.guest.Execute(VmAssistCall{}).done, 1u);
   e.guest.vcpu().kernel_mode = false;

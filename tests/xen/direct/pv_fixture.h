@@ -37,7 +37,7 @@ class PvGuest {
       : host(*FindMachine(options.machine), {.cpus = options.cpus,
                                              .timing = MemoryTiming::kFlat,
                                              .linear_map = options.linear_map}),
-        mm(host),
+        paging(host),
         mode(options.mode) {
     domain = host.CreateDomain({.mode = mode,
                                 .memory_frames = 1024,
@@ -47,7 +47,7 @@ class PvGuest {
     root = Frame(1000);
     if (mode == PagingMode::kPae) Put(root, 3, Pte(Frame(1001), 1));
     for (uint32_t i = 0; i < domain->vcpu_count(); ++i) {
-      EXPECT_EQ(mm.StartVcpu(domain->vcpu(i), root, kInvalidMfn),
+      EXPECT_EQ(paging.StartVcpu(domain->vcpu(i), root, kInvalidMfn),
                 absl::OkStatus());
     }
     Audit();
@@ -73,7 +73,7 @@ class PvGuest {
   }
 
   HypercallResult Execute(const Hypercall& call, uint32_t on = 0) {
-    HypercallResult result = mm.Execute(vcpu(on), call);
+    HypercallResult result = paging.Execute(vcpu(on), call);
     Audit();
     return result;
   }
@@ -97,6 +97,8 @@ class PvGuest {
     return Op(
         {.command = kPins.at(static_cast<size_t>(level - 1)), .mfn = table});
   }
+  // The L4 of Xen's own that the vCPU runs on; kInvalidMfn if it has none.
+  Mfn hidden_l4() { return domain->direct().vcpu(vcpu().id).hidden_l4; }
   XenErrno Unpin(Mfn table) {
     return Op({.command = MmuextCommand::kUnpin, .mfn = table});
   }
@@ -126,7 +128,7 @@ class PvGuest {
   }
 
   Host host;
-  Mm mm;
+  DirectPaging paging;
   PagingMode mode;
   Domain* domain;
   Mfn root;

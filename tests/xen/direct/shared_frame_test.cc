@@ -158,7 +158,7 @@ TEST_P(SharedFrameTest, EmulatedStoresFollowTheSameRule) {
   const Mfn shared = a_.Data(0);
   ASSERT_EQ(a_.ShareErrno({a_.Va(0)}), XenErrno::kOk);
   ASSERT_EQ(a_.Update(21, Pte(a_.l1(), kRo)), XenErrno::kOk);
-  a_.domain().set_writable_pagetables(true);
+  a_.domain().direct().set_writable_pagetables(true);
   const auto bytes = static_cast<uint8_t>(EntryBytes(GetParam().mode));
   const Access access{a_.Va(21) + uint64_t{22} * bytes, AccessKind::kWrite,
                       GetParam().mode == PagingMode::k4Level};
@@ -168,7 +168,7 @@ TEST_P(SharedFrameTest, EmulatedStoresFollowTheSameRule) {
     MemoryOperand store{.kind = OperandKind::kStore,
                         .size = bytes,
                         .value = Pte(shared, flags).raw()};
-    EXPECT_EQ(mm_.EmulatePteWrite(a_.vcpu(), fault, access, store),
+    EXPECT_EQ(paging_.EmulatePteWrite(a_.vcpu(), fault, access, store),
               flags != kRw);
   }
   EXPECT_EQ(a_.Get(22).frame(), shared);

@@ -24,8 +24,8 @@ inline constexpr uint64_t kSpareL1Pfn = 2;
 
 class Guest {
  public:
-  Guest(Host& host, Mm& mm, PagingMode mode, int vcpus = 1)
-      : host_(host), mm_(mm), mode_(mode) {
+  Guest(Host& host, DirectPaging& paging, PagingMode mode, int vcpus = 1)
+      : host_(host), paging_(paging), mode_(mode) {
     domain_ =
         host.CreateDomain({.mode = mode, .memory_frames = 1024, .vcpus = vcpus})
             .value();
@@ -43,7 +43,7 @@ class Guest {
     for (int i = 0; i < kDataPages; ++i) Put(table, i, Pte(Data(i), kRw));
     for (uint32_t i = 0; i < domain_->vcpu_count(); ++i) {
       Run(i);
-      EXPECT_EQ(mm.StartVcpu(domain_->vcpu(i), root, kInvalidMfn),
+      EXPECT_EQ(paging.StartVcpu(domain_->vcpu(i), root, kInvalidMfn),
                 absl::OkStatus());
     }
     Run();
@@ -82,7 +82,7 @@ class Guest {
   }
   HypercallResult Execute(const Hypercall& call) {
     Run();
-    HypercallResult result = mm_.Execute(vcpu(), call);
+    HypercallResult result = paging_.Execute(vcpu(), call);
     for (size_t i = 0; i < host_.domain_count(); ++i) {
       EXPECT_EQ(AuditDomain(host_, host_.domain(i)), absl::OkStatus());
     }
@@ -112,7 +112,7 @@ class Guest {
 
  private:
   Host& host_;
-  Mm& mm_;
+  DirectPaging& paging_;
   PagingMode mode_;
   Domain* domain_;
   Mfn first_data_;
@@ -147,9 +147,9 @@ class SharingWorld : public testing::TestWithParam<Mode> {
 
   Host host_{*FindMachine(GetParam().machine),
              {.cpus = 2, .timing = MemoryTiming::kFlat}};
-  Mm mm_{host_};
-  Guest a_{host_, mm_, GetParam().mode, 2};
-  Guest b_{host_, mm_, GetParam().mode};
+  DirectPaging paging_{host_};
+  Guest a_{host_, paging_, GetParam().mode, 2};
+  Guest b_{host_, paging_, GetParam().mode};
 };
 
 inline std::string SharingModeName(const testing::TestParamInfo<Mode>& row) {

@@ -158,10 +158,10 @@ TEST_P(SharingTest, APageSharedAlreadyOrNamedAgainLaterStays) {
 // A 4-byte entry could not name the frame.
 TEST(SharingLimitTest, ATwoLevelGuestIsNotLedToAFrameThatItCannotName) {
   Host host(*FindMachine("skylake-2017"), {.timing = MemoryTiming::kFlat});
-  Mm mm(host);
-  Guest low(host, mm, PagingMode::k2Level);
+  DirectPaging paging(host);
+  Guest low(host, paging, PagingMode::k2Level);
   ASSERT_TRUE(host.CreateDomain({.memory_frames = uint64_t{1} << 20}).ok());
-  Guest high(host, mm, PagingMode::k4Level);
+  Guest high(host, paging, PagingMode::k4Level);
   const Mfn own = low.Data(0);
   ASSERT_EQ(high.ShareErrno({high.Va(0)}), XenErrno::kOk);
   ASSERT_EQ(low.ShareErrno({low.Va(0)}), XenErrno::kOk);

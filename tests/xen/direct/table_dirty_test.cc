@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "xen/direct/direct_write_logging.h"
 #include "xen/direct/pv_fixture.h"
-#include "xen/direct/pv_log_dirty.h"
 
 namespace xmmu::table_dirty_test {
 namespace {
@@ -36,7 +36,8 @@ class TableDirtyTest : public ::testing::TestWithParam<Row> {
  protected:
   TableDirtyTest()
       : guest_(GetParam().options),
-        log_(static_cast<PvLogDirty&>(guest_.mm.LogDirtyOf(*guest_.domain))) {}
+        log_(static_cast<DirectWriteLogging&>(
+            guest_.paging.WriteLoggingOf(*guest_.domain))) {}
 
   void SetUp() override { ASSERT_TRUE(log_.Start(guest_.cpu()).ok()); }
 
@@ -81,7 +82,7 @@ class TableDirtyTest : public ::testing::TestWithParam<Row> {
   }
 
   PvGuest guest_;
-  PvLogDirty& log_;
+  DirectWriteLogging& log_;
 };
 
 TEST_P(TableDirtyTest, AnUnusedTableIsMarkedByAPinAndByItsEnd) {

@@ -83,7 +83,7 @@ TEST_P(XsaEntryTest, Xsa212NoCallWritesToXensSlotsOfATableInUse) {
   const int slot = IndexOf(guest.mode, 1, kXsaVa);
   ASSERT_EQ(guest.Update(guest.Frame(10), slot, Pte(table, kRo)),
             XenErrno::kOk);
-  guest.domain->set_writable_pagetables(true);
+  guest.domain->direct().set_writable_pagetables(true);
   std::vector<Pte> before;
   for (int i = slots.first; i <= slots.last; ++i) {
     before.push_back(guest.Get(table, i));
@@ -101,8 +101,8 @@ TEST_P(XsaEntryTest, Xsa212NoCallWritesToXensSlotsOfATableInUse) {
     MemoryOperand store{.kind = OperandKind::kStore,
                         .size = static_cast<uint8_t>(guest.bytes()),
                         .value = value.raw()};
-    EXPECT_FALSE(
-        guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, store));
+    EXPECT_FALSE(guest.paging.EmulatePteWrite(guest.vcpu(), result.fault(),
+                                              access, store));
   }
   EXPECT_EQ(guest.Op({.command = MmuextCommand::kClearPage, .mfn = table}),
             XenErrno::kEINVAL);
@@ -203,9 +203,9 @@ TEST(XsaRootTest, Xsa213EveryRootLoadedInEitherModeIsOneThatIsReferredTo) {
   ASSERT_EQ(
       guest.Op({.command = MmuextCommand::kNewUserBaseptr, .mfn = old_root}),
       XenErrno::kOk);
-  guest.mm.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/false);
+  guest.paging.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/false);
   EXPECT_EQ(LoadedRoot(guest), old_root);
-  guest.mm.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/true);
+  guest.paging.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/true);
   // One batch replaces the user's root and takes the old one for data.
   const std::array replace = {
       MmuextOp{.command = MmuextCommand::kNewUserBaseptr, .mfn = new_root}};
@@ -217,7 +217,7 @@ TEST(XsaRootTest, Xsa213EveryRootLoadedInEitherModeIsOneThatIsReferredTo) {
   EXPECT_EQ(guest.Page(old_root).type, PageType::kWritable);
   EXPECT_TRUE(guest.vcpu().kernel_mode);
   EXPECT_EQ(LoadedRoot(guest), guest.root);
-  guest.mm.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/false);
+  guest.paging.ToggleGuestMode(guest.vcpu(), /*to_kernel=*/false);
   EXPECT_EQ(LoadedRoot(guest), new_root);
   EXPECT_GT(guest.Page(new_root).type_count, 0u);
   EXPECT_EQ(Reachable(guest), "");
@@ -229,8 +229,8 @@ TEST_P(XsaEntryTest, Xsa248PagesOfXensAreNobodysToMap) {
   PvGuest guest(GetParam());
   ASSERT_EQ(guest.Pin(guest.Frame(10), 1), XenErrno::kOk);
   std::vector<Mfn> frames = {guest.host.AllocXenFrame()};
-  if (guest.vcpu().hidden_l4 != kInvalidMfn) {
-    frames.push_back(guest.vcpu().hidden_l4);
+  if (guest.hidden_l4() != kInvalidMfn) {
+    frames.push_back(guest.hidden_l4());
   }
   for (const Mfn mfn : frames) {
     for (const uint64_t flags : {kRo, kRw}) {
@@ -274,7 +274,7 @@ TEST(XsaDeviceTest, Xsa154DeviceMemoryIsMappedUncachedWhateverTheGuestSays) {
       ++slot;
     }
     // By a store, too.
-    guest.domain->set_writable_pagetables(true);
+    guest.domain->direct().set_writable_pagetables(true);
     guest.Hook(guest.Frame(11), kXsaVa);
     ASSERT_EQ(guest.UpdateVa(kXsaVa, Pte(guest.Frame(10), kRo)), XenErrno::kOk);
     const Access access = UserWrite(guest, kXsaVa);
@@ -282,8 +282,8 @@ TEST(XsaDeviceTest, Xsa154DeviceMemoryIsMappedUncachedWhateverTheGuestSays) {
                         .value = Pte(device, kRw).raw()};
     const TranslateResult result = guest.cpu().mmu.Translate(access);
     ASSERT_FALSE(result.ok());
-    ASSERT_TRUE(
-        guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, store));
+    ASSERT_TRUE(guest.paging.EmulatePteWrite(guest.vcpu(), result.fault(),
+                                             access, store));
     EXPECT_NE(guest.Get(guest.Frame(10), 0).raw() & pte::kPcd, 0u);
   }
 }

@@ -136,13 +136,13 @@ TEST_P(XsaFlushTest, Xsa217AFrameThatChangesHandsIsInNoTlb) {
   if (guest_.mode == PagingMode::kPae) {
     guest_.Put(root, 3, Pte(other->p2m().MfnOf(Pfn(1)), 1));
   }
-  ASSERT_EQ(guest_.mm.StartVcpu(other->vcpu(0), root, kInvalidMfn),
+  ASSERT_EQ(guest_.paging.StartVcpu(other->vcpu(0), root, kInvalidMfn),
             absl::OkStatus());
   // Room for one more.
   const std::array given = {other->p2m().MfnOf(Pfn(7))};
   const std::array wanted = {Pfn(7)};
   ASSERT_EQ(
-      guest_.mm
+      guest_.paging
           .Execute(other->vcpu(0), DecreaseReservationCall{.frames = given})
           .done,
       1u);
@@ -156,13 +156,14 @@ TEST_P(XsaFlushTest, Xsa217AFrameThatChangesHandsIsInNoTlb) {
   ASSERT_EQ(Map(Pte()), XenErrno::kOk);
   EXPECT_EQ(guest_.Page(moving).owner, kDomInvalid);
   ASSERT_EQ(
-      guest_.mm.Execute(other->vcpu(0), PopulatePhysmapCall{.pfns = wanted})
+      guest_.paging.Execute(other->vcpu(0), PopulatePhysmapCall{.pfns = wanted})
           .done,
       1u);
   ASSERT_EQ(other->p2m().MfnOf(Pfn(7)), moving);
   const std::array pin = {
       MmuextOp{.command = MmuextCommand::kPinL1, .mfn = moving}};
-  ASSERT_EQ(guest_.mm.Execute(other->vcpu(0), MmuextCall{.ops = pin}).done, 1u);
+  ASSERT_EQ(guest_.paging.Execute(other->vcpu(0), MmuextCall{.ops = pin}).done,
+            1u);
   EXPECT_EQ(Reachable(guest_), "");
   for (uint32_t cpu = 0; cpu < 3; ++cpu) EXPECT_FALSE(Write(cpu));
   EXPECT_EQ(AuditDomain(guest_.host, *other), absl::OkStatus());
@@ -269,7 +270,7 @@ TEST_P(XsaLinearTest, Xsa286AnUpdateAfterASwapAboveGoesToTheNewL1) {
 // through the same map, so a stale way there named a table no longer mapped.
 TEST_P(XsaLinearTest, Xsa286AnEmulatedStoreAfterASwapFindsTheNewTable) {
   PvGuest guest(GetParam());
-  guest.domain->set_writable_pagetables(true);
+  guest.domain->direct().set_writable_pagetables(true);
   guest.Hook(guest.Frame(10), kXsaVa);
   ASSERT_EQ(guest.Pin(guest.Frame(10), 1), XenErrno::kOk);
   const int leaf = IndexOf(guest.mode, 1, kXsaVa);
@@ -284,7 +285,7 @@ TEST_P(XsaLinearTest, Xsa286AnEmulatedStoreAfterASwapFindsTheNewTable) {
                           .size = static_cast<uint8_t>(guest.bytes()),
                           .value = value.raw()};
     const TranslateResult result = guest.cpu().mmu.Translate(access);
-    return !result.ok() && guest.mm.EmulatePteWrite(
+    return !result.ok() && guest.paging.EmulatePteWrite(
                                guest.vcpu(), result.fault(), access, operand);
   };
   ASSERT_TRUE(store());

@@ -286,7 +286,7 @@ TEST_P(XsaTypeTest, Xsa242ATableWithOneReferenceKeepsItWhileItIsChanged) {
 // takes a store into the entry that maps it, under the same lock.
 TEST(XsaTreeTest, Xsa242AnEmulatedStoreDropsNoReferenceOfItsTable) {
   PvGuest guest;
-  guest.domain->set_writable_pagetables(true);
+  guest.domain->direct().set_writable_pagetables(true);
   guest.Hook(guest.Frame(10), kXsaVa);
   const int slot = IndexOf(guest.mode, 1, kXsaVa);
   ASSERT_EQ(guest.Update(guest.Frame(10), slot, Pte(guest.Frame(10), kRo)),
@@ -296,8 +296,8 @@ TEST(XsaTreeTest, Xsa242AnEmulatedStoreDropsNoReferenceOfItsTable) {
   MemoryOperand store{.kind = OperandKind::kStore, .value = 0};
   const TranslateResult result = guest.cpu().mmu.Translate(access);
   ASSERT_FALSE(result.ok());
-  EXPECT_TRUE(
-      guest.mm.EmulatePteWrite(guest.vcpu(), result.fault(), access, store));
+  EXPECT_TRUE(guest.paging.EmulatePteWrite(guest.vcpu(), result.fault(), access,
+                                           store));
   guest.Audit();
   EXPECT_EQ(guest.Page(10).type_count, 1u);
   EXPECT_EQ(guest.Page(10).ref_count, 2u);

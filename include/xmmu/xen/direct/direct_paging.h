@@ -32,12 +32,13 @@
 #include "xmmu/mmu/access.h"
 #include "xmmu/mmu/memory_operand.h"
 #include "xmmu/mmu/pending_invalidation.h"
-#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/domain.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/hypercall.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 #include "xmmu/xen/internal/page_info.h"
 #include "xmmu/xen/internal/ptwr.h"
+#include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
 
@@ -46,12 +47,12 @@ namespace xmmu {
 PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,
                         LinearMap linear_map = LinearMap::kDefault);
 
-class Mm {
+class DirectPaging {
  public:
-  explicit Mm(Host& host);
-  ~Mm();
-  Mm(const Mm&) = delete;
-  Mm& operator=(const Mm&) = delete;
+  explicit DirectPaging(Host& host);
+  ~DirectPaging();
+  DirectPaging(const DirectPaging&) = delete;
+  DirectPaging& operator=(const DirectPaging&) = delete;
 
   // Installs the boot tables that the domain builder has written to the guest's
   // memory: validates `root` as a root table, pins it, and makes it the base
@@ -145,14 +146,14 @@ class Mm {
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
 
   // What logs the writes to a paravirtual domain; the same for all its life.
-  LogDirty& LogDirtyOf(Domain& domain);
+  WriteLogging& WriteLoggingOf(Domain& domain);
 
   Host& host() { return host_; }
 
  private:
   Host& host_;
   // By domain; only looked up, never iterated.
-  absl::flat_hash_map<DomainId, std::unique_ptr<PvLogDirty>> logs_;
+  absl::flat_hash_map<DomainId, std::unique_ptr<DirectWriteLogging>> logs_;
 };
 
 }  // namespace xmmu

@@ -43,16 +43,16 @@
 
 #include "absl/status/status.h"
 #include "xmmu/mmu/page_walker.h"
-#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/physmap.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 #include "xmmu/xen/shadow/shadow_pages.h"
 #include "xmmu/xen/shadow/shadow_shape.h"
+#include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
 
-class ShadowPaging : public LogDirty, public PhysmapUser {
+class ShadowPaging : public WriteLogging, public PhysmapUser {
  public:
   // A pool of `shadows` shadows; CheckPool(shadows) is OK. Both outlive it.
   ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
@@ -252,9 +252,9 @@ class ShadowPaging : public LogDirty, public PhysmapUser {
   Gfn LargeBase(Gfn gfn) const;
   void NoteLoss(const ShadowSlot& slot, Pte old, Pte now);
 
-  absl::Status EnableLogDirty(Cpu& cpu) final;
-  void CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) final;
-  void DisableLogDirty(Cpu&) final {}
+  absl::Status EnableLogging(Cpu& cpu) final;
+  void CleanLog(Cpu& cpu, const DirtyBitmap& marked) final;
+  void DisableLogging(Cpu&) final {}
 
   absl::Status AuditPool() const;
   absl::Status AuditRefs() const;

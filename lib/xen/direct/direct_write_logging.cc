@@ -1,7 +1,7 @@
 // Switching the log of a paravirtual domain on and off; its faults. Shadows
 // themselves are in pv_shadow_fill.cc.
 
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 
 #include "absl/strings/str_cat.h"
 #include "xen/direct/writable_tables.h"
@@ -16,8 +16,8 @@ constexpr uint64_t kFramesBelow4GiB = uint64_t{1} << 20;
 
 }  // namespace
 
-PvLogDirty::PvLogDirty(Host& host, Domain& domain)
-    : LogDirty(host, domain),
+DirectWriteLogging::DirectWriteLogging(Host& host, Domain& domain)
+    : WriteLogging(host, domain),
       host_(host),
       domain_(domain),
       mode_(HardwareMode(domain.mode(), host.model().features,
@@ -26,28 +26,28 @@ PvLogDirty::PvLogDirty(Host& host, Domain& domain)
       pool_(DefaultPool(domain)),
       roots_(domain.vcpu_count(), kInvalidMfn) {}
 
-PvLogDirty::~PvLogDirty() {
+DirectWriteLogging::~DirectWriteLogging() {
   if (on()) ReturnPool();
 }
 
-uint32_t PvLogDirty::DefaultPool(const Domain& domain) {
+uint32_t DirectWriteLogging::DefaultPool(const Domain& domain) {
   constexpr uint32_t kAVcpu = 128;
   constexpr uint64_t kFramesPerMib = 256;
   return kAVcpu * static_cast<uint32_t>(domain.vcpu_count()) +
          static_cast<uint32_t>(domain.p2m().size() / kFramesPerMib);
 }
 
-uint32_t PvLogDirty::FewestShadows() const {
+uint32_t DirectWriteLogging::FewestShadows() const {
   return static_cast<uint32_t>(domain_.vcpu_count()) +
          static_cast<uint32_t>(top_level());
 }
 
-absl::Status PvLogDirty::EnableLogDirty(Cpu& cpu) {
+absl::Status DirectWriteLogging::EnableLogging(Cpu& cpu) {
   XMMU_CHECK(!on() && pool_ >= FewestShadows());
   absl::Status status = CloseTables(cpu);
   if (status.ok()) status = TakePool();
   if (!status.ok()) return status;
-  domain_.set_pv_log_dirty(this);
+  domain_.direct().set_write_logging(this);
   for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
     VcpuContext& vcpu = domain_.vcpu(id);
     if (vcpu.guest_table == kInvalidMfn) continue;  // not started yet
@@ -58,9 +58,11 @@ absl::Status PvLogDirty::EnableLogDirty(Cpu& cpu) {
   return absl::OkStatus();
 }
 
-void PvLogDirty::CleanLogDirty(Cpu& cpu, const DirtyBitmap&) { DropAll(cpu); }
+void DirectWriteLogging::CleanLog(Cpu& cpu, const DirtyBitmap&) {
+  DropAll(cpu);
+}
 
-void PvLogDirty::DisableLogDirty(Cpu& cpu) {
+void DirectWriteLogging::DisableLogging(Cpu& cpu) {
   for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
     if (roots_[id] == kInvalidMfn) continue;
     domain_.vcpu(id).cr3 = AddressOf(roots_[id]).value();
@@ -71,8 +73,8 @@ void PvLogDirty::DisableLogDirty(Cpu& cpu) {
 }
 
 // Whoever is paused meanwhile, the work is that of who asks for it.
-absl::Status PvLogDirty::CloseTables(Cpu& cpu) {
-  if (!domain_.ptwr_in_use()) return absl::OkStatus();
+absl::Status DirectWriteLogging::CloseTables(Cpu& cpu) {
+  if (!domain_.direct().ptwr_in_use()) return absl::OkStatus();
   const PvRules* const rules =
       FindPvRules(domain_.mode(), host_.model().features, host_.linear_map());
   XMMU_CHECK(rules != nullptr);
@@ -84,7 +86,7 @@ absl::Status PvLogDirty::CloseTables(Cpu& cpu) {
                                                   domain_.crash_reason()));
 }
 
-absl::Status PvLogDirty::TakePool() {
+absl::Status DirectWriteLogging::TakePool() {
   bool reachable = true;
   for (ShadowId id = 0; id < pool_; ++id) {
     const Mfn frame = host_.AllocXenFrame();
@@ -99,18 +101,18 @@ absl::Status PvLogDirty::TakePool() {
   return XenError(XenErrno::kENOMEM, "no frames below 4 GiB for shadows");
 }
 
-void PvLogDirty::ReturnPool() {
+void DirectWriteLogging::ReturnPool() {
   for (const Shadow& shadow : shadows_) host_.FreeXenFrame(shadow.frame);
   shadows_.clear();
   free_.clear();
   by_table_.clear();
   by_frame_.clear();
-  domain_.set_pv_log_dirty(nullptr);
+  domain_.direct().set_write_logging(nullptr);
 }
 
 // A vCPU that does not run finds nothing of its own in any TLB when it does:
 // the flush has reached it, or another domain's turn has.
-void PvLogDirty::Reload(Cpu& cpu) {
+void DirectWriteLogging::Reload(Cpu& cpu) {
   for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
     const VcpuContext& vcpu = domain_.vcpu(id);
     if (vcpu.guest_table == kInvalidMfn || vcpu.cpu->current != &vcpu) continue;
@@ -119,7 +121,7 @@ void PvLogDirty::Reload(Cpu& cpu) {
   host_.Flush(cpu, domain_.dirty_cpus(), TlbFlush::All());
 }
 
-Mfn PvLogDirty::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
+Mfn DirectWriteLogging::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
   ShadowId id = FindOrMake(cpu, root, top_level());
   if (id == kNone) {
     Recycle(cpu);
@@ -130,9 +132,9 @@ Mfn PvLogDirty::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
   return shadows_[id].frame;
 }
 
-std::optional<PageFault> PvLogDirty::HandleFault(VcpuContext& vcpu,
-                                                 const PageFault& fault,
-                                                 const Access& access) {
+std::optional<PageFault> DirectWriteLogging::HandleFault(VcpuContext& vcpu,
+                                                         const PageFault& fault,
+                                                         const Access& access) {
   if (fault.vector != FaultVector::kPageFault) return fault;
   Cpu& cpu = *vcpu.cpu;
   cpu.clock.Charge(CostEvent::kLockedOp);
@@ -159,7 +161,7 @@ std::optional<PageFault> PvLogDirty::HandleFault(VcpuContext& vcpu,
   return std::nullopt;
 }
 
-bool PvLogDirty::Allows(VcpuContext& vcpu, const Access& access) {
+bool DirectWriteLogging::Allows(VcpuContext& vcpu, const Access& access) {
   return WalkGuest(vcpu, access).ok;
 }
 

@@ -1,5 +1,5 @@
-#ifndef XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_
-#define XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_
+#ifndef XMMU_LIB_XEN_DIRECT_DIRECT_WRITE_LOGGING_H_
+#define XMMU_LIB_XEN_DIRECT_DIRECT_WRITE_LOGGING_H_
 
 // Log-dirty mode of a paravirtual domain. Its page tables stay what direct
 // paging has made of them: validated, counted, the guest's own. But while the
@@ -47,16 +47,16 @@
 #include "absl/status/status.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/page_walker.h"
-#include "xmmu/xen/dirty_log.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
 
-class PvLogDirty final : public LogDirty {
+class DirectWriteLogging final : public WriteLogging {
  public:
   // Both outlive it.
-  PvLogDirty(Host& host, Domain& domain);
-  ~PvLogDirty() override;
+  DirectWriteLogging(Host& host, Domain& domain);
+  ~DirectWriteLogging() override;
 
   // Shadows that Start() takes, unless it is told otherwise: 128 a vCPU and one
   // a MiB of memory (Xen 4.17: sh_min_allocation).
@@ -118,9 +118,9 @@ class PvLogDirty final : public LogDirty {
   };
   using ByLevel = std::array<ShadowId, 5>;  // [0] unused
 
-  absl::Status EnableLogDirty(Cpu& cpu) override;
-  void CleanLogDirty(Cpu& cpu, const DirtyBitmap& marked) override;
-  void DisableLogDirty(Cpu& cpu) override;
+  absl::Status EnableLogging(Cpu& cpu) override;
+  void CleanLog(Cpu& cpu, const DirtyBitmap& marked) override;
+  void DisableLogging(Cpu& cpu) override;
 
   absl::Status CloseTables(Cpu& cpu);
   absl::Status TakePool();
@@ -170,4 +170,4 @@ class PvLogDirty final : public LogDirty {
 
 }  // namespace xmmu
 
-#endif  // XMMU_LIB_XEN_DIRECT_PV_LOG_DIRTY_H_
+#endif  // XMMU_LIB_XEN_DIRECT_DIRECT_WRITE_LOGGING_H_

@@ -2,7 +2,7 @@
 // all: guests that are hostile, that share, or have hardly any shadows; and
 // what it costs.
 
-#include "xen/direct/pv_log_dirty.h"
+#include "xen/direct/direct_write_logging.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,8 +21,9 @@
 #include "testing/conformance/hostile_guests.h"
 #include "testing/conformance/lockstep.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
-namespace xmmu::pv_log_dirty_test {
+namespace xmmu::direct_write_logging_test {
 namespace {
 
 using conformance::ByteSource;
@@ -40,15 +41,15 @@ constexpr uint64_t kSequences = 3;
 constexpr uint64_t kSequences = 12;
 #endif
 
-PvLogDirty& LogOf(conformance::World& world) {
-  return static_cast<PvLogDirty&>(
-      *world.policy().LogDirtyOf(world.domain()).value());
+DirectWriteLogging& LogOf(conformance::World& world) {
+  return static_cast<DirectWriteLogging&>(
+      *world.policy().WriteLoggingOf(world.domain()).value());
 }
 
-class HostileLogDirtyTest
+class HostileWriteLoggingTest
     : public testing::TestWithParam<std::tuple<uint8_t, const char*, bool>> {};
 
-TEST_P(HostileLogDirtyTest, NoOperationIsMissedOrReachesWhatIsNotItsOwn) {
+TEST_P(HostileWriteLoggingTest, NoOperationIsMissedOrReachesWhatIsNotItsOwn) {
   const auto [kind, policy, shares] = GetParam();
   constexpr int kOperations = 400;
   HostileGuests::Progress all;
@@ -71,12 +72,12 @@ TEST_P(HostileLogDirtyTest, NoOperationIsMissedOrReachesWhatIsNotItsOwn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Kinds, HostileLogDirtyTest,
+    Kinds, HostileWriteLoggingTest,
     testing::Combine(testing::Range(uint8_t{0}, HostileGuests::kKinds),
                      testing::Values("trap-and-emulate", "writable-page-tables",
                                      "writable-page-tables-g0"),
                      testing::Bool()),
-    [](const testing::TestParamInfo<HostileLogDirtyTest::ParamType>& row) {
+    [](const testing::TestParamInfo<HostileWriteLoggingTest::ParamType>& row) {
       std::string name = absl::StrCat(
           HostileGuests::KindName(std::get<0>(row.param)), "_",
           std::get<1>(row.param), std::get<2>(row.param) ? "_sharing" : "");
@@ -89,7 +90,7 @@ class FewShadowsTest : public ::testing::TestWithParam<Setting> {};
 TEST_P(FewShadowsTest, TheGuestSeesBareHardwareAndNoPageIsMissed) {
   Lockstep lockstep(GetParam());
   conformance::World& world = lockstep.tested();
-  PvLogDirty& log = LogOf(world);
+  DirectWriteLogging& log = LogOf(world);
   log.set_pool(log.FewestShadows());
   ASSERT_TRUE(log.Start(world.cpu()).ok());
   Destination destination(world.host(), world.domain());
@@ -134,9 +135,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FewShadowsTest,
                            return NameOf(setting.param);
                          });
 
-class PvLogDirtyTest : public ::testing::Test {
+class DirectWriteLoggingTest : public ::testing::Test {
  protected:
-  explicit PvLogDirtyTest(std::string_view policy = "trap-and-emulate")
+  explicit DirectWriteLoggingTest(std::string_view policy = "trap-and-emulate")
       : world_({.policy = policy}), log_(LogOf(world_)) {
     EXPECT_TRUE(world_.kernel().CreateProcess(1).ok());
     Do(MapOp(8));
@@ -168,10 +169,11 @@ class PvLogDirtyTest : public ::testing::Test {
   DirtyBitmap Clean() { return log_.Fetch(cpu(), DirtyFetch::kClean).value(); }
 
   World world_;
-  PvLogDirty& log_;
+  DirectWriteLogging& log_;
 };
 
-TEST_F(PvLogDirtyTest, TheFirstStoreToAPageTakesOneFaultAndTheNextNone) {
+TEST_F(DirectWriteLoggingTest,
+       TheFirstStoreToAPageTakesOneFaultAndTheNextNone) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   EXPECT_EQ(FaultsOf(StoreOp(0)), 1u);
   EXPECT_EQ(FaultsOf(StoreOp(0)), 0u);
@@ -181,7 +183,7 @@ TEST_F(PvLogDirtyTest, TheFirstStoreToAPageTakesOneFaultAndTheNextNone) {
   EXPECT_EQ(Count(Counter::kVmExits), 0u);
 }
 
-TEST_F(PvLogDirtyTest, APageIsReportedOnceForEachRoundItIsWrittenIn) {
+TEST_F(DirectWriteLoggingTest, APageIsReportedOnceForEachRoundItIsWrittenIn) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   Do(StoreOp(0));
   // The page, and nothing of the tables: all flags were set before.
@@ -193,7 +195,7 @@ TEST_F(PvLogDirtyTest, APageIsReportedOnceForEachRoundItIsWrittenIn) {
   EXPECT_EQ(Clean().count(), 1u);
 }
 
-TEST_F(PvLogDirtyTest, ALoadOfAPageThatIsMarkedLetsItBeWritten) {
+TEST_F(DirectWriteLoggingTest, ALoadOfAPageThatIsMarkedLetsItBeWritten) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   Do(StoreOp(1));
   const std::vector<Pfn> page = Clean().Pfns();
@@ -203,7 +205,7 @@ TEST_F(PvLogDirtyTest, ALoadOfAPageThatIsMarkedLetsItBeWritten) {
   EXPECT_EQ(FaultsOf(StoreOp(1)), 0u);
 }
 
-TEST_F(PvLogDirtyTest, APeekLeavesWhatIsMarkedAndWritable) {
+TEST_F(DirectWriteLoggingTest, APeekLeavesWhatIsMarkedAndWritable) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   Do(StoreOp(0));
   EXPECT_EQ(log_.Fetch(cpu(), DirtyFetch::kPeek)->count(), 1u);
@@ -211,12 +213,12 @@ TEST_F(PvLogDirtyTest, APeekLeavesWhatIsMarkedAndWritable) {
   EXPECT_EQ(Clean().count(), 1u);
 }
 
-TEST_F(PvLogDirtyTest, AStopGivesBackTheShadowsAndTheGuestsOwnTables) {
+TEST_F(DirectWriteLoggingTest, AStopGivesBackTheShadowsAndTheGuestsOwnTables) {
   const uint64_t frames = world_.host().xen_frames();
   const uint64_t cr3 = cpu().mmu.registers().cr3;
   ASSERT_TRUE(log_.Start(cpu()).ok());
   EXPECT_EQ(world_.host().xen_frames(),
-            frames + PvLogDirty::DefaultPool(world_.domain()));
+            frames + DirectWriteLogging::DefaultPool(world_.domain()));
   EXPECT_NE(cpu().mmu.registers().cr3, cr3);
   ASSERT_TRUE(log_.Stop(cpu()).ok());
   EXPECT_EQ(world_.host().xen_frames(), frames);
@@ -224,7 +226,7 @@ TEST_F(PvLogDirtyTest, AStopGivesBackTheShadowsAndTheGuestsOwnTables) {
   EXPECT_EQ(FaultsOf(StoreOp(0)), 0u);
 }
 
-TEST_F(PvLogDirtyTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
+TEST_F(DirectWriteLoggingTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
   std::vector<std::pair<uint64_t, uint64_t>> before;
   const Host& host = world_.host();
   const auto note = [&](std::vector<std::pair<uint64_t, uint64_t>>& counts) {
@@ -246,7 +248,8 @@ TEST_F(PvLogDirtyTest, TheReferencesOfDirectPagingAreWhatTheyWere) {
 }
 
 // The other tests rely on this.
-TEST_F(PvLogDirtyTest, TheDestinationNoticesATypeAndAPinThatItWasNotToldOf) {
+TEST_F(DirectWriteLoggingTest,
+       TheDestinationNoticesATypeAndAPinThatItWasNotToldOf) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   const Destination destination(world_.host(), world_.domain());
   PageInfo& table = world_.host().frames()[FrameOf(EntryOf(1))];
@@ -264,7 +267,8 @@ TEST_F(PvLogDirtyTest, TheDestinationNoticesATypeAndAPinThatItWasNotToldOf) {
   EXPECT_EQ(destination.Missed(), "");
 }
 
-TEST_F(PvLogDirtyTest, TheFirstThingDoneToATableMayBeToExchangeAnEntry) {
+TEST_F(DirectWriteLoggingTest,
+       TheFirstThingDoneToATableMayBeToExchangeAnEntry) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   VcpuContext& vcpu = world_.domain().vcpu(0);
   if (!vcpu.kernel_mode) {
@@ -286,7 +290,8 @@ TEST_F(PvLogDirtyTest, TheFirstThingDoneToATableMayBeToExchangeAnEntry) {
 }
 
 // Direct paging of today flushes before it comes to that.
-TEST_F(PvLogDirtyTest, AShadowThatMayStillBeWalkedIsFlushedBeforeItIsUsedAnew) {
+TEST_F(DirectWriteLoggingTest,
+       AShadowThatMayStillBeWalkedIsFlushedBeforeItIsUsedAnew) {
   ASSERT_TRUE(log_.Start(cpu()).ok());
   Do(StoreOp(0));
   Do(LoadOp(1));
@@ -301,19 +306,19 @@ TEST_F(PvLogDirtyTest, AShadowThatMayStillBeWalkedIsFlushedBeforeItIsUsedAnew) {
   EXPECT_EQ(Count(Counter::kTlbFlushes), flushes + 1);
 }
 
-class PtwrLogDirtyTest : public PvLogDirtyTest {
+class PtwrWriteLoggingTest : public DirectWriteLoggingTest {
  protected:
-  PtwrLogDirtyTest() : PvLogDirtyTest("writable-page-tables") {}
+  PtwrWriteLoggingTest() : DirectWriteLoggingTest("writable-page-tables") {}
   uint64_t Opened() {
     return Count(Counter::kPtwrActive) + Count(Counter::kPtwrInactive);
   }
 };
 
-TEST_F(PtwrLogDirtyTest, TablesAreOpenedOnlyWhileTheLogIsOff) {
+TEST_F(PtwrWriteLoggingTest, TablesAreOpenedOnlyWhileTheLogIsOff) {
   const uint64_t opened = Opened();
   EXPECT_GT(opened, 0u);
   ASSERT_TRUE(log_.Start(cpu()).ok());
-  EXPECT_FALSE(world_.domain().ptwr_in_use());
+  EXPECT_FALSE(world_.domain().direct().ptwr_in_use());
   const uint64_t emulated = Count(Counter::kPtwrEmulations);
   Do(StoreOp(4));
   EXPECT_EQ(Opened(), opened);
@@ -324,9 +329,9 @@ TEST_F(PtwrLogDirtyTest, TablesAreOpenedOnlyWhileTheLogIsOff) {
 }
 
 // Two domains that come to share what they read, the first being logged.
-class SharingLogDirtyTest : public ::testing::TestWithParam<bool> {};
+class SharingWriteLoggingTest : public ::testing::TestWithParam<bool> {};
 
-TEST_P(SharingLogDirtyTest, DomainsShareAndDivergeAsEver) {
+TEST_P(SharingWriteLoggingTest, DomainsShareAndDivergeAsEver) {
   Host host(*FindMachine("skylake-2017"), {});
   const std::unique_ptr<Policy> policy = FindPolicy("pinning")->make(host);
   GuestOptions options = DefaultGuestOptions(
@@ -338,7 +343,7 @@ TEST_P(SharingLogDirtyTest, DomainsShareAndDivergeAsEver) {
     kernels.push_back(*GuestKernel::Boot(host, *policy, domain, options));
     ASSERT_TRUE(kernels.back()->CreateProcess(1).ok());
   }
-  LogDirty& log = *policy->LogDirtyOf(host.domain(0)).value();
+  WriteLogging& log = *policy->WriteLoggingOf(host.domain(0)).value();
   if (GetParam()) {
     ASSERT_TRUE(log.Start(host.cpu(0)).ok());
   }
@@ -362,7 +367,7 @@ TEST_P(SharingLogDirtyTest, DomainsShareAndDivergeAsEver) {
   EXPECT_EQ(kernels[0]->digest(), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(OffAndOn, SharingLogDirtyTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(OffAndOn, SharingWriteLoggingTest, testing::Bool());
 
 }  // namespace
-}  // namespace xmmu::pv_log_dirty_test
+}  // namespace xmmu::direct_write_logging_test
