@@ -18,6 +18,7 @@
 #include "guest/kernel_layout.h"
 #include "guest/world.h"
 #include "testing/conformance/destination.h"
+#include "testing/conformance/hardware_view.h"
 #include "testing/conformance/hostile_guests.h"
 #include "testing/conformance/lockstep.h"
 #include "xmmu/policy/policies.h"
