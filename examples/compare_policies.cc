@@ -36,5 +36,5 @@ int main(int argc, char** argv) {
   // And it can be shown in whole, as text, CSV or JSON.
   std::printf(
       "\n%s",
-      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kTable).c_str());
+      xmmu::FormatReport(*comparison, xmmu::ReportFormat::kText).c_str());
 }
