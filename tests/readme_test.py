@@ -36,7 +36,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_COLUMNS = 110
 MAX_LINES_AT_THE_TOP = 200
 
-BLOCK = re.compile(r"(<!-- prints: (.*?) -->\n```\n)(.*?)(?=^```$)",
+BLOCK = re.compile(r"(<!-- prints: (.*?) -->\n```[a-z]*\n)(.*?)(?=^```$)",
                    re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"`([^`\n]+)`|\]\(([^)#\n]+)\)")
