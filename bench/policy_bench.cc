@@ -6,65 +6,43 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "xmmu/base/check.h"
 #include "xmmu/policy/policies.h"
+#include "xmmu/sim/guest_driver.h"
 #include "xmmu/sim/simulator.h"
 
 namespace xmmu {
 namespace {
 
-constexpr VirtAddr kBuffer{0x10000000};
 constexpr uint64_t kPages = 256;
 
-// A guest with one process, task 1.
+// A guest that is driven by hand; guest(TASK) is what one of its processes does.
 class Guest {
  public:
   explicit Guest(const SimulatorOptions& options)
-      : simulator_(*Simulator::Create(options)) {
-    XMMU_CHECK(simulator_->guest().CreateProcess(1).ok());
-  }
+      : driver_(*GuestDriver::Create(options)) {}
+  ~Guest() { XMMU_CHECK(driver_.status().ok()); }
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
 
-  void Perform(TaskId task, const GuestOp& op) {
-    XMMU_CHECK(simulator_->guest().Perform(task, op).ok());
-  }
-  void Map(TaskId task) {
-    Perform(task, {.kind = GuestOpKind::kMap,
-                   .rights = kMapRead | kMapWrite,
-                   .va = kBuffer,
-                   .length = kPages * kPageSize});
-  }
-  void Unmap(TaskId task) {
-    Perform(task, {.kind = GuestOpKind::kUnmap,
-                   .va = kBuffer,
-                   .length = kPages * kPageSize});
-  }
-  void Protect(TaskId task, uint8_t rights) {
-    Perform(task, {.kind = GuestOpKind::kProtect,
-                   .rights = rights,
-                   .va = kBuffer,
-                   .length = kPages * kPageSize});
-  }
-  void Store(TaskId task, uint64_t page) {
-    Perform(task, {.kind = GuestOpKind::kStore,
-                   .va = kBuffer + page * kPageSize,
-                   .length = 4});
-  }
-  void StoreAll(TaskId task) {
-    for (uint64_t i = 0; i < kPages; ++i) Store(task, i);
+  GuestDriver& operator()(TaskId task) {
+    driver_.Act(task);
+    return driver_;
   }
   void Fork(TaskId task, TaskId child) {
-    Perform(task, {.kind = GuestOpKind::kFork, .child = child});
+    (*this)(task).Perform({.kind = GuestOpKind::kFork, .child = child});
   }
-  void Exit(TaskId task) { Perform(task, {.kind = GuestOpKind::kExit}); }
+  void Exit(TaskId task) {
+    (*this)(task).Perform({.kind = GuestOpKind::kExit});
+  }
 
-  uint64_t cycles() const { return simulator_->cost().cycles.count(); }
+  uint64_t cycles() { return driver_.simulator().cost().cycles.count(); }
 
  private:
-  std::unique_ptr<Simulator> simulator_;
+  GuestDriver driver_;
 };
 
 // Measures `event`, which happens `times` times in one call; `prepare` and
@@ -94,43 +72,41 @@ void Measure(benchmark::State& state, Guest& guest, uint64_t times,
 void DemandZero(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
   Measure(
-      state, guest, kPages, [&] { guest.Map(1); }, [&] { guest.StoreAll(1); },
-      [&] { guest.Unmap(1); });
+      state, guest, kPages, [&] { guest(1).Map(kPages); },
+      [&] { guest(1).Write(kPages); }, [&] { guest(1).Unmap(kPages); });
 }
 
 void CowBreak(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
-  guest.Map(1);
-  guest.StoreAll(1);
+  guest(1).Map(kPages);
+  guest(1).Write(kPages);
   TaskId child = 1;
   Measure(
       state, guest, kPages,
       [&] {
         guest.Fork(1, ++child);
-        guest.Store(child, 0);
+        guest(child).Write(1, 0);
       },
-      [&] {
-        for (uint64_t i = 1; i < kPages; ++i) guest.Store(child, i);
-      },
+      [&] { guest(child).Write(kPages - 1, /*first=*/1); },
       [&] { guest.Exit(child); });
 }
 
 // Measures the fork of a process with kPages pages.
 void Fork(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
-  guest.Map(1);
+  guest(1).Map(kPages);
   TaskId child = 1;
   Measure(
-      state, guest, 1, [&] { guest.StoreAll(1); },
+      state, guest, 1, [&] { guest(1).Write(kPages); },
       [&] { guest.Fork(1, ++child); }, [&] { guest.Exit(child); });
 }
 
 void ForkAndExit(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
-  guest.Map(1);
+  guest(1).Map(kPages);
   TaskId child = 1;
   Measure(
-      state, guest, 1, [&] { guest.StoreAll(1); },
+      state, guest, 1, [&] { guest(1).Write(kPages); },
       [&] {
         guest.Fork(1, ++child);
         guest.Exit(child);
@@ -141,15 +117,15 @@ void ForkAndExit(benchmark::State& state, const SimulatorOptions& options) {
 // Counts each page twice: made read-only, and writable again.
 void Protect(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
-  guest.Map(1);
-  guest.StoreAll(1);
+  guest(1).Map(kPages);
+  guest(1).Write(kPages);
   Measure(
       state, guest, 2 * kPages, [] {},
       [&] {
-        guest.Protect(1, kMapRead);
-        guest.Protect(1, kMapRead | kMapWrite);
+        guest(1).Protect(kPages, kMapRead);
+        guest(1).Protect(kPages, kMapRead | kMapWrite);
       },
-      [&] { guest.StoreAll(1); });
+      [&] { guest(1).Write(kPages); });
 }
 
 // Counts each page.
@@ -158,24 +134,24 @@ void Unmap(benchmark::State& state, const SimulatorOptions& options) {
   Measure(
       state, guest, kPages,
       [&] {
-        guest.Map(1);
-        guest.StoreAll(1);
+        guest(1).Map(kPages);
+        guest(1).Write(kPages);
       },
-      [&] { guest.Unmap(1); }, [] {});
+      [&] { guest(1).Unmap(kPages); }, [] {});
 }
 
 // Counts two switches: to another process and back.
 void Switch(benchmark::State& state, const SimulatorOptions& options) {
   Guest guest(options);
-  guest.Map(1);
-  guest.Store(1, 0);
+  guest(1).Map(kPages);
+  guest(1).Write(1, 0);
   guest.Fork(1, 2);
-  guest.Store(2, 0);
+  guest(2).Write(1, 0);
   Measure(
-      state, guest, 2, [&] { guest.Store(1, 0); },
+      state, guest, 2, [&] { guest(1).Write(1, 0); },
       [&] {
-        guest.Store(2, 0);
-        guest.Store(1, 0);
+        guest(2).Write(1, 0);
+        guest(1).Write(1, 0);
       },
       [] {});
 }
@@ -187,7 +163,7 @@ void Syscall(benchmark::State& state, const SimulatorOptions& options) {
       state, guest, kCalls, [] {},
       [&] {
         for (uint64_t i = 0; i < kCalls; ++i) {
-          guest.Perform(1, {.kind = GuestOpKind::kSyscall});
+          guest(1).Syscall();
         }
       },
       [] {});

@@ -13,25 +13,26 @@ constexpr uint64_t kUnused = uint64_t{1} << 9;
 
 }  // namespace
 
-absl::StatusOr<BenchGuest> BenchGuest::Create(const SimulatorOptions& options) {
+absl::StatusOr<GuestDriver> GuestDriver::Create(
+    const SimulatorOptions& options) {
   auto simulator = Simulator::Create(options);
   if (!simulator.ok()) return simulator.status();
-  BenchGuest guest(*std::move(simulator));
+  GuestDriver guest(*std::move(simulator));
   guest.Start(kFirstTask);
   if (!guest.status().ok()) return guest.status();
   return guest;
 }
 
-void BenchGuest::Start(TaskId task) {
+void GuestDriver::Start(TaskId task) {
   task_ = task;
   if (status_.ok()) status_ = simulator_->guest().CreateProcess(task);
 }
 
-void BenchGuest::Perform(const GuestOp& op) {
+void GuestDriver::Perform(const GuestOp& op) {
   if (status_.ok()) status_ = simulator_->guest().Perform(task_, op);
 }
 
-void BenchGuest::Map(uint64_t pages, Backing backing) {
+void GuestDriver::Map(uint64_t pages, Backing backing) {
   Perform({.kind = GuestOpKind::kMap,
            .rights = kMapRead | kMapWrite,
            .backing = backing,
@@ -39,28 +40,28 @@ void BenchGuest::Map(uint64_t pages, Backing backing) {
            .length = pages * kPageSize});
 }
 
-void BenchGuest::Protect(uint64_t pages, uint8_t rights, uint64_t first) {
+void GuestDriver::Protect(uint64_t pages, uint8_t rights, uint64_t first) {
   Perform({.kind = GuestOpKind::kProtect,
            .rights = rights,
            .va = kRegion + first * kPageSize,
            .length = pages * kPageSize});
 }
 
-void BenchGuest::Unmap(uint64_t pages) {
+void GuestDriver::Unmap(uint64_t pages) {
   Perform({.kind = GuestOpKind::kUnmap,
            .va = kRegion,
            .length = pages * kPageSize});
 }
 
-void BenchGuest::Write(uint64_t pages, uint64_t first) {
+void GuestDriver::Write(uint64_t pages, uint64_t first) {
   Access(GuestOpKind::kStore, pages, first);
 }
 
-void BenchGuest::Read(uint64_t pages, uint64_t first) {
+void GuestDriver::Read(uint64_t pages, uint64_t first) {
   Access(GuestOpKind::kLoad, pages, first);
 }
 
-Cost BenchGuest::StoreToEntry(uint64_t times) {
+Cost GuestDriver::StoreToEntry(uint64_t times) {
   if (!status_.ok()) return {};
   Domain& domain = simulator_->domain();
   const PagingMode mode = domain.mode();
@@ -91,7 +92,7 @@ Cost BenchGuest::StoreToEntry(uint64_t times) {
   return cost;
 }
 
-void BenchGuest::Access(GuestOpKind kind, uint64_t pages, uint64_t first) {
+void GuestDriver::Access(GuestOpKind kind, uint64_t pages, uint64_t first) {
   for (uint64_t i = first; i < first + pages; ++i) {
     Perform({.kind = kind, .va = kRegion + i * kPageSize, .length = 4});
   }

@@ -15,7 +15,7 @@ namespace {
 // flushes a batch at the end of each.
 absl::Status MeasureWay(const SimulatorOptions& options,
                         const CostTable& prices, UpdateCosts& costs) {
-  absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
+  absl::StatusOr<GuestDriver> guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   const auto pages = static_cast<uint64_t>(EntryCount(options.mode, 1));
   guest->Map(pages);

@@ -7,7 +7,7 @@
 namespace xmmu {
 namespace {
 
-constexpr TaskId kFirst = BenchGuest::kFirstTask;
+constexpr TaskId kFirst = GuestDriver::kFirstTask;
 constexpr TaskId kSecond = kFirst + 1;
 // Less than an L1 table holds, in every mode.
 constexpr uint64_t kPages = 128;
@@ -36,7 +36,7 @@ constexpr std::array<GuestEventEntry, kGuestEventCount> kEvents = {{
 
 EventCost Each(uint64_t times, const Cost& cost) { return {cost, times}; }
 
-EventCost RefusedAccess(BenchGuest& guest) {
+EventCost RefusedAccess(GuestDriver& guest) {
   guest.Map(1);
   guest.Write(1);
   guest.Protect(1, kMapRead);
@@ -46,26 +46,26 @@ EventCost RefusedAccess(BenchGuest& guest) {
   }));
 }
 
-EventCost DemandFault(BenchGuest& guest) {
+EventCost DemandFault(GuestDriver& guest) {
   guest.Map(kPages + 1);
   guest.Write(1);
   return Each(kPages, guest.Measure([&] { guest.Write(kPages, 1); }));
 }
 
-EventCost FirstWrite(BenchGuest& guest) {
+EventCost FirstWrite(GuestDriver& guest) {
   guest.Map(kPages, Backing::kFileShared);
   guest.Read(kPages);
   return Each(kPages, guest.Measure([&] { guest.Write(kPages); }));
 }
 
-EventCost CopyFault(BenchGuest& guest) {
+EventCost CopyFault(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   guest.Perform({.kind = GuestOpKind::kFork, .child = kSecond});
   return Each(kPages, guest.Measure([&] { guest.Write(kPages); }));
 }
 
-EventCost TableWrite(BenchGuest& guest) {
+EventCost TableWrite(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   const Cost empty = guest.Measure([&] {
@@ -77,7 +77,7 @@ EventCost TableWrite(BenchGuest& guest) {
   return Each(kRounds, all - empty);
 }
 
-EventCost TableWrites(BenchGuest& guest) {
+EventCost TableWrites(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   const Cost empty = guest.Measure([&] { guest.Syscall(); });
@@ -85,13 +85,13 @@ EventCost TableWrites(BenchGuest& guest) {
               guest.Measure([&] { guest.Protect(kPages, kMapRead); }) - empty);
 }
 
-EventCost Unmap(BenchGuest& guest) {
+EventCost Unmap(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   return Each(kPages, guest.Measure([&] { guest.Unmap(kPages); }));
 }
 
-EventCost Switch(BenchGuest& guest) {
+EventCost Switch(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   guest.Start(kSecond);
@@ -109,7 +109,7 @@ EventCost Switch(BenchGuest& guest) {
   }));
 }
 
-EventCost Fork(BenchGuest& guest) {
+EventCost Fork(GuestDriver& guest) {
   guest.Map(kPages);
   guest.Write(kPages);
   return Each(1, guest.Measure([&] {
@@ -117,7 +117,7 @@ EventCost Fork(BenchGuest& guest) {
   }));
 }
 
-EventCost Exit(BenchGuest& guest) {
+EventCost Exit(GuestDriver& guest) {
   guest.Start(kSecond);
   guest.Map(kPages);
   guest.Write(kPages);
@@ -126,7 +126,7 @@ EventCost Exit(BenchGuest& guest) {
 }
 
 // By GuestEvent.
-constexpr std::array<EventCost (*)(BenchGuest&), kGuestEventCount> kMeasures = {
+constexpr std::array<EventCost (*)(GuestDriver&), kGuestEventCount> kMeasures = {
     RefusedAccess, DemandFault, FirstWrite, CopyFault, TableWrite,
     TableWrites,   Unmap,       Switch,     Fork,      Exit};
 
@@ -136,7 +136,7 @@ std::span<const GuestEventEntry> GuestEvents() { return kEvents; }
 
 absl::StatusOr<EventCost> MeasureEvent(GuestEvent event,
                                        const SimulatorOptions& options) {
-  absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
+  absl::StatusOr<GuestDriver> guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   EventCost cost = kMeasures.at(static_cast<size_t>(event))(*guest);
   if (!guest->status().ok()) return guest->status();

@@ -65,36 +65,35 @@ std::string Complaint(const GuestOp& op) {
   return "";
 }
 
-// What became of the options, and a guest in any case.
-absl::StatusOr<std::unique_ptr<Simulator>> CreateSimulator(
-    const SimulatorOptions& options) {
+// A guest of `options` with its first process.
+absl::StatusOr<GuestDriver> CreateDriver(const SimulatorOptions& options) {
   if (options.migration.wanted()) {
     return absl::InvalidArgumentError(
         "a migration: Simulator::Run carries it out, a TestGuest does not");
   }
-  return Simulator::Create(options);
+  return GuestDriver::Create(options);
 }
 
-std::unique_ptr<Simulator> StandIn() {
-  absl::StatusOr<std::unique_ptr<Simulator>> simulator =
-      Simulator::Create({.guest_memory_bytes = kSmallMemory});
-  XMMU_CHECK(simulator.ok());
-  return *std::move(simulator);
+// `created`, or a guest that can always be, in its place.
+GuestDriver OrStandIn(absl::StatusOr<GuestDriver>& created) {
+  if (created.ok()) return *std::move(created);
+  absl::StatusOr<GuestDriver> driver =
+      GuestDriver::Create({.guest_memory_bytes = kSmallMemory});
+  XMMU_CHECK(driver.ok());
+  return *std::move(driver);
 }
 
 }  // namespace
 
 TestGuest::TestGuest(const SimulatorOptions& options, SourceLocation where)
-    : next_va_(kFirstMapping) {
-  absl::StatusOr<std::unique_ptr<Simulator>> simulator =
-      CreateSimulator(options);
-  if (simulator.ok()) {
-    simulator_ = *std::move(simulator);
-    Start(where);
-  } else {
-    simulator_ = StandIn();
-    FailUnlessOk(simulator.status(), "TestGuest", where);
-  }
+    : TestGuest(CreateDriver(options), where) {}
+
+TestGuest::TestGuest(absl::StatusOr<GuestDriver> created,
+                     const SourceLocation& where)
+    : driver_(OrStandIn(created)),
+      last_task_(GuestDriver::kFirstTask),
+      next_va_(kFirstMapping) {
+  FailUnlessOk(created.status(), "TestGuest", where);
 }
 
 void TestGuest::Fail(const std::string& why, const SourceLocation& where) {
@@ -111,7 +110,7 @@ void TestGuest::FailUnlessOk(const absl::Status& status,
 
 bool TestGuest::GotUnexpectedSignal() {
   uint64_t signals = 0;
-  Host& host = simulator_->host();
+  Host& host = simulator().host();
   for (uint32_t i = 0; i < host.cpu_count(); ++i) {
     signals += host.cpu(i).counters[Counter::kSignals];
   }
@@ -136,8 +135,8 @@ void TestGuest::CheckNoneLeft(uint64_t times, const SourceLocation& where) {
 bool TestGuest::CanAct(const char* what, const SourceLocation& where) {
   if (failed_) return false;
   CheckSignals("by what was done without this TestGuest", where);
-  if (!failed_ && !kernel().RootsOf(task_).has_value()) {
-    Fail(absl::StrCat(what, ": process ", task_,
+  if (!failed_ && !kernel().RootsOf(task()).has_value()) {
+    Fail(absl::StrCat(what, ": process ", task(),
                       " has ended: Switch() or Start() first"),
          where);
   }
@@ -155,15 +154,14 @@ bool TestGuest::CanRun(bool callable, const char* what,
 }
 
 TaskId TestGuest::Start(SourceLocation where) {
-  if (failed_) return task_;
-  const absl::Status status = kernel().CreateProcess(++last_task_);
-  FailUnlessOk(status, "Start", where);
-  if (status.ok()) task_ = last_task_;
-  return task_;
+  if (failed_) return task();
+  driver_.Start(++last_task_);
+  FailUnlessOk(driver_.status(), "Start", where);
+  return task();
 }
 
 TaskId TestGuest::Fork(SourceLocation where) {
-  if (!CanAct("Fork", where)) return task_;
+  if (!CanAct("Fork", where)) return task();
   const TaskId child = last_task_ + 1;
   Perform({.kind = GuestOpKind::kFork, .child = child}, where);
   return child;
@@ -176,7 +174,7 @@ void TestGuest::Switch(TaskId task, SourceLocation where) {
         absl::StrCat("Switch: there is no process ", task, ", or no more"),
         where);
   }
-  task_ = task;
+  driver_.Act(task);
 }
 
 void TestGuest::Exit(SourceLocation where) {
@@ -220,10 +218,10 @@ bool TestGuest::AreMapped(const char* what, VirtAddr va, uint64_t pages,
   }
   for (uint64_t i = 0; i < pages; ++i) {
     const VirtAddr page = va + i * kPageSize;
-    if (kernel().RightsAt(task_, page).has_value()) continue;
+    if (kernel().RightsAt(task(), page).has_value()) continue;
     Fail(absl::StrFormat("%s: %s at 0x%x: process %d has nothing mapped at "
                          "0x%x",
-                         what, Pages(pages), va.value(), task_, page.value()),
+                         what, Pages(pages), va.value(), task(), page.value()),
          where);
     return false;
   }
@@ -272,21 +270,21 @@ void TestGuest::Syscall(SourceLocation where) {
   Perform({.kind = GuestOpKind::kSyscall}, where);
 }
 
-std::string TestGuest::SignalReason(const GuestOp& op) const {
-  const GuestKernel& guest = simulator_->guest();
+std::string TestGuest::SignalReason(const GuestOp& op) {
+  const GuestKernel& guest = simulator().guest();
   // The page that has fewer rights, of two that it lies in.
   VirtAddr va = op.va;
-  std::optional<uint8_t> rights = guest.RightsAt(task_, va);
+  std::optional<uint8_t> rights = guest.RightsAt(task(), va);
   const VirtAddr end = op.va + (op.length - 1);
   if (PageBase(end) != PageBase(va) && rights.has_value()) {
-    const std::optional<uint8_t> other = guest.RightsAt(task_, PageBase(end));
+    const std::optional<uint8_t> other = guest.RightsAt(task(), PageBase(end));
     if (!other.has_value() || *other < *rights) {
       va = PageBase(end);
       rights = other;
     }
   }
   std::string reason = absl::StrFormat(
-      "a %s of process %d at 0x%x gets a signal: ", NameOf(op.kind), task_,
+      "a %s of process %d at 0x%x gets a signal: ", NameOf(op.kind), task(),
       op.va.value());
   if (rights.has_value()) {
     absl::StrAppendFormat(&reason, "0x%x is mapped %s", va.value(),
@@ -302,15 +300,15 @@ void TestGuest::Perform(const GuestOp& op, SourceLocation where) {
   const std::string complaint = Complaint(op);
   if (!complaint.empty()) return Fail(complaint, where);
   if (IsFork(op.kind)) last_task_ = std::max(last_task_, op.child);
-  FailUnlessOk(kernel().Perform(task_, op), std::string(NameOf(op.kind)),
-               where);
+  driver_.Perform(op);
+  FailUnlessOk(driver_.status(), std::string(NameOf(op.kind)), where);
   if (GotUnexpectedSignal()) Fail(SignalReason(op), where);
 }
 
 void TestGuest::MakeCold(SourceLocation where) {
   if (failed_) return;
   CheckSignals("by what was done without this TestGuest", where);
-  simulator_->host().MakeCold();
+  simulator().host().MakeCold();
 }
 
 }  // namespace xmmu::testing

@@ -9,7 +9,7 @@
 namespace xmmu::linux24_test {
 namespace {
 
-constexpr TaskId kChild = BenchGuest::kFirstTask + 1;
+constexpr TaskId kChild = GuestDriver::kFirstTask + 1;
 
 SimulatorOptions OptionsOf(std::string_view policy) {
   SimulatorOptions options;
@@ -26,7 +26,7 @@ SimulatorOptions OptionsOf(std::string_view policy) {
 
 // How many tables stay none of `tables` that are given up together.
 uint64_t Freed(uint64_t tables) {
-  auto guest = BenchGuest::Create(OptionsOf("pinning"));
+  auto guest = GuestDriver::Create(OptionsOf("pinning"));
   EXPECT_TRUE(guest.ok()) << guest.status();
   constexpr uint64_t kPagesOfTable = 1024;
   guest->Map(tables * kPagesOfTable);
@@ -46,7 +46,7 @@ TEST(Linux24Test, FiftyTablesAreKeptAndNotOneMore) {
 }
 
 TEST(Linux24Test, AKeptTableIsEmptyWhenItIsUsedAgain) {
-  auto guest = BenchGuest::Create(OptionsOf("pinning"));
+  auto guest = GuestDriver::Create(OptionsOf("pinning"));
   ASSERT_TRUE(guest.ok()) << guest.status();
   guest->Map(8);
   guest->Write(8);
@@ -84,14 +84,14 @@ TEST(Linux24Test, OnlyTwoLevelGuestsThatPinEarlyKeepTables) {
     SimulatorOptions options = OptionsOf("pinning");
     options.mode = mode;
     options.pin = pin;
-    auto guest = BenchGuest::Create(options);
+    auto guest = GuestDriver::Create(options);
     EXPECT_TRUE(guest.ok()) << guest.status();
     guest->Start(kChild);
     guest->Map(8);
     guest->Write(8);
     const Cost cost = guest->Measure([&] {
       guest->Perform({.kind = GuestOpKind::kExit});
-      guest->Act(BenchGuest::kFirstTask);
+      guest->Act(GuestDriver::kFirstTask);
       guest->Syscall();
     });
     EXPECT_TRUE(guest->status().ok()) << guest->status();
@@ -106,12 +106,13 @@ TEST(Linux24Test, OnlyTwoLevelGuestsThatPinEarlyKeepTables) {
 uint64_t FaultsOfChild(Backing backing, GuestOpKind kind, bool copies_all) {
   SimulatorOptions options = OptionsOf("native");
   options.fork_copies_all = copies_all;
-  auto guest = BenchGuest::Create(options);
+  auto guest = GuestDriver::Create(options);
   EXPECT_TRUE(guest.ok()) << guest.status();
   guest->Map(8, backing);
   for (uint64_t i = 0; i < 8; ++i) {
-    guest->Perform(
-        {.kind = kind, .va = BenchGuest::kRegion + i * kPageSize, .length = 4});
+    guest->Perform({.kind = kind,
+                    .va = GuestDriver::kRegion + i * kPageSize,
+                    .length = 4});
   }
   guest->Perform({.kind = GuestOpKind::kFork, .child = kChild});
   guest->Act(kChild);
@@ -136,7 +137,7 @@ TEST(Linux24Test, ForkCopiesWhatFaultsWouldMakeAnew) {
 }
 
 TEST(Linux24Test, AParentMayWriteToSharedPagesAfterAForkWithoutAFault) {
-  auto guest = BenchGuest::Create(OptionsOf("native"));
+  auto guest = GuestDriver::Create(OptionsOf("native"));
   ASSERT_TRUE(guest.ok()) << guest.status();
   guest->Map(8, Backing::kFileShared);
   guest->Write(8);

@@ -2,7 +2,10 @@
 #define XMMU_SIM_GUEST_DRIVER_H_
 
 // A guest that is driven by hand to measure what single pieces of work cost.
-// After the first failure nothing more is done, and status() returns it.
+// After the first failure nothing more is done, and status() returns it. In a
+// test xmmu/testing/test_guest.h says more of what went wrong, and where.
+//
+// Owns its Simulator. Single-threaded.
 
 #include <memory>
 #include <utility>
@@ -12,7 +15,7 @@
 
 namespace xmmu {
 
-class BenchGuest {
+class GuestDriver {
  public:
   // In every mode this is the first page of an L1 table, away from the null
   // page (assumed: any such address would do).
@@ -20,10 +23,11 @@ class BenchGuest {
   static constexpr TaskId kFirstTask = 1;
 
   // Boots a guest with one process, kFirstTask, which acts.
-  static absl::StatusOr<BenchGuest> Create(const SimulatorOptions& options);
+  static absl::StatusOr<GuestDriver> Create(const SimulatorOptions& options);
 
   // Makes `task` the process that acts from now on.
   void Act(TaskId task) { task_ = task; }
+  TaskId task() const { return task_; }
   // Creates a new process, which acts from now on.
   void Start(TaskId task);
   void Perform(const GuestOp& op);
@@ -57,7 +61,7 @@ class BenchGuest {
   const SimulatorOptions& options() const { return simulator_->options(); }
 
  private:
-  explicit BenchGuest(std::unique_ptr<Simulator> simulator)
+  explicit GuestDriver(std::unique_ptr<Simulator> simulator)
       : simulator_(std::move(simulator)) {}
 
   void Access(GuestOpKind kind, uint64_t pages, uint64_t first);

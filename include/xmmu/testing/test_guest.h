@@ -23,12 +23,13 @@
 // Owns its Simulator. Single-threaded.
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "xmmu/base/address.h"
+#include "xmmu/sim/guest_driver.h"
 #include "xmmu/sim/simulator.h"
 #include "xmmu/testing/measure.h"
 #include "xmmu/testing/source_location.h"
@@ -49,11 +50,11 @@ class TestGuest {
 
   // Of a guest whose options could not be simulated: one with small memory and
   // else the default options.
-  Simulator& simulator() { return *simulator_; }
-  GuestKernel& kernel() { return simulator_->guest(); }
+  Simulator& simulator() { return driver_.simulator(); }
+  GuestKernel& kernel() { return simulator().guest(); }
 
   // The process that acts.
-  TaskId task() const { return task_; }
+  TaskId task() const { return driver_.task(); }
 
   // A new process from nothing, which acts from now on.
   TaskId Start(SourceLocation where = SourceLocation::current());
@@ -103,10 +104,9 @@ class TestGuest {
   template <typename Work>
   Cost Measure(Work&& work, SourceLocation where = SourceLocation::current()) {
     if (!CanRun(internal::IsCallable(work), "Measure", where)) return Cost();
-    const Cost before = simulator_->cost();
-    std::forward<Work>(work)();
+    const Cost cost = driver_.Measure(std::forward<Work>(work));
     CheckSignals("in the work measured", where);
-    return simulator_->cost() - before;
+    return cost;
   }
 
   // Exactly one access of `work`, or `times` of them, gets a signal: no failure
@@ -129,6 +129,9 @@ class TestGuest {
   }
 
  private:
+  // Takes the guest, or has failed for want of it.
+  TestGuest(absl::StatusOr<GuestDriver> created, const SourceLocation& where);
+
   void Fail(const std::string& why, const SourceLocation& where);
   void FailUnlessOk(const absl::Status& status, const std::string& what,
                     const SourceLocation& where);
@@ -143,14 +146,13 @@ class TestGuest {
   void CheckSignals(const char* when, const SourceLocation& where);
   void CheckNoneLeft(uint64_t times, const SourceLocation& where);
   // Why an access gets a signal.
-  std::string SignalReason(const GuestOp& op) const;
+  std::string SignalReason(const GuestOp& op);
   void Touch(GuestOpKind kind, VirtAddr va, uint64_t pages,
              const SourceLocation& where);
 
-  std::unique_ptr<Simulator> simulator_;
+  GuestDriver driver_;
   bool failed_ = false;
-  TaskId task_ = 0;
-  TaskId last_task_ = 0;
+  TaskId last_task_;
   VirtAddr next_va_;
   uint64_t signals_seen_ = 0;
   uint64_t signals_to_come_ = 0;

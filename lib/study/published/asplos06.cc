@@ -44,7 +44,7 @@ double Each(const Cost& cost) {
   return static_cast<double>(cost.cycles.count()) / kTimes;
 }
 
-double Syscalls(BenchGuest& guest) {
+double Syscalls(GuestDriver& guest) {
   guest.Syscall();
   return Each(guest.Measure([&] {
     for (uint64_t i = 0; i < kTimes; ++i) guest.Syscall();
@@ -52,7 +52,7 @@ double Syscalls(BenchGuest& guest) {
 }
 
 // The guest's own fault: a store that it has forbidden.
-double PageFaults(BenchGuest& guest) {
+double PageFaults(GuestDriver& guest) {
   guest.Map(1);
   guest.Write(1);
   guest.Protect(1, kMapRead);
@@ -62,7 +62,7 @@ double PageFaults(BenchGuest& guest) {
   }));
 }
 
-double EntryStores(BenchGuest& guest) {
+double EntryStores(GuestDriver& guest) {
   guest.Map(1);
   guest.Write(1);
   return Each(guest.StoreToEntry(kTimes));
@@ -71,7 +71,7 @@ double EntryStores(BenchGuest& guest) {
 struct Nanobenchmark {
   const char* name;
   PagingMode mode;
-  double (*run)(BenchGuest&);
+  double (*run)(GuestDriver&);
   double native;
   double hardware_vmm;
   bool anchor;
@@ -108,7 +108,7 @@ absl::StatusOr<PublishedTable> MeasureAsplos06() {
     row.note = nano.note;
     row.anchor = nano.anchor;
     for (const char* policy : {"native", "shadow-2006"}) {
-      auto guest = BenchGuest::Create(OptionsOf(machine, nano.mode, policy));
+      auto guest = GuestDriver::Create(OptionsOf(machine, nano.mode, policy));
       if (!guest.ok()) return guest.status();
       const double ours = nano.run(*guest);
       if (!guest->status().ok()) return guest->status();

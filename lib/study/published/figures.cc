@@ -163,7 +163,7 @@ absl::StatusOr<double> NestedLoads() {
   options.custom_machine = std::make_shared<const MachineModel>(machine);
   options.mode = PagingMode::k4Level;
   options.policy = "nested-paging-4k";
-  auto guest = BenchGuest::Create(options);
+  auto guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   // So far apart that no two are in the TLB's same set.
   constexpr uint64_t kPages = 4096;

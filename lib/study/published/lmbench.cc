@@ -8,7 +8,7 @@
 namespace xmmu {
 namespace {
 
-constexpr TaskId kParent = BenchGuest::kFirstTask;
+constexpr TaskId kParent = GuestDriver::kFirstTask;
 constexpr uint64_t kRounds = 8;
 constexpr uint32_t kFile = 9;
 // A line of 64 bytes is the unit in which arrays are read here: lmbench adds up
@@ -54,31 +54,31 @@ constexpr std::array<LmbenchTestEntry, 7> kTests = {{
 
 EventCost Each(uint64_t times, const Cost& cost) { return {cost, times}; }
 
-void MapFile(BenchGuest& guest, uint8_t rights, uint64_t bytes) {
+void MapFile(GuestDriver& guest, uint8_t rights, uint64_t bytes) {
   guest.Perform({.kind = GuestOpKind::kMap,
                  .rights = rights,
                  .backing = Backing::kFileShared,
-                 .va = BenchGuest::kRegion,
+                 .va = GuestDriver::kRegion,
                  .length = bytes,
                  .file = kFile});
 }
 
-void Unmap(BenchGuest& guest) { guest.Unmap(kFileBytes / kPageSize); }
+void Unmap(GuestDriver& guest) { guest.Unmap(kFileBytes / kPageSize); }
 
-void StoreAt(BenchGuest& guest, uint64_t offset) {
+void StoreAt(GuestDriver& guest, uint64_t offset) {
   guest.Perform({.kind = GuestOpKind::kStore,
-                 .va = BenchGuest::kRegion + offset,
+                 .va = GuestDriver::kRegion + offset,
                  .length = 1});
 }
 
-EventCost NullCall(BenchGuest& guest) {
+EventCost NullCall(GuestDriver& guest) {
   guest.Syscall();
   return Each(kRounds, guest.Measure([&] {
     for (uint64_t i = 0; i < kRounds; ++i) guest.Syscall();
   }));
 }
 
-EventCost PageFault(BenchGuest& guest) {
+EventCost PageFault(GuestDriver& guest) {
   constexpr uint64_t kFaults = kFileBytes / kFaultStride;
   Cost cost;
   for (int round = 0; round < 2; ++round) {  // the first one reads the file
@@ -87,7 +87,7 @@ EventCost PageFault(BenchGuest& guest) {
       for (uint64_t i = 0; i < kFaults; ++i) {
         guest.Perform(
             {.kind = GuestOpKind::kLoad,
-             .va = BenchGuest::kRegion + (kFaultStart - i * kFaultStride),
+             .va = GuestDriver::kRegion + (kFaultStart - i * kFaultStride),
              .length = 1});
       }
     });
@@ -96,7 +96,7 @@ EventCost PageFault(BenchGuest& guest) {
   return Each(kFaults, cost);
 }
 
-EventCost ProtectionFault(BenchGuest& guest) {
+EventCost ProtectionFault(GuestDriver& guest) {
   MapFile(guest, kMapRead, kPageSize);
   StoreAt(guest, 0);
   return Each(kRounds, guest.Measure([&] {
@@ -104,7 +104,7 @@ EventCost ProtectionFault(BenchGuest& guest) {
   }));
 }
 
-EventCost Mmap(BenchGuest& guest) {
+EventCost Mmap(GuestDriver& guest) {
   const auto round = [&] {
     MapFile(guest, kMapRead | kMapWrite, kFileBytes);
     for (uint64_t at = 0; at < kFileBytes / kMmapPart; at += kMmapStride) {
@@ -119,14 +119,14 @@ EventCost Mmap(BenchGuest& guest) {
 }
 
 // Replaces what the process is, as exec does.
-void Exec(BenchGuest& guest, const ProcessImage& image) {
+void Exec(GuestDriver& guest, const ProcessImage& image) {
   guest.Perform({.kind = GuestOpKind::kExec});
   RunImage(guest, image);
 }
 
 // lat_proc.c: `work` is what the child does from fork to exit.
 template <typename Work>
-EventCost ForkedWork(BenchGuest& guest, Work work) {
+EventCost ForkedWork(GuestDriver& guest, Work work) {
   TaskId child = kParent;
   const auto round = [&] {
     ++child;
@@ -147,18 +147,18 @@ EventCost ForkedWork(BenchGuest& guest, Work work) {
   }));
 }
 
-EventCost Fork(BenchGuest& guest) {
+EventCost Fork(GuestDriver& guest) {
   return ForkedWork(guest, [&] { Touch(guest, kSmallProgram, kExitingChild); });
 }
 
-EventCost ForkExec(BenchGuest& guest) {
+EventCost ForkExec(GuestDriver& guest) {
   return ForkedWork(guest, [&] {
     Touch(guest, kSmallProgram, kExecingChild);
     Exec(guest, kSmallProgram);
   });
 }
 
-EventCost ForkShell(BenchGuest& guest) {
+EventCost ForkShell(GuestDriver& guest) {
   return ForkedWork(guest, [&] {
     Touch(guest, kSmallProgram, kExecingChild);
     Exec(guest, kBash);
@@ -166,7 +166,7 @@ EventCost ForkShell(BenchGuest& guest) {
   });
 }
 
-EventCost Measure(LmbenchTest test, BenchGuest& guest) {
+EventCost Measure(LmbenchTest test, GuestDriver& guest) {
   switch (test) {
     case LmbenchTest::kNullCall:
       return NullCall(guest);
@@ -187,16 +187,16 @@ EventCost Measure(LmbenchTest test, BenchGuest& guest) {
   return {};
 }
 
-void SumArray(BenchGuest& guest, uint64_t bytes) {
+void SumArray(GuestDriver& guest, uint64_t bytes) {
   for (uint64_t at = 0; at < bytes; at += kLine) {
     guest.Perform({.kind = GuestOpKind::kLoad,
-                   .va = BenchGuest::kRegion + at,
+                   .va = GuestDriver::kRegion + at,
                    .length = 4});
   }
 }
 
 // bzero, by pages.
-void MakeArray(BenchGuest& guest, uint64_t bytes) {
+void MakeArray(GuestDriver& guest, uint64_t bytes) {
   guest.Map(bytes / kPageSize);
   guest.Write(bytes / kPageSize);
 }
@@ -206,7 +206,7 @@ double CyclesOf(const Cost& cost) {
 }
 
 // What a process alone takes for a pipe, and for the sum.
-double LoopOverhead(BenchGuest& guest, uint64_t bytes) {
+double LoopOverhead(GuestDriver& guest, uint64_t bytes) {
   MakeArray(guest, kChunk);
   SumArray(guest, kChunk);
   const double chunk = CyclesOf(guest.Measure([&] {
@@ -223,7 +223,7 @@ double LoopOverhead(BenchGuest& guest, uint64_t bytes) {
   return (pipe + chunk * chunks) / static_cast<double>(kRounds);
 }
 
-double HandOver(BenchGuest& guest, const ContextSwitchTest& test) {
+double HandOver(GuestDriver& guest, const ContextSwitchTest& test) {
   const auto count = static_cast<TaskId>(test.processes);
   for (TaskId i = 0; i < count; ++i) {
     if (i != 0) guest.Start(kParent + i);
@@ -252,7 +252,7 @@ std::span<const LmbenchTestEntry> LmbenchTests() { return kTests; }
 
 absl::StatusOr<EventCost> MeasureLmbench(LmbenchTest test,
                                          const SimulatorOptions& options) {
-  absl::StatusOr<BenchGuest> guest = BenchGuest::Create(options);
+  absl::StatusOr<GuestDriver> guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   EventCost cost = Measure(test, *guest);
   if (!guest->status().ok()) return guest->status();
@@ -261,9 +261,9 @@ absl::StatusOr<EventCost> MeasureLmbench(LmbenchTest test,
 
 absl::StatusOr<double> MeasureContextSwitch(const ContextSwitchTest& test,
                                             const SimulatorOptions& options) {
-  absl::StatusOr<BenchGuest> alone = BenchGuest::Create(options);
+  absl::StatusOr<GuestDriver> alone = GuestDriver::Create(options);
   if (!alone.ok()) return alone.status();
-  absl::StatusOr<BenchGuest> ring = BenchGuest::Create(options);
+  absl::StatusOr<GuestDriver> ring = GuestDriver::Create(options);
   if (!ring.ok()) return ring.status();
   const double cycles =
       HandOver(*ring, test) - LoopOverhead(*alone, test.array_bytes);

@@ -20,14 +20,14 @@ VirtAddr DataOf(const ImagePart& part) {
   return part.start + part.text_pages * kPageSize;
 }
 
-void AccessPages(BenchGuest& guest, GuestOpKind kind, VirtAddr start,
+void AccessPages(GuestDriver& guest, GuestOpKind kind, VirtAddr start,
                  uint64_t pages) {
   for (uint64_t i = 0; i < pages; ++i) {
     guest.Perform({.kind = kind, .va = start + i * kPageSize, .length = 4});
   }
 }
 
-void MapPart(BenchGuest& guest, const ImagePart& part) {
+void MapPart(GuestDriver& guest, const ImagePart& part) {
   guest.Perform({.kind = GuestOpKind::kMap,
                  .rights = kMapRead | kMapExecute,
                  .backing = Backing::kFilePrivate,
@@ -73,7 +73,7 @@ uint64_t ProcessImage::written_pages() const {
   return pages;
 }
 
-void RunImage(BenchGuest& guest, const ProcessImage& image) {
+void RunImage(GuestDriver& guest, const ProcessImage& image) {
   const VirtAddr stack = StackOf(image.stack_pages);
   guest.Perform({.kind = GuestOpKind::kMap,
                  .rights = kMapRead | kMapWrite,
@@ -91,7 +91,7 @@ void RunImage(BenchGuest& guest, const ProcessImage& image) {
   for (; calls < image.system_calls; ++calls) guest.Syscall();
 }
 
-void Touch(BenchGuest& guest, const ProcessImage& image,
+void Touch(GuestDriver& guest, const ProcessImage& image,
            const ImageTouches& touches) {
   for (size_t i = 0; i < image.parts.size(); ++i) {
     const ImagePart& part = image.parts[i];

@@ -56,9 +56,9 @@ extern const ImageTouches kWaitingParent;
 // The process that acts maps `image` and touches all of it, as it does from
 // exec to the end of its work. What the kernel maps at exec is mapped by system
 // calls here.
-void RunImage(BenchGuest& guest, const ProcessImage& image);
+void RunImage(GuestDriver& guest, const ProcessImage& image);
 // It touches pages of `image` once more.
-void Touch(BenchGuest& guest, const ProcessImage& image,
+void Touch(GuestDriver& guest, const ProcessImage& image,
            const ImageTouches& touches);
 
 }  // namespace xmmu

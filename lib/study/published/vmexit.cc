@@ -75,7 +75,7 @@ absl::StatusOr<double> Madvise(uint64_t pages) {
   options.machine = "skylake-2017";
   options.mode = PagingMode::k4Level;
   options.policy = "native";
-  auto guest = BenchGuest::Create(options);
+  auto guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   guest->Map(pages);
   uint64_t cycles = 0;
@@ -83,7 +83,7 @@ absl::StatusOr<double> Madvise(uint64_t pages) {
     guest->Write(pages);
     const Cost cost = guest->Measure([&] {
       guest->Perform({.kind = GuestOpKind::kDiscard,
-                      .va = BenchGuest::kRegion,
+                      .va = GuestDriver::kRegion,
                       .length = pages * kPageSize});
     });
     cycles += cost.cycles.count();
