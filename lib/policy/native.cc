@@ -1,12 +1,13 @@
-#include <memory>
-
-#include "policy/builtin.h"
-#include "xmmu/machine/control_registers.h"
-
 // native: bare hardware, the baseline of every comparison.
 //
 // There is no hypervisor and no state: the guest's tables are the machine's,
 // stores to them are stores, its faults are its own.
+
+#include <memory>
+#include <span>
+
+#include "xmmu/machine/control_registers.h"
+#include "xmmu/policy/policies.h"
 
 namespace xmmu {
 namespace {
@@ -91,8 +92,14 @@ class Native final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> MakeNative(Host& host) {
-  return std::make_unique<Native>(host);
+std::span<const PolicyEntry> NativeRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"native", "bare hardware: no hypervisor, the baseline",
+       [](Host& host) -> std::unique_ptr<Policy> {
+         return std::make_unique<Native>(host);
+       }},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

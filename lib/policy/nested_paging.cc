@@ -1,14 +1,3 @@
-#include <memory>
-#include <vector>
-
-#include "absl/strings/str_format.h"
-#include "policy/builtin.h"
-#include "xmmu/base/check.h"
-#include "xmmu/machine/control_registers.h"
-#include "xmmu/xen/nested_tables.h"
-#include "xmmu/xen/physmap.h"
-#include "xmmu/xen/vm_exit.h"
-
 // nested-paging: the processor translates the guest's physical addresses by
 // tables of the hypervisor's (Xen: hardware-assisted paging; EPT, NPT).
 //
@@ -25,6 +14,18 @@
 // Its own IPIs exit as xmmu/xen/vm_exit.h says.
 // Source: Xen 4.17, xen/arch/x86/hvm/hvm.c, hvm_hap_nested_page_fault;
 // xen/arch/x86/mm/hap, p2m-ept.c.
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "xmmu/base/check.h"
+#include "xmmu/machine/control_registers.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/xen/nested_tables.h"
+#include "xmmu/xen/physmap.h"
+#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 namespace {
@@ -100,7 +101,9 @@ class NestedPhysmap final : public PhysmapUser {
 class NestedPaging final : public Policy {
  public:
   NestedPaging(Host& host, const NestedPagingOptions& options)
-      : host_(host), options_(options), bare_(MakeNative(host)) {}
+      : host_(host),
+        options_(options),
+        bare_(FindPolicy("native")->make(host)) {}
 
   std::string_view name() const override { return options_.name; }
 
@@ -318,23 +321,36 @@ absl::Status NestedPaging::MovePage(VcpuContext& vcpu, Gfn gfn) {
   return Physmap(host_, vcpu, user).Move(gfn);
 }
 
+std::unique_ptr<Policy> MakeNestedPaging(Host& host,
+                                         const NestedPagingOptions& options) {
+  return std::make_unique<NestedPaging>(host, options);
+}
+
 }  // namespace
 
-std::unique_ptr<Policy> MakeNestedPaging(Host& host) {
-  return std::make_unique<NestedPaging>(
-      host, NestedPagingOptions{.name = "nested-paging"});
-}
-
-std::unique_ptr<Policy> MakeNestedPaging4k(Host& host) {
-  return std::make_unique<NestedPaging>(
-      host, NestedPagingOptions{.name = "nested-paging-4k", .max_leaf = 1});
-}
-
-std::unique_ptr<Policy> MakeNestedPagingOnDemand(Host& host) {
-  return std::make_unique<NestedPaging>(
-      host,
-      NestedPagingOptions{
-          .name = "nested-paging-on-demand", .max_leaf = 1, .on_demand = true});
+std::span<const PolicyEntry> NestedPagingRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"nested-paging",
+       "the processor translates twice (EPT, NPT); the guest owns its tables",
+       [](Host& host) {
+         return MakeNestedPaging(host, {.name = "nested-paging"});
+       }},
+      {"nested-paging-4k", "the same, without large pages in nested tables",
+       [](Host& host) {
+         return MakeNestedPaging(host,
+                                 {.name = "nested-paging-4k", .max_leaf = 1});
+       },
+       "nested-paging"},
+      {"nested-paging-on-demand",
+       "the same, each page mapped by the violation of its first access",
+       [](Host& host) {
+         return MakeNestedPaging(host, {.name = "nested-paging-on-demand",
+                                        .max_leaf = 1,
+                                        .on_demand = true});
+       },
+       "nested-paging"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

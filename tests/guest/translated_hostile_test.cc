@@ -25,7 +25,7 @@
 #include "policy/shadow/translated_guest.h"
 #include "testing/conformance/hardware_view.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/policy/xi_shadow.h"
+#include "xmmu/policy/shadow_options.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 
 namespace xmmu::translated_hostile_test {
@@ -109,7 +109,7 @@ class World {
       return FindPolicy(setting.policy)->make(host_);
     }
     const bool roots = LevelCount(setting.mode) >= 4;
-    return MakeXiShadow(host_, {.pool_shadows = roots ? 5u : 2u});
+    return MakeXiShadow(host_, {.pool = {.shadows = roots ? 5u : 2u}});
   }
   uint64_t HashOfBystander() const {
     uint64_t hash = 0;

@@ -18,10 +18,7 @@
 #include "testing/conformance/world.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/policy/policies.h"
-#include "xmmu/policy/shadow_2005.h"
-#include "xmmu/policy/shadow_2006.h"
-#include "xmmu/policy/shadow_2008.h"
-#include "xmmu/policy/xi_shadow.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 
@@ -46,19 +43,19 @@ inline Setting WithFactory(Setting setting) {
   const auto of_2005 = two ? static_cast<uint32_t>(1 + setting.vcpus) : fewest;
   if (setting.policy == kSmallestPools[0]) {
     setting.make = [fewest](Host& host) {
-      return MakeXiShadow(host, {.pool_shadows = fewest});
+      return MakeXiShadow(host, {.pool = {.shadows = fewest}});
     };
   } else if (setting.policy == kSmallestPools[1]) {
     setting.make = [fewest](Host& host) {
-      return MakeShadow2006(host, {.pool_shadows = fewest});
+      return MakeShadow2006(host, {.pool = {.shadows = fewest}});
     };
   } else if (setting.policy == kSmallestPools[2]) {
     setting.make = [of_2005](Host& host) {
-      return MakeShadow2005(host, {.pool_shadows = of_2005});
+      return MakeShadow2005(host, {.pool = {.shadows = of_2005}});
     };
   } else if (setting.policy == kSmallestPools[3]) {
     setting.make = [fewest](Host& host) {
-      return MakeShadow2008(host, {.pool_shadows = fewest});
+      return MakeShadow2008(host, {.pool = {.shadows = fewest}});
     };
   } else if (FindPolicy(setting.policy) == nullptr) {
     setting.make = [](Host& host) {

@@ -1,11 +1,11 @@
 #ifndef XMMU_POLICY_POLICIES_H_
 #define XMMU_POLICY_POLICIES_H_
 
-// The table of built-in policies. Explicit: a new policy is one private .cc and
-// one row here. A user's own Policy needs neither; see
-// examples/custom_policy.cc.
+// The table of built-in policies. A strategy's .cc has the rows of itself and
+// its variants, and lib/policy/policies.cc joins them. A policy of one's own
+// needs no row: see examples/custom_policy.cc.
 //
-// Single-threaded.
+// Constants; any thread.
 
 #include <functional>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "policy/direct/paravirtual.h"
+#include "xmmu/policy/direct/paravirtual.h"
 
 #include <array>
 

@@ -1,8 +1,3 @@
-#include <memory>
-
-#include "policy/builtin.h"
-#include "policy/direct/paravirtual.h"
-
 // pinning: direct paging as Xen began with it. The guest changes its page
 // tables by mmu_update, update_va_mapping and mmuext_op alone; whether it also
 // pins them is its own choice and only a matter of cost.
@@ -14,6 +9,12 @@
 //
 // A pin is one more use. Without it each change of CR3 may be a table's first
 // or last use. A store to a typed table faults, and the fault is the guest's.
+
+#include <memory>
+#include <span>
+
+#include "xmmu/policy/direct/paravirtual.h"
+#include "xmmu/policy/policies.h"
 
 namespace xmmu {
 namespace {
@@ -34,8 +35,16 @@ class Pinning final : public ParavirtualPolicy {
 
 }  // namespace
 
-std::unique_ptr<Policy> MakePinning(Host& host) {
-  return std::make_unique<Pinning>(host);
+std::span<const PolicyEntry> PinningRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"pinning",
+       "direct paging by hypercalls (mmu_update, update_va_mapping, "
+       "mmuext_op)",
+       [](Host& host) -> std::unique_ptr<Policy> {
+         return std::make_unique<Pinning>(host);
+       }},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

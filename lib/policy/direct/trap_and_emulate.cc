@@ -1,9 +1,3 @@
-#include <memory>
-
-#include "policy/builtin.h"
-#include "policy/direct/paravirtual.h"
-#include "xmmu/xen/emulator.h"
-
 // trap-and-emulate: direct paging whose L1 tables may also be changed by plain
 // stores, as in Xen since August 2006 (228f081e08). The guest switches it on
 // with vm_assist(writable_pagetables).
@@ -28,6 +22,13 @@
 // Xen 3.1 did so, in its shadow code only (6b73fb435b: up to four instructions
 // more for a PAE guest); here for every guest of direct paging, so that what it
 // saves and what it wastes shows.
+
+#include <memory>
+#include <span>
+
+#include "xmmu/policy/direct/paravirtual.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/xen/emulator.h"
 
 namespace xmmu {
 namespace {
@@ -72,14 +73,23 @@ class TrapAndEmulate final : public ParavirtualPolicy {
   const bool goes_on_;
 };
 
-}  // namespace
-
+template <bool kGoesOn>
 std::unique_ptr<Policy> MakeTrapAndEmulate(Host& host) {
-  return std::make_unique<TrapAndEmulate>(host, /*goes_on=*/false);
+  return std::make_unique<TrapAndEmulate>(host, kGoesOn);
 }
 
-std::unique_ptr<Policy> MakeTrapAndEmulateNext(Host& host) {
-  return std::make_unique<TrapAndEmulate>(host, /*goes_on=*/true);
+}  // namespace
+
+std::span<const PolicyEntry> TrapAndEmulateRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"trap-and-emulate",
+       "direct paging; stores to L1 tables trap, are validated and emulated",
+       &MakeTrapAndEmulate<false>},
+      {"trap-and-emulate-next",
+       "the same; the emulator goes on to the instructions that follow",
+       &MakeTrapAndEmulate<true>, "trap-and-emulate"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

@@ -1,9 +1,3 @@
-#include <memory>
-#include <string_view>
-
-#include "policy/builtin.h"
-#include "policy/direct/paravirtual.h"
-
 // writable-page-tables: direct paging whose L1 tables the guest writes to with
 // plain stores, many for one trap. Xen had it from July 2004 (5ecc8cea0e) to
 // August 2006 (228f081e08), in four generations; the guest switches it on with
@@ -90,6 +84,13 @@
 // the others the logs of Xen's history (5ecc8cea0e, 729eafec17, 5f1960350f,
 // 5b2b563eee, 83bc72283c). Four inactive tables are g0's; of g1's it is only
 // known that there were several.
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "xmmu/policy/direct/paravirtual.h"
+#include "xmmu/policy/policies.h"
 
 namespace xmmu {
 namespace {
@@ -209,31 +210,50 @@ class WritablePageTables final : public ParavirtualPolicy {
   const PtwrModel model_;
 };
 
+std::unique_ptr<Policy> MakeWritablePageTables(Host& host,
+                                               std::string_view name,
+                                               const PtwrModel& model) {
+  return std::make_unique<WritablePageTables>(host, name, model);
+}
+
 }  // namespace
 
-std::unique_ptr<Policy> MakeWritablePageTables(Host& host) {
-  return std::make_unique<WritablePageTables>(host, "writable-page-tables",
-                                              kXen3);
-}
-
-std::unique_ptr<Policy> MakeWritablePageTables20(Host& host) {
-  return std::make_unique<WritablePageTables>(host, "writable-page-tables-2.0",
-                                              kXen2);
-}
-
-std::unique_ptr<Policy> MakeWritablePageTablesG0(Host& host) {
-  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g0",
-                                              kRevalidating);
-}
-
-std::unique_ptr<Policy> MakeWritablePageTablesG1(Host& host) {
-  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g1",
-                                              kSeveralSnapshots);
-}
-
-std::unique_ptr<Policy> MakeWritablePageTablesG2(Host& host) {
-  return std::make_unique<WritablePageTables>(host, "writable-page-tables-g2",
-                                              kCopying);
+std::span<const PolicyEntry> WritablePageTablesRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"writable-page-tables",
+       "direct paging; an L1 table is unhooked, written freely, revalidated",
+       [](Host& host) {
+         return MakeWritablePageTables(host, "writable-page-tables", kXen3);
+       }},
+      {"writable-page-tables-2.0",
+       "as Xen 2.0 had it: closed when another vCPU gets the CPU",
+       [](Host& host) {
+         return MakeWritablePageTables(host, "writable-page-tables-2.0", kXen2);
+       },
+       "writable-page-tables"},
+      {"writable-page-tables-g2",
+       "Xen, September 2004: a copy is written, and compared with the table",
+       [](Host& host) {
+         return MakeWritablePageTables(host, "writable-page-tables-g2",
+                                       kCopying);
+       },
+       "writable-page-tables"},
+      {"writable-page-tables-g1",
+       "Xen, August 2004: several tables of other address spaces at a time",
+       [](Host& host) {
+         return MakeWritablePageTables(host, "writable-page-tables-g1",
+                                       kSeveralSnapshots);
+       },
+       "writable-page-tables"},
+      {"writable-page-tables-g0",
+       "Xen, July 2004: an open table is no table, and validated anew",
+       [](Host& host) {
+         return MakeWritablePageTables(host, "writable-page-tables-g0",
+                                       kRevalidating);
+       },
+       "writable-page-tables"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

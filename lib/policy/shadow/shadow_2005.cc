@@ -1,12 +1,3 @@
-#include "xmmu/policy/shadow_2005.h"
-
-#include <utility>
-
-#include "policy/builtin.h"
-#include "policy/shadow/shadow_2005_internal.h"
-#include "policy/shadow/shadow_2005_paging.h"
-#include "policy/shadow/shadow_policy.h"
-
 // shadow-2005: the shadow page tables that Xen 3.0 ran unmodified guests on,
 // "shadow1" with everything that early 2006 had (mode external + translate +
 // refcounts).
@@ -35,36 +26,57 @@
 // lib/policy/shadow/shadow_2005_paging.h has the source, shadow_2005_paging.cc what is
 // done when.
 
+#include <memory>
+#include <span>
+#include <string>
+
+#include "policy/shadow/shadow_2005_paging.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
+
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeShadow2005(Host& host,
                                        const Shadow2005Options& options) {
-  const ShadowPool pool{.percent = options.pool_percent,
-                        .shadows = options.pool_shadows,
-                        .frames_a_shadow = 1};
-  auto policy = std::make_unique<ShadowPolicy>(
-      host, options.name, pool, PagingMode::k2Level,
-      MakerOf<Shadow2005Paging>(host, options),
-      /*pse_for_2_level=*/false);
-  if (!options.internal) return policy;
-  return MakeShadowInternal(std::move(policy));
+  return std::make_unique<ShadowPolicy>(
+      host,
+      ShadowPolicyOptions{.name = std::string(options.name),
+                          .pool = options.pool,
+                          .shadow_of_2_level = PagingMode::k2Level,
+                          .pse_for_2_level = false,
+                          .door = &Shadow2005Paging::DoorOf(options)},
+      MakerOf<Shadow2005Paging>(host, options));
 }
 
-std::unique_ptr<Policy> MakeShadow2005(Host& host) {
-  return MakeShadow2005(host, Shadow2005Options{});
-}
-std::unique_ptr<Policy> MakeShadow2005Predict(Host& host) {
-  return MakeShadow2005(host, {.name = "shadow-2005-predict",
-                               .search = WritableSearch::kPrediction});
-}
-std::unique_ptr<Policy> MakeShadow2005Search(Host& host) {
-  return MakeShadow2005(
-      host, {.name = "shadow-2005-search", .search = WritableSearch::kAll});
-}
-
-std::unique_ptr<Policy> MakeShadow2005Internal(Host& host) {
-  return MakeShadow2005(host,
-                        {.name = "shadow-2005-internal", .internal = true});
+std::span<const PolicyEntry> Shadow2005Rows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"shadow-2005",
+       "Xen 3.0: snapshots of tables out of sync; all in sync again at once",
+       [](Host& host) { return MakeShadow2005(host, {}); }},
+      {"shadow-2005-predict",
+       "the same as of March 2005: a mapping's place is guessed, else searched",
+       [](Host& host) {
+         return MakeShadow2005(host, {.name = "shadow-2005-predict",
+                                      .search = WritableSearch::kPrediction});
+       },
+       "shadow-2005"},
+      {"shadow-2005-search",
+       "the same with no help: all L1 shadows are searched for a mapping",
+       [](Host& host) {
+         return MakeShadow2005(host, {.name = "shadow-2005-search",
+                                      .search = WritableSearch::kAll});
+       },
+       "shadow-2005"},
+      {"shadow-2005-internal",
+       "the same for a paravirtual guest that is translated: no VM exits",
+       [](Host& host) {
+         return MakeShadow2005(
+             host, {.name = "shadow-2005-internal", .internal = true});
+       },
+       "shadow-2005"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

@@ -15,7 +15,6 @@
 #include "policy/shadow/shadow_2005_paging.h"
 
 #include "xmmu/base/check.h"
-#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 namespace {
@@ -31,7 +30,7 @@ Shadow2005Paging::Shadow2005Paging(Host& host, Domain& domain,
                                    const ShadowShape& shape,
                                    const Shadow2005Options& options,
                                    uint32_t shadows)
-    : ShadowStrategy(host, domain, shape, shadows),
+    : ShadowStrategy(host, domain, shape, shadows, DoorOf(options)),
       options_(options),
       extras_(shadows),
       frames_(domain.p2m().size()) {
@@ -45,40 +44,13 @@ Shadow2005Paging::~Shadow2005Paging() {
   }
 }
 
-void Shadow2005Paging::EnterByCall(Cpu& cpu, uint64_t exits) {
-  if (!options_.internal) return ChargeVmExit(cpu, exits);
-  cpu.clock.Charge(CostEvent::kHypercallInt);
-  cpu.clock.Charge(CostEvent::kHypercallWork);
-  cpu.clock.Charge(CostEvent::kCopyIn);
-  cpu.counters.Add(Counter::kHypercalls);
-  cpu.counters.Add(Counter::kCallsToMmuextOp);
-  cpu.counters.Add(Counter::kNumMmuextOps);
-}
-
-void Shadow2005Paging::EnterForHypercall(Cpu& cpu) {
-  if (!options_.internal) return ShadowStrategy::EnterForHypercall(cpu);
-  cpu.clock.Charge(CostEvent::kHypercallInt);
-}
-
-void Shadow2005Paging::EnterByFault(Cpu& cpu) {
-  if (!options_.internal) return ChargeVmExit(cpu);
-  cpu.clock.Charge(CostEvent::kExceptionEntry);
-  cpu.clock.Charge(CostEvent::kIret);  // whoever it returns to
-}
-
-void Shadow2005Paging::Inject(VcpuContext& vcpu) {
-  if (!options_.internal) return InjectPageFault(vcpu);
-  vcpu.cpu->clock.Charge(CostEvent::kBounce);
-  vcpu.kernel_mode = true;
-}
-
 bool Shadow2005Paging::HasHl2(ShadowId id) const {
-  return options_.internal && pages()[id].key.level == 2;
+  return door().hypervisor_in_shadows() && pages()[id].key.level == 2;
 }
 
 GuestWalk Shadow2005Paging::Look(VcpuContext& vcpu, const Access& access) {
   return WalkGuest(host(), domain(), *vcpu.cpu, RootOf(vcpu).guest, access,
-                   /*mapped=*/options_.internal);
+                   /*mapped=*/door().hypervisor_in_shadows());
 }
 
 uint64_t Shadow2005Paging::BookkeepingBytes() const {
@@ -118,56 +90,26 @@ void Shadow2005Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
   Recheck(*vcpu.cpu, id);
 }
 
-absl::Status Shadow2005Paging::LoadCr3(VcpuContext& vcpu, Gfn root) {
+void Shadow2005Paging::BeforeCr3(VcpuContext& vcpu) {
   Cpu& cpu = *vcpu.cpu;
-  EnterByCall(cpu, 1);
   cpu.clock.Charge(CostEvent::kLockedOp);  // the domain's lock
   // The linear slots are those of the root (assumed: in L2s of the vCPU's own).
-  if (options_.internal && shape().own_l3()) {
+  if (door().hypervisor_in_shadows() && shape().own_l3()) {
     Charge(cpu, CostEvent::kXenPteWrite, 4);
   }
   SyncAll(vcpu);
-  const absl::Status status = SetRoot(vcpu, root);
-  Finish(cpu);
-  return status;
 }
 
-void Shadow2005Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                                const TlbFlush& flush) {
-  Cpu& cpu = *vcpu.cpu;
-  const CpuMask own = vcpus & MaskOf(vcpu.id);
-  // All is flushed by clearing and setting CR4.PGE.
-  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
-  // A paravirtual guest has Xen do it all by one call.
-  if (own != 0 || options_.internal) EnterByCall(cpu, exits);
-  const auto others_exit =
-      options_.internal ? std::nullopt : std::optional<uint64_t>(exits);
-  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
-  const bool page = flush.scope == FlushScope::kPage;
-  // Its own processor flushes first, the others find it done.
-  bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
-  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
-    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
-    in_pieces |= FollowFlush(domain().vcpu(id), flush);
-  }
-  Reap(cpu);
-  shootdown.Wait();
-  const CpuMask cpus =
-      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
-  const bool one = page && !in_pieces;
-  host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
-  FlushOwed(cpu, one ? 0 : cpus);
-}
-
-bool Shadow2005Paging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
+ShadowStrategy::FlushReach Shadow2005Paging::FollowFlush(
+    VcpuContext& vcpu, const TlbFlush& flush) {
   vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
   if (flush.scope != FlushScope::kPage) {
     SyncAll(vcpu);
     ReloadPdptes(vcpu);
-    return false;
+    return FlushReach::kAll;
   }
   const VirtAddr va = flush.va;
-  if (!IsCanonical(shape().guest(), va)) return false;
+  if (!IsCanonical(shape().guest(), va)) return FlushReach::kPage;
   GuestWalk walk = SyncVa(vcpu, {va});
   // A processor forgets all non-leaf entries as well (SDM Vol. 3A, "Operations
   // that Invalidate TLBs and Paging-Structure Caches"); Xen does not.
@@ -182,36 +124,32 @@ bool Shadow2005Paging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
   if (slot.has_value() && !pages()[slot->page].key.splinter) {
     Remake(vcpu, *slot, walk.entries.back().entry);
   }
-  return in_pieces;
+  return in_pieces ? FlushReach::kAll : FlushReach::kPage;
 }
 
-FaultOutcome Shadow2005Paging::HandlePageFault(VcpuContext& vcpu,
-                                               const PageFault& fault,
-                                               const Access& access,
-                                               MemoryOperand& operand) {
+void Shadow2005Paging::AfterFollow(VcpuContext& vcpu, const TlbFlush&) {
+  Reap(*vcpu.cpu);
+}
+
+FaultOutcome Shadow2005Paging::Answer(VcpuContext& vcpu, const PageFault& fault,
+                                      const Access& access,
+                                      MemoryOperand& operand) {
   Cpu& cpu = *vcpu.cpu;
-  if (fault.vector != FaultVector::kPageFault) {  // not intercepted
-    if (options_.internal) EnterByFault(cpu);
-    Inject(vcpu);
-    return {FaultAction::kReflect, fault};
-  }
-  EnterByFault(cpu);
   cpu.clock.Charge(CostEvent::kLockedOp);
   GuestWalk walk = SyncVa(vcpu, access);
-  FaultOutcome outcome{FaultAction::kRetry, {}};
   if (!walk.ok) {
-    // The guest's processor would have forgotten the page.
+    // Real hardware drops the TLB entry of a faulting address. Do so too, and
+    // owe the flush.
     if (Freshen(vcpu, walk, access.va)) Owe(MaskOf(cpu.id));
     Inject(vcpu);
-    outcome = {FaultAction::kReflect, {fault.va, walk.error_code}};
-  } else if (domain().MfnOf(walk.gfn) == kInvalidMfn) {
-    Emulate(cpu, walk, access, operand);
-    outcome = {FaultAction::kEmulated, {}};
-  } else {
-    Map(vcpu, access, walk);
+    return {FaultAction::kReflect, {fault.va, walk.error_code}};
   }
-  Finish(cpu);
-  return outcome;
+  if (domain().MfnOf(walk.gfn) == kInvalidMfn) {
+    Emulate(cpu, walk, access, operand);
+    return {FaultAction::kEmulated, {}};
+  }
+  Map(vcpu, access, walk);
+  return {FaultAction::kRetry, {}};
 }
 
 void Shadow2005Paging::Map(VcpuContext& vcpu, const Access& access,
@@ -306,9 +244,9 @@ void Shadow2005Paging::Reap(Cpu& cpu) {
   }
 }
 
-void Shadow2005Paging::Finish(Cpu& cpu) {
+void Shadow2005Paging::Finish(Cpu& cpu, CpuMask flushed) {
   Reap(cpu);
-  FlushOwed(cpu);
+  FlushOwed(cpu, flushed);
 }
 
 }  // namespace xmmu

@@ -24,8 +24,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "policy/shadow/shadow_policy.h"
-#include "xmmu/policy/shadow_2005.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 
@@ -35,13 +35,11 @@ class Shadow2005Paging final : public ShadowStrategy {
                    const Shadow2005Options& options, uint32_t shadows);
   ~Shadow2005Paging() override;
 
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override;
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override;
-  void EnterForHypercall(Cpu& cpu) override;
+  // By which door the guests of a strategy with `options` come.
+  static const GuestDoor& DoorOf(const Shadow2005Options& options) {
+    return options.internal ? Ring1Door() : VmDoor();
+  }
+
   uint64_t BookkeepingBytes() const override;
 
  private:
@@ -81,6 +79,14 @@ class Shadow2005Paging final : public ShadowStrategy {
     Gfn table;
     uint32_t score = 0;
   };
+
+  // --- Steps of ShadowStrategy.
+  void BeforeCr3(VcpuContext& vcpu) override;
+  FlushReach FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) override;
+  void AfterFollow(VcpuContext& vcpu, const TlbFlush& flush) override;
+  FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
+                      const Access& access, MemoryOperand& operand) override;
+  void Finish(Cpu& cpu, CpuMask flushed = 0) override;
 
   // --- Hooks of ShadowPaging.
   Pte SourceOf(const ShadowSlot& slot) const override;
@@ -124,10 +130,6 @@ class Shadow2005Paging final : public ShadowStrategy {
   void NoteFlags(Cpu& cpu, const GuestWalk& walk);
   int HighestOf(Gfn gfn) const;
 
-  // --- To the hypervisor and back: a VM exit, or from ring 1.
-  void EnterByCall(Cpu& cpu, uint64_t exits);
-  void EnterByFault(Cpu& cpu);
-  void Inject(VcpuContext& vcpu);
   // Internal mode walks the guest's tables where the linear map has them: it
   // leads through an HL2, a copy of the guest's L2 with machine frames, which
   // each L2 shadow has.
@@ -141,12 +143,8 @@ class Shadow2005Paging final : public ShadowStrategy {
   void OpenLargePage(Cpu& cpu, ShadowId splinter);
   std::optional<ShadowSlot> LeafSlot(const VcpuContext& vcpu,
                                      VirtAddr va) const;
-  // What `vcpu` must see of its tables once it has executed `flush`. Whether
-  // its processor may hold pieces of a large page.
-  bool FollowFlush(VcpuContext& vcpu, const TlbFlush& flush);
   // Gives up what nothing leads to any more.
   void Reap(Cpu& cpu);
-  void Finish(Cpu& cpu);
 
   // --- Frames (shadow_2005_frames.cc).
   FrameInfo& InfoOf(Mfn mfn);

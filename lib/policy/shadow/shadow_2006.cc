@@ -1,9 +1,3 @@
-#include "xmmu/policy/shadow_2006.h"
-
-#include "policy/builtin.h"
-#include "policy/shadow/shadow_2006_paging.h"
-#include "policy/shadow/shadow_policy.h"
-
 // shadow-2006: the shadow page tables of Xen 3.0.3, August 2006 ("shadow2",
 // Deegan and Fetterman), which took the place of those of 2005.
 //
@@ -33,19 +27,33 @@
 //
 // lib/policy/shadow/shadow_2006_paging.h has the rest, and the source.
 
+#include <memory>
+#include <span>
+#include <string>
+
+#include "policy/shadow/shadow_2006_paging.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
+
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeShadow2006(Host& host,
                                        const Shadow2006Options& options) {
-  const ShadowPool pool{.percent = options.pool_percent,
-                        .shadows = options.pool_shadows};
   return std::make_unique<ShadowPolicy>(
-      host, options.name, pool, PagingMode::kPae,
+      host,
+      ShadowPolicyOptions{.name = std::string(options.name),
+                          .pool = options.pool},
       MakerOf<Shadow2006Paging>(host, options));
 }
 
-std::unique_ptr<Policy> MakeShadow2006(Host& host) {
-  return MakeShadow2006(host, {});
+std::span<const PolicyEntry> Shadow2006Rows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"shadow-2006",
+       "shadows always in sync: each store to a table is emulated (Xen 3.0.3)",
+       [](Host& host) { return MakeShadow2006(host, {}); }},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

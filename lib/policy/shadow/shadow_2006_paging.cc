@@ -3,8 +3,6 @@
 
 #include "policy/shadow/shadow_2006_paging.h"
 
-#include "xmmu/xen/vm_exit.h"
-
 namespace xmmu {
 
 Shadow2006Paging::Shadow2006Paging(Host& host, Domain& domain,
@@ -21,16 +19,10 @@ void Shadow2006Paging::Finish(Cpu& cpu, CpuMask flushed) {
   FlushOwed(cpu, flushed);
 }
 
-absl::Status Shadow2006Paging::LoadCr3(VcpuContext& vcpu, Gfn root) {
-  Cpu& cpu = *vcpu.cpu;
-  ChargeVmExit(cpu);
-  Lock(cpu);
-  BeforeCr3(vcpu);
-  const absl::Status status = SetRoot(vcpu, root);
+void Shadow2006Paging::BeforeCr3(VcpuContext& vcpu) { Lock(*vcpu.cpu); }
+
+void Shadow2006Paging::AfterCr3(VcpuContext& vcpu) {
   states_[vcpu.id].unhooked = false;
-  AfterCr3(vcpu);
-  Finish(cpu);
-  return status;
 }
 
 std::optional<ShadowSlot> Shadow2006Paging::SlotFor(const VcpuContext& vcpu,
@@ -47,74 +39,39 @@ std::optional<ShadowSlot> Shadow2006Paging::SlotFor(const VcpuContext& vcpu,
   }
 }
 
-// Xen: sh_invlpg, and what the guest's MOV CR3 with the value that is there
-// comes to. Whether more than a page has to go; `nothing`: no shadow of the
-// page, so that the TLB can't hold anything either.
-bool Shadow2006Paging::FlushNeedsAll(VcpuContext& vcpu, const TlbFlush& flush,
-                                     bool& nothing) {
+// Xen: sh_invlpg. All is flushed by MOV CR3 with the value that is there: the
+// root is looked up once more.
+ShadowStrategy::FlushReach Shadow2006Paging::FollowFlush(
+    VcpuContext& vcpu, const TlbFlush& flush) {
   if (flush.scope != FlushScope::kPage) {
-    Lock(*vcpu.cpu);
     BeforeCr3(vcpu);
     Charge(*vcpu.cpu, CostEvent::kXenPteRead);  // the hash
     ReloadPdptes(vcpu);
-    states_[vcpu.id].unhooked = false;
     AfterCr3(vcpu);
-    nothing = false;
-    return true;
+    return FlushReach::kAll;
   }
-  if (!IsCanonical(shape().guest(), flush.va)) return false;
+  if (!IsCanonical(shape().guest(), flush.va)) return FlushReach::kNothing;
   const std::optional<ShadowSlot> slot = SlotFor(vcpu, flush.va);
-  if (!slot.has_value() || pages()[slot->page].key.level > 1) return false;
-  nothing = false;
-  if (pages()[slot->page].key.splinter) return true;
+  if (!slot.has_value() || pages()[slot->page].key.level > 1) {
+    return FlushReach::kNothing;
+  }
+  if (pages()[slot->page].key.splinter) return FlushReach::kAll;
   PageFlushed(vcpu, *slot);
-  return false;
+  return FlushReach::kPage;
 }
 
-void Shadow2006Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                                const TlbFlush& flush) {
-  Cpu& cpu = *vcpu.cpu;
-  const CpuMask own = vcpus & MaskOf(vcpu.id);
-  // All is flushed by clearing and setting CR4.PGE.
-  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
-  if (own != 0) ChargeVmExit(cpu, exits);
-  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, exits);
-  bool nothing = true;
-  bool all = own != 0 && FlushNeedsAll(vcpu, flush, nothing);
-  // The interrupt must reach the others, whatever they find to be done.
-  CpuMask cpus = shootdown.cpus();
-  if (own != 0 && !nothing) cpus |= MaskOf(cpu.id);
-  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
-    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
-    all |= FlushNeedsAll(domain().vcpu(id), flush, nothing);
-  }
-  shootdown.Wait();
-  if (cpus != 0) {
-    host().Flush(cpu, cpus, all ? TlbFlush::NonGlobal() : flush);
-  }
-  Finish(cpu, all ? cpus : 0);
-}
-
-FaultOutcome Shadow2006Paging::HandlePageFault(VcpuContext& vcpu,
-                                               const PageFault& fault,
-                                               const Access& access,
-                                               MemoryOperand& operand) {
-  Cpu& cpu = *vcpu.cpu;
-  if (fault.vector != FaultVector::kPageFault) {  // not intercepted
-    InjectPageFault(vcpu);
-    return {FaultAction::kReflect, fault};
-  }
-  ChargeVmExit(cpu);
+FaultOutcome Shadow2006Paging::Answer(VcpuContext& vcpu, const PageFault& fault,
+                                      const Access& access,
+                                      MemoryOperand& operand) {
   fault_va_ = access.va;
-  const FaultOutcome outcome = Answer(vcpu, fault, access, operand);
+  const FaultOutcome outcome = AnswerFault(vcpu, fault, access, operand);
   fault_va_.reset();
-  Finish(cpu);
   return outcome;
 }
 
-FaultOutcome Shadow2006Paging::Answer(VcpuContext& vcpu, const PageFault&,
-                                      const Access& access,
-                                      MemoryOperand& operand) {
+FaultOutcome Shadow2006Paging::AnswerFault(VcpuContext& vcpu, const PageFault&,
+                                           const Access& access,
+                                           MemoryOperand& operand) {
   Lock(*vcpu.cpu);
   return AnswerByWalk(vcpu, access, operand);
 }
@@ -126,7 +83,7 @@ FaultOutcome Shadow2006Paging::AnswerByWalk(VcpuContext& vcpu,
   GuestWalk walk = Walk(vcpu, access);
   if (!walk.ok) {
     ForgetZeros(vcpu);
-    InjectPageFault(vcpu);
+    Inject(vcpu);
     return {FaultAction::kReflect, {access.va, walk.error_code}};
   }
   if (domain().MfnOf(walk.gfn) == kInvalidMfn) {

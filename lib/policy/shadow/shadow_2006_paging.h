@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "policy/shadow/shadow_policy.h"
-#include "xmmu/policy/shadow_2006.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 
@@ -30,25 +30,24 @@ class Shadow2006Paging : public ShadowStrategy {
   Shadow2006Paging(Host& host, Domain& domain, const ShadowShape& shape,
                    const Shadow2006Options& options, uint32_t shadows);
 
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override;
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override;
-
  protected:
+  // --- Steps of ShadowStrategy.
+  void BeforeCr3(VcpuContext& vcpu) override;
+  void AfterCr3(VcpuContext& vcpu) override;
+  FlushReach FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) override;
+  FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
+                      const Access& access, MemoryOperand& operand) final;
+  // Gives up what nothing leads to any more, and executes the flushes owed.
+  void Finish(Cpu& cpu, CpuMask flushed = 0) override;
+
   // --- What later versions do otherwise.
 
-  // The guest of `vcpu` executes MOV CR3: before and after the new root is
-  // loaded.
-  virtual void BeforeCr3(VcpuContext&) {}
-  virtual void AfterCr3(VcpuContext&) {}
-  // It executes INVLPG for the page of the L1 entry at `slot`.
+  // The guest of `vcpu` executes INVLPG for the page of the L1 entry at `slot`.
   virtual void PageFlushed(VcpuContext&, const ShadowSlot&) {}
-  // What a fault comes to; its exit is charged.
-  virtual FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
-                              const Access& access, MemoryOperand& operand);
+  // See Answer(), which notes the address first.
+  virtual FaultOutcome AnswerFault(VcpuContext& vcpu, const PageFault& fault,
+                                   const Access& access,
+                                   MemoryOperand& operand);
   // The guest writes to the table in sync at `gfn`. Whether it may from now on.
   virtual bool LetWrite(VcpuContext&, Gfn) { return false; }
   // The entry at `slot` follows the guest's, `guest`.
@@ -83,8 +82,6 @@ class Shadow2006Paging : public ShadowStrategy {
   std::optional<ShadowSlot> SlotFor(const VcpuContext& vcpu, VirtAddr va);
   // Takes the lock of the domain's shadows.
   void Lock(Cpu& cpu) const { Charge(cpu, CostEvent::kLockedOp); }
-  // Gives up what nothing leads to any more, and executes the flushes owed.
-  void Finish(Cpu& cpu, CpuMask flushed = 0);
   // The entries that lead to `child`; adds how many had to be looked at for
   // that. Charges nothing.
   std::vector<ShadowSlot> FindLinks(ShadowId child, uint64_t& looked_at) const;
@@ -115,7 +112,6 @@ class Shadow2006Paging : public ShadowStrategy {
   bool CanUnshadow(const GuestWalk& walk) const;
   void Validate(VcpuContext& vcpu, Gfn gfn, uint64_t offset, uint64_t size);
   void PropagateLink(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
-  bool FlushNeedsAll(VcpuContext& vcpu, const TlbFlush& flush, bool& nothing);
 
   // The pool has room for the rest of the path to `va`.
   void Reserve(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);

@@ -1,9 +1,3 @@
-#include "xmmu/policy/shadow_2008.h"
-
-#include "policy/builtin.h"
-#include "policy/shadow/shadow_2008_paging.h"
-#include "policy/shadow/shadow_policy.h"
-
 // shadow-2008: the shadow page tables of Xen 3.3, August 2008 ("shadow3"):
 // those of 2006, with what had come to them since.
 //
@@ -29,27 +23,45 @@
 //
 // lib/policy/shadow/shadow_2008_paging.h has the rest, and the source.
 
+#include <memory>
+#include <span>
+#include <string>
+
+#include "policy/shadow/shadow_2008_paging.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
+
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeShadow2008(Host& host,
                                        const Shadow2008Options& options) {
-  const ShadowPool pool{.percent = options.pool_percent,
-                        .shadows = options.pool_shadows};
   return std::make_unique<ShadowPolicy>(
-      host, options.name, pool, PagingMode::kPae,
+      host,
+      ShadowPolicyOptions{.name = std::string(options.name),
+                          .pool = options.pool},
       MakerOf<Shadow2008Paging>(host, options));
 }
 
-std::unique_ptr<Policy> MakeShadow2008(Host& host) {
-  return MakeShadow2008(host, {});
-}
-std::unique_ptr<Policy> MakeShadow2008NoOos(Host& host) {
-  return MakeShadow2008(host,
-                        {.name = "shadow-2008-no-oos", .out_of_sync = false});
-}
-std::unique_ptr<Policy> MakeShadow2008NoPrefetch(Host& host) {
-  return MakeShadow2008(host,
-                        {.name = "shadow-2008-no-prefetch", .prefetch = false});
+std::span<const PolicyEntry> Shadow2008Rows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"shadow-2008",
+       "... L1 tables go out of sync, three a vCPU; prefetch (Xen 3.3)",
+       [](Host& host) { return MakeShadow2008(host, {}); }},
+      {"shadow-2008-no-oos", "the same, with all tables always in sync",
+       [](Host& host) {
+         return MakeShadow2008(
+             host, {.name = "shadow-2008-no-oos", .out_of_sync = false});
+       },
+       "shadow-2008"},
+      {"shadow-2008-no-prefetch", "the same, each entry made when it is needed",
+       [](Host& host) {
+         return MakeShadow2008(
+             host, {.name = "shadow-2008-no-prefetch", .prefetch = false});
+       },
+       "shadow-2008"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

@@ -7,7 +7,6 @@
 
 #include "xmmu/machine/control_registers.h"
 #include "xmmu/xen/emulator.h"
-#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 namespace {
@@ -22,9 +21,7 @@ bool HasReservedBits(const Host& host, PagingMode mode) {
 }
 
 Shadow2006Options InheritedOptions(const Shadow2008Options& options) {
-  return {.name = options.name,
-          .pool_percent = options.pool_percent,
-          .pool_shadows = options.pool_shadows};
+  return {.name = options.name, .pool = options.pool};
 }
 
 }  // namespace
@@ -61,17 +58,17 @@ bool Shadow2008Paging::IsMark(Pte entry) const {
   return entry == kNotPresentMark;
 }
 
-void Shadow2008Paging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                                const TlbFlush& flush) {
+void Shadow2008Paging::BeforeFlush(VcpuContext&, CpuMask vcpus,
+                                   const TlbFlush&) {
   for (uint32_t id = 0; id < last_.size(); ++id) {
     if ((vcpus & MaskOf(id)) != 0) last_[id].valid = false;
   }
-  Shadow2006Paging::FlushTlb(vcpu, vcpus, flush);
 }
 
-FaultOutcome Shadow2008Paging::Answer(VcpuContext& vcpu, const PageFault& fault,
-                                      const Access& access,
-                                      MemoryOperand& operand) {
+FaultOutcome Shadow2008Paging::AnswerFault(VcpuContext& vcpu,
+                                           const PageFault& fault,
+                                           const Access& access,
+                                           MemoryOperand& operand) {
   const std::optional<FaultOutcome> fast =
       AnswerFast(vcpu, fault, access, operand);
   if (fast.has_value()) return *fast;
@@ -101,7 +98,7 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
     if (!marked) return std::nullopt;
     cpu.counters.Add(Counter::kShadowFastNotPresent);
     ForgetZeros(vcpu);
-    InjectPageFault(vcpu);
+    Inject(vcpu);
     // P and RSVD are for the shadow; a guest without NX knows no fetches.
     const uint32_t error_code = RootOf(vcpu).guest.rules.ErrorBitsOf(access);
     return FaultOutcome{FaultAction::kReflect, {access.va, error_code}};

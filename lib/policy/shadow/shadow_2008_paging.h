@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "policy/shadow/shadow_2006_paging.h"
-#include "xmmu/policy/shadow_2008.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 
@@ -36,8 +36,6 @@ class Shadow2008Paging final : public Shadow2006Paging {
                    const Shadow2008Options& options, uint32_t shadows);
   ~Shadow2008Paging() override;
 
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override;
   std::vector<MemoryPart> MemoryParts() const override;
 
  private:
@@ -57,12 +55,17 @@ class Shadow2008Paging final : public Shadow2006Paging {
     Gfn gfn;
   };
 
-  // --- As Shadow2006Paging asks.
+  // --- Steps of ShadowStrategy.
   void BeforeCr3(VcpuContext& vcpu) override;
   void AfterCr3(VcpuContext& vcpu) override;
+  void BeforeFlush(VcpuContext& vcpu, CpuMask vcpus,
+                   const TlbFlush& flush) override;
+
+  // --- What 2008 does otherwise than 2006.
   void PageFlushed(VcpuContext& vcpu, const ShadowSlot& slot) override;
-  FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
-                      const Access& access, MemoryOperand& operand) override;
+  FaultOutcome AnswerFault(VcpuContext& vcpu, const PageFault& fault,
+                           const Access& access,
+                           MemoryOperand& operand) override;
   bool LetWrite(VcpuContext& vcpu, Gfn gfn) override;
   void Propagate(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest) override;
   void Map(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) override;
@@ -70,7 +73,7 @@ class Shadow2008Paging final : public Shadow2006Paging {
                 int size) override;
   void UnshadowEarly(VcpuContext& vcpu, Gfn gfn) override;
 
-  // --- As ShadowPaging asks.
+  // --- Hooks of ShadowPaging.
   Pte SourceOf(const ShadowSlot& slot) const override;
   void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
   void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,

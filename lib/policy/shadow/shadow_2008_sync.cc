@@ -164,6 +164,7 @@ void Shadow2008Paging::RemoveWrite(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
 }
 
 void Shadow2008Paging::BeforeCr3(VcpuContext& vcpu) {
+  Shadow2006Paging::BeforeCr3(vcpu);
   last_[vcpu.id].valid = false;
   for (Place& place : places_[vcpu.id]) {
     if (!place.free()) Resync(vcpu, place);
@@ -173,6 +174,7 @@ void Shadow2008Paging::BeforeCr3(VcpuContext& vcpu) {
 // Those of other vCPUs stay out of sync, but what `vcpu` could see of them is
 // as it must be after its flush (Xen: shadow_sync_other_vcpus).
 void Shadow2008Paging::AfterCr3(VcpuContext& vcpu) {
+  Shadow2006Paging::AfterCr3(vcpu);
   for (uint32_t id = 0; id < places_.size(); ++id) {
     if (id == vcpu.id) continue;
     for (const Place& place : places_[id]) {

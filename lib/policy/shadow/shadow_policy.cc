@@ -1,34 +1,87 @@
-#include "policy/shadow/shadow_policy.h"
+// What strategies of shadow page tables have in common: the order of the steps
+// at each event of the guest's (ShadowStrategy), and all that has nothing to do
+// with shadows (ShadowPolicy).
+
+#include "xmmu/policy/shadow/shadow_policy.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "policy/builtin.h"
+#include "xmmu/policy/policies.h"
 #include "xmmu/xen/physmap.h"
 #include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 
-ShadowPolicy::ShadowPolicy(Host& host, std::string_view name,
-                           const ShadowPool& pool, PagingMode shadow_of_2_level,
-                           Factory make, bool pse_for_2_level)
+absl::Status ShadowStrategy::LoadCr3(VcpuContext& vcpu, Gfn root) {
+  door_.EnterByCall(*vcpu.cpu);
+  BeforeCr3(vcpu);
+  const absl::Status status = SetRoot(vcpu, root);
+  AfterCr3(vcpu);
+  Finish(*vcpu.cpu);
+  return status;
+}
+
+// The other CPUs are interrupted for real, whatever they find to be done; only
+// the initiator's own flush may be left out.
+void ShadowStrategy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
+                              const TlbFlush& flush) {
+  Cpu& cpu = *vcpu.cpu;
+  const CpuMask own = vcpus & MaskOf(vcpu.id);
+  // All is flushed by clearing and setting CR4.PGE.
+  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
+  const std::optional<uint64_t> others_exit =
+      door_.EnterToFlush(cpu, own != 0, exits);
+  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
+  BeforeFlush(vcpu, vcpus, flush);
+  FlushReach reach = FlushReach::kNothing;
+  if (own != 0) reach = FollowFlush(vcpu, flush);
+  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
+    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
+    reach = std::max(reach, FollowFlush(domain().vcpu(id), flush));
+  }
+  AfterFollow(vcpu, flush);
+  shootdown.Wait();
+  CpuMask cpus = shootdown.cpus();
+  if (own != 0 && reach != FlushReach::kNothing) cpus |= MaskOf(cpu.id);
+  const bool all = reach == FlushReach::kAll;
+  host().Flush(cpu, cpus, all ? TlbFlush::NonGlobal() : flush);
+  Finish(cpu, all ? cpus : 0);
+}
+
+FaultOutcome ShadowStrategy::HandlePageFault(VcpuContext& vcpu,
+                                             const PageFault& fault,
+                                             const Access& access,
+                                             MemoryOperand& operand) {
+  door_.EnterByFault(*vcpu.cpu, fault.vector);
+  // A #GP has nothing to do with shadows.
+  if (fault.vector != FaultVector::kPageFault) {
+    Inject(vcpu);
+    return {FaultAction::kReflect, fault};
+  }
+  const FaultOutcome outcome = Answer(vcpu, fault, access, operand);
+  Finish(*vcpu.cpu);
+  return outcome;
+}
+
+ShadowPolicy::ShadowPolicy(Host& host, ShadowPolicyOptions options,
+                           Factory make)
     : host_(host),
-      name_(name),
-      pool_(pool),
-      shadow_of_2_level_(shadow_of_2_level),
-      pse_for_2_level_(pse_for_2_level),
+      options_(std::move(options)),
       make_(std::move(make)),
-      bare_(MakeNative(host)) {}
+      bare_(FindPolicy("native")->make(host)) {}
 
 absl::StatusOr<GuestAbi> ShadowPolicy::Abi(PagingMode mode) const {
-  if (mode == PagingMode::k5Level) {
+  if (!options_.door->HasGuests(mode)) {
     return absl::UnimplementedError(
-        absl::StrFormat("%s has 2-level, PAE and 4-level guests", name_));
+        absl::StrFormat("%s has %s", name(), options_.door->guests()));
   }
-  return GuestAbi{
-      .translated = true,
-      .large_pages = mode != PagingMode::k2Level || pse_for_2_level_};
+  GuestAbi abi;
+  abi.translated = true;
+  abi.large_pages = mode != PagingMode::k2Level || options_.pse_for_2_level;
+  options_.door->Restrict(abi);
+  return abi;
 }
 
 absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
@@ -37,50 +90,57 @@ absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
   std::unique_ptr<ShadowStrategy>& shadows = domains_[domain.id()];
   if (shadows == nullptr) {
     const PagingMode guest = domain.mode();
-    const ShadowShape shape(
-        guest, guest == PagingMode::k2Level ? shadow_of_2_level_ : guest);
+    const ShadowShape shape(guest, guest == PagingMode::k2Level
+                                       ? options_.shadow_of_2_level
+                                       : guest);
     const absl::StatusOr<uint32_t> pool = PoolOf(domain, shape);
     if (!pool.ok()) return pool.status();
     shadows = make_(domain, shape, *pool);
   }
-  return shadows->StartVcpu(vcpu, root);
+  const absl::Status status = shadows->StartVcpu(vcpu, root);
+  if (status.ok()) options_.door->Start(vcpu);
+  return status;
 }
 
+// The number of shadows in the pool of `domain`. A guest so small that its
+// share does not do gets what it takes.
 absl::StatusOr<uint32_t> ShadowPolicy::PoolOf(const Domain& domain,
                                               const ShadowShape& shape) const {
   const uint32_t fewest = ShadowPaging::FewestShadows(domain, shape);
-  const uint64_t frames = domain.p2m().size() * pool_.percent / 100;
-  // A guest so small that its share does not do gets what it takes.
-  uint64_t shadows = std::max<uint64_t>(frames / pool_.frames_a_shadow, fewest);
-  if (pool_.shadows != 0) shadows = pool_.shadows;
+  const ShadowPoolOptions& pool = options_.pool;
+  const uint64_t frames = domain.p2m().size() * pool.percent / 100;
+  uint64_t shadows =
+      std::max<uint64_t>(frames / options_.frames_a_shadow, fewest);
+  if (pool.shadows != 0) shadows = pool.shadows;
   if (shadows >= fewest) return static_cast<uint32_t>(shadows);
   return absl::InvalidArgumentError(absl::StrFormat(
       "%s: a pool of %d shadows; expected %d or more for a %s guest with %d "
       "vCPUs",
-      name_, shadows, fewest, PagingModeName(domain.mode()),
+      name(), shadows, fewest, PagingModeName(domain.mode()),
       domain.vcpu_count()));
 }
 
 HypercallResult ShadowPolicy::Hypercall(VcpuContext& vcpu,
                                         const xmmu::Hypercall& call) {
-  Of(vcpu).EnterForHypercall(*vcpu.cpu);
-  return Physmap(host_, vcpu, Of(vcpu)).Execute(call);
+  options_.door->EnterForHypercall(*vcpu.cpu);
+  return Physmap(host_, vcpu, StrategyOf(*vcpu.domain)).Execute(call);
 }
 
 absl::Status ShadowPolicy::MovePage(VcpuContext& vcpu, Gfn gfn) {
-  return Physmap(host_, vcpu, Of(vcpu)).Move(gfn);
+  return Physmap(host_, vcpu, StrategyOf(*vcpu.domain)).Move(gfn);
 }
 
 absl::Status ShadowPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {
-  return Of(vcpu).LoadCr3(vcpu, root);
+  return StrategyOf(*vcpu.domain).LoadCr3(vcpu, root);
 }
 
 void ShadowPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                             const TlbFlush& flush) {
-  Of(vcpu).FlushTlb(vcpu, vcpus, flush);
+  StrategyOf(*vcpu.domain).FlushTlb(vcpu, vcpus, flush);
 }
 
 void ShadowPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
+  options_.door->SwitchMode(vcpu, how);
   bare_->SwitchMode(vcpu, how);
 }
 
@@ -88,7 +148,7 @@ FaultOutcome ShadowPolicy::HandlePageFault(VcpuContext& vcpu,
                                            const PageFault& fault,
                                            const Access& access,
                                            MemoryOperand& operand) {
-  return Of(vcpu).HandlePageFault(vcpu, fault, access, operand);
+  return StrategyOf(*vcpu.domain).HandlePageFault(vcpu, fault, access, operand);
 }
 
 uint64_t ShadowPolicy::BookkeepingBytes() const {
@@ -117,7 +177,8 @@ std::vector<MemoryPart> ShadowPolicy::MemoryParts() const {
 absl::Status ShadowPolicy::Audit() const {
   for (const auto& shadows : domains_) {
     if (shadows == nullptr) continue;
-    if (absl::Status ok = shadows->Audit(); !ok.ok()) return ok;
+    const absl::Status status = shadows->Audit();
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

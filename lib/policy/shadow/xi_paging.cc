@@ -23,87 +23,55 @@
 #include <algorithm>
 
 #include "policy/shadow/xi_decision.h"
-#include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
 
-absl::Status XiPaging::LoadCr3(VcpuContext& vcpu, Gfn root) {
-  ChargeVmExit(*vcpu.cpu);
-  SyncTables(vcpu, 1);
-  const absl::Status status = SetRoot(vcpu, root);
-  FlushOwed(*vcpu.cpu);
-  return status;
+void XiPaging::BeforeCr3(VcpuContext& vcpu) { SyncTables(vcpu, 1); }
+
+void XiPaging::BeforeFlush(VcpuContext& vcpu, CpuMask, const TlbFlush& flush) {
+  if (flush.scope != FlushScope::kPage) SyncTables(vcpu, 1);
 }
 
-void XiPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                        const TlbFlush& flush) {
-  Cpu& cpu = *vcpu.cpu;
-  const CpuMask own = vcpus & MaskOf(vcpu.id);
-  // All is flushed by clearing and setting CR4.PGE.
-  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
-  if (own != 0) ChargeVmExit(cpu, exits);
-  GuestShootdown shootdown(host(), vcpu, vcpus & ~own, exits);
-  const bool page = flush.scope == FlushScope::kPage;
-  if (!page) SyncTables(vcpu, 1);
-  // Its own processor flushes first, the others find it done.
-  bool in_pieces = own != 0 && FollowFlush(vcpu, flush);
-  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
-    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
-    in_pieces |= FollowFlush(domain().vcpu(id), flush);
-  }
-  // INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
-  // "Operations that Invalidate TLBs and Paging-Structure Caches").
-  if (page) SyncTables(vcpu, 2);
-  shootdown.Wait();
-  const CpuMask cpus =
-      shootdown.cpus() | (own != 0 ? MaskOf(cpu.id) : CpuMask{0});
-  const bool one = page && !in_pieces;
-  host().Flush(cpu, cpus, one ? flush : TlbFlush::NonGlobal());
-  FlushOwed(cpu, one ? 0 : cpus);
-}
-
-bool XiPaging::FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) {
+ShadowStrategy::FlushReach XiPaging::FollowFlush(VcpuContext& vcpu,
+                                                 const TlbFlush& flush) {
   if (flush.scope != FlushScope::kPage) {
     ReloadPdptes(vcpu);
-    return false;
+    return FlushReach::kAll;
   }
-  if (!IsCanonical(shape().guest(), flush.va)) return false;
-  return Freshen(vcpu, Walk(vcpu, {flush.va}), flush.va);
+  const bool in_pieces = IsCanonical(shape().guest(), flush.va) &&
+                         Freshen(vcpu, Walk(vcpu, {flush.va}), flush.va);
+  return in_pieces ? FlushReach::kAll : FlushReach::kPage;
 }
 
-FaultOutcome XiPaging::HandlePageFault(VcpuContext& vcpu,
-                                       const PageFault& fault,
-                                       const Access& access,
-                                       MemoryOperand& operand) {
+// INVLPG makes a processor forget all non-leaf entries (SDM Vol. 3A,
+// "Operations that Invalidate TLBs and Paging-Structure Caches").
+void XiPaging::AfterFollow(VcpuContext& vcpu, const TlbFlush& flush) {
+  if (flush.scope == FlushScope::kPage) SyncTables(vcpu, 2);
+}
+
+FaultOutcome XiPaging::Answer(VcpuContext& vcpu, const PageFault& fault,
+                              const Access& access, MemoryOperand& operand) {
   Cpu& cpu = *vcpu.cpu;
-  if (fault.vector != FaultVector::kPageFault) {  // not intercepted
-    InjectPageFault(vcpu);
-    return {FaultAction::kReflect, fault};
-  }
-  ChargeVmExit(cpu);
   GuestWalk walk = Walk(vcpu, access);
-  FaultOutcome outcome{FaultAction::kRetry, {}};
   switch (Decide(pages(), domain(), walk, access)) {
     case XiAction::kInject:
-      // The guest's processor would have forgotten the page.
+      // Real hardware drops the TLB entry of a faulting address. Do so too, and
+      // owe the flush.
       if (Freshen(vcpu, walk, access.va)) Owe(MaskOf(cpu.id));
-      InjectPageFault(vcpu);
-      outcome = {FaultAction::kReflect, {fault.va, walk.error_code}};
-      break;
+      Inject(vcpu);
+      return {FaultAction::kReflect, {fault.va, walk.error_code}};
     case XiAction::kNothingThere:
       Emulate(cpu, walk, access, operand);
-      outcome = {FaultAction::kEmulated, {}};
-      break;
+      return {FaultAction::kEmulated, {}};
     case XiAction::kOpen:
       OpenTable(vcpu, walk.gfn);
-      [[fallthrough]];
+      break;
     case XiAction::kMap:
-      SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
-      Fill(vcpu, walk, access.va);
       break;
   }
-  FlushOwed(cpu);
-  return outcome;
+  SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
+  Fill(vcpu, walk, access.va);
+  return {FaultAction::kRetry, {}};
 }
 
 void XiPaging::OpenTable(VcpuContext& vcpu, Gfn gfn) {

@@ -25,8 +25,8 @@
 #include <array>
 #include <vector>
 
-#include "policy/shadow/shadow_policy.h"
-#include "xmmu/policy/xi_shadow.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 
@@ -41,16 +41,20 @@ class XiPaging : public ShadowStrategy {
            const XiShadowOptions& options, uint32_t shadows);
   ~XiPaging() override;
 
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override;
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override;
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override;
   uint64_t BookkeepingBytes() const override;
   std::vector<MemoryPart> MemoryParts() const override;
 
  protected:
+  // --- Steps of ShadowStrategy.
+  void BeforeCr3(VcpuContext& vcpu) override;
+  void BeforeFlush(VcpuContext& vcpu, CpuMask vcpus,
+                   const TlbFlush& flush) override;
+  FlushReach FollowFlush(VcpuContext& vcpu, const TlbFlush& flush) override;
+  void AfterFollow(VcpuContext& vcpu, const TlbFlush& flush) override;
+  FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
+                      const Access& access, MemoryOperand& operand) override;
+
+  // --- Hooks of ShadowPaging.
   Pte SourceOf(const ShadowSlot& slot) const override;
   bool KeepsSources() const override { return true; }
   bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest) override;
@@ -107,9 +111,6 @@ class XiPaging : public ShadowStrategy {
   // Makes every table out of sync whose level is `lowest` or higher in sync
   // again, or no table if nothing uses it.
   void SyncTables(VcpuContext& vcpu, int lowest);
-  // What `vcpu` must see of its tables once it has executed `flush`; tables out
-  // of sync are seen to. Whether a large page is in pieces; see Freshen().
-  bool FollowFlush(VcpuContext& vcpu, const TlbFlush& flush);
   bool Unused(Gfn gfn) const;
   int LevelOf(Gfn gfn) const;
 

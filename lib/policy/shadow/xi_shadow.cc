@@ -1,12 +1,3 @@
-#include "xmmu/policy/xi_shadow.h"
-
-#include <utility>
-
-#include "policy/builtin.h"
-#include "policy/shadow/shadow_policy.h"
-#include "policy/shadow/xi_paging.h"
-#include "policy/shadow/xi_variants.h"
-
 // xi-shadow: the shadow page tables that Virtual Iron proposed for unmodified
 // guests in 2006, which were never merged.
 //
@@ -33,41 +24,71 @@
 // The hypervisor is a 64-bit one, as XI's was; the machine's costs are used as
 // they are. What VM exits take from the TLBs: xmmu/xen/vm_exit.h.
 
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "policy/shadow/xi_paging.h"
+#include "policy/shadow/xi_variants.h"
+#include "xmmu/policy/policies.h"
+#include "xmmu/policy/shadow/shadow_policy.h"
+#include "xmmu/policy/shadow_options.h"
+
 namespace xmmu {
 
 std::unique_ptr<Policy> MakeXiShadow(Host& host,
                                      const XiShadowOptions& wanted) {
   XiShadowOptions options = wanted;
   if (options.table_backlinks) options.backlinks = false;
-  const ShadowPool pool{.percent = options.pool_percent,
-                        .shadows = options.pool_shadows,
-                        .frames_a_shadow = XiPaging::FramesOfShadow(options)};
   ShadowPolicy::Factory maker = MakerOf<XiPaging>(host, options);
   if (options.table_backlinks) maker = MakerOf<XiTableBacklinks>(host, options);
   if (options.snapshots_on_demand) {
     maker = MakerOf<XiSnapshotPool>(host, options);
   }
-  return std::make_unique<ShadowPolicy>(host, options.name, pool,
-                                        PagingMode::kPae, std::move(maker));
+  return std::make_unique<ShadowPolicy>(
+      host,
+      ShadowPolicyOptions{.name = std::string(options.name),
+                          .pool = options.pool,
+                          .frames_a_shadow = XiPaging::FramesOfShadow(options)},
+      std::move(maker));
 }
 
-std::unique_ptr<Policy> MakeXiShadow(Host& host) {
-  return MakeXiShadow(host, {});
-}
-std::unique_ptr<Policy> MakeXiShadowZeroed(Host& host) {
-  return MakeXiShadow(host,
-                      {.name = "xi-shadow-zeroed", .zeroed_beforehand = true});
-}
-std::unique_ptr<Policy> MakeXiShadowSearch(Host& host) {
-  return MakeXiShadow(host, {.name = "xi-shadow-search", .backlinks = false});
-}
-std::unique_ptr<Policy> MakeXiShadowTablesOnly(Host& host) {
-  return MakeXiShadow(
-      host, {.name = "xi-shadow-tables-only", .table_backlinks = true});
-}
-std::unique_ptr<Policy> MakeXiShadowSnapshots(Host& host) {
-  return MakeXiShadow(
-      host, {.name = "xi-shadow-snapshots", .snapshots_on_demand = true});
+std::span<const PolicyEntry> XiShadowRows() {
+  static constexpr PolicyEntry kRows[] = {
+      {"xi-shadow",
+       "shadows from a pool, each entry backlinked, in sync one at a time",
+       [](Host& host) { return MakeXiShadow(host, {}); }},
+      {"xi-shadow-zeroed",
+       "the same; the idle loop keeps the pool zeroed, and is always ahead",
+       [](Host& host) {
+         return MakeXiShadow(
+             host, {.name = "xi-shadow-zeroed", .zeroed_beforehand = true});
+       },
+       "xi-shadow"},
+      {"xi-shadow-search",
+       "the same without backlinks: all shadows are searched for a mapping",
+       [](Host& host) {
+         return MakeXiShadow(host,
+                             {.name = "xi-shadow-search", .backlinks = false});
+       },
+       "xi-shadow"},
+      {"xi-shadow-tables-only",
+       "the same with backlinks only for what leads to a page table",
+       [](Host& host) {
+         return MakeXiShadow(
+             host, {.name = "xi-shadow-tables-only", .table_backlinks = true});
+       },
+       "xi-shadow"},
+      {"xi-shadow-snapshots",
+       "the same with snapshots only for tables out of sync",
+       [](Host& host) {
+         return MakeXiShadow(host, {.name = "xi-shadow-snapshots",
+                                    .snapshots_on_demand = true});
+       },
+       "xi-shadow"},
+  };
+  return kRows;
 }
 
 }  // namespace xmmu

@@ -81,13 +81,13 @@ TEST_F(Shadow2005SearchTest, APredictionThatFailsIsHalved) {
 }
 
 TEST(Shadow2005PoolTest, TooSmallAPoolIsRefused) {
-  XiWorld world = MakeWorld(PagingMode::k4Level, {.pool_shadows = 3});
+  XiWorld world = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 3}});
   const absl::Status status = world.Start();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("a pool of 3 shadows; expected 4 or more"),
             std::string::npos)
       << status;
-  XiWorld enough = MakeWorld(PagingMode::k4Level, {.pool_shadows = 4});
+  XiWorld enough = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 4}});
   EXPECT_EQ(enough.Start(), absl::OkStatus());
 }
 
@@ -105,7 +105,7 @@ TEST(Shadow2005PoolTest, OnlySnapshotsAreTakenFromTheHeap) {
 }
 
 TEST(Shadow2005PoolTest, ATableTornDownWhileOpenGivesItsSnapshotBack) {
-  XiWorld world = MakeWorld(PagingMode::kPae, {.pool_shadows = 2});
+  XiWorld world = MakeWorld(PagingMode::kPae, {.pool = {.shadows = 2}});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase));
   EXPECT_TRUE(world.Store(world.Seen(world.SlotFor(kBase)), world.Entry(9)));

@@ -4,7 +4,7 @@
 // The guest of xi_world.h on the shadows of Xen 3.0.
 
 #include "policy/shadow/xi_world.h"
-#include "xmmu/policy/shadow_2005.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 

@@ -1,7 +1,6 @@
-#include "xmmu/policy/shadow_2006.h"
-
 #include "absl/strings/match.h"
 #include "policy/shadow/xi_world.h"
+#include "xmmu/policy/shadow_options.h"
 
 // Each event of shadow-2006, by what it makes of the guest's tables and by its
 // counters. The guest's kernel does what is done; tables are stored to by their
@@ -310,7 +309,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, Shadow2006Test,
                                            PagingMode::k4Level));
 
 TEST(Shadow2006PoolTest, RootsNotInUseGoFirstAndThoseInUseAreEmptied) {
-  World2006 world(PagingMode::k4Level, 1, {.pool_shadows = 5});
+  World2006 world(PagingMode::k4Level, 1, {.pool = {.shadows = 5}});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase));                 // four
   EXPECT_EQ(world.LoadCr3(1), absl::OkStatus());  // frame 1: an L3
@@ -327,7 +326,7 @@ TEST(Shadow2006PoolTest, ThePathIsEnoughAndLessIsRefused) {
   for (const PagingMode mode :
        {PagingMode::k2Level, PagingMode::kPae, PagingMode::k4Level}) {
     const uint32_t fewest = mode == PagingMode::k4Level ? 5 : 2;
-    World2006 world(mode, 2, {.pool_shadows = fewest});
+    World2006 world(mode, 2, {.pool = {.shadows = fewest}});
     ASSERT_EQ(world.Start(), absl::OkStatus());
     for (int i = 0; i < 3; ++i) {
       for (const uint32_t id : {0u, 1u}) {
@@ -336,7 +335,7 @@ TEST(Shadow2006PoolTest, ThePathIsEnoughAndLessIsRefused) {
         EXPECT_EQ(world.LoadCr3(world.root, id), absl::OkStatus());
       }
     }
-    World2006 smaller(mode, 2, {.pool_shadows = fewest - 1});
+    World2006 smaller(mode, 2, {.pool = {.shadows = fewest - 1}});
     const absl::Status status = smaller.Start();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_TRUE(absl::StrContains(status.message(), "or more for a"));

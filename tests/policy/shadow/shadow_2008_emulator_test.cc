@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "policy/shadow/xi_world.h"
-#include "xmmu/policy/shadow_2008.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu::shadow_2008_emulator_test {
 namespace {

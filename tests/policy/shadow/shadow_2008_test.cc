@@ -1,8 +1,7 @@
-#include "xmmu/policy/shadow_2008.h"
-
 #include <vector>
 
 #include "policy/shadow/xi_world.h"
+#include "xmmu/policy/shadow_options.h"
 
 // What shadow-2008 has beyond shadow-2006, by events and counters, on both
 // sides of each of its limits.

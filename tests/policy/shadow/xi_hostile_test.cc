@@ -2,9 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "policy/shadow/xi_world.h"
-#include "xmmu/policy/shadow_2005.h"
-#include "xmmu/policy/shadow_2006.h"
-#include "xmmu/policy/shadow_2008.h"
+#include "xmmu/policy/shadow_options.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 
 // Guests on shadows that write anything into their tables, flush when they
@@ -24,15 +22,15 @@ struct HostileSetting {
 std::unique_ptr<Policy> MakeStrategy(Host& host,
                                      const HostileSetting& setting) {
   if (setting.strategy == "shadow_2005") {
-    return MakeShadow2005(host, {.pool_shadows = setting.pool});
+    return MakeShadow2005(host, {.pool = {.shadows = setting.pool}});
   }
   if (setting.strategy == "shadow_2006") {
-    return MakeShadow2006(host, {.pool_shadows = setting.pool});
+    return MakeShadow2006(host, {.pool = {.shadows = setting.pool}});
   }
   if (setting.strategy == "shadow_2008") {
-    return MakeShadow2008(host, {.pool_shadows = setting.pool});
+    return MakeShadow2008(host, {.pool = {.shadows = setting.pool}});
   }
-  return MakeXiShadow(host, {.pool_shadows = setting.pool});
+  return MakeXiShadow(host, {.pool = {.shadows = setting.pool}});
 }
 
 class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {

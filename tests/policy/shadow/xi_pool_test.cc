@@ -38,13 +38,13 @@ TEST(XiPoolTest, ItsMemoryIsToldByPart) {
 }
 
 TEST(XiPoolTest, TooSmallAPoolIsRefused) {
-  XiWorld world(PagingMode::k4Level, {.pool_shadows = 4}, 2);
+  XiWorld world(PagingMode::k4Level, {.pool = {.shadows = 4}}, 2);
   const absl::Status status = world.Start();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("a pool of 4 shadows; expected 5 or more"),
             std::string::npos)
       << status;
-  XiWorld enough(PagingMode::k4Level, {.pool_shadows = 5}, 2);
+  XiWorld enough(PagingMode::k4Level, {.pool = {.shadows = 5}}, 2);
   EXPECT_EQ(enough.Start(), absl::OkStatus());
 }
 
@@ -69,7 +69,7 @@ TEST(XiPoolTest, ATwoLevelTableTakesAsManyShadowsAsAreUsed) {
 }
 
 TEST(XiPoolTest, TheLeastRecentlyUsedShadowMakesRoom) {
-  XiWorld world(PagingMode::kPae, {.pool_shadows = 4});
+  XiWorld world(PagingMode::kPae, {.pool = {.shadows = 4}});
   const VirtAddr other = kBase + 512 * kPageSize;  // the next L1
   world.Poke(world.SlotFor(other), world.Entry(50));
   ASSERT_EQ(world.Start(), absl::OkStatus());
@@ -90,7 +90,7 @@ TEST(XiPoolTest, TheLeastRecentlyUsedShadowMakesRoom) {
 // Each table of the way is new and lies in the large page: what that page is
 // divided into must not be in the way of the next.
 TEST(XiPoolTest, DividingALargePageKeepsNoRoomFromTheAccess) {
-  XiWorld world(PagingMode::k4Level, {.pool_shadows = 5});
+  XiWorld world(PagingMode::k4Level, {.pool = {.shadows = 5}});
   constexpr VirtAddr kNew{uint64_t{1} << 39};
   world.Poke(world.SlotIn(world.root, 4, kNew), world.Entry(520));
   world.Poke(world.SlotIn(520, 3, kNew), world.Entry(521));
@@ -304,7 +304,7 @@ TEST_F(XiCostTest, WithSnapshotsOnDemandATableIsCopiedWhenItGoesOutOfSync) {
 // of sync puts the first one back.
 TEST_F(XiCostTest, WithSnapshotsUsedUpTheFirstTableIsMadeInSync) {
   XiWorld world(PagingMode::kPae,
-                {.pool_shadows = 8, .snapshots_on_demand = true});
+                {.pool = {.shadows = 8}, .snapshots_on_demand = true});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   const VirtAddr page = kBase + 20 * kPageSize;
   const VirtAddr first = world.Seen(world.SlotFor(page));

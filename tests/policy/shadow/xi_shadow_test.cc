@@ -194,7 +194,7 @@ TEST_P(XiShadowTest, ALargePageIsDividedAroundANewTable) {
 
 TEST_P(XiShadowTest, DividingALargePageLeavesRoomInTheSmallestPool) {
   const uint32_t fewest = GetParam() == PagingMode::k4Level ? 4 : 2;
-  XiWorld world(GetParam(), {.pool_shadows = fewest});
+  XiWorld world(GetParam(), {.pool = {.shadows = fewest}});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   UseAsTable(world);
   for (const VirtAddr va : {kFar, kLarge + 600 * kPageSize, kBase, kFar}) {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "policy/shadow/translated_guest.h"
-#include "xmmu/policy/xi_shadow.h"
+#include "xmmu/policy/shadow_options.h"
 
 namespace xmmu {
 

@@ -1,15 +1,34 @@
-#ifndef XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_
-#define XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_
+#ifndef XMMU_POLICY_DIRECT_PARAVIRTUAL_H_
+#define XMMU_POLICY_DIRECT_PARAVIRTUAL_H_
 
-// What every strategy of direct paging does alike: hypercalls, handing
-// exceptions to the guest, changing its mode, refusing privileged instructions.
-// What is left to each is the page fault.
+// The base of all strategies of direct paging, built-in ones and a user's own:
+// hypercalls, handing exceptions to the guest, changing its mode, emulating
+// privileged instructions, logging writes. What is left to each strategy is
+// what a fault on a page table comes to.
 //
 // A 64-bit guest runs its kernel in ring 3 like its programs, on a root table
 // of its own: each change of mode goes through Xen and loads CR3. A 32-bit
 // guest's kernel is in ring 1: system calls and returns do not concern Xen.
 // Source: Xen 4.17, xen/arch/x86/pv/traps.c, xen/arch/x86/x86_64/entry.S;
 // Xen 3.0.0, xen/arch/x86/x86_32/entry.S.
+//
+// To write a strategy of one's own, derive from ParavirtualPolicy:
+//
+//  * Pass to the constructor what the guest is told of stores to its L1 tables.
+//  * Override name() and HandleGuestFault(). The exception that it answers has
+//    been charged; it charges what it does, and how it ends: a fault of the
+//    guest's own by returning Reflect(), which charges the rest; else kIret,
+//    with kRetry or kEmulated.
+//  * Deschedule(), Tick(), Figures() and the like may be overridden as in any
+//    Policy. What is overridden of the functions below calls the base's.
+//
+// What must hold whenever the guest runs, and Audit() checks: no page that is
+// typed as a page table, and no descriptor table, has a writable mapping; each
+// entry of a typed table has the references that it needs; and what a processor
+// has cached grants no more than that. The functions of `mm_` keep all of it;
+// who changes an entry without them breaks it.
+//
+// Single-threaded.
 
 #include "xmmu/policy/policy.h"
 #include "xmmu/xen/direct/direct_paging.h"
@@ -43,7 +62,7 @@ class ParavirtualPolicy : public Policy {
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) final;
-  // See xen/direct/direct_write_logging.h.
+  // Logs writes by shadows of the guest's tables (Xen: "log-dirty mode").
   absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain) override;
   // AuditDomain for every domain, what logs it, and AuditSharing.
   absl::Status Audit() const override;
@@ -61,6 +80,8 @@ class ParavirtualPolicy : public Policy {
   // been charged.
   FaultOutcome Reflect(VcpuContext& vcpu, const PageFault& fault);
 
+  // Direct paging itself: validates, counts references, makes entries. Each
+  // function charges what it does.
   DirectPaging mm_;
 
  private:
@@ -71,4 +92,4 @@ class ParavirtualPolicy : public Policy {
 
 }  // namespace xmmu
 
-#endif  // XMMU_LIB_POLICY_DIRECT_PARAVIRTUAL_H_
+#endif  // XMMU_POLICY_DIRECT_PARAVIRTUAL_H_
