@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "policy/shadow/shadow_2005_world.h"
+#include "policy/shadow/shadow_world.h"
 
 // How shadow-2005 finds the writable mappings of a frame that becomes a table,
 // its pool, several vCPUs.
@@ -27,7 +27,7 @@ class Shadow2005SearchTest : public ::testing::Test {
  private:
   static std::vector<uint64_t> AllReads(WritableSearch search,
                                         const std::vector<uint64_t>& frames) {
-    XiWorld world = MakeWorld(PagingMode::k4Level, {.search = search});
+    ShadowWorld world = MakeWorld(PagingMode::k4Level, {.search = search});
     constexpr uint64_t kSpan = 512 * kPageSize;
     const VirtAddr older = kUpper + 20 * kSpan;
     world.Poke(world.SlotFor(older), world.Entry(50));
@@ -81,19 +81,19 @@ TEST_F(Shadow2005SearchTest, APredictionThatFailsIsHalved) {
 }
 
 TEST(Shadow2005PoolTest, TooSmallAPoolIsRefused) {
-  XiWorld world = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 3}});
+  ShadowWorld world = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 3}});
   const absl::Status status = world.Start();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("a pool of 3 shadows; expected 4 or more"),
             std::string::npos)
       << status;
-  XiWorld enough = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 4}});
+  ShadowWorld enough = MakeWorld(PagingMode::k4Level, {.pool = {.shadows = 4}});
   EXPECT_EQ(enough.Start(), absl::OkStatus());
 }
 
 // Snapshots are taken and given back.
 TEST(Shadow2005PoolTest, OnlySnapshotsAreTakenFromTheHeap) {
-  XiWorld world = MakeWorld(PagingMode::kPae);
+  ShadowWorld world = MakeWorld(PagingMode::kPae);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   // 5 % of 1024 frames, and one frame of L3 entries.
   EXPECT_EQ(world.host.xen_frames(), 51u + 1);
@@ -105,7 +105,7 @@ TEST(Shadow2005PoolTest, OnlySnapshotsAreTakenFromTheHeap) {
 }
 
 TEST(Shadow2005PoolTest, ATableTornDownWhileOpenGivesItsSnapshotBack) {
-  XiWorld world = MakeWorld(PagingMode::kPae, {.pool = {.shadows = 2}});
+  ShadowWorld world = MakeWorld(PagingMode::kPae, {.pool = {.shadows = 2}});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase));
   EXPECT_TRUE(world.Store(world.Seen(world.SlotFor(kBase)), world.Entry(9)));
@@ -116,7 +116,7 @@ TEST(Shadow2005PoolTest, ATableTornDownWhileOpenGivesItsSnapshotBack) {
 }
 
 TEST(Shadow2005AuditTest, ItFindsAReferenceThatNobodyCounted) {
-  XiWorld world = MakeWorld(PagingMode::k4Level);
+  ShadowWorld world = MakeWorld(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase));
   const WalkResult walk = world.cpu().mmu.ProbeWalk({kBase});
@@ -129,7 +129,7 @@ TEST(Shadow2005AuditTest, ItFindsAReferenceThatNobodyCounted) {
 class Shadow2005SmpTest : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(world_.Start(), absl::OkStatus()); }
-  XiWorld world_ = MakeWorld(PagingMode::k4Level, {}, 2);
+  ShadowWorld world_ = MakeWorld(PagingMode::k4Level, {}, 2);
   const VirtAddr page_ = kBase + 20 * kPageSize;
   const VirtAddr entry_ = world_.Seen(world_.SlotFor(page_));
 };
@@ -162,7 +162,7 @@ class Shadow2005InternalTest : public ::testing::Test {
   uint64_t Tally(CostEvent event) {
     return world_.cpu().clock.tallies()[static_cast<size_t>(event)];
   }
-  XiWorld world_ = MakeWorld(PagingMode::kPae, {.internal = true}, 2);
+  ShadowWorld world_ = MakeWorld(PagingMode::kPae, {.internal = true}, 2);
 };
 
 TEST_F(Shadow2005InternalTest, NothingOfItExits) {

@@ -1,4 +1,4 @@
-#include "policy/shadow/shadow_2005_world.h"
+#include "policy/shadow/shadow_world.h"
 
 // What a guest on the shadows of Xen 3.0 gets to see, and at what price: each
 // event by what it takes.
@@ -18,7 +18,7 @@ class Shadow2005Test : public ::testing::TestWithParam<PagingMode> {
     return world_.Seen(world_.SlotFor(va, level));
   }
 
-  XiWorld world_ = MakeWorld(GetParam());
+  ShadowWorld world_ = MakeWorld(GetParam());
   const VirtAddr page_ = kBase + 20 * kPageSize;
   const VirtAddr entry_ = EntryOf(page_);
 };
@@ -251,7 +251,7 @@ class Shadow2005RootTest : public ::testing::Test {
     EXPECT_TRUE(world_.Store(kLarge + 600 * kPageSize, value));
     world_.Flush(TlbFlush::NonGlobal());
   }
-  XiWorld world_ = MakeWorld(PagingMode::k4Level);
+  ShadowWorld world_ = MakeWorld(PagingMode::k4Level);
   const MachineAddr first_ = world_.SlotIn(600, 4, VirtAddr(0));
 };
 
@@ -289,7 +289,7 @@ TEST_F(Shadow2005RootTest, ALoadedRootIsKeptWhateverItLooksLike) {
 
 // A write fault on a large page opens all tables in it.
 TEST(Shadow2005LargePageTest, AllItsTablesAreOpenedByOneStore) {
-  XiWorld world = MakeWorld(PagingMode::k4Level);
+  ShadowWorld world = MakeWorld(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase));
   EXPECT_TRUE(world.Load(kLarge));

@@ -1,5 +1,5 @@
 #include "absl/strings/match.h"
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 #include "xmmu/policy/shadow_options.h"
 
 // Each event of shadow-2006, by what it makes of the guest's tables and by its
@@ -10,12 +10,12 @@
 namespace xmmu::shadow_2006_test {
 namespace {
 
-class World2006 : public XiWorld {
+class World2006 : public ShadowWorld {
  public:
   explicit World2006(PagingMode mode, int vcpus = 1,
                      const Shadow2006Options& options = {})
-      : XiWorld(mode, vcpus,
-                [&](Host& on) { return MakeShadow2006(on, options); }) {
+      : ShadowWorld(mode, vcpus,
+                    [&](Host& on) { return MakeShadow2006(on, options); }) {
     user = false;
   }
 

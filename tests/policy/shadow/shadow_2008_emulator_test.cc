@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 #include "xmmu/policy/shadow_options.h"
 
 namespace xmmu::shadow_2008_emulator_test {
@@ -18,7 +18,7 @@ constexpr PagingMode kPae = PagingMode::kPae;
 // What a store to a PAE table takes of kEmulate with `loads` loads behind it
 // and then, if `store`, another store to the table.
 uint64_t Looks(int loads, bool store) {
-  XiWorld world(kPae, 1, [](Host& on) { return MakeShadow2008(on, {}); });
+  ShadowWorld world(kPae, 1, [](Host& on) { return MakeShadow2008(on, {}); });
   world.user = false;
   EXPECT_EQ(world.Start(), absl::OkStatus());
   // An upper table, shadowed from here on: never opened, always emulated.

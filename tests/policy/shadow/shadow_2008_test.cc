@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 #include "xmmu/policy/shadow_options.h"
 
 // What shadow-2008 has beyond shadow-2006, by events and counters, on both
@@ -9,12 +9,12 @@
 namespace xmmu::shadow_2008_test {
 namespace {
 
-class World2008 : public XiWorld {
+class World2008 : public ShadowWorld {
  public:
   explicit World2008(PagingMode mode, int vcpus = 1,
                      const Shadow2008Options& options = {})
-      : XiWorld(mode, vcpus,
-                [&](Host& on) { return MakeShadow2008(on, options); }) {
+      : ShadowWorld(mode, vcpus,
+                    [&](Host& on) { return MakeShadow2008(on, options); }) {
     user = false;
   }
 

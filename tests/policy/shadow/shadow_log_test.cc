@@ -5,7 +5,7 @@
 #include <tuple>
 #include <vector>
 
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 #include "xmmu/policy/policies.h"
 
 namespace xmmu::shadow_log_test {
@@ -41,7 +41,7 @@ class ShadowLogTest : public ::testing::TestWithParam<Param> {
   }
   uint64_t Exits() { return world_.Count(Counter::kVmExits); }
 
-  XiWorld world_{std::get<0>(GetParam()), 1, [](Host& host) {
+  ShadowWorld world_{std::get<0>(GetParam()), 1, [](Host& host) {
                    return FindPolicy(std::get<1>(GetParam()))->make(host);
                  }};
   WriteLogging* log_ = nullptr;

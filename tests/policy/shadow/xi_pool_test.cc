@@ -1,5 +1,5 @@
+#include "policy/shadow/shadow_world.h"
 #include "policy/shadow/xi_paging.h"
-#include "policy/shadow/xi_world.h"
 
 // XI's pool, its backlinks, several vCPUs, and what things cost to the cycle.
 
@@ -7,7 +7,7 @@ namespace xmmu::xi_pool_test {
 namespace {
 
 TEST(XiPoolTest, ItsShareIsTakenBeforehandAndForLife) {
-  XiWorld world(PagingMode::kPae);
+  ShadowWorld world(PagingMode::kPae);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   // 5 % of 1024 frames are 12 times four; and one frame of L3 entries.
   EXPECT_EQ(world.host.xen_frames(), 12u * 4 + 1);
@@ -19,7 +19,7 @@ TEST(XiPoolTest, ItsShareIsTakenBeforehandAndForLife) {
 
 // Reserved is what it has; the peak is in shadows that were in use at a time.
 TEST(XiPoolTest, ItsMemoryIsToldByPart) {
-  XiWorld world(PagingMode::kPae);
+  ShadowWorld world(PagingMode::kPae);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   const auto parts = [&] { return world.policy->MemoryParts(); };
   constexpr uint64_t kAll = 12 * kPageSize;
@@ -38,13 +38,13 @@ TEST(XiPoolTest, ItsMemoryIsToldByPart) {
 }
 
 TEST(XiPoolTest, TooSmallAPoolIsRefused) {
-  XiWorld world(PagingMode::k4Level, {.pool = {.shadows = 4}}, 2);
+  ShadowWorld world(PagingMode::k4Level, {.pool = {.shadows = 4}}, 2);
   const absl::Status status = world.Start();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("a pool of 4 shadows; expected 5 or more"),
             std::string::npos)
       << status;
-  XiWorld enough(PagingMode::k4Level, {.pool = {.shadows = 5}}, 2);
+  ShadowWorld enough(PagingMode::k4Level, {.pool = {.shadows = 5}}, 2);
   EXPECT_EQ(enough.Start(), absl::OkStatus());
 }
 
@@ -56,7 +56,7 @@ TEST(XiPoolTest, ThereAreNoFiveLevelGuests) {
 
 // A 4 MiB table of a 2-level guest takes two shadows, its directory four.
 TEST(XiPoolTest, ATwoLevelTableTakesAsManyShadowsAsAreUsed) {
-  XiWorld world(PagingMode::k2Level);
+  ShadowWorld world(PagingMode::k2Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   const VirtAddr second_half = kBase + 512 * kPageSize;
   world.Poke(world.SlotFor(second_half), world.Entry(50));
@@ -69,7 +69,7 @@ TEST(XiPoolTest, ATwoLevelTableTakesAsManyShadowsAsAreUsed) {
 }
 
 TEST(XiPoolTest, TheLeastRecentlyUsedShadowMakesRoom) {
-  XiWorld world(PagingMode::kPae, {.pool = {.shadows = 4}});
+  ShadowWorld world(PagingMode::kPae, {.pool = {.shadows = 4}});
   const VirtAddr other = kBase + 512 * kPageSize;  // the next L1
   world.Poke(world.SlotFor(other), world.Entry(50));
   ASSERT_EQ(world.Start(), absl::OkStatus());
@@ -90,7 +90,7 @@ TEST(XiPoolTest, TheLeastRecentlyUsedShadowMakesRoom) {
 // Each table of the way is new and lies in the large page: what that page is
 // divided into must not be in the way of the next.
 TEST(XiPoolTest, DividingALargePageKeepsNoRoomFromTheAccess) {
-  XiWorld world(PagingMode::k4Level, {.pool = {.shadows = 5}});
+  ShadowWorld world(PagingMode::k4Level, {.pool = {.shadows = 5}});
   constexpr VirtAddr kNew{uint64_t{1} << 39};
   world.Poke(world.SlotIn(world.root, 4, kNew), world.Entry(520));
   world.Poke(world.SlotIn(520, 3, kNew), world.Entry(521));
@@ -102,7 +102,7 @@ TEST(XiPoolTest, DividingALargePageKeepsNoRoomFromTheAccess) {
 }
 
 TEST(XiPoolTest, WhatIsBehindAFrameCanChange) {
-  XiWorld world(PagingMode::k4Level);
+  ShadowWorld world(PagingMode::k4Level);
   const ShadowShape shape(PagingMode::k4Level, PagingMode::k4Level);
   XiPaging paging(world.host, *world.domain, shape, {}, 8);
   VcpuContext& vcpu = world.vcpu();
@@ -136,7 +136,7 @@ TEST(XiPoolTest, WhatIsBehindAFrameCanChange) {
 }
 
 TEST(XiPoolTest, AnAuditFindsAShadowEntryThatNobodyMade) {
-  XiWorld world(PagingMode::k4Level);
+  ShadowWorld world(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase + 20 * kPageSize));
   const WalkResult walk = world.cpu().mmu.ProbeWalk({kBase + 20 * kPageSize});
@@ -151,7 +151,7 @@ TEST(XiPoolTest, AnAuditFindsAShadowEntryThatNobodyMade) {
 class XiSmpTest : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(world_.Start(), absl::OkStatus()); }
-  XiWorld world_{PagingMode::k4Level, {}, 2};
+  ShadowWorld world_{PagingMode::k4Level, {}, 2};
 };
 
 TEST_F(XiSmpTest, AProtectedTableIsInNoOtherProcessorsTlb) {
@@ -193,7 +193,7 @@ TEST_F(XiSmpTest, AProcessorThatIsFlushedExitsForTheInterrupt) {
 
 // Whether two pages are in the TLB still once a third one has faulted.
 bool OutliveAnExit(const char* machine) {
-  XiWorld world(PagingMode::kPae, {}, 1, machine);
+  ShadowWorld world(PagingMode::kPae, {}, 1, machine);
   EXPECT_EQ(world.Start(), absl::OkStatus());
   for (const uint64_t page : {20u, 21u, 22u}) {
     EXPECT_TRUE(world.Load(kBase + page * kPageSize));
@@ -218,7 +218,7 @@ TEST(XiExitTest, WithTagsItDoesNot) {
 
 // Two vCPUs take turns on one processor.
 TEST(XiExitTest, TheNextGuestFindsNothingOfTheLast) {
-  XiWorld world(PagingMode::k4Level, {}, 2);
+  ShadowWorld world(PagingMode::k4Level, {}, 2);
   VcpuContext& second = world.vcpu(1);
   second.cpu = &world.cpu(0);
   ASSERT_EQ(world.Start(), absl::OkStatus());
@@ -235,7 +235,7 @@ class XiCostTest : public ::testing::Test {
  protected:
   // What a first load of a page costs, tables and all.
   static CostTally FirstLoad(const XiShadowOptions& options) {
-    XiWorld world(PagingMode::k4Level, options);
+    ShadowWorld world(PagingMode::k4Level, options);
     EXPECT_EQ(world.Start(), absl::OkStatus());
     EXPECT_TRUE(world.Load(kBase + 20 * kPageSize));
     return world.cpu().clock.tallies();
@@ -246,7 +246,7 @@ class XiCostTest : public ::testing::Test {
 };
 
 TEST_F(XiCostTest, StartingIsFree) {
-  XiWorld world(PagingMode::k4Level);
+  ShadowWorld world(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_EQ(world.cpu().clock.busy(), Cycles(0));
 }
@@ -264,7 +264,7 @@ TEST_F(XiCostTest, OrNoneIfTheIdleLoopIsAhead) {
 }
 
 TEST_F(XiCostTest, WithBacklinksForTablesAloneADataPageHasNone) {
-  XiWorld world(PagingMode::k4Level, {.table_backlinks = true});
+  ShadowWorld world(PagingMode::k4Level, {.table_backlinks = true});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase + 20 * kPageSize));
   const uint64_t before = world.cpu().clock.tally(CostEvent::kXenPteWrite);
@@ -284,7 +284,7 @@ TEST_F(XiCostTest, WithBacklinksForTablesAloneANewTableIsSearchedFor) {
 }
 
 TEST_F(XiCostTest, WithSnapshotsOnDemandATableIsCopiedWhenItGoesOutOfSync) {
-  XiWorld world(PagingMode::k4Level, {.snapshots_on_demand = true});
+  ShadowWorld world(PagingMode::k4Level, {.snapshots_on_demand = true});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   const VirtAddr page = kBase + 20 * kPageSize;
   EXPECT_TRUE(world.Load(page));
@@ -303,8 +303,8 @@ TEST_F(XiCostTest, WithSnapshotsOnDemandATableIsCopiedWhenItGoesOutOfSync) {
 // The smallest pool of snapshots is for one table: a second one that goes out
 // of sync puts the first one back.
 TEST_F(XiCostTest, WithSnapshotsUsedUpTheFirstTableIsMadeInSync) {
-  XiWorld world(PagingMode::kPae,
-                {.pool = {.shadows = 8}, .snapshots_on_demand = true});
+  ShadowWorld world(PagingMode::kPae,
+                    {.pool = {.shadows = 8}, .snapshots_on_demand = true});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   const VirtAddr page = kBase + 20 * kPageSize;
   const VirtAddr first = world.Seen(world.SlotFor(page));
@@ -319,7 +319,7 @@ TEST_F(XiCostTest, WithSnapshotsUsedUpTheFirstTableIsMadeInSync) {
 }
 
 TEST_F(XiCostTest, AnEntryIsAFewStores) {
-  XiWorld world(PagingMode::k4Level);
+  ShadowWorld world(PagingMode::k4Level);
   ASSERT_EQ(world.Start(), absl::OkStatus());
   EXPECT_TRUE(world.Load(kBase + 20 * kPageSize));
   const CostTally before = world.cpu().clock.tallies();

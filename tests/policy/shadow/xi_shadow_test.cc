@@ -1,4 +1,4 @@
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 
 // What a guest on XI's shadows gets to see, and at what price.
 
@@ -10,7 +10,7 @@ class XiShadowTest : public ::testing::TestWithParam<PagingMode> {
   void SetUp() override { ASSERT_EQ(world_.Start(), absl::OkStatus()); }
   uint64_t Exits() { return world_.Count(Counter::kVmExits); }
 
-  XiWorld world_{GetParam()};
+  ShadowWorld world_{GetParam()};
   const VirtAddr page_ = kBase + 20 * kPageSize;
   // Where the guest finds the entry that maps it.
   const VirtAddr entry_ = world_.Seen(world_.SlotFor(page_));
@@ -169,7 +169,7 @@ TEST_P(XiShadowTest, ALargePageIsInPiecesWhereATableLies) {
 }
 
 // Frame 520 is written as data, then used as a table.
-void UseAsTable(XiWorld& world) {
+void UseAsTable(ShadowWorld& world) {
   const VirtAddr at = kLarge + 520 * kPageSize;
   EXPECT_TRUE(world.Store(at, world.Entry(30)));
   EXPECT_TRUE(
@@ -194,7 +194,7 @@ TEST_P(XiShadowTest, ALargePageIsDividedAroundANewTable) {
 
 TEST_P(XiShadowTest, DividingALargePageLeavesRoomInTheSmallestPool) {
   const uint32_t fewest = GetParam() == PagingMode::k4Level ? 4 : 2;
-  XiWorld world(GetParam(), {.pool = {.shadows = fewest}});
+  ShadowWorld world(GetParam(), {.pool = {.shadows = fewest}});
   ASSERT_EQ(world.Start(), absl::OkStatus());
   UseAsTable(world);
   for (const VirtAddr va : {kFar, kLarge + 600 * kPageSize, kBase, kFar}) {

@@ -1,7 +1,7 @@
 #include <random>
 
 #include "absl/strings/str_format.h"
-#include "policy/shadow/xi_world.h"
+#include "policy/shadow/shadow_world.h"
 #include "xmmu/policy/shadow_options.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 
@@ -9,7 +9,7 @@
 // please or never, and use tables at any level: nothing but their own memory is
 // reached, no table in sync is writable, and the hypervisor stays up.
 
-namespace xmmu::xi_hostile_test {
+namespace xmmu::shadow_hostile_test {
 namespace {
 
 struct HostileSetting {
@@ -33,7 +33,7 @@ std::unique_ptr<Policy> MakeStrategy(Host& host,
   return MakeXiShadow(host, {.pool = {.shadows = setting.pool}});
 }
 
-class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
+class ShadowHostileTest : public ::testing::TestWithParam<HostileSetting> {
  protected:
   static constexpr int kSteps = 400;
 
@@ -63,7 +63,7 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
     return base + random() % 600 * kPageSize + random() % 512 * 8;
   }
 
-  void Step(XiWorld& world, std::mt19937_64& random) {
+  void Step(ShadowWorld& world, std::mt19937_64& random) {
     const auto id = static_cast<uint32_t>(
         random() % static_cast<uint64_t>(GetParam().vcpus));
     const VirtAddr table = kBase + random() % kTables * kPageSize;
@@ -110,7 +110,7 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
 
   // Nothing can be stale after a flush: a load comes out as the guest's tables
   // say now.
-  void ExpectAsWalked(XiWorld& world, VirtAddr va, uint32_t id) {
+  void ExpectAsWalked(ShadowWorld& world, VirtAddr va, uint32_t id) {
     CpuFeatures features = world.host.model().features;
     features.pages_1g = false;
     PagingContext paging(KernelControlRegisters(GetParam().mode, features),
@@ -133,8 +133,8 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
   }
 
   void Run(uint64_t seed) {
-    XiWorld world(GetParam().mode, GetParam().vcpus,
-                  [](Host& on) { return MakeStrategy(on, GetParam()); });
+    ShadowWorld world(GetParam().mode, GetParam().vcpus,
+                      [](Host& on) { return MakeStrategy(on, GetParam()); });
     ASSERT_EQ(world.Start(), absl::OkStatus());
     std::mt19937_64 random(seed);
     // Another domain's memory, which must stay as it is.
@@ -148,7 +148,7 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
     }
     EXPECT_EQ(Hash(world, other), before);
   }
-  static uint64_t Hash(const XiWorld& world, const Domain& domain) {
+  static uint64_t Hash(const ShadowWorld& world, const Domain& domain) {
     uint64_t hash = 0;
     for (uint64_t pfn = 0; pfn < domain.p2m().size(); ++pfn) {
       const Mfn mfn = domain.p2m().MfnOf(Pfn(pfn));
@@ -160,7 +160,7 @@ class XiHostileTest : public ::testing::TestWithParam<HostileSetting> {
   }
 };
 
-TEST_P(XiHostileTest, AnythingGoesAndNothingHappens) {
+TEST_P(ShadowHostileTest, AnythingGoesAndNothingHappens) {
   for (uint64_t seed = 1; seed <= 6 && !HasFailure(); ++seed) Run(seed);
 }
 
@@ -181,7 +181,7 @@ std::vector<HostileSetting> HostileSettings() {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Guests, XiHostileTest, ::testing::ValuesIn(HostileSettings()),
+    Guests, ShadowHostileTest, ::testing::ValuesIn(HostileSettings()),
     [](const ::testing::TestParamInfo<HostileSetting>& setting) {
       return absl::StrFormat("%s_%dlevels_%dcpus_pool%d",
                              setting.param.strategy,
@@ -190,4 +190,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace xmmu::xi_hostile_test
+}  // namespace xmmu::shadow_hostile_test
