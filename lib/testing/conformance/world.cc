@@ -76,7 +76,11 @@ absl::StatusOr<std::unique_ptr<GuestKernel>> BootGuest(Host& host,
   options.ops = setting.ops;
   options.pin = setting.pin;
   options.quantum_ops = quantum_ops;
-  return GuestKernel::Boot(host, policy, **domain, options);
+  auto kernel = GuestKernel::Boot(host, policy, **domain, options);
+  if (!kernel.ok()) return kernel;
+  policy.BootEnded();
+  StartTicks(policy, host);
+  return kernel;
 }
 
 World::World(const Setting& setting, uint64_t memory_mib, uint64_t quantum_ops)

@@ -10,6 +10,7 @@
 #include "xmmu/policy/direct/paravirtual.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/sim/simulator.h"
+#include "xmmu/testing/conformance.h"
 #include "xmmu/workload/synthetic.h"
 
 namespace xmmu::own_bases_test {
@@ -168,6 +169,20 @@ TEST(OwnBasesTest, TheLeastStrategyOfShadowsShowsProgramsTheSameWorld) {
       }
     }
   }
+}
+
+// With a tick every 50,000 cycles.
+TEST(OwnBasesTest, TheLeastStrategyOfShadowsConforms) {
+  const absl::Status status = testing::Conformance(
+      [](Host& host) { return std::make_unique<OwnShadows>(host); });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(OwnBasesTest, AStrategyOfDirectPagingConforms) {
+  const absl::Status status = testing::Conformance(
+      [](Host& host) { return std::make_unique<OwnDirect>(host); },
+      {.modes = {PagingMode::kPae}});
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(OwnBasesTest, AStrategyOfDirectPagingCostsWhatPinningDoes) {
