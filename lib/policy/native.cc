@@ -1,7 +1,8 @@
 // native: bare hardware, the baseline of every comparison.
 //
-// There is no hypervisor and no state: the guest's tables are the machine's,
-// stores to them are stores, its faults are its own.
+// There is no hypervisor, and so no state machine: the guest's tables are those
+// that the processor walks, its stores to them are plain stores, and each fault
+// goes from the processor to the guest's own handler.
 
 #include <memory>
 #include <span>
@@ -29,7 +30,7 @@ class Native final : public Policy {
     vcpu.guest_table = table;
     vcpu.cr3 = registers.cr3;
     vcpu.registers = registers;
-    // Another vCPU has the CPU: this one starts with Host::SwitchVcpu.
+    // If another vCPU has the CPU, this one starts with Host::SwitchVcpu.
     if (vcpu.cpu->current != &vcpu) return absl::OkStatus();
     if (vcpu.cpu->mmu.Reset(registers).has_value()) {
       return absl::InvalidArgumentError("boot tables: #GP on MOV to CR3");
@@ -56,7 +57,7 @@ class Native final : public Policy {
   void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
     CycleClock& clock = vcpu.cpu->clock;
     switch (how) {
-      case ModeSwitch::kSyscall:  // the price of the pair
+      case ModeSwitch::kSyscall:  // priced with its return
         clock.Charge(LevelCount(vcpu.domain->mode()) >= 4
                          ? CostEvent::kSyscallFast
                          : CostEvent::kSyscallInt);

@@ -11,7 +11,8 @@
 //   page read-only, for the log --violation of a write--> marked, writable
 //   page of nobody accessed --violation--> emulated as memory that is not there
 //
-// Its own IPIs exit as xmmu/xen/vm_exit.h says.
+// The interrupts that the guest sends to its other processors exit as
+// xmmu/xen/vm_exit.h says.
 // Source: Xen 4.17, xen/arch/x86/hvm/hvm.c, hvm_hap_nested_page_fault;
 // xen/arch/x86/mm/hap, p2m-ept.c.
 
@@ -36,18 +37,18 @@ constexpr int kMaxViolations = 64;
 
 struct NestedPagingOptions {
   std::string_view name;
-  int max_leaf = 3;
+  int max_leaf = 3;  // the largest pages are those of an entry of this level
   // Pages are mapped by the violations of their first access.
   bool on_demand = false;
 };
 
-// All pages are made read-only at once, as Xen did before 4.5; the processor's
-// own log (PML) is not simulated. Where EPT has accessed and dirty flags, a
-// page walk's look at a guest table counts as a write to it, and marks it; a
-// load of a PAE guest's PDPTEs is a read (SDM Vol. 3C, "Accessed and Dirty
-// Flags for EPT"). Source: Xen 4.17, xen/arch/x86/mm/hap/hap.c,
-// hap_enable_log_dirty and on; 4.4: xen/arch/x86/mm/p2m.c,
-// p2m_change_entry_type_global.
+// Logs the pages that the guest writes to. All pages are made read-only at
+// once, as Xen did before 4.5; the processor's own log (PML) is not simulated.
+// Where EPT has accessed and dirty flags, a page walk's look at a guest table
+// counts as a write to it, and marks it; a load of a PAE guest's PDPTEs is a
+// read (SDM Vol. 3C, "Accessed and Dirty Flags for EPT"). Source: Xen 4.17,
+// xen/arch/x86/mm/hap/hap.c, hap_enable_log_dirty and on; 4.4:
+// xen/arch/x86/mm/p2m.c, p2m_change_entry_type_global.
 class NestedLog final : public WriteLogging {
  public:
   NestedLog(Host& host, Domain& domain, NestedTables& tables)
@@ -62,7 +63,8 @@ class NestedLog final : public WriteLogging {
     return absl::OkStatus();
   }
   void CleanLog(Cpu& cpu, const DirtyBitmap&) override { Protect(cpu); }
-  // More rights need no flush. What was split stays so.
+  // Rights are only added, so nothing is flushed. Large pages that were split
+  // stay split.
   void DisableLogging(Cpu& cpu) override {
     tables_.SetAllWritable(true, cpu.clock);
   }
@@ -148,14 +150,17 @@ class NestedPaging final : public Policy {
     NestedLog log;
   };
 
+  // The nested tables of the domain of `vcpu`, made at first use.
   NestedTables& TablesOf(VcpuContext& vcpu);
   uint16_t TagOf(const VcpuContext& vcpu) const;
+  // Maps the root of a PAE guest before a flush loads pointers from it.
   void MapRoot(VcpuContext& target);
-  // Whether the cause of a violation is removed.
+  // Removes the cause of a violation. Returns false if it cannot: there is no
+  // memory. Charges the exit and all that follows.
   bool Fix(VcpuContext& vcpu, const PageFault& violation);
   FaultOutcome Emulate(VcpuContext& vcpu, const PageFault& violation,
                        MemoryOperand& operand);
-  // Runs an instruction of the guest's that may meet violations.
+  // Runs an instruction of the guest's until it meets no violation any more.
   template <typename Instruction>
   absl::Status Run(VcpuContext& vcpu, Instruction instruction);
 
@@ -177,8 +182,8 @@ NestedTables& NestedPaging::TablesOf(VcpuContext& vcpu) {
   return domain->tables;
 }
 
-// Each vCPU has one of its own, for good (assumed; Xen hands out new ones
-// instead of flushing).
+// Each vCPU has a tag of its own, for good (assumed; Xen hands out new ones
+// instead of flushing). 0 means that the machine has none.
 uint16_t NestedPaging::TagOf(const VcpuContext& vcpu) const {
   if (!host_.model().nested.tags) return 0;
   const auto domain = static_cast<uint32_t>(vcpu.domain->id()) - 1;
@@ -209,7 +214,7 @@ absl::Status NestedPaging::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
   vcpu.cr3 = registers.cr3;
   vcpu.registers = registers;
   vcpu.vm = TablesOf(vcpu).Controls(TagOf(vcpu));
-  // Another vCPU has the CPU: this one starts with Host::SwitchVcpu.
+  // If another vCPU has the CPU, this one starts with Host::SwitchVcpu.
   if (vcpu.cpu->current != &vcpu) {
     TablesOf(vcpu).Map(Pfn(root.value()), vcpu.cpu->clock);
     return absl::OkStatus();
@@ -236,7 +241,8 @@ void NestedPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
     const VcpuContext& target = vcpu.domain->vcpu(id);
     if ((vcpus & MaskOf(id)) == 0 || target.cpu->current == &target) continue;
-    // It would flush once it runs again; what it has goes now.
+    // A vCPU that does not run would flush once it does. Its entries go now:
+    // nothing can use them meanwhile.
     if (target.vm.tag != 0) target.cpu->mmu.FlushTag(target.vm.tag);
   }
   for (uint32_t id = 0; id < vcpu.domain->vcpu_count(); ++id) {
@@ -247,8 +253,8 @@ void NestedPaging::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   host_.Flush(*vcpu.cpu, shootdown.cpus() | here, flush);
 }
 
-// MOV CR3 loads the PDPTEs of a PAE guest: where their page is not mapped, by
-// way of a violation.
+// MOV CR3 loads the PDPTEs of a PAE guest (not on AMD); if their page is not
+// mapped, that is a violation.
 void NestedPaging::MapRoot(VcpuContext& target) {
   const bool loads = target.domain->mode() == PagingMode::kPae &&
                      host_.model().features.vendor != Vendor::kAmd;
@@ -289,8 +295,8 @@ FaultOutcome NestedPaging::HandlePageFault(VcpuContext& vcpu,
 }
 
 // Memory that is not there reads as ones and takes no stores (Xen:
-// hvm_hap_nested_page_fault, handle_mmio with no device). A table there cannot
-// be walked by the emulator either: the domain is given up.
+// hvm_hap_nested_page_fault, handle_mmio with no device). If a guest's table is
+// there, the emulator cannot walk it either, and the domain is given up.
 FaultOutcome NestedPaging::Emulate(VcpuContext& vcpu,
                                    const PageFault& violation,
                                    MemoryOperand& operand) {

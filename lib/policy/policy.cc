@@ -1,3 +1,5 @@
+// What a policy answers that has no hypervisor and no part in an event.
+
 #include "xmmu/policy/policy.h"
 
 #include "xmmu/xen/errno.h"

@@ -9,8 +9,8 @@
 // frames, registers and invalidations. It never replaces the MMU, and it never
 // sees an access that translates.
 //
-// One virtual call a guest event or fault, none a memory access. Every call
-// says which vCPU it happens on; guests are SMP, and there may be several
+// Each guest event or fault is one virtual call, a memory access is none. Every
+// call says which vCPU it happens on; guests are SMP, and there may be several
 // domains. A policy keeps no pointer to the guest's software.
 //
 // Each call charges the clock of the vCPU's CPU for everything the event costs,
@@ -84,7 +84,7 @@ enum class ModeSwitch : uint8_t {
 struct MemoryPart {
   std::string_view name;  // "shadows", "backlinks"
   uint64_t reserved_bytes = 0;
-  uint64_t peak_bytes = 0;  // of it in use at a time, at the most
+  uint64_t peak_bytes = 0;  // the most of it that was in use at a time
 
   bool operator==(const MemoryPart&) const = default;
 };
@@ -145,8 +145,7 @@ class Policy {
                         const TlbFlush& flush) = 0;
 
   // `vcpu` is about to lose the CPU that it runs on to another vCPU (Xen 2.0:
-  // __enter_scheduler). What is charged for the switch itself, Host::SwitchVcpu
-  // does.
+  // __enter_scheduler). Host::SwitchVcpu charges the switch itself.
   virtual void Deschedule(VcpuContext&) {}
 
   // The guest changes mode. Charges the transition, by hardware and hypervisor.
@@ -175,8 +174,9 @@ class Policy {
                                        const Access& access,
                                        MemoryOperand& operand) = 0;
 
-  // What logs the pages of `domain` that are written to; the same for all its
-  // life. The domain has been started. See xmmu/xen/dirty_log.h.
+  // Returns what logs the pages of `domain` that are written to; it is the same
+  // for all of the domain's life. REQUIRES: a vCPU of the domain has been
+  // started. See xmmu/xen/dirty_log.h.
   // Errors: Unimplemented, with a reason, for a strategy that cannot.
   virtual absl::StatusOr<WriteLogging*> WriteLoggingOf(Domain& domain);
 
@@ -185,18 +185,17 @@ class Policy {
   // that it costs (Host::frame_bookkeeping_bytes()).
   virtual bool has_hypervisor() const { return true; }
 
-  // Frames that the strategy uses beyond what the guest on bare hardware needs
-  // are found as Host::xen_frames(), what is kept of each frame of a guest's as
-  // Host::frame_bookkeeping_bytes(); bytes of the strategy's own bookkeeping
-  // are told here.
+  // Bytes of the strategy's own bookkeeping, beside two kinds that reports find
+  // by themselves: the frames that it has taken (Host::xen_frames()), and what
+  // any hypervisor keeps of a guest's frames (Host::frame_bookkeeping_bytes()).
   virtual uint64_t BookkeepingBytes() const { return 0; }
 
-  // What that memory is for, of all domains; for strategies that make more of
-  // it than page tables and bookkeeping.
+  // What that memory is for, summed over all domains. Empty unless the strategy
+  // has kinds of memory beside page tables and bookkeeping.
   virtual std::vector<MemoryPart> MemoryParts() const { return {}; }
 
-  // What the strategy has to report beside what all of them do, as of now. The
-  // same names in the same order whenever asked. Events of its own that take
+  // What the strategy has to report beside what all of them do, as of now. It
+  // has the same names in the same order whenever asked. Own events that take
   // time are registered with Host::AddOwnEvent() instead.
   virtual std::vector<OwnFigure> Figures() const { return {}; }
 

@@ -1,3 +1,13 @@
+// What every strategy of direct paging does alike.
+//
+//   event            32-bit guest (ring 1)        64-bit guest (ring 3)
+//   ---------------  ---------------------------  --------------------------
+//   system call      its gate leads to the guest  bounced by Xen, CR3 loaded
+//   return from it   the kernel's own IRET        iret hypercall, CR3 loaded
+//   page fault       comes to Xen; the guest's own is bounced to its handler
+//   interrupt        comes to Xen, which bounces it to the guest's handler
+//   MOV CR3, INVLPG  #GP in Xen, which executes it as mmuext_op does
+
 #include "xmmu/policy/direct/paravirtual.h"
 
 #include <array>

@@ -2,13 +2,14 @@
 // tables by mmu_update, update_va_mapping and mmuext_op alone; whether it also
 // pins them is its own choice and only a matter of cost.
 //
-// State of a table, kept in its PageInfo by DirectPaging:
+// The state of a table is kept in its PageInfo by DirectPaging:
 //
 //   plain page --first use as a table: all entries validated--> typed
 //   typed --last use dropped: all entries' references dropped--> plain page
 //
 // A pin is one more use. Without it each change of CR3 may be a table's first
-// or last use. A store to a typed table faults, and the fault is the guest's.
+// or last use. A store to a typed table faults, and the fault is handed to the
+// guest.
 
 #include <memory>
 #include <span>

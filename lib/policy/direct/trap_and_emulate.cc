@@ -2,14 +2,16 @@
 // stores, as in Xen since August 2006 (228f081e08). The guest switches it on
 // with vm_assist(writable_pagetables).
 //
-// State of a store to a typed L1 table (all other state is direct paging's):
+// What becomes of a store to a typed L1 table (all other state is direct
+// paging's):
 //
 //   store --table mapped read-only--> #PF in Xen
 //   #PF --guest kernel, write to a present read-only mapping of an own L1-->
 //       decode; validate the new entry --refused--> the fault is the guest's
 //                                      --taken--> entry written for the guest,
 //                                                 old references dropped
-//   Nothing is flushed: that stays the guest's business, as on hardware.
+//
+// Nothing is flushed here: the guest flushes, as it does on bare hardware.
 //
 // The variant trap-and-emulate-next stays in the emulator after such a store
 // and executes what follows, for the second half of a PAE entry is likely to:
@@ -63,6 +65,8 @@ class TrapAndEmulate final : public ParavirtualPolicy {
   }
 
  private:
+  // Performs the write `access` if it is one to an own L1 table. Returns
+  // whether it was.
   bool EmulateStore(VcpuContext& vcpu, const Access& access,
                     MemoryOperand& operand) {
     const TranslateResult target = vcpu.cpu->mmu.Probe(access);

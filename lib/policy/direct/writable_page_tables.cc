@@ -27,47 +27,59 @@
 //      |                                                    v
 //      +------------------------------------------------ closing
 //          RW off, INVLPG; entries unlike the snapshot get references, those
-//          in it lose theirs; active: P on again. A refused entry: the rest
-//          as in the snapshot, and the domain crashes.
+//          in it lose theirs; active: P on again. If an entry is refused, the
+//          rest becomes what it was in the snapshot, and the domain crashes.
 //
 // With a copy (-g2): instead of a snapshot a copy is made, and the entry that
 // maps the table leads to that, with RW. To close it, the entry leads to the
 // table again, read-only, INVLPG; entries of the copy unlike the table's get
 // references, go into the table, and those that they replace lose theirs;
-// active: P on again. A refused entry: the table stays as it is from there on,
-// and the domain crashes. Who reads the table by a second mapping would see
-// what is past: then the store is emulated (assumed). That an active table is
-// unhooked here as well is assumed, too: or the processor would set A and D
-// where the guest does not see them.
+// active: P on again. If an entry is refused, the table stays as it is from
+// there on, and the domain crashes. Whoever reads the table by a second mapping
+// would see what is past; so the store is emulated if there is one (assumed).
+// It is also assumed that an active table is unhooked here as well: else the
+// processor would set A and D where the guest does not see them.
 //
-// As an ordinary page (-g0): active: mod_l2_entry takes P off, and the
-// reference to the table's type with it; a pin and any other reference are
-// taken off (assumed; inactive ones stay hooked where they are). So it is torn
-// down: all its entries lose their references. It becomes a writable page, as
-// which its mapping gets RW; that change of type flushes the domain's CPUs. To
-// close it, RW off; references to it as an L1 again, which flushes once more
-// and validates every entry; active: by mod_l2_entry. A refused entry: the
-// table is emptied, and the domain crashes. This is what the patent (Xen's
-// authors, "writeable page tables") tells, queue and all: inactive tables are
-// validated when the queue is full or something else closes them.
+// As an ordinary page (-g0): of an active table, mod_l2_entry takes P off, and
+// the reference to the table's type with it; a pin and any other reference are
+// taken off (assumed; inactive ones stay hooked where they are). So the table
+// is torn down, and all its entries lose their references. It becomes a
+// writable page, as which its mapping gets RW; that change of type flushes the
+// domain's CPUs. To close it, RW is taken off, and it gets references as an L1
+// again, an active one by mod_l2_entry; that flushes once more and validates
+// every entry. If an entry is refused, the table is emptied, and the domain
+// crashes. The patent (Xen's authors, "writeable page tables") tells it so,
+// with the queue: inactive tables are validated when the queue is full or
+// something else closes them.
 //
-// Closed is: the active table, by an access of any vCPU to the addresses that
-// it maps; a slot, by a fault that wants it, all inactive ones together; all,
-// by nearly every hypercall (see DirectPaging), thus also by a change of CR3 and by
-// flushes, and by a store that is emulated on an SMP guest. Before 3.0 also
-// when Xen schedules, which here is when its CPU goes over to another vCPU: the
-// state was the CPU's then, and that all is closed makes it the same thing as
-// the domain's. In 3.0 it stays open.
+// What closes tables:
 //
-// Emulated, as trap-and-emulate does all, is a store: to a table of unknown
-// place or one that maps itself; on an SMP guest, to one that anything else
-// refers to; and the one after a batch of none, which says that the guest does
-// not get on with it (the next one opens again). Before 3.0: on an SMP guest,
-// every store. Xen then had no SMP guests (in spring 2005, when it had got
-// some, it did just that for a few weeks), knew no batches of none, and killed
-// a domain that stored to a table of unknown place; such a store is emulated
-// here, as later, since kernels of other times have them, which move L1 tables
-// from one slot to another.
+//   event                                                which
+//   ---------------------------------------------------  ----------------------
+//   an access of any vCPU to the addresses that it maps  the active table
+//   a fault that wants a slot                            that slot's table; of
+//                                                        inactive ones, all
+//   nearly every hypercall (see DirectPaging), thus also
+//   a change of CR3 and flushes                          all
+//   a store that is emulated on an SMP guest             all
+//   before 3.0: Xen schedules, that is, the CPU goes
+//   over to another vCPU                                 all
+//
+// (Before 3.0 the state was the CPU's. As all is closed when the CPU changes
+// hands, keeping it with the domain is the same.)
+//
+// Which stores are emulated, as trap-and-emulate does all:
+//
+//  * those to a table of unknown place, or one that maps itself;
+//  * on an SMP guest, those to a table that anything else refers to;
+//  * the one after a batch in which nothing was changed: the guest seems not to
+//    get on with it (the next store opens again);
+//  * before 3.0, every store of an SMP guest. Xen then had no SMP guests (in
+//    spring 2005, when it had got some, it did just that for a few weeks), did
+//    not know of batches that changed nothing, and killed a domain that stored
+//    to a table of unknown place. Such a store is emulated here, as later,
+//    since kernels of other times, which move L1 tables from one slot to
+//    another, make them.
 //
 // While the domain's dirty pages are being logged nothing is open, and every
 // store is emulated (xen/direct/direct_write_logging.h).
@@ -75,15 +87,15 @@
 // Meanwhile the guest finds an L2 entry without P: Linux then took for empty
 // only an entry of zero (pmd_present).
 //
-// Of what else closes tables in Xen nothing exists here: grant tables, pausing
-// a domain, tools that look at it, an LDT (a descriptor table's frames close
+// What else closes tables in Xen does not exist here: grant tables, pausing a
+// domain, tools that look at it, an LDT (the frames of a descriptor table close
 // what is open where its type is in the way).
 //
 // Source: Xen 3.0.0, xen/arch/x86/mm.c, ptwr_do_page_fault, ptwr_flush; Xen
 // 2.0, xen/arch/x86/memory.c and xen/common/schedule.c (__enter_scheduler); for
 // the others the logs of Xen's history (5ecc8cea0e, 729eafec17, 5f1960350f,
-// 5b2b563eee, 83bc72283c). Four inactive tables are g0's; of g1's it is only
-// known that there were several.
+// 5b2b563eee, 83bc72283c). That there were four inactive tables is known of g0;
+// of g1 it is only known that there were several.
 
 #include <memory>
 #include <span>
@@ -139,6 +151,7 @@ class WritablePageTables final : public ParavirtualPolicy {
   }
 
  private:
+  // What is done about a fault; kReflect if it is none of Xen's business.
   FaultAction Handle(VcpuContext& vcpu, const PageFault& fault,
                      const Access& access, MemoryOperand& operand) {
     const bool handles = fault.vector == FaultVector::kPageFault &&
@@ -174,7 +187,8 @@ class WritablePageTables final : public ParavirtualPolicy {
                : FaultAction::kReflect;
   }
 
-  // False if the store is to be emulated instead.
+  // Opens the table of `write`. Returns false if the store is to be emulated
+  // instead.
   bool Open(VcpuContext& vcpu, const TableWrite& write) {
     const bool smp = vcpu.domain->vcpu_count() > 1;
     if (smp && !(model_.opens_for_smp && write.sole_use)) {
@@ -192,7 +206,8 @@ class WritablePageTables final : public ParavirtualPolicy {
     return true;
   }
 
-  // A slot that the table can be opened in, closing what is in it.
+  // Returns a slot that the table can be opened in, having closed what was in
+  // it.
   PtwrSlot MakeRoom(VcpuContext& vcpu, const TableWrite& write) {
     if (write.slot == PtwrSlot::kActive) {
       mm_.CloseTable(vcpu, write.slot);

@@ -12,19 +12,21 @@
 //          once--> in sync
 //     any --nothing leads to it; a root: it looks dead--> none
 //
-// Each width of guest has its own Xen: a 2-level guest one of 2-level shadows
-// (a 32-bit Xen), without large pages, which its CPUID hides ("As 32-bit guest
-// don't support 4M page yet"); a 4-level guest a 64-bit one. PAE guests ran on
-// the 64-bit one only, below an L4 of its own; here on PAE shadows, their four
-// L3 entries in the hypervisor's registers as on a processor, not shadowed. A
-// large page is always in pieces.
+// Guests of different widths ran on different Xens. A 2-level guest has 2-level
+// shadows (those of a 32-bit Xen), without large pages, which its CPUID hides
+// ("As 32-bit guest don't support 4M page yet"); a 4-level guest has those of a
+// 64-bit Xen. PAE guests ran on the 64-bit Xen only, below an L4 of its own;
+// here they have PAE shadows, and their four L3 entries are not shadowed but in
+// the hypervisor's registers, as a processor has them. A large page is always
+// in pieces.
 //
 // Xen took shadows from the domain heap, without bound, and died when it was
 // empty; here they are a pool whose least recently used goes first, as in XI
 // shadow. Snapshots come from the heap.
 //
-// lib/policy/shadow/shadow_2005_paging.h has the source, shadow_2005_paging.cc what is
-// done when.
+// The source stands in lib/policy/shadow/shadow_2005_paging.h; what is done at
+// which event, in shadow_2005_paging.cc; the guests of shadow-2005-internal, in
+// guest_door.cc.
 
 #include <memory>
 #include <span>

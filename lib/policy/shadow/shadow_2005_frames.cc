@@ -10,7 +10,7 @@
 namespace xmmu {
 namespace {
 
-// Four bits (Xen 3.0.0, include/asm-x86/mm.h, PGT_score_mask).
+// A score has four bits (Xen 3.0.0, include/asm-x86/mm.h, PGT_score_mask).
 constexpr uint32_t kMaxScore = 15;
 
 }  // namespace
@@ -27,7 +27,8 @@ void Shadow2005Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
   if (now.present()) extras_[slot.page].used.Add(slot.index);
   const bool old_link = IsLink(slot, old);
   const bool now_link = IsLink(slot, now);
-  // The HL2's entry, and its reference to the table (Xen: hl2e_propagate).
+  // The HL2's entry changes, with its reference to the table (Xen:
+  // hl2e_propagate).
   if (HasHl2(slot.page) && old_link != now_link) {
     Charge(cpu, CostEvent::kXenPteWrite);
     Charge(cpu, CostEvent::kLockedOp);
@@ -96,7 +97,7 @@ void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
     Charge(cpu, CostEvent::kXenPteRead);
     if (IsWritableMapping({id, first}, mfn)) found.push_back({id, first});
     if (found.size() >= wanted) {
-      if (predicting) Promise(gfn, pages()[id].key.gfn, true);
+      if (predicting) Predicted(gfn, pages()[id].key.gfn, true);
       return;
     }
   } else {
@@ -109,10 +110,10 @@ void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
 }
 
 // Xen: increase_ and decrease_writable_pte_prediction.
-void Shadow2005Paging::Promise(Gfn gfn, Gfn table, bool kept) {
+void Shadow2005Paging::Predicted(Gfn gfn, Gfn table, bool right) {
   const uint64_t group = gfn.value() / static_cast<uint64_t>(shape().entries());
   Prediction& prediction = predictions_[group];
-  if (kept) {
+  if (right) {
     if (prediction.table != table) prediction = {table, 0};
     prediction.score = std::min(prediction.score + 1, kMaxScore);
   } else {
@@ -141,7 +142,7 @@ std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
     if (it != predictions_.end()) {
       guess = pages().Find({it->second.table, 1});
       if (guess != kNoShadow) SearchPage(cpu, guess, gfn, wanted, found);
-      if (found.empty()) Promise(gfn, Gfn(), false);
+      if (found.empty()) Predicted(gfn, Gfn(), false);
     }
   } else if (guess != kNoShadow && pages()[guess].in_use &&
              pages()[guess].key.level == 1) {
@@ -157,12 +158,13 @@ std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
   return found;
 }
 
-// A shadow without links has none to search for.
+// Without references there are no links to search for.
 std::vector<ShadowSlot> Shadow2005Paging::LinksTo(Cpu& cpu, ShadowId id) {
   if (pages()[id].refs == 0) return {};
   return ShadowPaging::LinksTo(cpu, id);
 }
 
+// Counts all references again.
 absl::Status Shadow2005Paging::AuditFrames() const {
   std::vector<FrameInfo> counted(frames_.size());
   for (ShadowId id = 0; id < pages().count(); ++id) {
@@ -196,6 +198,8 @@ absl::Status Shadow2005Paging::AuditFrames() const {
   return absl::OkStatus();
 }
 
+// Whether a table out of sync has a record of each writable mapping, and a
+// snapshot of no more than its range.
 absl::Status Shadow2005Paging::AuditOpen(const OpenTable& open) const {
   const auto error = [&](std::string_view what) {
     return absl::InternalError(
@@ -223,7 +227,8 @@ absl::Status Shadow2005Paging::AuditMore() const {
     if (open == nullptr) {
       return absl::InternalError("a table out of sync has no snapshot");
     }
-    if (absl::Status ok = AuditOpen(*open); !ok.ok()) return ok;
+    const absl::Status status = AuditOpen(*open);
+    if (!status.ok()) return status;
   }
   for (ShadowId id = 0; id < pages().count(); ++id) {
     const ShadowPage& page = pages()[id];

@@ -1,16 +1,16 @@
 // What shadow1 does at the guest's faults and flushes.
 //
-//   event     | tables out of sync | does
-//   ----------+--------------------+-----------------------------------------
-//   fault     | an entry on the    | makes all tables in sync, first
-//             |   way has changed  |
-//   ... the guest's own            | hands it on
-//   ... a read, or a write of data | makes the path; of an L1 that was not
-//             |                    |   shadowed as much as is contiguous
-//   ... a write to a table         | the same; then a snapshot, and the entry
-//             |                    |   writable
-//   INVLPG    | as a fault         | the same; makes that page's entry anew
-//   MOV CR3   | any                | makes all tables in sync
+//   event                            what is done
+//   -------------------------------  ----------------------------------------
+//   fault, INVLPG, and an entry on   makes all tables in sync, first
+//     the way has changed
+//   fault of the guest's own         hands it on
+//   read, or write of data           makes the path; if an L1 was not shadowed,
+//                                      all of it that is contiguous
+//   write to a table                 as a write of data; then takes a snapshot
+//                                      and makes the entry writable
+//   INVLPG                           makes that page's entry anew
+//   MOV CR3                          makes all tables in sync
 
 #include "policy/shadow/shadow_2005_paging.h"
 
@@ -19,8 +19,8 @@
 namespace xmmu {
 namespace {
 
-// The hash: 256 buckets, and an entry a shadow beyond that (Xen:
-// shadow_ht_buckets, struct shadow_status; 16 bytes assumed).
+// The hash has 256 buckets, and each shadow an entry (Xen: shadow_ht_buckets,
+// struct shadow_status; 16 bytes are assumed).
 constexpr uint64_t kHashBuckets = 256;
 constexpr uint64_t kHashEntryBytes = 16;
 
@@ -67,9 +67,10 @@ bool Shadow2005Paging::IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte) {
   return pages().Read(slot).present();
 }
 
-// Frames that were L1 shadows are kept for L1 shadows, as zero as they were
-// when the last entry went; others are zeroed (Xen: alloc_shadow_page,
-// free_shadow_frames). The pool being one, those kept may go to others here.
+// A frame that was an L1 shadow is kept for L1 shadows and need not be zeroed:
+// its last entry has gone. Others are zeroed (Xen: alloc_shadow_page,
+// free_shadow_frames). As there is one pool here, a frame that was kept may
+// become another shadow, and is zeroed then.
 void Shadow2005Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   const bool l1 = key.level == 1 && !key.splinter;
@@ -82,8 +83,8 @@ void Shadow2005Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
   if (l1) new_l1_ = id;
 }
 
-// Xen links what it has as it is. But the guest owes no flush for what was not
-// reachable, so it must be what the table says by now.
+// Xen links a shadow as it is. But the guest owes no flush for what was not
+// reachable, so here the shadow must say what its table says by now.
 void Shadow2005Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   if (key.level > 1 || !IsTableInSync(key.gfn)) SyncAll(vcpu);
@@ -93,7 +94,8 @@ void Shadow2005Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
 void Shadow2005Paging::BeforeCr3(VcpuContext& vcpu) {
   Cpu& cpu = *vcpu.cpu;
   cpu.clock.Charge(CostEvent::kLockedOp);  // the domain's lock
-  // The linear slots are those of the root (assumed: in L2s of the vCPU's own).
+  // The linear slots of the new root are written (assumed: into L2s of the
+  // vCPU's own).
   if (door().hypervisor_in_shadows() && shape().own_l3()) {
     Charge(cpu, CostEvent::kXenPteWrite, 4);
   }
@@ -180,8 +182,9 @@ bool Shadow2005Paging::WouldShadowOpenTable(const GuestWalk& walk) const {
   return false;
 }
 
-// A new L1 shadow: entries from 0 on until the first that cannot be made, then
-// those from the faulting one on (Xen: shadow_map_l1_into_current_l2).
+// Fills a new L1 shadow: from entry 0 on, until the first that cannot be made,
+// then from the faulting one on, until the next that cannot (Xen:
+// shadow_map_l1_into_current_l2).
 void Shadow2005Paging::Prefetch(VcpuContext& vcpu, ShadowId id, int index) {
   for (int i = 0; i < shape().entries(); ++i) {
     const ShadowSlot slot{id, i};

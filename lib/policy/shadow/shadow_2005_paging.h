@@ -7,18 +7,20 @@
 //
 //  * A table in sync is write-protected, and its shadows say what it says. One
 //    out of sync has a snapshot; its shadows say what the snapshot says.
-//  * Of each L1 shadow the range of entries is known that have ever been used;
+//  * Each L1 shadow knows the range of its entries that have ever been used;
 //    only that range is copied and compared.
 //  * Each entry that makes a table out of sync writable is recorded with it, so
 //    that it is found again without a search.
 //  * Frames are reference-counted by the shadow entries that lead to them:
-//    a general reference each, a writable one each that is writable.
+//    each entry is a general reference, a writable one also a writable one.
 //  * A shadow lives as long as something leads to it; those of roots until they
 //    turn out to be dead (all entries zero, or one that no table has).
 //
 // Source: Xen 3.0.0 to 3.0.2, xen/arch/x86/shadow32.c, shadow.c,
 // shadow_public.c, include/asm-x86/shadow.h. Where the guest could tell it from
-// a processor, Xen's way is not followed, and it says so. Single-threaded.
+// a processor, Xen's way is not followed, and a comment says so.
+//
+// Single-threaded.
 
 #include <optional>
 #include <vector>
@@ -43,7 +45,7 @@ class Shadow2005Paging final : public ShadowStrategy {
   uint64_t BookkeepingBytes() const override;
 
  private:
-  // Indices of a table's entries, both included; none if last < first.
+  // The entries `first` to `last` of a table, or none if last < first.
   struct Range {
     int first = 0;
     int last = -1;
@@ -52,7 +54,7 @@ class Shadow2005Paging final : public ShadowStrategy {
     void Add(int index);
   };
 
-  // A table out of sync (Xen: struct out_of_sync_entry, one a mapping).
+  // A table out of sync. (Xen has a struct out_of_sync_entry for each mapping.)
   struct OpenTable {
     Gfn gfn;
     Mfn snapshot;  // zero outside `range`
@@ -63,18 +65,18 @@ class Shadow2005Paging final : public ShadowStrategy {
   // What is known of a shadow beside its entries.
   struct Extra {
     Range used;             // entries that have been present (Xen: min, max)
-    bool was_l1 = false;    // its frame is zero when it is given up
-    Mfn hl2 = kInvalidMfn;  // see HasHl2()
+    bool was_l1 = false;    // its frame is zero whenever it is given up
+    Mfn hl2 = kInvalidMfn;  // its HL2, if it has one: see HasHl2()
   };
 
   // What the frame table says of a guest frame.
   struct FrameInfo {
     uint32_t refs = 0;      // entries that lead to it
-    uint32_t writable = 0;  // those that are writable
-    ShadowSlot last;        // the one made last
+    uint32_t writable = 0;  // how many of them are writable
+    ShadowSlot last;        // the one that was made last
   };
 
-  // Which L1 table the mappings of a group of frames were found in.
+  // In which L1 table the mappings of a group of frames were found.
   struct Prediction {
     Gfn table;
     uint32_t score = 0;
@@ -98,63 +100,86 @@ class Shadow2005Paging final : public ShadowStrategy {
   std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id) override;
   void BeforeLink(VcpuContext& vcpu, ShadowId id) override;
   void ShadowGoes(Cpu& cpu, ShadowId id) override;
-  // A table is only mapped writable by the fault that opens it.
+  // Open() alone maps a table writable; no other entry for one is.
   bool MayWrite(Gfn gfn) const override;
   bool MayStayWritable(Gfn gfn) const override { return !IsTableInSync(gfn); }
   bool LargeAllowed() const override { return false; }
   absl::Status AuditMore() const override;
 
   // --- Out of sync and back (shadow_2005_sync.cc).
+  // The record of the table `gfn`, or nullptr if it is not out of sync.
   const OpenTable* FindOpen(Gfn gfn) const;
   OpenTable* FindOpen(Gfn gfn);
+  // Guest entry `index` as it was when the table went out of sync, and where.
   Pte SnapshotEntry(const OpenTable& open, int index) const;
   MachineAddr SnapshotAt(const OpenTable& open, int index) const;
+  // The entries of the table `gfn` that a snapshot has to hold.
   Range RangeOf(Gfn gfn) const;
-  // The guest may write to `gfn` by the entry at `slot`.
+  // Lets the guest write to the table `gfn` by the entry at `slot`: takes a
+  // snapshot of the table, unless it has one, and makes the entry writable.
   void Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot);
-  // Walks for `access`; where what it meets has changed since the snapshots
-  // were taken, all tables are made in sync (Xen: __shadow_sync_va).
+  // Walks for `access`. If an entry on the way has changed since the snapshots
+  // were taken, makes all tables in sync first (Xen: __shadow_sync_va).
   GuestWalk SyncVa(VcpuContext& vcpu, const Access& access);
+  // Whether an entry that `walk` met differs from its table's snapshot.
   bool HasChanged(Cpu& cpu, const GuestWalk& walk) const;
+  // Makes all tables in sync.
   void SyncAll(VcpuContext& vcpu);
+  // Takes write access to all tables out of sync from the guest.
   void ProtectOpen(Cpu& cpu);
+  // Makes the entries of the shadow `id` follow what has changed in its table
+  // since the snapshot `open`.
   void Resync(VcpuContext& vcpu, ShadowId id, const OpenTable& open);
   void FreeSnapshot(Cpu& cpu, const OpenTable& open);
+  // Drops the record of the table `gfn` with its snapshot, if there is one.
   void Forget(Cpu& cpu, Gfn gfn);
+  // Makes one entry anew from the guest's changed entry, `guest`.
   void Repropagate(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
-  // Drops what no longer follows from a table in sync: a device has written to
-  // it, which Xen did not notice.
+  // Drops the entries of the shadow `id` that no longer follow from its table,
+  // which is in sync: a device may have written to it. (Xen did not notice.)
   void Recheck(Cpu& cpu, ShadowId id);
+  // Whether the entry `entry` at `slot` grants nothing that `guest` does not.
   bool Follows(const ShadowSlot& slot, Pte entry, Pte guest) const;
-  // A and D that have been set on behalf of the guest are no change of its.
+  // Enters A and D that have been set on behalf of the guest, on the way of
+  // `walk`, into the snapshots: they are no change of the guest's.
   void NoteFlags(Cpu& cpu, const GuestWalk& walk);
+  // The highest level at which the table `gfn` is shadowed.
   int HighestOf(Gfn gfn) const;
 
-  // Internal mode walks the guest's tables where the linear map has them: it
-  // leads through an HL2, a copy of the guest's L2 with machine frames, which
-  // each L2 shadow has.
+  // Walks the guest's tables for `access`; through the linear map, if the
+  // hypervisor has one in the shadows.
   GuestWalk Look(VcpuContext& vcpu, const Access& access);
+  // Whether the shadow `id` has an HL2: the linear map leads through a copy of
+  // the guest's L2 with machine frames, which belongs to each L2 shadow.
   bool HasHl2(ShadowId id) const;
 
   // --- Faults (shadow_2005_paging.cc).
+  // Makes the shadows of the path that `walk` took for `access`, and opens the
+  // table that it writes to, if it does.
   void Map(VcpuContext& vcpu, const Access& access, GuestWalk& walk);
+  // Whether a table on the way is out of sync and not shadowed at that level.
   bool WouldShadowOpenTable(const GuestWalk& walk) const;
   void Prefetch(VcpuContext& vcpu, ShadowId id, int index);
   void OpenLargePage(Cpu& cpu, ShadowId splinter);
+  // The L1 entry of `va` in the shadows of `vcpu`, if they reach that far.
   std::optional<ShadowSlot> LeafSlot(const VcpuContext& vcpu,
                                      VirtAddr va) const;
-  // Gives up what nothing leads to any more.
+  // Gives up the shadows that nothing leads to any more, and dead roots.
   void Reap(Cpu& cpu);
 
   // --- Frames (shadow_2005_frames.cc).
   FrameInfo& InfoOf(Mfn mfn);
+  // Count the references of `entry`, which has come to stand at `slot`, or no
+  // longer does.
   void Get(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   void Put(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   bool IsWritableMapping(const ShadowSlot& slot, Mfn mfn) const;
-  // Those in one L1 shadow, at most as many as are still missing.
+  // Adds the writable mappings of `gfn` in the L1 shadow `id` to `found`, until
+  // there are `wanted`.
   void SearchPage(Cpu& cpu, ShadowId id, Gfn gfn, uint32_t wanted,
                   std::vector<ShadowSlot>& found);
-  void Promise(Gfn gfn, Gfn table, bool kept);
+  // The prediction for `gfn` was right, and led to `table`, or was wrong.
+  void Predicted(Gfn gfn, Gfn table, bool right);
   absl::Status AuditFrames() const;
   absl::Status AuditOpen(const OpenTable& open) const;
 
@@ -164,9 +189,9 @@ class Shadow2005Paging final : public ShadowStrategy {
   std::vector<OpenTable> open_;    // in the order in which they went so
   absl::flat_hash_map<uint64_t, Prediction> predictions_;  // only looked up
   std::vector<ShadowId> unlinked_;  // lost a link since the last Reap()
-  std::vector<ShadowId> dead_;      // roots that are none any more
-  ShadowId new_l1_ = kNoShadow;     // taken in the fill in progress
-  uint64_t copied_ = 0;             // bytes not charged yet
+  std::vector<ShadowId> dead_;   // roots that the guest seems to be done with
+  ShadowId new_l1_ = kNoShadow;  // the one taken in the fill in progress
+  uint64_t copied_ = 0;          // bytes copied and not charged yet
 };
 
 }  // namespace xmmu

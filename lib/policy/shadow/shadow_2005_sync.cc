@@ -1,4 +1,4 @@
-// Tables out of sync: their snapshots, and how they come back.
+// How tables go out of sync, with a snapshot, and come back.
 
 #include <algorithm>
 
@@ -40,8 +40,9 @@ Pte Shadow2005Paging::SnapshotEntry(const OpenTable& open, int index) const {
                                        EntryBytes(shape().guest())));
 }
 
-// What a table says, or said when it went out of sync: entries that have
-// changed since are not used before all tables are in sync.
+// An entry of a table in sync is the source itself; of one out of sync it is
+// what the snapshot says, for what has changed since is not used before all
+// tables are in sync.
 Pte Shadow2005Paging::SourceOf(const ShadowSlot& slot) const {
   const ShadowKey& key = pages()[slot.page].key;
   const OpenTable* const open = FindOpen(key.gfn);
@@ -58,18 +59,20 @@ int Shadow2005Paging::HighestOf(Gfn gfn) const {
   return level;
 }
 
-// Of tables above L1 everything counts.
+// For an L1 only the entries used so far need a snapshot; for higher levels all
+// of them.
 Shadow2005Paging::Range Shadow2005Paging::RangeOf(Gfn gfn) const {
   if (HighestOf(gfn) > 1) return {0, EntryCount(shape().guest(), 1) - 1};
   return extras_[pages().FindTable(gfn)->shadows.front()].used;
 }
 
 void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
-  Charge(cpu, CostEvent::kLockedOp);  // a reference of the list's
+  Charge(cpu, CostEvent::kLockedOp);  // the list's reference to the table
   MarkDirty(cpu, domain(), domain().MfnOf(gfn));
   if (IsTableInSync(gfn)) {
     for (const ShadowId id : pages().FindTable(gfn)->shadows) Recheck(cpu, id);
-    // What is left of it from before it was dropped, with several shadows.
+    // With several shadows a record may be left from before the table was
+    // dropped.
     Forget(cpu, gfn);
     open_.push_back({gfn, host().AllocXenFrame(), RangeOf(gfn), {}});
     const OpenTable& open = open_.back();
@@ -81,7 +84,8 @@ void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
           SnapshotAt(open, i), EntryBytes(shape().guest()),
           host().memory().ReadEntry(from, EntryBytes(shape().guest())));
     }
-    // By the page, as the ranges add up.
+    // kCopyPage prices a whole page: collect the bytes copied and charge once
+    // they make one.
     copied_ += open.range.size() * bytes;
     Charge(cpu, CostEvent::kTempMap, 2);
     Charge(cpu, CostEvent::kCopyPage, copied_ / kPageSize);
@@ -93,14 +97,14 @@ void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
 }
 
 void Shadow2005Paging::FreeSnapshot(Cpu& cpu, const OpenTable& open) {
-  // Nobody else is to see what it held.
+  // The frame goes back to the heap; whoever gets it must not see what it held.
   Charge(cpu, CostEvent::kZeroPage);
   host().FreeXenFrame(open.snapshot);
 }
 
-// Xen leaves the snapshot alone and takes the flags for a change of the guest's
-// at the next fault; but if the guest clears them before that, it would miss it
-// and never set them again.
+// Xen leaves the snapshot alone, and takes the flags for a change of the
+// guest's at the next fault. But if the guest clears them before that, Xen
+// would miss it and never set them again.
 void Shadow2005Paging::NoteFlags(Cpu& cpu, const GuestWalk& walk) {
   const PagingMode mode = shape().guest();
   for (const GuestWalkEntry& used : walk.entries) {
@@ -115,7 +119,7 @@ void Shadow2005Paging::NoteFlags(Cpu& cpu, const GuestWalk& walk) {
   }
 }
 
-// Xen: __shadow_out_of_sync, an entry a level.
+// Xen: __shadow_out_of_sync, which compares one entry a level.
 bool Shadow2005Paging::HasChanged(Cpu& cpu, const GuestWalk& walk) const {
   for (const GuestWalkEntry& used : walk.entries) {
     const OpenTable* const open = FindOpen(used.table);
@@ -137,7 +141,7 @@ GuestWalk Shadow2005Paging::SyncVa(VcpuContext& vcpu, const Access& access) {
   return Look(vcpu, access);
 }
 
-// By the records: nothing is searched for.
+// The records tell where the writable entries are, so nothing is searched for.
 void Shadow2005Paging::ProtectOpen(Cpu& cpu) {
   for (const Gfn gfn : pages().out_of_sync()) {
     const std::vector<ShadowSlot> writable = FindOpen(gfn)->writable;
@@ -169,8 +173,8 @@ void Shadow2005Paging::SyncAll(VcpuContext& vcpu) {
   open_.clear();
 }
 
-// Xen: resync_all. A root is dead if all its entries are zero, or one is
-// neither present nor zero ("this hack works for linux guests").
+// Xen: resync_all. A root is taken for dead if all its entries are zero, or one
+// is neither present nor zero ("this hack works for linux guests").
 void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
                               const OpenTable& open) {
   Cpu& cpu = *vcpu.cpu;
@@ -180,7 +184,7 @@ void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
   if (key.level == 1) range = extras_[id].used;
   Charge(cpu, CostEvent::kTempMap, 3);
   Charge(cpu, CostEvent::kSnapshotCompare, range.size());
-  // Its HL2 is gone through by itself.
+  // The HL2 is compared in a loop of its own.
   if (HasHl2(id)) Charge(cpu, CostEvent::kSnapshotCompare, range.size());
   bool empty = true;
   bool odd = false;
@@ -197,8 +201,8 @@ void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
   if (root && (empty || odd)) dead_.push_back(id);
 }
 
-// Xen: validate_pte_change, validate_entry_change: an upper entry leads to the
-// shadow of its table if there is one.
+// Xen: validate_pte_change, validate_entry_change. An upper entry leads to the
+// shadow of its table, if there is one.
 void Shadow2005Paging::Repropagate(VcpuContext& vcpu, const ShadowSlot& slot,
                                    Pte guest) {
   Cpu& cpu = *vcpu.cpu;
@@ -244,7 +248,7 @@ void Shadow2005Paging::Recheck(Cpu& cpu, ShadowId id) {
   }
 }
 
-// The last of an open table's takes the snapshot with it.
+// With the last shadow of a table that is out of sync its snapshot goes.
 void Shadow2005Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   if (extras_[id].hl2 != kInvalidMfn) {

@@ -8,7 +8,7 @@
 //     table --kernel writes: emulated, entry made anew in each shadow--> table
 //     table --second zero running: of a root, its shadows are emptied--> table;
 //          else --> none
-//     table --a program writes, or by an unknown instruction--> none
+//     table --a program writes, or an unknown instruction does--> none
 //     table --last entry that leads to its shadows gone, and no root--> none
 //     table, as a root not in use --room is needed--> none
 //
@@ -20,12 +20,12 @@
 //   INVLPG            nothing if no L1 shadow is there for the page; all of the
 //                     TLB if it is of a large page; else INVLPG
 //
-// Large pages are always splintered, each 4 KiB entry made when it is needed.
-// A 2-level guest is on PAE shadows, as on a PAE or 64-bit hypervisor (2-on-3;
-// its 32-bit hypervisor without PAE had 2-on-2): the hypervisor that XI shadow
-// had too.
+// Large pages are always splintered, and each 4 KiB entry is made when it is
+// needed. A 2-level guest is on PAE shadows, as on a PAE or 64-bit hypervisor
+// (2-on-3; a 32-bit hypervisor without PAE had 2-on-2), for XI shadow had such
+// a hypervisor too.
 //
-// lib/policy/shadow/shadow_2006_paging.h has the rest, and the source.
+// The rest, and the source, stand in lib/policy/shadow/shadow_2006_paging.h.
 
 #include <memory>
 #include <span>

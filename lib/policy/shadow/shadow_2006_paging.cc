@@ -94,7 +94,8 @@ FaultOutcome Shadow2006Paging::AnswerByWalk(VcpuContext& vcpu,
   SetAccessedAndDirty(host(), cpu, shape().guest(), access, walk);
   if (access.is_write() && IsTableInSync(walk.gfn)) LetWrite(vcpu, walk.gfn);
   Map(vcpu, walk, access.va);
-  // It may have become a table only now, or in sync again.
+  // Making the path may have made a table of the page, or brought it in sync
+  // again.
   if (access.is_write() && IsTableInSync(walk.gfn)) {
     if (!LetWrite(vcpu, walk.gfn)) {
       return WriteToTable(vcpu, walk, access, operand);
@@ -111,7 +112,7 @@ void Shadow2006Paging::Map(VcpuContext& vcpu, const GuestWalk& walk,
   Fill(vcpu, walk, va);
 }
 
-// Shadows are in sync: what is there is right.
+// Shadows are always in sync, so an entry that is there is right.
 bool Shadow2006Paging::IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte) {
   Charge(cpu, CostEvent::kXenPteRead);
   return pages().Read(slot).present();

@@ -13,8 +13,8 @@
 // What may write to a guest frame is counted (Xen: the type count of
 // PGT_writable_page), so that a search knows when it has found all.
 //
-// Source: Xen 3.0.3, xen/arch/x86/mm/shadow/{common,multi}.c. Where another is
-// named, it stands there. Single-threaded.
+// Source: Xen 3.0.3, xen/arch/x86/mm/shadow/{common,multi}.c, unless a comment
+// names another. Single-threaded.
 
 #include <optional>
 #include <vector>
@@ -48,44 +48,47 @@ class Shadow2006Paging : public ShadowStrategy {
   virtual FaultOutcome AnswerFault(VcpuContext& vcpu, const PageFault& fault,
                                    const Access& access,
                                    MemoryOperand& operand);
-  // The guest writes to the table in sync at `gfn`. Whether it may from now on.
+  // The guest writes to the table `gfn`, which is in sync. Returns whether it
+  // may from now on: the table has gone out of sync.
   virtual bool LetWrite(VcpuContext&, Gfn) { return false; }
-  // The entry at `slot` follows the guest's, `guest`.
+  // Makes the entry at `slot` follow the guest's, `guest`.
   virtual void Propagate(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
   // Makes the shadows of the path that `walk` took. REQUIRES: A and D set.
   virtual void Map(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);
-  // `size` bytes of the table `gfn` have been written at `addr` by emulation.
+  // The emulator has written `size` bytes of the table `gfn` at `addr`.
   virtual void Emulated(VcpuContext& vcpu, Gfn gfn, MachineAddr addr, int size);
 
   // --- What they share.
 
-  // By a walk of the guest's tables.
+  // Answers a fault by a walk of the guest's tables, as Answer() does.
   FaultOutcome AnswerByWalk(VcpuContext& vcpu, const Access& access,
                             MemoryOperand& operand);
   // Performs the instruction on the table `walk.gfn` and makes the shadows
   // follow. Charges all but the walk.
   void EmulateStore(VcpuContext& vcpu, const GuestWalk& walk,
                     const Access& access, MemoryOperand& operand);
-  // Counts a zero written to the table `gfn`; the second running is the end of
-  // its shadows.
+  // Notes that a zero was written to the table `gfn`; the second one running is
+  // the end of its shadows.
   void CountZero(VcpuContext& vcpu, Gfn gfn);
-  // A fault of another kind: the next zero is the first.
+  // Called for any other fault: two zeros count as running only if nothing came
+  // between.
   void ForgetZeros(const VcpuContext& vcpu) {
     states_[vcpu.id].zeroed = kInvalidGfn;
   }
-  // The second zero has been written to `gfn`.
+  // The second zero running has been written to `gfn`: it is being emptied.
   virtual void UnshadowEarly(VcpuContext& vcpu, Gfn gfn);
+  // Whether the table `gfn` is shadowed at the topmost level.
   bool IsTop(Gfn gfn) const;
-  // Where `va` is looked up last in the shadows of `vcpu`, as far as they are
-  // there: the L1 entry, or the highest that leads nowhere. Charges a read a
-  // level, the L1 entry's excepted.
+  // The last entry on the way to `va` in the shadows of `vcpu`: the L1 entry,
+  // or the highest one that leads nowhere; nothing if not even a root is there.
+  // Charges a read for each entry but the L1's.
   std::optional<ShadowSlot> SlotFor(const VcpuContext& vcpu, VirtAddr va);
   // Takes the lock of the domain's shadows.
   void Lock(Cpu& cpu) const { Charge(cpu, CostEvent::kLockedOp); }
-  // The entries that lead to `child`; adds how many had to be looked at for
-  // that. Charges nothing.
+  // The entries that lead to `child`. Adds to `looked_at` how many entries were
+  // looked at to find them. Charges nothing.
   std::vector<ShadowSlot> FindLinks(ShadowId child, uint64_t& looked_at) const;
-  // The writable mappings of `gfn` there are. Charges nothing.
+  // How many writable mappings of `gfn` there are. Charges nothing.
   uint32_t WritableCount(Gfn gfn) const;
 
   void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
@@ -95,9 +98,10 @@ class Shadow2006Paging : public ShadowStrategy {
 
  private:
   struct VcpuState {
-    // Table that the last emulated store of a zero was to.
+    // The table that the last emulated store wrote a zero to; none if it wrote
+    // something else.
     Gfn zeroed = kInvalidGfn;
-    // A root has been emptied since the last MOV CR3.
+    // Whether a root has been emptied since the last MOV CR3.
     bool unhooked = false;
   };
 
@@ -107,17 +111,25 @@ class Shadow2006Paging : public ShadowStrategy {
   bool FillsSplinters() const override { return false; }
   bool MakeRoom(Cpu& cpu) override;
 
+  // `access` writes to the table that `walk` led to, which stays in sync.
   FaultOutcome WriteToTable(VcpuContext& vcpu, const GuestWalk& walk,
                             const Access& access, MemoryOperand& operand);
+  // Whether the frame that `walk` led to may cease to be a table.
   bool CanUnshadow(const GuestWalk& walk) const;
+  // Makes all shadows of the table `gfn` follow the entries in the `size` bytes
+  // at `offset`, which the guest has written.
   void Validate(VcpuContext& vcpu, Gfn gfn, uint64_t offset, uint64_t size);
   void PropagateLink(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
 
-  // The pool has room for the rest of the path to `va`.
+  // Makes room in the pool for the rest of the path to `va`.
   void Reserve(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);
+  // How many shadows that path lacks, at most: one that is not linked yet may
+  // be there all the same.
   uint32_t MissingOn(const VcpuContext& vcpu, const GuestWalk& walk,
                      VirtAddr va) const;
   void Unhook(Cpu& cpu, ShadowId root);
+  // Gives up the shadows that have lost their last reference. Returns whether
+  // there were any: others may have lost theirs by that.
   bool Reap(Cpu& cpu);
   bool IsTopShadow(ShadowId id) const {
     const ShadowKey& key = pages()[id].key;
@@ -125,17 +137,19 @@ class Shadow2006Paging : public ShadowStrategy {
   }
 
   std::vector<VirtAddr> GuessesFor(Gfn gfn) const;
+  // Adds the `left` writable mappings of `gfn` that there are to `found`.
   void SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
                  std::vector<ShadowSlot>& found);
   void CountMapping(Cpu& cpu, const ShadowSlot& slot, Pte entry, bool added);
 
   const Shadow2006Options options_;
   std::vector<VcpuState> states_;  // by vCPU
-  // Address of the fault in progress.
+  // The address of the fault in progress, which guesses go by.
   std::optional<VirtAddr> fault_va_;
   // Shadows that may have lost their last reference.
   std::vector<ShadowId> unlinked_;
-  // Only looked up, never iterated.
+  // How many writable mappings each frame has. It is never iterated over, whose
+  // order would not be deterministic.
   absl::flat_hash_map<Mfn, uint32_t> writable_;
 };
 

@@ -1,4 +1,5 @@
-// What leads where, how that is found, and where room comes from.
+// How the entries are found that lead to a frame or a shadow, and where room
+// in the pool comes from.
 
 #include <algorithm>
 
@@ -9,19 +10,19 @@
 namespace xmmu {
 namespace {
 
-// Where kernels map all of memory, frame after frame.
+// 32-bit Linux maps the first 896 MiB of memory here, frame after frame.
 constexpr uint64_t kLinux32Lowmem = 0xc0000000;
-constexpr uint64_t kLowmemFrames = 0x38000;  // 896 MiB
-// Linux to 2.6.26, which is what Xen 3.0.3 guessed, and from 2.6.27 on, as the
-// guests here have it.
+constexpr uint64_t kLowmemFrames = 0x38000;
+// 64-bit Linux maps all of memory here: the first from 2.6.27 on, as the guests
+// here have it; the second to 2.6.26, which is what Xen 3.0.3 guessed.
 constexpr uint64_t kLinux64Direct[] = {0xffff880000000000, 0xffff810000000000};
-// Where Windows maps its own tables: of L1 tables, 2-level and PAE; of L2
-// tables, PAE; of L1 to L3 tables, 64-bit.
+// Windows maps its own tables here: L1 tables, 2-level and PAE; L2 tables, PAE;
+// L1 to L3 tables, 64-bit.
 constexpr uint64_t kWindows32 = 0xc0000000;
 constexpr uint64_t kWindowsPaeL2 = 0xc0600000;
 constexpr uint64_t kWindows64[] = {0x70000000000, 0x70380000000, 0x70381c00000};
 
-// Rights that `old` granted are all in `now`.
+// Whether `now` grants all rights that `old` granted.
 bool GrantsAll(Pte old, Pte now) {
   const uint64_t gone = old.raw() & ~now.raw();
   return (gone & (pte::kWritable | pte::kUser)) == 0 &&
@@ -30,8 +31,9 @@ bool GrantsAll(Pte old, Pte now) {
 
 }  // namespace
 
-// Xen: shadow_set_l1e and shadow_set_l2e .. l4e. An L1 entry needs no flush: it
-// leads where the guest's did, who has to flush in any case.
+// Xen: shadow_set_l1e and shadow_set_l2e .. l4e. A change of an L1 entry owes
+// no flush: the entry led where the guest's did, and the guest has to flush for
+// the change of its own.
 void Shadow2006Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
                                     Pte now) {
   if (IsLink(slot, old)) {
@@ -44,8 +46,8 @@ void Shadow2006Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
   CountMapping(cpu, slot, old, false);
 }
 
-// References of the page that an entry leads to: a general one, and one as
-// writable if it is (Xen: shadow_get_page_from_l1e).
+// Each entry is a general reference to the page that it leads to, and a
+// writable one also a reference as writable (Xen: shadow_get_page_from_l1e).
 void Shadow2006Paging::CountMapping(Cpu& cpu, const ShadowSlot&, Pte entry,
                                     bool added) {
   if (!entry.present() || IsMark(entry)) return;
@@ -94,8 +96,9 @@ std::vector<ShadowSlot> Shadow2006Paging::WritableMappingsOf(Cpu& cpu,
   return found;
 }
 
-// Xen: the GUESS()es of sh_remove_write_access, in their order: where Windows
-// would map the table that the fault in progress goes through, then Linux.
+// The GUESS()es of Xen's sh_remove_write_access, in their order: where Windows
+// would map the table that the fault in progress goes through, then where Linux
+// would.
 std::vector<VirtAddr> Shadow2006Paging::GuessesFor(Gfn gfn) const {
   std::vector<VirtAddr> guesses;
   if (!options_.guesses) return guesses;
@@ -128,7 +131,7 @@ std::vector<VirtAddr> Shadow2006Paging::GuessesFor(Gfn gfn) const {
   return guesses;
 }
 
-// One L1 shadow after the other until all are found.
+// Searches one L1 shadow after the other until all are found.
 void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
                                  std::vector<ShadowSlot>& found) {
   cpu.counters.Add(Counter::kShadowBruteForce);
@@ -148,8 +151,7 @@ void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
   XMMU_CHECK(left == 0);
 }
 
-// All shadows of the level above are searched until the last reference is
-// found.
+// Searches all shadows of the level above until the last reference is found.
 std::vector<ShadowSlot> Shadow2006Paging::FindLinks(ShadowId child,
                                                     uint64_t& looked_at) const {
   std::vector<ShadowSlot> found;
@@ -194,7 +196,7 @@ bool Shadow2006Paging::Reap(Cpu& cpu) {
   return any;
 }
 
-// Nothing is left of what it maps (Xen: shadow_unhook_mappings).
+// Empties `root`, so that it maps nothing (Xen: shadow_unhook_mappings).
 void Shadow2006Paging::Unhook(Cpu& cpu, ShadowId root) {
   Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(shape().entries()));
   for (int i = 0; i < shape().entries(); ++i) {
@@ -205,7 +207,7 @@ void Shadow2006Paging::Unhook(Cpu& cpu, ShadowId root) {
 
 // Xen: shadow_prealloc. Roots that are not in use go, least recently used
 // first; then those in use are emptied. Under an L3 of the hypervisor's own the
-// emptied ones go as well (assumed: so that a path is enough).
+// emptied ones go as well (assumed, so that a pool of one path is enough).
 bool Shadow2006Paging::MakeRoom(Cpu& cpu) {
   const uint32_t before = pages().in_use();
   const auto made = [&] {
@@ -239,7 +241,6 @@ void Shadow2006Paging::Reserve(VcpuContext& vcpu, const GuestWalk& walk,
   }
 }
 
-// At most; what is not linked may be there all the same.
 uint32_t Shadow2006Paging::MissingOn(const VcpuContext& vcpu,
                                      const GuestWalk& walk, VirtAddr va) const {
   auto missing = static_cast<uint32_t>(shape().top_level());

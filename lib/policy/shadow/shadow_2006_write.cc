@@ -1,4 +1,4 @@
-// Stores to tables.
+// What a store to a table comes to.
 
 #include <algorithm>
 
@@ -7,8 +7,8 @@
 
 namespace xmmu {
 
-// A store of a program, or one that the emulator has no name for, says that the
-// frame is no table any more.
+// A store of a program, or one that the emulator does not know, says that the
+// frame is no table any more. Any other store is emulated.
 FaultOutcome Shadow2006Paging::WriteToTable(VcpuContext& vcpu,
                                             const GuestWalk& walk,
                                             const Access& access,
@@ -18,7 +18,7 @@ FaultOutcome Shadow2006Paging::WriteToTable(VcpuContext& vcpu,
     vcpu.cpu->counters.Add(Counter::kShadowUnshadowed);
     return {FaultAction::kRetry, {}};
   }
-  Walk(vcpu, access);  // the emulator's own, for its destination
+  Walk(vcpu, access);  // the emulator walks once more, for its destination
   EmulateStore(vcpu, walk, access, operand);
   return {FaultAction::kEmulated, {}};
 }
@@ -42,7 +42,8 @@ void Shadow2006Paging::EmulateStore(VcpuContext& vcpu, const GuestWalk& walk,
   Emulate(cpu, walk, access, operand);
   Charge(cpu, CostEvent::kTempMap);
   cpu.counters.Add(Counter::kShadowEmulations);
-  // The emulator stores the outcome of a comparison that failed as well.
+  // A CMPXCHG whose comparison fails writes back what it found, so this counts
+  // as a store as well.
   const uint64_t offset = PageOffset(access.va);
   Validate(vcpu, walk.gfn, offset, operand.size);
   Emulated(vcpu, walk.gfn, AddressOf(domain().MfnOf(walk.gfn)) + offset,
@@ -75,8 +76,8 @@ void Shadow2006Paging::Propagate(VcpuContext& vcpu, const ShadowSlot& slot,
   Remake(vcpu, slot, guest);
 }
 
-// A table that has a shadow is linked at once, another when it is needed; a
-// large page too.
+// If the table that `guest` leads to has a shadow, that is linked at once.
+// Other tables, and large pages, are left until they are needed.
 void Shadow2006Paging::PropagateLink(VcpuContext& vcpu, const ShadowSlot& slot,
                                      Pte guest) {
   Cpu& cpu = *vcpu.cpu;
@@ -95,8 +96,9 @@ void Shadow2006Paging::PropagateLink(VcpuContext& vcpu, const ShadowSlot& slot,
   SetSource(cpu, slot, guest);
 }
 
-// Zeros written one after the other are a table being emptied, by the end of a
-// process or before it is used for another.
+// Zeros written one after the other mean that a table is being emptied: its
+// process ends, or it is cleared before it is used for another. Xen looks at
+// the low byte of the entry.
 void Shadow2006Paging::Emulated(VcpuContext& vcpu, Gfn gfn, MachineAddr addr,
                                 int) {
   const MachineAddr word(addr.value() & ~uint64_t{7});

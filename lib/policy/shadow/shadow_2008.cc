@@ -14,14 +14,15 @@
 //   event                       what is new since 2006
 //   -------------------------- ------------------------------------------------
 //   fault, marked not present   handed to the guest at once
-//   fault, last store's page    emulated at once
+//   store to the page of the    emulated at once
+//     last store
 //   fault, under a table out    its entry and the snapshot's are made anew, and
 //     of sync                     nothing else is made in sync
 //   any entry made              up to 31 that follow are made with it
 //   INVLPG, under such a table  its entry is dropped
 //   store to a PAE table        the emulator goes on to the other half
 //
-// lib/policy/shadow/shadow_2008_paging.h has the rest, and the source.
+// The rest, and the source, stand in lib/policy/shadow/shadow_2008_paging.h.
 
 #include <memory>
 #include <span>

@@ -1,5 +1,5 @@
-// Faults, and what is made ahead of them. Tables out of sync are in
-// shadow_2008_sync.cc.
+// How faults are answered, and which entries are made ahead of them. Tables out
+// of sync are in shadow_2008_sync.cc.
 
 #include "policy/shadow/shadow_2008_paging.h"
 
@@ -14,6 +14,8 @@ namespace {
 // Xen: SH_L1E_MAGIC with the "guest not present" flags.
 constexpr Pte kNotPresentMark{0xffffffff00000001};
 
+// Whether a processor faults on the mark as an entry of `mode`: it must have
+// bits that are reserved there.
 bool HasReservedBits(const Host& host, PagingMode mode) {
   const CpuFeatures& features = host.model().features;
   const PagingContext context(KernelControlRegisters(mode, features), features);
@@ -84,8 +86,8 @@ FaultOutcome Shadow2008Paging::AnswerFault(VcpuContext& vcpu,
   return outcome;
 }
 
-// Without a walk: what is marked as not there is handed to the guest; another
-// store to the page of the last one is emulated.
+// Where the shadow is marked, the guest has no page, and the fault is handed to
+// it; another store to the page of the last one is emulated.
 std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
     VcpuContext& vcpu, const PageFault& fault, const Access& access,
     MemoryOperand& operand) {
@@ -99,7 +101,8 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
     cpu.counters.Add(Counter::kShadowFastNotPresent);
     ForgetZeros(vcpu);
     Inject(vcpu);
-    // P and RSVD are for the shadow; a guest without NX knows no fetches.
+    // P and RSVD in the error code are about the shadow's entry; I/D is there
+    // only for a guest with NX.
     const uint32_t error_code = RootOf(vcpu).guest.rules.ErrorBitsOf(access);
     return FaultOutcome{FaultAction::kReflect, {access.va, error_code}};
   }
@@ -112,7 +115,7 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
   if (!again) return std::nullopt;
   cpu.counters.Add(Counter::kShadowFastEmulations);
   Lock(cpu);
-  Charge(cpu, CostEvent::kXenPteRead);  // the destination: the virtual TLB
+  Charge(cpu, CostEvent::kXenPteRead);  // the virtual TLB has the destination
   GuestWalk walk;
   walk.ok = true;
   walk.write = true;
@@ -122,7 +125,7 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
   return FaultOutcome{FaultAction::kEmulated, {}};
 }
 
-// Of a PAE guest alone, whose entries are written in halves.
+// Only for a PAE guest, whose entries are written in halves.
 void Shadow2008Paging::GoOn(VcpuContext& vcpu, const Access& last) {
   if (shape().guest() != PagingMode::kPae) return;
   EmulateFollowing(host(), vcpu, last,
@@ -174,7 +177,7 @@ void Shadow2008Paging::Map(VcpuContext& vcpu, const GuestWalk& walk,
   if (options_.prefetch) Prefetch(vcpu, walk, va);
 }
 
-// Xen: sh_prefetch. No further than the end of the shadow.
+// Xen: sh_prefetch, which goes no further than the end of the shadow.
 void Shadow2008Paging::Prefetch(VcpuContext& vcpu, const GuestWalk& walk,
                                 VirtAddr va) {
   ShadowId page = TopOf(vcpu, va);
@@ -189,7 +192,8 @@ void Shadow2008Paging::Prefetch(VcpuContext& vcpu, const GuestWalk& walk,
   }
 }
 
-// Not what is there already, nor what will fault for A or D all the same.
+// Ends at an entry that is there already, and at one that would fault for A or
+// D all the same.
 bool Shadow2008Paging::PrefetchOne(VcpuContext& vcpu, const GuestWalk& walk,
                                    const ShadowSlot& slot, int distance) {
   Cpu& cpu = *vcpu.cpu;

@@ -6,15 +6,20 @@
 //
 // Each vCPU has three places for such tables, each with a snapshot of what the
 // table was when its shadow was last right, and with the two mappings that are
-// writable because of it ("fixups"). A table's place is its machine frame's
-// number modulo 3; who is at home there moves on to the next place, and whoever
-// is there, or is not at home, is made in sync.
+// writable because of it ("fixups"). A table's home is the place whose index is
+// its machine frame's number modulo 3. When a new table needs its home:
 //
-//   an entry of a shadow whose table is out of sync follows the snapshot's
+//   who is there         what happens
+//   -------------------  ----------------------------------------------------
+//   nobody               the new table takes it
+//   a table not at home  that table is made in sync
+//   a table at home      that table moves on to the next place; whoever is
+//                        there is made in sync
 //
-// Only a frame that is used as an L1 and nothing else may be out of sync.
-// Source: Xen 3.3, xen/arch/x86/mm/shadow/{common,multi}.c (Guida, June 2008);
-// what came with 3.1 and 3.2: the same files there. Single-threaded.
+// An entry of a shadow whose table is out of sync follows the snapshot's. Only
+// a frame that is used as an L1 and nothing else may be out of sync. Source:
+// Xen 3.3, xen/arch/x86/mm/shadow/{common,multi}.c (Guida, June 2008); what
+// came with 3.1 and 3.2: the same files there. Single-threaded.
 
 #include <array>
 #include <optional>
@@ -44,11 +49,11 @@ class Shadow2008Paging final : public Shadow2006Paging {
     Gfn gfn = kInvalidGfn;
     Mfn snapshot;
     std::array<std::optional<ShadowSlot>, kFixups> fixups;
-    size_t next = 0;  // fixup to be replaced
+    size_t next = 0;  // index of the fixup to be replaced next
 
     bool free() const { return gfn == kInvalidGfn; }
   };
-  // The last store emulated, as long as it tells of the next.
+  // The last store that was emulated, as long as it is a guess at the next.
   struct LastStore {
     bool valid = false;
     VirtAddr page;
@@ -85,34 +90,46 @@ class Shadow2008Paging final : public Shadow2006Paging {
   bool IsMark(Pte entry) const override;
   absl::Status AuditMore() const override;
 
+  // Answers a fault without a walk, if that can be done.
   std::optional<FaultOutcome> AnswerFast(VcpuContext& vcpu,
                                          const PageFault& fault,
                                          const Access& access,
                                          MemoryOperand& operand);
+  // Emulates the instructions that follow `last`, which was a store to a table.
   void GoOn(VcpuContext& vcpu, const Access& last);
+  // Makes the entries that follow that of `va`, which has just been made.
   void Prefetch(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);
+  // Makes the entry at `slot`, `distance` further on. Returns false where
+  // prefetching has to end.
   bool PrefetchOne(VcpuContext& vcpu, const GuestWalk& walk,
                    const ShadowSlot& slot, int distance);
 
-  // Out of sync (shadow_2008_sync.cc).
+  // --- Out of sync (shadow_2008_sync.cc).
   bool IsOutOfSync(Gfn gfn) const;
+  // The place that the table `gfn` has, or nullptr if it is in sync.
   Place* PlaceOf(Gfn gfn);
   const Place* PlaceOf(Gfn gfn) const;
   size_t HomeOf(Gfn gfn) const;
+  // Where the snapshot has the guest's entry of `slot`.
   MachineAddr SnapshotAt(const Place& place, const ShadowSlot& slot) const;
+  // Lets the table `gfn` go out of sync, in a place of `vcpu`.
   void Unsync(VcpuContext& vcpu, Gfn gfn);
   // Makes the table at `place` in sync, and the place free.
   void Resync(VcpuContext& vcpu, Place& place);
-  // The shadows of the table follow what has changed since the snapshot.
+  // Makes the shadows of the table follow what has changed since the snapshot.
   void ResyncEntries(VcpuContext& vcpu, const Place& place);
+  // Notes that the entry at `slot` lets the guest write to the table `gfn`.
   void AddFixup(Cpu& cpu, Gfn gfn, const ShadowSlot& slot);
+  // Takes write access from the entry at `slot`, if it is for `gfn` still.
   void RemoveWrite(Cpu& cpu, Gfn gfn, const ShadowSlot& slot);
+  // Whether `vcpu` cannot see what the table `gfn` maps.
   bool SafeToSkip(const VcpuContext& vcpu, Gfn gfn) const;
   bool LeadsElsewhere(const VcpuContext& vcpu, ShadowId id) const;
+  // The vCPU of this domain that runs on `cpu`, or else the first one.
   VcpuContext& VcpuOn(Cpu& cpu);
 
   const Shadow2008Options options_;
-  bool marks_;  // the shadow's format has reserved bits to mark with
+  bool marks_;  // whether entries are marked: the format has bits to do it
   std::vector<std::array<Place, kPlaces>> places_;  // by vCPU
   std::vector<LastStore> last_;                     // by vCPU
 };

@@ -1,4 +1,4 @@
-// Tables out of sync.
+// How tables go out of sync, and how they come back.
 
 #include <algorithm>
 #include <utility>
@@ -53,7 +53,7 @@ void Shadow2008Paging::SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) {
                              EntryBytes(shape().guest()), guest.raw());
 }
 
-// Xen: sh_unsync. Whatever is written to as an L1 goes out of sync.
+// Xen: sh_unsync. A table goes out of sync if it is used as an L1 alone.
 bool Shadow2008Paging::LetWrite(VcpuContext& vcpu, Gfn gfn) {
   if (!options_.out_of_sync) return false;
   const std::vector<ShadowId>& shadows = pages().FindTable(gfn)->shadows;
@@ -90,7 +90,7 @@ void Shadow2008Paging::Unsync(VcpuContext& vcpu, Gfn gfn) {
 void Shadow2008Paging::Resync(VcpuContext& vcpu, Place& place) {
   Cpu& cpu = *vcpu.cpu;
   const Gfn gfn = place.gfn;
-  // No entry made from here on is writable.
+  // Entries that are made from here on are read-only.
   mutable_pages().SetOutOfSync(gfn, false);
   for (std::optional<ShadowSlot>& fixup : place.fixups) {
     if (fixup.has_value()) RemoveWrite(cpu, gfn, *fixup);
@@ -104,7 +104,7 @@ void Shadow2008Paging::Resync(VcpuContext& vcpu, Place& place) {
   cpu.counters.Add(Counter::kShadowResyncs);
 }
 
-// Xen: _sh_resync_l1. What has no entry is left to faults.
+// Xen: _sh_resync_l1. An entry that is not there is left to a fault.
 void Shadow2008Paging::ResyncEntries(VcpuContext& vcpu, const Place& place) {
   Cpu& cpu = *vcpu.cpu;
   for (const ShadowId id : pages().FindTable(place.gfn)->shadows) {
@@ -134,8 +134,9 @@ void Shadow2008Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
   if (IsOutOfSync(gfn)) AddFixup(cpu, gfn, slot);
 }
 
-// Xen: oos_fixup_add. The one that is replaced is not flushed: the table may be
-// written to in any case until it is in sync, and then all is flushed.
+// Xen: oos_fixup_add. The fixup that is replaced loses write access without a
+// flush: the guest may write to the table in any case until it is in sync, and
+// then all is flushed.
 void Shadow2008Paging::AddFixup(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
   Place& place = *PlaceOf(gfn);
   for (const std::optional<ShadowSlot>& known : place.fixups) {
@@ -153,7 +154,7 @@ void Shadow2008Paging::AddFixup(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
   place.next = (place.next + 1) % kFixups;
 }
 
-// The slot may have come to be anything since.
+// The slot may have come to hold anything since it was noted.
 void Shadow2008Paging::RemoveWrite(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
   const ShadowPage& page = pages()[slot.page];
   if (!page.in_use || page.key.level != 1) return;
@@ -171,8 +172,8 @@ void Shadow2008Paging::BeforeCr3(VcpuContext& vcpu) {
   }
 }
 
-// Those of other vCPUs stay out of sync, but what `vcpu` could see of them is
-// as it must be after its flush (Xen: shadow_sync_other_vcpus).
+// Tables in other vCPUs' places stay out of sync, but what `vcpu` could see of
+// them is made what it must be after its flush (Xen: shadow_sync_other_vcpus).
 void Shadow2008Paging::AfterCr3(VcpuContext& vcpu) {
   Shadow2006Paging::AfterCr3(vcpu);
   for (uint32_t id = 0; id < places_.size(); ++id) {
@@ -190,7 +191,8 @@ bool Shadow2008Paging::SafeToSkip(const VcpuContext& vcpu, Gfn gfn) const {
                      [&](ShadowId id) { return LeadsElsewhere(vcpu, id); });
 }
 
-// Whether a shadow hangs off exactly one root, and that is not one of `vcpu`.
+// Whether exactly one root leads to the shadow `id`, and that is none of
+// `vcpu`.
 bool Shadow2008Paging::LeadsElsewhere(const VcpuContext& vcpu,
                                       ShadowId id) const {
   while (pages()[id].key.level < shape().top_level()) {
@@ -211,7 +213,7 @@ void Shadow2008Paging::PageFlushed(VcpuContext& vcpu, const ShadowSlot& slot) {
   SetEntry(*vcpu.cpu, slot, Pte());
 }
 
-// A shadow with one reference knows where it is.
+// A shadow with one reference knows where that is; else all are searched.
 std::vector<ShadowSlot> Shadow2008Paging::LinksTo(Cpu& cpu, ShadowId id) {
   uint64_t looked_at = 0;
   const std::vector<ShadowSlot> found = FindLinks(id, looked_at);
@@ -225,8 +227,8 @@ VcpuContext& Shadow2008Paging::VcpuOn(Cpu& cpu) {
   return own ? *current : domain().vcpu(0);
 }
 
-// What comes to be reachable must not be out of date (assumed: a guest owes no
-// flush for it).
+// A shadow that comes to be reachable must not be out of date, for the guest
+// owes no flush for it (assumed).
 void Shadow2008Paging::BeforeLink(VcpuContext& vcpu, ShadowId id) {
   const Gfn gfn = pages()[id].key.gfn;
   if (IsOutOfSync(gfn)) Resync(vcpu, *PlaceOf(gfn));
@@ -240,8 +242,8 @@ void Shadow2008Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
   Resync(VcpuOn(cpu), *PlaceOf(key.gfn));
 }
 
-// With its last shadow a table is none; one that keeps another part is made in
-// sync (assumed: Xen has both parts or none).
+// With its last shadow a page ceases to be a table. A table that keeps a shadow
+// of its other part is made in sync (assumed: Xen has both parts or none).
 void Shadow2008Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   if (key.splinter || !IsOutOfSync(key.gfn)) return;
@@ -255,7 +257,8 @@ void Shadow2008Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
 }
 
 absl::Status Shadow2008Paging::AuditMore() const {
-  if (absl::Status ok = Shadow2006Paging::AuditMore(); !ok.ok()) return ok;
+  const absl::Status status = Shadow2006Paging::AuditMore();
+  if (!status.ok()) return status;
   size_t listed = 0;
   for (const auto& places : places_) {
     for (const Place& place : places) {

@@ -1,4 +1,5 @@
-// Snapshots and backlinks.
+// The parts of an SPTI beside the shadow itself: its snapshot, and the
+// backlinks by which the entries that lead to a frame are found.
 
 #include "absl/strings/str_format.h"
 #include "policy/shadow/xi_paging.h"
@@ -7,7 +8,7 @@ namespace xmmu {
 namespace {
 
 constexpr uint64_t kLinksAPage = 256;
-constexpr uint64_t kLinkBytes = 16;
+constexpr uint64_t kLinkBytes = 16;  // the next one, then the previous one
 
 }  // namespace
 
@@ -113,8 +114,8 @@ void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
   if (now.present()) LinkBack(cpu, slot, now);
 }
 
-// Its own two references, the head, and those of a neighbour: a store a cache
-// line.
+// Writes the entry's own two references, the head, and a reference of the
+// neighbour's: one store for each cache line.
 void XiPaging::LinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
   const Ref ref = RefOf(slot);
   Ref& head = HeadOf(slot, entry);
@@ -179,14 +180,15 @@ void XiPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) {
     for (const Pfn pfn : marked->Pfns()) protect(pfn);
     return;
   }
-  // The heads are looked through by the cache line.
+  // All heads are looked at; one read is a cache line of eight.
   Charge(cpu, CostEvent::kXenPteRead, (frame_heads_.size() + 7) / 8);
   for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
     if (frame_heads_[pfn] != 0) protect(Pfn(pfn));
   }
 }
 
-// One list: each entry leads where it says, and the ways back are right.
+// Whether each entry of one list leads to `target`, and each reference back is
+// right. Adds the length of the list to `listed`.
 absl::Status XiPaging::AuditList(Ref head, uint64_t target, bool to_shadow,
                                  uint64_t& listed) const {
   Ref previous = 0;
@@ -213,14 +215,15 @@ absl::Status XiPaging::AuditMore() const {
   uint64_t listed = 0;
   for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
     const uint64_t mfn = domain().p2m().MfnOf(Pfn(pfn)).value();
-    const absl::Status ok = AuditList(frame_heads_[pfn], mfn, false, listed);
-    if (!ok.ok()) return ok;
+    const absl::Status status =
+        AuditList(frame_heads_[pfn], mfn, false, listed);
+    if (!status.ok()) return status;
   }
   uint64_t present = 0;
   for (ShadowId id = 0; id < pages().count(); ++id) {
     const uint64_t mfn = pages()[id].mfn.value();
-    const absl::Status ok = AuditList(shadow_heads_[id], mfn, true, listed);
-    if (!ok.ok()) return ok;
+    const absl::Status status = AuditList(shadow_heads_[id], mfn, true, listed);
+    if (!status.ok()) return status;
     if (!pages()[id].in_use) continue;
     for (int i = 0; i < shape().entries(); ++i) {
       if (pages().Read({id, i}).present()) ++present;

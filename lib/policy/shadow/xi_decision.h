@@ -36,8 +36,9 @@ struct XiDecision {
   XiAction action;
 };
 
-// The first row that fits. A table in sync is mapped read-only, whatever the
-// guest's entry says; one out of sync as the guest's entry says.
+// The first row that fits decides. A table in sync is mapped read-only,
+// whatever the guest's entry says; one out of sync is mapped as the guest's
+// entry says.
 inline constexpr std::array<XiDecision, 6> kXiDecisions = {{
     {XiWalk::kRefused, XiFrame::kAny, XiAccess::kAny, XiAction::kInject},
     {XiWalk::kAllowed, XiFrame::kNobodys, XiAccess::kAny,
@@ -48,6 +49,7 @@ inline constexpr std::array<XiDecision, 6> kXiDecisions = {{
     {XiWalk::kAllowed, XiFrame::kOutOfSync, XiAccess::kAny, XiAction::kMap},
 }};
 
+// What the guest frame is that `walk` led to.
 inline XiFrame FrameKind(const ShadowPages& pages, const Domain& domain,
                          const GuestWalk& walk) {
   if (!walk.reached_leaf || domain.MfnOf(walk.gfn) == kInvalidMfn) {
@@ -58,6 +60,7 @@ inline XiFrame FrameKind(const ShadowPages& pages, const Domain& domain,
   return table->out_of_sync ? XiFrame::kOutOfSync : XiFrame::kInSync;
 }
 
+// The action of the table's first row that fits.
 inline XiAction Decide(const ShadowPages& pages, const Domain& domain,
                        const GuestWalk& walk, const Access& access) {
   const XiWalk said = walk.ok ? XiWalk::kAllowed : XiWalk::kRefused;

@@ -95,7 +95,8 @@ bool XiPaging::Unused(Gfn gfn) const {
 
 void XiPaging::SyncTables(VcpuContext& vcpu, int lowest) {
   std::vector<Gfn> open = pages().out_of_sync();
-  // From the top: what loses its last link on the way down is not looked at.
+  // From the top down, so that a table which loses its last link by that is not
+  // compared.
   std::stable_sort(open.begin(), open.end(),
                    [&](Gfn a, Gfn b) { return LevelOf(a) > LevelOf(b); });
   for (const Gfn gfn : open) {
@@ -103,8 +104,8 @@ void XiPaging::SyncTables(VcpuContext& vcpu, int lowest) {
   }
 }
 
-// A table that nothing uses is no table until it is used again; so a frame that
-// has been freed and is written as data is left alone.
+// A table that nothing uses ceases to be one until it is used again; so a frame
+// that the guest has freed and writes to as data is left alone.
 void XiPaging::SyncTable(VcpuContext& vcpu, Gfn gfn) {
   Cpu& cpu = *vcpu.cpu;
   if (Unused(gfn)) {

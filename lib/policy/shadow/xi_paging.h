@@ -14,8 +14,8 @@
 //                have the same index, so the one is found from the other by
 //                arithmetic. Two references of 8 bytes each (assumed).
 //
-// The list heads are one a guest frame (8 bytes each, beside the pool) and one
-// a shadow. The pool belongs to the domain for life; nothing else is allocated
+// Each guest frame has a list head (8 bytes, beside the pool), and so has each
+// shadow. The pool belongs to the domain for life; nothing else is allocated
 // while it runs.
 //
 // Source: R. Phillips, "Re: Page fault is 4 times faster with XI shadow
@@ -65,17 +65,18 @@ class XiPaging : public ShadowStrategy {
   std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn) override;
   std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id) override;
   void BeforeLink(VcpuContext& vcpu, ShadowId id) override;
-  // By backlinks, and no shadow is thrown away; without them by one pass over
-  // all shadows.
+  // Finds the writable entries by backlinks, so that no shadow is thrown away;
+  // without them, by one pass over all shadows.
   void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) override;
   absl::Status AuditMore() const override;
 
-  // The guest writes to a table that is in sync: it goes out of sync, if it is
-  // still one.
+  // The guest writes to the table `gfn`, which is in sync: it goes out of sync,
+  // if it is still a table.
   virtual void OpenTable(VcpuContext& vcpu, Gfn gfn);
-  // It has been made in sync again.
+  // The table has been made in sync again.
   virtual void TableSynced(Gfn) {}
 
+  // Where the snapshot of the shadow has the source of the entry at `slot`.
   MachineAddr SnapshotAt(const ShadowSlot& slot) const;
   Mfn snapshot(ShadowId id) const { return extras_[id].snapshot; }
   void set_snapshot(ShadowId id, Mfn frame) { extras_[id].snapshot = frame; }
@@ -83,7 +84,7 @@ class XiPaging : public ShadowStrategy {
   void SyncTable(VcpuContext& vcpu, Gfn gfn);
 
  private:
-  // Reference to the backlink of a slot; 0: none.
+  // A reference to the backlink of a slot; 0 stands for none.
   using Ref = uint64_t;
   static constexpr int kIndexBits = 9;
   static Ref RefOf(const ShadowSlot& slot) {
@@ -101,8 +102,9 @@ class XiPaging : public ShadowStrategy {
   Ref Previous(Ref ref) const;
   void SetNext(Ref ref, Ref next);
   void SetPrevious(Ref ref, Ref previous);
-  // Head of the list that an entry belongs in.
+  // The head of the list that `entry`, at `slot`, belongs in.
   Ref& HeadOf(const ShadowSlot& slot, Pte entry);
+  // Puts the entry into that list, or takes it out.
   void LinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   void UnlinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   absl::Status AuditList(Ref head, uint64_t target, bool to_shadow,
@@ -111,7 +113,9 @@ class XiPaging : public ShadowStrategy {
   // Makes every table out of sync whose level is `lowest` or higher in sync
   // again, or no table if nothing uses it.
   void SyncTables(VcpuContext& vcpu, int lowest);
+  // Whether nothing leads to any shadow of the table `gfn`.
   bool Unused(Gfn gfn) const;
+  // The highest level at which the table `gfn` is shadowed.
   int LevelOf(Gfn gfn) const;
 
   struct Extras {

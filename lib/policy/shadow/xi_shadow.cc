@@ -11,7 +11,7 @@
 //          sync
 //     in sync --the guest writes: that mapping made writable--> out of sync
 //     out of sync --MOV CR3, flush: write access removed, changed entries
-//          remade--> in sync;  if nothing links to it--> none
+//          remade--> in sync, or none if nothing links to it
 //     any --its SPTIs are needed elsewhere, least recently used first--> none
 //
 // What the guest's tables say while they are out of sync reaches the shadows
@@ -22,7 +22,7 @@
 // decisions at a fault, xi_paging.cc those at each level of a table.
 //
 // The hypervisor is a 64-bit one, as XI's was; the machine's costs are used as
-// they are. What VM exits take from the TLBs: xmmu/xen/vm_exit.h.
+// they are. xmmu/xen/vm_exit.h tells what VM exits take from the TLBs.
 
 #include <memory>
 #include <span>

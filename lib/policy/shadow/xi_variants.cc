@@ -1,3 +1,6 @@
+// XI with backlinks for page tables alone, and with snapshots for tables out of
+// sync alone.
+
 #include "policy/shadow/xi_variants.h"
 
 #include <algorithm>
@@ -9,10 +12,11 @@ namespace xmmu {
 namespace {
 
 constexpr uint64_t kNodesAFrame = kPageSize / 16;
-// Of the shadows, how many may be out of sync at a time (assumed: "a large
-// number of gpts will not be modified frequently").
+// One in so many shadows may be out of sync at a time (assumed: "a large number
+// of gpts will not be modified frequently").
 constexpr uint32_t kShadowsASnapshot = 4;
 
+// A frame may be used as a table of every level, and be shadowed in parts.
 uint64_t MostShadowsOfATable(const ShadowShape& shape) {
   int shadows = 0;
   for (int level = 1; level <= shape.top_level(); ++level) {
@@ -37,13 +41,15 @@ std::optional<uint64_t> XiTableBacklinks::KeyOf(const ShadowSlot& slot,
                                                 Pte entry) const {
   if (!entry.present()) return std::nullopt;
   if (IsLink(slot, entry)) return KeyOf(Child(entry));
-  if (pages()[slot.page].key.level > 1) return std::nullopt;  // no table in it
+  // No large page has a table in it.
+  if (pages()[slot.page].key.level > 1) return std::nullopt;
   const Pfn pfn = domain().p2m().PfnOf(entry.frame());
   const uint64_t key = KeyOf(domain().GfnOf(pfn));
   return lists_.contains(key) ? std::optional(key) : std::nullopt;
 }
 
-// Node and head; a node off the free list, which a new frame may have to fill.
+// Takes a node off the free list, which a new frame may have to fill first, and
+// writes it and the head.
 void XiTableBacklinks::Add(Cpu& cpu, List& list, const ShadowSlot& slot) {
   if (nodes_ == node_frames_.size() * kNodesAFrame) {
     Charge(cpu, CostEvent::kLockedOp);  // the heap's lock
@@ -57,7 +63,7 @@ void XiTableBacklinks::Add(Cpu& cpu, List& list, const ShadowSlot& slot) {
 }
 
 void XiTableBacklinks::Remove(Cpu& cpu, List& list, const ShadowSlot& slot) {
-  // The newest comes first.
+  // The list is searched from its newest node on.
   const auto at =
       std::find_if(list.rbegin(), list.rend(), [&](const ShadowSlot& other) {
         return other.page == slot.page && other.index == slot.index;
@@ -90,7 +96,8 @@ std::vector<ShadowSlot> XiTableBacklinks::MappingsOf(Cpu& cpu, Gfn gfn) {
   }
   const std::vector<ShadowSlot> found = XiPaging::MappingsOf(cpu, gfn);
   if (pages().FindTable(gfn) == nullptr) return found;
-  // It has just become one. Large pages with it will be divided.
+  // `gfn` has just become a table. Only L1 entries are recorded: large pages
+  // that map it will be splintered, and recorded then.
   List& list = lists_[KeyOf(gfn)];
   for (const ShadowSlot& slot : found) {
     if (pages()[slot.page].key.level == 1) Add(cpu, list, slot);
@@ -182,7 +189,8 @@ void XiSnapshotPool::GiveSnapshot(ShadowId id) {
   set_snapshot(id, kInvalidMfn);
 }
 
-// In sync: the guest's entry is what the shadow's was made from.
+// While a table is in sync, the guest's entry is what the shadow's was made
+// from.
 Pte XiSnapshotPool::SourceOf(const ShadowSlot& slot) const {
   if (HasSnapshot(slot.page)) return XiPaging::SourceOf(slot);
   return pages().Read(slot).raw() == 0 ? Pte() : GuestEntry(slot);
@@ -236,7 +244,8 @@ void XiSnapshotPool::TableSynced(Gfn gfn) {
   for (const ShadowId id : table->shadows) GiveSnapshot(id);
 }
 
-// Each table out of sync may come to have more shadows: room is kept for all.
+// Each table out of sync may come to have more shadows, so snapshots are kept
+// free for all that it can have.
 void XiSnapshotPool::OpenTable(VcpuContext& vcpu, Gfn gfn) {
   while ((pages().out_of_sync().size() + 1) * most_a_table_ > count_) {
     SyncTable(vcpu, pages().out_of_sync().front());

@@ -39,23 +39,26 @@ class XiTableBacklinks final : public XiPaging {
   void ShadowGoes(Cpu& cpu, ShadowId id) override;
   absl::Status AuditMore() const override;
 
-  // The list of a table, or of a shadow.
+  // The key of the list of the entries that map the table `gfn`, or of those
+  // that lead to the shadow `id`.
   static uint64_t KeyOf(Gfn gfn) { return gfn.value() * 2; }
   static uint64_t KeyOf(ShadowId id) { return uint64_t{id} * 2 + 1; }
-  // Of the one that an entry like `entry` at `slot` is in; nothing if in none.
+  // The key of the list that records `entry` at `slot`, or nullopt if no list
+  // does.
   std::optional<uint64_t> KeyOf(const ShadowSlot& slot, Pte entry) const;
   void Add(Cpu& cpu, List& list, const ShadowSlot& slot);
   void Remove(Cpu& cpu, List& list, const ShadowSlot& slot);
 
-  absl::flat_hash_map<uint64_t, List> lists_;  // only looked up
-  uint64_t nodes_ = 0;                         // in use
+  absl::flat_hash_map<uint64_t, List> lists_;  // never iterated over
+  uint64_t nodes_ = 0;                         // how many are in use
   std::vector<Mfn> node_frames_;
 };
 
 // Snapshots in a pool of their own, one for each shadow of a table that is out
 // of sync. A table in sync needs none, its entries being what shadows were made
-// from; in return a shadow of an L1 is made in sync, all of it at once. Used
-// up, the table that went out of sync first is made in sync again.
+// from; in return a shadow of an L1 is made in sync, all of it at once. When
+// the pool is used up, the table that went out of sync first is made in sync
+// again.
 class XiSnapshotPool final : public XiPaging {
  public:
   // REQUIRES: options.snapshots_on_demand.
@@ -78,14 +81,16 @@ class XiSnapshotPool final : public XiPaging {
   absl::Status AuditMore() const override;
 
   bool HasSnapshot(ShadowId id) const { return snapshot(id) != kInvalidMfn; }
+  // Takes a snapshot from the pool for the shadow `id`, or gives it back.
   void TakeSnapshot(ShadowId id);
   void GiveSnapshot(ShadowId id);
+  // Makes all entries of the L1 shadow `id`.
   void FillAll(Cpu& cpu, ShadowId id);
 
   const uint64_t count_;
-  const uint64_t most_a_table_;  // shadows of one table
+  const uint64_t most_a_table_;  // the most shadows that one table can have
   std::vector<Mfn> free_;
-  uint64_t peak_ = 0;
+  uint64_t peak_ = 0;  // the most snapshots that were in use at a time
 };
 
 }  // namespace xmmu

@@ -4,15 +4,15 @@
 // How a guest on shadow page tables comes in to the hypervisor, and goes out
 // again: by VM exits, or from ring 1.
 //
-//   event                  virtual machine        from ring 1
-//   ---------------------  ---------------------  ------------------------------
-//   MOV CR3                VM exit                mmuext_op
-//   flush of several CPUs  VM exits on each       mmuext_op, once for all
-//   page fault             VM exit                exception, and the return
-//   #GP                    stays in the guest     exception, and the return
-//   fault for the guest    event injected         bounced to its handler
-//   interrupt              delivered, no charge   bounced to its handler
-//   memory hypercall       VM exit                INT 0x82
+//   event                  virtual machine       from ring 1
+//   ---------------------  --------------------  ---------------------------
+//   MOV CR3                VM exit               mmuext_op
+//   flush of several CPUs  VM exits on each      mmuext_op, once for all
+//   page fault             VM exit               exception, and the return
+//   #GP                    stays in the guest    exception, and the return
+//   fault for the guest    event injected        bounced to its handler
+//   interrupt              delivered, no charge  bounced to its handler
+//   memory hypercall       VM exit               INT 0x82
 //
 // The way out is in the price of the way in: kVmExit is an exit and an entry,
 // and an exception or hypercall is charged with its return.
