@@ -100,7 +100,10 @@ class ShadowStrategy : public ShadowPaging {
   virtual void AfterFollow(VcpuContext&, const TlbFlush&) {}
 
   // --- A page fault of the guest, whose way in has been charged: removes the
-  // cause, performs the access, or leaves it to the guest by Inject().
+  // cause, performs the access, or leaves it to the guest by Inject(). A write
+  // to a table can be performed by Emulate() if a kernel makes it and `operand`
+  // writes. The others are of a program, or of a kernel that zeroes or copies a
+  // whole page: they say that the frame is no table any more (EvictTable()).
   virtual FaultOutcome Answer(VcpuContext& vcpu, const PageFault& fault,
                               const Access& access, MemoryOperand& operand) = 0;
 
