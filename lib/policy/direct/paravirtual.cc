@@ -45,12 +45,12 @@ absl::StatusOr<GuestAbi> ParavirtualPolicy::Abi(PagingMode mode) const {
 
 absl::Status ParavirtualPolicy::StartVcpu(VcpuContext& vcpu, Gfn root,
                                           Gfn user_root) {
-  return mm_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
+  return paging_.StartVcpu(vcpu, Mfn(root.value()), Mfn(user_root.value()));
 }
 
 HypercallResult ParavirtualPolicy::Hypercall(VcpuContext& vcpu,
                                              const xmmu::Hypercall& call) {
-  return mm_.Execute(vcpu, call);
+  return paging_.Execute(vcpu, call);
 }
 
 FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
@@ -71,14 +71,14 @@ FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
 
 absl::StatusOr<WriteLogging*> ParavirtualPolicy::WriteLoggingOf(
     Domain& domain) {
-  return &mm_.WriteLoggingOf(domain);
+  return &paging_.WriteLoggingOf(domain);
 }
 
 FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
                                         const PageFault& fault) {
   const bool from_user = !vcpu.kernel_mode;
   if (from_user && KernelInRing3(vcpu)) {
-    mm_.ToggleGuestMode(vcpu, /*to_kernel=*/true);
+    paging_.ToggleGuestMode(vcpu, /*to_kernel=*/true);
   }
   vcpu.kernel_mode = true;
   vcpu.cpu->clock.Charge(CostEvent::kBounce);
@@ -123,7 +123,7 @@ void ParavirtualPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
   }
   if (ring3 && !stays) {
     vcpu.cpu->counters.Add(Counter::kModeSwitches);
-    mm_.ToggleGuestMode(vcpu, to_kernel);
+    paging_.ToggleGuestMode(vcpu, to_kernel);
   }
   vcpu.kernel_mode = to_kernel;
 }
@@ -133,7 +133,7 @@ absl::Status ParavirtualPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {
   vcpu.cpu->clock.Charge(CostEvent::kEmulate);
   const std::array op = {MmuextOp{.command = MmuextCommand::kNewBaseptr,
                                   .mfn = Mfn(root.value())}};
-  return mm_.Execute(vcpu, MmuextCall{.ops = op}).status;
+  return paging_.Execute(vcpu, MmuextCall{.ops = op}).status;
 }
 
 void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
@@ -147,7 +147,7 @@ void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                                               : MmuextCommand::kTlbFlushMulti);
   const std::array op = {
       MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
-  mm_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+  paging_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
 }
 
 absl::Status ParavirtualPolicy::Audit() const {

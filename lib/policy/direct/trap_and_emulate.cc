@@ -51,9 +51,9 @@ class TrapAndEmulate final : public ParavirtualPolicy {
                                 MemoryOperand& operand) override {
     if (vcpu.kernel_mode && vcpu.domain->direct().writable_pagetables() &&
         fault.is_write() && !fault.not_present() &&
-        mm_.EmulatePteWrite(vcpu, fault, access, operand)) {
+        paging().EmulatePteWrite(vcpu, fault, access, operand)) {
       if (goes_on_) {
-        EmulateFollowing(mm_.host(), vcpu, access,
+        EmulateFollowing(paging().host(), vcpu, access,
                          [&](const Access& next, MemoryOperand& store) {
                            return EmulateStore(vcpu, next, store);
                          });
@@ -71,7 +71,7 @@ class TrapAndEmulate final : public ParavirtualPolicy {
                     MemoryOperand& operand) {
     const TranslateResult target = vcpu.cpu->mmu.Probe(access);
     return !target.ok() &&
-           mm_.EmulatePteWrite(vcpu, target.fault(), access, operand);
+           paging().EmulatePteWrite(vcpu, target.fault(), access, operand);
   }
 
   const bool goes_on_;

@@ -136,7 +136,7 @@ class WritablePageTables final : public ParavirtualPolicy {
   std::string_view name() const override { return name_; }
 
   void Deschedule(VcpuContext& vcpu) override {
-    if (model_.closes_when_scheduling) mm_.CloseTables(vcpu);
+    if (model_.closes_when_scheduling) paging().CloseTables(vcpu);
   }
 
   FaultOutcome HandleGuestFault(VcpuContext& vcpu, const PageFault& fault,
@@ -158,18 +158,18 @@ class WritablePageTables final : public ParavirtualPolicy {
                          vcpu.domain->direct().writable_pagetables();
     if (!handles || vcpu.domain->crashed()) return FaultAction::kReflect;
     if (vcpu.domain->dirty_log().enabled()) {
-      return mm_.EmulatePteWrite(vcpu, fault, access, operand)
+      return paging().EmulatePteWrite(vcpu, fault, access, operand)
                  ? FaultAction::kEmulated
                  : FaultAction::kReflect;
     }
-    if (mm_.MeetsUnhooked(vcpu, access)) {
-      mm_.CloseTable(vcpu, PtwrSlot::kActive);
+    if (paging().MeetsUnhooked(vcpu, access)) {
+      paging().CloseTable(vcpu, PtwrSlot::kActive);
       return FaultAction::kRetry;
     }
     const bool may_be =
         vcpu.kernel_mode && fault.is_write() && !fault.not_present();
     if (!may_be) return FaultAction::kReflect;
-    const TableWrite write = mm_.FindTableWrite(vcpu, fault, access);
+    const TableWrite write = paging().FindTableWrite(vcpu, fault, access);
     switch (write.kind) {
       case TableWrite::Kind::kNotOurs:
         return FaultAction::kReflect;
@@ -181,8 +181,8 @@ class WritablePageTables final : public ParavirtualPolicy {
       case TableWrite::Kind::kEmulate:
         break;
     }
-    return mm_.EmulatePteWrite(vcpu, fault, access, operand,
-                               /*holds_lock=*/true)
+    return paging().EmulatePteWrite(vcpu, fault, access, operand,
+                                    /*holds_lock=*/true)
                ? FaultAction::kEmulated
                : FaultAction::kReflect;
   }
@@ -192,7 +192,7 @@ class WritablePageTables final : public ParavirtualPolicy {
   bool Open(VcpuContext& vcpu, const TableWrite& write) {
     const bool smp = vcpu.domain->vcpu_count() > 1;
     if (smp && !(model_.opens_for_smp && write.sole_use)) {
-      mm_.CloseTables(vcpu);
+      paging().CloseTables(vcpu);
       return false;
     }
     if (model_.method == PtwrMethod::kCopy && !write.sole_mapping) return false;
@@ -202,7 +202,7 @@ class WritablePageTables final : public ParavirtualPolicy {
       info.last_updates = 1;
       return false;
     }
-    mm_.OpenTable(vcpu, write, slot, model_.method);
+    paging().OpenTable(vcpu, write, slot, model_.method);
     return true;
   }
 
@@ -210,14 +210,14 @@ class WritablePageTables final : public ParavirtualPolicy {
   // it.
   PtwrSlot MakeRoom(VcpuContext& vcpu, const TableWrite& write) {
     if (write.slot == PtwrSlot::kActive) {
-      mm_.CloseTable(vcpu, write.slot);
+      paging().CloseTable(vcpu, write.slot);
       return write.slot;
     }
     for (int i = 0; i < model_.inactive_tables; ++i) {
       const PtwrSlot slot = InactiveSlot(i);
       if (!vcpu.domain->direct().ptwr(slot).in_use()) return slot;
     }
-    mm_.CloseInactiveTables(vcpu);
+    paging().CloseInactiveTables(vcpu);
     return InactiveSlot(0);
   }
 

@@ -42,8 +42,8 @@ class ShadowLogTest : public ::testing::TestWithParam<Param> {
   uint64_t Exits() { return world_.Count(Counter::kVmExits); }
 
   ShadowWorld world_{std::get<0>(GetParam()), 1, [](Host& host) {
-                   return FindPolicy(std::get<1>(GetParam()))->make(host);
-                 }};
+                       return FindPolicy(std::get<1>(GetParam()))->make(host);
+                     }};
   WriteLogging* log_ = nullptr;
   const VirtAddr page_ = kBase + 20 * kPageSize;
   // In a page that is large in the shadow as well.

@@ -25,7 +25,7 @@
 // What must hold whenever the guest runs, and Audit() checks: no page that is
 // typed as a page table, and no descriptor table, has a writable mapping; each
 // entry of a typed table has the references that it needs; and what a processor
-// has cached grants no more than that. The functions of `mm_` keep all of it;
+// has cached grants no more than that. The functions of paging() keep all of it;
 // who changes an entry without them breaks it.
 //
 // Single-threaded.
@@ -39,7 +39,7 @@ class ParavirtualPolicy : public Policy {
  public:
   // What becomes of stores to L1 tables in use: see GuestAbi.
   ParavirtualPolicy(Host& host, bool stores_to_l1, bool stores_trap)
-      : mm_(host),
+      : paging_(host),
         host_(host),
         stores_to_l1_(stores_to_l1),
         stores_trap_(stores_trap) {}
@@ -82,9 +82,10 @@ class ParavirtualPolicy : public Policy {
 
   // Direct paging itself: validates, counts references, makes entries. Each
   // function charges what it does.
-  DirectPaging mm_;
+  DirectPaging& paging() { return paging_; }
 
  private:
+  DirectPaging paging_;
   Host& host_;
   const bool stores_to_l1_;
   const bool stores_trap_;
