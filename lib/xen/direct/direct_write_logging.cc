@@ -1,5 +1,5 @@
 // Switching the log of a paravirtual domain on and off; its faults. Shadows
-// themselves are in pv_shadow_fill.cc.
+// themselves are in direct_write_logging_fill.cc.
 
 #include "xen/direct/direct_write_logging.h"
 
@@ -87,26 +87,19 @@ absl::Status DirectWriteLogging::CloseTables(Cpu& cpu) {
 }
 
 absl::Status DirectWriteLogging::TakePool() {
+  shadows_.emplace(host_, mode_, pool_);
   bool reachable = true;
   for (ShadowId id = 0; id < pool_; ++id) {
-    const Mfn frame = host_.AllocXenFrame();
-    shadows_.push_back({.frame = frame});
-    by_frame_[frame] = id;
-    reachable &=
-        mode_ == PagingMode::k4Level || frame.value() < kFramesBelow4GiB;
+    reachable &= mode_ == PagingMode::k4Level ||
+                 (*shadows_)[id].mfn.value() < kFramesBelow4GiB;
   }
-  for (ShadowId id = pool_; id-- > 0;) free_.push_back(id);
   if (reachable) return absl::OkStatus();
   ReturnPool();
   return XenError(XenErrno::kENOMEM, "no frames below 4 GiB for shadows");
 }
 
 void DirectWriteLogging::ReturnPool() {
-  for (const Shadow& shadow : shadows_) host_.FreeXenFrame(shadow.frame);
-  shadows_.clear();
-  free_.clear();
-  by_table_.clear();
-  by_frame_.clear();
+  shadows_.reset();
   domain_.direct().set_write_logging(nullptr);
 }
 
@@ -123,13 +116,13 @@ void DirectWriteLogging::Reload(Cpu& cpu) {
 
 Mfn DirectWriteLogging::LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root) {
   ShadowId id = FindOrMake(cpu, root, top_level());
-  if (id == kNone) {
+  if (id == kNoShadow) {
     Recycle(cpu);
     id = FindOrMake(cpu, root, top_level());
   }
-  XMMU_CHECK(id != kNone);
+  XMMU_CHECK(id != kNoShadow);
   roots_[vcpu.id] = root;
-  return shadows_[id].frame;
+  return (*shadows_)[id].mfn;
 }
 
 std::optional<PageFault> DirectWriteLogging::HandleFault(VcpuContext& vcpu,
@@ -152,8 +145,8 @@ std::optional<PageFault> DirectWriteLogging::HandleFault(VcpuContext& vcpu,
   // A processor that walks the PDPTEs has dropped what it held with the fault.
   if (mode_ == PagingMode::kPae && !cpu.mmu.features().walks_pdptes) {
     const int slot = IndexOf(mode_, 3, access.va);
-    const Shadow& root = shadows_[Find(roots_[vcpu.id], 3)];
-    const uint64_t pdpte = host_.memory().Read64(SlotOf(root, slot));
+    const ShadowId root = Find(roots_[vcpu.id], 3);
+    const uint64_t pdpte = shadows_->Read({root, slot}).raw();
     if (cpu.mmu.pdpte_registers()[static_cast<size_t>(slot)] != pdpte) {
       host_.Flush(cpu, MaskOf(cpu.id), TlbFlush::NonGlobal());
     }

@@ -38,16 +38,15 @@
 // Faults cost what a fault of the domain's costs: they reach Xen by exception,
 // not by a VM exit. Single-threaded.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/page_walker.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/shadow/shadow_pages.h"
 #include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
@@ -68,7 +67,7 @@ class DirectWriteLogging final : public WriteLogging {
   void set_pool(uint32_t shadows) { pool_ = shadows; }
 
   // Whether processors walk shadows.
-  bool on() const { return !shadows_.empty(); }
+  bool on() const { return shadows_.has_value(); }
 
   // `vcpu` is about to load the table `root` of the processor's topmost level:
   // the frame to load instead. Charges `cpu` the look-up, and a new shadow.
@@ -99,73 +98,91 @@ class DirectWriteLogging final : public WriteLogging {
   bool TableGone(Mfn table);
 
   // Whether `frame` is one of the pool.
-  bool IsShadow(Mfn frame) const { return by_frame_.contains(frame); }
+  bool IsShadow(Mfn frame) const {
+    return on() && shadows_->FindFrame(frame) != kNoShadow;
+  }
 
-  // Each entry against the guest's and the log, roots and hash, and what the
-  // processors' TLBs let the domain write to. Not charged.
+  // Holds each entry against the guest's and the log, the vCPUs' CR3 against
+  // the shadows of their roots, and what the processors' TLBs let the domain
+  // write to against the log. Not charged.
   absl::Status Audit() const;
 
  private:
-  using ShadowId = uint32_t;
-  static constexpr ShadowId kNone = ~ShadowId{0};
-
-  struct Shadow {
-    Mfn frame;
-    Mfn table = kInvalidMfn;  // that it is of; kInvalidMfn: it is free
-    int level = 0;
-    // TLB clock when it was last given up.
-    uint32_t tlbflush_timestamp = 0;
-  };
-  using ByLevel = std::array<ShadowId, 5>;  // [0] unused
-
   absl::Status EnableLogging(Cpu& cpu) override;
   void CleanLog(Cpu& cpu, const DirtyBitmap& marked) override;
   void DisableLogging(Cpu& cpu) override;
 
+  // Closes all tables that are open for writing, at the cost of `cpu`. Errors:
+  // an entry was refused and the domain has crashed.
   absl::Status CloseTables(Cpu& cpu);
+  // Takes the pool's frames. Errors: ENOMEM if the processor cannot reach one
+  // of them; then all are given back.
   absl::Status TakePool();
+  // Gives the frames back; processors walk the guest's own tables again.
   void ReturnPool();
   // Loads the CR3 of all vCPUs that run, and flushes all that is cached.
   void Reload(Cpu& cpu);
 
-  // pv_shadow_fill.cc
-  ShadowId Find(Mfn table, int level) const;
+  // direct_write_logging_fill.cc
+  // What a shadow of `table`, met at `level`, is called in the pool: frame
+  // numbers of a paravirtual guest are machine frames.
+  static ShadowKey KeyOf(Mfn table, int level) {
+    return {.gfn = Gfn(table.value()), .level = static_cast<uint8_t>(level)};
+  }
+  Mfn TableOf(ShadowId id) const {
+    return Mfn((*shadows_)[id].key.gfn.value());
+  }
+  int ShadowLevel(ShadowId id) const { return (*shadows_)[id].key.level; }
+  // The shadow of `table` at `level`; kNoShadow if there is none.
+  ShadowId Find(Mfn table, int level) const {
+    return shadows_->Find(KeyOf(table, level));
+  }
+  // Find(), or an empty shadow from the pool; kNoShadow if the pool is used up.
+  // Charges kXenPteRead for the hash and, for a new shadow, kZeroPage and the
+  // flush that its frame still owes.
   ShadowId FindOrMake(Cpu& cpu, Mfn table, int level);
-  void Release(ShadowId id);
-  bool IsLoaded(const Shadow& shadow) const;
+  // Whether a vCPU's CR3 names the shadow.
+  bool IsLoaded(ShadowId id) const;
+  // Gives up all shadows but the roots in use, which it empties, and flushes.
   void DropAll(Cpu& cpu);
-  // The same for want of shadows.
+  // DropAll() because the pool is empty; counted as a recycle.
   void Recycle(Cpu& cpu);
-  // False if the pool does not do.
+  // Makes the entries on the path to `va`. False if the pool is used up.
   bool TryFill(VcpuContext& vcpu, VirtAddr va);
-  void SetEntry(Cpu& cpu, const Shadow& shadow, int slot, Pte now);
+  // Stores `now`, if it is not there already; charges kXenPteWrite then.
+  void SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now);
+  // The L1 entry of a shadow for the guest's entry: without RW as long as a
+  // write has to be noticed, and none before the page has been accessed.
   Pte LeafFor(Pte guest) const;
+  // The entry of `level` that leads to the shadow in `frame`, with the rights
+  // of the guest's entry.
   Pte LinkTo(Mfn frame, Pte guest, int level) const;
   Pte GuestEntry(Mfn table, int slot) const;
-  MachineAddr SlotOf(const Shadow& shadow, int slot) const;
+  // The guest's own tables walked for `access`, A and D set on the way.
+  // Charges kTempMap and kXenPteRead a level, and kXenPteCas a flag.
   WalkResult WalkGuest(VcpuContext& vcpu, const Access& access);
+  // The registers of the vCPU's processor with the guest's own root in CR3.
   PagingContext GuestContext(const VcpuContext& vcpu) const;
+  // Sets A and D as a processor would on `walk`, and marks the tables.
   void SetUsed(Cpu& cpu, const Access& access, const WalkResult& walk);
   int entry_bytes() const { return EntryBytes(mode_); }
   int top_level() const { return LevelCount(mode_); }
 
-  // pv_shadow_audit.cc
+  // direct_write_logging_audit.cc: the parts of Audit().
   absl::Status AuditRoots() const;
-  absl::Status AuditShadow(const Shadow& shadow) const;
-  bool IsFaithful(const Shadow& shadow, Pte entry, Pte guest) const;
+  absl::Status AuditShadow(ShadowId id) const;
+  // Whether `entry` of the shadow is one that `guest` may have led to.
+  bool IsFaithful(ShadowId id, Pte entry, Pte guest) const;
   absl::Status AuditTlbs() const;
 
   Host& host_;
   Domain& domain_;
   const PagingMode mode_;  // the processor's
   const PageWalker walker_;
-  uint32_t pool_;
-  std::vector<Mfn> roots_;  // by vCPU: what it would have loaded
-  std::vector<Shadow> shadows_;
-  std::vector<ShadowId> free_;  // last one goes first
-  // Only looked up, never iterated.
-  absl::flat_hash_map<Mfn, ByLevel> by_table_;
-  absl::flat_hash_map<Mfn, ShadowId> by_frame_;
+  uint32_t pool_;           // shadows that the next Start() takes
+  std::vector<Mfn> roots_;  // by vCPU: the root that it would have loaded
+  // Taken while the log is on.
+  std::optional<ShadowPages> shadows_;
 };
 
 }  // namespace xmmu

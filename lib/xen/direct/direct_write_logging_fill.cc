@@ -9,128 +9,95 @@
 namespace xmmu {
 namespace {
 
-// What a link takes over from the guest's entry.
+// The rights that a link takes over from the guest's entry.
 constexpr uint64_t kLinkRights = pte::kWritable | pte::kUser | pte::kNoExecute;
 
 }  // namespace
-
-MachineAddr DirectWriteLogging::SlotOf(const Shadow& shadow, int slot) const {
-  return EntryAddress(mode_, AddressOf(shadow.frame), slot);
-}
 
 Pte DirectWriteLogging::GuestEntry(Mfn table, int slot) const {
   return Pte(host_.memory().ReadEntry(
       EntryAddress(mode_, AddressOf(table), slot), entry_bytes()));
 }
 
-DirectWriteLogging::ShadowId DirectWriteLogging::Find(Mfn table,
-                                                      int level) const {
-  const auto found = by_table_.find(table);
-  return found == by_table_.end() ? kNone
-                                  : found->second[static_cast<size_t>(level)];
-}
-
-DirectWriteLogging::ShadowId DirectWriteLogging::FindOrMake(Cpu& cpu, Mfn table,
-                                                            int level) {
+ShadowId DirectWriteLogging::FindOrMake(Cpu& cpu, Mfn table, int level) {
   cpu.clock.Charge(CostEvent::kXenPteRead);  // the hash
   const ShadowId found = Find(table, level);
-  if (found != kNone) return found;
-  if (free_.empty()) return kNone;
-  const ShadowId id = free_.back();
-  free_.pop_back();
-  Shadow& shadow = shadows_[id];
-  // A paging-structure cache, or a PDPTE register, may still lead here.
+  if (found != kNoShadow) return found;
+  if (shadows_->full()) return kNoShadow;
+  const ShadowId id = shadows_->Take(KeyOf(table, level));
+  // A paging-structure cache, or a PDPTE register, may still lead to the frame
+  // as what it was before.
   const CpuMask stale =
-      host_.NeedFlush(domain_.dirty_cpus(), shadow.tlbflush_timestamp);
+      host_.NeedFlush(domain_.dirty_cpus(), (*shadows_)[id].tlbflush_timestamp);
   if (stale != 0) host_.Flush(cpu, stale, TlbFlush::All());
   cpu.clock.Charge(CostEvent::kZeroPage);
   cpu.counters.Add(Counter::kShadowsMade);
-  host_.memory().ZeroFrame(shadow.frame);
-  shadow.table = table;
-  shadow.level = level;
-  const auto [entry, is_new] = by_table_.try_emplace(table);
-  if (is_new) entry->second.fill(kNone);
-  entry->second[static_cast<size_t>(level)] = id;
   return id;
 }
 
-void DirectWriteLogging::Release(ShadowId id) {
-  Shadow& shadow = shadows_[id];
-  const auto found = by_table_.find(shadow.table);
-  ByLevel& levels = found->second;
-  levels[static_cast<size_t>(shadow.level)] = kNone;
-  const bool last = std::all_of(levels.begin(), levels.end(),
-                                [](ShadowId other) { return other == kNone; });
-  if (last) by_table_.erase(found);
-  shadow.table = kInvalidMfn;
-  shadow.tlbflush_timestamp = host_.tlb_clock();
-  free_.push_back(id);
+bool DirectWriteLogging::IsLoaded(ShadowId id) const {
+  return ShadowLevel(id) == top_level() &&
+         std::find(roots_.begin(), roots_.end(), TableOf(id)) != roots_.end();
 }
 
-bool DirectWriteLogging::IsLoaded(const Shadow& shadow) const {
-  return shadow.level == top_level() &&
-         std::find(roots_.begin(), roots_.end(), shadow.table) != roots_.end();
-}
-
-// Roots in use stay, emptied. Of the others Xen goes through the entries above
-// L1 to drop references (Xen 4.17: sh_destroy_l2_shadow and up; none are kept
-// for what L1 shadows map).
+// Roots in use stay, emptied. As for the others, Xen goes through the entries
+// above L1 to drop references (Xen 4.17: sh_destroy_l2_shadow and up; none are
+// kept for what L1 shadows map).
 void DirectWriteLogging::DropAll(Cpu& cpu) {
-  for (ShadowId id = 0; id < shadows_.size(); ++id) {
-    const Shadow& shadow = shadows_[id];
-    if (shadow.table == kInvalidMfn) continue;
-    if (shadow.level > 1) {
-      const int entries = EntryCount(mode_, shadow.level);
+  for (ShadowId id = 0; id < shadows_->count(); ++id) {
+    const ShadowPage& shadow = (*shadows_)[id];
+    if (!shadow.in_use) continue;
+    if (ShadowLevel(id) > 1) {
+      const int entries = EntryCount(mode_, ShadowLevel(id));
       cpu.clock.Charge(CostEvent::kXenPteRead, static_cast<uint64_t>(entries));
     }
-    if (IsLoaded(shadow)) {
+    if (IsLoaded(id)) {
       cpu.clock.Charge(CostEvent::kZeroPage);
-      host_.memory().ZeroFrame(shadow.frame);
+      host_.memory().ZeroFrame(shadow.mfn);
       continue;
     }
-    Release(id);
+    shadows_->Release(id);
   }
   host_.Flush(cpu, domain_.dirty_cpus(), TlbFlush::All());
 }
 
 void DirectWriteLogging::Recycle(Cpu& cpu) {
-  const size_t before = free_.size();
+  const uint32_t before = shadows_->in_use();
   DropAll(cpu);
-  cpu.counters.Add(Counter::kShadowsRecycled, free_.size() - before);
+  cpu.counters.Add(Counter::kShadowsRecycled, before - shadows_->in_use());
 }
 
 bool DirectWriteLogging::TableGone(Mfn table) {
   bool any = false;
   for (int level = 1; level <= top_level(); ++level) {
     const ShadowId id = Find(table, level);
-    if (id == kNone) continue;
-    XMMU_CHECK(!IsLoaded(shadows_[id]));
-    Release(id);
+    if (id == kNoShadow) continue;
+    XMMU_CHECK(!IsLoaded(id));
+    shadows_->Release(id);
     any = true;
   }
   return any;
 }
 
 void DirectWriteLogging::EntryWritten(Cpu& cpu, MachineAddr entry, Pte value) {
-  const auto found = by_table_.find(FrameOf(entry));
-  if (found == by_table_.end()) return;
+  const Mfn table = FrameOf(entry);
+  if (shadows_->FindTable(Gfn(table.value())) == nullptr) return;
   const int slot = static_cast<int>(PageOffset(entry)) / entry_bytes();
   for (int level = 1; level <= top_level(); ++level) {
-    const ShadowId id = found->second[static_cast<size_t>(level)];
-    if (id == kNone || slot >= EntryCount(mode_, level)) continue;
-    SetEntry(cpu, shadows_[id], slot, level == 1 ? LeafFor(value) : Pte());
+    const ShadowId id = Find(table, level);
+    if (id == kNoShadow || slot >= EntryCount(mode_, level)) continue;
+    SetEntry(cpu, {id, slot}, level == 1 ? LeafFor(value) : Pte());
   }
 }
 
-void DirectWriteLogging::SetEntry(Cpu& cpu, const Shadow& shadow, int slot,
-                                  Pte now) {
-  const MachineAddr where = SlotOf(shadow, slot);
-  if (Pte(host_.memory().ReadEntry(where, entry_bytes())) == now) return;
+void DirectWriteLogging::SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now) {
+  if (shadows_->Read(slot) == now) return;
   cpu.clock.Charge(CostEvent::kXenPteWrite);
-  host_.memory().WriteEntry(where, entry_bytes(), now.raw());
+  shadows_->Write(slot, now);
 }
 
-// Of a frame at no pfn nobody asks whether it is dirty: a device's.
+// A device's frame has no pfn, so no dirty bit is kept for it; it may be mapped
+// writable at once.
 Pte DirectWriteLogging::LeafFor(Pte guest) const {
   if (!guest.present() || !guest.accessed()) return Pte();
   const Pfn pfn = domain_.p2m().PfnOf(guest.frame());
@@ -155,14 +122,13 @@ bool DirectWriteLogging::TryFill(VcpuContext& vcpu, VirtAddr va) {
     const int slot = IndexOf(mode_, level, va);
     const Pte guest = GuestEntry(table, slot);
     const ShadowId below = FindOrMake(cpu, guest.frame(), level - 1);
-    if (below == kNone) return false;
-    SetEntry(cpu, shadows_[id], slot,
-             LinkTo(shadows_[below].frame, guest, level));
+    if (below == kNoShadow) return false;
+    SetEntry(cpu, {id, slot}, LinkTo((*shadows_)[below].mfn, guest, level));
     table = guest.frame();
     id = below;
   }
   const int slot = IndexOf(mode_, 1, va);
-  SetEntry(cpu, shadows_[id], slot, LeafFor(GuestEntry(table, slot)));
+  SetEntry(cpu, {id, slot}, LeafFor(GuestEntry(table, slot)));
   return true;
 }
 

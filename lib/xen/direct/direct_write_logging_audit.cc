@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "xen/direct/direct_write_logging.h"
 #include "xmmu/xen/errno.h"
+#include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu {
 namespace {
@@ -18,16 +19,18 @@ absl::Status Wrong(std::string what) {
 
 absl::Status DirectWriteLogging::Audit() const {
   if (!on()) return absl::OkStatus();
-  size_t in_use = 0;
-  for (const Shadow& shadow : shadows_) {
-    if (shadow.table == kInvalidMfn) continue;
+  uint32_t in_use = 0;
+  for (ShadowId id = 0; id < shadows_->count(); ++id) {
+    if (!(*shadows_)[id].in_use) continue;
     ++in_use;
-    if (absl::Status ok = AuditShadow(shadow); !ok.ok()) return ok;
+    absl::Status status = AuditShadow(id);
+    if (!status.ok()) return status;
   }
-  if (in_use + free_.size() != shadows_.size()) {
+  if (in_use != shadows_->in_use()) {
     return Wrong("shadows are neither in use nor free");
   }
-  if (absl::Status ok = AuditRoots(); !ok.ok()) return ok;
+  absl::Status status = AuditRoots();
+  if (!status.ok()) return status;
   return AuditTlbs();
 }
 
@@ -41,50 +44,49 @@ absl::Status DirectWriteLogging::AuditRoots() const {
                      root == domain_.direct().vcpu(id).hidden_l4;
     if (!own) return Wrong("a root is loaded that is not the vCPU's");
     const ShadowId shadow = Find(root, top_level());
-    if (shadow == kNone ||
-        vcpu.cr3 != AddressOf(shadows_[shadow].frame).value()) {
+    if (shadow == kNoShadow ||
+        vcpu.cr3 != AddressOf((*shadows_)[shadow].mfn).value()) {
       return Wrong("a vCPU's CR3 is not the shadow of its root");
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status DirectWriteLogging::AuditShadow(const Shadow& shadow) const {
-  const PageInfo& page = std::as_const(host_).frames()[shadow.table];
+absl::Status DirectWriteLogging::AuditShadow(ShadowId id) const {
+  const Mfn frame = TableOf(id);
+  const int level = ShadowLevel(id);
+  const PageInfo& page = std::as_const(host_).frames()[frame];
   const bool hidden = page.owner == kDomInvalid;  // an L4 of Xen's own
   const bool table = IsPageTable(page.type) && page.type_count > 0 &&
-                     LevelOf(page.type) >= shadow.level;
+                     LevelOf(page.type) >= level;
   if (!hidden && (!table || page.owner != domain_.id())) {
-    return Wrong(absl::StrCat("frame ", shadow.table.value(),
-                              " has a shadow and is no table"));
+    return Wrong(
+        absl::StrCat("frame ", frame.value(), " has a shadow and is no table"));
   }
-  const int slots = EntryCount(mode_, shadow.level);
+  const int slots = EntryCount(mode_, level);
   for (int slot = 0; slot < slots; ++slot) {
-    const Pte entry(
-        host_.memory().ReadEntry(SlotOf(shadow, slot), entry_bytes()));
+    const Pte entry = shadows_->Read({id, slot});
     if (!entry.present() && entry == Pte()) continue;
-    if (!IsFaithful(shadow, entry, GuestEntry(shadow.table, slot))) {
-      return Wrong(absl::StrCat("slot ", slot, " of the L", shadow.level,
-                                " in frame ", shadow.table.value(),
-                                " is not what its shadow says"));
+    if (!IsFaithful(id, entry, GuestEntry(frame, slot))) {
+      return Wrong(absl::StrCat("slot ", slot, " of the L", level, " in frame ",
+                                frame.value(), " is not what its shadow says"));
     }
   }
   return absl::OkStatus();
 }
 
-bool DirectWriteLogging::IsFaithful(const Shadow& shadow, Pte entry,
-                                    Pte guest) const {
+bool DirectWriteLogging::IsFaithful(ShadowId id, Pte entry, Pte guest) const {
   if (!guest.present()) return false;
-  if (shadow.level == 1) {
-    // A page marked since may still be read-only.
+  if (ShadowLevel(id) == 1) {
+    // The entry of a page that has been marked since may still be read-only.
     const Pte now = LeafFor(guest);
     return entry == now || entry == now.Without(pte::kWritable);
   }
-  const auto below = by_frame_.find(entry.frame());
-  if (below == by_frame_.end()) return false;
-  const Shadow& child = shadows_[below->second];
-  return child.table == guest.frame() && child.level == shadow.level - 1 &&
-         entry == LinkTo(child.frame, guest, shadow.level);
+  const ShadowId child = shadows_->FindFrame(entry.frame());
+  if (child == kNoShadow || !(*shadows_)[child].in_use) return false;
+  return TableOf(child) == guest.frame() &&
+         ShadowLevel(child) == ShadowLevel(id) - 1 &&
+         entry == LinkTo((*shadows_)[child].mfn, guest, ShadowLevel(id));
 }
 
 absl::Status DirectWriteLogging::AuditTlbs() const {
