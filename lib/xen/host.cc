@@ -21,9 +21,9 @@ constexpr int kMibShift = 20 - kPageShift;
 // First megabyte: BIOS, VGA and I/O; never handed out.
 constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 
-// Whether a guest's flush of itself has failed: by loading the pointers of its
-// PAE root, whatever they are by now. Only its own pages are behind what its
-// processor keeps then; all other tables are Xen's.
+// Whether a guest's flush has failed: it loads the pointers of the guest's PAE
+// root, whatever the guest has made of them by now. What the processor then
+// keeps leads to the guest's own pages only; all other tables are Xen's.
 bool RefusesFlush(const Cpu& cpu, const std::optional<PageFault>& fault) {
   XMMU_CHECK(!fault.has_value() || cpu.mmu.vm().nested);
   return fault.has_value();
@@ -214,8 +214,8 @@ void Host::OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush) {
   for (const auto& cpu : cpus_) {
     if ((others & MaskOf(cpu->id)) == 0) continue;
     cpu->clock.AdvanceTo(arrival);
-    // A target that is ahead in its own time was interrupted back then: only
-    // the interrupt itself keeps the initiator waiting.
+    // A target whose clock is ahead took the interrupt in its past: only the
+    // interrupt itself keeps the initiator waiting.
     const Cycles before = cpu->clock.now();
     if (cpu->mmu.vm() != VmControls()) {
       cpu->mmu.VmExit();
@@ -327,16 +327,18 @@ void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
   if (cpu.current != nullptr) {
     cpu.current->pdptes = cpu.mmu.pdpte_registers();
   }
-  // What the guest has made of its own table since is no reason not to run it.
+  // A guest whose root has become bad since is run all the same.
   if (cpu.mmu.EnterVm(next.vm, wanted).has_value()) {
     XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted, &next.pdptes).has_value());
   }
-  // A guest on shadows has lost all that the CPU knew of any.
+  // VM entry of a shadowed guest flushes the TLB (it has no tag): note it in the
+  // flush clock.
   if (next.vm.shadowed) Stamp(cpu);
   Occupy(cpu, next);
 }
 
-// What has a tag outlives the switch in the TLBs.
+// TLB entries with a tag outlive the switch, so the CPU stays one of the
+// domain's dirty ones.
 void Host::Occupy(Cpu& cpu, VcpuContext& next) {
   VcpuContext* const last = cpu.current;
   const bool leaves = last != nullptr && last->domain != next.domain;

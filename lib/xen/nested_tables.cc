@@ -13,7 +13,7 @@ constexpr PagingMode kMode = PagingMode::k4Level;
 constexpr int kRootLevel = LevelCount(kMode);
 constexpr int kEntries = 512;
 
-// In either format.
+// Both formats have these flags in the same place.
 constexpr uint64_t kWritable = pte::kWritable;
 static_assert(ept::kWrite == kWritable);
 
@@ -26,7 +26,7 @@ constexpr Pfn FirstOf(Pfn pfn, int level) {
   return Pfn(pfn.value() / PagesOf(level) * PagesOf(level));
 }
 
-// Of the leaves that the machine's nested tables may have.
+// The level of the largest leaf that the machine's nested tables may have.
 int LargestLeafOf(const MachineModel& model) {
   const bool ept = model.features.vendor == Vendor::kIntel;
   if (ept && !model.nested.pages_2m) return 1;
@@ -83,7 +83,7 @@ uint64_t NestedTables::LeafEntry(Mfn first, int level, bool writable) const {
   return writable ? whole : whole & ~kWritable;
 }
 
-// A page may be written to at once if the log says so of all of it.
+// A page is writable at once if the log lets every 4 KiB of it be.
 bool NestedTables::MayBeWritable(Pfn first, int level) const {
   const DirtyLog& log = domain_.dirty_log();
   if (!log.enabled()) return true;

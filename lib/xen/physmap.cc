@@ -30,7 +30,8 @@ uint32_t Physmap::DecreaseReservation(std::span<const Mfn> frames) {
     SetRoots(mfn, kInvalidMfn);
     given.push_back(mfn);
   }
-  // Nobody gets a frame that some CPU still leads to.
+  // The flush comes before the frame is freed: a frame to which some CPU still
+  // leads must not get a new owner.
   if (!given.empty()) user_.FlushLeft(*vcpu_.cpu);
   for (const Mfn mfn : given) Release(mfn);
   return static_cast<uint32_t>(given.size());
@@ -58,7 +59,8 @@ absl::Status Physmap::Move(Gfn gfn) {
     return absl::ResourceExhaustedError("no free frame to move a page to");
   }
   user_.FrameLeaves(*vcpu_.cpu, gfn);
-  // Before the copy: a store after it would be lost.
+  // The flush comes before the copy, after which a store to the old frame would
+  // be lost.
   user_.FlushLeft(*vcpu_.cpu);
   domain_.p2m().Clear(pfn);
   const std::optional<Mfn> mfn = Take(pfn);
@@ -68,7 +70,7 @@ absl::Status Physmap::Move(Gfn gfn) {
     SetRoots(old, *mfn);
     Release(old);
   } else {
-    domain_.p2m().Set(pfn, old);  // all that are free are beyond its reach
+    domain_.p2m().Set(pfn, old);  // the guest can name no free frame
   }
   user_.FrameArrived(*vcpu_.cpu, gfn);
   return mfn.has_value()
@@ -79,7 +81,7 @@ absl::Status Physmap::Move(Gfn gfn) {
 std::optional<Mfn> Physmap::Take(Pfn pfn) {
   const std::optional<Mfn> mfn = host_.AllocFrame(domain_, pfn);
   if (!mfn.has_value()) return mfn;
-  // What its last owner may have left in TLBs.
+  // Flush what the frame's last owner may have left in TLBs.
   const CpuMask cpus =
       host_.NeedFlush(host_.AllCpus(), host_.frames()[*mfn].tlbflush_timestamp);
   if (cpus != 0) host_.Flush(*vcpu_.cpu, cpus, TlbFlush::All());

@@ -45,17 +45,18 @@ struct VcpuContext {
 
   // What MOV CR3 was last executed with (Xen: arch.cr3).
   uint64_t cr3 = 0;
-  // The control registers to run it with, while it does not; CR3 is above. None
-  // if they are what its CPU has anyhow.
+  // The control registers to load when the vCPU is next run; CR3 is above.
+  // Nothing if they are those that its CPU has anyhow.
   std::optional<ControlRegisters> registers;
-  // How the processor runs it as a virtual machine; by default it does not.
+  // How the processor runs the vCPU as a virtual machine; by default it does
+  // not.
   VmControls vm;
-  // Its PDPTE registers while it does not run (Intel: of its VMCS).
+  // The PDPTE registers of the vCPU while it does not run (on Intel those in
+  // its VMCS).
   std::array<uint64_t, 4> pdptes{};
 
-  // What an emulator finds at the instruction pointer after the instruction
-  // that it is at, as far as that is known to access memory; see
-  // Instruction::done.
+  // The instructions that an emulator finds behind the one that it is at, as far
+  // as they are known to access memory; see Instruction::done.
   std::span<Instruction> following;
 };
 
@@ -97,10 +98,10 @@ struct DomainOptions {
   PagingMode mode = PagingMode::k4Level;
   uint64_t memory_frames = 0;  // 4 KiB frames to populate from pfn 0 on
   int vcpus = 1;
-  // Runs unmodified: its tables hold guest frame numbers (Xen: paging_mode_
-  // translate).
+  // The domain runs unmodified: its tables hold guest frame numbers (Xen:
+  // paging_mode_translate).
   bool translated = false;
-  // Has rights on I/O memory and ports.
+  // The domain has rights on I/O memory and ports.
   bool io_privileged = false;
 };
 
@@ -152,7 +153,7 @@ class Domain {
   DirectPagingState& direct() { return *direct_; }
   const DirectPagingState& direct() const { return *direct_; }
 
-  // Its pages written to, for live migration.
+  // The log of the domain's pages written to, for live migration.
   DirtyLog& dirty_log() { return dirty_log_; }
   const DirtyLog& dirty_log() const { return dirty_log_; }
 

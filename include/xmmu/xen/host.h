@@ -2,8 +2,8 @@
 #define XMMU_XEN_HOST_H_
 
 // The simulated machine with its hypervisor's bookkeeping: CPUs (each an Mmu, a
-// clock and counters), machine memory, the frame table and the domains. It is
-// what a Policy is given, and all that it is given.
+// clock and counters), machine memory, the frame table and the domains. A
+// Policy is given a Host, and nothing else.
 //
 // Single-threaded; many Hosts may run on many threads.
 
@@ -100,12 +100,13 @@ class Host {
   // nullptr for ids that are no running domain.
   Domain* FindDomain(DomainId id);
 
-  // A frame for the hypervisor itself (shadow, snapshot, ...), zeroed, counted
-  // in xen_frames(). Charges nothing: zeroing is charged by who asks.
+  // Allocates a frame for the hypervisor itself (shadow, snapshot, ...), zeroed
+  // and counted in xen_frames(). Charges nothing: the caller charges the
+  // zeroing.
   Mfn AllocXenFrame();
   void FreeXenFrame(Mfn mfn);
   uint64_t xen_frames() const { return xen_frames_; }
-  // The most there have been at a time.
+  // The most frames that the hypervisor has had at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
   // Bytes of what Xen keeps of the frames of all domains, whatever strategy it
@@ -118,9 +119,9 @@ class Host {
   // names frames below 2^20.
   uint64_t FrameLimit(PagingMode mode) const;
 
-  // A domain's frame without references is free: nobody's, its content left as
-  // it is, owing the flush of its timestamp to its next owner (Xen:
-  // free_heap_pages).
+  // Frees a domain's frame without references: it is nobody's, its content
+  // stays as it is, and it owes the flush of its timestamp to its next owner
+  // (Xen: free_heap_pages).
   void FreeFrame(Mfn mfn);
   // Gives `domain` the free frame that was freed last, at `pfn`, allocated with
   // one general reference, of no type; nothing if no free frame can be the
@@ -131,7 +132,7 @@ class Host {
   // Frames that domains have given back and none has got yet.
   uint64_t free_frames() const { return free_frames_.size(); }
 
-  // What domains share by content.
+  // The frames that domains share because their contents are equal.
   SharedPages& sharing() { return sharing_; }
   const SharedPages& sharing() const { return sharing_; }
 
@@ -191,7 +192,8 @@ class Host {
   template <typename FlushOne>
   void OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush);
   void SwitchVm(Cpu& cpu, VcpuContext& next);
-  // `next` is current on `cpu` from now on; dirty CPUs follow.
+  // Makes `next` current on `cpu`, and lets the dirty CPUs of both domains
+  // follow.
   void Occupy(Cpu& cpu, VcpuContext& next);
   bool MayHoldGlobals(const Cpu& cpu) const;
   void Stamp(Cpu& cpu);

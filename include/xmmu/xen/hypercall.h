@@ -98,22 +98,24 @@ struct VmAssistCall {
   bool enable = true;
 };
 
-// HYPERVISOR_set_gdt: the descriptor table of the calling vCPU is now in
-// `frames`, at most 14, none for an empty one. All or nothing.
+// HYPERVISOR_set_gdt: puts the descriptor table of the calling vCPU into
+// `frames`, at most 14; with none the table is empty. If one frame is refused,
+// nothing changes.
 struct SetGdtCall {
   std::span<const Mfn> frames;
 };
 
 // HYPERVISOR_memory_op, XENMEM_decrease_reservation: gives `frames` back in
-// order, until one is not the domain's. That is no error: see
-// HypercallResult::done. A frame is free once nothing refers to it.
+// order, until one is not the domain's. To stop there is no error:
+// HypercallResult::done tells how many were given back. A frame is free once
+// nothing refers to it.
 struct DecreaseReservationCall {
   std::span<const Mfn> frames;
 };
 
 // XENMEM_populate_physmap: gives each of `pfns` a frame that some domain has
-// given back, in order, until a pfn has one already or there is none left. That
-// is no error either. The content is what the last owner left.
+// given back, in order, until a pfn has one already or no frame is left. To stop
+// there is no error either. The content is what the last owner left.
 struct PopulatePhysmapCall {
   std::span<const Pfn> pfns;
 };
@@ -138,9 +140,9 @@ struct MakeRoAndShareCall {
   std::span<const VirtAddr> mappings;
 };
 
-// What tells a write fault on a shared page: one of the bits of an entry that
-// are the guest's own (AVL; which one is assumed). Xen sets it, and leaves it
-// to the guest from then on.
+// Tells the guest that a write fault is one on a shared page: one of the bits of
+// an entry that are the guest's own (AVL; which one is assumed). Xen sets it,
+// and leaves it to the guest from then on.
 inline constexpr uint64_t kSharedMark = uint64_t{1} << 9;
 
 using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,
@@ -160,13 +162,14 @@ using Hypercall =
                  MakeRoAndShareCall, MulticallCall>;
 
 struct HypercallResult {
-  // Of the first refused request; see xen/errno.h. Of a multicall, that of the
-  // first call refused, though HYPERVISOR_multicall itself answers 0.
+  // The status of the first refused request; see xmmu/xen/errno.h. For a
+  // multicall it is that of the first call refused, though HYPERVISOR_multicall
+  // itself answers 0.
   absl::Status status;
   // Requests, operations, frames or calls completed.
   uint32_t done = 0;
-  // Of a multicall: what each of its calls would have answered by itself, in
-  // order and as many as there are (Xen: multicall_entry.result, written for
+  // For a multicall, what each of its calls would have answered by itself, in
+  // order, one for each call (Xen: multicall_entry.result, written for
   // each by do_multicall, xen/common/multicall.c). Empty for other calls.
   std::vector<HypercallResult> entries = {};
 };

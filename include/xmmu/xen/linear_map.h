@@ -4,8 +4,8 @@
 // How Xen is built to reach the page tables of the address space that is
 // loaded: through a linear map, a slot of the hardware's own tables that leads
 // back to them, so that every entry is an element of an array at a fixed
-// address; or by walking them in software with temporary mappings. It is what
-// update_va_mapping is faster by than mmu_update.
+// address; or by walking them in software with temporary mappings. The linear
+// map is why update_va_mapping is faster than mmu_update.
 //
 // A 2- or 4-level root has room for such a slot. A PAE root has not: the slots
 // must go into the L2 of its slot 3, which maps the kernel and which guests
@@ -24,14 +24,14 @@
 namespace xmmu {
 
 enum class LinearMap : uint8_t {
-  // What the Xen that ran such guests did: 2-level, Xen 3.0, as kPerTable;
+  // As the Xen that ran such guests did it: 2-level, Xen 3.0, as kPerTable;
   // 4-level and PAE on a 64-bit Xen 4.17, the L2 entry through the linear map,
   // the L1 by a temporary mapping (map_guest_l1e); PAE on a machine without
   // long mode, as kNone.
   //
   // Whatever else is asked for, a PAE guest runs on a 32-bit Xen, also on a
-  // machine that has long mode. As Xen 3.0's guests it then has no global
-  // pages.
+  // machine that has long mode. It then has no global pages, as guests of Xen
+  // 3.0 had none.
   kDefault,
   // Every root has its own linear slots. PAE: and therefore a kernel L2 of its
   // own, into which Xen copies its slots and the four linear ones when the root
@@ -46,7 +46,8 @@ enum class LinearMap : uint8_t {
   kNone,
 };
 
-// Whether there is such a Xen for guests of `mode`: kSharedL2 is a PAE one.
+// Whether a Xen with `linear_map` exists for guests of `mode`: kSharedL2 is for
+// PAE guests only.
 constexpr bool HasLinearMap(LinearMap linear_map, PagingMode mode) {
   return linear_map != LinearMap::kSharedL2 || mode == PagingMode::kPae;
 }

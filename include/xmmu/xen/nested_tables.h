@@ -4,10 +4,10 @@
 // The P2M of a translated domain as tables that the processor walks: EPT on
 // Intel, ordinary entries on AMD (Xen 4.17, xen/arch/x86/mm/p2m-ept.c,
 // p2m-pt.c). Owns its table frames, which are Xen's. The map of record is the
-// domain's P2m; this is what the hardware has of it: all, or what was asked for
-// so far.
+// domain's P2m; these tables hold what the hardware knows of it: all of it, or
+// what was asked for so far.
 //
-// It never flushes: whoever makes an entry grant less owes FlushNested of the
+// Nothing here flushes: whoever makes an entry grant less owes FlushNested of the
 // domain before a frame that it led to is anybody else's.
 //
 // Charges the clock it is given kZeroPage for a new table, kXenPteWrite for
@@ -32,7 +32,7 @@ class NestedTables {
   NestedTables& operator=(const NestedTables&) = delete;
   ~NestedTables();
 
-  // What enters a guest on these tables.
+  // The controls by which a guest is run on these tables.
   VmControls Controls(uint16_t tag) const;
 
   // While the domain's writes are logged, a page that is not marked in its log
@@ -41,17 +41,17 @@ class NestedTables {
   // Maps all that the P2M has, each page by the largest leaf that its extent
   // allows: frames as contiguous and as aligned as the leaf.
   void MapAll(CycleClock& clock);
-  // Maps the page of `pfn`, in the same way; false if the P2M has none.
-  // Nothing changes if it is mapped.
+  // Maps the page of `pfn` as MapAll() does; false if the P2M has none. Nothing
+  // changes if the page is mapped already.
   bool Map(Pfn pfn, CycleClock& clock);
-  // Makes `pfn` unmapped, splitting a large leaf. Whether it was mapped.
+  // Unmaps `pfn`, splitting a large leaf. Returns whether it was mapped.
   bool Unmap(Pfn pfn, CycleClock& clock);
 
   // Takes write access from all pages, large ones whole, or gives it to all:
   // one pass over all tables.
   void SetAllWritable(bool writable, CycleClock& clock);
-  // Makes `pfn` writable, splitting a large leaf that is not. Whether it is
-  // mapped.
+  // Makes `pfn` writable, splitting a large leaf that is not. Returns whether
+  // `pfn` is mapped.
   bool MakeWritable(Pfn pfn, CycleClock& clock);
 
   // The level of the leaf that maps `pfn`; 0 if none does.
@@ -74,22 +74,29 @@ class NestedTables {
     uint64_t pages = 0;
   };
 
+  // Allocates a table, empty; charges kZeroPage.
   Mfn NewTable(CycleClock& clock);
   uint64_t Read(MachineAddr slot) const;
   void Write(MachineAddr slot, uint64_t entry, CycleClock& clock);
+  // The entries, in the machine's format, that lead to a table or map a page.
   uint64_t TableEntry(Mfn table) const;
   uint64_t LeafEntry(Mfn first, int level, bool writable) const;
   bool IsLeaf(uint64_t entry, int level) const;
   static MachineAddr SlotOf(Mfn table, int level, Pfn pfn);
   // Where the leaf of `pfn` is, or the empty entry at which its path ends.
   Place Find(Pfn pfn) const;
+  // The level of the largest leaf that can map `pfn`.
   int LargestLeaf(Pfn pfn) const;
   // Whether the P2M has the whole page of `level` that contains `pfn` in one
   // aligned piece.
   bool Fits(Pfn pfn, int level) const;
+  // Replaces a large leaf by a table of leaves one level lower.
   void Split(const Place& place, CycleClock& clock);
+  // Gives or takes write access in all leaves below `table`.
   void SetWritableBelow(Mfn table, int level, bool writable, CycleClock& clock);
+  // Whether the log lets the whole page of `level` from `first` on be writable.
   bool MayBeWritable(Pfn first, int level) const;
+  // Audit() of what is below `table`, adding up what it finds in `recount`.
   absl::Status AuditTable(Mfn table, int level, Pfn first,
                           Recount& recount) const;
 

@@ -21,29 +21,32 @@
 
 namespace xmmu {
 
-// What a strategy does for one domain when its P2M changes. Each charges `cpu`.
+// What a strategy does for one domain when its P2M changes. Each function
+// charges `cpu` for its work.
 class PhysmapUser {
  public:
   virtual ~PhysmapUser() = default;
 
-  // What is at `gfn` is about to leave: nothing in memory leads there by way of
-  // `gfn` any more. Processors may, until FlushLeft().
+  // Called before the frame at `gfn` leaves: removes all that leads there by way
+  // of `gfn` from memory. Processors may still hold it, until FlushLeft().
   virtual void FrameLeaves(Cpu& cpu, Gfn gfn) = 0;
-  // No processor leads to what has left since the last time.
+  // Flushes all processors that may lead to frames that have left since the last
+  // call.
   virtual void FlushLeft(Cpu& cpu) = 0;
-  // The P2M has a frame at `gfn` now.
+  // Called when the P2M has got a frame at `gfn`.
   virtual void FrameArrived(Cpu&, Gfn) {}
 };
 
 class Physmap {
  public:
-  // On behalf of `vcpu` and its domain, charging its CPU. All outlive it.
+  // Changes the P2M on behalf of `vcpu`, whose CPU is charged. The three outlive
+  // the object.
   Physmap(Host& host, VcpuContext& vcpu, PhysmapUser& user)
       : host_(host), vcpu_(vcpu), domain_(*vcpu.domain), user_(user) {}
 
-  // What a translated guest may ask for: DecreaseReservationCall, its frames
-  // named as it counts them, and PopulatePhysmapCall. Charges kHypercallWork,
-  // counts kHypercalls; how it got here is the caller's to charge.
+  // Executes what a translated guest may ask for: DecreaseReservationCall, with
+  // guest frame numbers, and PopulatePhysmapCall. Charges kHypercallWork and
+  // counts kHypercalls; the caller charges the way into the hypervisor.
   // Errors: Unimplemented (ENOSYS) for calls of paravirtual guests.
   HypercallResult Execute(const Hypercall& call);
 
@@ -56,8 +59,11 @@ class Physmap {
  private:
   uint32_t DecreaseReservation(std::span<const Mfn> frames);
   uint32_t PopulatePhysmap(std::span<const Pfn> pfns);
+  // Gets a free frame for `pfn`, flushed; nothing if there is none.
   std::optional<Mfn> Take(Pfn pfn);
+  // Frees a frame that nothing leads to any more.
   void Release(Mfn mfn);
+  // Makes `to` the root of each vCPU whose root was `from`.
   void SetRoots(Mfn from, Mfn to);
   CycleClock& clock() { return vcpu_.cpu->clock; }
 

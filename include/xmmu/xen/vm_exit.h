@@ -14,23 +14,23 @@ namespace xmmu {
 
 // How a guest on shadows is run. On machines without VPID or ASID each of its
 // exits costs it all that its processor has cached (SDM Vol. 3C, "Operations
-// that Invalidate Cached Mappings"). With them it is entered with one of its
-// own, a new one after each MOV CR3 of the hypervisor's, hence after each
+// that Invalidate Cached Mappings"). On machines with them the guest is entered
+// under a tag of its own, a new one after each MOV CR3 of the hypervisor's, hence after each
 // switch of vCPUs (Xen to 4.13, xen/arch/x86/flushtlb.c, pre_flush:
 // hvm_flush_guest_tlbs).
 VmControls ShadowControls(const MachineModel& model);
 
-// The guest on `cpu` exits to the hypervisor, which sees to it and enters it
-// again. Charges kVmExit and kVmExitWork; counts kVmExits; drops what
+// Charges what it takes to leave the guest on `cpu` by a VM exit and to enter
+// it again, `times` times: kVmExit and kVmExitWork. Counts kVmExits; drops what
 // Mmu::VmExit does.
 void ChargeVmExit(Cpu& cpu, uint64_t times = 1);
 
-// The hypervisor enters `vcpu` with a page fault for its own handler. Charges
-// kExceptionEntry: the processor delivers it as it would on bare hardware.
+// Enters `vcpu` with a page fault for the guest's own handler. Charges
+// kExceptionEntry: the processor delivers the fault as on bare hardware.
 void InjectPageFault(VcpuContext& vcpu);
 
-// A guest interrupts others of its processors to have them flush. The exits
-// that this takes where interrupts are not virtualized (assumed: the first
+// A guest's interrupt to others of its processors, to have them flush. These are
+// the exits that it takes where interrupts are not virtualized (assumed: the first
 // years of either vendor):
 //
 //   sender     the interrupt command, one for all (assumed: logical
@@ -39,21 +39,22 @@ void InjectPageFault(VcpuContext& vcpu);
 //   receiver   delivery; the end of interrupt, written to its APIC; and the
 //              instructions that flush, as far as they exit
 //
-// Receivers that do not run have their flush while they are away: they take
-// the interrupt with others, once they run.
+// A receiver that does not run at the moment takes the interrupt once it runs,
+// together with others; its flush is done while it is away.
 class GuestShootdown {
  public:
-  // `vcpu` interrupts `others` of its domain; each executes `exits`
-  // instructions that exit: on shadows one for INVLPG or MOV CR3, with nested
-  // paging none. Charges the exits above. Without `exits` the hypervisor
-  // interrupts them for a guest that asked it to: charges nothing.
+  // `vcpu` interrupts the vCPUs `others` of its domain. Each of them executes
+  // `exits` instructions that exit: on shadows one for INVLPG or MOV CR3, with
+  // nested paging none. Charges the exits above. Without `exits` the hypervisor
+  // itself interrupts them, for a guest that has asked it to, and nothing is
+  // charged here.
   GuestShootdown(Host& host, VcpuContext& vcpu, CpuMask others,
                  std::optional<uint64_t> exits);
-  // CPUs that run a receiver.
+  // The CPUs that run a receiver.
   CpuMask cpus() const { return cpus_; }
-  // The slowest of them has done what they were charged since. Charges the
-  // initiator kIpiWait for that. To be called before Host::Flush, which waits
-  // for what it charges.
+  // Lets the initiator wait until the slowest receiver has done what it was
+  // charged since construction, and charges kIpiWait for that. To be called
+  // before Host::Flush, which waits for what it charges itself.
   void Wait();
 
  private:

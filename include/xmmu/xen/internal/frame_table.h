@@ -1,11 +1,12 @@
 #ifndef XMMU_XEN_INTERNAL_FRAME_TABLE_H_
 #define XMMU_XEN_INTERNAL_FRAME_TABLE_H_
 
-// Xen's frame_table: a PageInfo for each machine frame. Sparse: frames that
-// were never given to anybody take no host memory.
+// Xen's frame_table: a PageInfo for each machine frame. The table is sparse:
+// frames that were never given to anybody take no host memory.
 //
-// Only storage; the rules for counts and types are in xen/mm.h. Charges
-// nothing. Single-threaded. References stay valid for the table's lifetime.
+// It is only storage; the rules for counts and types are those of
+// xmmu/xen/direct/direct_paging.h. Charges nothing. Single-threaded. References
+// stay valid for the table's lifetime.
 
 #include <array>
 #include <cstdint>
@@ -44,6 +45,7 @@ class FrameTable {
   static constexpr uint64_t kSlotMask = (uint64_t{1} << kChunkBits) - 1;
   using Chunk = std::array<PageInfo, size_t{1} << kChunkBits>;
 
+  // Makes the chunk `index` if there is none; returns `slot` of it.
   PageInfo& MakeChunk(uint64_t index, uint64_t slot);
 
   uint64_t frames_;

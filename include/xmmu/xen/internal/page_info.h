@@ -48,7 +48,8 @@ constexpr PageType TableType(int level) { return static_cast<PageType>(level); }
 inline constexpr uint16_t kL2SlotMutable = 0xffff;
 inline constexpr uint16_t kL2SlotMany = 0xfffe;
 
-// 48 bytes a frame of a chunk that was touched; see FrameTable.
+// Takes 48 bytes of host memory for each frame of a chunk that was touched; see
+// FrameTable.
 struct PageInfo {
   // count_info
   uint64_t ref_count = 0;  // PGC_count: general references, incl. allocation
@@ -71,14 +72,14 @@ struct PageInfo {
   // other tables of its own level; < 0, such entries of others that refer to
   // it.
   int16_t linear_pt_count = 0;
-  // Xen 3.0's PGT_va, of a table in use: the one slot, of the level above, that
-  // it is hooked at, in whichever tables; or one of the two values above.
+  // Xen 3.0's PGT_va. For a table in use, the one slot of the level above at
+  // which it is hooked, in whichever tables; or one of the two values above.
   uint16_t l2_slot = kL2SlotMutable;
-  // TLB clock when type_count last fell to zero; of a table in use, when it was
-  // last unhooked from one above.
+  // The TLB clock when type_count last fell to zero; for a table in use, when it
+  // was last unhooked from one above.
   uint32_t tlbflush_timestamp = 0;
-  // With a known l2_slot: the one table that it is hooked in; kInvalidMfn if
-  // there have been several. Slot and table together are the machine address of
+  // With a known l2_slot, the one table in which this one is hooked; kInvalidMfn
+  // if there have been several. Slot and table together are the machine address of
   // the only entry that can refer to it. Xen 3.0 for x86-64 kept a virtual
   // address instead, which tells no longer where a table is once the table
   // above it has been hooked elsewhere.

@@ -1,11 +1,11 @@
 #ifndef XMMU_XEN_INTERNAL_SHARED_PAGES_H_
 #define XMMU_XEN_INTERNAL_SHARED_PAGES_H_
 
-// Which frames the domains of a machine share because they came to hold the
-// same, and who maps them: the machine-wide hash table of contents that
-// HYPERVISOR_make_ro_and_share looks pages up in (J. G. Hansen on xen-devel,
-// "Re: copy on write memory"; proposed, never built). The hypercall itself is
-// in xen/mm.h.
+// Which frames the domains of a machine share because their contents became
+// equal, and who maps them: the machine-wide hash table of contents in which
+// HYPERVISOR_make_ro_and_share looks pages up (J. G. Hansen on xen-devel, "Re:
+// copy on write memory"; proposed, never built). DirectPaging executes the
+// hypercall itself (xmmu/xen/direct/direct_paging.h).
 //
 // A shared frame is owned by kDomCow, is of type kShared with one type
 // reference held by this table, and has one general reference a mapping; all
@@ -39,21 +39,25 @@ class SharedPages {
  public:
   struct Frame {
     uint64_t hash = 0;
-    // Mappings by domain, none of zero: who has it by sharing.
+    // The number of mappings of each domain that has the frame by sharing; no
+    // entry is zero.
     absl::btree_map<DomainId, uint64_t> mappings;
   };
 
-  // Shared frames whose content has that hash, those shared first first.
+  // The shared frames whose content has the hash `hash`, in the order in which
+  // they were shared.
   std::span<const Mfn> WithHash(uint64_t hash) const;
   bool Contains(Mfn mfn) const { return frames_.contains(mfn); }
   // How many mappings of `mfn` the domain has; 0 for a frame not shared.
   uint64_t Mappings(Mfn mfn, DomainId domain) const;
 
-  // Enters `mfn`, which nobody maps by sharing yet. REQUIRES: not in it.
+  // Enters `mfn`, which nobody maps by sharing yet. REQUIRES: `mfn` is not in
+  // the table.
   void Insert(Mfn mfn, uint64_t hash);
-  // Takes `mfn` out. REQUIRES: in it, without mappings.
+  // Takes `mfn` out. REQUIRES: it is in the table, without mappings.
   void Remove(Mfn mfn);
-  // Counts a mapping of `mfn`, or one less. REQUIRES: in it; there is one.
+  // Count a mapping of `mfn` by `domain` more, or less. REQUIRES: `mfn` is in
+  // the table; there is a mapping to drop.
   void AddMapping(Mfn mfn, DomainId domain);
   void DropMapping(Mfn mfn, DomainId domain);
 

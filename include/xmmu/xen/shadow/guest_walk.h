@@ -7,7 +7,7 @@
 // these tables itself: at each level P, then the reserved bits; rights when the
 // leaf is known (SDM Vol. 3A, "Paging").
 //
-// It caches nothing. Single-threaded.
+// The walk caches nothing. Single-threaded.
 
 #include <boost/container/static_vector.hpp>
 
@@ -21,16 +21,16 @@ namespace xmmu {
 // An entry that the walk used.
 struct GuestWalkEntry {
   int level = 0;
-  Gfn table;         // that it is in
-  MachineAddr addr;  // where it really is
+  Gfn table;         // the table that the entry is in
+  MachineAddr addr;  // where the entry is in machine memory
   Pte entry;
 };
 
 struct GuestWalk {
-  // Root first; ends with the leaf, or with the entry that faulted. The PDPTE
-  // of a PAE guest is none of them: it is in a register.
+  // The entries used, root first; the last one is the leaf, or the entry that
+  // faulted. The PDPTE of a PAE guest is not among them: it is in a register.
   boost::container::static_vector<GuestWalkEntry, 5> entries;
-  bool write = false;  // what it was for
+  bool write = false;  // the walk was for a write
   bool ok = false;
   uint32_t error_code = 0;  // if !ok
 
@@ -47,9 +47,9 @@ struct GuestWalk {
 
 // Walks for `access` by what `paging` says: the guest's registers, whose root
 // and PDPTEs are guest-physical. An entry that leads to a table in no frame of
-// the domain's is as one that is not present (Xen: _PAGE_PRESENT missing).
-// Charges `cpu` kTempMap, unless they are `mapped` in the hypervisor, and
-// kXenPteRead an entry.
+// the domain's counts as one that is not present (Xen: _PAGE_PRESENT missing).
+// Charges `cpu` kXenPteRead an entry, and kTempMap an entry unless the guest's
+// tables are `mapped` in the hypervisor.
 // REQUIRES: the address is canonical.
 GuestWalk WalkGuest(const Host& host, const Domain& domain, Cpu& cpu,
                     const PagingContext& paging, const Access& access,

@@ -5,13 +5,15 @@
 // which of them shadows which guest table, how often each is linked, and which
 // was used least recently; and the guest frames that are tables by being
 // shadowed (Xen 3.0.3: the shadow hash, shadow_page_info, the toplevel list).
+// Shadow paging stands on it, and so does the log of a paravirtual domain's
+// writes, whose guest frame numbers are machine frames.
 //
 // A guest table may have several shadows: parts of it in another format, or
 // because it is used at several levels. A splinter shadows no table: it is the
 // 4 KiB entries that a large page of the guest is split into (Xen: fl1_shadow),
 // shared by whatever entries map that range.
 //
-// Only storage; who makes and fills shadows is xmmu/xen/shadow/shadow_paging.h.
+// It is only storage: xmmu/xen/shadow/shadow_paging.h makes and fills shadows.
 // Charges nothing. No result depends on the order of a hash. Single-threaded.
 
 #include <cstdint>
@@ -31,10 +33,10 @@ inline constexpr ShadowId kNoShadow = ~ShadowId{0};
 
 // What a shadow is of.
 struct ShadowKey {
-  Gfn gfn;  // the guest table, or the first frame of the range
+  Gfn gfn;  // the guest table; of a splinter, the first frame of its range
   uint8_t level = 0;
   uint8_t part = 0;
-  bool splinter = false;
+  bool splinter = false;  // `gfn` is the first frame of a split large page
 
   bool operator==(const ShadowKey&) const = default;
   template <typename H>
@@ -52,12 +54,12 @@ struct ShadowSlot {
 struct ShadowPage {
   bool in_use = false;
   ShadowKey key;
-  Mfn mfn;            // the frame; the shadow's for ever
+  Mfn mfn;            // the frame, which stays the shadow's for ever
   uint32_t refs = 0;  // entries of other shadows, and roots, that lead to it
   uint32_t pins = 0;  // roots among them that must not be recycled
-  // TLB clock when it was last given up.
+  // The TLB clock when the shadow was last given up.
   uint32_t tlbflush_timestamp = 0;
-  ShadowId newer = kNoShadow;  // neighbours by last use
+  ShadowId newer = kNoShadow;  // its neighbours in the order of last use
   ShadowId older = kNoShadow;
 };
 
@@ -83,16 +85,19 @@ class ShadowPages {
   const ShadowPage& operator[](ShadowId id) const { return pages_[id]; }
   ShadowPage& operator[](ShadowId id) { return pages_[id]; }
 
+  // The shadow of `key`, or the shadow whose frame is `mfn`, in use or not;
   // kNoShadow if there is none.
   ShadowId Find(const ShadowKey& key) const;
   ShadowId FindFrame(Mfn mfn) const;
 
-  // Takes a shadow for `key` from the pool, its frame zeroed, the most recently
-  // used. REQUIRES: !full(), there is none of that key.
+  // Takes a shadow for `key` from the pool, zeroes its frame and makes it the
+  // most recently used. The one given back last is taken first; its
+  // tlbflush_timestamp still is that of its last use. REQUIRES: !full(), there
+  // is none of that key.
   ShadowId Take(const ShadowKey& key);
-  // Gives it back. REQUIRES: no refs.
+  // Gives `id` back to the pool. REQUIRES: it is in use, and has no refs.
   void Release(ShadowId id);
-  // It is used now.
+  // Makes `id` the most recently used.
   void Touch(ShadowId id);
 
   // The shadow least recently used, and the next more recent one after `id`;
@@ -104,20 +109,22 @@ class ShadowPages {
   Pte Read(const ShadowSlot& slot) const;
   void Write(const ShadowSlot& slot, Pte entry);
 
-  // The guest frames that are tables.
+  // The guest table in `gfn`; nullptr if the frame is not shadowed.
   GuestTable* FindTable(Gfn gfn);
   const GuestTable* FindTable(Gfn gfn) const;
-  // Whether one of `frames` frames from `first` on is a table, both multiples
-  // of the large page's size.
+  // Whether one of the frames of the large page that begins at `first` is a
+  // table.
   bool AnyTableIn(Gfn first) const;
 
-  // Tables out of sync, in the order in which they went so.
+  // The tables that are out of sync, in the order in which they went so.
   const std::vector<Gfn>& out_of_sync() const { return out_of_sync_; }
   void SetOutOfSync(Gfn gfn, bool on);
 
  private:
+  // Take a shadow out of the order of last use, and put it at its new end.
   void Unlink(ShadowId id);
   void PushNewest(ShadowId id);
+  // How many tables the large page that contains `gfn` has.
   uint32_t& TablesNear(Gfn gfn);
 
   Host& host_;

@@ -54,7 +54,8 @@ namespace xmmu {
 
 class ShadowPaging : public WriteLogging, public PhysmapUser {
  public:
-  // A pool of `shadows` shadows; CheckPool(shadows) is OK. Both outlive it.
+  // Takes a pool of `shadows` shadows, at least FewestShadows(). `host` and
+  // `domain` outlive the object.
   ShadowPaging(Host& host, Domain& domain, const ShadowShape& shape,
                uint32_t shadows);
   ~ShadowPaging() override;
@@ -67,9 +68,9 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // Charges nothing. Errors: InvalidArgument if MOV CR3 would get a #GP.
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root);
 
-  // What is behind `gfn` is about to change: nothing leads there any more, and
-  // it is no table (XI: xi_invld_mfn). Only the root of a vCPU remains one,
-  // nothing in it. Charges the search and kXenPteWrite an entry; FlushLeft()
+  // Called before the frame behind `gfn` changes: clears all that leads there,
+  // and lets the frame be no table (XI: xi_invld_mfn). Only the root of a vCPU
+  // remains one, emptied. Charges the search and kXenPteWrite an entry; FlushLeft()
   // flushes the domain's dirty CPUs.
   void FrameLeaves(Cpu& cpu, Gfn gfn) override;
   void FlushLeft(Cpu& cpu) override { FlushOwed(cpu); }
@@ -95,54 +96,57 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
 
   // --- What strategies disagree on.
 
-  // The guest entry that a shadow entry was made from, 0 if it was not. Not
-  // charged. Not asked of splinters. The guest's memory, if nothing else.
+  // The guest entry that a shadow entry was made from, 0 if it was not; by
+  // default what the guest's memory holds. Not charged; not called for
+  // splinters.
   virtual Pte SourceOf(const ShadowSlot& slot) const;
-  // Whether SourceOf() is right of shadows that no root leads to, either: not
-  // if it is the guest's memory, to which a device may have written since
-  // without asking.
+  // Whether SourceOf() is also right for shadows that no root leads to. It is
+  // not if it reads the guest's memory, to which a device may have written since
+  // unnoticed.
   virtual bool KeepsSources() const { return false; }
-  // Whether the entry at `slot` is the one for `guest`. Charges the look.
+  // Whether the entry at `slot` was made from `guest`. Charges the look.
   virtual bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest);
-  // It is made from `guest` from now on.
+  // The entry at `slot` is made from `guest` from now on.
   virtual void SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest);
-  // The entry has changed. `old` or `now` may be 0.
+  // Called when the entry at `slot` has changed. `old` or `now` may be 0.
   virtual void EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old, Pte now);
-  // `id` has been taken from the pool: what belongs to it is to be zeroed.
-  // Charges that.
+  // Called when `id` has been taken from the pool: zeroes what belongs to it,
+  // and charges that.
   virtual void ShadowTaken(Cpu& cpu, ShadowId id);
   // All leaf entries that lead to `gfn`, large ones that contain it as well.
-  // Charges the search; here one of all entries of the lowest two levels.
+  // Charges the search; by default that of all entries of the lowest two levels.
   virtual std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn);
-  // Those of them that are writable or large, at least. Charges the search; by
-  // default all.
+  // Those of MappingsOf() that are writable or large, at least; by default all
+  // of them. Charges the search.
   virtual std::vector<ShadowSlot> WritableMappingsOf(Cpu& cpu, Gfn gfn);
   // All entries that lead to the shadow `id`. Charges the search.
   virtual std::vector<ShadowSlot> LinksTo(Cpu& cpu, ShadowId id);
-  // The shadow `id`, which may have been unreachable for long, is about to be
-  // linked on behalf of `vcpu`. May do away with it.
+  // Called before `id`, which may have been unreachable for long, is linked on
+  // behalf of `vcpu`. May do away with the shadow.
   virtual void BeforeLink(VcpuContext& vcpu, ShadowId id);
   // Whether a writable mapping of `gfn` may be made; by default, unless it is a
   // table in sync.
   virtual bool MayWrite(Gfn gfn) const;
-  // Whether one may be there: MayWrite(), unless the strategy makes some in
-  // other ways.
+  // Whether a writable mapping of `gfn` may exist: MayWrite(), unless the
+  // strategy makes some in other ways.
   virtual bool MayStayWritable(Gfn gfn) const { return MayWrite(gfn); }
-  // No entry is writable from here on save for marked pages. `marked`: there
-  // were none but for these; nullptr: there may have been any. Charges what it
-  // does; owes the flush.
+  // Makes all entries read-only save those of marked pages. `marked` holds the
+  // only pages that entries may have been writable for; nullptr says that it may
+  // have been any. Charges what it does; owes the flush.
   virtual void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked);
-  // Whether large pages may be large, when writes are not logged.
+  // Whether shadows may map large pages while writes are not logged.
   virtual bool LargeAllowed() const { return true; }
-  // Whether the entries of a splinter are all made at once, or as needed.
+  // Whether the entries of a splinter are all made at once; if not, as faults
+  // need them.
   virtual bool FillsSplinters() const { return true; }
-  // Whether `entry` has P but leads nowhere: a mark of the strategy's own, in
-  // an L1 shadow, which no processor can use.
+  // Whether `entry` of an L1 shadow is a mark of the strategy's own: it has P
+  // but leads nowhere, and no processor can use it.
   virtual bool IsMark(Pte) const { return false; }
-  // `id`, intact so far, is about to be given up.
+  // Called before `id`, intact so far, is given up.
   virtual void ShadowGoes(Cpu&, ShadowId) {}
-  // The pool is used up: gives up some shadow that is not guarded; here the
-  // least recently used. Whether there was one. Charges what it takes.
+  // Called when the pool is used up: gives up some shadow that is not guarded,
+  // by default the least recently used. Returns whether there was one. Charges
+  // what it takes.
   virtual bool MakeRoom(Cpu& cpu);
   // The strategy's own part of Audit().
   virtual absl::Status AuditMore() const { return absl::OkStatus(); }
@@ -157,13 +161,14 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // flush. Keeps what it has if they would get a #GP.
   void ReloadPdptes(VcpuContext& vcpu);
   // Remakes what has changed on the path that `walk` took to `va`, without
-  // making anything that was not there. Whether the processor may hold pieces
-  // of a large page of the guest's, so that dropping one page is not enough.
+  // making anything that was not there. Returns whether the processor may hold
+  // pieces of a large page of the guest's, so that dropping one page is not
+  // enough.
   bool Freshen(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);
-  // The guest's tables walked for `access`. Charges as WalkGuest().
+  // Walks the guest's tables for `access`. Charges as WalkGuest().
   GuestWalk Walk(VcpuContext& vcpu, const Access& access);
-  // Makes the shadows of the path that `walk` took to `va`, entry by entry what
-  // is not current. REQUIRES: walk.ok, A and D set.
+  // Makes the shadows of the path that `walk` took to `va`, and each entry on
+  // it that is not current. REQUIRES: walk.ok, A and D set.
   void Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va);
   // Remakes one entry from `guest`: an L1 entry at once, a link or large page
   // is dropped until it is needed. Charges the P2M look-up and the writes.
@@ -171,54 +176,60 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // The shadow table of the topmost level that `va` is in, or kNoShadow.
   ShadowId TopOf(const VcpuContext& vcpu, VirtAddr va) const;
 
-  // No mapping of `gfn` is writable from here on, and no large page contains
-  // it.
+  // Makes all mappings of `gfn` read-only, and divides the large pages that
+  // contain it.
   void Protect(Cpu& cpu, Gfn gfn);
-  // Gives up a shadow: nothing links to it, it links to nothing.
+  // Gives up a shadow, after clearing all links to it and all that it holds.
   void Evict(Cpu& cpu, ShadowId id);
-  // All of `gfn`'s, loaded roots excepted.
+  // Gives up all shadows of `gfn`, loaded roots excepted.
   void EvictTable(Cpu& cpu, Gfn gfn);
-  // Gives up all shadows but the roots in use, which become empty. Charges
+  // Gives up all shadows but the roots in use, which it empties. Charges
   // kXenPteRead for each entry there is and kXenPteWrite for each present.
   void DropShadows(Cpu& cpu);
-  // No entry for 4 KiB is writable from here on, no page is large: one pass
-  // over all shadows. Charges as a search of all, and the writes.
+  // Takes RW from all entries for 4 KiB and drops the large ones, in one pass
+  // over all shadows. Charges the search of all, and the writes.
   void ProtectAll(Cpu& cpu);
-  // Performs the instruction on the guest's memory where `walk` led; nothing
-  // there, it loads ones and stores nowhere. Charges kEmulate; a write marks
-  // the page. REQUIRES: `walk`
-  // is of `access`. A program's store of data is not for this.
+  // Performs the instruction on the guest's memory where `walk`, which is that
+  // of `access`, has led. Where no memory is, it loads ones and stores nowhere.
+  // Charges kEmulate; a write marks the page. REQUIRES: the instruction is not a
+  // program's store of data.
   void Emulate(Cpu& cpu, const GuestWalk& walk, const Access& access,
                MemoryOperand& operand);
-  // The TLBs of `cpus` have to be flushed.
+  // Notes that the TLBs of `cpus` have to be flushed before the guest goes on.
   void Owe(CpuMask cpus) { owed_ |= cpus; }
-  // Executes the flushes owed, save on `done`, which have flushed everything.
+  // Executes the flushes owed, save on the CPUs `done`, which have flushed
+  // everything since.
   void FlushOwed(Cpu& cpu, CpuMask done = 0);
 
-  // The shadow that an entry made at `slot` from `guest`, which names a table,
-  // leads to; and that entry.
+  // The key of the shadow to which an entry made at `slot` leads, if `guest`
+  // names a table.
   ShadowKey ChildKey(const ShadowSlot& slot, Pte guest) const;
+  // Makes the entry at `slot` lead to `child`, with the rights of `guest`.
   void Link(Cpu& cpu, const ShadowSlot& slot, Pte guest, ShadowId child);
-  // A 4 KiB entry for what `guest` grants on `gfn`; `write`: it is made for
-  // one. Charges the P2M look-up.
+  // Makes a 4 KiB entry for what `guest` grants on `gfn`; `write` says that it
+  // is made for a write. Charges the P2M look-up.
   void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
                bool write = false);
-  // Its entries lead to `gfn` and on; the rights of the large page are in the
-  // links to the splinter.
+  // Makes one entry of a splinter, which leads to `gfn`. The rights of the large
+  // page are in the links to the splinter, so the entry has them all.
   void MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn,
                      bool write = false);
 
+  // Stores `now` and keeps counts of references; charges kXenPteWrite. Owes the
+  // flush if the entry granted more before.
   void SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now);
-  // SetEntry() to nothing, made from nothing.
+  // Empties the entry, and forgets what it was made from.
   void Clear(Cpu& cpu, const ShadowSlot& slot);
 
+  // Whether `gfn` is a table that the guest cannot write to unnoticed.
   bool IsTableInSync(Gfn gfn) const;
-  // Guest entry that governs `slot`, read from memory; not charged.
+  // The guest entry that governs `slot`, read from memory; not charged.
   Pte GuestEntry(const ShadowSlot& slot) const;
-  // Whether the entry of a shadow like that of `slot` leads to another shadow.
+  // Whether `entry`, at `slot`, leads to another shadow, not to memory.
   bool IsLink(const ShadowSlot& slot, Pte entry) const;
   ShadowId Child(Pte link) const { return pages_.FindFrame(link.frame()); }
   void Charge(Cpu& cpu, CostEvent event, uint64_t times = 1) const;
+  // Whether the leaf `entry`, at `slot`, maps the frame `mfn`.
   bool Contains(const ShadowSlot& slot, Pte entry, Mfn mfn) const;
 
   Host& host() const { return host_; }
@@ -228,55 +239,76 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   ShadowPages& mutable_pages() { return pages_; }
 
  private:
+  // Reads the PDPTEs of a PAE root; InvalidArgument if loading them gets a #GP.
   absl::Status CheckRoot(const VcpuContext& vcpu, Gfn gfn,
                          std::array<uint64_t, 4>& pdpte) const;
+  // CheckRoot(), then makes `gfn` the vCPU's root, without shadows yet.
   absl::Status ReadRoot(VcpuContext& vcpu, Gfn gfn);
+  // Finds the shadows of the topmost level for the vCPU's root, and counts their
+  // pins.
   void SetTops(VcpuContext& vcpu);
+  // Puts `id` at `index` of them, and into the L3 entry of Xen's own, if any.
   void SetTop(VcpuContext& vcpu, int index, ShadowId id);
   ShadowKey TopKey(const Root& root, int index) const;
+  // TopOf(), made if there is none.
   ShadowId MakeTop(VcpuContext& vcpu, VirtAddr va);
 
-  // The shadow of `key`, made if there is none. kNoShadow: the pool is used up
-  // by what must stay.
+  // The shadow of `key`, made if there is none; kNoShadow if the pool is used up
+  // by shadows that must stay.
   ShadowId FindOrMake(VcpuContext& vcpu, const ShadowKey& key);
+  // Makes the shadow of `key`; kNoShadow if the pool is used up.
   ShadowId TryMake(Cpu& cpu, const ShadowKey& key);
+  // Clears all entries of `id`.
   void Empty(Cpu& cpu, ShadowId id);
+  // Makes all entries of the splinter `id`.
   void FillSplinter(Cpu& cpu, ShadowId id);
+  // Makes the entry at `slot` lead to the shadow of the table `guest` names.
   void LinkTable(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest);
+  // Maps a large page of the guest's at `slot`: whole, or by a splinter.
   void MapLarge(VcpuContext& vcpu, const ShadowSlot& slot, Pte guest,
                 const GuestWalk& walk, VirtAddr va);
-  // Whether the log lets a page be writable; marks it for a write.
+  // Whether the log lets the page at `gfn` be writable; marks it for a write.
   bool LogAllows(Cpu& cpu, Gfn gfn, bool write);
+  // Replaces the large page at `slot` by a splinter from `gfn` on.
   void Divide(Cpu& cpu, const ShadowSlot& slot, Gfn gfn);
+  // Whether the frames from `first` on can be mapped as one large page.
   bool CanBeLarge(Gfn first) const;
+  // The first frame of the large page that contains `gfn`.
   Gfn LargeBase(Gfn gfn) const;
+  // Remembers that TLBs may hold `old` for longer than the tables do.
   void NoteLoss(const ShadowSlot& slot, Pte old, Pte now);
 
   absl::Status EnableLogging(Cpu& cpu) final;
   void CleanLog(Cpu& cpu, const DirtyBitmap& marked) final;
   void DisableLogging(Cpu&) final {}
 
+  // The parts of Audit(): pool and hash, references, entries. `live` says that a
+  // root leads to the entry's shadow.
   absl::Status AuditPool() const;
   absl::Status AuditRefs() const;
   absl::Status AuditEntry(const ShadowSlot& slot, bool live) const;
+  // SourceOf(), or the least that it can have been where that is unknown.
   Pte SourceAsMade(const ShadowSlot& slot, bool live) const;
   absl::Status AuditLeaf(const ShadowSlot& slot, Pte entry, Pte source) const;
-  // What is wrong with a mapping of `pfn`; nothing: "".
+  // What is wrong with a mapping of `pfn`; "" if nothing is.
   std::string_view WrongTarget(Pfn pfn, bool writable) const;
   absl::Status AuditTlbs() const;
+  // By shadow, whether a root leads to it.
   std::vector<bool> LiveShadows() const;
 
   Host& host_;
   Domain& domain_;
   const ShadowShape shape_;
-  // 32 bytes a vCPU; taken before the pool, as it must be below 4 GiB.
+  // The frame of the L3s of Xen's own, 32 bytes a vCPU. It is taken before the
+  // pool, as it must be below 4 GiB.
   Mfn l3_frame_ = kInvalidMfn;
   ShadowPages pages_;
   std::vector<Root> roots_;  // by vCPU
-  // Shadows that the change in progress is at work on: not to be recycled.
+  // Shadows that the change in progress is at work on, which must not be
+  // recycled.
   std::vector<ShadowId> guards_;
   CpuMask owed_ = 0;
-  // TLB clock when a writable large page was last taken away.
+  // The TLB clock when a writable large page was last taken away.
   uint32_t large_stamp_ = 0;
   bool free_of_charge_ = false;
 };
