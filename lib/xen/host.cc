@@ -331,8 +331,8 @@ void Host::SwitchVm(Cpu& cpu, VcpuContext& next) {
   if (cpu.mmu.EnterVm(next.vm, wanted).has_value()) {
     XMMU_CHECK(!cpu.mmu.EnterVm(next.vm, wanted, &next.pdptes).has_value());
   }
-  // VM entry of a shadowed guest flushes the TLB (it has no tag): note it in the
-  // flush clock.
+  // VM entry of a shadowed guest flushes the TLB (it has no tag): note it in
+  // the flush clock.
   if (next.vm.shadowed) Stamp(cpu);
   Occupy(cpu, next);
 }

@@ -55,8 +55,8 @@ struct VcpuContext {
   // its VMCS).
   std::array<uint64_t, 4> pdptes{};
 
-  // The instructions that an emulator finds behind the one that it is at, as far
-  // as they are known to access memory; see Instruction::done.
+  // The instructions that an emulator finds behind the one that it is at, as
+  // far as they are known to access memory; see Instruction::done.
   std::span<Instruction> following;
 };
 

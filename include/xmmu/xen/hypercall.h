@@ -114,8 +114,8 @@ struct DecreaseReservationCall {
 };
 
 // XENMEM_populate_physmap: gives each of `pfns` a frame that some domain has
-// given back, in order, until a pfn has one already or no frame is left. To stop
-// there is no error either. The content is what the last owner left.
+// given back, in order, until a pfn has one already or no frame is left. To
+// stop there is no error either. The content is what the last owner left.
 struct PopulatePhysmapCall {
   std::span<const Pfn> pfns;
 };
@@ -140,9 +140,9 @@ struct MakeRoAndShareCall {
   std::span<const VirtAddr> mappings;
 };
 
-// Tells the guest that a write fault is one on a shared page: one of the bits of
-// an entry that are the guest's own (AVL; which one is assumed). Xen sets it,
-// and leaves it to the guest from then on.
+// Tells the guest that a write fault is one on a shared page: one of the bits
+// of an entry that are the guest's own (AVL; which one is assumed). Xen sets
+// it, and leaves it to the guest from then on.
 inline constexpr uint64_t kSharedMark = uint64_t{1} << 9;
 
 using Subcall = std::variant<MmuUpdateCall, MmuextCall, UpdateVaMappingCall,

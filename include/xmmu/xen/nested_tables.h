@@ -7,8 +7,8 @@
 // domain's P2m; these tables hold what the hardware knows of it: all of it, or
 // what was asked for so far.
 //
-// Nothing here flushes: whoever makes an entry grant less owes FlushNested of the
-// domain before a frame that it led to is anybody else's.
+// Nothing here flushes: whoever makes an entry grant less owes FlushNested of
+// the domain before a frame that it led to is anybody else's.
 //
 // Charges the clock it is given kZeroPage for a new table, kXenPteWrite for
 // each entry written and kXenPteRead for each looked at. Single-threaded.

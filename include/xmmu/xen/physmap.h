@@ -27,11 +27,11 @@ class PhysmapUser {
  public:
   virtual ~PhysmapUser() = default;
 
-  // Called before the frame at `gfn` leaves: removes all that leads there by way
-  // of `gfn` from memory. Processors may still hold it, until FlushLeft().
+  // Called before the frame at `gfn` leaves: removes all that leads there by
+  // way of `gfn` from memory. Processors may still hold it, until FlushLeft().
   virtual void FrameLeaves(Cpu& cpu, Gfn gfn) = 0;
-  // Flushes all processors that may lead to frames that have left since the last
-  // call.
+  // Flushes all processors that may lead to frames that have left since the
+  // last call.
   virtual void FlushLeft(Cpu& cpu) = 0;
   // Called when the P2M has got a frame at `gfn`.
   virtual void FrameArrived(Cpu&, Gfn) {}
@@ -39,8 +39,8 @@ class PhysmapUser {
 
 class Physmap {
  public:
-  // Changes the P2M on behalf of `vcpu`, whose CPU is charged. The three outlive
-  // the object.
+  // Changes the P2M on behalf of `vcpu`, whose CPU is charged. The three
+  // outlive the object.
   Physmap(Host& host, VcpuContext& vcpu, PhysmapUser& user)
       : host_(host), vcpu_(vcpu), domain_(*vcpu.domain), user_(user) {}
 

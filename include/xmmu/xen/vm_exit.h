@@ -15,9 +15,9 @@ namespace xmmu {
 // How a guest on shadows is run. On machines without VPID or ASID each of its
 // exits costs it all that its processor has cached (SDM Vol. 3C, "Operations
 // that Invalidate Cached Mappings"). On machines with them the guest is entered
-// under a tag of its own, a new one after each MOV CR3 of the hypervisor's, hence after each
-// switch of vCPUs (Xen to 4.13, xen/arch/x86/flushtlb.c, pre_flush:
-// hvm_flush_guest_tlbs).
+// under a tag of its own, a new one after each MOV CR3 of the hypervisor's,
+// hence after each switch of vCPUs (Xen to 4.13, xen/arch/x86/flushtlb.c,
+// pre_flush: hvm_flush_guest_tlbs).
 VmControls ShadowControls(const MachineModel& model);
 
 // Charges what it takes to leave the guest on `cpu` by a VM exit and to enter
@@ -29,9 +29,9 @@ void ChargeVmExit(Cpu& cpu, uint64_t times = 1);
 // kExceptionEntry: the processor delivers the fault as on bare hardware.
 void InjectPageFault(VcpuContext& vcpu);
 
-// A guest's interrupt to others of its processors, to have them flush. These are
-// the exits that it takes where interrupts are not virtualized (assumed: the first
-// years of either vendor):
+// A guest's interrupt to others of its processors, to have them flush. These
+// are the exits that it takes where interrupts are not virtualized (assumed:
+// the first years of either vendor):
 //
 //   sender     the interrupt command, one for all (assumed: logical
 //              destinations, the command register alone is written)

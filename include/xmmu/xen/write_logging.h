@@ -38,11 +38,10 @@ class WriteLogging {
   // Errors: InvalidArgument (EINVAL) if logging is on; otherwise what the
   // strategy says. After an error nothing has changed.
   absl::Status Start(Cpu& cpu);
-  // Returns the pages marked since the start or the last kClean. Charges `cpu` one
-  // hypercall, kCopyIn for each KiB of the bitmap and kCopyPage for each 4 KiB
-  // begun; with kClean also kZeroPage for each 4 KiB and what the strategy
-  // does.
-  // Errors: InvalidArgument if logging is off.
+  // Returns the pages marked since the start or the last kClean. Charges `cpu`
+  // one hypercall, kCopyIn for each KiB of the bitmap and kCopyPage for each 4
+  // KiB begun; with kClean also kZeroPage for each 4 KiB and what the strategy
+  // does. Errors: InvalidArgument if logging is off.
   absl::StatusOr<DirtyBitmap> Fetch(Cpu& cpu, DirtyFetch how);
   // Ends logging, and forgets what was marked. Charges as Start().
   // Errors: InvalidArgument if logging is off.

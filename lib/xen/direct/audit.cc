@@ -13,7 +13,7 @@
 namespace xmmu {
 namespace {
 
-// Who refers: an entry of a table, or something with a name.
+// The holder of a reference: an entry of a table, or something with a name.
 struct Referrer {
   std::string_view name;
   int level = 0;
@@ -62,7 +62,7 @@ class Auditor {
     return mfn == kInvalidMfn ? nullptr : &host_.frames()[mfn];
   }
 
-  // The recount of an own frame; nullptr for any other.
+  // The recount of a frame of the domain's; nullptr for any other frame.
   Recount* CountOf(Mfn mfn) {
     const Pfn pfn = domain_.p2m().PfnOf(mfn);
     return pfn == kInvalidPfn ? nullptr : &counts_[pfn.value()];
@@ -76,7 +76,7 @@ class Auditor {
     if (Recount* count = CountOf(mfn)) ++count->refs;
   }
 
-  // A reference to `mfn` as a `type`, by `who`.
+  // Counts a reference to `mfn` as a `type`, held by `who`.
   void ReferAs(Mfn mfn, PageType type, const Referrer& who) {
     Refer(mfn);
     Recount* const count = CountOf(mfn);
@@ -108,7 +108,7 @@ class Auditor {
     const Mfn table = domain_.p2m().MfnOf(pfn);
     const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
     if (frame == nullptr) return;
-    // What an open table is worth is in its snapshot.
+    // The entries of an open table that hold references are in its snapshot.
     const PhysMemory::Frame& valid = SnapshotOf(table, *frame);
     for (int slot = 0; slot < EntryCount(rules_.mode, level); ++slot) {
       const bool kernel_l2 = !rules_.kernel_l2 || page.pae_xen_l2;
@@ -134,9 +134,10 @@ class Auditor {
     return *snapshot;
   }
 
-  // An entry as it is when no table is open: then an unhooked one is present
-  // and the mapping of an open table is read-only, and of the table. One that
-  // has lost its type has both entries counted as they are.
+  // An entry as it would be if no table were open: an unhooked entry is
+  // present, and the mapping of an open table is read-only and leads to the
+  // table itself. For a table that has lost its type both entries count as they
+  // are.
   Pte AsCounted(MachineAddr where, Pte entry) const {
     for (const PtwrInfo& open : domain_.direct().ptwr()) {
       if (!open.in_use() || open.method == PtwrMethod::kRevalidate) continue;
@@ -150,7 +151,8 @@ class Auditor {
     return entry;
   }
 
-  // How many entries refer to the frame as a table that it is not for now.
+  // How many entries refer to the frame as the table that it was until it was
+  // opened.
   uint64_t HooksOf(Mfn mfn) const {
     const PtwrInfo* const open = domain_.direct().FindOpen(mfn);
     const bool is_page =
@@ -226,7 +228,8 @@ class Auditor {
     }
   }
 
-  // Mappings of shared frames, those counted and those found.
+  // Compares the mappings of shared frames that the table of shared contents
+  // has counted with those found.
   void CompareShared() {
     for (const auto& [mfn, frame] : host_.sharing().frames()) {
       const uint64_t counted = host_.sharing().Mappings(mfn, domain_.id());

@@ -2,12 +2,12 @@
 #define XMMU_LIB_XEN_DIRECT_AUDIT_H_
 
 // Recounts the references and types of a paravirtual domain's frames from the
-// tables, pins and base pointers themselves, and compares them with what the
-// frame table says (Xen 2.0: audit_domain).
+// tables, pins and base pointers themselves, and compares the counts with those
+// in the frame table (Xen 2.0: audit_domain).
 //
-// Tables that are open for writing (xmmu/xen/internal/ptwr.h) count as they were when
-// they were opened, hooked and mapped read-only: they need not be closed first.
-// Charges nothing; for tests and debugging. Single-threaded.
+// Tables that are open for writing (xmmu/xen/internal/ptwr.h) count as they
+// were when they were opened, hooked and mapped read-only: they need not be
+// closed first. Charges nothing; for tests and debugging. Single-threaded.
 
 #include <span>
 
@@ -25,16 +25,16 @@ struct HeldReference {
   PageType type = PageType::kNone;
 };
 
-// OK, or Internal with the first difference, by pfn, in words. `held` are
-// references that only the caller knows of. REQUIRES: `domain` is not
+// Returns OK, or Internal with the first difference, by pfn, in words. `held`
+// are references that only the caller knows of. REQUIRES: `domain` is not
 // translated.
 absl::Status AuditDomain(const Host& host, const Domain& domain,
                          std::span<const HeldReference> held = {});
 
 // Compares the counts of shared frames, over all domains, and their contents
-// with what the table of shared contents says (xmmu/xen/internal/shared_pages.h). The
-// mappings of each domain are recounted by AuditDomain. OK, or Internal with
-// the first difference.
+// with what the table of shared contents says
+// (xmmu/xen/internal/shared_pages.h). The mappings of each domain are recounted
+// by AuditDomain. OK, or Internal with the first difference.
 absl::Status AuditSharing(const Host& host);
 
 }  // namespace xmmu

@@ -8,13 +8,14 @@
 namespace xmmu {
 namespace {
 
-// CR3 is 32 bits wide in PAE mode, and a 4-byte L2 entry names its own frame.
+// CR3 is 32 bits wide in PAE mode, and the linear slot of a 2-level root, an
+// entry of 4 bytes, names the root's own frame.
 constexpr uint64_t kLowFrames = uint64_t{1} << 20;
 
-// Slot 0 of the hidden L4 (Xen: new_guest_cr3).
+// The flags of slot 0 of the hidden L4 (Xen: new_guest_cr3).
 constexpr uint64_t kHiddenEntryFlags =
     pte::kPresent | pte::kWritable | pte::kUser | pte::kAccessed;
-// Xen: __PAGE_HYPERVISOR_RW.
+// The flags of the linear slot (Xen: __PAGE_HYPERVISOR_RW).
 constexpr uint64_t kLinearEntryFlags = pte::kPresent | pte::kWritable |
                                        pte::kAccessed | pte::kDirty |
                                        pte::kNoExecute;
@@ -72,7 +73,6 @@ XenErrno BasePointers::NewBasePointer(Mfn root) {
   return XenErrno::kOk;
 }
 
-// The guest's root is what slot 0 of the vCPU's own L4 refers to.
 XenErrno BasePointers::NewHiddenRoot(Mfn root) {
   const Mfn old = vcpu_.guest_table;
   const MachineAddr slot0 = AddressOf(direct_.vcpu(vcpu_.id).hidden_l4);

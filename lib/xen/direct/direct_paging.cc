@@ -12,7 +12,8 @@
 namespace xmmu {
 namespace {
 
-// The rules for the domain of `vcpu`. REQUIRES: StartVcpu has found some.
+// The rules for the domain of `vcpu`. REQUIRES: StartVcpu() has found rules for
+// it.
 const PvRules& RulesOf(const Host& host, const VcpuContext& vcpu) {
   const PvRules* rules = FindPvRules(vcpu.domain->mode(), host.model().features,
                                      host.linear_map());
@@ -60,16 +61,16 @@ HypercallResult Dispatch(PvRequest& request, const MakeRoAndShareCall& call) {
   return PageSharing(request).MakeRoAndShare(call);
 }
 
-// Nobody is there to be told; a status all the same, for who runs the guest.
+// A crashed domain gets no answer; the status is for whoever runs the guest.
 absl::Status CrashStatus(const Domain& domain) {
   return XenError(XenErrno::kEINVAL,
                   "the domain has crashed: " + domain.crash_reason());
 }
 
-// Whether a call begins with closing what is open for writing (Xen 3.0:
-// cleanup_writable_pagetable). set_gdt only does where that changes its answer,
-// see PageTypes::GetPageType. Xen 3.0 did not for memory_op; assumed here, as
-// frames change hands.
+// Whether a call begins with closing the tables that are open for writing (Xen
+// 3.0: cleanup_writable_pagetable). set_gdt closes them only where that changes
+// its answer, see PageTypes::GetPageType. Xen 3.0 did not for memory_op;
+// assumed here, as frames change hands.
 bool ClosesTables(const SetGdtCall&) { return false; }
 bool ClosesTables(const VmAssistCall& call) { return !call.enable; }
 template <typename Call>
@@ -77,7 +78,7 @@ bool ClosesTables(const Call&) {
   return true;
 }
 
-// The part of a hypercall that a multicall does not save.
+// Executes one call: the part of a hypercall that a multicall does not save.
 template <typename Call>
 HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
                            const Call& call) {
@@ -239,7 +240,8 @@ void DirectPaging::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
       log == nullptr ? root : log->LoadedFor(*vcpu.cpu, vcpu, root);
   vcpu.cr3 = AddressOf(loaded).value();
   if (vcpu.cpu->current != &vcpu) return;
-  // Without the TLB clock: global entries, the user mappings, survive.
+  // The load does not tick the TLB clock, since global entries, the user
+  // mappings, survive it.
   XMMU_CHECK(!vcpu.cpu->mmu.LoadCr3(vcpu.cr3).has_value());
 }
 

@@ -1,5 +1,5 @@
-// Switching the log of a paravirtual domain on and off; its faults. Shadows
-// themselves are in direct_write_logging_fill.cc.
+// Switching the log of a paravirtual domain on and off, and the faults
+// meanwhile. direct_write_logging_fill.cc makes the shadows.
 
 #include "xen/direct/direct_write_logging.h"
 
@@ -11,7 +11,7 @@
 namespace xmmu {
 namespace {
 
-// What CR3 outside long mode, and a 4-byte entry, can name.
+// The frames that CR3 outside long mode, and a 4-byte entry, can name.
 constexpr uint64_t kFramesBelow4GiB = uint64_t{1} << 20;
 
 }  // namespace
@@ -72,7 +72,8 @@ void DirectWriteLogging::DisableLogging(Cpu& cpu) {
   ReturnPool();
 }
 
-// Whoever is paused meanwhile, the work is that of who asks for it.
+// The work is charged to the CPU that asks for the log, not to the vCPU in
+// whose name it is done.
 absl::Status DirectWriteLogging::CloseTables(Cpu& cpu) {
   if (!domain_.direct().ptwr_in_use()) return absl::OkStatus();
   const PvRules* const rules =
@@ -103,8 +104,8 @@ void DirectWriteLogging::ReturnPool() {
   domain_.direct().set_write_logging(nullptr);
 }
 
-// A vCPU that does not run finds nothing of its own in any TLB when it does:
-// the flush has reached it, or another domain's turn has.
+// A vCPU that does not run now will find nothing of its own in the TLB when it
+// does: this flush, or another domain's turn on its CPU, has emptied it.
 void DirectWriteLogging::Reload(Cpu& cpu) {
   for (uint32_t id = 0; id < domain_.vcpu_count(); ++id) {
     const VcpuContext& vcpu = domain_.vcpu(id);
@@ -142,7 +143,8 @@ std::optional<PageFault> DirectWriteLogging::HandleFault(VcpuContext& vcpu,
     XMMU_CHECK(TryFill(vcpu, access.va));
   }
   cpu.counters.Add(Counter::kShadowFills);
-  // A processor that walks the PDPTEs has dropped what it held with the fault.
+  // A processor that walks the PDPTEs in memory has dropped what it held by the
+  // fault; one with PDPTE registers must load them anew if the entry is new.
   if (mode_ == PagingMode::kPae && !cpu.mmu.features().walks_pdptes) {
     const int slot = IndexOf(mode_, 3, access.va);
     const ShadowId root = Find(roots_[vcpu.id], 3);

@@ -3,7 +3,7 @@
 
 // Log-dirty mode of a paravirtual domain. Its page tables stay what direct
 // paging has made of them: validated, counted, the guest's own. But while the
-// log is on no processor walks them; it walks shadows, copies that grant less
+// log is on no processor walks them: processors walk shadows, which grant less
 // (Xen: PV live migration is shadow mode "enable + log_dirty"; Xen 2.0, 3.0:
 // xen/arch/x86/shadow.c; 4.17: xen/arch/x86/mm/shadow/{common,multi,pv}.c).
 //
@@ -17,11 +17,11 @@
 //  * Each store of Xen's to a table is followed by the shadows of it; when a
 //    table loses its last use they are gone. What else the guest does to its
 //    tables faults, or is a hypercall, as ever.
-//  * Marked are, besides what is stored to: a table whose type count becomes
-//    non-zero or zero, whoever is the cause, and before it is validated; a page
-//    of descriptors that is validated; the page that a MMU_MACHPHYS_UPDATE
-//    names; and from 4.17 on a table whose pin is set or cleared. A further use
-//    of what is in use marks nothing.
+//  * Besides pages that are stored to, these are marked: a table whose type
+//    count becomes non-zero or zero, whoever is the cause, and before it is
+//    validated; a page of descriptors that is validated; the page that a
+//    MMU_MACHPHYS_UPDATE names; and from 4.17 on a table whose pin is set or
+//    cleared. A further use of what is in use marks nothing.
 //  * A page that changes its type owes a flush only if processors could write
 //    to it; a table that had shadows owes one when it is none any more (both
 //    4.17; 3.0.0 flushes as ever).
@@ -31,9 +31,9 @@
 //  * Writable page tables: all that is open is closed when the log goes on;
 //    until it goes off, stores are emulated one at a time (Xen 3.0: ptwr is
 //    off for a domain in shadow mode).
-//  * The shadows are a pool. When it is empty, all shadows but the roots in use
-//    are given up (assumed; Xen goes by age). So they are by a kClean, too
-//    (Xen: shadow_blow_tables).
+//  * The shadows come from a ShadowPages pool. When it is empty, all shadows
+//    but the roots in use are given up (assumed; Xen goes by age). A kClean
+//    gives them up, too (Xen: shadow_blow_tables).
 //
 // Faults cost what a fault of the domain's costs: they reach Xen by exception,
 // not by a VM exit. Single-threaded.
@@ -53,48 +53,51 @@ namespace xmmu {
 
 class DirectWriteLogging final : public WriteLogging {
  public:
-  // Both outlive it.
+  // `host` and `domain` outlive the object.
   DirectWriteLogging(Host& host, Domain& domain);
   ~DirectWriteLogging() override;
 
   // Shadows that Start() takes, unless it is told otherwise: 128 a vCPU and one
   // a MiB of memory (Xen 4.17: sh_min_allocation).
   static uint32_t DefaultPool(const Domain& domain);
-  // The fewest that any guest makes progress with: the vCPUs' roots, another
-  // one, and a path below it.
+  // The fewest shadows with which any guest makes progress: the vCPUs' roots,
+  // another one, and a path below it.
   uint32_t FewestShadows() const;
-  // Takes `shadows` from the next Start() on. REQUIRES: enough of them.
+  // Lets the next Start() take `shadows` shadows. REQUIRES: at least
+  // FewestShadows().
   void set_pool(uint32_t shadows) { pool_ = shadows; }
 
   // Whether processors walk shadows.
   bool on() const { return shadows_.has_value(); }
 
-  // `vcpu` is about to load the table `root` of the processor's topmost level:
-  // the frame to load instead. Charges `cpu` the look-up, and a new shadow.
+  // Returns the frame that `vcpu` has to load into CR3 in place of `root`, a
+  // table of the processor's topmost level. Charges `cpu` the look-up, and a
+  // new shadow.
   Mfn LoadedFor(Cpu& cpu, const VcpuContext& vcpu, Mfn root);
 
-  // A page fault of an access of `vcpu`, which runs. Nothing: its cause is
-  // gone. Otherwise the fault that the guest's own tables answer. Sets A and D
-  // in those as a processor does, and marks what it writes to. Charges
-  // kLockedOp for the shadows' lock, kTempMap and kXenPteRead a level,
-  // kXenPteCas for each flag set, new shadows and kXenPteWrite for each entry
-  // of theirs that changes.
+  // Handles a page fault of an access of `vcpu`, which runs. Returns nothing if
+  // the cause is gone, otherwise the fault that the guest's own tables answer.
+  // Sets A and D in those as a processor does, and marks the page that the
+  // access writes to. Charges kLockedOp for the shadows' lock, kTempMap and
+  // kXenPteRead a level, kXenPteCas for each flag set, new shadows and
+  // kXenPteWrite for each entry of theirs that changes.
   std::optional<PageFault> HandleFault(VcpuContext& vcpu,
                                        const PageFault& fault,
                                        const Access& access);
 
-  // Whether the guest's own tables allow the access, A and D being set as
-  // above. Charges the walk.
+  // Whether the guest's own tables allow the access; sets A and D in them as a
+  // processor does. Charges the walk.
   bool Allows(VcpuContext& vcpu, const Access& access);
 
-  // Xen has stored `value` to an entry of some page, maybe a table: L1 entries
-  // are made anew, others dropped until they are needed. Charges kXenPteWrite
-  // for each entry that changes (Xen: shadow_validate_guest_entry).
+  // Called when Xen has stored `value` to an entry of some page, maybe a table:
+  // makes entries of L1 shadows anew, and drops others until they are needed.
+  // Charges kXenPteWrite for each entry that changes (Xen:
+  // shadow_validate_guest_entry).
   void EntryWritten(Cpu& cpu, MachineAddr entry, Pte value);
 
-  // `table` has lost its last use. Returns whether there were shadows of it,
-  // which have been given up: the caller flushes, or else whoever gets them
-  // next does.
+  // Called when `table` has lost its last use: gives up its shadows, and
+  // returns whether there were any. Either the caller flushes, or the next use
+  // of these shadows does.
   bool TableGone(Mfn table);
 
   // Whether `frame` is one of the pool.
@@ -120,7 +123,7 @@ class DirectWriteLogging final : public WriteLogging {
   absl::Status TakePool();
   // Gives the frames back; processors walk the guest's own tables again.
   void ReturnPool();
-  // Loads the CR3 of all vCPUs that run, and flushes all that is cached.
+  // Loads the CR3 of all vCPUs that run, and flushes all CPUs of the domain.
   void Reload(Cpu& cpu);
 
   // direct_write_logging_fill.cc

@@ -7,11 +7,12 @@
 namespace xmmu {
 namespace {
 
-// The frame field all ones: no address at all (Xen: PADDR_MASK >> PAGE_SHIFT).
+// A frame field of all ones is no address at all (Xen: PADDR_MASK >>
+// PAGE_SHIFT).
 constexpr Mfn kAllOnesFrame{pte::kFrameMask >> kPageShift};
 
-// Device pages that not even domains with I/O rights may map: local APIC and
-// first I/O APIC at their architectural places (Xen 4.17,
+// The device pages that not even domains with I/O rights may map: local APIC
+// and first I/O APIC at their architectural places (Xen 4.17,
 // xen/arch/x86/dom0_build.c, dom0_setup_permissions).
 constexpr Mfn kLocalApicFrame{0xfee00};
 constexpr Mfn kIoApicFrame{0xfec00};
@@ -53,7 +54,7 @@ XenErrno PageTypes::GetPageFromL1e(Pte& entry, DomainId page_owner) {
   if (page.ref_count == 0) {
     return Refuse(XenErrno::kEBUSY, "the frame is nobody's");
   }
-  // Pages that several domains share belong to none of them.
+  // A page that several domains share belongs to none of them.
   const bool shared = page.owner == kDomCow && !entry.writable();
   if (!(shared && GetSharedPage(mfn)) && !GetPage(mfn, page_owner)) {
     return Refuse(XenErrno::kEBUSY, "the frame is another domain's");
@@ -75,10 +76,10 @@ XenErrno PageTypes::GetPageFromL1e(Pte& entry, DomainId page_owner) {
   return XenErrno::kOk;
 }
 
-// Device memory takes no references.
 XenErrno PageTypes::GetIoMemory(Pte& entry, DomainId page_owner) {
   const Mfn mfn = entry.frame();
-  // A frame with a PageInfo is first taken, then found to be a device's.
+  // Xen takes a reference to a frame with a PageInfo before it finds that the
+  // frame is a device's.
   if (host_.frames().Valid(mfn)) Charge(CostEvent::kLockedOp, 2);
   const bool own = page_owner == domain_.id() || page_owner == kDomIo;
   if (!own || !MayMapIoMemory(mfn)) {
@@ -129,10 +130,10 @@ XenErrno PageTypes::GetPageFromUpper(Pte entry, int level, Mfn table,
   return GetLinear(entry, level, table) ? XenErrno::kOk : error;
 }
 
-// A read-only reference to a table of the same level. A table's reference to
-// itself takes no reference at all, or it could never go away; other targets
-// must be validated already, or validation could go round in circles; and they
-// must not refer on, or dropping one could recurse without bound.
+// The entry must be read-only. A table's entry for itself takes no reference at
+// all, or the table could never go away; other targets must be validated
+// already, or validation could go round in circles; and they must not have
+// linear entries themselves, or dropping one could recurse without bound.
 bool PageTypes::GetLinear(Pte entry, int level, Mfn table) {
   if (!rules_.linear[static_cast<size_t>(level)] || entry.writable()) {
     return false;

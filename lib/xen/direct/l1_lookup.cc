@@ -4,8 +4,8 @@ namespace xmmu {
 
 std::optional<MachineAddr> L1Lookup::FindL1Entry(VirtAddr va) {
   if (!IsCanonical(rules_.mode, va)) return std::nullopt;
-  // A 64-bit Xen does not mind where a 32-bit guest points: nothing of the
-  // guest's is there.
+  // A 64-bit Xen does not check where a 32-bit guest points: the guest has no
+  // tables for Xen's addresses.
   const bool checked = rules_.hardware == rules_.mode;
   if (checked && IsHypervisorAddress(rules_.mode, va)) return std::nullopt;
   switch (walks_shadows() ? VaLookup::kWalk : rules_.va_lookup) {

@@ -7,8 +7,8 @@
 namespace xmmu {
 namespace {
 
-// Xen: __PAGE_HYPERVISOR. No US: they are in reach of the guest's ring, but
-// beyond its segments.
+// Xen: __PAGE_HYPERVISOR. Without US the slots are still in reach of the
+// guest's ring, but they lie beyond its segments.
 constexpr uint64_t kLinearSlotFlags =
     pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
 
@@ -16,8 +16,9 @@ constexpr uint64_t kLinearSlotFlags =
 
 void PageTypes::WriteLinearSlots(Mfn root) {
   const Mfn kernel_l2 = Load(EntryOf(root, 3)).frame();
-  // The root's entries are one line. Of the L2 Xen copies its whole area where
-  // it is a table like any other, and keeps a mapping where there is only one.
+  // The root's entries are one cache line. An L2 of the root's own is mapped,
+  // and Xen copies its whole area into it; a shared L2 stays mapped, and only
+  // the four slots are written.
   Charge(CostEvent::kTempMap);
   Charge(CostEvent::kXenPteRead);
   const int slots = CountSlots(3);

@@ -26,14 +26,13 @@ HypercallResult PageSharing::MakeRoAndShare(const MakeRoAndShareCall& call) {
     candidates.push_back(std::move(page));
     next = end;
   }
-  // Only now: one flush serves all pages.
+  // The pages are shared only now that all are read-only, so that one flush
+  // serves all of them.
   for (const ShareCandidate& page : candidates) SharePage(page);
   result.status = StatusOf(error);
   return result;
 }
 
-// The entries of the page that the addresses from `first` on map. Returns the
-// first address that maps another.
 size_t PageSharing::NextPage(std::span<const VirtAddr> mappings, size_t first,
                              ShareCandidate& page, XenErrno& error) {
   size_t i = first;
@@ -41,7 +40,8 @@ size_t PageSharing::NextPage(std::span<const VirtAddr> mappings, size_t first,
     Charge(CostEvent::kCopyIn);
     const std::optional<MachineAddr> where = FindMappedEntry(mappings[i]);
     if (!where.has_value()) {
-      // Of a later address: the next page's affair.
+      // Only the first address must be mapped; an unmapped later one ends this
+      // page's list.
       if (i == first) {
         error = Refuse(XenErrno::kEINVAL, "nothing is mapped at that address");
       }
@@ -55,7 +55,6 @@ size_t PageSharing::NextPage(std::span<const VirtAddr> mappings, size_t first,
   return i;
 }
 
-// The present L1 entry of the domain's that maps `va`.
 std::optional<MachineAddr> PageSharing::FindMappedEntry(VirtAddr va) {
   const std::optional<MachineAddr> where = lookup_.FindL1Entry(va);
   if (!where.has_value()) return std::nullopt;
@@ -63,21 +62,21 @@ std::optional<MachineAddr> PageSharing::FindMappedEntry(VirtAddr va) {
   if (rules_.va_lookup != VaLookup::kLinearL1) Charge(CostEvent::kTempMap);
   if (!host_.frames().Valid(table)) return std::nullopt;
   const PageInfo& page = Page(table);
-  // What a stale translation led to may be no table of the domain's any more.
+  // The frame to which a stale translation led may be no table of the domain's
+  // any more.
   const bool is_l1 = page.owner == domain_.id() && page.type == PageType::kL1 &&
                      page.validated && page.type_count > 0;
   if (!is_l1 || !Load(*where).present()) return std::nullopt;
   return where;
 }
 
-// Whether the mappings named are all there is to the page; then none of them is
-// writable any more. On a refusal nothing has changed.
+// The page is refused unless the mappings named are all references to it.
 XenErrno PageSharing::MakeReadOnly(ShareCandidate& page) {
   const Mfn mfn = page.frame;
   if (types_.IsIoMemory(mfn)) {
     return Refuse(XenErrno::kEINVAL, "device memory is not shared");
   }
-  if (Page(mfn).owner == kDomCow) return XenErrno::kOk;  // is shared already
+  if (Page(mfn).owner == kDomCow) return XenErrno::kOk;  // it is shared already
   if (!types_.GetPage(mfn, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   }
@@ -114,11 +113,9 @@ XenErrno PageSharing::CheckSoleMappings(const ShareCandidate& page) {
   return XenErrno::kOk;
 }
 
-// The page is read-only, its mappings are known; all that is left to do cannot
-// fail.
 void PageSharing::SharePage(const ShareCandidate& page) {
   const Mfn mfn = page.frame;
-  // Named before in the same call, or shared already.
+  // The page was named before in the same call, or has been shared already.
   if (Page(mfn).owner != domain_.id()) return;
   // The type keeps writable mappings away; taking it flushes the TLBs that may
   // still hold one.
@@ -149,7 +146,6 @@ void PageSharing::SharePage(const ShareCandidate& page) {
   }
 }
 
-// A shared frame that holds the same, compared word by word.
 std::optional<Mfn> PageSharing::FindSame(Mfn mfn, uint64_t hash) {
   Charge(CostEvent::kXenPteRead);  // the bucket
   for (const Mfn candidate : host_.sharing().WithHash(hash)) {
@@ -161,8 +157,8 @@ std::optional<Mfn> PageSharing::FindSame(Mfn mfn, uint64_t hash) {
   return std::nullopt;
 }
 
-// The page becomes the shared one; its owner has no more right to it than any
-// other domain that maps it.
+// The former owner has no more right to the shared page than any other domain
+// that maps it.
 void PageSharing::Donate(Mfn mfn) {
   PageInfo& page = Page(mfn);
   const Pfn pfn = domain_.p2m().PfnOf(mfn);
@@ -172,7 +168,8 @@ void PageSharing::Donate(Mfn mfn) {
   types_.PutPage(mfn);  // the allocation's
 }
 
-// The page is not needed: nothing maps it any more.
+// Each entry that led to the page had a reference to it; the type's and the
+// allocation's are dropped as well.
 void PageSharing::GiveUp(const ShareCandidate& page) {
   types_.PutPageType(page.frame);
   for (size_t i = 0; i < page.entries.size(); ++i) types_.PutPage(page.frame);

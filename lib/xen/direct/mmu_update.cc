@@ -4,8 +4,8 @@
 
 namespace xmmu {
 
-// Whose pages a foreign-domain argument names. The pseudo domains can always be
-// named; what they own decides what comes of it.
+// The pseudo domains can always be named; what they own decides what comes of
+// the request.
 bool Hypercalls::ResolveOwner(DomainId named, DomainId& owner,
                               XenErrno& error) {
   if (named == kDomSelf) {

@@ -8,8 +8,9 @@ HypercallResult Hypercalls::MmuextOps(const MmuextCall& call) {
   Count(Counter::kCallsToMmuextOp);
   HypercallResult result;
   XenErrno error = XenErrno::kOk;
-  // A 32-bit guest's operations are translated first, and of none nothing
-  // further is looked at (Xen 4.17, xen/arch/x86/x86_64/compat/mm.c).
+  // A 32-bit guest's operations are translated first; if there are none, Xen
+  // does not look at the owner either (Xen 4.17,
+  // xen/arch/x86/x86_64/compat/mm.c).
   if (rules_.hidden_l4 && call.ops.empty()) return result;
   DomainId owner = kDomInvalid;
   if (!ResolveOwner(call.owner, owner, error)) {
@@ -102,8 +103,8 @@ XenErrno Hypercalls::PageOp(const MmuextOp& op, DomainId owner) {
       }
     }
     types_.PutPage(op.mfn);
-    // Xen: once nothing is referred to any more; who is free by now is
-    // nobody's.
+    // Xen notes the change after it has dropped its references; a table that
+    // has become free by that is nobody's, and is not marked.
     const bool unpinned =
         op.command == MmuextCommand::kUnpin && error == XenErrno::kOk;
     if (unpinned) types_.NotePinChange(op.mfn);
@@ -140,7 +141,8 @@ XenErrno Hypercalls::FlushOp(const MmuextOp& op) {
       FlushPage(domain_.dirty_cpus(), op.va);
       return XenErrno::kOk;
     case MmuextCommand::kFlushCache:
-      // Caches hold no data of the simulated machine: nothing to write back.
+      // Caches hold no data of the simulated machine, so that there is nothing
+      // to write back.
       if (domain_.io_privileged()) return XenErrno::kOk;
       return Refuse(XenErrno::kEACCES, "no rights on the caches");
     case MmuextCommand::kSetLdt:

@@ -1,6 +1,6 @@
 // One entry of a table in use: Xen 4.17, xen/arch/x86/mm.c, mod_l1_entry..
 // mod_l4_entry. References for the new value are taken before those of the old
-// are dropped, so that a page that is only replaced by itself stays in use.
+// are dropped, so that a page that is replaced by itself stays in use.
 
 #include "xen/direct/page_types.h"
 

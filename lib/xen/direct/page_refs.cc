@@ -10,7 +10,8 @@ bool PageTypes::GetPage(Mfn mfn, DomainId owner) {
   PageInfo& page = Page(mfn);
   if (page.ref_count == 0 || !page.is_ram) return false;
   if (page.owner != owner) {
-    // Owner and count are read together with the reference; it is put again.
+    // Xen reads the owner only after it has taken the reference, which it drops
+    // again.
     Charge(CostEvent::kLockedOp, 2);
     return false;
   }

@@ -9,7 +9,7 @@
 namespace xmmu {
 namespace {
 
-// Xen 3.0: where a table is hooked after one more use.
+// Notes where a table is hooked after one more use (Xen 3.0: PGT_va).
 void NoteHook(PageInfo& page, const TypeRequest& request) {
   if (request.l2_slot == kL2SlotMutable) return;
   if (page.l2_slot == kL2SlotMutable) {
@@ -26,9 +26,10 @@ void NoteHook(PageInfo& page, const TypeRequest& request) {
 XenErrno PageTypes::GetPageType(Mfn mfn, const TypeRequest& request) {
   PageInfo& page = Page(mfn);
   table_keeps_type_ = false;
-  // What is still open may say otherwise about the frame (Xen 3.0: so that
-  // set_gdt and its like see what is true, without asking for it each time).
-  // A frame that is open and for now an ordinary page is none to others.
+  // A table that is still open may be the reason for the conflict, so it is
+  // closed before anything is refused (Xen 3.0: so that set_gdt and its like
+  // see what is true, without closing tables each time). A frame that is open,
+  // and for now an ordinary page, counts as a conflict for all who ask.
   const bool conflict = page.type_count > 0 &&
                         (page.type != request.type || direct_.FindOpen(mfn));
   if (conflict && page.owner == domain_.id()) {
@@ -55,7 +56,8 @@ XenErrno PageTypes::FirstUse(Mfn mfn, PageInfo& page,
   Charge(CostEvent::kLockedOp);
   if (page.validated) return XenErrno::kOk;
 
-  // Before it is validated, and so whatever comes of that.
+  // The table is marked before it is validated, and so also if validation
+  // fails.
   NoteTypeChange(mfn);
   page.linear_pt_count = 0;
   bool keeps_type = false;
@@ -81,7 +83,7 @@ XenErrno PageTypes::FurtherUse(PageInfo& page, const TypeRequest& request) {
   if (page.type != request.type || page.pae_xen_l2 != request.kernel_l2) {
     return Refuse(XenErrno::kEINVAL, "the frame is in use with another type");
   }
-  // A frame that is just being validated is not asked for with its own type.
+  // While a frame is being validated nobody asks for its type.
   XMMU_CHECK(page.validated);
   Charge(CostEvent::kLockedOp);
   ++page.type_count;
@@ -89,8 +91,8 @@ XenErrno PageTypes::FurtherUse(PageInfo& page, const TypeRequest& request) {
   return XenErrno::kOk;
 }
 
-// Entries of an earlier use of the frame may still be in TLBs: of a writable
-// mapping above all.
+// TLBs may still hold entries of an earlier use of the frame, above all of a
+// writable mapping.
 void PageTypes::FlushForTypeChange(const PageInfo& page) {
   const Domain* owner =
       page.owner == domain_.id() ? &domain_ : host_.FindDomain(page.owner);
@@ -166,7 +168,8 @@ bool PageTypes::LockPage(Mfn mfn) {
 
 void PageTypes::UnlockPage(Mfn mfn) {
   PageInfo& page = Page(mfn);
-  // Nothing that is done to a table under its lock drops what keeps it typed.
+  // No operation on a table under its lock drops the reference that keeps its
+  // type.
   XMMU_CHECK(page.type_count > 1);
   Charge(CostEvent::kLockedOp);
   --page.type_count;

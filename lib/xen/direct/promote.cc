@@ -6,10 +6,10 @@
 namespace xmmu {
 namespace {
 
-// Stands for the tables of Xen's that its slots refer to: a frame in Xen's own
-// memory, 2 MiB aligned (assumed).
+// One frame stands for all tables of Xen's to which its slots refer: it is in
+// Xen's own memory, 2 MiB aligned (assumed).
 constexpr Mfn kXensTables{0x200};
-// Xen 4.17: PERDOMAIN_VIRT_START is slot 260 of the L4; every guest has it.
+// Xen 4.17: PERDOMAIN_VIRT_START is slot 260 of the L4, for every guest.
 constexpr int kPerDomainSlot = 260;
 
 }  // namespace
@@ -51,7 +51,7 @@ XenErrno PageTypes::PromoteL1(Mfn table) {
 }
 
 XenErrno PageTypes::PromoteUpper(Mfn table, int level, bool& keeps_type) {
-  // Of the frame behind a PAE root only four entries count.
+  // A PAE root has four entries; the rest of its frame is cleared.
   if (rules_.kernel_l2 && level == 3) {
     for (int slot = CountSlots(3); slot < CountSlots(1); ++slot) {
       if (Load(EntryOf(table, slot)) != Pte())
@@ -104,8 +104,8 @@ XenErrno PageTypes::PromoteSlot(Mfn table, int level, int slot,
   return XenErrno::kOk;
 }
 
-// Undoes the slots below `slot`. A child that failed half-way counts as done in
-// part, and is undone like them, unless it hung in the first slot.
+// The slots below `slot` are undone. A child that failed half-way counts as
+// done in part, and is undone like them, unless it hung in the first slot.
 void PageTypes::FailPromotion(Mfn table, int level, int slot,
                               bool child_keeps_type) {
   if (child_keeps_type && slot > 0) TakeBack(EntryOf(table, slot));
@@ -128,8 +128,8 @@ void PageTypes::TakeBack(MachineAddr entry) {
   StoreUnlogged(entry, old.Without(rules_.taken_back));
 }
 
-// Xen's own entries: of those that the simulated machine does not go through
-// one stands for all. They stay when the table is demoted, and so keep it, and
+// One entry stands for all those of Xen's that the simulated machine does not
+// go through. Xen's entries stay when the table is demoted, and so keep it, and
 // copies of it, from becoming a table of another kind.
 void PageTypes::WriteXenSlots(Mfn table, int level) {
   const XenSlots& slots = rules_.xen_slots;
@@ -147,7 +147,8 @@ void PageTypes::WriteXenSlots(Mfn table, int level) {
   }
   uint64_t flags =
       pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
-  const bool no_execute = host_.model().features.nx;  // else it is reserved
+  // Without NX the bit is reserved.
+  const bool no_execute = host_.model().features.nx;
   if (LevelCount(rules_.mode) >= 4 && no_execute) flags |= pte::kNoExecute;
   if (rules_.linear_slot >= 0) {
     StoreUnlogged(EntryOf(table, rules_.linear_slot), Pte(table, flags));

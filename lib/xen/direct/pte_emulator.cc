@@ -15,7 +15,8 @@ bool PteEmulator::EmulatePteWrite(const PageFault& fault, const Access& access,
   const std::optional<MachineAddr> mapping = lookup_.FindMapping(access.va);
   if (!mapping.has_value()) return false;
   const Pte mapped = ReadEntry(*mapping);
-  // Read-only at the last level: further up is the guest's own affair.
+  // Only a mapping that is read-only at the last level counts; if it is so
+  // further up, the fault is the guest's own affair.
   if (!mapped.present() || mapped.writable()) return false;
   const Mfn table = mapped.frame();
   if (!types_.GetPage(table, domain_.id())) return false;
@@ -36,8 +37,8 @@ bool PteEmulator::EmulatePteWrite(const PageFault& fault, const Access& access,
 
 bool PteEmulator::EmulateStore(MachineAddr addr, const Access& access,
                                MemoryOperand& operand) {
-  // Instructions that read what they change, and those narrower than an entry,
-  // make Xen read the guest's memory through the guest's mapping.
+  // Xen reads the guest's memory through the guest's mapping for instructions
+  // that read what they change, and for those narrower than an entry.
   const bool plain = operand.kind == OperandKind::kStore;
   if (!plain || operand.size < entry_bytes()) {
     if (!ReadAsGuest(access)) return false;
@@ -48,7 +49,7 @@ bool PteEmulator::EmulateStore(MachineAddr addr, const Access& access,
   const uint64_t old = Load(addr - offset).raw();
   const uint64_t field = operand.mask() << shift;
   const uint64_t computed = operand.Compute((old & field) >> shift);
-  // Nothing is written back: then nothing is validated either (Xen 4.17,
+  // An instruction that writes nothing back has nothing to validate (Xen 4.17,
   // xen/arch/x86/x86_emulate/x86_emulate.c, writeback of OP_MEM).
   if (operand.kind == OperandKind::kCmpxchg) {
     if (!operand.zf) return true;
@@ -65,8 +66,8 @@ bool PteEmulator::ReadAsGuest(const Access& access) {
   return cpu_.mmu.Translate(read).ok();
 }
 
-// Validates and stores the whole entry. No fast path: even a change of flags
-// takes references for the new value and drops those of the old.
+// There is no fast path: even a change of flags takes references for the new
+// value and drops those of the old.
 bool PteEmulator::ReplaceEmulated(MachineAddr addr, uint64_t value,
                                   const MemoryOperand& operand) {
   const bool plain = operand.kind == OperandKind::kStore;
@@ -75,7 +76,8 @@ bool PteEmulator::ReplaceEmulated(MachineAddr addr, uint64_t value,
   Pte entry(value);
   if (entry.present() &&
       types_.GetPageFromL1e(entry, domain_.id()) != XenErrno::kOk) {
-    // The upper half of an entry written first: the lower will follow.
+    // The guest has written the upper half of an entry first, and the lower
+    // half will follow.
     const bool upper_half = operand.size == 4 && (addr.value() & 4) != 0;
     if (!rules_.upper_half_fixup || !plain || !upper_half) return false;
     entry = entry.Without(pte::kPresent);

@@ -1,6 +1,7 @@
 // Opening page tables for the stores of their guest: Xen 3.0.0,
-// xen/arch/x86/mm.c, ptwr_do_page_fault. Xen 3.0 had it for 2-level, PAE and
-// x86-64 guests; the other rules here are those of the mode.
+// xen/arch/x86/mm.c, ptwr_do_page_fault. Xen 3.0 had writable page tables for
+// 2-level, PAE and x86-64 guests; all other rules are those of the guest's
+// mode.
 
 #include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
@@ -8,7 +9,7 @@
 namespace xmmu {
 
 // Xen 3.0 compares the L2 slots of addresses, and so does not notice that the
-// guest uses a linear map of its own; a look at where the walk ends does.
+// guest uses a linear map of its own. Here it counts where the walk ends.
 bool WritableTables::MeetsUnhooked(const Access& access) const {
   const PtwrInfo& active = direct_.ptwr(PtwrSlot::kActive);
   if (!active.in_use() || !IsCanonical(rules_.hardware, access.va)) {
@@ -38,14 +39,15 @@ TableWrite WritableTables::FindTableWrite(const PageFault& fault,
   write.mapping = *mapping;
   if (!mapped.present()) return write;
   if (mapped.writable()) {
-    // Another vCPU has just opened it; or the mapping is read-only further up.
+    // Another vCPU has just opened the table, or the mapping is read-only
+    // further up.
     if (cpu_.mmu.Probe(access).ok()) write.kind = TableWrite::Kind::kSpurious;
     return write;
   }
   write.table = mapped.frame();
   if (!host_.frames().Valid(write.table)) return write;
   const PageInfo& page = Page(write.table);
-  // Open by another mapping, it may be no table for now.
+  // A table that is open by another mapping may be an ordinary page for now.
   if (page.type == PageType::kWritable) {
     CloseTouching(write.table);
     if (domain_.crashed()) return write;
@@ -61,8 +63,8 @@ TableWrite WritableTables::FindTableWrite(const PageFault& fault,
   return write;
 }
 
-// Its place must be known, and not that of the mapping itself: a table that
-// maps itself would take the mapping away with it.
+// The place of the table must be known, and must not be that of the mapping
+// itself: a table that maps itself would take the mapping away with it.
 bool WritableTables::MayBeOpened(const TableWrite& write) const {
   const PageInfo& page = Page(write.table);
   const Mfn mapper = FrameOf(write.mapping);
@@ -70,8 +72,8 @@ bool WritableTables::MayBeOpened(const TableWrite& write) const {
          mapper != write.table && Page(mapper).type == PageType::kL1;
 }
 
-// Whether RW in the mapping's own entry is all that the store needs. If it is
-// read-only further up, too, Xen 3.0 would see the same fault for ever.
+// If the mapping is read-only further up, too, Xen 3.0 would see the same fault
+// for ever.
 bool WritableTables::OpensByRw(MachineAddr mapping, Pte mapped,
                                const Access& access) {
   Store(mapping, mapped.With(pte::kWritable));
@@ -105,8 +107,7 @@ std::optional<MachineAddr> WritableTables::HookBelow(Mfn root, Mfn table,
   return where;
 }
 
-// Finds the slot that the table needs; false if that cannot be told. A 64-bit
-// vCPU changes between its two roots without asking, so both count.
+// A 64-bit vCPU changes between its two roots without asking, so both count.
 bool WritableTables::PlaceInLoadedRoots(TableWrite& write) {
   const PageInfo& page = Page(write.table);
   Charge(CostEvent::kXenPteRead);  // the L2 entry
@@ -134,8 +135,8 @@ void WritableTables::OpenTable(const TableWrite& write, PtwrSlot slot,
                                PtwrMethod method) {
   PtwrInfo& info = direct_.ptwr(slot);
   XMMU_CHECK(!info.in_use());
-  // RW that no count knows of must neither be in a snapshot nor in reach of the
-  // guest's stores. Xen 3.0 did not think of this.
+  // A mapping with RW that no count knows of must neither be in a snapshot nor
+  // be one that the guest's stores can reach. Xen 3.0 did not think of this.
   CloseTouching(write.table);
   if (domain_.crashed()) return;
   const bool active = slot == PtwrSlot::kActive;
@@ -152,7 +153,8 @@ void WritableTables::OpenTable(const TableWrite& write, PtwrSlot slot,
   } else {
     KeepTypeFor(open, active);
   }
-  // No flush: a read-only entry in a TLB is good for one more fault.
+  // No flush is needed: a read-only entry in a TLB costs one more fault at
+  // most.
   Charge(CostEvent::kXenPteWrite);
   const Pte mapped = Load(open.mapping).With(pte::kWritable);
   Store(open.mapping, method == PtwrMethod::kCopy
@@ -167,8 +169,9 @@ void WritableTables::KeepTypeFor(PtwrInfo& open, bool active) {
   if (active) {
     Unhook(open.l2_entry);
   } else {
-    // No address space in use has it; but where unhooking flushes nothing, a
-    // paging-structure cache may. Xen 3.0 did not think of this.
+    // No address space in use has the table; but where unhooking flushes
+    // nothing, a paging-structure cache may still lead to it. Xen 3.0 did not
+    // think of this.
     const CpuMask stale = host_.NeedFlush(domain_.dirty_cpus(),
                                           Page(open.table).tlbflush_timestamp);
     if (stale != 0) FlushNow(stale, FullFlush());
@@ -179,7 +182,7 @@ void WritableTables::KeepTypeFor(PtwrInfo& open, bool active) {
   host_.memory().CopyFrame(open.snapshot, open.table);
 }
 
-// No CPU may go on using the table, nor what it cached of it.
+// No CPU may go on using the table, nor what the CPU has cached of it.
 void WritableTables::Unhook(MachineAddr l2_entry) {
   Charge(CostEvent::kXenPteWrite);
   Store(l2_entry, Load(l2_entry).Without(pte::kPresent));

@@ -36,7 +36,8 @@ void WritableTables::CloseTouching(Mfn table) {
 void WritableTables::CloseTable(PtwrSlot which) {
   PtwrInfo& info = direct_.ptwr(which);
   const PtwrInfo open = info;
-  // From here on it is no longer open, also to what may close the other one.
+  // From here on the table is no longer open, also for callees that close all
+  // that is open.
   info.table = kInvalidMfn;
   // The mapping is reached through the linear map of the address space that it
   // was opened in: the other vCPU's, or the own kernel's while in user mode.
@@ -69,14 +70,14 @@ void WritableTables::CloseTable(PtwrSlot which) {
   }
 }
 
-// Takes RW back, from all TLBs too, which also keeps other vCPUs from storing
-// while entries are looked at.
+// To take RW from all TLBs, too, keeps other vCPUs from storing while the
+// entries are looked at.
 void WritableTables::CloseMapping(const PtwrInfo& open) {
   const Pte mapped = ReadEntry(open.mapping);
   Charge(CostEvent::kXenPteWrite);
   Store(open.mapping, Pte(open.table, mapped.flags()).Without(pte::kWritable));
   if (open.method == PtwrMethod::kRevalidate) {
-    // The flush is that of the change of type to come.
+    // No flush here: the change of type that follows flushes.
     return types_.PutPageType(open.table);
   }
   const CpuMask cpus = domain_.dirty_cpus();
@@ -89,7 +90,6 @@ void WritableTables::CloseMapping(const PtwrInfo& open) {
   }
 }
 
-// Whether an L1 is known to map one part of the address space only.
 bool WritableTables::HasOnePlace(Mfn table) const {
   for (int level = 1; level < LevelCount(rules_.mode); ++level) {
     const PageInfo& page = Page(table);
@@ -128,7 +128,7 @@ uint64_t WritableTables::Revalidate(const PtwrInfo& open) {
 }
 
 bool WritableTables::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
-  // Write permission lost and nothing else, as fork does it.
+  // fork() takes write permission away and changes nothing else.
   const bool loses_write = value.With(pte::kWritable) == old;
   Pte entry = value;
   if (value.present() && !loses_write) {
@@ -146,9 +146,9 @@ bool WritableTables::RevalidateEntry(MachineAddr where, Pte old, Pte value) {
   return true;
 }
 
-// The entries from `slot` on become what they were, so that all counts are
-// right, and the guest is given up: there is nobody to tell. With a copy they
-// have never been anything else.
+// Gives the entries from `slot` on the values that they had, so that all counts
+// are right, and gives the guest up: no caller waits for an error. With kCopy
+// the table itself has never had other values.
 void WritableTables::CrashOn(const PtwrInfo& open, int slot) {
   domain_.Crash(absl::StrCat("writable page tables: entry ", slot,
                              " of the L1 in frame ", open.table.value(),

@@ -1,7 +1,7 @@
 // Writable page tables of the first generation: an open table is a page like
 // any other, and becomes a table again by a full validation (Xen of July 2004,
-// 5ecc8cea0e, xen/arch/x86/memory.c). All of it is done by what direct paging
-// has anyhow: mod_l2_entry, put_page_type, get_page_type, whose flush for the
+// 5ecc8cea0e, xen/arch/x86/memory.c). The ordinary operations of direct paging
+// do all of it: mod_l2_entry, put_page_type, get_page_type, whose flush for the
 // change of type keeps TLBs true both ways.
 //
 // A table of another address space stays hooked there, without references to
@@ -34,14 +34,15 @@ void WritableTables::DropTypeFor(PtwrInfo& open, bool active) {
   while (page.type_count > 0) types_.PutPageType(open.table);
   XMMU_CHECK(types_.GetPageType(open.table, {PageType::kWritable}) ==
              XenErrno::kOk);
-  // It has flushed all CPUs of the domain: what Xen 3.0 would owe for a table
-  // that is torn down is done.
+  // GetPageType() has flushed every CPU of the domain, so the flush owed for
+  // the torn-down table is paid.
   request_.pending.Consume();
 }
 
 void WritableTables::RetakeTypeFor(const PtwrInfo& open, bool active) {
   if (TryRetakeType(open, active) != XenErrno::kOk) {
-    // What it was before nobody knows; an empty one will always do.
+    // The old contents are gone. The domain is crashed, so give it an empty
+    // table, which is always valid.
     domain_.Crash(absl::StrCat("writable page tables: the L1 in frame ",
                                open.table.value(),
                                " is refused: ", std::string(request_.why)));
@@ -54,7 +55,7 @@ void WritableTables::RetakeTypeFor(const PtwrInfo& open, bool active) {
   page.hooked_in = open.hooked_in;
 }
 
-// On an error nothing is taken: only the first reference can be refused.
+// After an error no reference is held: only the first one can be refused.
 XenErrno WritableTables::TryRetakeType(const PtwrInfo& open, bool active) {
   bool is_table = false;
   if (active) {

@@ -11,17 +11,17 @@ constexpr uint64_t kPageCacheAttributes = pte::kPwt | pte::kPcd | pte::kPat;
 constexpr uint64_t kUpperDisallowed = kPageCacheAttributes | pte::kGlobal;
 constexpr uint64_t kHighFlags = pte::kAvailHigh | pte::kNoExecute;
 constexpr uint64_t kCompatL3Disallowed = kUpperDisallowed | kHighFlags;
-// Reserved in the PDPTEs of the hardware (SDM Vol. 3A, "PAE Paging"); as Xen
-// 3.0.0's L3_DISALLOW_MASK.
+// The flags that are reserved in the PDPTEs of the hardware (SDM Vol. 3A, "PAE
+// Paging"); so is Xen 3.0.0's L3_DISALLOW_MASK.
 constexpr uint64_t kPdpteDisallowed =
     pte::kWritable | pte::kUser | pte::kAccessed | pte::kDirty |
     pte::kPageSize | pte::kGlobal | kHighFlags;
 // Xen 4.17: FASTPATH_FLAG_WHITELIST.
 constexpr uint64_t kFastPath417 = kHighFlags | pte::kAvail | pte::kGlobal |
                                   pte::kDirty | pte::kAccessed | pte::kUser;
-// Xen 3.0.0, mod_l1_entry: frame, P and RW decide. Its mod_l2_entry took RW for
-// free, too, and so let a guest make a linear entry writable: XSA-182, fixed
-// here as it was in later versions.
+// Xen 3.0.0, mod_l1_entry: new references are taken if frame, P or RW change.
+// Its mod_l2_entry let RW change without, and so let a guest make a linear
+// entry writable: XSA-182, fixed here as it was in later versions.
 constexpr uint64_t kFastPath30 = 0xffc;
 constexpr uint64_t kDisallowed30 = pte::kPat | pte::kGlobal;
 
@@ -30,7 +30,7 @@ constexpr int kLinearSlot417 = 258;
 // Xen 3.0.0, xen/include/asm-x86/config.h, sizes of the areas from the top of
 // the address space down: LINEAR_PT_VIRT_START is 0xfdc00000.
 constexpr int kLinearSlot30 = 0xfdc00000u >> 22;
-// The same with the areas of its PAE build: 0xfd400000, in 2 MiB slots.
+// In the PAE build of Xen 3.0.0 the map begins at 0xfd400000, in 2 MiB slots.
 constexpr int kLinearSlotPae30 = (0xfd400000u >> 21) % 512;
 
 constexpr PvRules k4LevelRules = {
@@ -67,7 +67,7 @@ constexpr PvRules k4LevelRules = {
     .user_baseptr = XenErrno::kOk,
 };
 
-// 32-bit guest of a 64-bit Xen.
+// The rules of a 32-bit PAE guest under a 64-bit Xen.
 constexpr PvRules CompatRules() {
   PvRules rules = k4LevelRules;
   rules.mode = PagingMode::kPae;
@@ -85,8 +85,9 @@ constexpr PvRules CompatRules() {
   return rules;
 }
 
-// The same guest where the hardware itself walks its L3: the entries of that
-// must be good PDPTEs, and there is nowhere to hang a linear map of the root.
+// The rules of a PAE guest where the hardware itself walks its L3: the entries
+// of that must be good PDPTEs, and there is nowhere to hang a linear map of the
+// root.
 constexpr PvRules PaeRules() {
   PvRules rules = CompatRules();
   rules.hardware = PagingMode::kPae;
@@ -99,9 +100,9 @@ constexpr PvRules PaeRules() {
   return rules;
 }
 
-// And under a 32-bit Xen of its own: those of 4.17, but that there are no
-// global pages, so that a load of CR3 flushes all there is of the guest's (Xen
-// 3.0.0, L1_DISALLOW_MASK; write_cr3).
+// The rules of a PAE guest under a 32-bit Xen: those of 4.17, except that there
+// are no global pages, so that a load of CR3 flushes all of the guest's entries
+// (Xen 3.0.0, L1_DISALLOW_MASK; write_cr3).
 constexpr PvRules Xen32Rules(LinearMap linear_map) {
   PvRules rules = PaeRules();
   rules.disallowed[1] = pte::kGlobal;
@@ -156,7 +157,8 @@ constexpr PvRules kCompatRules = CompatRules();
 constexpr PvRules kPaeRules = PaeRules();
 constexpr PvRules kTwoLevelRules = TwoLevelRules();
 
-// Xen 4.x had no 2-level guests; as it would have been without a linear map.
+// The rules of a 2-level guest without a linear map: Xen 4.x had no such
+// guests, so these are Xen 3.0's with a walk in software (assumed).
 constexpr PvRules TwoLevelWalkRules() {
   PvRules rules = kTwoLevelRules;
   rules.linear_slot = -1;
@@ -164,7 +166,8 @@ constexpr PvRules TwoLevelWalkRules() {
   return rules;
 }
 
-// By LinearMap, without kDefault and, but for PAE, without kSharedL2.
+// One table for each LinearMap that the mode allows: kSharedL2 exists for PAE
+// only.
 constexpr PvRules kTwoLevelWalkRules = TwoLevelWalkRules();
 constexpr PvRules k4LevelLinearRules = FourLevelRules(LinearMap::kPerTable);
 constexpr PvRules k4LevelWalkRules = FourLevelRules(LinearMap::kNone);

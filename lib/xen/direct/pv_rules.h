@@ -36,16 +36,16 @@ struct PvRules {
   PagingMode mode;      // the guest's
   PagingMode hardware;  // the MMU's while the guest runs
   XenSlots xen_slots;
-  XenErrno xen_slot_error;  // of an update of one of Xen's slots
+  XenErrno xen_slot_error;  // returned for an update of one of Xen's slots
 
-  // Flags that a present entry must not have, and those that only domains with
-  // I/O rights may have in L1 entries.
+  // The flags that a present entry must not have, and those that only domains
+  // with I/O rights may have in L1 entries.
   FlagsByLevel disallowed;
   uint64_t io_only;
   // Flags that may change without new references.
   FlagsByLevel fast_path;
-  // Flags that Xen adds to present entries, and takes back from L3 entries when
-  // the table is demoted.
+  // The flags that Xen adds to present entries, and those that it takes back
+  // from L3 entries when the table is demoted.
   FlagsByLevel added;
   uint64_t taken_back;
   // Marks L1 entries without US as the kernel's and makes all others global
@@ -58,16 +58,16 @@ struct PvRules {
   // such references are refused for all guests, though Xen 3.0 did not know yet
   // that they are a danger (XSA-240).
   std::array<bool, kMaxPvLevels + 1> linear;
-  // Slot of Xen's own linear map in the hardware's root, the first of four in
-  // the kernel L2 where the hardware's root is a PAE one; -1: there is none.
+  // The slot of Xen's own linear map in the hardware's root; where that is a
+  // PAE root, the first of four slots in the kernel L2. -1 if there is none.
   int linear_slot;
   VaLookup va_lookup;
 
-  // Slot 3 of the root holds an L2 with Xen's slots; one that is in no other
-  // root, or one that may be in all of them.
+  // Slot 3 of the root holds an L2 with Xen's slots. Without `shared_kernel_l2`
+  // that L2 may be in no other root; with it, in all roots of the guest.
   bool kernel_l2;
   bool shared_kernel_l2;
-  // The hardware's root is DirectPagingState::Vcpu::hidden_l4.
+  // The root that the hardware walks is DirectPagingState::Vcpu::hidden_l4.
   bool hidden_l4;
   // A refused store to the upper half of an L1 entry clears P instead.
   bool upper_half_fixup;
@@ -79,9 +79,9 @@ struct PvRules {
   // where a type count leaves or reaches zero only (alloc_page_type,
   // free_page_type).
   bool pins_mark;
-  // Then too, a page that changes its type owes a flush only if it could be
-  // written to: no processor walks a guest's table (4.17, _get_page_type:
-  // "Shadow mode: track only writable pages").
+  // While the domain is being logged, a page that changes its type owes a flush
+  // only if it could be written to: no processor walks a guest's table (4.17,
+  // _get_page_type: "Shadow mode: track only writable pages").
   bool spares_logged_type_flush;
 
   // Any successful update above L1 flushes the domain's CPUs (XSA-286).
@@ -101,9 +101,10 @@ struct PvRules {
   int locked_ops_of_last_put;
   // Refusals keep their errno; if not, they are all -EINVAL.
   bool detailed_errors;
-  // Of pinning a table of a level above the guest's root.
+  // The error returned for pinning a table above the guest's root level.
   XenErrno pin_above_root;
-  // Of MMUEXT_NEW_USER_BASEPTR; kOk where there is such a thing.
+  // The error returned for MMUEXT_NEW_USER_BASEPTR; kOk where guests have a
+  // user base pointer.
   XenErrno user_baseptr;
 };
 
@@ -113,9 +114,9 @@ struct PvRules {
 const PvRules* FindPvRules(PagingMode mode, const CpuFeatures& features,
                            LinearMap linear_map);
 
-// A virtual address inside Xen's linear map: that of the entry which maps
-// `va`, as reached through `steps` turns of the self map (1: the L1 entry).
-// REQUIRES: rules.linear_slot >= 0.
+// The virtual address, inside Xen's linear map, of the entry which maps `va`,
+// as reached through `steps` turns of the self map (1: the L1 entry). REQUIRES:
+// rules.linear_slot >= 0.
 VirtAddr LinearAddress(const PvRules& rules, VirtAddr va, int steps);
 
 }  // namespace xmmu

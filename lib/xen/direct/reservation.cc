@@ -43,7 +43,7 @@ uint32_t Hypercalls::DecreaseReservation(std::span<const Mfn> frames) {
 }
 
 // No TLB may still lead to a frame that is about to change hands: the flush
-// that a free frame is owed, as after an unmapping without one, is done now.
+// that a free frame owes, as after an unmapping without one, is executed now.
 uint32_t Hypercalls::PopulatePhysmap(std::span<const Pfn> pfns) {
   uint32_t done = 0;
   for (const Pfn pfn : pfns) {

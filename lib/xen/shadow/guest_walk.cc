@@ -84,7 +84,7 @@ class Walker {
       rights_ |= static_cast<uint8_t>(key << rights::kKeyShift);
     }
     walk_.rights = leaf.dirty() ? rights_ | rights::kDirty : rights_;
-    // A write is judged as if it had set D.
+    // A write is checked as if it had set D in the leaf already.
     const uint8_t judged = access_.is_write()
                                ? static_cast<uint8_t>(rights_ | rights::kDirty)
                                : walk_.rights;

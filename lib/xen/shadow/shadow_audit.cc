@@ -1,4 +1,4 @@
-// Everything about shadows that can be recounted.
+// The audit of shadows: everything about them that can be recounted.
 
 #include "absl/strings/str_format.h"
 #include "xmmu/xen/shadow/shadow_paging.h"
@@ -16,15 +16,15 @@ std::string NameOf(const ShadowPages& pages, const ShadowSlot& slot) {
       key.gfn.value(), key.part);
 }
 
-// Whether the rights of `entry` are more than `source` grants.
+// Whether `entry` grants rights that `source` does not.
 bool GrantsMore(Pte entry, Pte source) {
   return (entry.writable() && !source.writable()) ||
          (entry.user() && !source.user()) ||
          (!entry.no_execute() && source.no_execute());
 }
 
-// Whether a guest entry is still the one that was copied, but for A and D that
-// have been set since.
+// Whether the guest entry `now` is still the one that was copied, `then`,
+// except for A and D that have been set since.
 bool StillIs(Pte now, Pte then) {
   const uint64_t gone = then.raw() & ~now.raw();
   return ((now.raw() ^ then.raw()) & ~kAccessedDirty) == 0 &&
@@ -124,8 +124,8 @@ std::vector<bool> ShadowPaging::LiveShadows() const {
   return live;
 }
 
-// What the entry at `slot` was made from; where that is no longer known, the
-// least that it can have been.
+// The guest entry that the entry at `slot` was made from; where that is no
+// longer known, the least that it can have been.
 Pte ShadowPaging::SourceAsMade(const ShadowSlot& slot, bool live) const {
   if (pages_[slot.page].key.splinter) {
     return Pte(pte::kPresent | pte::kWritable | pte::kUser | kAccessedDirty);
@@ -152,7 +152,8 @@ absl::Status ShadowPaging::AuditEntry(const ShadowSlot& slot, bool live) const {
         "%s is 0x%x: %s", NameOf(pages_, slot), entry.raw(), what));
   };
   const Pte source = SourceAsMade(slot, live);
-  // What is no longer reachable may have been freed, and be anything by now.
+  // A guest table behind shadows that no root reaches may have been freed, and
+  // hold anything by now.
   if (live && IsTableInSync(key.gfn) && !key.splinter && source.raw() != 0 &&
       !StillIs(GuestEntry(slot), source)) {
     return error("the guest's entry is another one by now");

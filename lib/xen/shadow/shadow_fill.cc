@@ -1,4 +1,4 @@
-// From a guest's entries to shadow entries.
+// How shadow entries are made from a guest's entries.
 
 #include <algorithm>
 
@@ -8,10 +8,12 @@
 namespace xmmu {
 namespace {
 
-// What a shadow entry takes over from the guest's as it is. Cache attributes
-// are left out: all memory is RAM (Xen: only with devices passed through).
+// The flags that a shadow entry takes over from the guest's as they are. Cache
+// attributes are left out, as all memory is RAM (Xen keeps them only with
+// devices passed through).
 constexpr uint64_t kPassedThrough = pte::kUser | pte::kNoExecute;
-// A and D are set beforehand: the processor never writes to a shadow.
+// A and D are set in shadow entries beforehand, so that the processor never
+// writes to a shadow.
 constexpr uint64_t kUsed = pte::kPresent | pte::kAccessed | pte::kDirty;
 
 Pte LinkTo(Mfn table, Pte guest, bool writable) {
@@ -51,8 +53,8 @@ void ShadowPaging::SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now) {
   EntryChanged(cpu, slot, old, now);
 }
 
-// TLBs may keep a mapping that is no longer in the tables: what was writable
-// must be remembered until every CPU has flushed.
+// TLBs may keep a mapping that is no longer in the tables, so a mapping that
+// was writable must be remembered until every CPU has flushed.
 void ShadowPaging::NoteLoss(const ShadowSlot& slot, Pte old, Pte now) {
   if (!old.present() || IsLink(slot, old) || !old.writable()) return;
   if (now.writable() && now.frame() == old.frame()) return;
@@ -115,7 +117,6 @@ bool ShadowPaging::LogAllows(Cpu& cpu, Gfn gfn, bool write) {
   return write || domain_.dirty_log().IsDirty(pfn);
 }
 
-// A 4 KiB entry for what `guest` grants on `gfn`.
 void ShadowPaging::MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
                            bool write) {
   Charge(cpu, CostEvent::kXenPteRead);  // the P2M
@@ -163,7 +164,7 @@ void ShadowPaging::MapLarge(VcpuContext& vcpu, const ShadowSlot& slot,
   const ShadowId id = FindOrMake(vcpu, {first, 1, 0, /*splinter=*/true});
   XMMU_CHECK(id != kNoShadow);
   SetEntry(cpu, slot, LinkTo(pages_[id].mfn, guest, LeafWritable(guest)));
-  // The page in question may have become a table, or ceased to be one.
+  // Some page in it may have become a table, or ceased to be one.
   MapInSplinter(cpu, {id, shape_.IndexIn(1, va)}, walk.gfn,
                 walk.write && LeafWritable(guest));
 }
@@ -197,13 +198,13 @@ void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
     guards_.push_back(page);
     pages_.Touch(page);
     const ShadowSlot slot{page, shape_.IndexIn(used.level, va)};
-    // Not by address: a table may be met at two levels.
+    // Compare the key, not the address: a table may be met at two levels.
     const bool leaf = &used == &walk.leaf();
     if (leaf && used.level == 1) {
       MapPage(cpu, slot, used.entry, walk.gfn, walk.write);
     } else if (leaf) {
       const Pte before = SourceOf(slot);
-      // Small pieces of what it was may be in the TLB.
+      // The TLB may hold small pieces of the large page that this entry was.
       if (before.raw() != 0 && before != used.entry) Owe(MaskOf(cpu.id));
       MapLarge(vcpu, slot, used.entry, walk, va);
     } else if (!IsCurrent(cpu, slot, used.entry)) {

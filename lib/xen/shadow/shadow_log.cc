@@ -1,4 +1,5 @@
-// Log-dirty mode of shadows: how all that can be written to ceases to be.
+// Log-dirty mode of shadows: how every page that can be written to becomes
+// read-only when logging begins and after each round.
 
 #include "xmmu/xen/shadow/shadow_paging.h"
 

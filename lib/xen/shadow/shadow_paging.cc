@@ -1,5 +1,5 @@
-// Roots: what MOV CR3 of the guest becomes. Filling is in shadow_fill.cc, the
-// way back in shadow_remove.cc.
+// Roots of shadow paging: what a MOV CR3 of the guest becomes. shadow_fill.cc
+// makes entries below them, shadow_remove.cc takes entries away.
 
 #include "xmmu/xen/shadow/shadow_paging.h"
 
@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint64_t kL3Bytes = 4 * sizeof(uint64_t);
 
-// What the guest's CPUID says: no 1 GiB pages, which no shadow could hold.
+// The features that the guest's CPUID shows: no 1 GiB pages, which no shadow
+// could hold.
 CpuFeatures GuestFeatures(const Host& host) {
   CpuFeatures features = host.model().features;
   features.pages_1g = false;
@@ -102,7 +103,8 @@ absl::Status ShadowPaging::CheckRoot(const VcpuContext& vcpu, Gfn gfn,
 
 absl::Status ShadowPaging::ReadRoot(VcpuContext& vcpu, Gfn gfn) {
   std::array<uint64_t, 4> pdpte;
-  if (absl::Status ok = CheckRoot(vcpu, gfn, pdpte); !ok.ok()) return ok;
+  const absl::Status status = CheckRoot(vcpu, gfn, pdpte);
+  if (!status.ok()) return status;
   Root& root = RootOf(vcpu);
   root.gfn = gfn;
   root.guest.root = MachineAddr(gfn.value() << kPageShift);
@@ -120,7 +122,8 @@ void ShadowPaging::ReloadPdptes(VcpuContext& vcpu) {
 }
 
 absl::Status ShadowPaging::SetRoot(VcpuContext& vcpu, Gfn gfn) {
-  if (absl::Status ok = ReadRoot(vcpu, gfn); !ok.ok()) return ok;
+  const absl::Status status = ReadRoot(vcpu, gfn);
+  if (!status.ok()) return status;
   Cpu& cpu = *vcpu.cpu;
   if (cpu.current != &vcpu) return absl::OkStatus();
   XMMU_CHECK(!host_.LoadCr3(cpu, vcpu.cr3).has_value());
@@ -138,8 +141,8 @@ ShadowKey ShadowPaging::TopKey(const Root& root, int index) const {
   return {pdpte.present() ? Gfn(pdpte.frame().value()) : kInvalidGfn, level};
 }
 
-// A root must be there; under an L3, what is there already is hooked up and the
-// rest is left to faults.
+// A shadow that is the root itself must be there. Under an L3 of Xen's own, the
+// shadows that are there already are hooked up, and faults make the others.
 void ShadowPaging::SetTops(VcpuContext& vcpu) {
   Root& root = RootOf(vcpu);
   if (shape_.own_l3()) {
@@ -222,7 +225,7 @@ void ShadowPaging::FlushOwed(Cpu& cpu, CpuMask done) {
   if (cpus != 0) host_.Flush(cpu, cpus, TlbFlush::NonGlobal());
 }
 
-// What strategies answer if they know no better.
+// The answers of strategies that know no better.
 
 Pte ShadowPaging::SourceOf(const ShadowSlot& slot) const {
   return GuestEntry(slot);

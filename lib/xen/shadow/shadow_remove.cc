@@ -1,5 +1,5 @@
-// What is taken away from shadows: write access to tables, whole shadows,
-// everything that leads to a frame.
+// How something is taken away from shadows: write access to tables, whole
+// shadows, everything that leads to a frame.
 
 #include <algorithm>
 
@@ -54,7 +54,7 @@ std::vector<ShadowSlot> ShadowPaging::LinksTo(Cpu& cpu, ShadowId child) {
 void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
   const Mfn mfn = domain_.MfnOf(gfn);
   for (const ShadowSlot& slot : WritableMappingsOf(cpu, gfn)) {
-    // Dividing one may have recycled the shadow that another was in.
+    // To divide one large page may have recycled the shadow that held another.
     const Pte entry = pages_.Read(slot);
     if (!pages_[slot.page].in_use || !Contains(slot, entry, mfn)) continue;
     if (pages_[slot.page].key.level > 1) {
@@ -68,8 +68,8 @@ void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
   owed_ |= host_.NeedFlush(domain_.dirty_cpus(), stamp);
 }
 
-// A large page becomes a table of small ones with the same rights; if there is
-// no room for that table, nothing.
+// Replaces the large page by a table of small ones with the same rights, or
+// just drops it if there is no room for that table.
 void ShadowPaging::Divide(Cpu& cpu, const ShadowSlot& slot, Gfn first) {
   const ShadowKey key{first, 1, 0, /*splinter=*/true};
   guards_.push_back(slot.page);
@@ -81,8 +81,8 @@ void ShadowPaging::Divide(Cpu& cpu, const ShadowSlot& slot, Gfn first) {
   SetEntry(cpu, slot, Pte(pages_[id].mfn, kept));
 }
 
-// A root that is loaded cannot go: it is emptied, to be filled by what comes to
-// be at `gfn`.
+// A root that is loaded cannot go: it is emptied, and filled again from
+// whatever frame comes to be at `gfn`.
 void ShadowPaging::FrameLeaves(Cpu& cpu, Gfn gfn) {
   EvictTable(cpu, gfn);
   if (const GuestTable* const table = pages_.FindTable(gfn)) {

@@ -75,14 +75,14 @@ struct PageInfo {
   // Xen 3.0's PGT_va. For a table in use, the one slot of the level above at
   // which it is hooked, in whichever tables; or one of the two values above.
   uint16_t l2_slot = kL2SlotMutable;
-  // The TLB clock when type_count last fell to zero; for a table in use, when it
-  // was last unhooked from one above.
+  // The TLB clock when type_count last fell to zero; for a table in use, when
+  // it was last unhooked from one above.
   uint32_t tlbflush_timestamp = 0;
-  // With a known l2_slot, the one table in which this one is hooked; kInvalidMfn
-  // if there have been several. Slot and table together are the machine address of
-  // the only entry that can refer to it. Xen 3.0 for x86-64 kept a virtual
-  // address instead, which tells no longer where a table is once the table
-  // above it has been hooked elsewhere.
+  // With a known l2_slot, the one table in which this one is hooked;
+  // kInvalidMfn if there have been several. Slot and table together are the
+  // machine address of the only entry that can refer to it. Xen 3.0 for x86-64
+  // kept a virtual address instead, which tells no longer where a table is once
+  // the table above it has been hooked elsewhere.
   Mfn hooked_in = kInvalidMfn;
 };
 

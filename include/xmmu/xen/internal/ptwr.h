@@ -3,11 +3,11 @@
 
 // Writable page tables (ptwr) as Xen had them from July 2004 to August 2006: an
 // L1 table whose guest writes to it freely, from a write fault until Xen closes
-// it again and looks at what has become of it. This header has only the state of
-// open tables, which hangs on the domain as in Xen 3.0, and the parameters in
-// which the generations differ.
-// Source: Xen 3.0.0, xen/include/asm-x86/mm.h, struct ptwr_info; the
-// generations by their commits in Xen's history, named where they are used.
+// it again and looks at what has become of it. This header has only the state
+// of open tables, which hangs on the domain as in Xen 3.0, and the parameters
+// in which the generations differ. Source: Xen 3.0.0, xen/include/asm-x86/mm.h,
+// struct ptwr_info; the generations by their commits in Xen's history, named
+// where they are used.
 //
 // Plain values; single-threaded.
 
@@ -75,13 +75,13 @@ struct PtwrInfo {
   // kept from one use to the next.
   Mfn snapshot = kInvalidMfn;
   // How many entries had changed when the slot was closed last; 0 means that a
-  // retried store did not get through. The first value lets the first fault open
-  // a table (assumed).
+  // retried store did not get through. The first value lets the first fault
+  // open a table (assumed).
   uint64_t last_updates = 1;
 
-  // For kRevalidate, what the frame had while it was a table: how many entries of
-  // other tables refer to it still, without a reference to its type; whether it
-  // was pinned; and its place as PageInfo knew it.
+  // For kRevalidate, what the frame had while it was a table: how many entries
+  // of other tables refer to it still, without a reference to its type; whether
+  // it was pinned; and its place as PageInfo knew it.
   uint64_t hooks = 0;
   bool pinned = false;
   uint16_t l2_slot = kL2SlotMutable;

@@ -70,8 +70,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
 
   // Called before the frame behind `gfn` changes: clears all that leads there,
   // and lets the frame be no table (XI: xi_invld_mfn). Only the root of a vCPU
-  // remains one, emptied. Charges the search and kXenPteWrite an entry; FlushLeft()
-  // flushes the domain's dirty CPUs.
+  // remains one, emptied. Charges the search and kXenPteWrite an entry;
+  // FlushLeft() flushes the domain's dirty CPUs.
   void FrameLeaves(Cpu& cpu, Gfn gfn) override;
   void FlushLeft(Cpu& cpu) override { FlushOwed(cpu); }
 
@@ -101,8 +101,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // splinters.
   virtual Pte SourceOf(const ShadowSlot& slot) const;
   // Whether SourceOf() is also right for shadows that no root leads to. It is
-  // not if it reads the guest's memory, to which a device may have written since
-  // unnoticed.
+  // not if it reads the guest's memory, to which a device may have written
+  // since unnoticed.
   virtual bool KeepsSources() const { return false; }
   // Whether the entry at `slot` was made from `guest`. Charges the look.
   virtual bool IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte guest);
@@ -114,7 +114,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // and charges that.
   virtual void ShadowTaken(Cpu& cpu, ShadowId id);
   // All leaf entries that lead to `gfn`, large ones that contain it as well.
-  // Charges the search; by default that of all entries of the lowest two levels.
+  // Charges the search; by default that of all entries of the lowest two
+  // levels.
   virtual std::vector<ShadowSlot> MappingsOf(Cpu& cpu, Gfn gfn);
   // Those of MappingsOf() that are writable or large, at least; by default all
   // of them. Charges the search.
@@ -131,8 +132,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // strategy makes some in other ways.
   virtual bool MayStayWritable(Gfn gfn) const { return MayWrite(gfn); }
   // Makes all entries read-only save those of marked pages. `marked` holds the
-  // only pages that entries may have been writable for; nullptr says that it may
-  // have been any. Charges what it does; owes the flush.
+  // only pages that entries may have been writable for; nullptr says that it
+  // may have been any. Charges what it does; owes the flush.
   virtual void RevokeWrites(Cpu& cpu, const DirtyBitmap* marked);
   // Whether shadows may map large pages while writes are not logged.
   virtual bool LargeAllowed() const { return true; }
@@ -191,8 +192,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   void ProtectAll(Cpu& cpu);
   // Performs the instruction on the guest's memory where `walk`, which is that
   // of `access`, has led. Where no memory is, it loads ones and stores nowhere.
-  // Charges kEmulate; a write marks the page. REQUIRES: the instruction is not a
-  // program's store of data.
+  // Charges kEmulate; a write marks the page. REQUIRES: the instruction is not
+  // a program's store of data.
   void Emulate(Cpu& cpu, const GuestWalk& walk, const Access& access,
                MemoryOperand& operand);
   // Notes that the TLBs of `cpus` have to be flushed before the guest goes on.
@@ -210,8 +211,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // is made for a write. Charges the P2M look-up.
   void MapPage(Cpu& cpu, const ShadowSlot& slot, Pte guest, Gfn gfn,
                bool write = false);
-  // Makes one entry of a splinter, which leads to `gfn`. The rights of the large
-  // page are in the links to the splinter, so the entry has them all.
+  // Makes one entry of a splinter, which leads to `gfn`. The rights of the
+  // large page are in the links to the splinter, so the entry has them all.
   void MapInSplinter(Cpu& cpu, const ShadowSlot& slot, Gfn gfn,
                      bool write = false);
 
@@ -244,8 +245,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
                          std::array<uint64_t, 4>& pdpte) const;
   // CheckRoot(), then makes `gfn` the vCPU's root, without shadows yet.
   absl::Status ReadRoot(VcpuContext& vcpu, Gfn gfn);
-  // Finds the shadows of the topmost level for the vCPU's root, and counts their
-  // pins.
+  // Finds the shadows of the topmost level for the vCPU's root, and counts
+  // their pins.
   void SetTops(VcpuContext& vcpu);
   // Puts `id` at `index` of them, and into the L3 entry of Xen's own, if any.
   void SetTop(VcpuContext& vcpu, int index, ShadowId id);
@@ -253,8 +254,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // TopOf(), made if there is none.
   ShadowId MakeTop(VcpuContext& vcpu, VirtAddr va);
 
-  // The shadow of `key`, made if there is none; kNoShadow if the pool is used up
-  // by shadows that must stay.
+  // The shadow of `key`, made if there is none; kNoShadow if the pool is used
+  // up by shadows that must stay.
   ShadowId FindOrMake(VcpuContext& vcpu, const ShadowKey& key);
   // Makes the shadow of `key`; kNoShadow if the pool is used up.
   ShadowId TryMake(Cpu& cpu, const ShadowKey& key);
@@ -282,8 +283,8 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   void CleanLog(Cpu& cpu, const DirtyBitmap& marked) final;
   void DisableLogging(Cpu&) final {}
 
-  // The parts of Audit(): pool and hash, references, entries. `live` says that a
-  // root leads to the entry's shadow.
+  // The parts of Audit(): pool and hash, references, entries. `live` says that
+  // a root leads to the entry's shadow.
   absl::Status AuditPool() const;
   absl::Status AuditRefs() const;
   absl::Status AuditEntry(const ShadowSlot& slot, bool live) const;
