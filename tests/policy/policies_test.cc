@@ -23,6 +23,17 @@ TEST(PoliciesTest, EachEntryMakesThePolicyOfItsName) {
   EXPECT_EQ(FindPolicy("none"), nullptr);
 }
 
+TEST(PoliciesTest, AVariantFollowsTheStrategyThatItIsOf) {
+  std::string_view strategy;
+  for (const PolicyEntry& entry : Policies()) {
+    if (entry.variant_of.empty()) {
+      strategy = entry.name;
+    } else {
+      EXPECT_EQ(entry.variant_of, strategy) << entry.name;
+    }
+  }
+}
+
 TEST(PoliciesTest, OnlyBareHardwareHasNoHypervisor) {
   Host host(*FindMachine("skylake-2017"), {});
   for (const PolicyEntry& entry : Policies()) {

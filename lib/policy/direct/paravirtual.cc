@@ -84,7 +84,8 @@ FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
   vcpu.cpu->clock.Charge(CostEvent::kBounce);
   vcpu.cpu->clock.Charge(CostEvent::kIret);
   PageFault seen = fault;
-  // The guest's idea of user mode, not the processor's ring.
+  // U/S tells the guest its own idea of user mode, not the processor's ring: the
+  // kernel of a 64-bit guest is in ring 3.
   seen.error_code &= ~pf::kUser;
   if (from_user && fault.vector == FaultVector::kPageFault) {
     seen.error_code |= pf::kUser;

@@ -98,7 +98,7 @@ void Shadow2006Paging::PropagateLink(VcpuContext& vcpu, const ShadowSlot& slot,
 
 // Zeros written one after the other mean that a table is being emptied: its
 // process ends, or it is cleared before it is used for another. Xen looks at
-// the low byte of the entry.
+// the first byte that was written.
 void Shadow2006Paging::Emulated(VcpuContext& vcpu, Gfn gfn, MachineAddr addr,
                                 int) {
   const MachineAddr word(addr.value() & ~uint64_t{7});

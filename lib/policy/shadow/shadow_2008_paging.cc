@@ -146,7 +146,8 @@ void Shadow2008Paging::Emulated(VcpuContext& vcpu, Gfn gfn, MachineAddr addr,
   if (host().memory().Read32(addr) == 0) CountZero(vcpu, gfn);
 }
 
-// Only where no search is needed, and never a root (Xen 3.1: "fast, can fail").
+// Gives up shadows only where no search is needed for that, and never a root
+// (Xen 3.1: "fast, can fail").
 void Shadow2008Paging::UnshadowEarly(VcpuContext& vcpu, Gfn gfn) {
   if (IsTop(gfn)) return;
   Cpu& cpu = *vcpu.cpu;
@@ -171,7 +172,7 @@ void Shadow2008Paging::Propagate(VcpuContext& vcpu, const ShadowSlot& slot,
 void Shadow2008Paging::Map(VcpuContext& vcpu, const GuestWalk& walk,
                            VirtAddr va) {
   Lock(*vcpu.cpu);
-  // Nothing has changed since the walk: its version number.
+  // A version number tells that nothing has changed since the walk.
   Charge(*vcpu.cpu, CostEvent::kXenPteRead);
   Shadow2006Paging::Map(vcpu, walk, va);
   if (options_.prefetch) Prefetch(vcpu, walk, va);

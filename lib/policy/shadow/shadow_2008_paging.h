@@ -17,9 +17,10 @@
 //                        there is made in sync
 //
 // An entry of a shadow whose table is out of sync follows the snapshot's. Only
-// a frame that is used as an L1 and nothing else may be out of sync. Source:
-// Xen 3.3, xen/arch/x86/mm/shadow/{common,multi}.c (Guida, June 2008); what
-// came with 3.1 and 3.2: the same files there. Single-threaded.
+// a frame that is used as an L1 and nothing else may be out of sync.
+//
+// Source: Xen 3.3, xen/arch/x86/mm/shadow/{common,multi}.c (Guida, June 2008);
+// what came with 3.1 and 3.2 stands in the same files there. Single-threaded.
 
 #include <array>
 #include <optional>

@@ -97,7 +97,7 @@ void Shadow2008Paging::Resync(VcpuContext& vcpu, Place& place) {
     fixup.reset();
   }
   Protect(cpu, gfn);
-  // A mapping may have lost write access without a flush: AddFixup().
+  // AddFixup() may have taken write access from a mapping without a flush.
   Owe(domain().dirty_cpus());
   ResyncEntries(vcpu, place);
   place.gfn = kInvalidGfn;
