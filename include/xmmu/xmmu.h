@@ -29,8 +29,8 @@
 //   xmmu/xen/host.h                    is what a strategy acts through.
 //   xmmu/xen/domain.h                  has a guest's memory and its vCPUs.
 //   xmmu/xen/hypercall.h               has the calls of paravirtual guests.
-//   xmmu/xen/direct/direct_paging.h    is direct paging, to build upon.
-//   xmmu/xen/shadow/shadow_paging.h    is shadow paging, to build upon.
+//   xmmu/policy/direct/paravirtual.h   is direct paging, to build upon.
+//   xmmu/policy/shadow/shadow_policy.h is shadow paging, to build upon.
 //   xmmu/mmu/mmu.h                     is the processor's MMU.
 //   xmmu/mmu/access.h                  has accesses and page faults.
 //   xmmu/machine/pte.h                 has the bits of a page-table entry.

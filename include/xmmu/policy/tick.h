@@ -7,12 +7,14 @@
 // Each CPU has ticks of its own, by its own clock, all of one period. A tick is
 // due at the end of each period and is delivered between two operations of the
 // guest, as soon as its kernel runs a task there: never in the middle of an
-// instruction, of an access with the faults that it takes, or of a system call,
-// in which a kernel is assumed to have interrupts off. So it comes late, by the
-// rest of the operation at hand, or as long as the CPU is idle; the periods
-// that have passed by then are one tick, as the local APIC keeps one interrupt
-// of a vector (SDM Vol. 3A, "Handling Interrupts"), and so are those that pass
-// while the policy handles one. Ticks stay on the multiples of the period.
+// instruction, of an access with the faults that it takes, or of a system call.
+// (A real timer would interrupt a guest's kernel, too; that it waits is
+// assumed, as each operation is simulated in one piece.) So a tick comes late,
+// by the rest of the operation at hand, or as long as the CPU is idle. The
+// periods that have passed by then are one tick, as the local APIC keeps one
+// pending interrupt of a vector (SDM Vol. 3A, "Interrupt Acceptance for Fixed
+// Interrupts"), and so are those that pass while the policy handles one. Ticks
+// stay on the multiples of the period.
 //
 // A tick is a hypervisor's timer interrupt, and is charged as it reaches the
 // hypervisor: from a virtual machine by a VM exit (kVmExit and kVmExitWork, and
