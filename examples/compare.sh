@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds xmmu-compare and replays a recorded shell pipeline under each strategy
+# Builds xmmu and replays a recorded shell pipeline under each strategy
 # of the time, with and without pinning, on a machine of the time. Works from a
-# fresh Debian 12 on. Arguments, if any, go to xmmu-compare instead:
+# fresh Debian 12 on. Arguments, if any, go to `xmmu compare` instead:
 #
 #   examples/compare.sh --workload=fork:pages=1000 --policies=all
 #   examples/compare.sh --help
@@ -12,13 +12,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 source "$root/examples/setup.sh"
 
 {
-  if [[ ! -x $root/build/compare/examples/xmmu-compare ]]; then
-    echo "compare: builds xmmu-compare in build/compare, which takes about a" \
+  if [[ ! -x $root/build/compare/examples/xmmu ]]; then
+    echo "compare: builds xmmu in build/compare, which takes about a" \
       "minute on two cores, then runs it for some seconds"
   fi
   require_packages "${build_packages[@]}"
   cmake -S "$root" --preset compare >/dev/null
-  cmake --build "$root/build/compare" --target xmmu-compare -j "$(nproc)"
+  cmake --build "$root/build/compare" --target xmmu_tool -j "$(nproc)"
 } >&2
 
 if (($# == 0)); then
@@ -26,4 +26,4 @@ if (($# == 0)); then
   set -- examples/traces/ls-sort.*.gz --machine=xeon-2003 --levels=3 \
     --policies=all
 fi
-exec "$root/build/compare/examples/xmmu-compare" "$@"
+exec "$root/build/compare/examples/xmmu" compare "$@"

@@ -6,7 +6,7 @@
 # Writes PREFIX.PID.gz for each process (PREFIX: "trace"), in place of an earlier
 # recording of that name, and prints their names. Replay them with
 #
-#   xmmu-compare PREFIX.*
+#   xmmu compare PREFIX.*
 #
 # It takes long: an xz that needs 0.02 seconds of processor time by itself needed
 # 150 here (Valgrind 3.19, compression of the log included), several thousand

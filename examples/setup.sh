@@ -10,8 +10,8 @@
 # build.
 build_packages=(
   cmake ninja-build g++ pkg-config
-  libabsl-dev libboost-container-dev libtomlplusplus-dev nlohmann-json3-dev
-  zlib1g-dev libgtest-dev libgmock-dev
+  libabsl-dev libboost-container-dev libcli11-dev libtomlplusplus-dev
+  nlohmann-json3-dev zlib1g-dev libgtest-dev libgmock-dev
 )
 
 require_packages() {

@@ -304,40 +304,41 @@ absl::Status SetParameters(const SyntheticWorkload& workload,
   return CheckParts(workload, values);
 }
 
-// The name spells out all parameters, defaults too, so that reports say exactly
-// what ran.
-absl::StatusOr<std::unique_ptr<Workload>> Make(
-    size_t index, const std::optional<std::string>& parameters) {
-  const SyntheticWorkload& workload = kWorkloads[index];
-  std::array<uint64_t, kMaxParameters> values{};
-  for (size_t p = 0; p < workload.parameters.size(); ++p) {
-    values[p] = workload.parameters[p].default_value;
-  }
-  if (parameters.has_value()) {
-    const absl::Status status = SetParameters(workload, *parameters, values);
-    if (!status.ok()) return status;
-  }
-  std::vector<std::string> words;
-  for (size_t p = 0; p < workload.parameters.size(); ++p) {
-    words.push_back(
-        absl::StrFormat("%s=%d", workload.parameters[p].name, values[p]));
-  }
-  return std::make_unique<ScriptedWorkload>(
-      absl::StrFormat("%s:%s", workload.name, absl::StrJoin(words, ",")),
-      kMakers[index](values));
-}
-
 }  // namespace
+
+absl::StatusOr<std::vector<uint64_t>> WorkloadValues(
+    const SyntheticWorkload& workload, std::string_view spec) {
+  std::vector<uint64_t> values;
+  for (const SyntheticParameter& parameter : workload.parameters) {
+    values.push_back(parameter.default_value);
+  }
+  if (spec.find(':') == std::string_view::npos) return values;
+  const absl::Status status =
+      SetParameters(workload, Halves(spec, ':').second, values);
+  if (!status.ok()) return status;
+  return values;
+}
 
 std::span<const SyntheticWorkload> SyntheticWorkloads() { return kWorkloads; }
 
+// The name spells out all parameters, defaults too, so that reports say exactly
+// what ran.
 absl::StatusOr<std::unique_ptr<Workload>> MakeSyntheticWorkload(
     std::string_view spec) {
-  const auto [name, after] = Halves(spec, ':');
-  std::optional<std::string> parameters;
-  if (spec.find(':') != std::string_view::npos) parameters = after;
+  const std::string name = Halves(spec, ':').first;
   for (size_t i = 0; i < kWorkloads.size(); ++i) {
-    if (kWorkloads[i].name == name) return Make(i, parameters);
+    const SyntheticWorkload& workload = kWorkloads[i];
+    if (workload.name != name) continue;
+    const auto values = WorkloadValues(workload, spec);
+    if (!values.ok()) return values.status();
+    std::vector<std::string> words;
+    for (size_t p = 0; p < workload.parameters.size(); ++p) {
+      words.push_back(
+          absl::StrFormat("%s=%d", workload.parameters[p].name, (*values)[p]));
+    }
+    return std::make_unique<ScriptedWorkload>(
+        absl::StrFormat("%s:%s", workload.name, absl::StrJoin(words, ",")),
+        kMakers[i](*values));
   }
   return absl::InvalidArgumentError(absl::StrFormat(
       "no workload '%s'; expected %s", name,

@@ -7,8 +7,7 @@
 set -euo pipefail
 cmake=$1 generator=$2 build=$3 consumer=$4 cxx=$5
 source=$(cd "$(dirname "$0")/../.." && pwd)
-programs=(xmmu-compare xmmu-crossover xmmu-shadows xmmu-latency-grid
-  xmmu-published)
+commands=(compare crossover shadows grid published list)
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -24,7 +23,7 @@ echo "== a tree where nothing is built"
   -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_COMPILER_LAUNCHER=false \
   -DXMMU_BUILD_TESTS=OFF -DXMMU_BUILD_BENCH=OFF >/dev/null
 "$cmake" --build "$tmp/fresh" --target xmmu_installed -- -n >"$tmp/to_do"
-for made in "${programs[@]}" libxmmu_testing.a; do
+for made in examples/xmmu libxmmu_testing.a; do
   grep -q "$made" "$tmp/to_do" || fail "an installation would not build $made"
 done
 if "$cmake" --install "$tmp/fresh" --prefix "$tmp/none" &>"$tmp/log"; then
@@ -37,15 +36,19 @@ grep -q 'Building what is to be installed' "$tmp/log" || fail "says not why"
 mv "$tmp/first" "$tmp/prefix"
 
 echo "== programs"
-for program in "${programs[@]}"; do
-  "$tmp/prefix/bin/$program" --help >/dev/null ||
-    fail "$program does not run"
+"$tmp/prefix/bin/xmmu" --version >/dev/null || fail "xmmu does not run"
+for command in "${commands[@]}"; do
+  "$tmp/prefix/bin/xmmu" "$command" --help >/dev/null ||
+    fail "xmmu $command does not run"
+  ! command -v help2man >/dev/null ||
+    grep -q "^.B xmmu" "$tmp/prefix/share/man/man1/xmmu-$command.1" ||
+    fail "no manual page of xmmu $command"
 done
 "$tmp/prefix/bin/xmmu-record" --help | grep -q PREFIX || fail "no xmmu-record"
 if command -v valgrind >/dev/null; then
   ln -s "$tmp/prefix/bin/xmmu-record" "$tmp/link"
   "$tmp/link" -o "$tmp/trace" -- true
-  "$tmp/prefix/bin/xmmu-compare" "$tmp"/trace.*.gz --policies=native
+  "$tmp/prefix/bin/xmmu" compare "$tmp"/trace.*.gz --policies=native
 fi
 
 echo "== find_package"

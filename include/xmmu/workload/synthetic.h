@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "xmmu/workload/workload.h"
@@ -31,6 +32,12 @@ struct SyntheticWorkload {
 
 // All built-in workloads, in a fixed order.
 std::span<const SyntheticWorkload> SyntheticWorkloads();
+
+// Returns the values of the parameters of `workload`, in their order, that
+// `spec` = "NAME[:key=value,...]" gives; those not given have their defaults.
+// Errors: InvalidArgument naming the word that is wrong and what was expected.
+absl::StatusOr<std::vector<uint64_t>> WorkloadValues(
+    const SyntheticWorkload& workload, std::string_view spec);
 
 // Makes the workload that `spec` = "NAME[:key=value,...]" describes.
 // Errors: InvalidArgument naming the word that is wrong and what was expected.

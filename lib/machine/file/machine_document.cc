@@ -104,6 +104,11 @@ std::vector<DocumentEntry> EntriesOf(const toml::table& table) {
       entry.table = EntriesOf(*inner);
     } else {
       entry.value = ValueOf(node);
+      if (const toml::array* const array = node.as_array()) {
+        for (const toml::node& element : *array) {
+          entry.list.push_back(ValueOf(element));
+        }
+      }
     }
     entries.push_back(std::move(entry));
   }
@@ -118,7 +123,7 @@ std::vector<DocumentEntry> EntriesOf(const toml::table& table) {
 
 ParsedDocument ParseDocument(std::string_view text) {
   if (const uint32_t line = NestingCheck(text).Line(); line != 0) {
-    return {{}, "nests deeper than the keys of a machine do", line};
+    return {{}, "nests deeper than any key here does", line};
   }
   const toml::parse_result result = toml::parse(text);
   if (result) return {EntriesOf(result.table()), "", 0};

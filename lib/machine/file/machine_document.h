@@ -1,8 +1,8 @@
 #ifndef XMMU_LIB_MACHINE_FILE_MACHINE_DOCUMENT_H_
 #define XMMU_LIB_MACHINE_FILE_MACHINE_DOCUMENT_H_
 
-// A TOML document as far as machines need it: tables of booleans, numbers and
-// texts, each with its line.
+// A TOML document as far as machines and lists of options need it: tables of
+// booleans, numbers, texts and lists of these, each with its line.
 
 #include <cstdint>
 #include <string>
@@ -22,6 +22,8 @@ struct DocumentEntry {
   // Set unless is_table. Dates, lists and multi-line strings, which no key
   // accepts, are a text with a line break.
   MachineValue value;
+  // The elements of a list that has at least one.
+  std::vector<MachineValue> list;
   std::vector<DocumentEntry> table;  // in the order of lines
 };
 

@@ -230,7 +230,7 @@ const Figure kFigures[] = {
      "In words: enormously better (Xen 40873a6637, 2005)"},
     {"XI demand fault", "x", 4, &XiDemandFault,
      "shadow-2005 : xi-shadow, xeon-2003, PAE. \"Page fault is 4 times "
-     "faster\" (xen-devel, July 2006), nobody says which; xmmu-shadows has "
+     "faster\" (xen-devel, July 2006), nobody says which; xmmu shadows has "
      "all events"},
     {"XI reflected fault", "x", 4, &XiRefusedAccess,
      "a fault that the guest has asked for by mprotect: not the one meant"},

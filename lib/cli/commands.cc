@@ -1,0 +1,10 @@
+#include "cli/commands.h"
+
+namespace xmmu::cli {
+
+std::vector<Command> Commands() {
+  return {CompareCommand(), CrossoverCommand(), ShadowsCommand(),
+          GridCommand(),    PublishedCommand(), ListCommand()};
+}
+
+}  // namespace xmmu::cli

@@ -1,0 +1,258 @@
+// xmmu list: what there is to name on the command line and in reports, a line
+// each; and all that is assumed of a machine.
+
+#include <algorithm>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/run_options.h"
+#include "study/published/published.h"
+#include "xmmu/base/counters.h"
+#include "xmmu/base/cycles.h"
+#include "xmmu/report/machine_report.h"
+
+namespace xmmu::cli {
+namespace {
+
+// A line of a list.
+struct Name {
+  std::string name;
+  std::string help;
+};
+using NameList = std::vector<Name>;
+
+template <typename T>
+NameList NamesOfEnum(std::span<const T> all, std::string_view (*name)(T),
+                     std::string_view (*help)(T)) {
+  NameList list;
+  for (const T value : all) {
+    list.push_back({std::string(name(value)), std::string(help(value))});
+  }
+  return list;
+}
+
+// Of an enum whose values are 0 to `count` - 1.
+template <typename T>
+NameList NamesOfCounted(size_t count, std::string_view (*name)(T),
+                        std::string_view (*help)(T)) {
+  NameList list;
+  for (size_t i = 0; i < count; ++i) {
+    const T value = static_cast<T>(i);
+    list.push_back({std::string(name(value)), std::string(help(value))});
+  }
+  return list;
+}
+
+NameList PolicyList(const Catalog& catalog) {
+  NameList list;
+  for (const PolicyRow& row : catalog.policies()) {
+    const char* const indent = row.variant_of.empty() ? "" : "  ";
+    list.push_back({absl::StrCat(indent, row.name), row.help});
+  }
+  return list;
+}
+
+NameList MachineList(const Catalog& catalog) {
+  NameList list;
+  for (const SharedMachine& machine : catalog.machines()) {
+    list.push_back(
+        {std::string(machine->name), std::string(machine->description)});
+  }
+  return list;
+}
+
+NameList WorkloadList(const Catalog& catalog) {
+  NameList list;
+  for (const WorkloadRow& row : catalog.workloads()) {
+    list.push_back({row.name, row.help});
+    for (const SyntheticParameter& parameter : row.parameters) {
+      list.push_back(
+          {"", absl::StrCat(Abs(parameter.name), "=", parameter.default_value,
+                            "  ", Abs(parameter.help))});
+    }
+  }
+  return list;
+}
+
+NameList OptionList(const Catalog&) {
+  NameList list;
+  for (const RunField& field : RunFields()) {
+    list.push_back(
+        {absl::StrCat("--", Abs(field.flag)), std::string(field.help)});
+  }
+  return list;
+}
+
+NameList TableList(const Catalog&) {
+  NameList list;
+  for (const PublishedStudyEntry& entry : PublishedStudies()) {
+    list.push_back({std::string(entry.name), std::string(entry.help)});
+  }
+  return list;
+}
+
+// What can be listed.
+struct Topic {
+  std::string_view name;
+  std::string_view title;
+  NameList (*list)(const Catalog& catalog);
+  bool by_default;  // whether `xmmu list` has it
+};
+
+constexpr Topic kTopics[] = {
+    {"policies",
+     "policies (--policies; also: all, all+variants), variants indented",
+     &PolicyList, true},
+    {"machines", "machines (--machine)", &MachineList, true},
+    {"workloads", "workloads (--workload=NAME[:parameter=value,...])",
+     &WorkloadList, true},
+    {"guest-ops", "how paravirtual guests write page tables (--guest-ops)",
+     [](const Catalog&) {
+       return NamesOfEnum(AllGuestOps(), &GuestOpsName, &GuestOpsHelp);
+     },
+     true},
+    {"pin", "when paravirtual guests pin page tables (--pin)",
+     [](const Catalog&) {
+       return NamesOfEnum(AllPinWhen(), &PinWhenName, &PinWhenHelp);
+     },
+     true},
+    {"linear-map", "how Xen reaches page tables (--linear-map)",
+     [](const Catalog&) {
+       return NamesOfEnum(AllLinearMaps(), &LinearMapName, &LinearMapHelp);
+     },
+     true},
+    {"timing", "what memory takes (--timing)",
+     [](const Catalog&) {
+       return NamesOfEnum(AllMemoryTimings(), &MemoryTimingName,
+                          &MemoryTimingHelp);
+     },
+     true},
+    {"options", "options of a run (xmmu compare)", &OptionList, false},
+    {"tables", "tables of others' measurements (xmmu published --table)",
+     &TableList, false},
+    {"counters", "events that are counted",
+     [](const Catalog&) {
+       return NamesOfCounted(kCounterCount, &CounterName, &CounterHelp);
+     },
+     false},
+    {"components", "what cycles are split into",
+     [](const Catalog&) {
+       return NamesOfCounted(kComponentCount, &ComponentName, &ComponentHelp);
+     },
+     false},
+};
+
+constexpr std::string_view kPrices = "prices";
+
+std::vector<std::string_view> TopicNames() {
+  std::vector<std::string_view> names;
+  for (const Topic& topic : kTopics) names.push_back(topic.name);
+  names.push_back(kPrices);
+  return names;
+}
+
+std::vector<Option> ListOptions() {
+  std::vector<Option> machine = OptionsOfRun(RunGroup::kMachine);
+  std::erase_if(machine, [](const Option& option) {
+    return option.name == "flush-filter";
+  });
+  for (Option& option : machine) option.group = "Machine, of prices";
+  return Joined(
+      {std::move(machine),
+       OptionsOfOutput("text; of prices also csv, json or toml, which "
+                       "--machine-file takes")});
+}
+
+void AddTopic(const Topic& topic, const Catalog& catalog, std::string& text) {
+  constexpr size_t kColumn = 18;
+  absl::StrAppend(&text, text.empty() ? "" : "\n", Abs(topic.title), "\n");
+  for (const Name& line : topic.list(catalog)) {
+    const size_t size = line.name.size();
+    absl::StrAppend(&text, "  ", line.name,
+                    std::string(size < kColumn ? kColumn - size : 1, ' '),
+                    line.help, "\n");
+  }
+}
+
+// Every value of the machine that --machine and --machine-file name.
+absl::StatusOr<std::string> PricesOf(const Arguments& arguments,
+                                     const Catalog& catalog) {
+  std::vector<std::string_view> names;
+  const std::string name = arguments.Text("format", "text");
+  const auto base = BaseOf(arguments, catalog);
+  for (const MachineFormat format : AllMachineFormats()) {
+    names.push_back(MachineFormatName(format));
+    if (names.back() != name) continue;
+    if (!base.ok()) return base.status();
+    return FormatMachine(*base->custom_machine, format);
+  }
+  return arguments.Refuse("format", WantedName(name, names));
+}
+
+absl::StatusOr<std::string> TopicsOf(const Arguments& arguments,
+                                     const Catalog& catalog) {
+  constexpr std::string_view kOfPrices[] = {"machine", "machine-file", "set",
+                                            "levels"};
+  const absl::Status status = arguments.WantsFor("the topic prices", kOfPrices);
+  if (!status.ok()) return status;
+  if (arguments.Text("format", "text") != "text") {
+    return arguments.Refuse("format", "want text, or the topic prices alone");
+  }
+  const std::vector<std::string>& wanted = arguments.files();
+  std::string text;
+  for (const Topic& topic : kTopics) {
+    const bool named =
+        std::find(wanted.begin(), wanted.end(), topic.name) != wanted.end();
+    if (named || (wanted.empty() && topic.by_default)) {
+      AddTopic(topic, catalog, text);
+    }
+  }
+  return text;
+}
+
+absl::Status RunList(const Arguments& arguments, const Catalog& catalog) {
+  const std::vector<std::string>& wanted = arguments.files();
+  const std::vector<std::string_view> names = TopicNames();
+  for (const std::string& name : wanted) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": no such topic; ", WantedName(name, names)));
+  }
+  const bool prices =
+      std::find(wanted.begin(), wanted.end(), kPrices) != wanted.end();
+  if (prices && wanted.size() > 1) {
+    return absl::InvalidArgumentError("prices: want this topic alone");
+  }
+  auto output = OpenOutput(arguments);
+  if (!output.ok()) return output.status();
+  const auto text =
+      prices ? PricesOf(arguments, catalog) : TopicsOf(arguments, catalog);
+  if (!text.ok()) return text.status();
+  return output->Write(*text);
+}
+
+}  // namespace
+
+Command ListCommand() {
+  return {"list",
+          "names that options take, and prices of a machine",
+          "[TOPIC]...\nprices [--machine=NAME]",
+          "TOPIC",
+          "Lists what can be named, a line each. Topics are policies, "
+          "machines, workloads, guest-ops, pin, linear-map and timing, which "
+          "are listed without a topic, and options, tables, counters, "
+          "components and prices. The last are all values that are assumed of "
+          "a machine, each with band, mark and source.",
+          &ListOptions,
+          &RunList};
+}
+
+}  // namespace xmmu::cli

@@ -1,0 +1,145 @@
+#include "xmmu/cli/main.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+#include "cli/catalog.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/help.h"
+#include "cli/output_file.h"
+#include "cli/parser.h"
+#include "xmmu/base/printable.h"
+#include "xmmu/sim/results.h"
+
+namespace xmmu::cli {
+namespace {
+
+constexpr int kBadInput = 2;
+// A line that is longer has somebody's data in it.
+constexpr size_t kLongestMessage = 2000;
+
+// Opens /dev/null as each standard descriptor that is closed: a file opened in
+// its place would be taken for it. What stands there can be neither read nor
+// written.
+void FillStandardDescriptors() {
+  for (int i = STDIN_FILENO; i <= STDERR_FILENO; ++i) {
+    if (fcntl(i, F_GETFD) >= 0) continue;
+    // open() gives the lowest that is free, which is `i`.
+    if (open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) != i) return;
+  }
+}
+
+// Writes "xmmu compare: message", or "xmmu: message" without a command.
+void Say(std::string_view command, std::string_view message) {
+  std::string line = Printable(message);
+  if (line.size() > kLongestMessage) {
+    line.resize(kLongestMessage);
+    line += "...";
+  }
+  const std::string program =
+      absl::StrCat("xmmu", command.empty() ? "" : " ", Abs(command));
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), line.c_str());
+}
+
+int ExitStatus(std::string_view command, const absl::Status& status) {
+  if (status.ok()) return EXIT_SUCCESS;
+  Say(command, {status.message().data(), status.message().size()});
+  const bool bad_input = absl::IsInvalidArgument(status) ||
+                         absl::IsUnimplemented(status) ||
+                         absl::IsResourceExhausted(status);
+  return bad_input ? kBadInput : EXIT_FAILURE;
+}
+
+// Does what the program does without a command.
+absl::Status RunWithout(const Arguments& arguments,
+                        std::span<const Command> commands) {
+  const auto help = arguments.IsOn("help");
+  if (!help.ok()) return help.status();
+  if (*help) return WriteStandardOutput(HelpOfProgram(commands));
+  const auto version = arguments.IsOn("version");
+  if (!version.ok()) return version.status();
+  if (*version) {
+    return WriteStandardOutput(absl::StrCat("xmmu ", Abs(Version()), "\n"));
+  }
+  std::vector<std::string_view> names;
+  for (const Command& command : commands) names.push_back(command.name);
+  return absl::InvalidArgumentError(
+      absl::StrCat("want a command: ",
+                   NamesOf(names, [](std::string_view name) { return name; }),
+                   "; see --help"));
+}
+
+absl::Status RunCommand(const Command& command, std::span<const Option> options,
+                        Arguments arguments, const Catalog& catalog) {
+  const auto help = arguments.IsOn("help");
+  if (!help.ok()) return help.status();
+  if (*help) return WriteStandardOutput(HelpOfCommand(command, options));
+  if (arguments.Given("config")) {
+    const absl::Status status =
+        ReadConfig(arguments.Text("config"), options, arguments);
+    if (!status.ok()) return status;
+  }
+  if (command.files.empty() && !arguments.files().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        arguments.files().front(), ": want options alone, see --help"));
+  }
+  return command.run(arguments, catalog);
+}
+
+// `name` becomes that of the command, for messages.
+absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
+                 std::string& name) {
+  const std::vector<Command> commands = Commands();
+  std::vector<CommandOptions> options;
+  for (const Command& command : commands) {
+    options.push_back({command.name, command.options()});
+  }
+  name = CommandOf(options, words);
+  auto line = ParseCommandLine(options, std::move(words));
+  if (!line.ok()) return line.status();
+  const auto catalog = Catalog::Make(extensions);
+  if (!catalog.ok()) return catalog.status();
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (commands[i].name != name) continue;
+    return RunCommand(commands[i], options[i].options,
+                      std::move(line->arguments), *catalog);
+  }
+  return RunWithout(line->arguments, commands);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, const Extensions& extensions) {
+  FillStandardDescriptors();
+  // A pipe that nobody reads any more is an error to report like a full disk.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::string command;
+  try {
+    std::vector<std::string> words;
+    if (argc > 1) words.assign(argv + 1, argv + argc);
+    const absl::Status status = Run(std::move(words), extensions, command);
+    return ExitStatus(command, status);
+  } catch (const std::bad_alloc&) {
+    Say(command,
+        "not enough memory for this; want a smaller guest, fewer vCPUs, or a "
+        "machine with smaller caches");
+  } catch (const std::exception& error) {
+    Say(command, error.what());
+  }
+  return EXIT_FAILURE;
+}
+
+}  // namespace xmmu::cli

@@ -1,0 +1,45 @@
+#ifndef XMMU_LIB_CLI_OUTPUT_FILE_H_
+#define XMMU_LIB_CLI_OUTPUT_FILE_H_
+
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace xmmu::cli {
+
+// Writes all of `text`. Errors: Unavailable with the reason, such as a full
+// disk, a closed descriptor or a pipe that nobody reads.
+absl::Status WriteStandardOutput(const std::string& text);
+
+// Where a report goes: standard output, or a file that appears only when it is
+// whole, with the rights of the one that it replaces. What is no regular file
+// (a pipe, a terminal, /dev/stdout) is written in place. Opened before the
+// work, so that a path that cannot be written is known at once; there is no
+// temporary file until Write(), and no signal that can leave one behind.
+class OutputFile {
+ public:
+  // An empty path is standard output. `inputs` are files that must not be
+  // overwritten.
+  // Errors: InvalidArgument with the path and what is wrong.
+  static absl::StatusOr<OutputFile> Open(const std::string& path,
+                                         std::span<const std::string> inputs);
+
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  // Writes `text` and closes. Errors: Unavailable with the path and the reason.
+  absl::Status Write(const std::string& text);
+
+ private:
+  OutputFile(std::string path, int descriptor);
+
+  std::string path_;  // empty: standard output
+  int descriptor_;    // -1: the file at `path_` is replaced
+};
+
+}  // namespace xmmu::cli
+
+#endif  // XMMU_LIB_CLI_OUTPUT_FILE_H_

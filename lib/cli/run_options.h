@@ -1,0 +1,97 @@
+#ifndef XMMU_LIB_CLI_RUN_OPTIONS_H_
+#define XMMU_LIB_CLI_RUN_OPTIONS_H_
+
+// Options that several commands have, and what they say.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/arguments.h"
+#include "cli/catalog.h"
+#include "cli/output_file.h"
+#include "study/price_sweep.h"
+#include "xmmu/report/document.h"
+#include "xmmu/sim/options.h"
+#include "xmmu/sim/run_fields.h"
+
+namespace xmmu::cli {
+
+// The heading of a group of options in --help.
+std::string GroupName(RunGroup group);
+// The options of a run in one group, from RunFields(); those of the machine
+// with --machine-file and --set.
+std::vector<Option> OptionsOfRun(RunGroup group);
+// --machine and --levels as lists, --machine-file and --set.
+std::vector<Option> OptionsOfBases();
+// --sensitivity, --prices, --samples and --seed.
+std::vector<Option> OptionsOfSweep();
+// --format, --output, --config and --help. `formats`: "text, csv or json".
+std::vector<Option> OptionsOfOutput(std::string_view formats);
+// The same with --legend, of a command that writes a report.
+std::vector<Option> OptionsOfReport(std::string_view formats);
+
+// Appends the options of each of `groups`.
+std::vector<Option> Joined(std::vector<std::vector<Option>> groups);
+
+// What --machine, --machine-file, --set and the options of a run that all rows
+// share say; --levels and --machine follow one another where one is missing.
+// Errors: InvalidArgument with the option and what would do.
+absl::StatusOr<SimulatorOptions> BaseOf(const Arguments& arguments,
+                                        const Catalog& catalog);
+
+// What to measure: each machine of --machine (none, or "all": all there are),
+// or that of --machine-file, with what --set says, in each mode of --levels (2
+// to 4; none: those that the machine has).
+// Errors: InvalidArgument with the option and what would do.
+absl::StatusOr<std::vector<SimulatorOptions>> BasesOf(
+    const Arguments& arguments, const Catalog& catalog);
+
+// What is to be swept; nothing without --sensitivity.
+// Errors: InvalidArgument with the option and what would do; also for one that
+// is given without --sensitivity.
+absl::StatusOr<std::optional<SweepOptions>> SweepOf(const Arguments& arguments);
+
+// Errors: InvalidArgument if --sensitivity is given and `base` has more than
+// one vCPU, or its prefetchers look at the clock.
+absl::Status CheckSweepable(const SimulatorOptions& base);
+
+// Opens what --output names. The files that are read are not overwritten.
+// Errors: InvalidArgument with the path and what is wrong.
+absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments);
+
+// The format of --format, text without it.
+// Errors: InvalidArgument for a name that is none.
+absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments);
+
+// Where a report goes, and how it looks: --output, --format and --legend.
+class ReportOutput {
+ public:
+  // Errors: InvalidArgument for a format that is none, for a legend that no
+  // text has, and as OpenOutput().
+  static absl::StatusOr<ReportOutput> Open(const Arguments& arguments);
+
+  // Writes the document, behind a text its legend if that is wanted. Once.
+  absl::Status Write(const Document& document);
+  // Writes a text as it is. Once.
+  absl::Status WriteText(const std::string& text);
+
+ private:
+  ReportOutput(ReportFormat format, bool legend, OutputFile file)
+      : format_(format), legend_(legend), file_(std::move(file)) {}
+
+  ReportFormat format_;
+  bool legend_;
+  OutputFile file_;
+};
+
+// Makes the workload `spec`, or opens the trace of `files` if that is empty.
+WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
+                           const std::vector<std::string>& files);
+
+}  // namespace xmmu::cli
+
+#endif  // XMMU_LIB_CLI_RUN_OPTIONS_H_

@@ -1,0 +1,66 @@
+#!/bin/bash
+# What --config promises: the options of a file are those of the command line,
+# which wins; what is wrong is said with its line.
+# Usage: config_test.sh <xmmu>
+set -uo pipefail
+xmmu=$1 command=(compare)
+source "$(dirname "$0")/command_line.sh"
+
+cat >run.toml <<'END'
+# a comment
+workload = "touch:pages=10"
+policies = ["native", "pinning"]
+memory = 64
+overlap = 0.125
+flush_ceiling = 8
+share-file-pages = true
+set = ["mov_cr3=500", "iret=1"]
+format = "csv"
+END
+accepts --config=run.toml
+mv out by_file
+accepts --workload=touch:pages=10 --policies=native,pinning --memory=64 \
+  --overlap=0.125 --flush-ceiling=8 --share-file-pages --set=mov_cr3=500 \
+  --set=iret=1 --format=csv
+cmp -s out by_file || fail "a file is not as the command line"
+accepts --config run.toml --policies=native --share-file-pages=false
+[[ $(wc -l <out) == 2 ]] || fail "the command line does not win"
+
+# bad <words that the message must have> <line of the file>...
+bad() {
+  local words=$1
+  shift
+  printf 'workload = "touch"\n' >bad.toml
+  printf '%s\n' "$@" >>bad.toml
+  refuses "$words" --config=bad.toml
+}
+bad "bad.toml:2: vcpus=65: want 1 to 64" 'vcpus = 65'
+bad "bad.toml:2: vcpus=1.5: want 1 to 64" 'vcpus = 1.5'
+bad "bad.toml:3: overlap=nan: want 0 to 1" '' 'overlap = nan'
+bad "bad.toml:2: polices: no such option; did you mean policies?" \
+  'polices = "native"'
+bad "bad.toml:2: policies=natve: did you mean native?" 'policies = ["natve"]'
+bad "bad.toml:2: policies=native,native: has native twice" \
+  'policies = ["native", "native"]'
+bad "bad.toml:3: flush-ceiling: given twice" 'flush_ceiling = 1' \
+  'flush-ceiling = 1'
+bad "bad.toml:2: samples: want it with --sensitivity" 'samples = 5'
+bad "bad.toml:2: share-file-pages=1: want true or false" 'share-file-pages = 1'
+bad "bad.toml:2: memory: want a value" 'memory = ""'
+bad "bad.toml:2: memory: want a text, a number" 'memory = 2026-01-01'
+bad "bad.toml:2: memory: want a text, a number" '[memory]'
+bad "bad.toml:2: policies: want a text, a number" 'policies = [["native"]]'
+bad "bad.toml:2: config: no such option" 'config = "run.toml"'
+bad "bad.toml:2: help: no such option" 'help = true'
+bad "bad.toml:2: " 'memory ='
+bad "bad.toml:3: " 'memory = 64' 'memory = 64'
+bad "bad.toml:2: set=mov_cr3=fast: cost.mov_cr3" 'set = "mov_cr3=fast"'
+refuses "cannot read no-such-file" --config=no-such-file
+refuses "want a regular file" --config=/dev/zero
+refuses "--config: given twice" --config=run.toml --config=run.toml
+refuses "is also read" --config=run.toml --output=run.toml
+command=(list)
+refuses "run.toml:2: workload: no such option" --config=run.toml
+
+((failures == 0)) && echo "all as promised"
+exit $((failures != 0))
