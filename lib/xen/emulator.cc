@@ -3,6 +3,7 @@
 namespace xmmu {
 namespace {
 
+// Performs a load, if it does not fault; charges kEmulate either way.
 bool EmulateLoad(Host& host, Cpu& cpu, const Access& access,
                  MemoryOperand& operand) {
   cpu.clock.Charge(CostEvent::kEmulate);
@@ -25,7 +26,8 @@ void EmulateFollowing(Host& host, VcpuContext& vcpu, const Access& last,
       access.kind = AccessKind::kWrite;
       const uint64_t before = clock.tally(CostEvent::kEmulate);
       next.done = store(access, next.operand);
-      // Who finds a table there charges the instruction, also to refuse it.
+      // `store` has charged the instruction if it found a table there, even if
+      // it refused the store.
       if (clock.tally(CostEvent::kEmulate) == before) {
         clock.Charge(CostEvent::kEmulate);
       }

@@ -29,10 +29,12 @@ bool RefusesFlush(const Cpu& cpu, const std::optional<PageFault>& fault) {
   return fault.has_value();
 }
 
+// The number of frames in as many whole extents as `frames` need.
 constexpr uint64_t RoundUpToExtent(uint64_t frames) {
   return (frames + kExtentFrames - 1) / kExtentFrames * kExtentFrames;
 }
 
+// The frames that the machine has: as asked for, as far as addresses reach.
 uint64_t MachineFrames(const MachineModel& model, const HostOptions& options) {
   return std::min(options.memory_frames,
                   uint64_t{1} << (model.features.maxphyaddr - kPageShift));

@@ -22,6 +22,7 @@ constexpr uint64_t PagesOf(int level) {
   return uint64_t{1} << (LevelShift(kMode, level) - kPageShift);
 }
 
+// The first page of those that an entry of `level` for `pfn` maps.
 constexpr Pfn FirstOf(Pfn pfn, int level) {
   return Pfn(pfn.value() / PagesOf(level) * PagesOf(level));
 }

@@ -10,13 +10,14 @@ namespace {
 // 8 * 1024 bits).
 constexpr uint64_t kChunkBytes = 1024;
 
+// How many pieces of `size` bytes `bytes` take, the last one being begun.
 constexpr uint64_t Pieces(uint64_t bytes, uint64_t size) {
   return (bytes + size - 1) / size;
 }
 
 }  // namespace
 
-// The toolstack's domain is of the hypervisor's width.
+// The toolstack's domain is 64-bit if the hypervisor is.
 void WriteLogging::ChargeDomctl(Cpu& cpu) const {
   cpu.clock.Charge(host_.model().features.long_mode
                        ? CostEvent::kHypercallSyscall

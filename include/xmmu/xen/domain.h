@@ -60,25 +60,28 @@ struct VcpuContext {
   std::span<Instruction> following;
 };
 
-// The pseudo-physical to machine map of one domain and its inverse. What comes
-// to lead elsewhere, or nowhere, is marked in the domain's dirty log.
+// The pseudo-physical to machine map of one domain and its inverse. A pfn that
+// comes to lead elsewhere, or nowhere, is marked in the domain's dirty log.
 class P2m {
  public:
   explicit P2m(DirtyLog* log = nullptr) : log_(log) {}
 
-  // kInvalidMfn where nothing is populated.
+  // The frame at `pfn`; kInvalidMfn where nothing is populated.
   Mfn MfnOf(Pfn pfn) const {
     return pfn.value() < to_mfn_.size() ? to_mfn_[pfn.value()] : kInvalidMfn;
   }
-  // kInvalidPfn for a frame that is not the domain's.
+  // Where `mfn` is; kInvalidPfn for a frame that is not the domain's.
   Pfn PfnOf(Mfn mfn) const;
+  // Puts `mfn` at `pfn`, in place of what was there, and unmaps `pfn`.
   void Set(Pfn pfn, Mfn mfn);
   void Clear(Pfn pfn);
   // One past the highest pfn ever populated.
   uint64_t size() const { return to_mfn_.size(); }
 
  private:
+  // The pfn that the runs tell for `mfn`; kInvalidPfn if no run has it.
   Pfn PfnByExtent(Mfn mfn) const;
+  // Adds `mfn` at `pfn` to the runs; false if it does not lie above them.
   bool Extend(Pfn pfn, Mfn mfn);
 
   DirtyLog* log_;

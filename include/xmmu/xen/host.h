@@ -183,19 +183,24 @@ class Host {
   CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
 
  private:
+  // Gives the frames from `first` on to a new domain.
   void Populate(Domain& domain, Mfn first, uint64_t frames);
+  // Assigns CPUs to the vCPUs of a new domain.
   void Place(Domain& domain);
+  // Flush() and FlushNested() on one CPU, which is charged.
   void FlushHere(Cpu& cpu, const TlbFlush& flush);
   void FlushNestedHere(Cpu& cpu, Domain& domain);
-  // Calls `flush(cpu)` for each CPU of the mask, with the interrupts that
-  // takes.
+  // Calls `flush(cpu)` for each CPU of the mask, and charges the interrupts by
+  // which the initiator reaches the others.
   template <typename FlushOne>
   void OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush);
+  // SwitchVcpu() where either vCPU is a virtual machine.
   void SwitchVm(Cpu& cpu, VcpuContext& next);
   // Makes `next` current on `cpu`, and lets the dirty CPUs of both domains
   // follow.
   void Occupy(Cpu& cpu, VcpuContext& next);
   bool MayHoldGlobals(const Cpu& cpu) const;
+  // Notes a full flush of `cpu`: the TLB clock ticks, and is the CPU's time.
   void Stamp(Cpu& cpu);
 
   const MachineModel& model_;

@@ -17,7 +17,7 @@
 
 namespace xmmu {
 
-// What Fetch() leaves behind.
+// Whether Fetch() leaves the marks as they are.
 enum class DirtyFetch : uint8_t {
   kPeek,   // XEN_DOMCTL_SHADOW_OP_PEEK: a copy
   kClean,  // XEN_DOMCTL_SHADOW_OP_CLEAN: a copy, and all bits are clear again

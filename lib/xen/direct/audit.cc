@@ -57,6 +57,7 @@ class Auditor {
   }
 
  private:
+  // What the frame table knows of the page at `pfn`; nullptr if there is none.
   const PageInfo* PageOf(Pfn pfn) const {
     const Mfn mfn = domain_.p2m().MfnOf(pfn);
     return mfn == kInvalidMfn ? nullptr : &host_.frames()[mfn];
@@ -68,10 +69,12 @@ class Auditor {
     return pfn == kInvalidPfn ? nullptr : &counts_[pfn.value()];
   }
 
+  // Keeps the first difference only.
   void Note(std::string what) {
     if (first_.empty()) first_ = std::move(what);
   }
 
+  // Counts a general reference to `mfn`.
   void Refer(Mfn mfn) {
     if (Recount* count = CountOf(mfn)) ++count->refs;
   }
@@ -91,6 +94,7 @@ class Auditor {
     }
   }
 
+  // Counts the references that the page at `pfn` holds, and those of its flags.
   void CountPage(Pfn pfn) {
     const PageInfo* page = PageOf(pfn);
     if (page == nullptr) return;
@@ -103,6 +107,7 @@ class Auditor {
     if (page->validated && IsPageTable(page->type)) CountTable(pfn, *page);
   }
 
+  // Counts the references of a table's entries, as if the table were closed.
   void CountTable(Pfn pfn, const PageInfo& page) {
     const int level = LevelOf(page.type);
     const Mfn table = domain_.p2m().MfnOf(pfn);
@@ -160,6 +165,7 @@ class Auditor {
     return is_page ? open->hooks : 0;
   }
 
+  // Counts the references of one present entry.
   void CountEntry(Pte entry, const Referrer& who) {
     const Mfn target = entry.frame();
     if (who.level == 1) return CountLeaf(entry, who);
@@ -179,6 +185,7 @@ class Auditor {
     if (Recount* to = CountOf(target)) --to->linear;
   }
 
+  // Counts the references of one L1 entry.
   void CountLeaf(Pte entry, const Referrer& who) {
     const Mfn target = entry.frame();
     if (!host_.frames().Valid(target)) return;  // device memory
@@ -200,6 +207,7 @@ class Auditor {
     }
   }
 
+  // Counts the references of a vCPU's roots and descriptor table.
   void CountVcpu(const VcpuContext& vcpu) {
     const PageType root = TableType(LevelCount(rules_.mode));
     if (vcpu.guest_table != kInvalidMfn) {
@@ -213,6 +221,7 @@ class Auditor {
     }
   }
 
+  // Compares the counts of the page at `pfn` with the frame table's.
   void Compare(Pfn pfn) {
     const PageInfo* page = PageOf(pfn);
     if (page == nullptr) return;
@@ -245,6 +254,7 @@ class Auditor {
                       " is mapped as shared and is not"));
   }
 
+  // What differs, in words; "" if nothing does.
   static std::string Difference(const PageInfo& page, const Recount& count) {
     if (page.ref_count != count.refs) {
       return absl::StrCat(" has ", page.ref_count, " references, recounted ",

@@ -21,6 +21,7 @@ const PvRules& RulesOf(const Host& host, const VcpuContext& vcpu) {
   return *rules;
 }
 
+// Executes a call of one kind.
 HypercallResult Dispatch(PvRequest& request, const MmuUpdateCall& call) {
   return Hypercalls(request).MmuUpdates(call);
 }
@@ -94,6 +95,7 @@ HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
   return result;
 }
 
+// Executes the calls of a multicall in order, also after one is refused.
 HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
                            const MulticallCall& multicall) {
   vcpu.cpu->counters.Add(Counter::kMulticalls);

@@ -11,6 +11,7 @@
 namespace xmmu {
 namespace {
 
+// The answer of an audit that has found `what`.
 absl::Status Wrong(std::string what) {
   return absl::InternalError(absl::StrCat("log-dirty: ", what));
 }

@@ -46,7 +46,8 @@ class PageTypes : private RequestPart {
   // Drops a type reference that `parent`, the table that refers to it, held;
   // kInvalidMfn if it was no table.
   void PutPageType(Mfn mfn, Mfn parent = kInvalidMfn);
-  // Both references, or none: of a frame of the domain's.
+  // Takes a reference of either kind to a frame of the domain's, or none; drops
+  // both.
   XenErrno GetPageAndType(Mfn mfn, const TypeRequest& request);
   void PutPageAndType(Mfn mfn, Mfn parent = kInvalidMfn);
   // Takes a type reference for as long as Xen works on a table (Xen:

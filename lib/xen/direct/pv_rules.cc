@@ -114,6 +114,7 @@ constexpr PvRules Xen32Rules(LinearMap linear_map) {
   return rules;
 }
 
+// The rules of a 64-bit guest: Xen 4.17's.
 constexpr PvRules FourLevelRules(LinearMap linear_map) {
   PvRules rules = k4LevelRules;
   rules.va_lookup = VaLookup::kLinearL1;
@@ -123,6 +124,7 @@ constexpr PvRules FourLevelRules(LinearMap linear_map) {
   return rules;
 }
 
+// The rules of a 2-level guest: Xen 3.0.0's.
 constexpr PvRules TwoLevelRules() {
   PvRules rules = k4LevelRules;
   rules.mode = PagingMode::k2Level;
@@ -175,6 +177,7 @@ constexpr PvRules kXen32PerTableRules = Xen32Rules(LinearMap::kPerTable);
 constexpr PvRules kXen32SharedRules = Xen32Rules(LinearMap::kSharedL2);
 constexpr PvRules kXen32WalkRules = Xen32Rules(LinearMap::kNone);
 
+// The rules of a PAE guest, which may run under a Xen of either width.
 const PvRules* FindPaeRules(const CpuFeatures& features, LinearMap linear_map) {
   switch (linear_map) {
     case LinearMap::kDefault:

@@ -88,7 +88,7 @@ struct PvRules {
   bool flush_on_upper_update;
   // Dropping the last use of a table flushes the domain's CPUs at the end.
   bool flush_on_teardown;
-  // What "flush the TLB" means to this Xen: 4.17 never spares global entries.
+  // The scope of "flush the TLB" under this Xen: 4.17 never spares global entries.
   FlushScope full_flush;
   // INVLPG on several CPUs is a full flush on the own one.
   bool invlpg_mask_is_full_here;

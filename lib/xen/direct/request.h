@@ -141,7 +141,7 @@ class RequestPart {
   void UpdateEntry(MachineAddr entry, Pte old, Pte value, bool preserve_ad);
 
   CpuMask own_cpu() const { return MaskOf(cpu_.id); }
-  // What "flush the TLB" means to this Xen.
+  // The flush by which this Xen flushes "the TLB".
   TlbFlush FullFlush() const { return {rules_.full_flush, VirtAddr()}; }
   void FlushNow(CpuMask cpus, const TlbFlush& flush) {
     host_.Flush(cpu_, cpus, flush);

@@ -50,6 +50,7 @@ class Walker {
   }
 
  private:
+  // Reads the entry of `level` in `table`, which is in `frame`, and notes it.
   Pte Read(Gfn table, Mfn frame, int level) {
     const MachineAddr addr =
         EntryAddress(paging_.mode, AddressOf(frame),
@@ -61,11 +62,13 @@ class Walker {
     return entry;
   }
 
+  // The walk ends with a page fault.
   GuestWalk Fail(uint32_t why) {
     walk_.error_code = why | paging_.rules.ErrorBitsOf(access_);
     return walk_;
   }
 
+  // The walk has reached `leaf`; it is ok if that allows the access.
   GuestWalk Finish(Pte leaf, int level) {
     const PagingMode mode = paging_.mode;
     walk_.reached_leaf = true;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kAccessedDirty = pte::kAccessed | pte::kDirty;
 
+// The entry at `slot` in words, for messages.
 std::string NameOf(const ShadowPages& pages, const ShadowSlot& slot) {
   const ShadowKey& key = pages[slot.page].key;
   return absl::StrFormat(

@@ -16,6 +16,8 @@ constexpr uint64_t kPassedThrough = pte::kUser | pte::kNoExecute;
 // writes to a shadow.
 constexpr uint64_t kUsed = pte::kPresent | pte::kAccessed | pte::kDirty;
 
+// The entry that leads to the shadow in `table`, with the rights of `guest`;
+// without RW unless `writable`.
 Pte LinkTo(Mfn table, Pte guest, bool writable) {
   return Pte(table, pte::kPresent | pte::kAccessed |
                         (guest.raw() & kPassedThrough) |

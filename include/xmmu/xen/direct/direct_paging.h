@@ -43,12 +43,13 @@
 namespace xmmu {
 
 // The mode that the MMU is in while a paravirtual guest of `mode` runs on a CPU
-// with `features`, under a Xen with such a linear map.
+// with `features`, under a Xen built with `linear_map`. Free.
 PagingMode HardwareMode(PagingMode mode, const CpuFeatures& features,
                         LinearMap linear_map = LinearMap::kDefault);
 
 class DirectPaging {
  public:
+  // `host` outlives the object.
   explicit DirectPaging(Host& host);
   ~DirectPaging();
   DirectPaging(const DirectPaging&) = delete;
@@ -56,13 +57,13 @@ class DirectPaging {
 
   // Installs the boot tables that the domain builder has written to the guest's
   // memory: validates `root` as a root table, pins it, and makes it the base
-  // pointer of `vcpu` (Xen: arch_set_info_guest). 64-bit: `user_root` likewise,
-  // unless it is kInvalidMfn. Then resets the Mmu of the vCPU's CPU, if that
-  // runs it, with the control registers of HardwareMode() and CR3 loaded. A
-  // root that another vCPU has had pinned stays pinned once. Charges the
-  // validation. Errors: as a refused pin; Unimplemented for a mode of which Xen
-  // runs no paravirtual guests, and for a second vCPU with
-  // LinearMap::kSharedL2.
+  // pointer of `vcpu` (Xen: arch_set_info_guest). For a 64-bit guest the same
+  // happens to `user_root`, unless it is kInvalidMfn. Then resets the Mmu of
+  // the vCPU's CPU, if that CPU runs the vCPU, with the control registers of
+  // HardwareMode() and CR3 loaded. A root that another vCPU has had pinned
+  // stays pinned once. Charges the validation. Errors: those of a refused pin;
+  // Unimplemented for a mode of which Xen runs no paravirtual guests, and for a
+  // second vCPU with LinearMap::kSharedL2.
   absl::Status StartVcpu(VcpuContext& vcpu, Mfn root, Mfn user_root);
 
   // Executes one hypercall for `vcpu`. Charges the ring crossing
@@ -78,39 +79,39 @@ class DirectPaging {
   // guest kernel's own affair and does not reach Xen.
   HypercallResult Execute(VcpuContext& vcpu, const Hypercall& call);
 
-  // Emulates the store `operand` of a faulting access if it is one to a
+  // Emulates the store `operand` of a faulting access if the store is one to a
   // validated L1 of the caller's domain through a read-only mapping (Xen 4.17:
-  // pv_ro_page_fault, ptwr_emulated_update). Nothing if it is not such a store,
-  // or if the new entry is refused: the fault is then the guest's. Needs
-  // VMASST_TYPE_writable_pagetables, as in Xen, and kernel mode.
-  // Charges kEmulate, entry reads, reference changes; under the rules of
-  // Xen 3.0 the domain's lock, kLockedOp, unless `holds_lock`. Flushes nothing.
-  // Returns whether the instruction has been completed.
+  // pv_ro_page_fault, ptwr_emulated_update), the guest has asked for that by
+  // VMASST_TYPE_writable_pagetables, and it is in kernel mode. Returns whether
+  // the instruction has been completed; if not, or if the new entry is refused,
+  // nothing has changed and the fault is the guest's. Charges kEmulate, entry
+  // reads, reference changes; under the rules of Xen 3.0 also the domain's
+  // lock, kLockedOp, unless `holds_lock`. Flushes nothing.
   bool EmulatePteWrite(VcpuContext& vcpu, const PageFault& fault,
                        const Access& access, MemoryOperand& operand,
                        bool holds_lock = false);
 
-  // Writable page tables, as Xen had them from 2004 to 2006 (ptwr): what is
-  // done; when, and how, is the policy's. A domain has an open table at most in
-  // each PtwrSlot. Every hypercall of it but set_gdt and vm_assist(enable)
-  // first closes what is open, and so does what would else be refused because
-  // of a frame's type, and the emulation of a store to an open table or to one
-  // that maps it.
+  // Writable page tables, as Xen had them from 2004 to 2006 (ptwr). These
+  // functions open and close tables; the policy decides when, and by which
+  // method. Each PtwrSlot of a domain holds at most one open table. Every
+  // hypercall of the domain but set_gdt and vm_assist(enable) first closes all
+  // open tables. So does a request that would be refused because of a frame's
+  // type, and the emulation of a store to an open table or to one that maps it.
 
-  // Whether the access cannot be translated for want of the active table, which
-  // is unhooked. REQUIRES: it has just page-faulted. What a page fault begins
-  // with: under the rules of Xen 3.0 it charges the domain's lock, kLockedOp,
-  // for all that follows; the look itself is free (Xen compares two words).
+  // Whether the access cannot be translated because the active table is
+  // unhooked. A page fault begins with this look: under the rules of Xen 3.0 it
+  // charges the domain's lock, kLockedOp, for all that follows; the look itself
+  // is free (Xen compares two words). REQUIRES: `access` has just page-faulted.
   bool MeetsUnhooked(VcpuContext& vcpu, const Access& access);
 
-  // What the write fault `fault` of `access` is. Charges kXenPteRead for the
-  // entry that maps the table and the one that it is hooked at, and the way to
-  // the former.
+  // Finds out what the write fault `fault` of `access` is. Charges kXenPteRead
+  // for the entry that maps the table and for the entry at which the table is
+  // hooked, and the look-up of the former.
   TableWrite FindTableWrite(VcpuContext& vcpu, const PageFault& fault,
                             const Access& access);
 
-  // Opens a table in `slot`. An active one loses P in its L2 entry, and the
-  // TLBs of the domain's CPUs are flushed. Then, by `method`:
+  // Opens a table in `slot`. If that is kActive, the table's L2 entry loses P
+  // and the TLBs of the domain's CPUs are flushed. Then, by `method`:
   //   kSnapshot    a snapshot is taken, and RW set where the guest maps it;
   //   kRevalidate  a pin and all references to its type are dropped, and with
   //                them those of its entries; RW is set as for any page;
@@ -127,32 +128,34 @@ class DirectPaging {
 
   // Closes the slot, if it is in use: takes RW back, with an INVLPG on the
   // domain's CPUs (a flush, if the table may be mapped at two addresses);
-  // compares the table with its snapshot, or its copy; takes references for
-  // what is new and drops those of what is gone; hooks an active table again.
-  // kRevalidate: takes the references to its type again, which flushes the
-  // domain's CPUs and validates all of it. An entry that is refused crashes the
-  // domain, the entries from it on being what they were (kRevalidate: all being
-  // zero). Charges kXenPteRead, kXenPteWrite, the flush, kTempMap,
-  // kSnapshotCompare (kRevalidate: kValidatePte) an entry, kLockedOp a
-  // reference or type change; two loads of CR3 more for another vCPU's table,
-  // or from user mode.
+  // compares the table with its snapshot, or its copy; takes references for new
+  // entries and drops those of old ones; hooks an active table again. With
+  // kRevalidate it takes the references to the table's type again, which
+  // flushes the domain's CPUs and validates the whole table. An entry that is
+  // refused crashes the domain; from that entry on the table then has its old
+  // entries (kRevalidate: all entries are zero). Charges kXenPteRead,
+  // kXenPteWrite, the flush, kTempMap, kSnapshotCompare (kRevalidate:
+  // kValidatePte) an entry, kLockedOp a reference or type change; two loads of
+  // CR3 more for another vCPU's table, or from user mode.
   void CloseTable(VcpuContext& vcpu, PtwrSlot slot);
-  void CloseTables(VcpuContext& vcpu);          // all
-  void CloseInactiveTables(VcpuContext& vcpu);  // all but kActive
+  // CloseTable() of all slots, and of all but kActive.
+  void CloseTables(VcpuContext& vcpu);
+  void CloseInactiveTables(VcpuContext& vcpu);
 
   // Switches between the guest's kernel and user mode: 64-bit guests have a
   // base pointer for each (Xen: toggle_guest_mode). Charges the CR3 load.
   // Without a user base pointer a 64-bit guest stays in kernel mode.
   void ToggleGuestMode(VcpuContext& vcpu, bool to_kernel);
 
-  // What logs the writes to a paravirtual domain; the same for all its life.
+  // The log of writes to `domain`, which is paravirtual: the same object at
+  // each call, owned by this one. Free.
   WriteLogging& WriteLoggingOf(Domain& domain);
 
   Host& host() { return host_; }
 
  private:
   Host& host_;
-  // By domain; only looked up, never iterated.
+  // The log of each domain, made on demand; only looked up, never iterated.
   absl::flat_hash_map<DomainId, std::unique_ptr<DirectWriteLogging>> logs_;
 };
 

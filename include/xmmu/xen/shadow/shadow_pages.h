@@ -31,7 +31,7 @@ namespace xmmu {
 using ShadowId = uint32_t;
 inline constexpr ShadowId kNoShadow = ~ShadowId{0};
 
-// What a shadow is of.
+// Names what a shadow shadows.
 struct ShadowKey {
   Gfn gfn;  // the guest table; of a splinter, the first frame of its range
   uint8_t level = 0;

@@ -294,7 +294,7 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   // What is wrong with a mapping of `pfn`; "" if nothing is.
   std::string_view WrongTarget(Pfn pfn, bool writable) const;
   absl::Status AuditTlbs() const;
-  // By shadow, whether a root leads to it.
+  // Tells for each shadow whether a root leads to it.
   std::vector<bool> LiveShadows() const;
 
   Host& host_;
