@@ -1,5 +1,5 @@
-// What is special to PAE and 2-level guests, to two domains on one host, and
-// what the audit finds.
+// Rules of PAE and 2-level guests alone, two domains on one host, and what the
+// audit finds.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -158,7 +158,7 @@ TEST_F(TwoLevelTest, AnL1KnowsTheOneSlotThatItIsHookedAt) {
   EXPECT_EQ(guest.Page(1).l2_slot, kL2SlotMutable);
   ASSERT_EQ(guest.Update(guest.root, 5, Pte(l1, 7)), XenErrno::kOk);
   EXPECT_EQ(guest.Page(1).l2_slot, 5);
-  // The same slot of another root.
+  // The L1 is hooked at the same slot of another root.
   ASSERT_EQ(guest.Pin(guest.Frame(2), 2), XenErrno::kOk);
   ASSERT_EQ(guest.Update(guest.Frame(2), 5, Pte(l1, 7)), XenErrno::kOk);
   EXPECT_EQ(guest.Page(1).l2_slot, 5);

@@ -205,9 +205,10 @@ TEST(TlbClockTest, AFlushCoversWhatWasFreedBeforeItAndNothingSince) {
   host.Flush(host.cpu(0), 0b01, TlbFlush::All());
   const uint32_t after = host.tlb_clock();
   EXPECT_EQ(after, before + 1);
-  // Freed before: only the CPU that has not flushed since.
+  // A frame freed before the flush concerns only the CPU that has not flushed
+  // since.
   EXPECT_EQ(host.NeedFlush(0b11, before), 0b10u);
-  // Freed after, in the same tick: both.
+  // One freed after it, in the same tick, concerns both.
   EXPECT_EQ(host.NeedFlush(0b11, after), 0b11u);
   EXPECT_EQ(host.NeedFlush(0b10, after), 0b10u);
 }

@@ -17,7 +17,7 @@ struct Way {
   PagingMode mode;
   LinearMap linear_map;
   const char* machine;
-  // Beyond the references of the page mapped.
+  // Operations beyond the references of the page mapped.
   uint64_t locked;
   uint64_t maps;
   uint64_t reads;  // Xen's own loads of entries

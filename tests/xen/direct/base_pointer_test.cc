@@ -72,7 +72,7 @@ TEST(BasePointerTest, TheUserRootIsLoadedByGoingToUserMode) {
 TEST(BasePointerTest, ThirtyTwoBitGuestsHaveOne) {
   PvGuest pae({.mode = PagingMode::kPae});
   EXPECT_EQ(NewUserBase(pae, Mfn(0)), XenErrno::kEINVAL);
-  // Whatever domain it names, if there is one.
+  // The answer is the same whichever existing domain the call names.
   EXPECT_EQ(pae.Op({.command = MmuextCommand::kNewUserBaseptr}, kDomXen),
             XenErrno::kEINVAL);
   PvGuest old({.mode = PagingMode::k2Level});

@@ -1,5 +1,5 @@
-// What an update of one entry costs, by exact number of operations: the atomic
-// counts of mod_l1_entry, and what each way of asking for it adds.
+// The exact number of operations that an update of one entry costs: the atomic
+// counts of mod_l1_entry, and those that each way of asking for it adds.
 
 #include <gtest/gtest.h>
 
@@ -181,7 +181,7 @@ TEST(EntryCostTest, ValidationScansEachEntryOnceAndOnlyWhenItMust) {
   EXPECT_EQ(clock.tally(CostEvent::kValidatePte) - start, 512u);
   ASSERT_EQ(guest.Pin(guest.Frame(11), 2), XenErrno::kOk);
   EXPECT_EQ(clock.tally(CostEvent::kValidatePte) - start, 1024u);
-  // Validated already: a count, no scan.
+  // A table that is validated already is counted, not scanned.
   ASSERT_EQ(guest.Update(guest.Frame(11), 0, Pte(guest.Frame(10), 7)),
             XenErrno::kOk);
   EXPECT_EQ(clock.tally(CostEvent::kValidatePte) - start, 1024u);

@@ -36,7 +36,7 @@ TEST_F(EntryRulesTest, CacheAttributesPseAndUpperGlobalAreRefused) {
       EXPECT_EQ(guest.Update(Table(level), 3, Good(level, 0x7 | flag)),
                 fine ? XenErrno::kOk : XenErrno::kEINVAL)
           << level << " " << flag;
-      // Not present: stored as it is.
+      // An entry that is not present is stored as it is.
       EXPECT_EQ(guest.Update(Table(level), 4, Good(level, 0x6 | flag)),
                 XenErrno::kOk);
       EXPECT_EQ(guest.Get(Table(level), 4), Good(level, 0x6 | flag));
@@ -259,7 +259,7 @@ TEST(IoPrivilegedTest, DeviceMemoryIsMappedUncachedAndWithoutReferences) {
             pte::kPwt | pte::kPcd);
   EXPECT_EQ(guest.Update(guest.Frame(1), 1, Pte(guest.Frame(2), 7 | pte::kPcd)),
             XenErrno::kOk);
-  // Not the local APIC, nor what the CPU cannot address.
+  // The local APIC may not be mapped, nor what the CPU cannot address.
   guest.host.frames()[Mfn(0xfee00)].is_ram = false;
   EXPECT_EQ(guest.Update(guest.Frame(1), 2, Pte(Mfn(0xfee00), kRo)),
             XenErrno::kEPERM);

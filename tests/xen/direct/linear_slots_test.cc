@@ -19,7 +19,7 @@ PvOptions PaeGuest(LinearMap linear_map) {
           .linear_map = linear_map};
 }
 
-// What slot `slot` of the linear map in the kernel L2 of `root` leads to.
+// The entry in slot `slot` of the linear map in the kernel L2 of `root`.
 Pte LinearOf(PvGuest& guest, Mfn root, int slot) {
   return guest.Get(guest.Get(root, 3).frame(), kFirstSlot + slot);
 }
@@ -161,7 +161,7 @@ TEST(LinearSlotsTest, ALoadOfARootChargesTheRewriteOfASharedL2Only) {
   EXPECT_EQ(writes_of_a_load(LinearMap::kNone), 0u);
 }
 
-// Also where the machine could run a 64-bit Xen.
+// The Xen is a 32-bit one also where the machine could run a 64-bit Xen.
 TEST(LinearSlotsTest, TheXenIsA32BitOne) {
   for (const LinearMap way :
        {LinearMap::kPerTable, LinearMap::kSharedL2, LinearMap::kNone}) {

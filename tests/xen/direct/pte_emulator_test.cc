@@ -64,7 +64,7 @@ TEST(PteEmulatorTest, AStoreIsValidatedPerformedAndCounted) {
   EXPECT_EQ(e.guest.Page(21).type_count, 1u);
   EXPECT_EQ(e.guest.cpu().counters[Counter::kPtwrEmulations], 1u);
   EXPECT_EQ(clock.tally(CostEvent::kEmulate), 1u);
-  // Four on the table, two for the new value.
+  // Four locked operations are on the table, two for the new value.
   EXPECT_EQ(clock.tally(CostEvent::kLockedOp) - locked, 6u);
 }
 
@@ -153,7 +153,8 @@ TEST(PteEmulatorTest, ATableMayChangeTheEntryThatMapsIt) {
 
 TEST(PteEmulatorTest, OnlyStoresToL1sThatAreReadOnlyAtTheLastLevel) {
   Emulated e({});
-  // Not a table at all; an L2; a writable page behind a read-only L2 entry.
+  // These three are no L1 behind a read-only mapping: a page that is no table,
+  // an L2, and a writable page behind a read-only L2 entry.
   e.Map(3, 22, kRo);
   e.Map(4, 989, kRo);
   EXPECT_EQ(e.guest.Page(989).type, PageType::kL2);
@@ -195,7 +196,7 @@ TEST_P(PaeEmulatorTest, AnImpossibleUpperHalfClearsPAndALowerOneFaults) {
   const Mfn table = e.guest.Frame(11);
   ASSERT_TRUE(e.Store(1, 0, Pte(e.guest.Frame(21), kRw), 4));
   EXPECT_EQ(e.guest.Get(table, 0), Pte(e.guest.Frame(21), kRw));
-  // Far beyond the machine.
+  // The frame is far beyond the machine.
   EXPECT_TRUE(e.Store(1, 4, Pte(0x80000), 4));
   EXPECT_FALSE(e.guest.Get(table, 0).present());
   EXPECT_EQ(e.guest.Page(21).ref_count, 1u);
@@ -222,7 +223,7 @@ TEST(TwoLevelEmulatorTest, StoresAreFourBytesAndPlain) {
   EXPECT_TRUE(e.Store(1, 4, Pte(e.guest.Frame(21), kRw), 4));
   EXPECT_EQ(e.guest.Get(e.guest.Frame(11), 1), Pte(e.guest.Frame(21), kRw));
   EXPECT_EQ(clock.tally(CostEvent::kXenPteWrite) - plain, 1u);
-  // No half of anything to be patient with.
+  // An entry has no halves here, so Xen does not wait for another store.
   EXPECT_FALSE(e.Store(1, 4, Pte(e.guest.root, kRw), 4));
   MemoryOperand two{.kind = OperandKind::kCmpxchg, .size = 8};
   EXPECT_FALSE(e.Run(1, 0, two));

@@ -23,7 +23,7 @@ TEST_P(SharedFrameTest, NoProcessorCanWriteAnyMore) {
   std::vector<VirtAddr> all;
   for (int page = 0; page < kDataPages; ++page) all.push_back(a_.Va(page));
   ASSERT_TRUE(a_.Share(all).status.ok());
-  // One flush for the whole batch.
+  // One flush serves the whole batch.
   EXPECT_EQ(host_.cpu(1).counters[Counter::kIpis], ipis + 1);
   for (const uint32_t i : {0u, 1u}) {
     for (int page = 0; page < kDataPages; ++page) {
@@ -47,7 +47,8 @@ TEST_P(SharedFrameTest, OnlyWhoHoldsAFrameMapsItAndOnlyReadOnly) {
   a_.Fill(0, 9);
   b_.Fill(0, 9);
   ASSERT_EQ(a_.ShareErrno({a_.Va(0)}), XenErrno::kOk);
-  // By its number, as with any frame of another domain.
+  // To know the number of the frame does not help, as with any frame of another
+  // domain.
   EXPECT_EQ(b_.Update(20, Pte(shared, kRo)), Busy());
   EXPECT_EQ(b_.Update(20, Pte(shared, kRw)), Busy());
   EXPECT_EQ(b_.Update(20, Pte(a_.Data(1), kRo)), Busy());
@@ -55,11 +56,11 @@ TEST_P(SharedFrameTest, OnlyWhoHoldsAFrameMapsItAndOnlyReadOnly) {
   EXPECT_EQ(a_.Update(0, Pte(shared, kRw)), Busy());
   EXPECT_EQ(a_.Update(20, Pte(shared, kRo)), XenErrno::kOk);
   EXPECT_EQ(host_.sharing().Mappings(shared, a_.id()), 2u);
-  // By the same content.
+  // To share the same content gives the right to map the frame.
   ASSERT_EQ(b_.ShareErrno({b_.Va(0)}), XenErrno::kOk);
   EXPECT_EQ(b_.Update(20, Pte(shared, kRo)), XenErrno::kOk);
   EXPECT_EQ(Page(shared).ref_count, 4u);
-  // As long as it holds it.
+  // The right lasts as long as the domain maps the frame.
   EXPECT_EQ(b_.Update(0, Pte()), XenErrno::kOk);
   EXPECT_EQ(b_.Update(0, Pte(shared, kRo)), XenErrno::kOk);
   EXPECT_EQ(b_.Update(0, Pte()), XenErrno::kOk);
@@ -109,7 +110,7 @@ TEST_P(SharedFrameTest, TheFormerOwnerHasNoMoreRightsThanOthers) {
   const Mfn l2 =
       LevelCount(GetParam().mode) == 2 ? a_.Frame(1000) : a_.Frame(903);
   EXPECT_NE(a_.Update(above, Pte(shared, 7), l2), XenErrno::kOk);
-  // Nor by naming who owns it.
+  // To name its owner does not help either.
   const std::array request = {
       MmuUpdate{a_.EntryOf(a_.l1(), 20), Pte(shared, kRw).raw()}};
   EXPECT_EQ(ErrnoOf(a_.Execute(MmuUpdateCall{.requests = request,
@@ -133,7 +134,7 @@ TEST_P(SharedFrameTest, TheLastMappingFreesTheFrameAndForgetsTheContent) {
   EXPECT_EQ(Page(shared).ref_count, 0u);
   EXPECT_EQ(host_.free_frames(), 2u);
   EXPECT_EQ(Counted(Counter::kSharedFreed), 1u);
-  // Both get memory again in the place that they gave up.
+  // Both domains get memory again in the place that they gave up.
   const std::array pfns = {Pfn(kFirstData)};
   EXPECT_EQ(a_.Execute(PopulatePhysmapCall{.pfns = pfns}).done, 1u);
   EXPECT_EQ(b_.Execute(PopulatePhysmapCall{.pfns = pfns}).done, 1u);

@@ -81,7 +81,7 @@ TEST_P(SharingTest, AnEqualHashIsNotEnough) {
 }
 
 TEST_P(SharingTest, APageInOtherUseIsRefusedAndStaysAsItIs) {
-  // One more mapping, read-only and writable.
+  // The other use is one more mapping, read-only or writable.
   for (const uint64_t flags : {kRo, kRw}) {
     ASSERT_EQ(a_.Update(20, Pte(a_.Data(0), flags)), XenErrno::kOk);
     const Pte before = a_.Get(0);
@@ -120,7 +120,7 @@ TEST_P(SharingTest, AllMappingsNamedInARowAreSharedTogether) {
     EXPECT_FALSE(a_.Get(slot).writable()) << slot;
     EXPECT_EQ(a_.Get(slot).raw() & kSharedMark, kSharedMark) << slot;
   }
-  // Both pages are empty: one frame serves them.
+  // Both pages are empty, so one frame serves them.
   EXPECT_EQ(Page(a_.Get(0).frame()).ref_count, 4u);
   EXPECT_EQ(host_.free_frames(), 1u);
 }
@@ -155,7 +155,7 @@ TEST_P(SharingTest, APageSharedAlreadyOrNamedAgainLaterStays) {
   EXPECT_EQ(Page(entry.frame()).ref_count, 2u);
 }
 
-// A 4-byte entry could not name the frame.
+// A 4-byte entry cannot name a frame at 2^20 or above.
 TEST(SharingLimitTest, ATwoLevelGuestIsNotLedToAFrameThatItCannotName) {
   Host host(*FindMachine("skylake-2017"), {.timing = MemoryTiming::kFlat});
   DirectPaging paging(host);

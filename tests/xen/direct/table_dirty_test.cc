@@ -1,5 +1,5 @@
-// What else than a store marks a page of a paravirtual domain that is being
-// logged: its type and its pin are sent with it. And which flushes are not due
+// A page of a paravirtual domain that is being logged is marked not only by
+// stores: its type and its pin are sent with it. Also, some flushes are not due
 // then.
 
 #include <gmock/gmock.h>
@@ -51,7 +51,7 @@ class TableDirtyTest : public ::testing::TestWithParam<Row> {
     EXPECT_EQ(log_.Audit(), absl::OkStatus());
     return pfns;
   }
-  // What 4.17 marks for a pin alone, and 3.0.0 does not.
+  // The pages that 4.17 marks for a pin alone; 3.0.0 marks none.
   std::vector<uint64_t> MarkedBy417(uint64_t pfn) const {
     if (xen30()) return {};
     return {pfn};
@@ -73,7 +73,7 @@ class TableDirtyTest : public ::testing::TestWithParam<Row> {
     return {pfn, pfn + 1};
   }
   uint64_t Count(Counter counter) { return guest_.cpu().counters[counter]; }
-  // How many flushes `call` takes.
+  // Returns how many flushes `call` takes.
   template <typename Call>
   uint64_t Flushes(Counter counter, Call call) {
     const uint64_t before = Count(counter);
@@ -241,7 +241,7 @@ TEST_P(TableDirtyTest, ATableTakesTheLogsLockOnceHoweverManyEntriesAreFixed) {
     return taken;
   };
   const uint64_t one = locked(1);
-  // A general reference each, and nothing else.
+  // Each further page takes a general reference, and nothing else.
   EXPECT_EQ(locked(9) - one, 8u);
 }
 

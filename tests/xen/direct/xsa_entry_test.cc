@@ -93,7 +93,7 @@ TEST_P(XsaEntryTest, Xsa212NoCallWritesToXensSlotsOfATableInUse) {
     EXPECT_NE(guest.Update(table, i, value), XenErrno::kOk);
     EXPECT_NE(guest.Update(table, i, value, MmuUpdateCommand::kPreserveAd),
               XenErrno::kOk);
-    // By a store that Xen might perform for the guest.
+    // A store that Xen might perform for the guest is refused, too.
     const auto offset = static_cast<uint64_t>(i * guest.bytes());
     const Access access = UserWrite(guest, kXsaVa + offset);
     const TranslateResult result = guest.cpu().mmu.Translate(access);
@@ -184,7 +184,7 @@ TEST(XsaPaeTest, Xsa185AnL3OfA32BitGuestNeverRefersToAnL3) {
                   XenErrno::kEINVAL);
       }
     }
-    // Nor at validation.
+    // Validation refuses the entry as well.
     const Mfn raw = guest.Frame(3);
     guest.Put(raw, 0, Pte(raw, 1));
     guest.Put(raw, 3, Pte(guest.Frame(4), 1));
@@ -273,7 +273,7 @@ TEST(XsaDeviceTest, Xsa154DeviceMemoryIsMappedUncachedWhateverTheGuestSays) {
                 pte::kPwt | pte::kPcd);
       ++slot;
     }
-    // By a store, too.
+    // The same entries by emulated stores.
     guest.domain->direct().set_writable_pagetables(true);
     guest.Hook(guest.Frame(11), kXsaVa);
     ASSERT_EQ(guest.UpdateVa(kXsaVa, Pte(guest.Frame(10), kRo)), XenErrno::kOk);

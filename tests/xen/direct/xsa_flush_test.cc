@@ -138,7 +138,7 @@ TEST_P(XsaFlushTest, Xsa217AFrameThatChangesHandsIsInNoTlb) {
   }
   ASSERT_EQ(guest_.paging.StartVcpu(other->vcpu(0), root, kInvalidMfn),
             absl::OkStatus());
-  // Room for one more.
+  // The other domain makes room for one more page.
   const std::array given = {other->p2m().MfnOf(Pfn(7))};
   const std::array wanted = {Pfn(7)};
   ASSERT_EQ(
@@ -150,7 +150,7 @@ TEST_P(XsaFlushTest, Xsa217AFrameThatChangesHandsIsInNoTlb) {
   for (uint32_t cpu = 0; cpu < 3; ++cpu) ASSERT_TRUE(Write(cpu));
   const std::array one = {page()};
   ASSERT_EQ(guest_.Execute(DecreaseReservationCall{.frames = one}).done, 1u);
-  // Still mapped: not free.
+  // The page is still mapped, and so not free.
   EXPECT_EQ(guest_.Page(page()).owner, guest_.domain->id());
   const Mfn moving = page();
   ASSERT_EQ(Map(Pte()), XenErrno::kOk);
@@ -201,8 +201,8 @@ TEST(XsaCacheTest,
   }
 }
 
-// What a guest under Xen 4.17 changes by mmu_update to have another L1 at
-// kXsaVa: the entry of `level` on the way there.
+// A guest under Xen 4.17 changes the entry of `level` on the way to kXsaVa by
+// mmu_update, to have another L1 there.
 class XsaLinearTest : public testing::TestWithParam<PvOptions> {};
 
 INSTANTIATE_TEST_SUITE_P(Modes, XsaLinearTest,

@@ -220,7 +220,7 @@ TEST_P(XsaTypeTest, Xsa299AnL1RefusedAtAnySlotLeavesItsPagesAlone) {
       EXPECT_TRUE(Untouched(guest, 9));
     }
   }
-  // And what is taken goes again with the table, first entry and last.
+  // The references of the first and the last entry go again with the table.
   guest.Put(table, 0, Pte(guest.Frame(20), kRw));
   guest.Put(table, last, Pte(guest.Frame(21), kRw));
   ASSERT_EQ(guest.Pin(table, 1), XenErrno::kOk);
@@ -244,7 +244,7 @@ TEST(XsaTreeTest, Xsa299AFailureDeepInATreeUnwindsAllLevels) {
         guest.Put(guest.Frame(10), i, Pte(guest.Frame(11), 7));
         guest.Put(guest.Frame(11), j, Pte(guest.Frame(12), 7));
         guest.Put(guest.Frame(12), k, Pte(guest.root, 7));
-        // A good child before the bad one, at each level.
+        // At each level a good child stands before the bad one.
         if (i > 0) guest.Put(guest.Frame(10), 0, Pte(guest.Frame(13), 7));
         if (j > 0) guest.Put(guest.Frame(11), 0, Pte(guest.Frame(14), 7));
         if (k > 0) guest.Put(guest.Frame(12), 0, Pte(guest.Frame(15), 7));

@@ -31,7 +31,7 @@ class GuestWalkTest : public ::testing::TestWithParam<PagingMode> {
   MachineAddr At(Gfn table, int index) const {
     return EntryAddress(mode(), AddressOf(domain_.MfnOf(table)), index);
   }
-  // The same entry in the memory where guest frames are machine frames.
+  // Where that entry is in the memory whose guest frames are machine frames.
   MachineAddr IdentityAt(Gfn table, int index) const {
     return EntryAddress(mode(), AddressOf(Mfn(table.value())), index);
   }
@@ -67,7 +67,7 @@ class RandomTree {
   explicit RandomTree(uint64_t seed) : random_(seed) {}
   bool Chance(unsigned in) { return random_() % in == 0; }
 
-  // An entry of `level`, mostly in order.
+  // Returns a random entry of `level`, most often a valid one.
   uint64_t Entry(PagingMode mode, int level) {
     uint64_t raw = Chance(12) ? 0 : 1;
     const bool pdpte = mode == PagingMode::kPae && level == 3;
