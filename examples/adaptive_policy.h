@@ -141,6 +141,7 @@ class AdaptivePolicy final : public xmmu::Policy {
 
   // `vcpu` goes on where it was, on the guest's own root.
   void Restart(xmmu::VcpuContext& vcpu) {
+    if (vcpu.guest_table == xmmu::kInvalidMfn) return;  // it has never run
     // A VM entry with a tag keeps what is cached under it. What nested tables
     // have left there must not be met by the next turn to them.
     if (vcpu.vm.tag != 0) vcpu.cpu->mmu.FlushTag(vcpu.vm.tag);

@@ -50,6 +50,8 @@ TESTS_MAY_USE_TOO = {
     # They hold what processors see under any strategy against its own tables,
     # by the suite that is a user's as well.
     "guest": "xen/direct xen/shadow policy/shadow testing/conformance",
+    # Guests on shadows are those of the same suite.
+    "policy/shadow": "testing/conformance",
     # What a run was is checked in its report.
     "sim": "report workload/lackey",
     # Strategies on the public bases are a user's, who tests them so.

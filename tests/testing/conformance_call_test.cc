@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "testing/conformance/translated_hostile.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/testing/conformance.h"
 
@@ -199,6 +199,23 @@ TEST(PlantedErrorTest, AnUncheckedStoreToAGuardedTableIsFound) {
   const absl::Status status =
       Conformance(Plant<StoresAnything>("trap-and-emulate"), options);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+}
+
+// Flushes nothing at all.
+class NeverFlushes final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  void FlushTlb(VcpuContext&, CpuMask, const TlbFlush&) override {}
+};
+
+TEST(PlantedErrorTest, AHostileKernelNoticesThatAFlushDidNothing) {
+  conformance::TranslatedHostile guests(PagingMode::k4Level, "skylake-2017",
+                                        Plant<NeverFlushes>("nested-paging"));
+  std::string wrong;
+  for (uint64_t seed = 1; seed <= 40 && wrong.empty(); ++seed) {
+    wrong = guests.Run(seed, /*events=*/100, /*judge_every=*/1);
+  }
+  EXPECT_THAT(wrong, HasSubstr("after a flush a load of 0x"));
 }
 
 TEST(OptionsTest, WhatCannotBeRunIsRefused) {

@@ -54,8 +54,9 @@ struct ConformanceOptions {
 //   * for processes that the kernel schedules on all vCPUs: two runs are the
 //     same to the cycle, and programs see what one bare processor shows them;
 //   * for two domains in turns: each sees what it would see alone;
-//   * for paravirtual guests whose kernel does anything, allowed or not: no
-//     sequence of hypercalls and stores lets it escape.
+//   * for guests whose kernel does anything, allowed or not: no sequence of
+//     hypercalls, or of stores to tables, flushes and changes of memory, lets
+//     it escape, and what it loads after a flush is what its tables say.
 //
 // `make` is called once for each Host, which outlives the policy.
 //

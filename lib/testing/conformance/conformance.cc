@@ -3,6 +3,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "testing/conformance/family.h"
 #include "testing/conformance/hostile_guests.h"
 #include "testing/conformance/lockstep.h"
+#include "testing/conformance/translated_hostile.h"
 #include "testing/conformance/two_domains.h"
 #include "testing/conformance/world.h"
 
@@ -17,7 +19,9 @@ namespace xmmu::testing {
 namespace {
 
 using conformance::Setting;
+using conformance::TranslatedHostile;
 
+constexpr std::string_view kMachine = "skylake-2017";
 constexpr int kMaxVcpus = 64;  // HostOptions::cpus
 
 // Recounting after every step is most of the time; where it does not show in
@@ -146,6 +150,11 @@ std::string CheckGuests(const Policy& policy, const PolicyFactory& make,
     const std::string wrong = CheckSetting(setting, seed, events);
     if (!wrong.empty()) return wrong;
   }
+  if (policy.Abi(mode)->translated) {
+    const std::string wrong =
+        TranslatedHostile(mode, kMachine, make).Run(seed, events, 1);
+    return wrong.empty() ? "" : "hostile guests, " + wrong;
+  }
   if (!policy.Abi(mode)->paravirtual) return "";
   for (uint8_t kind = 0; kind < conformance::HostileGuests::kKinds; ++kind) {
     if (conformance::HostileGuests::KindMode(kind) != mode) continue;
@@ -163,7 +172,7 @@ absl::Status Conformance(const PolicyFactory& make,
   if (!status.ok()) return status;
   if (!make)
     return absl::InvalidArgumentError("conformance: no policy factory");
-  Host host(*FindMachine("skylake-2017"), {});
+  Host host(*FindMachine(kMachine), {});
   const std::unique_ptr<Policy> policy = make(host);
   if (policy == nullptr) {
     return absl::InvalidArgumentError("conformance: the factory makes nothing");

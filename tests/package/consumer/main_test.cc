@@ -1,9 +1,12 @@
-// Unit tests outside the source tree that count faults.
+// Unit tests outside the source tree that count faults, and hold a policy to
+// bare hardware.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
+#include "xmmu/policy/policies.h"
+#include "xmmu/testing/conformance.h"
 #include "xmmu/testing/matchers.h"
 #include "xmmu/testing/test_guest.h"
 
@@ -21,6 +24,13 @@ TEST(ConsumerTest, AColdReadWalks) {
   guest.MakeCold();
   const xmmu::Cost cost = guest.Measure([&] { guest.Read(buffer); });
   EXPECT_THAT(cost, xmmu::testing::Walks(1));
+}
+
+TEST(ConsumerTest, APolicyGivesTheGuestBareHardware) {
+  const absl::Status status =
+      xmmu::testing::Conformance(xmmu::FindPolicy("nested-paging")->make,
+                                 {.seeds = {1}, .events = 20, .vcpus = {1}});
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(ConsumerTest, AWrongNameFailsTheTest) {
