@@ -33,6 +33,17 @@ class PlainShadows final : public ShadowStrategy {
     return FlushReach::kAll;  // a page may be a piece of a large one
   }
 
+  // Whether the table that is written to can be one no more. One on the way of
+  // the access would be one again at once, and a root in use has to stay.
+  bool CanEvict(const GuestWalk& walk) const {
+    for (const GuestWalkEntry& used : walk.entries) {
+      if (used.table == walk.gfn) return false;
+    }
+    const std::vector<ShadowId>& shadows = pages().FindTable(walk.gfn)->shadows;
+    return std::all_of(shadows.begin(), shadows.end(),
+                       [&](ShadowId id) { return pages()[id].pins == 0; });
+  }
+
   FaultOutcome Answer(VcpuContext& vcpu, const PageFault&, const Access& access,
                       MemoryOperand& operand) override {
     Cpu& cpu = *vcpu.cpu;
@@ -51,7 +62,7 @@ class PlainShadows final : public ShadowStrategy {
       return {FaultAction::kRetry, {}};
     }
     // A program writes, or a kernel all of the page: it is a table no more.
-    if (access.user || !operand.writes()) {
+    if ((access.user || !operand.writes()) && CanEvict(walk)) {
       EvictTable(cpu, walk.gfn);
       Fill(vcpu, walk, access.va);
       return {FaultAction::kRetry, {}};

@@ -49,7 +49,7 @@ struct Shadow2005Options {
   WritableSearch search = WritableSearch::kBackPointer;
   // The guest is not a virtual machine but a paravirtual one, whose frame
   // numbers Xen translates (shadow mode "translate", without "external"). See
-  // lib/policy/shadow/guest_door.h.
+  // xmmu/policy/shadow/guest_door.h.
   bool internal = false;
 };
 

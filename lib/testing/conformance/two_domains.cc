@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "testing/conformance/guest_script.h"
 #include "testing/conformance/hardware_view.h"
-#include "xmmu/policy/tick.h"
 
 namespace xmmu::conformance {
 namespace {
@@ -65,8 +64,6 @@ class Pair {
       const absl::Status status = guest->CreateProcess(kFirstProcess);
       if (!status.ok()) return status;
     }
-    policy_->BootEnded();
-    StartTicks(*policy_, host_);
     return absl::OkStatus();
   }
 

@@ -95,10 +95,7 @@ World::World(const Setting& setting, uint64_t memory_mib, uint64_t quantum_ops)
   }
   auto kernel = BootGuest(host_, *policy_, setting, memory_mib, quantum_ops);
   status_ = kernel.status();
-  if (!kernel.ok()) return;
-  kernel_ = *std::move(kernel);
-  policy_->BootEnded();
-  StartTicks(*policy_, host_);
+  if (kernel.ok()) kernel_ = *std::move(kernel);
 }
 
 std::string World::FirstEscape() {
