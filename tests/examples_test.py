@@ -2,7 +2,7 @@
 
 Usage: examples_test.py <directory of the programs>
 
-Runs each program without arguments: it ends with status 0, prints nothing to
+Runs each program with the arguments below: it ends with status 0, prints nothing to
 standard error, and each pattern below matches a whole line of what it prints,
 in this order. Numbers that are the example's point are here in full.
 """
@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-# Program: patterns, each of a whole line.
+# Program and its arguments: patterns, each of a whole line.
 EXPECTED = {
     "run_one_guest": [
         r"2616649 cycles \(execute 200, .*\); accesses 200, .*"
@@ -44,16 +44,21 @@ EXPECTED = {
         r"pages  cycles an access: native  nested paging",
         r"   32 +0\.48 +0\.97", r" 1024 +9\.39 +9\.83",
         r" 4096 +18\.30 +25\.13"],
-    "custom_policy": [
+    "custom_policy compare --machine=skylake-2017 --levels=4"
+    " --workload=switch:processes=1,rounds=500,pages=3000"
+    " --policies=native,shadow-2008,nested-paging-4k,adaptive": [
         r" +2 +shadow-2008 .*", r" +3 +nested-paging-4k .*",
         r" +4 +adaptive .*",
-        r"guest digest [0-9a-f]{16}, equal in all rows"],
+        r"guest digest [0-9a-f]{16}, equal in all rows",
+        r" +4 adaptive +turn +1 +20,000 +vm_exit +estimated .*"],
+    "custom_policy list policies": [
+        r" *adaptive +nested paging that turns to shadows and back"],
 }
 
 
-def complaint(program, patterns):
-    """What is wrong with a run of `program`, or None."""
-    run = subprocess.run([program], capture_output=True, text=True, check=False)
+def complaint(command, patterns):
+    """What is wrong with a run of `command`, or None."""
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0 or run.stderr:
         return f"status {run.returncode}, standard error {run.stderr!r}"
     lines = iter(run.stdout.splitlines())
@@ -68,11 +73,13 @@ def main():
         sys.exit(__doc__)
     failed = 0
     for name, patterns in EXPECTED.items():
-        wrong = complaint(pathlib.Path(sys.argv[1]) / name, patterns)
+        program, *arguments = name.split()
+        command = [pathlib.Path(sys.argv[1]) / program, *arguments]
+        wrong = complaint(command, patterns)
         if wrong:
             print(f"{name}: {wrong}")
             failed += 1
-    print(f"{len(EXPECTED)} examples, {failed} failed")
+    print(f"{len(EXPECTED)} runs of examples, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
