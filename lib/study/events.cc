@@ -126,9 +126,9 @@ EventCost Exit(GuestDriver& guest) {
 }
 
 // By GuestEvent.
-constexpr std::array<EventCost (*)(GuestDriver&), kGuestEventCount> kMeasures = {
-    RefusedAccess, DemandFault, FirstWrite, CopyFault, TableWrite,
-    TableWrites,   Unmap,       Switch,     Fork,      Exit};
+constexpr std::array<EventCost (*)(GuestDriver&), kGuestEventCount> kMeasures =
+    {RefusedAccess, DemandFault, FirstWrite, CopyFault, TableWrite,
+     TableWrites,   Unmap,       Switch,     Fork,      Exit};
 
 }  // namespace
 
