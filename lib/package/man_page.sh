@@ -8,9 +8,10 @@ help2man=$1 xmmu=$2 page=$3 command=${4-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 program=$work/xmmu${command:+-$command}
+version=$("$xmmu" --version | cut -d' ' -f2)
 cat >"$program" <<EOF
 #!/bin/sh
-[ "\$1" != --version ] || exec "$xmmu" --version
+[ "\$1" != --version ] || exec echo "${program##*/} $version"
 exec "$xmmu" $command "\$@"
 EOF
 chmod +x "$program"

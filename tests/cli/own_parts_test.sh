@@ -20,7 +20,7 @@ accepts --workload=stores --policies=native,renamed --machine=fast-walker \
 [[ $(grep -c '^fast-walker,' out) == 2 ]] || fail "no rows on the own machine"
 grep -q ',renamed,' out || fail "no row of the own policy"
 accepts --workload=stores:pages=20 --policies=all
-grep -q '^ *[0-9]*  renamed ' out || fail "all lacks the own policy"
+grep -q '^ *[0-9]*  *renamed ' out || fail "all lacks the own policy"
 grep -q '^workload  stores:pages=20$' out || fail "no name of the own workload"
 accepts --workload=stores --sensitivity --policies=native,renamed --samples=5
 
