@@ -1,4 +1,4 @@
-#include "xmmu/base/printable.h"
+#include "base/printable.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "xmmu/base/nearest_name.h"
+#include "base/nearest_name.h"
 
 namespace xmmu {
 

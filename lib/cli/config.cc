@@ -10,9 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "machine/file/machine_document.h"
-#include "xmmu/base/regular_file.h"
 
 namespace xmmu::cli {
 namespace {

@@ -10,10 +10,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/regular_file.h"
 #include "cli/commands.h"
 #include "cli/run_options.h"
 #include "study/grid/latency_grid.h"
-#include "xmmu/base/regular_file.h"
 
 namespace xmmu::cli {
 namespace {

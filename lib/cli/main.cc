@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "cli/catalog.h"
 #include "cli/commands.h"
@@ -21,7 +22,6 @@
 #include "cli/help.h"
 #include "cli/output_file.h"
 #include "cli/parser.h"
-#include "xmmu/base/printable.h"
 #include "xmmu/sim/results.h"
 
 namespace xmmu::cli {

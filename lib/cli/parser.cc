@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/nearest_name.h"
 #include "base/text.h"
-#include "xmmu/base/nearest_name.h"
 
 namespace xmmu::cli {
 namespace {

@@ -9,10 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "report/common_fields.h"
 #include "report/comparison_fields.h"
-#include "xmmu/base/printable.h"
 #include "xmmu/report/text_table.h"
 #include "xmmu/sim/options.h"
 

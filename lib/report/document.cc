@@ -4,9 +4,9 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "report/renderers.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 #include <variant>
 
+#include "base/printable.h"
 #include "report/renderers.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 

@@ -8,8 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/printable.h"
 #include "xmmu/base/check.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

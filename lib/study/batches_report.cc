@@ -5,11 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "report/common_fields.h"
 #include "report/field_table.h"
 #include "study/batches.h"
-#include "xmmu/base/printable.h"
 #include "xmmu/report/text_table.h"
 
 namespace xmmu {

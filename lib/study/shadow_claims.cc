@@ -6,9 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "study/sweep_report.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

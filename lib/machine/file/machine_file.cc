@@ -8,12 +8,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/printable.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "machine/file/machine_document.h"
 #include "machine/file/machine_fields.h"
 #include "machine/file/machine_loader.h"
-#include "xmmu/base/printable.h"
-#include "xmmu/base/regular_file.h"
 
 namespace xmmu {
 namespace {

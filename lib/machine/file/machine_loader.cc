@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "machine/file/machine_fields.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "workload/lackey/task_stream.h"
 #include "xmmu/base/check.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "xmmu/base/printable.h"
+#include "base/printable.h"
 
 namespace xmmu {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "workload/lackey/system_call.h"
-#include "xmmu/base/printable.h"
 
 namespace xmmu {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef XMMU_BASE_REGULAR_FILE_H_
-#define XMMU_BASE_REGULAR_FILE_H_
+#ifndef XMMU_LIB_BASE_REGULAR_FILE_H_
+#define XMMU_LIB_BASE_REGULAR_FILE_H_
 
 #include <cstdint>
 #include <string>
@@ -17,4 +17,4 @@ absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
 
 }  // namespace xmmu
 
-#endif  // XMMU_BASE_REGULAR_FILE_H_
+#endif  // XMMU_LIB_BASE_REGULAR_FILE_H_

@@ -1,5 +1,5 @@
-#ifndef XMMU_BASE_PRINTABLE_H_
-#define XMMU_BASE_PRINTABLE_H_
+#ifndef XMMU_LIB_BASE_PRINTABLE_H_
+#define XMMU_LIB_BASE_PRINTABLE_H_
 
 // Text that others have written, made fit for a terminal.
 //
@@ -22,4 +22,4 @@ std::string PrintableLines(std::string_view text);
 
 }  // namespace xmmu
 
-#endif  // XMMU_BASE_PRINTABLE_H_
+#endif  // XMMU_LIB_BASE_PRINTABLE_H_

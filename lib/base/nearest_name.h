@@ -1,5 +1,5 @@
-#ifndef XMMU_BASE_NEAREST_NAME_H_
-#define XMMU_BASE_NEAREST_NAME_H_
+#ifndef XMMU_LIB_BASE_NEAREST_NAME_H_
+#define XMMU_LIB_BASE_NEAREST_NAME_H_
 
 // Finds the name that somebody meant who wrote another one.
 //
@@ -21,4 +21,4 @@ std::string_view NearestName(std::string_view given,
 
 }  // namespace xmmu
 
-#endif  // XMMU_BASE_NEAREST_NAME_H_
+#endif  // XMMU_LIB_BASE_NEAREST_NAME_H_
