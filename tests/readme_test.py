@@ -41,7 +41,7 @@ BLOCK = re.compile(r"(<!-- prints: (.*?) -->\n```[a-z]*\n)(.*?)(?=^```$)",
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"`([^`\n]+)`|\]\(([^)#\n]+)\)")
 # What files of this tree end in. Sources of Xen and Linux end in .c.
-ENDINGS = (".cc", ".h", ".py", ".sh", ".md", ".cmake", ".csv", ".inc")
+ENDINGS = (".cc", ".h", ".py", ".sh", ".md", ".cmake", ".csv", ".txt")
 FOLDERS = ("", "include", "include/xmmu", "lib", "tests")
 
 
