@@ -14,6 +14,9 @@ build_packages=(
   nlohmann-json3-dev zlib1g-dev libgtest-dev libgmock-dev
 )
 
+# What the build uses where it is there: manual pages, and the API reference.
+optional_packages=(help2man doxygen)
+
 require_packages() {
   if ! command -v dpkg-query >/dev/null; then
     echo "setup: not a Debian system, expecting to find: $*" >&2

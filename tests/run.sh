@@ -30,7 +30,7 @@ else
 fi
 
 step packages
-require_packages "${build_packages[@]}" python3 valgrind
+require_packages "${build_packages[@]}" "${optional_packages[@]}" python3 valgrind
 if $all; then
   require_packages clang clang-format libclang-rt-14-dev libbenchmark-dev
 fi
