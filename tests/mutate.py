@@ -145,7 +145,7 @@ class Bench:
         return "" if result.returncode == 0 else result.stdout
 
     def order(self, layer):
-        layers = NEAREST[layer]
+        layers = NEAREST.get(layer, [layer, "sim"])
         def rank(name):
             suite, of = name.split(".")[0], name.split("_")[0]
             near = layers.index(of) if of in layers else len(layers)
