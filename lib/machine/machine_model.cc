@@ -56,14 +56,13 @@ std::string_view MarkName(Mark mark) {
 std::string_view MarkHelp(Mark mark) {
   switch (mark) {
     case Mark::kRead:
-      return "the value was read in the source that stands with it";
+      return "the value stands in the source that is named with it";
     case Mark::kMeasured:
       return "the value was measured on such a machine";
     case Mark::kDerived:
-      return "the value follows from read or measured ones; its source says "
-             "how";
+      return "the value follows from read or measured ones, as its source says";
     case Mark::kRemembered:
-      return "the value is from a named publication that was not read again";
+      return "the value is from a publication that was not read again";
     case Mark::kEstimated:
       return "the value is assumed: an engineering estimate";
   }

@@ -1,10 +1,16 @@
 #include "report/common_fields.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "xmmu/policy/policies.h"
+
 namespace xmmu {
 namespace {
 
 constexpr int kShareDecimals = 6;
 constexpr int kPercentDecimals = 3;
+constexpr size_t kMarkNameWidth = 12;
 
 // The columns of an enumeration of `count` values.
 template <typename Enum>
@@ -33,6 +39,65 @@ const FieldGroup kMarkCyclesGroup = {"cycles_",
                                      [] { return MarkColumns("cycles"); }};
 const FieldGroup kMarkShareGroup = {"share_",
                                     [] { return MarkColumns("share of 1"); }};
+const FieldGroup kMarkGroup = {"", [] { return MarkColumns(""); }};
+
+std::vector<Term> TermsOf(const std::vector<Column>& columns) {
+  std::vector<Term> terms;
+  for (const Column& column : columns) {
+    terms.push_back({column.key, column.unit, column.help});
+  }
+  return terms;
+}
+
+std::vector<Term> ComponentTermsOf(const std::vector<const Cost*>& costs) {
+  std::vector<Column> used;
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    const bool any = std::any_of(
+        costs.begin(), costs.end(),
+        [i](const Cost* cost) { return cost->by_component[i].count() != 0; });
+    if (any) used.push_back(ComponentColumn(static_cast<Component>(i)));
+  }
+  return TermsOf(used);
+}
+
+TermGroup PolicyTerms(const std::vector<std::string>& names) {
+  TermGroup group = {"policies", {}};
+  for (const std::string& name : names) {
+    if (const PolicyEntry* const entry = FindPolicy(name)) {
+      AddTerm(name, entry->help, group);
+    }
+  }
+  return group;
+}
+
+TermGroup GuestOpsTerms(const std::vector<GuestOps>& ops) {
+  TermGroup group = {"guest ops", {}};
+  for (const GuestOps each : ops) {
+    AddTerm(GuestOpsName(each), GuestOpsHelp(each), group);
+  }
+  return group;
+}
+
+void AddTerm(std::string_view name, std::string_view help, TermGroup& group) {
+  for (const Term& term : group.terms) {
+    if (term.name == name) return;
+  }
+  group.terms.push_back({std::string(name), "", std::string(help)});
+}
+
+TermGroup MarkTermGroup() {
+  return {"marks of prices", TermsOf(kMarkGroup.members())};
+}
+
+std::string MarkLines() {
+  std::string text = "marks of prices\n";
+  for (const Term& term : MarkTermGroup().terms) {
+    absl::StrAppend(&text, "  ", term.name,
+                    std::string(kMarkNameWidth - term.name.size(), ' '),
+                    term.help, "\n");
+  }
+  return text;
+}
 
 std::vector<Cell> ComponentCells(const Cost& cost) {
   std::vector<Cell> cells;

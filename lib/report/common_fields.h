@@ -7,9 +7,12 @@
 // Any thread.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "report/field_table.h"
+#include "xmmu/guest/guest_options.h"
+#include "xmmu/report/document.h"
 #include "xmmu/sim/by_mark.h"
 #include "xmmu/sim/cost.h"
 
@@ -20,6 +23,8 @@ extern const FieldGroup kComponentGroup;
 extern const FieldGroup kCounterGroup;
 extern const FieldGroup kMarkCyclesGroup;
 extern const FieldGroup kMarkShareGroup;
+// The marks themselves.
+extern const FieldGroup kMarkGroup;
 
 std::vector<Cell> ComponentCells(const Cost& cost);
 std::vector<Cell> CounterCells(const Cost& cost);
@@ -34,6 +39,20 @@ std::vector<std::string> MarkPercents(const MarkCycles& cycles);
 std::string EstimatedPercent(const MarkCycles& cycles);
 
 // What the groups are made of, for dictionaries and legends.
+std::vector<Term> TermsOf(const std::vector<Column>& columns);
+// The components that took cycles in any of `costs`.
+std::vector<Term> ComponentTermsOf(const std::vector<const Cost*>& costs);
+// Strategies and kinds of guest kernels, each once, in their first order; own
+// policies, which no table has, are left out.
+TermGroup PolicyTerms(const std::vector<std::string>& names);
+TermGroup GuestOpsTerms(const std::vector<GuestOps>& ops);
+// Adds a name to a group unless it is there.
+void AddTerm(std::string_view name, std::string_view help, TermGroup& group);
+// "marks" with what each says of a price.
+TermGroup MarkTermGroup();
+// The same as lines for a text report, to stand where marks are first shown.
+std::string MarkLines();
+
 Column ComponentColumn(Component component);
 Column CounterColumn(Counter counter);
 Column MarkColumn(Mark mark);

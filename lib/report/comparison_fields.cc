@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "report/common_fields.h"
 #include "xmmu/sim/run_fields.h"
 
@@ -62,12 +64,34 @@ std::vector<Cell> TextsOf(const std::vector<std::string>& texts) {
   return std::vector<Cell>(texts.begin(), texts.end());
 }
 
+Value TextIfAny(const std::string& text) {
+  return text.empty() ? Value(Absent()) : AsValue(text);
+}
+
+// `arguments` as a shell takes them.
+std::string CommandText(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+      "_-+=./:,%@";
+  std::vector<std::string> words;
+  for (const std::string& argument : arguments) {
+    const bool plain = !argument.empty() &&
+                       argument.find_first_not_of(kPlain) == std::string::npos;
+    words.push_back(
+        plain ? argument
+              : absl::StrCat(
+                    "'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'"));
+  }
+  return absl::StrJoin(words, " ");
+}
+
 // The rows of a comparison as records.
 std::vector<Record> RowRecords(const Line& line) {
   const std::vector<FieldOf<Line>> fields = ComparisonFields();
   std::vector<Record> records;
   for (const ReportRow& row : line.run.rows) {
-    records.push_back(RecordOf<Line>(fields, 1, Line{line.run, &row}));
+    records.push_back(
+        RecordOf<Line>(fields, 1, Line{line.run, line.identity, &row}));
   }
   return records;
 }
@@ -115,12 +139,26 @@ Value OwnEventsValue(const ReportRow& row) {
 constexpr FieldOf<Line> kVersion[] = {
     {0, "xmmu", "", "version of xmmu that ran it",
      [](const Line& l) { return l.run.version; }, Shown::kCsvAtEnd},
+    {0, "schema", "", "number of the form of this object",
+     [](const Line&) { return kComparisonSchema; }, Shown::kJson},
+    {0, "command_line", "", "arguments that the report was made by",
+     [](const Line& l) -> Value {
+       if (l.identity.command_line.empty()) return Absent();
+       return TextsOf(l.identity.command_line);
+     },
+     Shown::kJson},
 };
 
 constexpr FieldOf<Line> kWhatRan[] = {
     {0, "workload", "", "the workload: its name and parameters, or the trace",
      [](const Line& l) {
-       return Record{{Plain("name", "", "its name", l.run.workload)}};
+       Record workload = {{Plain("name", "", "its name", l.run.workload)}};
+       if (!l.identity.trace_sha1.empty()) {
+         workload.fields.push_back(Plain("trace_sha1", "",
+                                         "hash of what the trace's files hold",
+                                         l.identity.trace_sha1));
+       }
+       return workload;
      },
      Shown::kJson},
     {0, "hypothetical", "",
@@ -151,6 +189,15 @@ constexpr FieldOf<Line> kIdentity[] = {
 };
 
 constexpr FieldOf<Line> kResults[] = {
+    {0, "machine_file", "", "the machine as a file that --machine-file takes",
+     [](const Line& l) { return TextIfAny(l.identity.machine_file); },
+     Shown::kJson},
+    {0, "trace_sha1", "", "hash of what the trace's files hold",
+     [](const Line& l) { return TextIfAny(l.identity.trace_sha1); },
+     Shown::kCsvOnlyAtEnd},
+    {0, "command_line", "", "command that the report was made by",
+     [](const Line& l) { return CommandText(l.identity.command_line); },
+     Shown::kCsvOnlyAtEnd},
     {0, "left_out", "", "policies left out, each with the reason",
      [](const Line& l) { return TextsOf(l.run.left_out); }, Shown::kJson},
     {0, "rows", "", "one object a simulation",
@@ -301,14 +348,17 @@ std::vector<FieldOf<ComparisonLine>> ComparisonFields() {
   return fields;
 }
 
-Record ComparisonRecord(const Comparison& comparison) {
-  return RecordOf<Line>(ComparisonFields(), 0, Line{comparison, nullptr});
+Record ComparisonRecord(const Comparison& comparison,
+                        const RunIdentity& identity) {
+  return RecordOf<Line>(ComparisonFields(), 0,
+                        Line{comparison, identity, nullptr});
 }
 
-Table ComparisonTable(const Comparison& comparison) {
+Table ComparisonTable(const Comparison& comparison,
+                      const RunIdentity& identity) {
   std::vector<Line> lines;
   for (const ReportRow& row : comparison.rows) {
-    lines.push_back({comparison, &row});
+    lines.push_back({comparison, identity, &row});
   }
   return TableOf<Line>(ComparisonFields(), lines);
 }

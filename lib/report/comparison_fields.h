@@ -12,6 +12,7 @@
 
 #include "report/field_table.h"
 #include "xmmu/report/document.h"
+#include "xmmu/report/report.h"
 #include "xmmu/sim/results.h"
 
 namespace xmmu {
@@ -20,6 +21,7 @@ namespace xmmu {
 // comparison itself.
 struct ComparisonLine {
   const Comparison& run;
+  const RunIdentity& identity;
   const ReportRow* row;
 };
 
@@ -31,8 +33,16 @@ std::vector<FieldOf<ComparisonLine>> ComparisonFields();
 // Text for people: heading, table of rows, and what the cycles were spent on.
 std::vector<Document::Block> ComparisonText(const Comparison& comparison);
 
-Record ComparisonRecord(const Comparison& comparison);
-Table ComparisonTable(const Comparison& comparison);
+// The tables of it that have a line a row: results, and what overlap leaves.
+TextTable ComparisonRows(const Comparison& comparison);
+TextTable OverlapTable(const Comparison& comparison);
+// What the words of that text mean.
+std::vector<TermGroup> ComparisonLegend(const Comparison& comparison);
+
+Record ComparisonRecord(const Comparison& comparison,
+                        const RunIdentity& identity);
+Table ComparisonTable(const Comparison& comparison,
+                      const RunIdentity& identity);
 
 // 16 hex digits.
 std::string DigestText(uint64_t digest);

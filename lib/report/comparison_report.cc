@@ -82,66 +82,6 @@ std::string Heading(const Comparison& comparison) {
   return text;
 }
 
-// The first row without a hypervisor, by its name in the table of policies.
-const ReportRow* NativeRow(const Comparison& comparison) {
-  for (const ReportRow& row : comparison.rows) {
-    if (row.policy == "native") return &row;
-  }
-  return nullptr;
-}
-
-std::string Quotient(Cycles cycles, Cycles native) {
-  if (native.count() == 0) return "";
-  return absl::StrFormat("%.3f", static_cast<double>(cycles.count()) /
-                                     static_cast<double>(native.count()));
-}
-
-std::string Ratio(const ReportRow& row, const ReportRow* native) {
-  return native == nullptr ? ""
-                           : Quotient(row.cost.cycles, native->cost.cycles);
-}
-
-std::string Kibibytes(uint64_t bytes) { return Compact((bytes + 1023) >> 10); }
-
-std::vector<std::string> RowCells(const ReportRow& row, size_t number,
-                                  const ReportRow* native) {
-  const Cost& cost = row.cost;
-  const auto count = [&](Counter counter) {
-    return Compact(cost.counters[counter]);
-  };
-  return {absl::StrCat(number),
-          absl::StrCat(row.policy, row.shares_file_pages ? " +sharing" : ""),
-          std::string(GuestOpsName(row.guest_ops)),
-          std::string(PinCell(row)),
-          Grouped(cost.cycles.count()),
-          Ratio(row, native),
-          count(Counter::kHardwareFaults),
-          count(Counter::kPageWalks),
-          count(Counter::kHypercalls),
-          count(Counter::kFixedFaults),
-          count(Counter::kPtwrEmulations),
-          count(Counter::kValidatedPtes),
-          Compact(cost.counters[Counter::kTlbFlushes] +
-                  cost.counters[Counter::kTlbPageFlushes]),
-          Kibibytes(row.memory_overhead_bytes),
-          EstimatedPercent(row.by_mark)};
-}
-
-TextTable Rows(const Comparison& comparison) {
-  TextTable table(4);
-  table.Add({"", "", "guest", "", "", "x", "page", "page", "hyper", "fault",
-             "emu-", "vali-", "TLB", "mgmt.", "est."});
-  table.Add({"#", "policy", "ops", "pin", "cycles", "native", "faults", "walks",
-             "calls", "fixed", "lated", "dated", "flush", "KiB", "%"});
-  table.Rule();
-  const ReportRow* const native = NativeRow(comparison);
-  size_t number = 0;
-  for (const ReportRow& row : comparison.rows) {
-    table.Add(RowCells(row, ++number, native));
-  }
-  return table;
-}
-
 std::string NotComparedLine(const NotCompared& left_out) {
   if (left_out.pages == 0) return "";
   return absl::StrCat(left_out.accesses, " accesses to ", left_out.pages,
@@ -349,32 +289,12 @@ TextTable ComponentBlock(const Comparison& comparison, size_t first,
   return table;
 }
 
-// What the options of overlap leave of the cycles.
-TextTable OverlapTable(const Comparison& comparison) {
-  TextTable table(2);
-  table.Add({"", "", "cycles", "hidden by", "cycles", "x"});
-  table.Add({"#", "policy", "serialised", "overlap", "remaining", "native"});
-  table.Rule();
-  const ReportRow* const native = NativeRow(comparison);
-  size_t number = 0;
-  for (const ReportRow& row : comparison.rows) {
-    const Cost& cost = row.cost;
-    const Cycles left = cost.cycles - cost.hidden;
-    table.Add({absl::StrCat(++number), row.policy, Grouped(cost.cycles.count()),
-               Grouped(cost.hidden.count()), Grouped(left.count()),
-               native == nullptr ? ""
-                                 : Quotient(left, native->cost.cycles -
-                                                      native->cost.hidden)});
-  }
-  return table;
-}
-
 }  // namespace
 
 std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
   std::vector<Document::Block> text;
   text.emplace_back(Heading(comparison) + "\n");
-  text.emplace_back(Rows(comparison));
+  text.emplace_back(ComparisonRows(comparison));
   text.emplace_back(
       absl::StrCat(DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
                    HypotheticalLines(comparison), LinearMapLines(comparison),
@@ -384,6 +304,7 @@ std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
     text.emplace_back(
         "\ncycles by component, and by the mark of their prices\n");
     text.emplace_back(ComponentBlock(comparison, r, last));
+    if (r == 0) text.emplace_back(MarkLines());
   }
   if (std::any_of(comparison.rows.begin(), comparison.rows.end(), &HasOwn)) {
     text.emplace_back("\nof the policies' own\n");

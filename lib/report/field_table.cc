@@ -53,7 +53,10 @@ TableBuilder::TableBuilder(std::vector<FieldInfo> infos)
     if (shown == Shown::kBoth || shown == Shown::kCsv) AddColumns(i);
   }
   for (size_t i = 0; i < infos_.size(); ++i) {
-    if (infos_[i].shown == Shown::kCsvAtEnd) AddColumns(i);
+    const Shown shown = infos_[i].shown;
+    if (shown == Shown::kCsvAtEnd || shown == Shown::kCsvOnlyAtEnd) {
+      AddColumns(i);
+    }
   }
   first_open_ = table_.columns.size();
 }

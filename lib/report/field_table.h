@@ -66,7 +66,13 @@ enum class Shown : uint8_t {
   kOpen,
   kJson,
   kCsv,
+  // In CSV alone, behind all columns that are not.
+  kCsvOnlyAtEnd,
 };
+
+inline bool InJson(Shown shown) {
+  return shown != Shown::kCsv && shown != Shown::kCsvOnlyAtEnd;
+}
 
 // Fields that stand together and have their names from a table of their own,
 // such as counters. In JSON they are an object under the key of the group; in
@@ -151,7 +157,7 @@ template <typename T>
 Record RecordOf(std::span<const FieldOf<T>> fields, int level, const T& t) {
   Record record;
   for (const FieldOf<T>& field : fields) {
-    if (field.level != level || field.shown == Shown::kCsv) continue;
+    if (field.level != level || !InJson(field.shown)) continue;
     AddField({field.key, field.unit, field.help, field.shown, field.group},
              field.ValueIn(t), record);
   }

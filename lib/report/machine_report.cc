@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "base/text.h"
 #include "machine/file/machine_fields.h"
+#include "report/common_fields.h"
 #include "report/field_table.h"
 #include "xmmu/machine/machine_file.h"
 #include "xmmu/report/text_table.h"
@@ -165,6 +166,14 @@ Document MachineDocument(const MachineModel& machine) {
       TableOf(MachineFields(), std::span<const MachineLine>(lines));
   document.data = RecordOf(MachineFields(), 0, MachineLine{machine, nullptr});
   document.json_indent = 2;
+  document.legend = {
+      {"columns",
+       {{"key", "", "what the value is, as machine files have it"},
+        {"mark", "", "how far the value can be trusted"},
+        {"low", "", "least value that the source allows"},
+        {"high", "", "most that the source allows"},
+        {"source", "", "where the value is from"}}},
+      MarkTermGroup()};
   return document;
 }
 

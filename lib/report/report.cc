@@ -4,17 +4,20 @@
 
 namespace xmmu {
 
-Document ComparisonDocument(const Comparison& comparison) {
+Document ComparisonDocument(const Comparison& comparison,
+                            const RunIdentity& identity) {
   Document document;
   document.text = ComparisonText(comparison);
-  document.table = ComparisonTable(comparison);
-  document.data = ComparisonRecord(comparison);
+  document.table = ComparisonTable(comparison, identity);
+  document.data = ComparisonRecord(comparison, identity);
   document.json_indent = 2;
+  document.legend = ComparisonLegend(comparison);
   return document;
 }
 
-std::string FormatReport(const Comparison& comparison, ReportFormat format) {
-  return Render(ComparisonDocument(comparison), format);
+std::string FormatReport(const Comparison& comparison, ReportFormat format,
+                         const RunIdentity& identity) {
+  return Render(ComparisonDocument(comparison, identity), format);
 }
 
 }  // namespace xmmu

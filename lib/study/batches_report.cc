@@ -187,14 +187,39 @@ std::vector<Record> BatchRecords(const Batches& batches) {
 }
 
 void AddText(const Batches& batches, std::vector<Document::Block>& text) {
-  text.emplace_back(absl::StrCat(text.empty() ? "" : "\n", batches.machine,
-                                 ", ", Abs(PagingModeName(batches.mode)), ", ",
+  const bool first = text.empty();
+  text.emplace_back(absl::StrCat(first ? "" : "\n", batches.machine, ", ",
+                                 Abs(PagingModeName(batches.mode)), ", ",
                                  Printable(batches.workload),
                                  ": tables closed, by updates in them\n\n"));
   text.emplace_back(BatchTable(batches));
   text.emplace_back("\n");
   text.emplace_back(CycleTable(batches));
+  if (first) text.emplace_back(MarkLines());
   text.emplace_back("\n" + Words(batches));
+}
+
+std::vector<TermGroup> BatchLegend(const std::vector<Batches>& all) {
+  std::vector<std::string> policies;
+  std::vector<GuestOps> ops;
+  for (const Batches& batches : all) {
+    for (const BatchRow& row : batches.rows) {
+      policies.push_back(row.way.policy);
+      ops.push_back(row.way.ops);
+    }
+  }
+  return {{"tables",
+           {{"way", "", "policy/guest ops: how page tables are updated"},
+            {"closed", "", "L1 tables that were opened to stores and closed"},
+            {"updates", "", "entries found changed in them"},
+            {"0, 1, 2, 3-4, ...", "tables",
+             "tables closed with so many entries changed"},
+            {"x first", "", "cycles as a multiple of the first way's"},
+            {"% read, ...", "",
+             "share of the cycles by the mark of their prices"}}},
+          PolicyTerms(policies),
+          GuestOpsTerms(ops),
+          MarkTermGroup()};
 }
 
 }  // namespace
@@ -208,6 +233,7 @@ Document BatchesDocument(const std::vector<Batches>& all) {
     records.push_back(RecordOf(kBatches, 0, BatchLine{batches, nullptr}));
     for (const BatchRow& row : batches.rows) lines.push_back({batches, &row});
   }
+  document.legend = BatchLegend(all);
   document.table = TableOf<BatchLine>(kBatches, lines);
   document.data = std::move(records);
   return document;

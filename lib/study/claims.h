@@ -49,11 +49,13 @@ absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
 //   data   that of ComparisonDocument() with one key more, "sensitivity"
 //   table  a line a pair of rows, instead of a line a row
 Document SensitivityDocument(const Comparison& comparison,
-                             const Sensitivity& sensitivity);
+                             const Sensitivity& sensitivity,
+                             const RunIdentity& identity = {});
 // Render() of it.
 std::string FormatSensitivity(const Comparison& comparison,
                               const Sensitivity& sensitivity,
-                              ReportFormat format);
+                              ReportFormat format,
+                              const RunIdentity& identity = {});
 
 }  // namespace xmmu
 

@@ -117,7 +117,8 @@ std::vector<FieldOf<OrderLine>> OrderFields() {
 }  // namespace
 
 Document SensitivityDocument(const Comparison& comparison,
-                             const Sensitivity& sensitivity) {
+                             const Sensitivity& sensitivity,
+                             const RunIdentity& identity) {
   const std::vector<FieldOf<OrderLine>> fields = OrderFields();
   std::vector<OrderLine> lines;
   std::vector<Record> orders;
@@ -125,7 +126,7 @@ Document SensitivityDocument(const Comparison& comparison,
     lines.push_back({comparison, sensitivity, &order});
     orders.push_back(RecordOf<OrderLine>(fields, 1, lines.back()));
   }
-  Document document = ComparisonDocument(comparison);
+  Document document = ComparisonDocument(comparison, identity);
   document.text.emplace_back(Words(comparison, sensitivity));
   document.table = TableOf<OrderLine>(fields, lines);
   Record swept = SweepRecord(sensitivity.sweep);
@@ -140,8 +141,9 @@ Document SensitivityDocument(const Comparison& comparison,
 
 std::string FormatSensitivity(const Comparison& comparison,
                               const Sensitivity& sensitivity,
-                              ReportFormat format) {
-  return Render(SensitivityDocument(comparison, sensitivity), format);
+                              ReportFormat format,
+                              const RunIdentity& identity) {
+  return Render(SensitivityDocument(comparison, sensitivity, identity), format);
 }
 
 }  // namespace xmmu

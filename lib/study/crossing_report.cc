@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -161,10 +163,16 @@ Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all) {
   std::vector<PairLine> lines;
   std::vector<Record> records;
   for (const SweptCrossover& swept : all) {
-    const std::string gap = document.text.empty() ? "" : "\n";
-    document.text.emplace_back(
-        gap + FormatCrossoverText({*swept.crossover}) + "\n" +
-        FormatCrossingSensitivityText(*swept.crossover, swept.sensitivity));
+    Document crossover = CrossoverDocument({*swept.crossover});
+    if (!document.text.empty()) {
+      document.text.emplace_back("\n");
+      crossover.text.pop_back();  // what marks mean stands there already
+    }
+    std::move(crossover.text.begin(), crossover.text.end(),
+              std::back_inserter(document.text));
+    document.text.emplace_back("\n" + FormatCrossingSensitivityText(
+                                          *swept.crossover, swept.sensitivity));
+    document.legend = std::move(crossover.legend);
     records.push_back(RecordOf(kPairTable, 0, PairLine{swept, nullptr}));
     for (const CrossingVerdict& verdict : swept.sensitivity.verdicts) {
       lines.push_back({swept, &verdict});

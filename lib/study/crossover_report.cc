@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/text.h"
 #include "report/common_fields.h"
 #include "report/field_table.h"
@@ -55,10 +56,54 @@ TextTable MarkTable(const Crossover& crossover) {
   return table;
 }
 
-std::string Words(const Crossing& crossing) {
-  return absl::StrCat("  ", UpdateWayName(crossing.cheaper),
-                      " is cheaper than ", UpdateWayName(crossing.dearer),
-                      " from ", crossing.updates, " updates on\n");
+// The numbers of updates with which `row` is cheaper than `column`: "34" for 34
+// and more, "3-33" for these alone, "1" for any, "-" for none. As in a Crossing,
+// a range ends only where `column` becomes cheaper.
+std::string CheaperWith(const UpdateCosts& row, const UpdateCosts& column) {
+  std::vector<std::string> ranges;
+  size_t from = 0;  // of the range that has begun; 0: none has
+  for (size_t n = 1; n <= row.cycles.size(); ++n) {
+    const uint64_t mine = row.cycles[n - 1];
+    const uint64_t other = column.cycles[n - 1];
+    if (from == 0 && mine < other) from = n;
+    if (from != 0 && mine > other) {
+      ranges.push_back(absl::StrCat(from, "-", n - 1));
+      from = 0;
+    }
+  }
+  if (from != 0) ranges.push_back(absl::StrCat(from));
+  return ranges.empty() ? "-" : absl::StrJoin(ranges, ",");
+}
+
+constexpr char kCheaperHeading[] =
+    "\nupdates with which a way is cheaper than that of a column: 34: 34 and "
+    "more; 3-33: these; 1: any; -: none\n";
+
+// Each way that is compared with others against each of them.
+TextTable CheaperTable(const Crossover& crossover) {
+  std::vector<bool> compared(crossover.ways.size());
+  for (const auto& [a, b] : crossover.compared) {
+    compared[a] = compared[b] = true;
+  }
+  TextTable table(2);
+  std::vector<std::string> head = {"", "cheaper than"};
+  for (size_t i = 0; i < compared.size(); ++i) {
+    if (compared[i]) head.push_back(absl::StrCat(i + 1));
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (size_t i = 0; i < compared.size(); ++i) {
+    if (!compared[i]) continue;
+    const UpdateCosts& row = crossover.ways[i];
+    std::vector<std::string> cells = {absl::StrCat(i + 1),
+                                      UpdateWayName(row.way)};
+    for (size_t j = 0; j < compared.size(); ++j) {
+      if (!compared[j]) continue;
+      cells.push_back(i == j ? "" : CheaperWith(row, crossover.ways[j]));
+    }
+    table.Add(std::move(cells));
+  }
+  return table;
 }
 
 // A number of updates done one way; `way` is null in the fields of level 0,
@@ -141,14 +186,38 @@ std::vector<WayLine> LinesOf(const std::vector<Crossover>& crossovers) {
 }
 
 void AddText(const Crossover& crossover, std::vector<Document::Block>& text) {
-  text.emplace_back((text.empty() ? "" : "\n") + Title(crossover) + "\n");
+  const bool first = text.empty();
+  text.emplace_back((first ? "" : "\n") + Title(crossover) + "\n");
   text.emplace_back(WayTable(crossover));
-  std::string words = "\n";
-  for (const Crossing& crossing : crossover.crossings) {
-    words += Words(crossing);
-  }
-  text.emplace_back(words + "\n");
+  text.emplace_back(kCheaperHeading);
+  text.emplace_back(CheaperTable(crossover));
+  text.emplace_back("\n");
   text.emplace_back(MarkTable(crossover));
+  if (first) text.emplace_back(MarkLines());
+}
+
+std::vector<TermGroup> WayLegend(const std::vector<Crossover>& crossovers) {
+  std::vector<std::string> policies;
+  std::vector<GuestOps> ops;
+  for (const Crossover& crossover : crossovers) {
+    for (const UpdateCosts& way : crossover.ways) {
+      policies.push_back(way.way.policy);
+      ops.push_back(way.way.ops);
+    }
+  }
+  return {{"tables",
+           {{"way", "", "policy/guest ops: how page tables are updated"},
+            {"1, 2, 4, ...", "cycles",
+             "cycles an update, rounded down, with so many in one L1 table"},
+            {"cheaper than 1, 2, ...", "updates",
+             "with how many updates the way is cheaper than the way of that "
+             "number"},
+            {"% of cycles", "",
+             "share of a way's cycles, all numbers of updates together, by the "
+             "mark of their prices"}}},
+          PolicyTerms(policies),
+          GuestOpsTerms(ops),
+          MarkTermGroup()};
 }
 
 }  // namespace
@@ -160,6 +229,7 @@ Document CrossoverDocument(const std::vector<Crossover>& crossovers) {
     AddText(crossover, document.text);
     records.push_back(RecordOf(kWays, 0, WayLine{crossover, nullptr, 0}));
   }
+  document.legend = WayLegend(crossovers);
   document.table = TableOf<WayLine>(kWays, LinesOf(crossovers));
   document.data = std::move(records);
   return document;

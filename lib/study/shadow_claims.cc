@@ -223,8 +223,7 @@ Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all) {
       lines.push_back({swept, &verdict});
     }
   }
-  Document document;
-  document.text = ShadowStudyDocument(studies).text;
+  Document document = ShadowStudyDocument(studies);
   for (const SweptShadowStudy& swept : all) {
     document.text.emplace_back(
         "\n" + FormatShadowSensitivityText(*swept.study, swept.sensitivity));

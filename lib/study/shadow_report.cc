@@ -420,6 +420,37 @@ void AddText(const ShadowStudy& study, std::vector<Document::Block>& text) {
   text.emplace_back(std::move(words));
 }
 
+std::vector<TermGroup> ShadowLegend(const std::vector<ShadowStudy>& studies) {
+  std::vector<std::string> policies;
+  std::vector<const Cost*> costs;
+  for (const ShadowStudy& study : studies) {
+    for (size_t i = 0; i < study.policies.size(); ++i) {
+      policies.push_back(study.policies[i]);
+      for (const EventCost& event : study.events[i]) {
+        costs.push_back(&event.cost);
+      }
+    }
+  }
+  TermGroup events = {"events", {}};
+  for (const GuestEventEntry& entry : GuestEvents()) {
+    AddTerm(entry.name, entry.help, events);
+  }
+  return {{"tables",
+           {{"x native", "", "cycles as a multiple of bare hardware's"},
+            {"memory mgmt., KiB", "", "memory spent on managing memory"},
+            {"part, KiB", "",
+             "what that memory is for: set aside, and in use at the most"},
+            {"times the cycles", "",
+             "cycles of the older strategy by those of the newer one; in "
+             "brackets, of what both take beyond bare hardware"},
+            {"% remembered or estimated", "",
+             "share of the cycles whose prices are"}}},
+          std::move(events),
+          PolicyTerms(policies),
+          {"components", ComponentTermsOf(costs)},
+          MarkTermGroup()};
+}
+
 }  // namespace
 
 Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies) {
@@ -435,6 +466,7 @@ Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies) {
       document.text.emplace_back(Summary(studies, pair));
     }
   }
+  document.legend = ShadowLegend(studies);
   document.table = CostTableOf(studies);
   document.data = std::move(records);
   return document;

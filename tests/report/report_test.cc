@@ -114,6 +114,12 @@ cycles by component, and by the mark of their prices
   derived             8.3%          0.0%
   remembered          0.0%          0.0%
   estimated          25.0%          0.0%
+marks of prices
+  read        the value stands in the source that is named with it
+  measured    the value was measured on such a machine
+  derived     the value follows from read or measured ones, as its source says
+  remembered  the value is from a publication that was not read again
+  estimated   the value is assumed: an engineering estimate
 )");
 }
 
@@ -301,7 +307,7 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[3], "");
   const std::vector<std::string> header = absl::StrSplit(lines[0], ',');
-  EXPECT_EQ(header.size(), 34 + kMarkCount + kComponentCount + kCounterCount);
+  EXPECT_EQ(header.size(), 36 + kMarkCount + kComponentCount + kCounterCount);
   for (int row : {1, 2}) {
     const std::vector<std::string> cells =
         absl::StrSplit(lines[static_cast<size_t>(row)], ',');
@@ -349,16 +355,31 @@ of the policies' own
             R"({"count":7,"cycles":700,"component":"emulation","price":100,)"
             R"("mark":"measured","source":"assumed: for this test"})");
   const std::string csv = FormatReport(comparison, ReportFormat::kCsv);
-  EXPECT_THAT(csv, HasSubstr(",migration.every_ops,figures_flips,figures_share,"
+  EXPECT_THAT(csv, HasSubstr(",command_line,figures_flips,figures_share,"
                              "own_events_change-of-mind_count,"
                              "own_events_change-of-mind_cycles,"
                              "own_events_change-of-mind_component,"
                              "own_events_change-of-mind_price,"
                              "own_events_change-of-mind_mark,"
                              "own_events_change-of-mind_source\n"));
-  EXPECT_THAT(csv, HasSubstr(",1,0,,,,,,,,,,\n"));  // of bare hardware: none
-  EXPECT_THAT(csv, HasSubstr(",1,0,,,7,0.250000,7,700,emulation,100,measured,"
+  EXPECT_THAT(csv, HasSubstr(",1,0,,,,,,,,,,,,\n"));  // of bare hardware: none
+  EXPECT_THAT(csv, HasSubstr(",1,0,,,,,7,0.250000,7,700,emulation,100,measured,"
                              "assumed: for this test\n"));
+}
+
+TEST(LegendTest, ItHasAllThatTheTextShows) {
+  const std::string legend = Legend(ComparisonDocument(Example()));
+  EXPECT_THAT(legend, HasSubstr("\n  x native     cycles as a multiple of"));
+  EXPECT_THAT(legend, HasSubstr("\n  emulated     instructions of a"));
+  EXPECT_THAT(legend, HasSubstr("\npolicies\n  native   "));
+  EXPECT_THAT(legend, HasSubstr("\nguest ops\n  stores  "));
+  EXPECT_THAT(legend, HasSubstr("\npin\n  late  "));
+  EXPECT_THAT(legend, HasSubstr("\n  hypercall (cycles)  hypercall entry"));
+  EXPECT_THAT(legend, HasSubstr("\nmarks of prices\n  read  "));
+  // Of what is not in the text, nothing.
+  EXPECT_THAT(legend, Not(HasSubstr("trap-and-emulate")));
+  EXPECT_THAT(legend, Not(HasSubstr("tlb_flush")));
+  EXPECT_THAT(legend, Not(HasSubstr("linear maps")));
 }
 
 TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
@@ -367,9 +388,9 @@ TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
               HasSubstr(",migration_extra_cycles,workload,xmmu,"
                         "guest_memory_bytes,quantum_ops,fault_around_pages,"
                         "flush_ceiling_pages,migration.rounds,"
-                        "migration.every_ops\n"));
+                        "migration.every_ops,trace_sha1,command_line\n"));
   EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
-                              "1,0,,\n"));
+                              "1,0,,,,\n"));
 }
 
 }  // namespace
