@@ -63,10 +63,6 @@ absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
 //   table  a line a way
 Document BatchesDocument(const std::vector<Batches>& all);
 
-std::string FormatBatchesCsv(const std::vector<Batches>& all);
-std::string FormatBatchesJson(const std::vector<Batches>& all);
-std::string FormatBatchesText(const std::vector<Batches>& all);
-
 }  // namespace xmmu
 
 #endif  // XMMU_LIB_STUDY_BATCHES_H_

@@ -15,7 +15,7 @@
 namespace xmmu {
 namespace {
 
-// What a table that is opened is judged by, in the table of policies.
+// The policy that emulates each store: opening tables is judged by it.
 constexpr std::string_view kEmulation = "trap-and-emulate";
 
 // The most entries that bucket `i` of BatchRow::closed counts.
@@ -32,7 +32,7 @@ uint64_t Sum(const std::vector<uint64_t>& values) {
   return sum;
 }
 
-// Buckets that any row has something in.
+// Returns the number of buckets up to the last that any row has something in.
 size_t BucketsOf(const Batches& batches) {
   size_t used = 0;
   for (const BatchRow& row : batches.rows) {
@@ -130,7 +130,8 @@ std::vector<Cell> ClosedCells(const BatchRow& row) {
   return std::vector<Cell>(row.closed.begin(), row.closed.end());
 }
 
-// The same as JSON has it, by the most updates that are counted there.
+// The counts of ClosedCells() as JSON has them: the key of each is the most
+// updates that it counts.
 Record ClosedRecord(const BatchRow& row) {
   Record record;
   const std::vector<Column> columns = kClosedGroup.members();
@@ -237,18 +238,6 @@ Document BatchesDocument(const std::vector<Batches>& all) {
   document.table = TableOf<BatchLine>(kBatches, lines);
   document.data = std::move(records);
   return document;
-}
-
-std::string FormatBatchesCsv(const std::vector<Batches>& all) {
-  return Render(BatchesDocument(all), ReportFormat::kCsv);
-}
-
-std::string FormatBatchesJson(const std::vector<Batches>& all) {
-  return Render(BatchesDocument(all), ReportFormat::kJson);
-}
-
-std::string FormatBatchesText(const std::vector<Batches>& all) {
-  return Render(BatchesDocument(all), ReportFormat::kText);
 }
 
 }  // namespace xmmu

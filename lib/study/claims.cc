@@ -10,7 +10,7 @@ namespace xmmu {
 namespace {
 
 double RatioOr1(uint64_t more, uint64_t fewer) {
-  if (fewer == 0) return 1;  // as many: none
+  if (fewer == 0) return 1;  // then `more` is 0, too
   return static_cast<double>(more) / static_cast<double>(fewer);
 }
 

@@ -2,8 +2,8 @@
 #define XMMU_LIB_STUDY_CLAIMS_H_
 
 // How far the conclusions of a comparison stand when prices lie elsewhere in
-// their bands: for each two rows, which of them takes fewer cycles. Of cycles
-// serialised, whatever overlap is switched on.
+// their bands: for each two rows, which of them takes fewer cycles. The cycles
+// are serialised ones, whatever overlap is switched on.
 //
 // Charges nothing. Plain values; any thread.
 
@@ -22,7 +22,8 @@ namespace xmmu {
 struct OrderVerdict {
   size_t fewer = 0;  // takes fewer cycles, or as many
   size_t more = 0;
-  // Of the difference: -1 where the one takes fewer, 0 where it takes as many.
+  // How far the sign of the difference stands: -1 where `fewer` takes fewer
+  // cycles, 0 where it takes as many.
   SignVerdict verdict;
   // Cycles of `more` by cycles of `fewer`: as they are, and the least and the
   // most in any sample.
@@ -36,6 +37,7 @@ struct Sensitivity {
   std::vector<OrderVerdict> orders;  // of all pairs of rows
 };
 
+// Judges the order of each two rows of `comparison` at other prices.
 // Errors: InvalidArgument for a comparison on several vCPUs, or with data
 // through the caches, where what was prefetched arrives by the clock: there
 // what happens depends on what it costs, and tallies cannot be priced anew; for

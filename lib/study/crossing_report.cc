@@ -32,7 +32,7 @@ std::string MoverWords(const Mover& mover) {
                       mover.at_high, " at ", Grouped(mover.price.high));
 }
 
-// With what it is something else.
+// Says what changes `verdict`; nothing if nothing does.
 std::string Unless(const CrossingVerdict& verdict, const PriceSweep& sweep) {
   if (verdict.holds()) return "";
   return absl::StrCat("\n    but not with ",
@@ -181,16 +181,6 @@ Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all) {
   document.table = TableOf<PairLine>(kPairTable, lines);
   document.data = std::move(records);
   return document;
-}
-
-std::string FormatCrossingSensitivityCsv(
-    const std::vector<SweptCrossover>& all) {
-  return Render(CrossingSensitivityDocument(all), ReportFormat::kCsv);
-}
-
-std::string FormatCrossingSensitivityJson(
-    const std::vector<SweptCrossover>& all) {
-  return Render(CrossingSensitivityDocument(all), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -86,7 +86,8 @@ class Pair {
     verdict_.flips.push_back({price.event, Boundary(price, end)});
   }
 
-  // By halving what lies between the own price, like the own shape, and `end`.
+  // Bisects between the machine's own price, where the shape is the machine's,
+  // and `end`, where it is another; returns the first price with another shape.
   uint32_t Boundary(const SweptPrice& price, uint32_t end) const {
     PriceList prices = own_;
     uint32_t like = price.value;

@@ -19,20 +19,21 @@
 
 namespace xmmu {
 
-// What two ways come to: `few`, by its index, is the cheaper one for the fewest
-// updates for which they differ, and `many` from `updates` updates on; it never
-// is if that is 0. Where they cross several times it is the first one.
+// How two ways, by their index, stand to each other: `few` is the cheaper one
+// for the fewest updates for which they differ, `many` from `updates` updates
+// on, or never if `updates` is 0. Where they cross several times, `updates` is
+// the first crossing.
 struct CrossingVerdict {
   size_t few = 0;
   size_t many = 0;
   uint64_t updates = 0;
 
   // The least and the most of `updates` among all prices looked at with which
-  // the two come to the same, or 0.
+  // `few` and `many` are the same ways; 0 where they never cross.
   uint64_t least = 0;
   uint64_t most = 0;
-  // The price that alone moves the crossing furthest: where it is at either end
-  // of the band.
+  // The price that alone moves the crossing furthest, and where the crossing is
+  // with it at either end of its band.
   struct Mover {
     SweptPrice price;
     uint64_t at_low = 0;
@@ -40,21 +41,23 @@ struct CrossingVerdict {
   };
   std::optional<Mover> mover;
 
-  // Prices that alone, at an end of their band, make it come to something else:
-  // a crossing more or less, or the other way about. The price is one at which
-  // it does while one closer to the machine's own does not.
+  // Prices that alone, at an end of their band, change the verdict: there is a
+  // crossing more or less, or `few` and `many` change places. The price given
+  // is one that changes it, while one closer to the machine's own does not.
   std::vector<PriceChange> flips;
-  uint32_t samples_against = 0;  // in which it comes to something else
+  uint32_t samples_against = 0;  // samples that change the verdict
 
   bool holds() const { return flips.empty() && samples_against == 0; }
 };
 
 struct CrossingSensitivity {
   PriceSweep sweep;
-  // Of the pairs that the crossings are of and whose cycles differ.
+  // A verdict for each pair of ways that is compared and whose cycles differ.
   std::vector<CrossingVerdict> verdicts;
 };
 
+// Judges all pairs of `crossover` at other prices.
+// REQUIRES: CheckSweep() of its prices is OK.
 CrossingSensitivity SweepCrossings(const Crossover& crossover,
                                    const SweepOptions& options);
 
@@ -70,11 +73,6 @@ struct SweptCrossover {
 // The document of crossovers with what their crossings rest on: the text of
 // CrossoverDocument() and the crossings in words; a line, or an object, a pair.
 Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all);
-
-std::string FormatCrossingSensitivityCsv(
-    const std::vector<SweptCrossover>& all);
-std::string FormatCrossingSensitivityJson(
-    const std::vector<SweptCrossover>& all);
 
 }  // namespace xmmu
 

@@ -10,9 +10,9 @@
 namespace xmmu {
 namespace {
 
-// Of i + 1 updates in one L1 table full of written pages. From many to few: the
-// guest kernel does not join again the mappings that an mprotect has split, and
-// flushes a batch at the end of each.
+// Measures 1 to as many updates as fit, in one L1 table full of written pages.
+// It goes from many to few, since the guest kernel does not join mappings that
+// an mprotect has split, and flushes a batch at the end of each.
 absl::Status MeasureWay(const SimulatorOptions& options,
                         const CostTable& prices, UpdateCosts& costs) {
   absl::StatusOr<GuestDriver> guest = GuestDriver::Create(options);
@@ -29,7 +29,7 @@ absl::Status MeasureWay(const SimulatorOptions& options,
     costs.forms[updates - 1] = Difference(all.tally, empty.tally);
     const MarkCycles by_mark = CyclesByMark(all, prices);
     for (size_t i = 0; i < kMarkCount; ++i) costs.by_mark[i] += by_mark[i];
-    // As it was, for the next number.
+    // Makes the pages writable and written again, for the next number.
     guest->Protect(updates, kMapRead | kMapWrite);
     guest->Write(updates);
   }
@@ -53,8 +53,8 @@ void AddCrossings(const UpdateCosts& a, const UpdateCosts& b,
   }
 }
 
-// Whether guests that use `ops` tell a policy with `abi` from others: where
-// stores work it is by them.
+// Whether a guest that uses `ops` shows what is special about a policy with
+// `abi`: where stores work, only one that stores does.
 bool SetsApart(const GuestAbi& abi, PagingMode mode, GuestOps ops) {
   GuestOptions options = DefaultGuestOptions(abi, mode);
   if (!abi.paravirtual) return ops == options.ops;

@@ -33,22 +33,22 @@ struct UpdateWay {
   GuestOps ops = GuestOps::kStores;
 };
 
-// As in reports: "pinning/queue".
+// The name of `way` in reports: "pinning/queue".
 std::string UpdateWayName(const UpdateWay& way);
 
 // Every way there is for guests of `mode`, in the order of the table of
-// policies: where stores to L1 tables work, by them; else by each kind of
-// hypercall. `variants`: of variants of strategies, too.
+// policies: by stores where stores to L1 tables work, else by each kind of
+// hypercall. With `variants`, variants of strategies have their ways, too.
 std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants = false);
 
 struct UpdateCosts {
   UpdateWay way;
   // Cycles of making i + 1 updates.
   std::vector<uint64_t> cycles;
-  // The same before prices are put to it.
+  // How often each priced event is part of these cycles.
   std::vector<PriceForm> forms;
-  // Of all these calls together, system calls included, by what is known of the
-  // prices.
+  // The cycles of all these calls together, system calls included, by the marks
+  // of their prices.
   MarkCycles by_mark{};
 };
 
@@ -64,8 +64,8 @@ struct Crossover {
   std::string machine;
   PagingMode mode = PagingMode::kPae;
   std::vector<UpdateCosts> ways;
-  std::vector<Crossing> crossings;  // between ways other than bare hardware
-  // The pairs of ways, by index, that these are of.
+  std::vector<Crossing> crossings;  // bare hardware takes part in none
+  // The pairs of ways, by index, that crossings were looked for in.
   std::vector<std::pair<size_t, size_t>> compared;
   CostTable costs{};  // what the cycles were charged by, no sources
 };
@@ -81,10 +81,6 @@ absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
 //   data   an object a crossover
 //   table  a line a way and number of updates; shares by mark are the way's
 Document CrossoverDocument(const std::vector<Crossover>& crossovers);
-
-std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers);
-std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers);
-std::string FormatCrossoverText(const std::vector<Crossover>& crossovers);
 
 }  // namespace xmmu
 

@@ -19,7 +19,7 @@ std::string Title(const Crossover& crossover) {
                       ": cycles an update, by updates in one L1 table\n");
 }
 
-// Rounded down.
+// A line a way: cycles an update, rounded down, for powers of two.
 TextTable WayTable(const Crossover& crossover) {
   const size_t most = crossover.ways.front().cycles.size();
   TextTable table(1);
@@ -37,7 +37,7 @@ TextTable WayTable(const Crossover& crossover) {
   return table;
 }
 
-// What each way's cycles rest on, all numbers of updates together.
+// A line a way: what its cycles rest on, all numbers of updates together.
 TextTable MarkTable(const Crossover& crossover) {
   TextTable table(1);
   std::vector<std::string> head = {"% of cycles"};
@@ -56,9 +56,9 @@ TextTable MarkTable(const Crossover& crossover) {
   return table;
 }
 
-// The numbers of updates with which `row` is cheaper than `column`: "34" for 34
-// and more, "3-33" for these alone, "1" for any, "-" for none. As in a Crossing,
-// a range ends only where `column` becomes cheaper.
+// The numbers of updates with which `row` is cheaper than `column`: "34" for
+// 34 and more, "3-33" for these alone, "1" for any, "-" for none. As in a
+// Crossing, a range ends only where `column` becomes cheaper.
 std::string CheaperWith(const UpdateCosts& row, const UpdateCosts& column) {
   std::vector<std::string> ranges;
   size_t from = 0;  // of the range that has begun; 0: none has
@@ -233,18 +233,6 @@ Document CrossoverDocument(const std::vector<Crossover>& crossovers) {
   document.table = TableOf<WayLine>(kWays, LinesOf(crossovers));
   document.data = std::move(records);
   return document;
-}
-
-std::string FormatCrossoverCsv(const std::vector<Crossover>& crossovers) {
-  return Render(CrossoverDocument(crossovers), ReportFormat::kCsv);
-}
-
-std::string FormatCrossoverJson(const std::vector<Crossover>& crossovers) {
-  return Render(CrossoverDocument(crossovers), ReportFormat::kJson);
-}
-
-std::string FormatCrossoverText(const std::vector<Crossover>& crossovers) {
-  return Render(CrossoverDocument(crossovers), ReportFormat::kText);
 }
 
 }  // namespace xmmu

@@ -9,7 +9,7 @@ namespace {
 
 constexpr TaskId kFirst = GuestDriver::kFirstTask;
 constexpr TaskId kSecond = kFirst + 1;
-// Less than an L1 table holds, in every mode.
+// Fewer than an L1 table holds in any mode.
 constexpr uint64_t kPages = 128;
 constexpr uint64_t kRounds = 16;
 
@@ -125,7 +125,7 @@ EventCost Exit(GuestDriver& guest) {
       1, guest.Measure([&] { guest.Perform({.kind = GuestOpKind::kExit}); }));
 }
 
-// By GuestEvent.
+// The actions, by GuestEvent.
 constexpr std::array<EventCost (*)(GuestDriver&), kGuestEventCount> kMeasures =
     {RefusedAccess, DemandFault, FirstWrite, CopyFault, TableWrite,
      TableWrites,   Unmap,       Switch,     Fork,      Exit};

@@ -48,14 +48,14 @@ struct EventCost {
   Cost cost;           // of `times` such events in a row
   uint64_t times = 1;  // never 0
 
-  // Cycles of one, rounded down.
+  // Cycles of one event, rounded down.
   uint64_t cycles() const { return cost.cycles.count() / times; }
   uint64_t component(Component c) const {
     return cost.component(c).count() / times;
   }
 };
 
-// By GuestEvent.
+// The costs of all events, by GuestEvent.
 using EventCosts = std::array<EventCost, kGuestEventCount>;
 
 // Measures one event, in a guest of its own. The guest acts on its first vCPU,
@@ -63,7 +63,7 @@ using EventCosts = std::array<EventCost, kGuestEventCount>;
 absl::StatusOr<EventCost> MeasureEvent(GuestEvent event,
                                        const SimulatorOptions& options);
 
-// Measures all events, each as above.
+// Measures all events, each as MeasureEvent() does.
 absl::StatusOr<EventCosts> MeasureEvents(const SimulatorOptions& options);
 
 }  // namespace xmmu

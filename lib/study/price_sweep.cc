@@ -13,7 +13,8 @@
 namespace xmmu {
 namespace {
 
-// Parts of a part of a band: samples times this fits into 32 bits.
+// Into how many steps a part of a band is cut: times the samples it fits into
+// 32 bits.
 constexpr uint64_t kFineness = uint64_t{1} << 15;
 static_assert(kMaxSweepSamples * kFineness < uint64_t{1} << 32);
 
@@ -21,8 +22,8 @@ bool IsSwept(const CostConstant& cost, bool all_bands) {
   return cost.low != cost.high && (all_bands || IsEstimate(cost.mark));
 }
 
-// Below `bound`, each number as likely. The distributions of the standard
-// library differ between libraries.
+// Draws a number below `bound`, each as likely. The distributions of the C++
+// library are not used, as they differ between libraries.
 uint64_t Draw(std::mt19937_64& random, uint64_t bound) {
   const uint64_t fair = ~uint64_t{0} - ~uint64_t{0} % bound;
   uint64_t number = random();
@@ -30,7 +31,7 @@ uint64_t Draw(std::mt19937_64& random, uint64_t bound) {
   return number % bound;
 }
 
-// The numbers below `count`, in an order of chance (Fisher and Yates).
+// Returns the numbers below `count` in a random order (Fisher and Yates).
 std::vector<uint64_t> Shuffled(std::mt19937_64& random, uint64_t count) {
   std::vector<uint64_t> order(count);
   std::iota(order.begin(), order.end(), uint64_t{0});
@@ -55,8 +56,9 @@ void AddSamples(PriceSweep& sweep) {
   }
 }
 
-// How a price that alone moves turns the sign of a form which is `value` at its
-// own price and gains `slope` with each cycle more.
+// Returns the first price, from its own on, that turns the sign of a form; the
+// form is `value` at the price's own value and gains `slope` with each cycle
+// more. Nothing if no price within the band does.
 std::optional<uint32_t> FlippingPrice(int64_t value, int64_t slope,
                                       const SweptPrice& price) {
   if (slope == 0) return std::nullopt;
@@ -73,7 +75,8 @@ std::optional<uint32_t> FlippingPrice(int64_t value, int64_t slope,
   return static_cast<uint32_t>(price.value + (up ? steps : -steps));
 }
 
-// What takes a form with `value` furthest towards the other sign.
+// A price at the end of its band that takes a form towards the other sign, and
+// how far.
 struct Push {
   PriceChange change;
   int64_t gain = 0;
@@ -96,7 +99,8 @@ std::vector<Push> PushesAgainst(int sign, const PriceForm& form,
   return pushes;
 }
 
-// The furthest pushes first, so no fewer would do.
+// Returns the fewest changes of prices that turn the sign of `form` together:
+// those that push furthest come first, so no fewer would do.
 std::vector<PriceChange> FewestTogether(int64_t value, const PriceForm& form,
                                         const PriceSweep& sweep) {
   const int sign = SignOf(value);

@@ -22,19 +22,9 @@
 #include "absl/status/status.h"
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/machine_model.h"
+#include "xmmu/study/sweep_options.h"
 
 namespace xmmu {
-
-// The most samples (so that the arithmetic stays within 64 bits).
-inline constexpr uint32_t kMaxSweepSamples = 100'000;
-
-struct SweepOptions {
-  // Every price that has a band; without it those remembered or estimated.
-  bool all_bands = false;
-  // Points of the Latin hypercube, up to kMaxSweepSamples.
-  uint32_t samples = 1000;
-  uint64_t seed = 1;
-};
 
 // A price that is swept from `low` to `high`, both included.
 struct SweptPrice {
@@ -48,9 +38,10 @@ struct PriceSweep {
   SweepOptions options;
   PriceList prices{};             // the machine's own
   std::vector<SweptPrice> swept;  // in the order of events
-  // All swept prices at once, a Latin hypercube: of each price's band every
-  // one of as many equal parts as there are samples is drawn from once. Made of
-  // std::mt19937_64, whose numbers the C++ standard fixes, and whole numbers.
+  // Samples of all swept prices at once, a Latin hypercube: the band of a price
+  // is cut into as many equal parts as there are samples, and each part is
+  // drawn from once. They are made with std::mt19937_64, whose numbers the C++
+  // standard fixes, and whole numbers, so that they are the same everywhere.
   std::vector<PriceList> samples;
 };
 
@@ -61,17 +52,18 @@ absl::Status CheckSweep(const CostTable& costs, const SweepOptions& options);
 // REQUIRES: CheckSweep() is OK.
 PriceSweep MakePriceSweep(const CostTable& costs, const SweepOptions& options);
 
-// Cycles of `tally` at `prices`.
+// Returns the cycles of `tally` at `prices`.
 uint64_t Reprice(const CostTally& tally, const PriceList& prices);
 
 // Coefficients of a linear form of the prices, by CostEvent.
 using PriceForm = std::array<int64_t, kCostEventCount>;
 
-// times_a * a - times_b * b. REQUIRES: it fits into 63 bits, also once priced.
+// Returns times_a * a - times_b * b.
+// REQUIRES: it fits into 63 bits, also once priced.
 PriceForm Difference(const CostTally& a, const CostTally& b,
                      int64_t times_a = 1, int64_t times_b = 1);
 int64_t ValueOf(const PriceForm& form, const PriceList& prices);
-// -1, 0 or 1.
+// Returns -1, 0 or 1.
 int SignOf(int64_t value);
 
 // One price that is not the machine's own.
@@ -87,10 +79,10 @@ struct SignVerdict {
   // For each price that alone can make the sign another one: the first price
   // that does, from the machine's own on.
   std::vector<PriceChange> flips;
-  // If none can: the fewest that can together, each at the end of its band.
-  // Empty if not even all can, and the sign is the same whatever the prices.
+  // If no price can alone: the fewest that can together, each at the end of its
+  // band. Empty if not even all can: the sign is the same whatever the prices.
   std::vector<PriceChange> together;
-  uint32_t samples_against = 0;  // in which the sign is another one
+  uint32_t samples_against = 0;  // samples with another sign
 
   bool holds() const { return flips.empty() && together.empty(); }
 };

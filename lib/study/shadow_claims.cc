@@ -50,7 +50,8 @@ std::vector<Subject> SubjectsOf(const ShadowStudy& study,
   return subjects;
 }
 
-// Less than 0 where the claim is true, or, but for kFaster, 0.
+// A form of the prices that is negative where the claim is true; 0 means that
+// it is true, too, but for kFaster.
 PriceForm FormOf(const Subject& subject, ShadowClaim claim) {
   if (claim == ShadowClaim::kFaster) {
     return Difference(subject.newer, subject.older);
@@ -231,16 +232,6 @@ Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all) {
   document.table = TableOf<ClaimLine>(fields, lines);
   document.data = std::move(records);
   return document;
-}
-
-std::string FormatShadowSensitivityCsv(
-    const std::vector<SweptShadowStudy>& all) {
-  return Render(ShadowSensitivityDocument(all), ReportFormat::kCsv);
-}
-
-std::string FormatShadowSensitivityJson(
-    const std::vector<SweptShadowStudy>& all) {
-  return Render(ShadowSensitivityDocument(all), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -19,11 +19,11 @@ namespace xmmu {
 enum class ShadowClaim : uint8_t {
   kFaster,           // the newer one takes fewer cycles
   kFourTimesAsFast,  // it takes at most a quarter of them
-  // The same of what both take beyond bare hardware.
+  // As kFourTimesAsFast, counting only the cycles beyond bare hardware's.
   kFourTimesBeyondNative,
 };
 
-// "faster", "4-times", "4-times-beyond-native".
+// Returns "faster", "4-times" or "4-times-beyond-native".
 std::string_view ShadowClaimName(ShadowClaim claim);
 
 struct ShadowVerdict {
@@ -31,7 +31,7 @@ struct ShadowVerdict {
   std::string subject;  // an event or a workload
   ShadowClaim claim = ShadowClaim::kFaster;
   bool is_true = false;  // at the machine's own prices
-  SignVerdict verdict;   // whether it still is
+  SignVerdict verdict;   // whether it is at other prices
 };
 
 struct ShadowSensitivity {
@@ -39,11 +39,12 @@ struct ShadowSensitivity {
   std::vector<ShadowVerdict> verdicts;
 };
 
+// Judges all claims of `study` at other prices.
 // Errors: InvalidArgument for a study of several vCPUs, as SweepComparison().
 absl::StatusOr<ShadowSensitivity> SweepShadowStudy(const ShadowStudy& study,
                                                    const SweepOptions& options);
 
-// In words, behind FormatShadowStudyText(); what holds is only counted.
+// The answers that other prices turn, in words; those that hold are counted.
 std::string FormatShadowSensitivityText(const ShadowStudy& study,
                                         const ShadowSensitivity& sensitivity);
 
@@ -56,11 +57,6 @@ struct SweptShadowStudy {
 // ShadowStudyDocument() and the answers in words; a line, or an object, a
 // claim.
 Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all);
-
-std::string FormatShadowSensitivityCsv(
-    const std::vector<SweptShadowStudy>& all);
-std::string FormatShadowSensitivityJson(
-    const std::vector<SweptShadowStudy>& all);
 
 }  // namespace xmmu
 

@@ -14,7 +14,7 @@
 namespace xmmu {
 namespace {
 
-// What XI was said to be.
+// XI was said to be so many times as fast.
 constexpr double kClaim = 4;
 
 std::string Title(const ShadowStudy& study) {
@@ -22,7 +22,7 @@ std::string Title(const ShadowStudy& study) {
                       ", ", study.vcpus, " vCPU", study.vcpus == 1 ? "" : "s");
 }
 
-// Without parameters.
+// The name of a workload without its parameters.
 std::string ShortName(const Comparison& workload) {
   return workload.workload.substr(0, workload.workload.find(':'));
 }
@@ -72,7 +72,8 @@ TextTable ComponentTable(const ShadowStudy& study, size_t policy) {
   return table;
 }
 
-// Percent of the cycles that rest on remembered and estimated prices.
+// A line an event or workload: percent of the cycles that rest on remembered
+// and estimated prices.
 TextTable EstimatedTable(const ShadowStudy& study) {
   TextTable table(1);
   table.Add(Head("% remembered or estimated", study.policies));
@@ -125,7 +126,7 @@ std::string Overhead(const ReportRow& row, const ReportRow&) {
   return Kibibytes(row.memory_overhead_bytes);
 }
 
-// What each strategy has reserved, and the most it has used, by part.
+// A line a part of memory: what a strategy has reserved, and the most it used.
 TextTable PartsTable(const ShadowStudy& study) {
   TextTable table(1);
   std::vector<std::string> head = {"part, KiB", "reserved"};
@@ -156,7 +157,7 @@ std::string PairName(const ShadowPair& pair) {
   return absl::StrCat(Abs(pair.older), " : ", Abs(pair.newer));
 }
 
-// In brackets, of what is beyond bare hardware.
+// The ratio of all cycles, and in brackets of those beyond bare hardware's.
 std::string RatioCell(const ShadowRatio& ratio) {
   const double beyond = ratio.beyond_native();
   return absl::StrFormat(
@@ -182,7 +183,8 @@ TextTable RatioTable(const ShadowStudy& study) {
   return table;
 }
 
-// Where the newer one of `pair` is `times` as fast or more, and where not.
+// Says for which events and workloads the newer one of `pair` is kClaim times
+// as fast or more, and for which it is slower.
 std::string Claim(const ShadowStudy& study, const ShadowPair& pair) {
   std::vector<std::string> there;
   std::vector<std::string> only_beyond;
@@ -204,7 +206,7 @@ std::string Claim(const ShadowStudy& study, const ShadowPair& pair) {
                       list(only_beyond), "\n    slower: ", list(slower), "\n");
 }
 
-// What each workload gains, guest by guest.
+// A line a guest: what each workload gains by the newer one of `pair`.
 TextTable Summary(const std::vector<ShadowStudy>& studies,
                   const ShadowPair& pair) {
   TextTable table(1);
@@ -371,7 +373,7 @@ Table CostTableOf(const std::vector<ShadowStudy>& studies) {
   return TableOf<ShadowLine>(kShadows, lines);
 }
 
-// Which strategies have used what the machine has not.
+// Says which strategies have used what the machine does not have.
 std::string Hypothetical(const ShadowStudy& study) {
   std::string text;
   for (size_t i = 0; i < study.policies.size(); ++i) {
@@ -470,18 +472,6 @@ Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies) {
   document.table = CostTableOf(studies);
   document.data = std::move(records);
   return document;
-}
-
-std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies) {
-  return Render(ShadowStudyDocument(studies), ReportFormat::kText);
-}
-
-std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies) {
-  return Render(ShadowStudyDocument(studies), ReportFormat::kCsv);
-}
-
-std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies) {
-  return Render(ShadowStudyDocument(studies), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -13,7 +13,8 @@ constexpr std::array<ShadowPair, 3> kPairs = {{
     {"xi-shadow-search", "xi-shadow"},
 }};
 
-// Bare hardware, both of each pair, and what came after all of them.
+// Returns bare hardware, both of each pair, and nested paging, which came after
+// all of them.
 std::vector<std::string> PoliciesStudied() {
   std::vector<std::string> names = {"native"};
   const auto add = [&](std::string_view name) {

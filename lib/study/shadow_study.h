@@ -44,7 +44,8 @@ struct ShadowStudy {
   CostTable costs{};                  // what was charged by, no sources
 };
 
-// Of `base`, machine, mode, timing, memory and vcpus count.
+// Measures all events and runs all workloads under each strategy. Of `base`,
+// machine, mode, timing, memory and vcpus count.
 // Errors: those of MeasureEvents and of RunComparison.
 absl::StatusOr<ShadowStudy> MeasureShadowStudy(
     const SimulatorOptions& base, std::span<const WorkloadFactory> workloads);
@@ -58,12 +59,12 @@ struct ShadowRatio {
 
   // How many times the newer one's cycles the older one takes.
   double total() const;
-  // The same of what each takes beyond bare hardware; 0 if the newer one takes
-  // nothing more.
+  // As total(), counting only the cycles beyond bare hardware's; 0 if the newer
+  // one takes none.
   double beyond_native() const;
 };
 
-// Events first, then workloads.
+// Returns the ratio of each event, then of each workload.
 std::vector<ShadowRatio> RatiosOf(const ShadowStudy& study,
                                   const ShadowPair& pair);
 
@@ -74,10 +75,6 @@ std::vector<ShadowRatio> RatiosOf(const ShadowStudy& study,
 //   table  a line for each policy and event or workload; cycles of a component
 //          as cycles_<name>
 Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies);
-
-std::string FormatShadowStudyText(const std::vector<ShadowStudy>& studies);
-std::string FormatShadowStudyCsv(const std::vector<ShadowStudy>& studies);
-std::string FormatShadowStudyJson(const std::vector<ShadowStudy>& studies);
 
 }  // namespace xmmu
 

@@ -13,19 +13,22 @@
 
 namespace xmmu {
 
-// What was swept, in two lines.
+// Says what was swept, in two lines.
 std::string SweepHeading(const PriceSweep& sweep);
-// "emulate from 1,234 up (1,000; 500 to 2,000), bounce from ...".
+// Lists prices that turn something: "emulate from 1,234 up (1,000; 500 to
+// 2,000), bounce from ...", in brackets the machine's own and its band.
 std::string FlipWords(const std::vector<PriceChange>& flips,
                       const PriceSweep& sweep);
-// "emulate at 2,000 and bounce at 300".
+// Lists prices that turn something together: "emulate at 2,000 and bounce at
+// 300".
 std::string TogetherWords(const std::vector<PriceChange>& changes);
-// What `verdict` rests on: FlipWords() or TogetherWords(), and the samples.
+// Says what turns `verdict`: FlipWords() or TogetherWords(), and the samples.
 std::string VerdictWords(const SignVerdict& verdict, const PriceSweep& sweep);
-// "emulate=1234;bounce=300", a cell of CSV.
+// Lists the same in a cell of CSV: "emulate=1234;bounce=300".
 std::string ChangesCell(const std::vector<PriceChange>& changes);
 
-// The sweep: what of, samples, seed, and each price with its band.
+// The sweep as JSON has it: kind of prices, samples, seed, each price with its
+// band.
 Record SweepRecord(const PriceSweep& sweep);
 std::vector<Record> ChangesRecords(const std::vector<PriceChange>& changes);
 

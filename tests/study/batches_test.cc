@@ -60,7 +60,8 @@ Batches Example() {
 }
 
 TEST(BatchesTest, TheTextSaysWhichWinsByHowMuch) {
-  const std::string text = FormatBatchesText({Example()});
+  const std::string text =
+      Render(BatchesDocument({Example()}), ReportFormat::kText);
   EXPECT_THAT(text, HasSubstr("closed  updates  0  1  2  3-4  5-8\n"));
   EXPECT_THAT(text, HasSubstr("     4       10  1  2  0    0    1\n"));
   EXPECT_THAT(text, HasSubstr("trap-and-emulate/stores       2,000     2.00"));
@@ -71,7 +72,8 @@ TEST(BatchesTest, TheTextSaysWhichWinsByHowMuch) {
 }
 
 TEST(BatchesTest, CsvHasALineAWay) {
-  const std::string text = FormatBatchesCsv({Example()});
+  const std::string text =
+      Render(BatchesDocument({Example()}), ReportFormat::kCsv);
   EXPECT_THAT(text, HasSubstr("updates,closed_0,closed_1,closed_2,closed_4,"));
   EXPECT_THAT(text,
               HasSubstr("test,2,writable-page-tables,stores,3000,10,1,2,0,0,1,"
@@ -81,7 +83,8 @@ TEST(BatchesTest, CsvHasALineAWay) {
 }
 
 TEST(BatchesTest, JsonNamesTheBucketsByTheirMost) {
-  const std::string text = FormatBatchesJson({Example()});
+  const std::string text =
+      Render(BatchesDocument({Example()}), ReportFormat::kJson);
   EXPECT_THAT(text, HasSubstr("\"8\": 1,"));
   EXPECT_THAT(text, HasSubstr("\"workload\": \"some, work\""));
 }

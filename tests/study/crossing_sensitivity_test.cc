@@ -92,10 +92,12 @@ TEST(CrossingSensitivityTest, TheFormatsSayTheSame) {
   EXPECT_THAT(FormatCrossingSensitivityText(crossover, sensitivity),
               HasSubstr("but not with emulate from 1 down (10; 1 to 20); in"));
   const auto json = nlohmann::json::parse(
-      FormatCrossingSensitivityJson({{&crossover, sensitivity}}));
+      Render(CrossingSensitivityDocument({{&crossover, sensitivity}}),
+             ReportFormat::kJson));
   EXPECT_EQ(json[0]["pairs"][0]["updates"], 11);
   EXPECT_EQ(json[0]["pairs"][0]["flips"][0]["price"], 1);
-  EXPECT_THAT(FormatCrossingSensitivityCsv({{&crossover, sensitivity}}),
+  EXPECT_THAT(Render(CrossingSensitivityDocument({{&crossover, sensitivity}}),
+                     ReportFormat::kCsv),
               HasSubstr("test,3,each/stores,once/stores,11,6,"));
 }
 

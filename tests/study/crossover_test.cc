@@ -69,16 +69,51 @@ TEST(CrossoverTest, WhatStoresCanDoIsMeasuredByStores) {
 TEST(CrossoverTest, TheFormatsSayTheSame) {
   const Crossover crossover = Measure(PagingMode::kPae, {kQueue, kUnhook});
   const uint64_t cycles = crossover.ways[0].cycles[1];
-  EXPECT_THAT(FormatCrossoverCsv({crossover}),
+  EXPECT_THAT(Render(CrossoverDocument({crossover}), ReportFormat::kCsv),
               HasSubstr("xeon-2003,3,pinning,queue,2," +
                         std::to_string(cycles) + ",0."));
-  EXPECT_THAT(FormatCrossoverJson({crossover}),
+  EXPECT_THAT(Render(CrossoverDocument({crossover}), ReportFormat::kJson),
               HasSubstr(std::to_string(cycles)));
   const std::string updates = std::to_string(crossover.crossings[0].updates);
-  EXPECT_THAT(FormatCrossoverText({crossover}),
-              HasSubstr("writable-page-tables/stores is cheaper than "
-                        "pinning/queue from " +
-                        updates + " updates on\n"));
+  const uint64_t last = crossover.crossings[0].updates - 1;
+  EXPECT_THAT(Render(CrossoverDocument({crossover}), ReportFormat::kText),
+              HasSubstr("  1  pinning/queue                    1-" +
+                        std::to_string(last) +
+                        "\n"
+                        "  2  writable-page-tables/stores  " +
+                        updates + "      \n"));
+}
+
+// A crossover of ways with these cycles, all compared with each other.
+Crossover Made(const std::vector<std::vector<uint64_t>>& cycles) {
+  Crossover crossover;
+  crossover.machine = "test";
+  for (const std::vector<uint64_t>& each : cycles) {
+    UpdateCosts& costs = crossover.ways.emplace_back();
+    costs.way = {
+        std::string(1, static_cast<char>('a' + crossover.ways.size() - 1)),
+        GuestOps::kStores};
+    costs.cycles = each;
+  }
+  for (size_t i = 0; i < cycles.size(); ++i) {
+    for (size_t j = i + 1; j < cycles.size(); ++j) {
+      crossover.compared.emplace_back(i, j);
+    }
+  }
+  return crossover;
+}
+
+TEST(CrossoverTest, TheMatrixSaysWithHowManyUpdatesAWayIsCheaper) {
+  // b is dearer, equal, cheaper, equal, cheaper, dearer; c is always dearer.
+  const std::string text = Render(
+      CrossoverDocument(
+          {Made({{5, 5, 5, 5, 5, 5}, {6, 5, 4, 5, 4, 6}, {9, 9, 9, 9, 9, 9}})}),
+      ReportFormat::kText);
+  EXPECT_THAT(text, HasSubstr("     cheaper than      1    2  3\n"
+                              "  ----------------------------\n"
+                              "  1  a/stores               1-2,6  1\n"
+                              "  2  b/stores      3-5             1\n"
+                              "  3  c/stores        -      -\n"));
 }
 
 TEST(CrossoverTest, WhatCannotRunIsAnError) {

@@ -100,11 +100,12 @@ TEST(NamesTest, AComparisonBearsAnyName) {
 }
 
 TEST(NamesTest, AShadowStudyBearsAnyName) {
-  ExpectText(FormatShadowStudyText({Study()}));
-  EXPECT_THAT(FormatShadowStudyCsv({Study()}),
+  ExpectText(Render(ShadowStudyDocument({Study()}), ReportFormat::kText));
+  EXPECT_THAT(Render(ShadowStudyDocument({Study()}), ReportFormat::kCsv),
               AllOf(HasSubstr("\nmine,3,1,"),
                     HasSubstr(",workload,\"s\"\"h,\xff\x1b[31m\",1,")));
-  const auto json = nlohmann::json::parse(FormatShadowStudyJson({Study()}));
+  const auto json = nlohmann::json::parse(
+      Render(ShadowStudyDocument({Study()}), ReportFormat::kJson));
   EXPECT_EQ(json[0]["policies"][0]["costs"].back()["workload"], kInJson);
   EXPECT_EQ(json[0]["machine"], "mine");
 }
@@ -114,9 +115,11 @@ TEST(NamesTest, ASweptShadowStudyBearsAnyName) {
   ASSERT_TRUE(sensitivity.ok());
   ExpectText(FormatShadowSensitivityText(Study(), *sensitivity));
   const std::vector<SweptShadowStudy> all = {{&Study(), *sensitivity}};
-  EXPECT_THAT(FormatShadowSensitivityCsv(all),
+  EXPECT_THAT(Render(ShadowSensitivityDocument(all), ReportFormat::kCsv),
               HasSubstr(",\"s\"\"h,\xff\x1b[31m\",faster,"));
-  EXPECT_THAT(nlohmann::json::parse(FormatShadowSensitivityJson(all)).dump(),
+  EXPECT_THAT(nlohmann::json::parse(
+                  Render(ShadowSensitivityDocument(all), ReportFormat::kJson))
+                  .dump(),
               HasSubstr("\uFFFD"));
 }
 
@@ -125,12 +128,14 @@ TEST(NamesTest, CrossoversAndBatchesNameAMachineOfOnesOwn) {
   const auto crossover = MeasureCrossover(OnMachine("mine"), ways);
   ASSERT_TRUE(crossover.ok()) << crossover.status();
   EXPECT_EQ(crossover->machine, "mine");
-  EXPECT_THAT(FormatCrossoverText({*crossover}), HasSubstr("mine"));
+  EXPECT_THAT(Render(CrossoverDocument({*crossover}), ReportFormat::kText),
+              HasSubstr("mine"));
   const auto batches = MeasureBatches(OnMachine("mine"), ways, Odd());
   ASSERT_TRUE(batches.ok()) << batches.status();
   EXPECT_EQ(batches->machine, "mine");
-  ExpectText(FormatBatchesText({*batches}));
-  EXPECT_EQ(nlohmann::json::parse(FormatBatchesJson({*batches}))[0]["workload"],
+  ExpectText(Render(BatchesDocument({*batches}), ReportFormat::kText));
+  EXPECT_EQ(nlohmann::json::parse(Render(BatchesDocument({*batches}),
+                                         ReportFormat::kJson))[0]["workload"],
             kInJson);
 }
 

@@ -70,14 +70,15 @@ TEST(ShadowSensitivityTest, TheFormatsSayTheSame) {
   const ShadowVerdict& first = Sweep().verdicts.front();
   const std::string text = FormatShadowSensitivityText(Study(), Sweep());
   EXPECT_THAT(text, HasSubstr("answers to '4-times-beyond-native' that hold"));
-  const auto json =
-      nlohmann::json::parse(FormatShadowSensitivityJson({{&Study(), Sweep()}}));
+  const auto json = nlohmann::json::parse(Render(
+      ShadowSensitivityDocument({{&Study(), Sweep()}}), ReportFormat::kJson));
   EXPECT_EQ(json[0]["claims"].size(), Sweep().verdicts.size());
   EXPECT_EQ(json[0]["claims"][0]["true"], first.is_true);
   EXPECT_EQ(json[0]["claims"][0]["samples_against"],
             first.verdict.samples_against);
   EXPECT_THAT(
-      FormatShadowSensitivityCsv({{&Study(), Sweep()}}),
+      Render(ShadowSensitivityDocument({{&Study(), Sweep()}}),
+             ReportFormat::kCsv),
       HasSubstr("\nxeon-2003,3,shadow-2005,xi-shadow,refused-access,faster,"));
 }
 

@@ -76,7 +76,8 @@ TEST(ShadowStudyTest, RatiosAreOfTheEventsThenOfTheWorkloads) {
 }
 
 TEST(ShadowStudyTest, TheTextHasTheAnswersInWords) {
-  const std::string text = FormatShadowStudyText({Study()});
+  const std::string text =
+      Render(ShadowStudyDocument({Study()}), ReportFormat::kText);
   EXPECT_THAT(text, HasSubstr("xeon-2003, pae, 1 vCPU: cycles an event"));
   EXPECT_THAT(text, HasSubstr("xi-shadow for xi-shadow-search:\n    4 times"));
   EXPECT_THAT(text, HasSubstr(" 1.01 (1.0"));
@@ -88,15 +89,18 @@ TEST(ShadowStudyTest, SeveralStudiesAreSummedUpByPair) {
     return text.substr(text.find('\n', last));
   };
   const std::string row = "\n  xeon-2003, pae, 1 vCPU  ";
-  EXPECT_THAT(summary_of(FormatShadowStudyText({Study(), Study()})),
+  EXPECT_THAT(summary_of(Render(ShadowStudyDocument({Study(), Study()}),
+                                ReportFormat::kText)),
               HasSubstr(row));
-  EXPECT_THAT(summary_of(FormatShadowStudyText({Study()})),
-              Not(HasSubstr(row)));
+  EXPECT_THAT(
+      summary_of(Render(ShadowStudyDocument({Study()}), ReportFormat::kText)),
+      Not(HasSubstr(row)));
 }
 
 TEST(ShadowStudyTest, CsvHasALineForEachPolicyAndSubject) {
   const ShadowStudy& study = Study();
-  const std::string text = FormatShadowStudyCsv({study, study});
+  const std::string text =
+      Render(ShadowStudyDocument({study, study}), ReportFormat::kCsv);
   const auto lines = std::count(text.begin(), text.end(), '\n');
   EXPECT_EQ(static_cast<size_t>(lines),
             1 + 2 * study.policies.size() * (kGuestEventCount + 1));
@@ -105,7 +109,8 @@ TEST(ShadowStudyTest, CsvHasALineForEachPolicyAndSubject) {
 }
 
 TEST(ShadowStudyTest, JsonComponentsAddUpToTheCycles) {
-  const auto json = nlohmann::json::parse(FormatShadowStudyJson({Study()}));
+  const auto json = nlohmann::json::parse(
+      Render(ShadowStudyDocument({Study()}), ReportFormat::kJson));
   ASSERT_EQ(json.size(), 1u);
   for (const auto& policy : json[0]["policies"]) {
     for (const auto& cost : policy["costs"]) {

@@ -11,11 +11,11 @@
 namespace xmmu {
 namespace {
 
-// The goals for the median of a region.
+// A region is reached if the median of its errors is within these.
 constexpr double kGoalCycles = 1;
 constexpr double kGoalPercent = 5;
 constexpr double kGoalPercentInDram = 10;
-// The least that counts as a step.
+// A rise of at least so much counts as a step.
 constexpr double kStepCycles = 2;
 constexpr double kStepShare = 0.15;
 
@@ -54,7 +54,8 @@ bool IsStep(double from, double to) {
   return to - from >= std::max(kStepCycles, kStepShare * from);
 }
 
-// Why a cell may differ: what of it the model does not claim to know.
+// Returns what the model does not claim to know about a cell, which is why it
+// may differ.
 std::string_view ReasonOf(const MachineModel& machine, const GridCell& cell,
                           GridRegion region) {
   GridCell half = cell;
@@ -176,7 +177,7 @@ class GridComparison {
     }
   }
 
-  // By how much a cell misses, in cycles at least one.
+  // By how many per cent a cell misses; 0 within kGoalCycles.
   static double Miss(const Placed& placed) {
     const GridCell& cell = *placed.cell;
     return std::abs(cell.simulated - *cell.measured) <= kGoalCycles
@@ -200,7 +201,7 @@ class GridComparison {
 
   size_t worst_cells_;
   std::map<std::string, MachineModel> models_;
-  std::vector<std::string> machines_;  // as they came
+  std::vector<std::string> machines_;  // in their first order
   std::map<std::string, std::vector<Placed>> cells_;
   GridErrors errors_;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -232,7 +233,42 @@ Record ErrorsRecord(const GridErrors& errors) {
        {"worst", "", "the worst cells of each machine", WorstRecords(errors)}}};
 }
 
+// A measured figure as its file has it.
+Value MeasuredText(const GridCell& cell) {
+  if (!cell.measured.has_value()) return Absent();
+  return AsValue(absl::StrCat(*cell.measured));
+}
+
+// The fields of a file of cells; see FormatGridCsv().
+std::vector<FieldOf<GridCell>> FileFields(bool measured) {
+  std::vector<FieldOf<GridCell>> fields;
+  for (const FieldOf<GridCell>& field : kCellFields) {
+    if (field.key != "cycles_per_load" && field.key != "simulated") {
+      fields.push_back(field);
+    }
+  }
+  if (measured) {
+    fields.push_back({0, "cycles_per_load", "cycles",
+                      "cycles of a load as measured",
+                      [](const GridCell& c) { return MeasuredText(c); }});
+  }
+  fields.push_back({0, measured ? "simulated" : "cycles_per_load", "cycles",
+                    "cycles of a load as simulated", [](const GridCell& c) {
+                      return Real{c.simulated, 1};
+                    }});
+  return fields;
+}
+
 }  // namespace
+
+std::string FormatGridCsv(std::span<const GridCell> cells) {
+  const bool measured = std::any_of(
+      cells.begin(), cells.end(),
+      [](const GridCell& cell) { return cell.measured.has_value(); });
+  Document document;
+  document.table = TableOf<GridCell>(FileFields(measured), cells);
+  return Render(document, ReportFormat::kCsv);
+}
 
 Document GridErrorsDocument(const GridErrors& errors) {
   Document document;
@@ -256,18 +292,6 @@ Document GridErrorsDocument(const GridErrors& errors) {
   document.data = ErrorsRecord(errors);
   document.json_indent = 2;
   return document;
-}
-
-std::string FormatGridErrorsText(const GridErrors& errors) {
-  return Render(GridErrorsDocument(errors), ReportFormat::kText);
-}
-
-std::string FormatGridErrorsCsv(const GridErrors& errors) {
-  return Render(GridErrorsDocument(errors), ReportFormat::kCsv);
-}
-
-std::string FormatGridErrorsJson(const GridErrors& errors) {
-  return Render(GridErrorsDocument(errors), ReportFormat::kJson);
 }
 
 }  // namespace xmmu

@@ -20,7 +20,7 @@ constexpr std::string_view kHeader =
 constexpr std::array kOrders = {ChaseOrder::kLinear, ChaseOrder::kRandom,
                                 ChaseOrder::kPageRandom};
 
-// Cores by how names of measured machines begin.
+// The preset of a core, by how names of measured machines begin.
 struct Core {
   std::string_view prefix;
   std::string_view preset;
@@ -41,7 +41,7 @@ const MachineModel* ModelOf(std::string_view name) {
   return nullptr;
 }
 
-// "...-2.4": a number with a point.
+// The clock that `name` ends in: "...-2.4", a number with a point.
 std::optional<double> ClockInName(std::string_view name) {
   const size_t dash = name.rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
@@ -61,7 +61,7 @@ absl::Status CheckClock(double clock_ghz) {
       absl::StrCat("clock of ", clock_ghz, " GHz: want 0.5 to 10"));
 }
 
-// A cell of a file, of whose fields the parser knows the line.
+// Reads a line of a file of cells; errors name the line.
 class LineParser {
  public:
   LineParser(std::string_view file, size_t line) : file_(file), line_(line) {}
@@ -217,27 +217,6 @@ absl::Status SimulateGrid(std::span<GridCell> cells,
   return absl::OkStatus();
 }
 
-std::string FormatGridCsv(std::span<const GridCell> cells) {
-  const bool measured = std::any_of(
-      cells.begin(), cells.end(),
-      [](const GridCell& cell) { return cell.measured.has_value(); });
-  std::string text =
-      absl::StrCat(Abs(kHeader), measured ? ",simulated" : "", "\n");
-  for (const GridCell& cell : cells) {
-    const std::string simulated = absl::StrFormat("%.1f", cell.simulated);
-    std::vector<std::string> fields = {
-        cell.machine, std::string(ChaseOrderName(cell.order)),
-        absl::StrCat(cell.working_set_bytes), absl::StrCat(cell.stride_bytes)};
-    if (measured) {
-      fields.push_back(cell.measured.has_value() ? absl::StrCat(*cell.measured)
-                                                 : "");
-    }
-    fields.push_back(simulated);
-    text += CsvLine(fields);
-  }
-  return text;
-}
-
 GridRegion RegionOf(const MachineModel& machine, const GridCell& cell) {
   const uint64_t spacing = std::max(cell.stride_bytes, kPageSize);
   const uint64_t pages = (cell.working_set_bytes + spacing - 1) / spacing;
@@ -251,7 +230,7 @@ GridRegion RegionOf(const MachineModel& machine, const GridCell& cell) {
   const uint64_t step = std::max<uint64_t>(1, cell.stride_bytes / line_bytes);
   const uint64_t lines =
       cell.working_set_bytes / std::max(cell.stride_bytes, line_bytes);
-  // Pages that are touched have frames of all colours in turn.
+  // The frames of pages touched one after the other have all colours in turn.
   const uint64_t step_in_memory = std::min(step, kPageSize / line_bytes);
   const uint64_t l1_step =
       machine.cache_rules.linear_l1_index ? step : step_in_memory;

@@ -53,12 +53,13 @@ std::vector<GridCell> FullGrid(const MachineModel& machine);
 absl::StatusOr<std::vector<GridCell>> ParseGridCells(std::string_view name,
                                                      std::string_view text);
 
-// Fills in `simulated`. Errors: as MachineOfGrid().
+// Simulates each of `cells` and sets its `simulated`.
+// Errors: as MachineOfGrid().
 absl::Status SimulateGrid(std::span<GridCell> cells,
                           std::optional<double> clock_ghz, uint64_t seed);
 
-// The file of the cells: without measured figures the simulated ones take their
-// place, with them a column `simulated` follows.
+// Returns the file of `cells`. Where there are measured figures, a column
+// `simulated` follows theirs; else the simulated ones stand in their place.
 std::string FormatGridCsv(std::span<const GridCell> cells);
 
 // What holds a working set: the TLB level with an entry for each of its pages,
@@ -72,7 +73,7 @@ struct GridRegion {
 };
 GridRegion RegionOf(const MachineModel& machine, const GridCell& cell);
 
-// Cells of one machine and region.
+// The errors of the cells of one machine and region.
 struct RegionErrors {
   std::string machine;
   GridRegion region;
@@ -122,10 +123,6 @@ absl::StatusOr<GridErrors> CompareGrid(std::span<const GridCell> cells,
 
 // The document of errors: tables, an object, and a line a machine and region.
 Document GridErrorsDocument(const GridErrors& errors);
-
-std::string FormatGridErrorsText(const GridErrors& errors);
-std::string FormatGridErrorsCsv(const GridErrors& errors);
-std::string FormatGridErrorsJson(const GridErrors& errors);
 
 }  // namespace xmmu
 

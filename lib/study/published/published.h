@@ -73,10 +73,6 @@ absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study);
 //   table  a line for each row and column; the notes are not in it
 Document PublishedDocument(const std::vector<PublishedTable>& tables);
 
-std::string FormatPublishedText(const std::vector<PublishedTable>& tables);
-std::string FormatPublishedCsv(const std::vector<PublishedTable>& tables);
-std::string FormatPublishedJson(const std::vector<PublishedTable>& tables);
-
 }  // namespace xmmu
 
 #endif  // XMMU_LIB_STUDY_PUBLISHED_PUBLISHED_H_

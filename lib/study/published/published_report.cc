@@ -175,16 +175,4 @@ Document PublishedDocument(const std::vector<PublishedTable>& tables) {
   return document;
 }
 
-std::string FormatPublishedText(const std::vector<PublishedTable>& tables) {
-  return Render(PublishedDocument(tables), ReportFormat::kText);
-}
-
-std::string FormatPublishedCsv(const std::vector<PublishedTable>& tables) {
-  return Render(PublishedDocument(tables), ReportFormat::kCsv);
-}
-
-std::string FormatPublishedJson(const std::vector<PublishedTable>& tables) {
-  return Render(PublishedDocument(tables), ReportFormat::kJson);
-}
-
 }  // namespace xmmu

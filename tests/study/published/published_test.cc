@@ -51,7 +51,8 @@ double Ours(PublishedStudy study, std::string_view name, size_t column = 0) {
 }
 
 TEST(PublishedTest, FiguresAreExactlyThoseOfTheGoldenFile) {
-  const std::string text = FormatPublishedCsv(Tables());
+  const std::string text =
+      Render(PublishedDocument(Tables()), ReportFormat::kCsv);
   if (std::getenv("XMMU_WRITE_GOLDEN") != nullptr) {
     std::ofstream(kPath) << text;
     return;
@@ -64,8 +65,9 @@ TEST(PublishedTest, FiguresAreExactlyThoseOfTheGoldenFile) {
 TEST(PublishedTest, TwoRunsSayTheSame) {
   const auto again = MeasurePublished(PublishedStudy::kAsplos06);
   ASSERT_TRUE(again.ok());
-  EXPECT_EQ(FormatPublishedText({*again}),
-            FormatPublishedText({Table(PublishedStudy::kAsplos06)}));
+  EXPECT_EQ(Render(PublishedDocument({*again}), ReportFormat::kText),
+            Render(PublishedDocument({Table(PublishedStudy::kAsplos06)}),
+                   ReportFormat::kText));
 }
 
 TEST(PublishedTest, EachRowHasACellForEachColumnAndSaysWhatItIs) {
@@ -141,7 +143,8 @@ PublishedTable Small() {
 }
 
 TEST(PublishedTest, TheTextHasBothSidesAndTheGap) {
-  const std::string text = FormatPublishedText({Small()});
+  const std::string text =
+      Render(PublishedDocument({Small()}), ReportFormat::kText);
   EXPECT_THAT(text, HasSubstr("small: a table\n"));
   EXPECT_THAT(text, HasSubstr("  row *     us      2.00  3.00  +50%"));
   EXPECT_THAT(text, HasSubstr("1,500     -"));
@@ -151,18 +154,20 @@ TEST(PublishedTest, TheTextHasBothSidesAndTheGap) {
 TEST(PublishedTest, NotesAreWrapped) {
   PublishedTable table = Small();
   table.rows[0].note = std::string(60, 'x') + " " + std::string(60, 'y');
-  EXPECT_THAT(FormatPublishedText({table}), HasSubstr("x\n    yyy"));
+  EXPECT_THAT(Render(PublishedDocument({table}), ReportFormat::kText),
+              HasSubstr("x\n    yyy"));
 }
 
 TEST(PublishedTest, CsvHasALineForEachRowAndColumn) {
-  EXPECT_EQ(FormatPublishedCsv({Small()}),
+  EXPECT_EQ(Render(PublishedDocument({Small()}), ReportFormat::kCsv),
             "table,row,unit,column,anchor,theirs,ours,gap_percent\n"
             "small,row,us,one,1,2.0000,3.0000,50.0000\n"
             "small,row,us,two,1,1500.0000,,\n");
 }
 
 TEST(PublishedTest, JsonHasNullsForWhatIsMissing) {
-  const auto json = nlohmann::json::parse(FormatPublishedJson({Small()}));
+  const auto json = nlohmann::json::parse(
+      Render(PublishedDocument({Small()}), ReportFormat::kJson));
   EXPECT_EQ(json[0]["rows"][0]["cells"][0]["gap_percent"], 50);
   EXPECT_TRUE(json[0]["rows"][0]["cells"][1]["ours"].is_null());
   EXPECT_EQ(json[0]["rows"][0]["note"], "a note");
