@@ -81,7 +81,7 @@ TEST(CrossoverTest, TheFormatsSayTheSame) {
                         std::to_string(last) +
                         "\n"
                         "  2  writable-page-tables/stores  " +
-                        updates + "      \n"));
+                        updates + "\n"));
 }
 
 // A crossover of ways with these cycles, all compared with each other.
@@ -109,10 +109,10 @@ TEST(CrossoverTest, TheMatrixSaysWithHowManyUpdatesAWayIsCheaper) {
       CrossoverDocument(
           {Made({{5, 5, 5, 5, 5, 5}, {6, 5, 4, 5, 4, 6}, {9, 9, 9, 9, 9, 9}})}),
       ReportFormat::kText);
-  EXPECT_THAT(text, HasSubstr("     cheaper than      1    2  3\n"
-                              "  ----------------------------\n"
-                              "  1  a/stores               1-2,6  1\n"
-                              "  2  b/stores      3-5             1\n"
+  EXPECT_THAT(text, HasSubstr("     cheaper than    1      2  3\n"
+                              "  ------------------------------\n"
+                              "  1  a/stores           1-2,6  1\n"
+                              "  2  b/stores      3-5         1\n"
                               "  3  c/stores        -      -\n"));
 }
 

@@ -29,13 +29,13 @@ namespace xmmu {
 struct StudyRequest {
   // The machines and modes, one after the other; of each, machine, mode,
   // timing, memory and vcpus count.
-  std::vector<SimulatorOptions> bases;
-  std::vector<WorkloadFactory> workloads;
+  std::vector<SimulatorOptions> bases = {};
+  std::vector<WorkloadFactory> workloads = {};
   bool variants = false;  // variants of strategies are measured, too
   // Says as well what the answers rest on, by moving prices.
-  std::optional<SweepOptions> sweep;
+  std::optional<SweepOptions> sweep = std::nullopt;
   // Names of published tables; all of them if empty.
-  std::vector<std::string> tables;
+  std::vector<std::string> tables = {};
 };
 
 struct Study {
