@@ -30,6 +30,12 @@ class Arguments {
   const std::vector<std::string>& files() const { return files_; }
   void AddFile(std::string file) { files_.push_back(std::move(file)); }
 
+  // The words that the program was called with, "xmmu" first.
+  const std::vector<std::string>& command_line() const { return command_line_; }
+  void SetCommandLine(std::vector<std::string> words) {
+    command_line_ = std::move(words);
+  }
+
   // Adds a value of the option `name`. `origin` is nothing for the command
   // line, or else "FILE:LINE".
   void Add(const std::string& name, std::string text, std::string origin);
@@ -72,6 +78,7 @@ class Arguments {
   };
 
   std::vector<std::string> files_;
+  std::vector<std::string> command_line_;
   std::map<std::string, Value, std::less<>> given_;
 };
 

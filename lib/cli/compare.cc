@@ -17,7 +17,9 @@
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "study/claims.h"
+#include "xmmu/machine/machine_file.h"
 #include "xmmu/report/report.h"
+#include "xmmu/workload/trace_digest.h"
 
 namespace xmmu::cli {
 namespace {
@@ -164,6 +166,23 @@ absl::StatusOr<Comparison> RunAll(const Arguments& arguments,
                        });
 }
 
+// What the report says besides of how to run it again. People look at the
+// command, so a text report needs no hash of the trace.
+absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
+                                       const MachineModel& machine) {
+  RunIdentity identity;
+  identity.command_line = arguments.command_line();
+  const auto format = FormatOf(arguments);
+  if (!format.ok()) return format.status();
+  if (*format == ReportFormat::kText) return identity;
+  identity.machine_file = MachineToml(machine);
+  if (arguments.files().empty()) return identity;
+  auto digest = TraceDigest(arguments.files());
+  if (!digest.ok()) return digest.status();
+  identity.trace_sha1 = *std::move(digest);
+  return identity;
+}
+
 // All that can be wrong is found before the work, not after it.
 absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   absl::Status status = CheckWorkload(arguments, catalog);
@@ -183,11 +202,15 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   const auto comparison =
       RunAll(arguments, catalog, *plan, options->base.migration.wanted());
   if (!comparison.ok()) return comparison.status();
-  if (!sweep->has_value())
-    return output->Write(ComparisonDocument(*comparison));
+  const auto identity = IdentityOf(arguments, *options->base.custom_machine);
+  if (!identity.ok()) return identity.status();
+  if (!sweep->has_value()) {
+    return output->Write(ComparisonDocument(*comparison, *identity));
+  }
   const auto sensitivity = SweepComparison(*comparison, **sweep);
   if (!sensitivity.ok()) return sensitivity.status();
-  return output->Write(SensitivityDocument(*comparison, *sensitivity));
+  return output->Write(
+      SensitivityDocument(*comparison, *sensitivity, *identity));
 }
 
 }  // namespace

@@ -15,8 +15,7 @@
 #include "cli/commands.h"
 #include "cli/run_options.h"
 #include "study/published/published.h"
-#include "xmmu/base/counters.h"
-#include "xmmu/base/cycles.h"
+#include "xmmu/report/dictionary.h"
 #include "xmmu/report/machine_report.h"
 
 namespace xmmu::cli {
@@ -34,18 +33,6 @@ NameList NamesOfEnum(std::span<const T> all, std::string_view (*name)(T),
                      std::string_view (*help)(T)) {
   NameList list;
   for (const T value : all) {
-    list.push_back({std::string(name(value)), std::string(help(value))});
-  }
-  return list;
-}
-
-// Of an enum whose values are 0 to `count` - 1.
-template <typename T>
-NameList NamesOfCounted(size_t count, std::string_view (*name)(T),
-                        std::string_view (*help)(T)) {
-  NameList list;
-  for (size_t i = 0; i < count; ++i) {
-    const T value = static_cast<T>(i);
     list.push_back({std::string(name(value)), std::string(help(value))});
   }
   return list;
@@ -138,16 +125,6 @@ constexpr Topic kTopics[] = {
     {"options", "options of a run (xmmu compare)", &OptionList, false},
     {"tables", "tables of others' measurements (xmmu published --table)",
      &TableList, false},
-    {"counters", "events that are counted",
-     [](const Catalog&) {
-       return NamesOfCounted(kCounterCount, &CounterName, &CounterHelp);
-     },
-     false},
-    {"components", "what cycles are split into",
-     [](const Catalog&) {
-       return NamesOfCounted(kComponentCount, &ComponentName, &ComponentHelp);
-     },
-     false},
 };
 
 constexpr std::string_view kPrices = "prices";
@@ -155,6 +132,7 @@ constexpr std::string_view kPrices = "prices";
 std::vector<std::string_view> TopicNames() {
   std::vector<std::string_view> names;
   for (const Topic& topic : kTopics) names.push_back(topic.name);
+  for (const DictionaryEntry& entry : Dictionary()) names.push_back(entry.name);
   names.push_back(kPrices);
   return names;
 }
@@ -167,8 +145,8 @@ std::vector<Option> ListOptions() {
   for (Option& option : machine) option.group = "Machine, of prices";
   return Joined(
       {std::move(machine),
-       OptionsOfOutput("text; of prices also csv, json or toml, which "
-                       "--machine-file takes")});
+       OptionsOfOutput("text; of names in reports also csv or json; of prices "
+                       "csv, json or toml, which --machine-file takes")});
 }
 
 void AddTopic(const Topic& topic, const Catalog& catalog, std::string& text) {
@@ -203,16 +181,30 @@ absl::StatusOr<std::string> TopicsOf(const Arguments& arguments,
                                             "levels"};
   const absl::Status status = arguments.WantsFor("the topic prices", kOfPrices);
   if (!status.ok()) return status;
-  if (arguments.Text("format", "text") != "text") {
-    return arguments.Refuse("format", "want text, or the topic prices alone");
-  }
+  const auto format = FormatOf(arguments);
+  if (!format.ok()) return format.status();
   const std::vector<std::string>& wanted = arguments.files();
+  if (wanted.size() == 1) {
+    if (const auto* entry = FindDictionaryEntry(wanted.front())) {
+      return Render(DictionaryDocument(*entry), *format);
+    }
+  }
+  if (*format != ReportFormat::kText) {
+    return arguments.Refuse(
+        "format", "want text, or prices or a list of names in reports alone");
+  }
   std::string text;
   for (const Topic& topic : kTopics) {
     const bool named =
         std::find(wanted.begin(), wanted.end(), topic.name) != wanted.end();
     if (named || (wanted.empty() && topic.by_default)) {
       AddTopic(topic, catalog, text);
+    }
+  }
+  for (const std::string& name : wanted) {
+    if (const auto* entry = FindDictionaryEntry(name)) {
+      absl::StrAppend(&text, text.empty() ? "" : "\n",
+                      Render(DictionaryDocument(*entry), ReportFormat::kText));
     }
   }
   return text;
@@ -248,9 +240,10 @@ Command ListCommand() {
           "TOPIC",
           "Lists what can be named, a line each. Topics are policies, "
           "machines, workloads, guest-ops, pin, linear-map and timing, which "
-          "are listed without a topic, and options, tables, counters, "
-          "components and prices. The last are all values that are assumed of "
-          "a machine, each with band, mark and source.",
+          "are listed without a topic, options and tables; columns, counters, "
+          "components, events and marks, which are names in reports, each with "
+          "unit and meaning; and prices: all values that are assumed of a "
+          "machine, each with band, mark and source.",
           &ListOptions,
           &RunList};
 }

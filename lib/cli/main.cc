@@ -99,6 +99,21 @@ absl::Status RunCommand(const Command& command, std::span<const Option> options,
   return command.run(arguments, catalog);
 }
 
+// The command line that a report tells of: `words` behind the program's name,
+// without --output, as where a report goes is no part of what it says.
+std::vector<std::string> WithoutOutput(const std::vector<std::string>& words) {
+  constexpr std::string_view kOutput = "--output";
+  std::vector<std::string> kept = {"xmmu"};
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == kOutput) {
+      ++i;  // its value
+    } else if (!words[i].starts_with("--output=")) {
+      kept.push_back(words[i]);
+    }
+  }
+  return kept;
+}
+
 // `name` becomes that of the command, for messages.
 absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
                  std::string& name) {
@@ -108,8 +123,10 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
     options.push_back({command.name, command.options()});
   }
   name = CommandOf(options, words);
+  std::vector<std::string> command_line = WithoutOutput(words);
   auto line = ParseCommandLine(options, std::move(words));
   if (!line.ok()) return line.status();
+  line->arguments.SetCommandLine(std::move(command_line));
   const auto catalog = Catalog::Make(extensions);
   if (!catalog.ok()) return catalog.status();
   for (size_t i = 0; i < commands.size(); ++i) {

@@ -35,10 +35,18 @@ accepts prices --machine-file=core2.toml --format=toml
 cmp -s out core2.toml || fail "a machine is not what its file says"
 
 for topic in policies machines workloads guest-ops pin linear-map timing options \
-  tables counters components; do
+  tables columns counters components events marks; do
   accepts "$topic"
   (($(wc -l <out) > 2)) || fail "list $topic has nothing"
 done
+accepts counters --format=csv
+grep -q '^page_walks,events,"*walks of the tables in CR3' out ||
+  fail "counters --format=csv"
+accepts marks --format=json
+python3 -c '
+import json, sys
+assert [m["name"] for m in json.load(sys.stdin)][0] == "read"
+' <out || fail "marks --format=json"
 accepts options
 grep -q '^  --flush-ceiling ' out || fail "list options lacks one"
 accepts pin timing
@@ -47,7 +55,10 @@ accepts pin timing
 refuses "polices: no such topic; did you mean policies?" polices
 refuses "prices: want this topic alone" prices pin
 refuses "--machine: want it with the topic prices" --machine=zen2-2019
-refuses "--format=csv: want text, or the topic prices alone" pin --format=csv
+refuses "--format=csv: want text, or prices or a list of names in reports" \
+  pin --format=csv
+refuses "--format=csv: want text, or prices or a list of names in reports" \
+  counters marks --format=csv
 refuses "--format=xml: want text, csv, json, toml" prices --format=xml
 refuses "cannot read no-such-file" prices --machine-file=no-such-file
 refuses "--vcpus: no such option" prices --vcpus=2

@@ -292,7 +292,7 @@ constexpr LeftOut kLeftOut[] = {
      "figure of that guest, not of a strategy"},
     {"memory dirtied again", "%", 47.5,
      "more slowly under KVM's log without its fast page fault (kvm list, "
-     "2012): KVM's; what logging costs Xen's strategies is in xmmu-compare "
+     "2012): KVM's; what logging costs Xen's strategies is in xmmu compare "
      "--migrate"},
     {"frames of one mapping", "%", 97.9,
      "of those that are mapped at all in a 6 GiB guest (KVM dc1cff9691, 2021): "
