@@ -3,18 +3,14 @@
 // cheaper one; or, for a recorded program, how many there are and which way is
 // cheaper for it.
 
-#include "study/crossover.h"
-
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/status.h"
 #include "cli/commands.h"
 #include "cli/run_options.h"
-#include "study/batches.h"
-#include "study/crossing_sensitivity.h"
+#include "xmmu/study/studies.h"
 
 namespace xmmu::cli {
 namespace {
@@ -28,57 +24,25 @@ std::vector<Option> CrossoverOptions() {
                  OptionsOfReport("text, csv or json")});
 }
 
-// Measures crossings and, if that is wanted, what they rest on.
-absl::StatusOr<Document> Crossovers(const std::vector<SimulatorOptions>& bases,
-                                    bool variants,
-                                    const std::optional<SweepOptions>& sweep) {
-  std::vector<Crossover> all;
-  for (const SimulatorOptions& base : bases) {
-    auto crossover = MeasureCrossover(base, AllUpdateWays(base.mode, variants));
-    if (!crossover.ok()) return crossover.status();
-    all.push_back(*std::move(crossover));
-  }
-  if (!sweep.has_value()) return CrossoverDocument(all);
-  std::vector<SweptCrossover> swept;
-  for (const Crossover& crossover : all) {
-    swept.push_back({&crossover, SweepCrossings(crossover, *sweep)});
-  }
-  return CrossingSensitivityDocument(swept);
-}
-
-absl::StatusOr<Document> BatchesOf(const WorkloadFactory& trace,
-                                   const std::vector<SimulatorOptions>& bases,
-                                   bool variants) {
-  std::vector<Batches> all;
-  for (const SimulatorOptions& base : bases) {
-    auto batches =
-        MeasureBatches(base, AllUpdateWays(base.mode, variants), trace);
-    if (!batches.ok()) return batches.status();
-    all.push_back(*std::move(batches));
-  }
-  return BatchesDocument(all);
-}
-
 absl::Status RunCrossover(const Arguments& arguments, const Catalog& catalog) {
+  StudyRequest request;
   const auto variants = arguments.IsOn("variants");
   if (!variants.ok()) return variants.status();
-  const auto bases = BasesOf(arguments, catalog);
+  request.variants = *variants;
+  auto bases = BasesOf(arguments, catalog);
   if (!bases.ok()) return bases.status();
+  request.bases = *std::move(bases);
   const auto sweep = SweepOf(arguments);
   if (!sweep.ok()) return sweep.status();
+  request.sweep = *sweep;
   const std::vector<std::string>& files = arguments.files();
-  if (sweep->has_value() && !files.empty()) {
+  if (files.empty()) return RunStudy("crossover", request, arguments);
+  if (request.sweep.has_value()) {
     return absl::InvalidArgumentError(
         "--sensitivity is of crossings: want no trace; see xmmu compare");
   }
-  auto output = ReportOutput::Open(arguments);
-  if (!output.ok()) return output.status();
-  const auto document =
-      files.empty()
-          ? Crossovers(*bases, *variants, *sweep)
-          : BatchesOf(WorkloadOf(catalog, "", files), *bases, *variants);
-  if (!document.ok()) return document.status();
-  return output->Write(*document);
+  request.workloads = {WorkloadOf(catalog, "", files)};
+  return RunStudy("batches", request, arguments);
 }
 
 }  // namespace

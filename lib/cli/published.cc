@@ -3,15 +3,14 @@
 
 #include "study/published/published.h"
 
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/run_options.h"
+#include "xmmu/study/studies.h"
 
 namespace xmmu::cli {
 namespace {
@@ -31,42 +30,21 @@ std::vector<Option> PublishedOptions() {
                  OptionsOfReport("text, csv or json")});
 }
 
-absl::StatusOr<std::vector<PublishedStudy>> TablesOf(
-    const Arguments& arguments) {
+absl::Status RunPublished(const Arguments& arguments, const Catalog&) {
   const auto names = arguments.List("table");
   if (!names.ok()) return names.status();
-  std::vector<PublishedStudy> studies;
   std::vector<std::string_view> known;
   for (const PublishedStudyEntry& entry : PublishedStudies()) {
     known.push_back(entry.name);
-    if (names->empty() || names->front() == "all") {
-      studies.push_back(entry.study);
-    }
   }
   known.push_back("all");
-  if (!studies.empty()) return studies;
-  for (const std::string& name : *names) {
-    const std::optional<PublishedStudy> study = ParsePublishedStudy(name);
-    if (!study.has_value()) {
-      return arguments.Refuse("table", name, WantedName(name, known));
-    }
-    studies.push_back(*study);
+  StudyRequest request;
+  if (!names->empty() && names->front() != "all") request.tables = *names;
+  for (const std::string& name : request.tables) {
+    if (ParsePublishedStudy(name).has_value()) continue;
+    return arguments.Refuse("table", name, WantedName(name, known));
   }
-  return studies;
-}
-
-absl::Status RunPublished(const Arguments& arguments, const Catalog&) {
-  const auto studies = TablesOf(arguments);
-  if (!studies.ok()) return studies.status();
-  auto output = ReportOutput::Open(arguments);
-  if (!output.ok()) return output.status();
-  std::vector<PublishedTable> tables;
-  for (const PublishedStudy study : *studies) {
-    auto table = MeasurePublished(study);
-    if (!table.ok()) return table.status();
-    tables.push_back(*std::move(table));
-  }
-  return output->Write(PublishedDocument(tables));
+  return RunStudy("published", request, arguments);
 }
 
 }  // namespace

@@ -386,6 +386,15 @@ absl::Status ReportOutput::WriteText(const std::string& text) {
   return file_.Write(text);
 }
 
+absl::Status RunStudy(std::string_view name, const StudyRequest& request,
+                      const Arguments& arguments) {
+  auto output = ReportOutput::Open(arguments);
+  if (!output.ok()) return output.status();
+  const auto document = FindStudy(name)->run(request);
+  if (!document.ok()) return document.status();
+  return output->Write(*document);
+}
+
 WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
                            const std::vector<std::string>& files) {
   if (!spec.empty()) {

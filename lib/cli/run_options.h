@@ -13,10 +13,10 @@
 #include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/output_file.h"
-#include "study/price_sweep.h"
 #include "xmmu/report/document.h"
 #include "xmmu/sim/options.h"
 #include "xmmu/sim/run_fields.h"
+#include "xmmu/study/studies.h"
 
 namespace xmmu::cli {
 
@@ -87,6 +87,11 @@ class ReportOutput {
   bool legend_;
   OutputFile file_;
 };
+
+// Runs the study of Studies() with that name and writes its document.
+// Errors: as ReportOutput::Open(), before the work, and those of the study.
+absl::Status RunStudy(std::string_view name, const StudyRequest& request,
+                      const Arguments& arguments);
 
 // Makes the workload `spec`, or opens the trace of `files` if that is empty.
 WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,

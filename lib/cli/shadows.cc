@@ -10,8 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/commands.h"
 #include "cli/run_options.h"
-#include "study/shadow_claims.h"
-#include "study/shadow_study.h"
+#include "xmmu/study/studies.h"
 
 namespace xmmu::cli {
 namespace {
@@ -79,42 +78,23 @@ absl::StatusOr<std::vector<WorkloadFactory>> WorkloadsOf(
   return factories;
 }
 
-// The studies with what their answers rest on.
-absl::StatusOr<Document> SweptStudies(const std::vector<ShadowStudy>& studies,
-                                      const SweepOptions& options) {
-  std::vector<SweptShadowStudy> swept;
-  for (const ShadowStudy& study : studies) {
-    auto sensitivity = SweepShadowStudy(study, options);
-    if (!sensitivity.ok()) return sensitivity.status();
-    swept.push_back({&study, *std::move(sensitivity)});
-  }
-  return ShadowSensitivityDocument(swept);
-}
-
 absl::Status RunShadows(const Arguments& arguments, const Catalog& catalog) {
+  StudyRequest request;
   const auto sweep = SweepOf(arguments);
   if (!sweep.ok()) return sweep.status();
-  const auto bases = BasesWithVcpus(arguments, catalog);
+  request.sweep = *sweep;
+  auto bases = BasesWithVcpus(arguments, catalog);
   if (!bases.ok()) return bases.status();
-  const auto workloads = WorkloadsOf(arguments, catalog);
+  request.bases = *std::move(bases);
+  auto workloads = WorkloadsOf(arguments, catalog);
   if (!workloads.ok()) return workloads.status();
-  for (const SimulatorOptions& base : *bases) {
-    if (!sweep->has_value()) break;
+  request.workloads = *std::move(workloads);
+  for (const SimulatorOptions& base : request.bases) {
+    if (!request.sweep.has_value()) break;
     const absl::Status sweepable = CheckSweepable(base);
     if (!sweepable.ok()) return sweepable;
   }
-  auto output = ReportOutput::Open(arguments);
-  if (!output.ok()) return output.status();
-  std::vector<ShadowStudy> studies;
-  for (const SimulatorOptions& base : *bases) {
-    auto study = MeasureShadowStudy(base, *workloads);
-    if (!study.ok()) return study.status();
-    studies.push_back(*std::move(study));
-  }
-  if (!sweep->has_value()) return output->Write(ShadowStudyDocument(studies));
-  const auto document = SweptStudies(studies, **sweep);
-  if (!document.ok()) return document.status();
-  return output->Write(*document);
+  return RunStudy("shadows", request, arguments);
 }
 
 }  // namespace

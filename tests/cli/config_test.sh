@@ -15,15 +15,15 @@ overlap = 0.125
 flush_ceiling = 8
 share-file-pages = true
 set = ["mov_cr3=500", "iret=1"]
-format = "csv"
+format = "text"
 END
 accepts --config=run.toml
 mv out by_file
 accepts --workload=touch:pages=10 --policies=native,pinning --memory=64 \
   --overlap=0.125 --flush-ceiling=8 --share-file-pages --set=mov_cr3=500 \
-  --set=iret=1 --format=csv
+  --set=iret=1
 cmp -s out by_file || fail "a file is not as the command line"
-accepts --config run.toml --policies=native --share-file-pages=false
+accepts --config run.toml --policies=native --share-file-pages=false --format=csv
 [[ $(wc -l <out) == 2 ]] || fail "the command line does not win"
 
 # bad <words that the message must have> <line of the file>...
