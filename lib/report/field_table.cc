@@ -32,6 +32,20 @@ Record& ObjectIn(Record& record, std::string_view key) {
 
 }  // namespace
 
+Value AsValue(Value value) { return value; }
+Value AsValue(Cell cell) { return cell; }
+Value AsValue(bool truth) { return Cell(truth); }
+Value AsValue(uint64_t number) { return Cell(number); }
+Value AsValue(int64_t number) { return Cell(number); }
+Value AsValue(std::string text) { return Cell(std::move(text)); }
+Value AsValue(std::string_view text) { return Cell(std::string(text)); }
+Value AsValue(const char* text) { return Cell(std::string(text)); }
+Value AsValue(Real real) { return Cell(real); }
+Value AsValue(Cycles cycles) { return Cell(cycles.count()); }
+Value AsValue(Record record) { return record; }
+Value AsValue(std::vector<Cell> cells) { return cells; }
+Value AsValue(std::vector<Record> records) { return records; }
+
 void AddField(const FieldInfo& info, Value value, Record& record) {
   if (std::holds_alternative<Absent>(value)) return;
   if (info.group != nullptr) {

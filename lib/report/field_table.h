@@ -34,23 +34,26 @@
 
 namespace xmmu {
 
-// Makes a Value of what the functions of a table return.
-inline Value AsValue(Value value) { return value; }
-inline Value AsValue(Cell cell) { return cell; }
-inline Value AsValue(bool truth) { return Cell(truth); }
-inline Value AsValue(std::string text) { return Cell(std::move(text)); }
-inline Value AsValue(std::string_view text) { return Cell(std::string(text)); }
-inline Value AsValue(const char* text) { return Cell(std::string(text)); }
-inline Value AsValue(Real real) { return Cell(real); }
-inline Value AsValue(Cycles cycles) { return Cell(cycles.count()); }
-inline Value AsValue(Record record) { return record; }
-inline Value AsValue(std::vector<Cell> cells) { return cells; }
-inline Value AsValue(std::vector<Record> records) { return records; }
+// Make a Value of what the functions of a table return. They are no inline
+// functions: a table has a hundred callers, and a variant is much code.
+Value AsValue(Value value);
+Value AsValue(Cell cell);
+Value AsValue(bool truth);
+Value AsValue(uint64_t number);
+Value AsValue(int64_t number);
+Value AsValue(std::string text);
+Value AsValue(std::string_view text);
+Value AsValue(const char* text);
+Value AsValue(Real real);
+Value AsValue(Cycles cycles);
+Value AsValue(Record record);
+Value AsValue(std::vector<Cell> cells);
+Value AsValue(std::vector<Record> records);
 inline Value AsValue(std::unsigned_integral auto number) {
-  return Cell(uint64_t{number});
+  return AsValue(uint64_t{number});
 }
 inline Value AsValue(std::signed_integral auto number) {
-  return Cell(int64_t{number});
+  return AsValue(int64_t{number});
 }
 
 // Where a field is shown.
