@@ -1,7 +1,6 @@
-// What the Linux of each time issues for each event, in numbers of hypercalls
-// and traps: every kernel under the policy, in the mode and with the pinning of
-// its time. They follow from the kernels' sources, nothing here is measured but
-// for Linux 6.1, of which guest/pvops_*_test.cc has more.
+// These tests say how many hypercalls and traps the Linux of each time issues
+// for each event. The numbers follow from the kernels' sources; only those of
+// Linux 6.1 were measured, see guest/pvops_*_test.cc.
 //
 // A process has N present private pages in one mapping, W of them writable, in
 // P L1 tables of E entries, and Q other tables below the root.

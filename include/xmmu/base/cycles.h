@@ -56,10 +56,10 @@ class Cycles {
   X(kTlb, "tlb", "second-level TLB hits")                                   \
   X(kWalk, "walk", "page-walk overhead and A/D updates by the walker")      \
   X(kPteLoad, "pte_load", "page-table entries loaded by the walker, flat")  \
-  X(kPteLoadL1, "pte_load_l1", "... that hit the L1 cache")                 \
-  X(kPteLoadL2, "pte_load_l2", "... that hit the L2 cache")                 \
-  X(kPteLoadL3, "pte_load_l3", "... that hit the L3 cache")                 \
-  X(kPteLoadDram, "pte_load_dram", "... that came from memory")             \
+  X(kPteLoadL1, "pte_load_l1", "entry loads that hit the L1 cache")         \
+  X(kPteLoadL2, "pte_load_l2", "entry loads that hit the L2 cache")         \
+  X(kPteLoadL3, "pte_load_l3", "entry loads that hit the L3 cache")         \
+  X(kPteLoadDram, "pte_load_dram", "entry loads that came from memory")     \
   X(kException, "exception", "exception delivery and IRET, by hardware")    \
   X(kRingCrossing, "ring_crossing", "faults and syscalls bounced by Xen")   \
   X(kHypercall, "hypercall", "hypercall entry, exit, dispatch, arguments")  \
@@ -91,7 +91,8 @@ enum class Component : uint8_t {
     "L1 hit of a load that the next one waits for (pointer chase)")            \
   X(kDataL2, kData, "data_l2", "data access served by L2, beyond an L1 hit")   \
   X(kDataL2Far, kData, "data_l2_far",                                          \
-    "the same outside the page of the last one, beyond an L1 hit")             \
+    "data access served by L2, outside the page of the last, beyond an L1 "    \
+    "hit")                                                                     \
   X(kDataL3, kData, "data_l3", "data access served by L3, beyond an L1 hit")   \
   X(kDataDram, kData, "data_dram", "data access to DRAM, beyond an L1 hit")    \
   X(kDataDramRowHit, kData, "data_dram_row_hit",                               \

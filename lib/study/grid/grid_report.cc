@@ -259,6 +259,35 @@ std::vector<FieldOf<GridCell>> FileFields(bool measured) {
   return fields;
 }
 
+std::vector<TermGroup> GridErrorsLegend() {
+  return {
+      {"errors",
+       {{"memory", "", "cache or memory that holds the working set"},
+        {"pages", "",
+         "TLB with an entry for each page of the working set; beyond: none"},
+        {"cells", "", "cells of the grid that this is of"},
+        {"median, cycles", "cycles", "median of the absolute errors of a load"},
+        {"median, %", "%", "median error by the measured figure"},
+        {"worst, %", "%", "worst error by the measured figure"},
+        {"reached", "",
+         "whether the median is within 1 cycle or 5 %, in DRAM within 10 %"}}},
+      {"steps",
+       {{"steps measured", "", "rises from one working set to the next"},
+        {"of them simulated", "",
+         "those simulated in the same place, half as high at least"},
+        {"steps simulated", "", "rises of the simulated figures"},
+        {"of them not measured", "",
+         "those of which less than half was measured"}}},
+      {"cells",
+       {{"pattern", "", "order in which a chase visits its lines"},
+        {"stride", "bytes", "distance of the lines visited"},
+        {"KiB", "", "size of the working set"},
+        {"measured", "cycles", "cycles of a load as measured"},
+        {"simulated", "cycles", "cycles of a load as simulated"},
+        {"error, %", "%", "simulated less measured, of measured"},
+        {"not claimed", "", "why the model claims nothing here"}}}};
+}
+
 }  // namespace
 
 std::string FormatGridCsv(std::span<const GridCell> cells) {
@@ -288,6 +317,7 @@ Document GridErrorsDocument(const GridErrors& errors) {
   if (!errors.worst.empty()) {
     add("\nThe worst cells of each machine:\n\n", WorstTable(errors));
   }
+  document.legend = GridErrorsLegend();
   document.table = TableOf<RegionErrors>(kRegionFields, errors.regions);
   document.data = ErrorsRecord(errors);
   document.json_indent = 2;

@@ -154,6 +154,15 @@ void AddText(const PublishedTable& table, std::vector<Document::Block>& text) {
   text.emplace_back(std::move(notes));
 }
 
+std::vector<TermGroup> PublishedLegend() {
+  return {{"columns",
+           {{"*", "", "constants of the machine were derived from this row"},
+            {"unit", "", "what the figures of the row are counted in"},
+            {"theirs", "", "the published figure; - if there is none"},
+            {"ours", "", "the simulated figure; - if it is not simulated"},
+            {"gap", "%", "by how much ours is more than theirs"}}}};
+}
+
 }  // namespace
 
 Document PublishedDocument(const std::vector<PublishedTable>& tables) {
@@ -170,6 +179,7 @@ Document PublishedDocument(const std::vector<PublishedTable>& tables) {
       }
     }
   }
+  document.legend = PublishedLegend();
   document.table = TableOf<PublishedLine>(kPublished, lines);
   document.data = std::move(records);
   return document;
