@@ -1,7 +1,6 @@
 // These tests say how many hypercalls and traps the Linux of each time issues
 // for each event. The numbers follow from the kernels' sources; only those of
 // Linux 6.1 were measured, see guest/pvops_*_test.cc.
-//
 // A process has N present private pages in one mapping, W of them writable, in
 // P L1 tables of E entries, and Q other tables below the root.
 
