@@ -37,8 +37,13 @@
 //   xmmu/base/address.h                has the types of addresses and frames.
 //   xmmu/base/cycles.h                 has what is priced, and the clocks.
 //
-// A user's own tests include those of xmmu/testing/. All other headers hold
-// what these need; the ones in a folder internal/ may change at any time.
+// A user's own tests include those of xmmu/testing/. A program of one's own has
+// xmmu/cli/main.h, which is the whole of `xmmu`; and, to build another one,
+// xmmu/sim/run_fields.h (options), xmmu/study/studies.h (studies),
+// xmmu/report/document.h and what stands beside it (reports), and
+// xmmu/workload/trace_digest.h. Strategies also find the parts of Xen in
+// xmmu/xen/. All other headers hold what these need; the ones in a folder
+// internal/ may change at any time.
 
 #include "xmmu/machine/machine_file.h"
 #include "xmmu/policy/policies.h"

@@ -43,6 +43,18 @@ size_t Distance(std::string_view a, std::string_view b) {
   return rows[a.size()][b.size()];
 }
 
+// Returns the first of the names that begin with most of `letters`, as a plural
+// begins like its singular: four letters at least, and all but two.
+std::string_view SameStem(std::string_view letters,
+                          std::span<const std::string_view> known) {
+  if (letters.size() < 5) return {};
+  const size_t stem = std::max<size_t>(4, letters.size() - 2);
+  for (const std::string_view name : known) {
+    if (Letters(name).starts_with(letters.substr(0, stem))) return name;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view NearestName(std::string_view given,
@@ -63,7 +75,7 @@ std::string_view NearestName(std::string_view given,
   for (const std::string_view name : known) {
     if (Letters(name).starts_with(letters)) return name;
   }
-  return {};
+  return SameStem(letters, known);
 }
 
 }  // namespace xmmu

@@ -41,7 +41,7 @@ std::vector<Option> CompareOptions() {
        OptionsOfRun(RunGroup::kGuest),
        OptionsOfRun(RunGroup::kTiming),
        OptionsOfSweep(),
-       OptionsOfReport("text, csv or json")});
+       OptionsOfReport()});
 }
 
 // Reads the list of the option with that key into `values`: what `member` of the

@@ -21,7 +21,7 @@ std::vector<Option> CrossoverOptions() {
                    .help = "measure variants of strategies, too"}},
                  OptionsOfBases(),
                  OptionsOfSweep(),
-                 OptionsOfReport("text, csv or json")});
+                 OptionsOfReport()});
 }
 
 absl::Status RunCrossover(const Arguments& arguments, const Catalog& catalog) {

@@ -49,7 +49,7 @@ std::vector<Option> GridOptions() {
          .group = "Errors",
          .value = "N",
          .help = "cells of each machine that --errors lists; default 10"}},
-       OptionsOfReport("of --errors: text, csv or json")});
+       OptionsOfReport("of --errors: ")});
 }
 
 absl::StatusOr<std::vector<GridCell>> CellsOf(const Arguments& arguments) {

@@ -150,13 +150,15 @@ std::vector<Option> ListOptions() {
 }
 
 void AddTopic(const Topic& topic, const Catalog& catalog, std::string& text) {
-  constexpr size_t kColumn = 18;
+  const NameList list = topic.list(catalog);
+  size_t column = 16;
+  for (const Name& line : list) column = std::max(column, line.name.size());
+  column += 2;
   absl::StrAppend(&text, text.empty() ? "" : "\n", Abs(topic.title), "\n");
-  for (const Name& line : topic.list(catalog)) {
-    const size_t size = line.name.size();
+  for (const Name& line : list) {
     absl::StrAppend(&text, "  ", line.name,
-                    std::string(size < kColumn ? kColumn - size : 1, ' '),
-                    line.help, "\n");
+                    std::string(column - line.name.size(), ' '), line.help,
+                    "\n");
   }
 }
 

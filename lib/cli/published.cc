@@ -27,7 +27,7 @@ std::vector<Option> PublishedOptions() {
                    .help = absl::StrCat("tables: ", TableNames(),
                                         ", or all; default all; see xmmu list "
                                         "tables")}},
-                 OptionsOfReport("text, csv or json")});
+                 OptionsOfReport()});
 }
 
 absl::Status RunPublished(const Arguments& arguments, const Catalog&) {

@@ -1,6 +1,7 @@
 // Where reports go and how they look: --format, --legend, --output.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,20 @@
 #include "cli/run_options.h"
 
 namespace xmmu::cli {
+namespace {
+
+// Lists the formats of reports: "text, json or csv".
+std::string FormatNames() {
+  std::string names;
+  const std::span<const ReportFormat> formats = AllReportFormats();
+  for (size_t i = 0; i < formats.size(); ++i) {
+    if (i > 0) names += i + 1 == formats.size() ? " or " : ", ";
+    absl::StrAppend(&names, Abs(ReportFormatName(formats[i])));
+  }
+  return names;
+}
+
+}  // namespace
 
 std::vector<Option> OptionsOfOutput(std::string_view formats) {
   const std::string group = "Output";
@@ -31,8 +46,9 @@ std::vector<Option> OptionsOfOutput(std::string_view formats) {
           {.name = "help", .group = group, .help = "show this help and end"}};
 }
 
-std::vector<Option> OptionsOfReport(std::string_view formats) {
-  std::vector<Option> options = OptionsOfOutput(formats);
+std::vector<Option> OptionsOfReport(std::string_view of_what) {
+  std::vector<Option> options =
+      OptionsOfOutput(absl::StrCat(Abs(of_what), FormatNames()));
   options.insert(options.begin() + 1,
                  {.name = "legend",
                   .group = options.front().group,

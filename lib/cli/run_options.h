@@ -31,8 +31,9 @@ std::vector<Option> OptionsOfBases();
 std::vector<Option> OptionsOfSweep();
 // --format, --output, --config and --help. `formats`: "text, csv or json".
 std::vector<Option> OptionsOfOutput(std::string_view formats);
-// The same with --legend, of a command that writes a report.
-std::vector<Option> OptionsOfReport(std::string_view formats);
+// Those and --legend, of a command that writes a report. `of_what` stands before
+// the formats in the help of --format.
+std::vector<Option> OptionsOfReport(std::string_view of_what = "");
 
 // Appends the options of each of `groups`.
 std::vector<Option> Joined(std::vector<std::vector<Option>> groups);

@@ -33,7 +33,7 @@ std::vector<Option> ShadowsOptions() {
                    .value = "N,...",
                    .help = "numbers of vCPUs, 1 to 64; default 1,2"}},
                  OptionsOfSweep(),
-                 OptionsOfReport("text, csv or json")});
+                 OptionsOfReport()});
 }
 
 // The bases, each with each number of vCPUs.

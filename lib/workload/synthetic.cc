@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/nearest_name.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -260,8 +262,14 @@ absl::Status SetParameter(const SyntheticWorkload& workload,
     values[i] = value;
     return absl::OkStatus();
   }
+  std::vector<std::string_view> names;
+  for (const SyntheticParameter& p : workload.parameters) {
+    names.push_back(p.name);
+  }
+  const std::string_view nearest = NearestName(key, names);
   return absl::InvalidArgumentError(absl::StrFormat(
-      "workload %s: no parameter '%s'; expected %s", workload.name, key,
+      "workload %s: no parameter '%s'%s expected %s", workload.name, key,
+      nearest.empty() ? ";" : absl::StrFormat(", did you mean %s?", nearest),
       absl::StrJoin(workload.parameters, ", ",
                     [](std::string* out, const SyntheticParameter& p) {
                       absl::StrAppendFormat(out, "%s=%d", p.name,

@@ -36,6 +36,14 @@ TEST(NearestNameTest, ABeginningIsEnough) {
   EXPECT_EQ(Nearest("trap"), "trap-and-emulate");
 }
 
+TEST(NearestNameTest, ASingularFindsItsPlural) {
+  constexpr std::string_view kOptions[] = {"machine", "policies", "pin"};
+  EXPECT_EQ(NearestName("policy", kOptions), "policies");
+  EXPECT_EQ(NearestName("polixx", kOptions), "policies");
+  EXPECT_EQ(NearestName("polxxx", kOptions), "");
+  EXPECT_EQ(NearestName("pixy", kOptions), "");
+}
+
 TEST(NearestNameTest, OneLetterInThreeMayBeWrongAndNoMore) {
   EXPECT_EQ(Nearest("nxxive"), "native");
   EXPECT_EQ(Nearest("nxxxve"), "");

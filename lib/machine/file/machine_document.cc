@@ -5,6 +5,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <sstream>
 
 namespace xmmu {
@@ -134,6 +136,19 @@ ParsedDocument ParseDocument(std::string_view text) {
 }
 
 std::string DocumentText(const MachineValue& value) {
+  if (const double* number = std::get_if<double>(&value)) {
+    // The shortest text that reads as the same number, which toml++ does not
+    // write: "2.4".
+    std::array<char, 32> digits;
+    const auto [end, error] =
+        std::to_chars(digits.data(), digits.data() + digits.size(), *number);
+    std::string shortest(digits.data(), end);
+    // TOML takes a number without a point for a whole one.
+    if (shortest.find_first_not_of("-0123456789") == std::string::npos) {
+      shortest += ".0";
+    }
+    return shortest;
+  }
   std::ostringstream text;
   std::visit([&](const auto& plain) { text << toml::value(plain); }, value);
   return text.str();

@@ -89,7 +89,7 @@ class Loader {
       } else if (MachineSection* one = Find(below); one != nullptr) {
         status = SetAlone(*one, entry);
       } else {
-        status = Error(entry.line, below, Wanted(path));
+        status = Error(entry.line, below, Wanted(path, entry.key));
       }
       if (!status.ok()) return status;
     }
@@ -100,9 +100,10 @@ class Loader {
     return name == "base" || name == "name" || name == "description";
   }
 
-  // The end of an error for an unknown key: it lists the keys below `path`,
-  // unless they are too many for a line.
-  std::string Wanted(const std::string& path) const {
+  // The end of an error for the unknown key `given`: it has the nearest of the
+  // keys below `path`, and lists them all unless they are too many for a line.
+  // At the top a price is known by its name alone, too.
+  std::string Wanted(const std::string& path, std::string_view given) const {
     constexpr size_t kMost = 16;
     std::vector<std::string> names;
     if (path.empty()) names = {"base", "name", "description"};
@@ -113,8 +114,18 @@ class Loader {
       const std::string name = section.path.substr(begin, end - begin);
       if (names.empty() || names.back() != name) names.push_back(name);
     }
-    if (names.size() > kMost) return "no such key";
-    return "no such key, want " + absl::StrJoin(names, ", ");
+    std::vector<std::string_view> known(names.begin(), names.end());
+    for (size_t i = 0; path.empty() && i < kCostEventCount; ++i) {
+      known.push_back(CostEventName(static_cast<CostEvent>(i)));
+    }
+    const std::string_view nearest = NearestName(given, known);
+    const std::string meant =
+        nearest.empty() ? ""
+                        : absl::StrCat(", did you mean ", Abs(nearest), "?");
+    if (names.size() > kMost) return "no such key" + meant;
+    return absl::StrCat("no such key", meant,
+                        meant.empty() ? ", want " : " Want ",
+                        absl::StrJoin(names, ", "));
   }
 
   // Sets the first field of a section that is given as a plain value.
