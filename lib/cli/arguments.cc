@@ -24,6 +24,22 @@ void Arguments::Add(const std::string& name, std::string text,
   value.origin = std::move(origin);
 }
 
+bool Arguments::GivenOnCommandLine(const std::string& name) const {
+  const auto found = given_.find(name);
+  return found != given_.end() && found->second.origin.empty();
+}
+
+std::vector<std::string> Arguments::WordsOfConfig() const {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : given_) {
+    if (value.origin.empty()) continue;
+    for (const std::string& text : value.texts) {
+      words.push_back(absl::StrCat("--", name, "=", text));
+    }
+  }
+  return words;
+}
+
 size_t Arguments::Times(const std::string& name) const {
   const auto found = given_.find(name);
   return found == given_.end() ? 0 : found->second.texts.size();

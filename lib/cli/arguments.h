@@ -41,6 +41,10 @@ class Arguments {
   void Add(const std::string& name, std::string text, std::string origin);
 
   bool Given(const std::string& name) const { return given_.contains(name); }
+  // Whether it is given, and not by a file of options.
+  bool GivenOnCommandLine(const std::string& name) const;
+  // What files of options have given, as words of a command line, by name.
+  std::vector<std::string> WordsOfConfig() const;
   // How often it is given.
   size_t Times(const std::string& name) const;
   // What is given, or `otherwise`.

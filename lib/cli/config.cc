@@ -68,13 +68,20 @@ class ConfigReader {
     if (text.empty() && !MayBeEmpty(name)) {
       return Bad(entry, absl::StrCat(entry.key, ": want a value"));
     }
-    if (!arguments_.Given(name)) {
+    if (!arguments_.Given(name) && !IsOutdone(name)) {
       arguments_.Add(name, text, absl::StrCat(path_, ":", entry.line));
     }
     return absl::OkStatus();
   }
 
  private:
+  // Whether the command line gives what excludes the option `name`, and so wins.
+  bool IsOutdone(const std::string& name) const {
+    if (name == "machine") return arguments_.GivenOnCommandLine("machine-file");
+    if (name == "machine-file") return arguments_.GivenOnCommandLine("machine");
+    return name == "workload" && !arguments_.files().empty();
+  }
+
   absl::Status Bad(const DocumentEntry& entry, std::string_view what) const {
     return absl::InvalidArgumentError(
         absl::StrCat(path_, ":", entry.line, ": ", Abs(what)));

@@ -82,6 +82,21 @@ absl::Status RunWithout(const Arguments& arguments,
                    "; see --help"));
 }
 
+// `words` without the option `name` and its value.
+std::vector<std::string> WithoutOption(std::string_view name,
+                                       const std::vector<std::string>& words) {
+  const std::string option = absl::StrCat("--", Abs(name));
+  std::vector<std::string> kept;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == option) {
+      ++i;  // its value
+    } else if (!words[i].starts_with(option + "=")) {
+      kept.push_back(words[i]);
+    }
+  }
+  return kept;
+}
+
 absl::Status RunCommand(const Command& command, std::span<const Option> options,
                         Arguments arguments, const Catalog& catalog) {
   const auto help = arguments.IsOn("help");
@@ -91,27 +106,19 @@ absl::Status RunCommand(const Command& command, std::span<const Option> options,
     const absl::Status status =
         ReadConfig(arguments.Text("config"), options, arguments);
     if (!status.ok()) return status;
+    // A report tells what the file said, which may change or go.
+    std::vector<std::string> words =
+        WithoutOption("config", arguments.command_line());
+    for (std::string& word : arguments.WordsOfConfig()) {
+      if (!word.starts_with("--output=")) words.push_back(std::move(word));
+    }
+    arguments.SetCommandLine(std::move(words));
   }
   if (command.files.empty() && !arguments.files().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         arguments.files().front(), ": want options alone, see --help"));
   }
   return command.run(arguments, catalog);
-}
-
-// The command line that a report tells of: `words` behind the program's name,
-// without --output, as where a report goes is no part of what it says.
-std::vector<std::string> WithoutOutput(const std::vector<std::string>& words) {
-  constexpr std::string_view kOutput = "--output";
-  std::vector<std::string> kept = {"xmmu"};
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == kOutput) {
-      ++i;  // its value
-    } else if (!words[i].starts_with("--output=")) {
-      kept.push_back(words[i]);
-    }
-  }
-  return kept;
 }
 
 // `name` becomes that of the command, for messages.
@@ -123,7 +130,9 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
     options.push_back({command.name, command.options()});
   }
   name = CommandOf(options, words);
-  std::vector<std::string> command_line = WithoutOutput(words);
+  // Where a report goes is no part of what it says.
+  std::vector<std::string> command_line = WithoutOption("output", words);
+  command_line.insert(command_line.begin(), "xmmu");
   auto line = ParseCommandLine(options, std::move(words));
   if (!line.ok()) return line.status();
   line->arguments.SetCommandLine(std::move(command_line));

@@ -26,7 +26,8 @@ constexpr EnumNames<GuestOps, 9> kOps({{
     {GuestOps::kLinux2612, "linux-2.6.12",
      "Linux 2.6.12 on Xen 3.0: update_va_mapping to set, stores to clear"},
     {GuestOps::kLinux2618, "linux-2.6.18",
-     "Linux 2.6.18 on Xen 3.1: the same, and to write-protect at fork"},
+     "Linux 2.6.18 on Xen 3.1: update_va_mapping also to write-protect at "
+     "fork"},
 }});
 
 constexpr EnumNames<PinWhen, 3> kPins({{

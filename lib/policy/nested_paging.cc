@@ -341,14 +341,14 @@ std::span<const PolicyEntry> NestedPagingRows() {
        [](Host& host) {
          return MakeNestedPaging(host, {.name = "nested-paging"});
        }},
-      {"nested-paging-4k", "the same, without large pages in nested tables",
+      {"nested-paging-4k", "nested paging without large pages in nested tables",
        [](Host& host) {
          return MakeNestedPaging(host,
                                  {.name = "nested-paging-4k", .max_leaf = 1});
        },
        "nested-paging"},
       {"nested-paging-on-demand",
-       "the same, each page mapped by the violation of its first access",
+       "nested paging, each page mapped by the violation of its first access",
        [](Host& host) {
          return MakeNestedPaging(host, {.name = "nested-paging-on-demand",
                                         .max_leaf = 1,

@@ -90,7 +90,8 @@ std::span<const PolicyEntry> TrapAndEmulateRows() {
        "direct paging; stores to L1 tables trap, are validated and emulated",
        &MakeTrapAndEmulate<false>},
       {"trap-and-emulate-next",
-       "the same; the emulator goes on to the instructions that follow",
+       "trap-and-emulate whose emulator goes on to the instructions that "
+       "follow",
        &MakeTrapAndEmulate<true>, "trap-and-emulate"},
   };
   return kRows;

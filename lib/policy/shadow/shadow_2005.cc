@@ -57,21 +57,22 @@ std::span<const PolicyEntry> Shadow2005Rows() {
        "Xen 3.0: snapshots of tables out of sync; all in sync again at once",
        [](Host& host) { return MakeShadow2005(host, {}); }},
       {"shadow-2005-predict",
-       "the same as of March 2005: a mapping's place is guessed, else searched",
+       "shadow-2005 as of March 2005: a mapping's place is guessed, else "
+       "searched",
        [](Host& host) {
          return MakeShadow2005(host, {.name = "shadow-2005-predict",
                                       .search = WritableSearch::kPrediction});
        },
        "shadow-2005"},
       {"shadow-2005-search",
-       "the same with no help: all L1 shadows are searched for a mapping",
+       "shadow-2005 with no help: all L1 shadows are searched for a mapping",
        [](Host& host) {
          return MakeShadow2005(host, {.name = "shadow-2005-search",
                                       .search = WritableSearch::kAll});
        },
        "shadow-2005"},
       {"shadow-2005-internal",
-       "the same for a paravirtual guest that is translated: no VM exits",
+       "shadow-2005 for a paravirtual guest that is translated: no VM exits",
        [](Host& host) {
          return MakeShadow2005(
              host, {.name = "shadow-2005-internal", .internal = true});

@@ -47,15 +47,17 @@ std::unique_ptr<Policy> MakeShadow2008(Host& host,
 std::span<const PolicyEntry> Shadow2008Rows() {
   static constexpr PolicyEntry kRows[] = {
       {"shadow-2008",
-       "... L1 tables go out of sync, three a vCPU; prefetch (Xen 3.3)",
+       "shadow-2006 whose L1 tables go out of sync, three a vCPU; prefetch "
+       "(Xen 3.3)",
        [](Host& host) { return MakeShadow2008(host, {}); }},
-      {"shadow-2008-no-oos", "the same, with all tables always in sync",
+      {"shadow-2008-no-oos", "shadow-2008 with all tables always in sync",
        [](Host& host) {
          return MakeShadow2008(
              host, {.name = "shadow-2008-no-oos", .out_of_sync = false});
        },
        "shadow-2008"},
-      {"shadow-2008-no-prefetch", "the same, each entry made when it is needed",
+      {"shadow-2008-no-prefetch",
+       "shadow-2008, each entry made when it is needed",
        [](Host& host) {
          return MakeShadow2008(
              host, {.name = "shadow-2008-no-prefetch", .prefetch = false});

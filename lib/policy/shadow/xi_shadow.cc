@@ -60,28 +60,28 @@ std::span<const PolicyEntry> XiShadowRows() {
        "shadows from a pool, each entry backlinked, in sync one at a time",
        [](Host& host) { return MakeXiShadow(host, {}); }},
       {"xi-shadow-zeroed",
-       "the same; the idle loop keeps the pool zeroed, and is always ahead",
+       "xi-shadow; the idle loop keeps the pool zeroed, and is always ahead",
        [](Host& host) {
          return MakeXiShadow(
              host, {.name = "xi-shadow-zeroed", .zeroed_beforehand = true});
        },
        "xi-shadow"},
       {"xi-shadow-search",
-       "the same without backlinks: all shadows are searched for a mapping",
+       "xi-shadow without backlinks: all shadows are searched for a mapping",
        [](Host& host) {
          return MakeXiShadow(host,
                              {.name = "xi-shadow-search", .backlinks = false});
        },
        "xi-shadow"},
       {"xi-shadow-tables-only",
-       "the same with backlinks only for what leads to a page table",
+       "xi-shadow with backlinks only for what leads to a page table",
        [](Host& host) {
          return MakeXiShadow(
              host, {.name = "xi-shadow-tables-only", .table_backlinks = true});
        },
        "xi-shadow"},
       {"xi-shadow-snapshots",
-       "the same with snapshots only for tables out of sync",
+       "xi-shadow with snapshots only for tables out of sync",
        [](Host& host) {
          return MakeXiShadow(host, {.name = "xi-shadow-snapshots",
                                     .snapshots_on_demand = true});
