@@ -152,6 +152,8 @@ int Main(int argc, char** argv, const Extensions& extensions) {
   FillStandardDescriptors();
   // A pipe that nobody reads any more is an error to report like a full disk.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that grows beyond the limit of ulimit -f.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::string command;
   try {
     std::vector<std::string> words;

@@ -2,6 +2,7 @@
 // to, held against each other: what an event costs, what whole workloads cost,
 // and how much memory they take.
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,9 +68,14 @@ std::vector<std::string> SpecsOf(const Arguments& arguments) {
 absl::StatusOr<std::vector<WorkloadFactory>> WorkloadsOf(
     const Arguments& arguments, const Catalog& catalog) {
   std::vector<WorkloadFactory> factories;
+  std::set<std::string> seen;
   for (const std::string& spec : SpecsOf(arguments)) {
     const auto workload = catalog.MakeWorkload(spec);
     if (!workload.ok()) return workload.status();
+    if (!seen.insert((*workload)->name()).second) {
+      return arguments.Refuse("workloads",
+                              absl::StrCat("has ", spec, " twice"));
+    }
     factories.push_back(WorkloadOf(catalog, spec, {}));
   }
   if (!arguments.files().empty()) {

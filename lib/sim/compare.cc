@@ -142,7 +142,12 @@ class Planner {
     if (!others && !options_.leave_out_unsupported) {
       return WithPrefix(policy, why);
     }
-    plan_.left_out.push_back(absl::StrCat(policy, ": ", why.message()));
+    std::string line = absl::StrCat(policy, ": ", why.message());
+    // Several rows may be left out for one reason.
+    if (std::find(plan_.left_out.begin(), plan_.left_out.end(), line) ==
+        plan_.left_out.end()) {
+      plan_.left_out.push_back(std::move(line));
+    }
     return absl::OkStatus();
   }
 
