@@ -27,9 +27,9 @@
 
 class AdaptivePolicy final : public xmmu::Policy {
  public:
-  // All assumed.
+  // All defaults are assumed.
   struct Options {
-    // Of the hypervisor's timer, on each CPU.
+    // The hypervisor's timer fires on each CPU once in so many cycles.
     xmmu::Cycles period{1'000'000};
     // Ticks from one turn to the next: shadows take many faults at first, until
     // they are filled.

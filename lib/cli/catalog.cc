@@ -9,7 +9,8 @@
 namespace xmmu::cli {
 namespace {
 
-// Those of Simulator's names of machines and policies, which stand in CSV.
+// Names stand in CSV, so only these characters are allowed, as in those that
+// Simulator takes.
 bool IsName(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||

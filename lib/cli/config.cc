@@ -63,7 +63,8 @@ class ConfigReader {
       }
       text = absl::StrJoin(texts, ",");
     }
-    // So says ParseDocument() of what is none of these.
+    // ParseDocument() gives text with a line break for values that no option
+    // takes.
     if (text.find('\n') != std::string::npos) return BadValue(entry);
     if (text.empty() && !MayBeEmpty(name)) {
       return Bad(entry, absl::StrCat(entry.key, ": want a value"));

@@ -11,9 +11,9 @@
 namespace xmmu::cli {
 namespace {
 
-// What is longer is no slip of the pen, and would take long to compare.
+// A longer name is no typing error, and comparing it takes long.
 constexpr size_t kLongestName = 32;
-// What ends a command for CLI11, and is a file's name here.
+// CLI11 takes this as the end of a command; here it is a file's name.
 constexpr std::string_view kEndOfCommand = "++";
 
 bool IsOption(std::string_view word) {

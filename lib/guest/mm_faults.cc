@@ -1,8 +1,8 @@
-#include "guest/memory_manager.h"
-#include "xmmu/base/check.h"
-
 // Handles faults of the program: demand-zero, file pages, copy-on-write (Linux:
 // mm/memory.c, handle_mm_fault).
+
+#include "guest/memory_manager.h"
+#include "xmmu/base/check.h"
 
 namespace xmmu {
 

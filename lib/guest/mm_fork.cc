@@ -1,8 +1,8 @@
-#include "guest/memory_manager.h"
-#include "xmmu/base/check.h"
-
 // Does the work of fork and exit (Linux: kernel/fork.c, dup_mmap; mm/memory.c,
 // copy_page_range; mm/mmap.c, exit_mmap).
+
+#include "guest/memory_manager.h"
+#include "xmmu/base/check.h"
 
 namespace xmmu {
 

@@ -1,9 +1,9 @@
+// Moves pages, for mremap, and for exec with the arguments it has written to
+// the new stack (Linux: mm/mremap.c; fs/exec.c, setup_arg_pages).
+
 #include "absl/strings/str_format.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
-
-// Moves pages, for mremap, and for exec with the arguments it has written to
-// the new stack (Linux: mm/mremap.c; fs/exec.c, setup_arg_pages).
 
 namespace xmmu {
 

@@ -1,9 +1,3 @@
-#include <algorithm>
-
-#include "guest/memory_manager.h"
-#include "xmmu/base/check.h"
-#include "xmmu/xen/hypercall.h"
-
 // Shares file pages with other domains (GuestOptions::share_file_pages): the
 // guest's side of make_ro_and_share. A page is shared as soon as it is in the
 // page cache, when the kernel's direct map is all that maps it.
@@ -14,6 +8,12 @@
 //   shared --write fault on a private mapping--> that mapping gets a copy
 //   shared --mapped by a program to be written in place--> all mappings get one
 //                                  copy, the new page of the file
+
+#include <algorithm>
+
+#include "guest/memory_manager.h"
+#include "xmmu/base/check.h"
+#include "xmmu/xen/hypercall.h"
 
 namespace xmmu {
 

@@ -1,11 +1,11 @@
+// Does the work of mmap, munmap, mprotect and madvise (Linux: mm/mmap.c,
+// mm/mprotect.c, mm/madvise.c).
+
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
-
-// Does the work of mmap, munmap, mprotect and madvise (Linux: mm/mmap.c,
-// mm/mprotect.c, mm/madvise.c).
 
 namespace xmmu {
 namespace {

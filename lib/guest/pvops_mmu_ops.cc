@@ -1,9 +1,3 @@
-#include <algorithm>
-#include <array>
-
-#include "guest/multicall_queue.h"
-#include "guest/paravirtual_mmu_ops.h"
-
 // The page-table operations of a present-day 64-bit Linux on Xen (6.1,
 // arch/x86/xen/mmu_pv.c).
 //
@@ -19,6 +13,12 @@
 //
 // Such an instruction does not flush the queue first: within one lazy region
 // Linux never clears what it has just set.
+
+#include <algorithm>
+#include <array>
+
+#include "guest/multicall_queue.h"
+#include "guest/paravirtual_mmu_ops.h"
 
 namespace xmmu {
 namespace {

@@ -1,10 +1,10 @@
+// Executes one operation of a task.
+
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
 #include "guest/scheduler.h"
 #include "xmmu/base/check.h"
-
-// Executes one operation of a task.
 
 namespace xmmu {
 namespace {

@@ -1,14 +1,14 @@
-#include <array>
-
-#include "guest/hypercall_queue.h"
-#include "guest/paravirtual_mmu_ops.h"
-#include "guest/pte_instructions.h"
-
 // The page-table operations of a kernel that runs on Xen, pvops excepted.
 //
 // guest/paravirtual_mmu_ops.h shows the life of an address space's tables.
 // While they are read-only their entries change as guest/kernel_traits.h says
 // for the kernel.
+
+#include <array>
+
+#include "guest/hypercall_queue.h"
+#include "guest/paravirtual_mmu_ops.h"
+#include "guest/pte_instructions.h"
 
 namespace xmmu {
 namespace {

@@ -17,7 +17,7 @@ struct FormatRow {
   std::string (*render)(const Document& document);
 };
 
-// By ReportFormat.
+// Rows are indexed by ReportFormat.
 constexpr FormatRow kFormatRows[] = {
 #define XMMU_ROW(id, name, renderer) {ReportFormat::id, name, &renderer},
     XMMU_REPORT_FORMATS(XMMU_ROW)

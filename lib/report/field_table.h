@@ -59,8 +59,8 @@ inline Value AsValue(std::signed_integral auto number) {
 // Where a field is shown.
 enum class Shown : uint8_t {
   kBoth,
-  // In JSON where it stands in the table, in CSV behind all columns that do
-  // not: columns keep their places when one is added.
+  // JSON keeps the order of the table; CSV puts the column last, so that older
+  // columns keep their places.
   kCsvAtEnd,
   // The value is a Record whose fields need not be the same in all lines: an
   // object in JSON; in CSV a column for each cell in it, behind all others.
@@ -69,7 +69,7 @@ enum class Shown : uint8_t {
   kOpen,
   kJson,
   kCsv,
-  // In CSV alone, behind all columns that are not.
+  // Only CSV has it, and puts the column last.
   kCsvOnlyAtEnd,
 };
 

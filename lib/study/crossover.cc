@@ -113,8 +113,8 @@ absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
     if (IsParavirtual(way, base.mode)) options.guest_ops = way.ops;
     UpdateCosts& costs = crossover.ways.emplace_back();
     costs.way = way;
-    absl::Status ok = MeasureWay(options, crossover.costs, costs);
-    if (!ok.ok()) return ok;
+    absl::Status status = MeasureWay(options, crossover.costs, costs);
+    if (!status.ok()) return status;
   }
   for (size_t i = 0; i < crossover.ways.size(); ++i) {
     if (!IsParavirtual(crossover.ways[i].way, base.mode)) continue;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr TaskId kFirst = GuestDriver::kFirstTask;
 constexpr TaskId kSecond = kFirst + 1;
-// Fewer than an L1 table holds in any mode.
+// This is fewer than any mode's L1 table holds.
 constexpr uint64_t kPages = 128;
 constexpr uint64_t kRounds = 16;
 

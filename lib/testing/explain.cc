@@ -12,7 +12,7 @@
 namespace xmmu::testing {
 namespace {
 
-// As many as say where nearly all cycles have gone, in a line.
+// So many components fit in one line and hold nearly all cycles.
 constexpr size_t kComponentsShown = 4;
 
 // Counters of one kind stand one after the other in the table; this is the

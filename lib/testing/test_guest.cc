@@ -17,7 +17,7 @@ constexpr VirtAddr kFirstMapping{0x10000000};
 // Mappings begin at multiples of 4 MiB, so that none shares an L1 table with
 // another in any paging mode.
 constexpr uint64_t kMappingAlignment = uint64_t{4} << 20;
-// Of the guest that stands for one that cannot be.
+// The guest that replaces an impossible one has this much memory.
 constexpr uint64_t kSmallMemory = uint64_t{16} << 20;
 
 constexpr char kExpectHint[] = "; ExpectSignal() takes work that is to get one";

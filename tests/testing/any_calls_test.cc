@@ -30,7 +30,7 @@ class Caller {
       case 0:
       case 1:
       case 2:
-        // Of more pages than are used as a rule.
+        // This maps more pages than usual.
         mapped_.push_back(guest_.Map(4 + Pages(), AnyBacking()));
         break;
       case 3:
@@ -99,7 +99,7 @@ class Caller {
         op.rights = static_cast<uint8_t>(Below(8));
         break;
       case GuestOpKind::kRemap:
-        // To where nothing is, or in place.
+        // The target is a place with nothing mapped, or the same one.
         op.target = Below(2) == 0 ? op.va : VirtAddr(0x8000000 - kPageSize);
         op.new_length = Pages() * kPageSize;
         break;

@@ -20,8 +20,8 @@
 
 namespace xmmu {
 
-// The formats there are: X(enumerator, name, renderer). A renderer is a function
-// in a file of its own in lib/report/, see lib/report/renderers.h.
+// The formats there are: X(enumerator, name, renderer). A renderer is a
+// function in a file of its own in lib/report/, see lib/report/renderers.h.
 #define XMMU_REPORT_FORMATS(X) \
   X(kText, "text", RenderText) \
   X(kJson, "json", RenderJson) \
@@ -56,10 +56,10 @@ struct Document {
   using Block = std::variant<std::string, TextTable>;
   std::vector<Block> text;
 
-  // For programs that read lines.
+  // CSV renders this.
   Table table;
 
-  // For programs that read trees: an object or a list of objects.
+  // JSON renders this object, or list of objects.
   std::variant<Record, std::vector<Record>> data;
   int json_indent = 1;  // blanks a step
 

@@ -39,8 +39,9 @@ CostMatcher Charged(CostEvent event, NumberMatcher times,
 // Cycles charged on all CPUs, serialised: neither idle time, nor less what
 // overlaps.
 CostMatcher CyclesAre(NumberMatcher cycles);
-// Fewer than `limit` of them. A limit of no cycles, or of less than none, which
-// a negative number is, fails the test at the caller's line.
+// Matches if fewer than `limit` cycles were charged. A limit of no cycles, or
+// of less than none, which a negative number is, fails the test at the caller's
+// line.
 CostMatcher CyclesBelow(uint64_t limit,
                         SourceLocation where = SourceLocation::current());
 // Simulated time that passed, idle time included, what overlaps not.
@@ -50,10 +51,10 @@ CostMatcher ElapsedCycles(NumberMatcher cycles);
 // them: GuestFaults and FixedFaults together. Spurious ones and #GP are among
 // them, nested violations are not.
 CostMatcher PageFaults(NumberMatcher times);
-// Those that the guest kernel saw: spurious ones, and those that ended in a
+// Faults that the guest kernel saw: spurious ones, and those that ended in a
 // signal, included.
 CostMatcher GuestFaults(NumberMatcher times);
-// Those that the hypervisor resolved, retried or emulated without the guest.
+// Faults that the hypervisor resolved, retried or emulated without the guest.
 CostMatcher FixedFaults(NumberMatcher times);
 // Accesses of the program that its kernel refused, each a fault as well.
 CostMatcher Signals(NumberMatcher times);

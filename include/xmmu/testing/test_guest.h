@@ -48,8 +48,8 @@ class TestGuest {
   // Whether nothing has failed so far.
   bool ok() const { return !failed_; }
 
-  // Of a guest whose options could not be simulated: one with small memory and
-  // else the default options.
+  // If the options cannot be simulated, this is the simulator of a guest with
+  // little memory and otherwise default options.
   Simulator& simulator() { return driver_.simulator(); }
   GuestKernel& kernel() { return simulator().guest(); }
 
@@ -71,7 +71,7 @@ class TestGuest {
   // least one page, and as many as the program's memory has room for.
   VirtAddr Map(uint64_t pages, Backing backing = Backing::kAnonymous,
                SourceLocation where = SourceLocation::current());
-  // Of whole pages, at least one, all of which are mapped; Perform() also takes
+  // Both take whole mapped pages, at least one; Perform() also takes
   // what munmap(2) and mprotect(2) take besides. `rights` are MapRights.
   void Unmap(VirtAddr va, uint64_t pages,
              SourceLocation where = SourceLocation::current());

@@ -1,3 +1,6 @@
+// Checks that a machine can be simulated, whether it was built by hand, read
+// from a file or changed by settings.
+
 #include <bit>
 #include <initializer_list>
 #include <utility>
@@ -7,9 +10,6 @@
 #include "base/text.h"
 #include "machine/file/machine_fields.h"
 #include "xmmu/machine/machine_file.h"
-
-// Checks that a machine can be simulated, whether it was built by hand, read
-// from a file or changed by settings.
 
 namespace xmmu {
 namespace {

@@ -22,7 +22,7 @@ namespace {
 constexpr VirtAddr kBufferBase{uint64_t{1} << 30};
 constexpr uint64_t kFirstTable = (uint64_t{16} << 20) >> kPageShift;
 constexpr uint64_t kFirstFrame = (uint64_t{128} << 20) >> kPageShift;
-// What a 4-byte entry can name.
+// A 4-byte entry can name frames below this.
 constexpr uint64_t kFrameLimit = uint64_t{1} << 20;
 // Memory to choose frames from, as a multiple of the working set (assumed), and
 // in runs of all colours.

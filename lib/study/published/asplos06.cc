@@ -1,11 +1,11 @@
+// K. Adams, O. Agesen, "A Comparison of Software and Hardware Techniques for
+// x86 Virtualization", ASPLOS 2006: nanobenchmarks; all remembered.
+
 #include <memory>
 
 #include "study/published/published_studies.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/sim/guest_driver.h"
-
-// K. Adams, O. Agesen, "A Comparison of Software and Hardware Techniques for
-// x86 Virtualization", ASPLOS 2006: nanobenchmarks; all remembered.
 
 namespace xmmu {
 namespace {

@@ -1,3 +1,6 @@
+// Single figures: commits of Xen and KVM by their hash (read, unless said
+// otherwise), posts to xen-devel, papers. What can be run is; of the others the
+// reason why not is given.
 
 #include <memory>
 #include <string>
@@ -8,10 +11,6 @@
 #include "study/published/published_studies.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/sim/simulator.h"
-
-// Single figures: commits of Xen and KVM by their hash (read, unless said
-// otherwise), posts to xen-devel, papers. What can be run is; of the others the
-// reason why not is given.
 
 namespace xmmu {
 namespace {
@@ -164,7 +163,7 @@ absl::StatusOr<double> NestedLoads() {
   options.policy = "nested-paging-4k";
   auto guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
-  // So far apart that no two are in the TLB's same set.
+  // So many pages are written after the first that no TLB holds it any more.
   constexpr uint64_t kPages = 4096;
   guest->Map(kPages);
   guest->Write(kPages);

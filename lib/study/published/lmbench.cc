@@ -205,7 +205,7 @@ double CyclesOf(const Cost& cost) {
   return static_cast<double>(cost.cycles.count());
 }
 
-// What a process alone takes for a pipe, and for the sum.
+// Returns the cycles that one process takes for the pipe and for the sum.
 double LoopOverhead(GuestDriver& guest, uint64_t bytes) {
   MakeArray(guest, kChunk);
   SumArray(guest, kChunk);

@@ -29,11 +29,11 @@ struct ImagePart {
 struct ProcessImage {
   std::array<ImagePart, 3> parts;  // program, linker, libc
   uint64_t stack_pages;            // written to
-  // From exec to exit, mmap and its kin among them.
+  // Counts calls from exec to exit, mmap and its kin included.
   uint64_t system_calls;
 
   uint64_t text_pages() const;
-  // With the stack's.
+  // The stack's pages are included.
   uint64_t written_pages() const;
 };
 
@@ -47,8 +47,8 @@ struct ImageTouches {
 // The program that forks, and the one that writes a line.
 extern const ProcessImage kSmallProgram;
 extern const ProcessImage kBash;
-// After fork: by a child that exits; by one that goes on to exec; by the parent
-// on its way to wait.
+// These pages are touched after fork: by a child that exits; by one that goes
+// on to exec; by the parent on its way to wait.
 extern const ImageTouches kExitingChild;
 extern const ImageTouches kExecingChild;
 extern const ImageTouches kWaitingParent;
@@ -57,7 +57,7 @@ extern const ImageTouches kWaitingParent;
 // exec to the end of its work. What the kernel maps at exec is mapped by system
 // calls here.
 void RunImage(GuestDriver& guest, const ProcessImage& image);
-// It touches pages of `image` once more.
+// The process that acts touches pages of `image` again.
 void Touch(GuestDriver& guest, const ProcessImage& image,
            const ImageTouches& touches);
 

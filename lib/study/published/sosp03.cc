@@ -1,3 +1,6 @@
+// P. Barham et al., "Xen and the Art of Virtualization", SOSP 2003, tables of
+// lmbench: L-UP and Xen; all remembered.
+
 #include <array>
 
 #include "absl/strings/str_cat.h"
@@ -5,9 +8,6 @@
 #include "study/published/lmbench.h"
 #include "study/published/published_studies.h"
 #include "xmmu/machine/machine_model.h"
-
-// P. Barham et al., "Xen and the Art of Virtualization", SOSP 2003, tables of
-// lmbench: L-UP and Xen; all remembered.
 
 namespace xmmu {
 namespace {

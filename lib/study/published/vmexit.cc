@@ -1,14 +1,14 @@
-#include <string_view>
-
-#include "study/published/published_studies.h"
-#include "xmmu/machine/machine_model.h"
-#include "xmmu/sim/guest_driver.h"
-
 // VM exits: O. Agesen et al., "Software Techniques for Avoiding Hardware
 // Virtualization Exits", USENIX ATC 2012, table 1; Adams & Agesen, ASPLOS 2006
 // (both remembered); A. Landau et al., SplitX, HotOS 2011 (read). Flushes: N.
 // Amit's deferred flushes of PTI, linux-kernel 2019; D. Hansen on INVPCID,
 // linux-mm (both read).
+
+#include <string_view>
+
+#include "study/published/published_studies.h"
+#include "xmmu/machine/machine_model.h"
+#include "xmmu/sim/guest_driver.h"
 
 namespace xmmu {
 namespace {

@@ -56,7 +56,7 @@ class Destination {
   }
 
   uint64_t reported() const { return reported_; }
-  // Those of them whose content or type was another by then.
+  // Counts the reported pages whose content or type had changed.
   uint64_t changed() const { return changed_; }
 
  private:
@@ -81,7 +81,7 @@ class Destination {
     if (domain_.mode() != PagingMode::k2Level) info.pinned = page.pinned;
     return info;
   }
-  // Of no page it holds zeros.
+  // If no page is there, the copy holds zeros.
   void Copy(Pfn pfn) {
     const Mfn mfn = domain_.p2m().MfnOf(pfn);
     if (pfn.value() >= infos_.size()) infos_.resize(pfn.value() + 1);

@@ -48,7 +48,8 @@ class Reader {
     return domain_.PfnOf(Gfn(entry.frame().value()));
   }
 
-  // Where the guest kernel reads a table: an open one, it may be, in a copy.
+  // Returns the frame that the kernel reads: that of an open table may be a
+  // copy.
   Mfn SeenAs(Pfn table) const {
     const Mfn mfn = domain_.p2m().MfnOf(table);
     const PtwrInfo* const open = domain_.direct().FindOpen(mfn);
@@ -79,8 +80,8 @@ class Reader {
 
   void Link(Pfn table, int slot, int level, VirtAddr va, Pte entry,
             uint64_t rights, GuestPages& pages) {
-    // As the guest kernel reads it: Xen takes P from the entry of a table that
-    // it has opened for writing.
+    // This reads as the guest kernel does: Xen takes P from the entry of a
+    // table that it has opened for writing.
     const PtwrInfo& active = domain_.direct().ptwr(PtwrSlot::kActive);
     const bool open = active.in_use() && active.l2_entry == SlotOf(table, slot);
     if (!entry.present() && !open) {
@@ -228,7 +229,7 @@ class CpuCheck {
     std::string wrong;
     for (const GuestPage& page : pages_) {
       if (wrong.empty()) wrong = Probe(page.va, &page);
-      // And the edges of what is mapped.
+      // The edges of what is mapped are probed, too.
       for (const VirtAddr edge : {page.va - kPageSize, page.va + kPageSize}) {
         const GuestPage* const there = FindPage(pages_, edge);
         if (wrong.empty() && there == nullptr) wrong = Probe(edge, nullptr);

@@ -131,8 +131,8 @@ class Descent {
            host_.sharing().Mappings(entry.frame(), domain_.id()) > 0;
   }
 
-  // By the table's type: through a linear entry, an L4 is walked as an L3, and
-  // Xen's slots are Xen's there too.
+  // The table's type decides: through a linear entry an L4 is walked as an L3,
+  // and Xen's slots are Xen's there too.
   bool IsXens(Mfn table, int slot) const {
     const PageInfo& page = host_.frames()[table];
     const XenSlots xen = XenSlotsOf(mode_);
@@ -243,8 +243,8 @@ std::string EscapeByTlb(const Host& host, const Cpu& cpu,
   for (const TlbEntry& entry : cpu.mmu.TlbEntries()) {
     if (entry.vm != VmTag()) continue;  // another domain's: NestedView
     if (OutOfReach(domain.mode(), entry.va())) continue;
-    // Of an address space that is not loaded: a flush filter sees to it that
-    // they are what its tables say when it is, or are gone.
+    // Entries of an address space that is not loaded are skipped: the
+    // flush filter drops them, or keeps them right, until it is loaded again.
     if (!cpu.mmu.Serves(entry)) continue;
     const Mfn mfn = FrameOf(entry.base);
     if (OwesFlush(host, cpu, mfn)) continue;

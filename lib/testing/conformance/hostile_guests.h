@@ -4,8 +4,8 @@
 // Two paravirtual domains of two vCPUs each, on two CPUs that they take turns
 // on, whose kernels do whatever a string of bytes tells them: hypercalls,
 // stores, switches of CR3 and mode. Little memory and few addresses, so that
-// the same frames change their use all the time. The same for a property over
-// random bytes and for a fuzzer.
+// the same frames change their use all the time. A property over random
+// bytes and a fuzzer both use it.
 
 #include <cstdint>
 #include <initializer_list>

@@ -156,8 +156,8 @@ WalkResult DirectWriteLogging::WalkGuest(VcpuContext& vcpu,
   return walk;
 }
 
-// As the page walker does: A in each entry on the way, even to a fault; A and D
-// of the leaf if the access is allowed.
+// Sets flags as the page walker does: A in each entry on the way, even to a
+// fault; A and D of the leaf if the access is allowed.
 void DirectWriteLogging::SetUsed(Cpu& cpu, const Access& access,
                                  const WalkResult& walk) {
   for (const WalkEntry& used : walk.entries) {

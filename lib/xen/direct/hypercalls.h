@@ -47,8 +47,8 @@ class Hypercalls : private RequestPart {
                        DomainId page_owner);
   // OneUpdate() of MMU_MACHPHYS_UPDATE.
   XenErrno UpdateMachphys(const MmuUpdate& request, DomainId page_owner);
-  // Whose pages the foreign-domain argument `named` names; false, with `error`,
-  // if the guest may not name it.
+  // Finds the domain that the foreign-domain argument `named` means. Returns
+  // false, with `error`, if the guest may not name it.
   bool ResolveOwner(DomainId named, DomainId& owner, XenErrno& error);
   // Owes the flush of an update above L1, where the rules have one.
   void OweUpperUpdateFlush();

@@ -32,8 +32,8 @@ std::string ErrorOf(std::string_view text) {
 MachineModel With(std::vector<std::string> settings,
                   std::string_view preset = "xeon-2003") {
   MachineModel model = *FindMachine(preset);
-  const absl::Status ok = SetMachineValues(settings, model);
-  EXPECT_TRUE(ok.ok()) << ok;
+  const absl::Status status = SetMachineValues(settings, model);
+  EXPECT_TRUE(status.ok()) << status;
   return model;
 }
 

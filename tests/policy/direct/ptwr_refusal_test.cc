@@ -192,7 +192,7 @@ TEST_P(PtwrRefusalTest, UnhookingFlushesEveryCpuOfTheDomain) {
 TEST_P(PtwrRefusalTest, AStaleReadOnlyEntryOfAnotherVcpuIsOnlyASpuriousFault) {
   PtwrWorld world(GetParam(), 2);
   world.Store(kFirst, 1, world.EntryOf(kData, world.kRw), 0);
-  // As the other CPU's TLB may have it.
+  // The other CPU's TLB may still hold this translation.
   MemoryOperand operand{.kind = OperandKind::kStore, .size = 4};
   const Access access{world.VaOf(kFirst, 2), AccessKind::kWrite,
                       world.levels() >= 4};

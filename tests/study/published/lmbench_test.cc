@@ -24,7 +24,7 @@ SimulatorOptions Xen() {
   return options;
 }
 
-// Of one of what is measured.
+// Returns `counter` for one run of `test`.
 uint64_t CountOf(LmbenchTest test, const SimulatorOptions& options,
                  Counter counter) {
   const auto cost = MeasureLmbench(test, options);

@@ -43,16 +43,17 @@ class GuestDoor {
 
   // The guest on `cpu` executes MOV CR3. Charges the way in and out.
   virtual void EnterByCall(Cpu& cpu) const = 0;
-  // It flushes TLBs, its own one if `own`, by `exits` instructions a CPU.
-  // Charges the way in and out of its own CPU. Returns how many exits each
+  // The guest flushes TLBs, its own one if `own`, by `exits` instructions a
+  // CPU. Charges the way in and out of its own CPU. Returns how many exits each
   // other CPU takes that it interrupts; nothing, if the hypervisor interrupts
   // them on its behalf: see GuestShootdown.
   virtual std::optional<uint64_t> EnterToFlush(Cpu& cpu, bool own,
                                                uint64_t exits) const = 0;
-  // It meets a fault. Charges the way in and out, as far as the fault comes to
-  // the hypervisor at all.
+  // The guest meets a fault. Charges the way in and out, as far as the fault
+  // comes to the hypervisor at all.
   virtual void EnterByFault(Cpu& cpu, FaultVector vector) const = 0;
-  // It executes a hypercall about its memory. Charges the way in and out.
+  // The guest executes a hypercall about its memory. Charges the way in and
+  // out.
   virtual void EnterForHypercall(Cpu& cpu) const = 0;
 
   // Hands a fault to the handler of `vcpu`, which is in kernel mode from now
