@@ -135,6 +135,12 @@ std::vector<std::string> MarkPercents(const MarkCycles& cycles) {
   return cells;
 }
 
+std::string OwnMachineLine(std::string_view name,
+                           std::string_view description) {
+  if (FindMachine(name) != nullptr) return "";
+  return absl::StrCat("machine   ", Abs(name), ": ", Abs(description), "\n");
+}
+
 std::string EstimatedPercent(const MarkCycles& cycles) {
   const auto shares = SharesByMark(cycles, kPercentDecimals);
   uint64_t sum = 0;

@@ -38,6 +38,10 @@ std::vector<std::string> MarkPercents(const MarkCycles& cycles);
 // it adds up with the rest.
 std::string EstimatedPercent(const MarkCycles& cycles);
 
+// A line that says what a machine is which no preset has the name of: what was
+// set of it, and which file it is from. Empty for a preset.
+std::string OwnMachineLine(std::string_view name, std::string_view description);
+
 // What the groups are made of, for dictionaries and legends.
 std::vector<Term> TermsOf(const std::vector<Column>& columns);
 // The components that took cycles in any of `costs`.

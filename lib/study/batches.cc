@@ -43,6 +43,7 @@ absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
   if (!comparison.ok()) return comparison.status();
   Batches batches;
   batches.machine = comparison->options.machine;
+  batches.machine_description = comparison->machine_description;
   batches.mode = comparison->options.mode;
   batches.workload = comparison->workload;
   for (size_t i = 0; i < ways.size(); ++i) {

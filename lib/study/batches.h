@@ -44,6 +44,7 @@ struct BatchRow {
 
 struct Batches {
   std::string machine;
+  std::string machine_description;
   PagingMode mode = PagingMode::kPae;
   std::string workload;
   std::vector<BatchRow> rows;

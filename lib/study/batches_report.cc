@@ -189,10 +189,11 @@ std::vector<Record> BatchRecords(const Batches& batches) {
 
 void AddText(const Batches& batches, std::vector<Document::Block>& text) {
   const bool first = text.empty();
-  text.emplace_back(absl::StrCat(first ? "" : "\n", batches.machine, ", ",
-                                 Abs(PagingModeName(batches.mode)), ", ",
-                                 Printable(batches.workload),
-                                 ": tables closed, by updates in them\n\n"));
+  text.emplace_back(absl::StrCat(
+      first ? "" : "\n",
+      OwnMachineLine(batches.machine, batches.machine_description),
+      batches.machine, ", ", Abs(PagingModeName(batches.mode)), ", ",
+      Printable(batches.workload), ": tables closed, by updates in them\n\n"));
   text.emplace_back(BatchTable(batches));
   text.emplace_back("\n");
   text.emplace_back(CycleTable(batches));

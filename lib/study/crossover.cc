@@ -105,6 +105,7 @@ absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
   const absl::StatusOr<MachineModel> machine = MachineOf(base);
   if (!machine.ok()) return machine.status();
   crossover.machine = std::string(machine->name);
+  crossover.machine_description = std::string(machine->description);
   crossover.costs = machine->costs;
   for (CostConstant& cost : crossover.costs) cost.source = {};
   for (const UpdateWay& way : ways) {

@@ -62,6 +62,7 @@ struct Crossing {
 
 struct Crossover {
   std::string machine;
+  std::string machine_description;
   PagingMode mode = PagingMode::kPae;
   std::vector<UpdateCosts> ways;
   std::vector<Crossing> crossings;  // bare hardware takes part in none

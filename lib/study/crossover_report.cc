@@ -187,7 +187,10 @@ std::vector<WayLine> LinesOf(const std::vector<Crossover>& crossovers) {
 
 void AddText(const Crossover& crossover, std::vector<Document::Block>& text) {
   const bool first = text.empty();
-  text.emplace_back((first ? "" : "\n") + Title(crossover) + "\n");
+  text.emplace_back(
+      (first ? "" : "\n") +
+      OwnMachineLine(crossover.machine, crossover.machine_description) +
+      Title(crossover) + "\n");
   text.emplace_back(WayTable(crossover));
   text.emplace_back(kCheaperHeading);
   text.emplace_back(CheaperTable(crossover));

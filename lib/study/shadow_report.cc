@@ -250,8 +250,9 @@ void AddText(const ShadowStudy& study, std::vector<Document::Block>& text) {
     text.emplace_back(std::move(table));
     text.emplace_back("\n");
   };
-  text.emplace_back((text.empty() ? "" : "\n") + Title(study) +
-                    ": cycles an event\n\n");
+  text.emplace_back((text.empty() ? "" : "\n") +
+                    OwnMachineLine(study.machine, study.machine_description) +
+                    Title(study) + ": cycles an event\n\n");
   add_table(EventTable(study));
   // Components are shown of the pair that the question was about; the other
   // formats have those of all policies.

@@ -52,6 +52,7 @@ absl::StatusOr<ShadowStudy> MeasureShadowStudy(
   const absl::StatusOr<MachineModel> machine = MachineOf(base);
   if (!machine.ok()) return machine.status();
   study.machine = std::string(machine->name);
+  study.machine_description = std::string(machine->description);
   study.costs = machine->costs;
   for (CostConstant& cost : study.costs) cost.source = {};
   ComparisonOptions comparison;

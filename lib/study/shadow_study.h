@@ -36,6 +36,7 @@ std::span<const ShadowPair> ShadowPairs();
 
 struct ShadowStudy {
   std::string machine;
+  std::string machine_description;
   PagingMode mode = PagingMode::kPae;
   int vcpus = 1;
   std::vector<std::string> policies;  // bare hardware first
