@@ -24,9 +24,9 @@ std::string WantedName(std::string_view given,
   const std::string all =
       NamesOf(names, [](std::string_view name) { return name; });
   // A longer text is no misspelt name, and comparing it would take long.
-  constexpr size_t kLongest = 64;
+  constexpr size_t kLongestName = 64;
   const std::string_view nearest =
-      given.size() > kLongest ? "" : NearestName(given, names);
+      given.size() > kLongestName ? "" : NearestName(given, names);
   if (nearest.empty()) return "want " + all;
   return absl::StrCat("did you mean ", Abs(nearest), "? There are ", all);
 }
