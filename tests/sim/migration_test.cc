@@ -158,7 +158,7 @@ TEST(MigrationTest, TheReportsTellOfIt) {
   EXPECT_THAT(lines[0], HasSubstr(",migration_domctl_cycles,"
                                   "migration_extra_cycles,workload,"));
   // Bare hardware has nothing in these columns, in front of the workload.
-  EXPECT_THAT(lines[1], HasSubstr(",,,," + comparison.workload + ","));
+  EXPECT_THAT(lines[1], HasSubstr(",,,,\"" + comparison.workload + "\","));
   EXPECT_THAT(lines[2], HasSubstr(absl::StrCat(",", migration.pages_sent, ",",
                                                migration.domctl_cycles.count(),
                                                ",", *migration.extra_cycles,

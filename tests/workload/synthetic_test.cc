@@ -61,7 +61,8 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
        "no workload 'tuch'; expected touch, fork, mprotect, switch, "
        "churn, files"},
       {"touch:page=3",
-       "workload touch: no parameter 'page'; expected pages=1000"},
+       "workload touch: no parameter 'page', did you mean pages? expected "
+       "pages=1000"},
       {"touch:pages=many",
        "workload touch: 'pages=many': expected pages=NUMBER, 1 to 4294967296"},
       {"touch:pages=0",
