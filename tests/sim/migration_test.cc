@@ -159,10 +159,11 @@ TEST(MigrationTest, TheReportsTellOfIt) {
                                   "migration_extra_cycles,workload,"));
   // Bare hardware has nothing in these columns, in front of the workload.
   EXPECT_THAT(lines[1], HasSubstr(",,,,\"" + comparison.workload + "\","));
-  EXPECT_THAT(lines[2], HasSubstr(absl::StrCat(",", migration.pages_sent, ",",
-                                               migration.domctl_cycles.count(),
-                                               ",", *migration.extra_cycles,
-                                               ",", comparison.workload, ",")));
+  EXPECT_THAT(
+      lines[2],
+      HasSubstr(absl::StrCat(
+          ",", migration.pages_sent, ",", migration.domctl_cycles.count(), ",",
+          *migration.extra_cycles, ",\"", comparison.workload, "\",")));
 }
 
 TEST(MigrationTest, RoundsEveryNoOperationsAreRefused) {
