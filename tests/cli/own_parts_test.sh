@@ -29,7 +29,7 @@ refuses "--policies=renammed: did you mean renamed?" --workload=stores \
 refuses "--machine=fast-walk: did you mean fast-walker?" --workload=stores \
   --machine=fast-walk
 refuses "no workload 'store': did you mean stores?" --workload=store
-refuses "no parameter 'page'; expected pages=7" --workload=stores:page=1
+refuses "no parameter 'page', did you mean pages? expected pages=7" --workload=stores:page=1
 refuses "pages=x" --workload=stores:pages=x
 command=(twice compare)
 refuses "extension: policy 'renamed': want a name not taken" --workload=stores
