@@ -86,9 +86,9 @@ GuestDriver OrStandIn(absl::StatusOr<GuestDriver>& created) {
 }  // namespace
 
 TestGuest::TestGuest(const SimulatorOptions& options, SourceLocation where)
-    : TestGuest(CreateDriver(options), where) {}
+    : TestGuest(FromDriver(), CreateDriver(options), where) {}
 
-TestGuest::TestGuest(absl::StatusOr<GuestDriver> created,
+TestGuest::TestGuest(FromDriver, absl::StatusOr<GuestDriver> created,
                      const SourceLocation& where)
     : driver_(OrStandIn(created)),
       last_task_(GuestDriver::kFirstTask),

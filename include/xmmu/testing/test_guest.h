@@ -129,8 +129,15 @@ class TestGuest {
   }
 
  private:
+  // Nothing that stands in braces becomes one: for a TestGuest({.policy = ...})
+  // some compilers try constructors of several arguments as well.
+  struct FromDriver {
+    explicit FromDriver() = default;
+  };
+
   // Takes the guest, or has failed for want of it.
-  TestGuest(absl::StatusOr<GuestDriver> created, const SourceLocation& where);
+  TestGuest(FromDriver, absl::StatusOr<GuestDriver> created,
+            const SourceLocation& where);
 
   void Fail(const std::string& why, const SourceLocation& where);
   void FailUnlessOk(const absl::Status& status, const std::string& what,
