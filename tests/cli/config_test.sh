@@ -26,6 +26,15 @@ cmp -s out by_file || fail "a file is not as the command line"
 accepts --config run.toml --policies=native --share-file-pages=false --format=csv
 [[ $(wc -l <out) == 2 ]] || fail "the command line does not win"
 
+# It wins over what it excludes, too.
+printf 'workload = "touch:pages=10"\nmachine = "zen2-2019"\n' >machine.toml
+"$xmmu" list prices --machine=xeon-2003 --format=toml >own.toml
+accepts --config=machine.toml --machine-file=own.toml --policies=native
+grep -q '^machine   xeon-2003' out || fail "--machine-file does not win"
+printf 'machine-file = "own.toml"\nworkload = "touch"\n' >file.toml
+accepts --config=file.toml --machine=zen2-2019 --policies=native
+grep -q '^machine   zen2-2019' out || fail "--machine does not win"
+
 # bad <words that the message must have> <line of the file>...
 bad() {
   local words=$1

@@ -35,6 +35,11 @@ again "$trace" --policies=native --migrate 2
 again --workload=touch --sensitivity --samples=10 --policies=native,pinning
 
 # The machine of a report is the machine of its file.
+# What a file of options said is in the command line, without the file.
+printf 'workload = "touch:pages=9"\nset = ["iret=1", "mov_cr3=7"]\n' >run.toml
+again --config=run.toml --policies=native,pinning
+[[ $(field first.json command_line) != *run.toml* ]] || fail "names run.toml"
+
 "$xmmu" compare --workload=touch --machine=zen2-2019 --set mov_cr3=123 \
   --format=json --output=first.json || fail "own machine"
 field first.json machine_file >machine.toml

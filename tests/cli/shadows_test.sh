@@ -34,6 +34,7 @@ fi
 refuses "--no-such-option: no such option" --no-such-option
 refuses "abacus" --machine=abacus
 refuses "--levels=5: want 2, 3 or 4" --levels=5
+refuses "has touch:pages=5 twice" '--workloads=touch:pages=5;touch:pages=5'
 refuses "--vcpus=0: want 1 to 64" --vcpus=0
 refuses "--format=table: want text" --format=table
 refuses "no-such-workload" --workloads=no-such-workload
