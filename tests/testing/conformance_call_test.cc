@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "sim/forwarding_policy.h"
 #include "testing/conformance/translated_hostile.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/testing/conformance.h"
@@ -19,48 +20,9 @@ using ::testing::HasSubstr;
 using xmmu::testing::Conformance;
 using xmmu::testing::ConformanceOptions;
 
-// Forwards all to a policy of the table. Those below do one thing otherwise.
-class Forwarding : public Policy {
- public:
-  Forwarding(std::string_view name, Host& host)
-      : inner_(FindPolicy(name)->make(host)) {}
-
-  std::string_view name() const override { return "planted"; }
-  absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
-    return inner_->Abi(mode);
-  }
-  absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn user_root) override {
-    return inner_->StartVcpu(vcpu, root, user_root);
-  }
-  HypercallResult Hypercall(VcpuContext& vcpu,
-                            const xmmu::Hypercall& call) override {
-    return inner_->Hypercall(vcpu, call);
-  }
-  absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) override {
-    return inner_->LoadCr3(vcpu, root);
-  }
-  void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
-                const TlbFlush& flush) override {
-    inner_->FlushTlb(vcpu, vcpus, flush);
-  }
-  void Deschedule(VcpuContext& vcpu) override { inner_->Deschedule(vcpu); }
-  void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    inner_->SwitchMode(vcpu, how);
-  }
-  FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
-                               const Access& access,
-                               MemoryOperand& operand) override {
-    return inner_->HandlePageFault(vcpu, fault, access, operand);
-  }
-  absl::Status Audit() const override { return inner_->Audit(); }
-
- private:
-  std::unique_ptr<Policy> inner_;
-};
-
 template <typename Planted>
 PolicyFactory Plant(std::string_view name) {
-  return [name](Host& host) { return std::make_unique<Planted>(name, host); };
+  return [name](Host& host) { return std::make_unique<Planted>(host, name); };
 }
 
 // One short guest of 4 levels, which most policies have.
@@ -74,7 +36,7 @@ class RightPolicyTest : public ::testing::TestWithParam<std::string_view> {};
 TEST_P(RightPolicyTest, Passes) {
   ConformanceOptions options = Short();
   options.vcpus = {1, 2};
-  EXPECT_EQ(Conformance(Plant<Forwarding>(GetParam()), options),
+  EXPECT_EQ(Conformance(Plant<ForwardingPolicy>(GetParam()), options),
             absl::OkStatus());
 }
 
@@ -91,13 +53,13 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 // INVLPG is left out: the TLB keeps what the page was.
-class KeepsPages final : public Forwarding {
+class KeepsPages final : public ForwardingPolicy {
  public:
-  using Forwarding::Forwarding;
+  using ForwardingPolicy::ForwardingPolicy;
   void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                 const TlbFlush& flush) override {
     if (flush.scope == FlushScope::kPage) return;
-    Forwarding::FlushTlb(vcpu, vcpus, flush);
+    ForwardingPolicy::FlushTlb(vcpu, vcpus, flush);
   }
 };
 
@@ -105,7 +67,7 @@ TEST(PlantedErrorTest, AStaleEntryIsFoundWithItsSeed) {
   const absl::Status status = Conformance(Plant<KeepsPages>("native"), Short());
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("conformance: seed 5: planted_4levels"),
+              AllOf(HasSubstr("conformance: seed 5: own_4levels"),
                     HasSubstr("step "), HasSubstr("TLB entry for 0x"),
                     HasSubstr("{.seeds = {5}, .events = 60, .modes = "
                               "{PagingMode::k4Level}, .vcpus = {1}}")));
@@ -119,12 +81,12 @@ TEST(PlantedErrorTest, TheSameGuestFailsTheSameWayAgain) {
 }
 
 // Other processors are not told: right on one vCPU only.
-class ForgetsOthers final : public Forwarding {
+class ForgetsOthers final : public ForwardingPolicy {
  public:
-  using Forwarding::Forwarding;
+  using ForwardingPolicy::ForwardingPolicy;
   void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                 const TlbFlush& flush) override {
-    Forwarding::FlushTlb(vcpu, vcpus & MaskOf(vcpu.id), flush);
+    ForwardingPolicy::FlushTlb(vcpu, vcpus & MaskOf(vcpu.id), flush);
   }
 };
 
@@ -145,12 +107,12 @@ TEST(PlantedErrorTest, AForgottenShootdownIsFoundOnTwoVcpusAndNotOnOne) {
 }
 
 // Charges by how many policies there have been: no two runs are the same.
-class Drifting final : public Forwarding {
+class Drifting final : public ForwardingPolicy {
  public:
-  Drifting(std::string_view name, Host& host, uint64_t charges)
-      : Forwarding(name, host), charges_(charges) {}
+  Drifting(Host& host, std::string_view name, uint64_t charges)
+      : ForwardingPolicy(host, name), charges_(charges) {}
   void SwitchMode(VcpuContext& vcpu, ModeSwitch how) override {
-    Forwarding::SwitchMode(vcpu, how);
+    ForwardingPolicy::SwitchMode(vcpu, how);
     for (uint64_t i = 0; i < charges_; ++i) {
       vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
     }
@@ -163,17 +125,17 @@ class Drifting final : public Forwarding {
 TEST(PlantedErrorTest, RunsThatAreNotTheSameToTheCycleAreFound) {
   uint64_t made = 0;
   const PolicyFactory make = [&made](Host& host) {
-    return std::make_unique<Drifting>("native", host, ++made);
+    return std::make_unique<Drifting>(host, "native", ++made);
   };
   EXPECT_THAT(std::string(Conformance(make, Short()).message()),
               HasSubstr("two runs cost or count something else"));
 }
 
 // Performs each store of a kernel to a page that it may read, unchecked.
-class StoresAnything final : public Forwarding {
+class StoresAnything final : public ForwardingPolicy {
  public:
-  StoresAnything(std::string_view name, Host& host)
-      : Forwarding(name, host), host_(host) {}
+  StoresAnything(Host& host, std::string_view name)
+      : ForwardingPolicy(host, name), host_(host) {}
   FaultOutcome HandlePageFault(VcpuContext& vcpu, const PageFault& fault,
                                const Access& access,
                                MemoryOperand& operand) override {
@@ -186,7 +148,7 @@ class StoresAnything final : public Forwarding {
         return {FaultAction::kEmulated, {}};
       }
     }
-    return Forwarding::HandlePageFault(vcpu, fault, access, operand);
+    return ForwardingPolicy::HandlePageFault(vcpu, fault, access, operand);
   }
 
  private:
@@ -202,9 +164,9 @@ TEST(PlantedErrorTest, AnUncheckedStoreToAGuardedTableIsFound) {
 }
 
 // Flushes nothing at all.
-class NeverFlushes final : public Forwarding {
+class NeverFlushes final : public ForwardingPolicy {
  public:
-  using Forwarding::Forwarding;
+  using ForwardingPolicy::ForwardingPolicy;
   void FlushTlb(VcpuContext&, CpuMask, const TlbFlush&) override {}
 };
 
@@ -219,7 +181,7 @@ TEST(PlantedErrorTest, AHostileKernelNoticesThatAFlushDidNothing) {
 }
 
 TEST(OptionsTest, WhatCannotBeRunIsRefused) {
-  const PolicyFactory native = Plant<Forwarding>("native");
+  const PolicyFactory native = Plant<ForwardingPolicy>("native");
   const auto error = [&](const ConformanceOptions& options) {
     const absl::Status status = Conformance(native, options);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -238,14 +200,14 @@ TEST(OptionsTest, WhatCannotBeRunIsRefused) {
 
 // Has guests of 4 levels, and of others on request only.
 template <bool kNone>
-class FewModes final : public Forwarding {
+class FewModes final : public ForwardingPolicy {
  public:
-  using Forwarding::Forwarding;
+  using ForwardingPolicy::ForwardingPolicy;
   absl::StatusOr<GuestAbi> Abi(PagingMode mode) const override {
     if (kNone || mode != PagingMode::k4Level) {
       return absl::UnimplementedError("no time for these");
     }
-    return Forwarding::Abi(mode);
+    return ForwardingPolicy::Abi(mode);
   }
 };
 
@@ -254,13 +216,13 @@ TEST(OptionsTest, ModesThatThePolicyHasNotAreRefusedOnlyIfAskedFor) {
   options.modes = {PagingMode::kPae};
   const PolicyFactory few = Plant<FewModes<false>>("native");
   EXPECT_THAT(std::string(Conformance(few, options).message()),
-              HasSubstr("planted has no pae guests: no time for these"));
+              HasSubstr("own has no pae guests: no time for these"));
   options.modes.clear();
   EXPECT_EQ(Conformance(few, options), absl::OkStatus());
   EXPECT_THAT(
       std::string(
           Conformance(Plant<FewModes<true>>("native"), options).message()),
-      HasSubstr("planted has guests of no paging mode"));
+      HasSubstr("own has guests of no paging mode"));
 }
 
 }  // namespace
