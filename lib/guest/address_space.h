@@ -17,6 +17,20 @@
 
 namespace xmmu {
 
+// Which large pages a mapping may have.
+enum class HugeAdvice : uint8_t {
+  kDefault,
+  kHuge,    // MADV_HUGEPAGE
+  kNoHuge,  // MADV_NOHUGEPAGE
+};
+
+// How a mapping is locked in memory. A fork's child has no locks.
+enum class MemoryLock : uint8_t {
+  kNone,
+  kLocked,   // VM_LOCKED
+  kOnFault,  // VM_LOCKED and VM_LOCKONFAULT
+};
+
 // A mapping of [start, end), which are page-aligned.
 struct Vma {
   VirtAddr start;
@@ -28,6 +42,15 @@ struct Vma {
   // Whether some page may be the process's own (Linux: anon_vma), so that fork
   // has to copy the entries.
   bool has_own_pages = false;
+  uint8_t page_shift = 0;  // of its pages if they are hugetlb's, else 0
+  HugeAdvice huge = HugeAdvice::kDefault;
+  MemoryLock lock = MemoryLock::kNone;
+  bool dont_fork = false;     // VM_DONTCOPY
+  bool wipe_on_fork = false;  // VM_WIPEONFORK
+  // Whether some guest of the comparison may have had a large page here. How
+  // many faults there are, and which flags entries have, is then no part of the
+  // digest. It stays with what the mapping becomes.
+  bool digest_plain = false;
 
   bool shared() const {
     return backing == Backing::kFileShared ||
@@ -37,6 +60,9 @@ struct Vma {
   bool ContinuesWith(const Vma& next) const {
     return end == next.start && rights == next.rights &&
            backing == next.backing && file == next.file &&
+           page_shift == next.page_shift && huge == next.huge &&
+           lock == next.lock && dont_fork == next.dont_fork &&
+           wipe_on_fork == next.wipe_on_fork &&
            (!file_backed() || file_offset + (end - start) == next.file_offset);
   }
   bool file_backed() const {

@@ -36,6 +36,18 @@ constexpr EnumNames<PinWhen, 3> kPins({{
     {PinWhen::kNever, "never", "read-only as with late, never pinned"},
 }});
 
+constexpr EnumNames<Thp, 3> kThps({{
+    {Thp::kNever, "never", "no large pages for anonymous memory"},
+    {Thp::kMadvise, "madvise", "large pages where MADV_HUGEPAGE asks for them"},
+    {Thp::kAlways, "always", "large pages unless MADV_NOHUGEPAGE forbids them"},
+}});
+
+constexpr EnumNames<Reclaim, 2> kReclaims({{
+    {Reclaim::kNone, "none", "running out of memory is an error"},
+    {Reclaim::kCleanFile, "clean-file",
+     "clean pages of files are dropped, least recently mapped first"},
+}});
+
 }  // namespace
 
 GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode) {
@@ -44,6 +56,7 @@ GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode) {
   options.fault_around_pages = modern ? 16 : 1;
   options.flush_ceiling_pages = modern ? 33 : 0;
   options.recent_mm = modern;
+  options.thp = options.digest_thp = modern ? Thp::kMadvise : Thp::kNever;
   if (!abi.paravirtual) return options;
   if (abi.stores_to_l1) {
     // Xen 3.0 opened tables to stores, and later versions emulate them. For
@@ -100,6 +113,11 @@ absl::Status CheckGuestOptions(const GuestAbi& abi,
         absl::StrCat("fault-around of ", window,
                      " pages: expected a power of two from 1 to 512"));
   }
+  if (options.digest_thp < options.thp) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("digest-thp %s: expected no less than thp, %s",
+                        ThpName(options.digest_thp), ThpName(options.thp)));
+  }
   if (options.quantum_ops == 0) {
     return absl::InvalidArgumentError(
         "quantum of 0 operations: expected at least 1");
@@ -122,5 +140,21 @@ std::optional<PinWhen> ParsePinWhen(std::string_view name) {
   return kPins.Parse(name);
 }
 std::span<const PinWhen> AllPinWhen() { return kPins.All(); }
+
+std::string_view ThpName(Thp thp) { return kThps.Name(thp); }
+std::string_view ThpHelp(Thp thp) { return kThps.Help(thp); }
+std::optional<Thp> ParseThp(std::string_view name) { return kThps.Parse(name); }
+std::span<const Thp> AllThp() { return kThps.All(); }
+
+std::string_view ReclaimName(Reclaim reclaim) {
+  return kReclaims.Name(reclaim);
+}
+std::string_view ReclaimHelp(Reclaim reclaim) {
+  return kReclaims.Help(reclaim);
+}
+std::optional<Reclaim> ParseReclaim(std::string_view name) {
+  return kReclaims.Parse(name);
+}
+std::span<const Reclaim> AllReclaim() { return kReclaims.All(); }
 
 }  // namespace xmmu

@@ -21,11 +21,13 @@
 
 namespace xmmu {
 
-// A slot of an L1 table; `va` is the address it maps.
+// A slot of an L1 table, or of a table of `level` that maps a large page there;
+// `va` is the first address it maps.
 struct PteSlot {
   Pfn table;
   int index = 0;
   VirtAddr va;
+  int level = 1;
 };
 
 struct KernelCore {

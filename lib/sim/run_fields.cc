@@ -90,6 +90,8 @@ NameList TimingNames() {
 }
 NameList GuestOpsNames() { return AllNames(AllGuestOps(), &GuestOpsName); }
 NameList PinNames() { return AllNames(AllPinWhen(), &PinWhenName); }
+NameList ThpNames() { return AllNames(AllThp(), &ThpName); }
+NameList ReclaimNames() { return AllNames(AllReclaim(), &ReclaimName); }
 NameList LinearMapNames() { return AllNames(AllLinearMaps(), &LinearMapName); }
 
 // These options take more than a line to read or set.
@@ -296,6 +298,27 @@ constexpr RunField kFields[] = {
      [](Text text, Options& o) {
        return SetOptional(text, 0, "pages, ", o.flush_ceiling_pages);
      }},
+    {"thp", "thp", "", "NAME,...",
+     "anonymous memory of programs that gets large pages where the guest has "
+     "them, a row for each: never, madvise or always; default madvise with 4 "
+     "or 5 levels, else never",
+     kGuest, kEachRow,
+     [](const Options& o) {
+       return o.thp.has_value() ? NameCell(ThpName(*o.thp)) : Cell();
+     },
+     [](Text text, Options& o) {
+       return SetByName(text, &ParseThp, ThpNames(), o.thp);
+     },
+     &ThpNames},
+    {"reclaim", "reclaim", "", "NAME",
+     "what a guest without free memory does: none, which is an error, or "
+     "clean-file: drop clean pages of files; default none",
+     kGuest, kAllRows,
+     [](const Options& o) { return NameCell(ReclaimName(o.reclaim)); },
+     [](Text text, Options& o) {
+       return SetByName(text, &ParseReclaim, ReclaimNames(), o.reclaim);
+     },
+     &ReclaimNames},
     {"migration.rounds", "migrate", "", "N",
      "rounds of a live migration while the workload runs; default none", kGuest,
      kAllRows,

@@ -109,6 +109,9 @@ GuestOptions GuestOptionsOf(const SimulatorOptions& options,
   guest.fork_copies_all = options.fork_copies_all;
   guest.keeps_tables = options.keeps_tables;
   guest.share_file_pages = options.share_file_pages;
+  guest.thp = options.thp.value_or(guest.thp);
+  guest.digest_thp = options.digest_thp.value_or(guest.thp);
+  guest.reclaim = options.reclaim;
   return guest;
 }
 

@@ -294,10 +294,10 @@ TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
   EXPECT_THAT(text,
               HasSubstr(",migration_extra_cycles,workload,xmmu,"
                         "guest_memory_bytes,quantum_ops,fault_around_pages,"
-                        "flush_ceiling_pages,migration.rounds,"
+                        "flush_ceiling_pages,reclaim,migration.rounds,"
                         "migration.every_ops,trace_sha1,command_line"));
   EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
-                              "1,0,,,,"));
+                              "1,0,none,,,,"));
 }
 
 }  // namespace

@@ -242,6 +242,31 @@ namespace xmmu {
   X(kFileMapped, "file_mapped",                                               \
     "pages of files and of shared memory mapped by faults, all those that a " \
     "fault maps around its own included")                                     \
+  X(kCopyFaults, "copy_faults",                                               \
+    "of guest_page_faults those of the kernel, as it copied to or from the "  \
+    "program's memory for a system call")                                     \
+  X(kPopulated, "populated",                                                  \
+    "pages, large ones being one each, that the kernel made without a fault " \
+    "of the program: MAP_POPULATE, mlock, MADV_POPULATE_READ and _WRITE")     \
+  X(kThpFaultAlloc, "thp_fault_alloc",                                        \
+    "large pages zeroed by a first write to transparent huge memory, "        \
+    "populated ones included; their 4 KiB pages are not in demand_zero")      \
+  X(kThpFaultFallback, "thp_fault_fallback",                                  \
+    "first accesses to transparent huge memory that took a 4 KiB page, as "   \
+    "no 2 MiB in one piece were free")                                        \
+  X(kThpZeroPage, "thp_zero_page",                                            \
+    "first reads of transparent huge memory, mapped to the one large page "   \
+    "of zeros")                                                               \
+  X(kThpSplitPmd, "thp_split_pmd",                                            \
+    "large entries of transparent huge memory split into 4 KiB entries")      \
+  X(kHugetlbMapped, "hugetlb_mapped",                                         \
+    "large pages of MAP_HUGETLB mappings made by faults or populated")        \
+  X(kLargeDenied, "large_denied",                                             \
+    "regions of 2 MiB that would have been one page each, and are 4 KiB "     \
+    "ones as the hypervisor gives the guest no large pages")                  \
+  X(kReclaimed, "reclaimed",                                                  \
+    "pages of files that were dropped from the page cache for want of "       \
+    "memory")                                                                 \
   X(kPteStores, "pte_stores",                                                 \
     "entries of L1 tables that the guest kernel set, changed or cleared by "  \
     "an instruction, emulated or not; by halves counts once")

@@ -74,6 +74,24 @@ enum class PinWhen : uint8_t {
   kNever,  // read-only as with kLate, never pinned
 };
 
+// Which anonymous memory of programs gets large pages as it is first touched
+// (Linux: /sys/kernel/mm/transparent_hugepage/enabled; Documentation/admin-guide/
+// mm/transhuge.rst). There is no khugepaged: memory that has 4 KiB pages keeps
+// them.
+enum class Thp : uint8_t {
+  kNever,
+  kMadvise,  // what MADV_HUGEPAGE asks for
+  kAlways,   // all but what MADV_NOHUGEPAGE asks for
+};
+
+// What happens when the guest's memory is used up.
+enum class Reclaim : uint8_t {
+  kNone,  // running out of memory is an error
+  // Clean pages of files, least recently mapped first, are unmapped and dropped
+  // from the page cache (Linux: mm/vmscan.c without swap).
+  kCleanFile,
+};
+
 struct GuestOptions {
   GuestOps ops = GuestOps::kStores;
   PinWhen pin = PinWhen::kLate;
@@ -101,6 +119,14 @@ struct GuestOptions {
   // make_ro_and_share when they are read in (J. G. Hansen's proposal on
   // xen-devel; never built). Paravirtual guests only.
   bool share_file_pages = false;
+  // A guest whose hypervisor gives it no large pages (GuestAbi::large_pages)
+  // has none, whatever is here.
+  Thp thp = Thp::kNever;
+  // By which setting the digest decides where pages may be large, and so leaves
+  // out faults and flags that depend on the size: the most permissive of all
+  // guests whose digests are compared. No less than `thp`.
+  Thp digest_thp = Thp::kNever;
+  Reclaim reclaim = Reclaim::kNone;
 };
 
 // Returns what the Linux of its time did on such an ABI. If every change is a
@@ -108,7 +134,8 @@ struct GuestOptions {
 // 2.4), single update_va_mapping with late pinning for PAE (2.6.12 to 2.6.16),
 // and multicalls with late pinning for 4-level (kMulticall). If tables can be
 // stored to, it is 2.6.12 with late pinning; if each store traps, 2.6.18, or
-// 6.1 for 4-level.
+// 6.1 for 4-level. Guests of 4 and 5 levels have transparent huge pages where
+// programs ask for them (Thp::kMadvise), older ones none.
 GuestOptions DefaultGuestOptions(const GuestAbi& abi, PagingMode mode);
 
 // Checks that a guest with `options` can run on `abi`.
@@ -131,6 +158,15 @@ std::string_view PinWhenName(PinWhen pin);
 std::string_view PinWhenHelp(PinWhen pin);
 std::optional<PinWhen> ParsePinWhen(std::string_view name);
 std::span<const PinWhen> AllPinWhen();
+// "never", "madvise" and "always"; "none" and "clean-file".
+std::string_view ThpName(Thp thp);
+std::string_view ThpHelp(Thp thp);
+std::optional<Thp> ParseThp(std::string_view name);
+std::span<const Thp> AllThp();
+std::string_view ReclaimName(Reclaim reclaim);
+std::string_view ReclaimHelp(Reclaim reclaim);
+std::optional<Reclaim> ParseReclaim(std::string_view name);
+std::span<const Reclaim> AllReclaim();
 
 }  // namespace xmmu
 

@@ -77,6 +77,11 @@ struct SimulatorOptions {
   std::optional<uint64_t> quantum_ops = std::nullopt;
   std::optional<int> fault_around_pages = std::nullopt;
   std::optional<uint64_t> flush_ceiling_pages = std::nullopt;
+  std::optional<Thp> thp = std::nullopt;
+  // See GuestOptions; if not set, it is `thp`. A comparison whose rows differ
+  // by `thp` sets it.
+  std::optional<Thp> digest_thp = std::nullopt;
+  Reclaim reclaim = Reclaim::kNone;
   // These two are explained at GuestOptions. They are off, as in Linux since
   // 2.6.
   bool fork_copies_all = false;

@@ -44,10 +44,24 @@ std::string_view NameOf(GuestOpKind kind) {
       return "mremap";
     case GuestOpKind::kDiscard:
       return "madvise";
+    case GuestOpKind::kAdvise:
+      return "advice";
+    case GuestOpKind::kCopyIn:
+      return "copy from the program";
+    case GuestOpKind::kCopyOut:
+      return "copy to the program";
+    case GuestOpKind::kOpenFile:
+      return "open";
+    case GuestOpKind::kCloseFile:
+      return "close";
+    case GuestOpKind::kRemoveFile:
+      return "unlink";
     case GuestOpKind::kFork:
       return "fork";
     case GuestOpKind::kVfork:
       return "vfork";
+    case GuestOpKind::kClone:
+      return "clone";
     case GuestOpKind::kExec:
       return "exec";
     case GuestOpKind::kWait:
