@@ -63,6 +63,9 @@ class MemoryManager {
                      TaskDigest& digest);
   absl::Status Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                        uint64_t length, TaskDigest& digest);
+  // madvise and mlock: whatever Advice says.
+  absl::Status Advise(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
+                      TaskDigest& digest);
 
  private:
   // Whole pages [start, end), checked to lie in the program's half.
@@ -108,6 +111,10 @@ class MemoryManager {
   void Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page, Pfn copy);
   // Takes the shared `page` out of the kernel's direct map as well.
   void LeaveShare(Vcpu& vcpu, Pfn page);
+
+  // MADV_HUGEPAGE and MADV_NOHUGEPAGE.
+  absl::Status AdviseHuge(AddressSpace& mm, const GuestOp& op,
+                          HugeAdvice advice);
 
   // Clears all entries of `vma` and adds them to `gather`. With `flush` it
   // flushes before it forgets dirty pages of shared mappings.

@@ -152,6 +152,8 @@ absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
       return memory_.Remap(vcpu, mm, op, task.digest);
     case GuestOpKind::kDiscard:
       return memory_.Discard(vcpu, mm, op.va, op.length, task.digest);
+    case GuestOpKind::kAdvise:
+      return memory_.Advise(vcpu, mm, op, task.digest);
     default:
       return absl::InvalidArgumentError("unknown operation");
   }
