@@ -119,6 +119,9 @@ absl::StatusOr<ComparisonOptions> ComparisonOf(const Arguments& arguments,
     status = ReadNames(arguments, "linear_map", &SimulatorOptions::linear_map,
                        options.linear_maps);
   }
+  if (status.ok()) {
+    status = ReadNames(arguments, "thp", &SimulatorOptions::thp, options.thps);
+  }
   if (!status.ok()) return status;
   return options;
 }

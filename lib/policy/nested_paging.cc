@@ -133,6 +133,8 @@ class NestedPaging final : public Policy {
     return &domains_[domain.id()]->log;
   }
 
+  std::vector<NestedPages> NestedPageCounts() const override;
+
   absl::Status Audit() const override {
     for (const auto& domain : domains_) {
       if (domain == nullptr) continue;
@@ -188,6 +190,20 @@ uint16_t NestedPaging::TagOf(const VcpuContext& vcpu) const {
   if (!host_.model().nested.tags) return 0;
   const auto domain = static_cast<uint32_t>(vcpu.domain->id()) - 1;
   return static_cast<uint16_t>(domain * kMaxCpus + vcpu.id + 1);
+}
+
+std::vector<NestedPages> NestedPaging::NestedPageCounts() const {
+  std::vector<NestedPages> sizes;
+  for (int level = 3; level >= 1; --level) {
+    uint64_t count = 0;
+    for (const auto& domain : domains_) {
+      if (domain != nullptr) count += domain->tables.LeavesOf(level);
+    }
+    if (count == 0) continue;
+    sizes.push_back(
+        {uint64_t{1} << LevelShift(PagingMode::k4Level, level), count});
+  }
+  return sizes;
 }
 
 template <typename Instruction>

@@ -304,6 +304,19 @@ constexpr FieldOf<Line> kResults[] = {
      [](const Line& l) { return l.run.workload; }, Shown::kCsv},
 };
 
+// Younger than the columns of options.
+constexpr FieldOf<Line> kLargePages[] = {
+    {1, "thp", "",
+     "which anonymous memory of programs gets large pages where the guest has "
+     "them",
+     [](const Line& l) { return ThpName(l.row->thp); }, Shown::kCsvAtEnd},
+    {1, "large_pages", "", "whether the guest has large pages",
+     [](const Line& l) { return l.row->large_pages; }, Shown::kCsvAtEnd},
+    {1, "nested_pages", "pages",
+     "pages that the host's nested tables map at the end, by size",
+     [](const Line& l) { return NestedPagesValue(*l.row); }, Shown::kJson},
+};
+
 // Options whose columns of CSV stand among those of results, where they have
 // always stood. Any other has its column behind them.
 constexpr std::string_view kOptionsInPlace[] = {
@@ -345,6 +358,7 @@ std::vector<FieldOf<ComparisonLine>> ComparisonFields() {
     if (timing) add(kIdentity);
   }
   add(kResults);
+  add(kLargePages);
   return fields;
 }
 

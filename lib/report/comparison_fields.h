@@ -47,6 +47,13 @@ Table ComparisonTable(const Comparison& comparison,
 // 16 hex digits.
 std::string DigestText(uint64_t digest);
 
+// Lines that say which large pages the programs had in each row, or that their
+// guest has none; nothing if nobody asked for any.
+std::string LargePageLines(const Comparison& comparison);
+// Counts by the size of the page: "4k", "2m", "1g"; absent without nested
+// tables.
+Value NestedPagesValue(const ReportRow& row);
+
 // Reserved and peak bytes by the name of the part.
 Record MemoryPartsRecord(const ReportRow& row);
 

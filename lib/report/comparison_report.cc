@@ -298,7 +298,8 @@ std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
   text.emplace_back(
       absl::StrCat(DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
                    HypotheticalLines(comparison), LinearMapLines(comparison),
-                   SharingLines(comparison), MigrationLines(comparison)));
+                   LargePageLines(comparison), SharingLines(comparison),
+                   MigrationLines(comparison)));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     text.emplace_back(

@@ -2,6 +2,7 @@
 // here; the table of what overlap leaves; and the legend of the report.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,10 +71,13 @@ constexpr TextColumn kTextColumns[] = {
      [](const RowView& v) { return absl::StrCat(v.number); }},
     {"", "policy",
      "strategy that virtualizes the guest's memory; +sharing: its guest shares "
-     "file pages",
+     "file pages; thp: which anonymous memory gets large pages, if asked for",
      [](const RowView& v) {
+       const std::optional<Thp> thp = ChosenThp(v.row);
        return absl::StrCat(v.row.policy,
-                           v.row.shares_file_pages ? " +sharing" : "");
+                           v.row.shares_file_pages ? " +sharing" : "",
+                           thp.has_value() ? " thp=" : "",
+                           thp.has_value() ? Abs(ThpName(*thp)) : "");
      }},
     {"guest", "ops", "how the guest kernel writes page tables",
      [](const RowView& v) {
@@ -174,6 +178,7 @@ std::vector<TermGroup> ComparisonLegend(const Comparison& comparison) {
   std::vector<GuestOps> ops;
   TermGroup pins = {"pin", {}};
   TermGroup maps = {"linear maps", {}};
+  TermGroup thps = {"thp", {}};
   std::vector<const Cost*> costs;
   for (const ReportRow& row : comparison.rows) {
     policies.push_back(row.policy);
@@ -185,11 +190,18 @@ std::vector<TermGroup> ComparisonLegend(const Comparison& comparison) {
       AddTerm(LinearMapName(row.linear_map), LinearMapHelp(row.linear_map),
               maps);
     }
+    if (const std::optional<Thp> thp = ChosenThp(row)) {
+      AddTerm(ThpName(*thp), ThpHelp(*thp), thps);
+    }
     costs.push_back(&row.cost);
   }
-  return {std::move(columns), PolicyTerms(policies),
-          GuestOpsTerms(ops), std::move(pins),
-          std::move(maps),    {"components", ComponentTermsOf(costs)},
+  return {std::move(columns),
+          PolicyTerms(policies),
+          GuestOpsTerms(ops),
+          std::move(pins),
+          std::move(maps),
+          std::move(thps),
+          {"components", ComponentTermsOf(costs)},
           MarkTermGroup()};
 }
 

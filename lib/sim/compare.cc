@@ -32,6 +32,7 @@ class Planner {
     row.pin.reset();
     row.share_file_pages = false;
     row.linear_map = LinearMap::kDefault;
+    SetMostPermissiveThp(row);
     const absl::StatusOr<GuestAbi> abi = AbiOf(row);
     if (!abi.ok()) {
       const bool unsupported = absl::IsUnimplemented(abi.status());
@@ -40,7 +41,7 @@ class Planner {
     }
     if (!abi->paravirtual) {
       row.guest_ops = GuestOps::kStores;
-      plan_.rows.push_back(row);
+      AddUnmodified(row, *abi);
       return absl::OkStatus();
     }
     return AddLinearMaps(row, *abi);
@@ -74,6 +75,28 @@ class Planner {
     }
     row.policy = std::string(policy->name());
     return policy->Abi(row.mode);
+  }
+
+  // A guest without large pages runs under this setting; the digests of all
+  // rows are taken by it, so that they can be compared.
+  void SetMostPermissiveThp(SimulatorOptions& row) const {
+    row.thp.reset();
+    if (options_.thps.empty()) return;
+    row.thp = *std::max_element(options_.thps.begin(), options_.thps.end());
+    row.digest_thp = std::max(*row.thp, row.digest_thp.value_or(*row.thp));
+  }
+
+  // Adds the rows of a guest that no hypervisor changed, one for each Thp if it
+  // has large pages.
+  void AddUnmodified(SimulatorOptions row, const GuestAbi& abi) {
+    if (options_.thps.empty() || !abi.large_pages) {
+      plan_.rows.push_back(row);
+      return;
+    }
+    for (const Thp thp : options_.thps) {
+      row.thp = thp;
+      plan_.rows.push_back(row);
+    }
   }
 
   // Adds the rows of a paravirtual guest for each linear map.
@@ -157,7 +180,9 @@ class Planner {
 
 // Names a row in errors, before there is a ReportRow for RowLabel().
 std::string LabelOf(const SimulatorOptions& row) {
-  if (!row.pin.has_value()) return row.policy;
+  if (!row.pin.has_value()) {
+    return absl::StrCat(row.policy, ThpSuffix(row.thp));
+  }
   return absl::StrCat(
       row.policy, "/",
       row.guest_ops.has_value() ? Abs(GuestOpsName(*row.guest_ops)) : "", "/",
@@ -177,6 +202,7 @@ SimulatorOptions SharedOptions(const Simulator& simulator,
   options.pin = unset.pin;
   options.share_file_pages = unset.share_file_pages;
   options.linear_map = unset.linear_map;
+  options.thp = unset.thp;
   options.quantum_ops = guest.quantum_ops;
   options.fault_around_pages = guest.fault_around_pages;
   options.flush_ceiling_pages = guest.flush_ceiling_pages;

@@ -11,7 +11,9 @@
 namespace xmmu {
 
 std::string RowLabel(const ReportRow& row) {
-  if (!row.paravirtual) return row.policy;
+  if (!row.paravirtual) {
+    return absl::StrCat(row.policy, ThpSuffix(ChosenThp(row)));
+  }
   return absl::StrCat(row.policy, "/", Abs(GuestOpsName(row.guest_ops)), "/",
                       Abs(PinCell(row)), row.shares_file_pages ? "/shared" : "",
                       LinearMapSuffix(row.linear_map));
@@ -20,6 +22,15 @@ std::string RowLabel(const ReportRow& row) {
 std::string LinearMapSuffix(LinearMap linear_map) {
   if (linear_map == LinearMap::kDefault) return "";
   return absl::StrCat("/", Abs(LinearMapName(linear_map)));
+}
+
+std::string ThpSuffix(std::optional<Thp> thp) {
+  return thp.has_value() ? absl::StrCat("/thp=", Abs(ThpName(*thp))) : "";
+}
+
+std::optional<Thp> ChosenThp(const ReportRow& row) {
+  const bool chosen = row.thp_chosen && row.large_pages;
+  return chosen ? std::optional<Thp>(row.thp) : std::nullopt;
 }
 
 std::string_view PinCell(const ReportRow& row) {

@@ -51,6 +51,15 @@ absl::Status CheckChoices(const SimulatorOptions& options) {
   if (options.pin && !is_one_of(AllPinWhen(), *options.pin)) {
     return complain("pin", *options.pin);
   }
+  if (options.thp && !is_one_of(AllThp(), *options.thp)) {
+    return complain("thp", *options.thp);
+  }
+  if (options.digest_thp && !is_one_of(AllThp(), *options.digest_thp)) {
+    return complain("digest_thp", *options.digest_thp);
+  }
+  if (!is_one_of(AllReclaim(), options.reclaim)) {
+    return complain("reclaim", options.reclaim);
+  }
   return absl::OkStatus();
 }
 
@@ -244,6 +253,10 @@ ReportRow Simulator::Row() const {
   row.pin = first.options().pin;
   row.shares_file_pages = first.options().share_file_pages;
   if (row.paravirtual) row.linear_map = options_.linear_map;
+  row.thp = first.options().thp;
+  row.thp_chosen = options_.thp.has_value();
+  row.large_pages = first.abi().large_pages;
+  row.nested_pages = policy_->NestedPageCounts();
   row.cost = cost();
   row.hypothetical = std::string(HypotheticalPart(row.cost, machine_));
   row.guest_digest = first.digest();

@@ -118,6 +118,25 @@ int NestedTables::LeafLevelOf(Pfn pfn) const {
   return Read(place.slot) == 0 ? 0 : place.level;
 }
 
+uint64_t NestedTables::LeavesOf(int level) const {
+  return LeavesBelow(tables_.front(), kRootLevel, level);
+}
+
+uint64_t NestedTables::LeavesBelow(Mfn table, int table_level,
+                                   int level) const {
+  uint64_t leaves = 0;
+  for (int i = 0; i < kEntries; ++i) {
+    const uint64_t entry = Read(EntryAddress(kMode, AddressOf(table), i));
+    if (entry == 0) continue;
+    if (IsLeaf(entry, table_level)) {
+      leaves += table_level == level ? 1 : 0;
+    } else {
+      leaves += LeavesBelow(Pte(entry).frame(), table_level - 1, level);
+    }
+  }
+  return leaves;
+}
+
 bool NestedTables::Fits(Pfn pfn, int level) const {
   const Pfn first = FirstOf(pfn, level);
   const Mfn mfn = domain_.p2m().MfnOf(first);

@@ -17,6 +17,7 @@ namespace xmmu::report_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -144,6 +145,60 @@ TEST(TableReportTest, ARowThatSharesSaysWhatBecameOfPages) {
   EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late/shared");
 }
 
+TEST(TableReportTest, RowsSayWhichLargePagesTheirProgramsHad) {
+  Comparison comparison = Example();
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
+              Not(AnyOf(HasSubstr("large pages"), HasSubstr("thp="))));
+  comparison.rows[0].thp_chosen = true;
+  ReportRow huge = NativeRow();
+  huge.thp = Thp::kAlways;
+  huge.thp_chosen = true;
+  huge.cost.counters.Add(Counter::kThpFaultAlloc, 1200);
+  huge.cost.counters.Add(Counter::kThpSplitPmd, 7);
+  ReportRow nested = huge;
+  nested.policy = "nested-paging";
+  nested.cost.counters.Add(Counter::kThpZeroPage, 2);
+  nested.cost.counters.Add(Counter::kHugetlbMapped, 3);
+  nested.nested_pages = {
+      {uint64_t{1} << 30, 1}, {uint64_t{2} << 20, 31}, {4096, 5000}};
+  comparison.rows = {comparison.rows[0], huge, huge, nested};
+  const std::string text = FormatReport(comparison, ReportFormat::kText);
+  EXPECT_THAT(text, HasSubstr(" 1 native thp=never "));
+  EXPECT_THAT(text, HasSubstr(" 3 native thp=always "));
+  EXPECT_THAT(
+      text,
+      HasSubstr("large pages in row 1: none\n"
+                "large pages in rows 2, 3: 1,200 transparent, 7 split\n"
+                "large pages in row 4: 1,200 transparent, 7 split, 2 only "
+                "read, 3 hugetlb; nested pages: 1 of 1 GiB, 31 of 2 MiB, "
+                "5,000 of 4 KiB\n"));
+  EXPECT_EQ(RowLabel(nested), "nested-paging/thp=always");
+}
+
+TEST(TableReportTest, AGuestThatHasNoLargePagesSaysWhatItLacks) {
+  Comparison comparison = Example();
+  ReportRow& row = comparison.rows[1];
+  row.large_pages = false;
+  row.thp = Thp::kAlways;
+  row.thp_chosen = true;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
+              Not(AnyOf(HasSubstr("large pages"), HasSubstr("thp="))));
+  row.cost.counters.Add(Counter::kLargeDenied, 1);
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
+              HasSubstr("no large pages in row 2: a guest of direct paging has "
+                        "none; 1 region of 2 MiB is 4 KiB pages\n"));
+  EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late");
+  ReportRow shadow = row;
+  shadow.policy = "shadow-2005";
+  shadow.paravirtual = false;
+  shadow.cost.counters.Add(Counter::kLargeDenied, 1999);
+  comparison.rows.push_back(shadow);
+  comparison.options.mode = PagingMode::k2Level;
+  EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
+              HasSubstr("no large pages in row 3: the strategy hides them from "
+                        "its guest; 2,000 regions of 4 MiB are 4 KiB pages\n"));
+}
+
 TEST(TableReportTest, ARowWithALinearMapOfItsOwnSaysWhatTablesTook) {
   Comparison comparison = Example();
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
@@ -243,6 +298,20 @@ TEST(JsonReportTest, MemoryIsSaidByPart) {
   EXPECT_EQ(json["rows"][1]["memory_parts"]["shadows"]["peak_bytes"], 4096);
 }
 
+TEST(JsonReportTest, NestedPagesAreSaidBySize) {
+  Comparison comparison = Example();
+  comparison.rows[1].nested_pages = {{uint64_t{2} << 20, 31}, {4096, 512}};
+  comparison.rows[1].thp = Thp::kMadvise;
+  comparison.rows[1].large_pages = false;
+  const Json json = Json::parse(FormatReport(comparison, ReportFormat::kJson));
+  EXPECT_FALSE(json["rows"][0].contains("nested_pages"));
+  EXPECT_EQ(json["rows"][0]["thp"], "never");
+  EXPECT_EQ(json["rows"][0]["large_pages"], true);
+  EXPECT_EQ(json["rows"][1]["nested_pages"].dump(), R"({"2m":31,"4k":512})");
+  EXPECT_EQ(json["rows"][1]["thp"], "madvise");
+  EXPECT_EQ(json["rows"][1]["large_pages"], false);
+}
+
 TEST(JsonReportTest, RowsSayHowTheGuestBehaved) {
   const Json json = Json::parse(FormatReport(Example(), ReportFormat::kJson));
   EXPECT_EQ(json["rows"][0]["pin"], "-");
@@ -291,13 +360,14 @@ TEST(CsvReportTest, EveryLineHasACellForEachColumn) {
 
 TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
   const std::string text = FormatReport(Example(), ReportFormat::kCsv);
-  EXPECT_THAT(text,
-              HasSubstr(",migration_extra_cycles,workload,xmmu,"
-                        "guest_memory_bytes,quantum_ops,fault_around_pages,"
-                        "flush_ceiling_pages,reclaim,migration.rounds,"
-                        "migration.every_ops,trace_sha1,command_line"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(",migration_extra_cycles,workload,xmmu,"
+                "guest_memory_bytes,quantum_ops,fault_around_pages,"
+                "flush_ceiling_pages,reclaim,migration.rounds,"
+                "migration.every_ops,trace_sha1,command_line,thp,large_pages"));
   EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
-                              "1,0,none,,,,"));
+                              "1,0,none,,,,,never,1"));
 }
 
 }  // namespace

@@ -89,6 +89,14 @@ struct MemoryPart {
   bool operator==(const MemoryPart&) const = default;
 };
 
+// Pages of one size that nested tables map.
+struct NestedPages {
+  uint64_t bytes = 0;  // of a page: 4 KiB, 2 MiB or 1 GiB
+  uint64_t count = 0;  // of all domains
+
+  bool operator==(const NestedPages&) const = default;
+};
+
 // What a policy asks for that wants control from time to time.
 struct TickRequest {
   Cycles period;  // of each CPU's clock; not 0
@@ -193,6 +201,10 @@ class Policy {
   // What that memory is for, summed over all domains. Empty unless the strategy
   // has kinds of memory beside page tables and bookkeeping.
   virtual std::vector<MemoryPart> MemoryParts() const { return {}; }
+
+  // The pages of the host's nested tables as of now, the largest first, sizes
+  // of which there is none left out. Empty for a strategy without such tables.
+  virtual std::vector<NestedPages> NestedPageCounts() const { return {}; }
 
   // What the strategy has to report beside what all of them do, as of now. It
   // has the same names in the same order whenever asked. Own events that take

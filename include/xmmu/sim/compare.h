@@ -27,7 +27,8 @@ struct PolicyChoice {
 
 struct ComparisonOptions {
   // What all rows share. Its policy, custom_policy, guest_ops, pin,
-  // share_file_pages and linear_map are not read.
+  // share_file_pages, linear_map and thp are not read, and its digest_thp is
+  // raised to the most permissive of `thps`.
   SimulatorOptions base;
 
   // The strategies, in row order.
@@ -52,6 +53,12 @@ struct ComparisonOptions {
   // each. If empty, it is LinearMap::kDefault. Among several, those that the
   // guests cannot have are left out.
   std::vector<LinearMap> linear_maps;
+
+  // Which anonymous memory gets large pages: there is a row for each. If empty,
+  // it is what the Linux of the time did. A guest that has no large pages for
+  // its programs (GuestAbi::large_pages) has one row, under the most permissive
+  // of these, so that Counter::kLargeDenied says what it lacks.
+  std::vector<Thp> thps;
 
   // Whether strategies that cannot run are left out, with a line in
   // Comparison::left_out, instead of being an error. Among several guest_ops,

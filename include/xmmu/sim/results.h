@@ -43,6 +43,14 @@ struct ReportRow {
   PinWhen pin = PinWhen::kLate;
   bool shares_file_pages = false;  // GuestOptions::share_file_pages
   LinearMap linear_map = LinearMap::kDefault;
+  // The guest's GuestOptions::thp, and whether it was asked for; then RowLabel()
+  // says it.
+  Thp thp = Thp::kNever;
+  bool thp_chosen = false;
+  // Whether programs of the guest have large pages: GuestAbi::large_pages.
+  bool large_pages = true;
+  // Policy::NestedPageCounts() at the end.
+  std::vector<NestedPages> nested_pages;
   // What the machine lacks and this row has used all the same, with the costs
   // and the geometry that the model has for it: "VM extension", "nested
   // paging", or nothing.
@@ -102,10 +110,15 @@ struct ReportRow {
 };
 
 // Returns "pinning/queue/late", with "/shared" if the row shares file pages and
-// with the name of a linear map other than the default; or "native".
+// with the name of a linear map other than the default; or "native", with
+// "/thp=always" if that was asked for and the guest has large pages.
 std::string RowLabel(const ReportRow& row);
 // Returns "/per-table", or nothing for the default.
 std::string LinearMapSuffix(LinearMap linear_map);
+// Returns "/thp=always", or nothing if it is not set.
+std::string ThpSuffix(std::optional<Thp> thp);
+// Returns `row.thp` if the row is to be told from others by it.
+std::optional<Thp> ChosenThp(const ReportRow& row);
 // Returns a line for each number of vCPUs that idled in some rows, each
 // beginning with `indent`; or nothing if none idled.
 std::string IdleVcpuLines(std::span<const ReportRow> rows,

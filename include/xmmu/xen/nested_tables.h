@@ -57,6 +57,10 @@ class NestedTables {
   // The level of the leaf that maps `pfn`; 0 if none does.
   int LeafLevelOf(Pfn pfn) const;
 
+  // Returns how many leaves of `level`, 1 to 3, there are. Walks all tables; not
+  // charged.
+  uint64_t LeavesOf(int level) const;
+
   // Whether `mfn` is one of the tables.
   bool Owns(Mfn mfn) const;
 
@@ -96,6 +100,8 @@ class NestedTables {
   void SetWritableBelow(Mfn table, int level, bool writable, CycleClock& clock);
   // Whether the log lets the whole page of `level` from `first` on be writable.
   bool MayBeWritable(Pfn first, int level) const;
+  // LeavesOf() of what is below `table`.
+  uint64_t LeavesBelow(Mfn table, int table_level, int level) const;
   // Audit() of what is below `table`, adding up what it finds in `recount`.
   absl::Status AuditTable(Mfn table, int level, Pfn first,
                           Recount& recount) const;
