@@ -2,14 +2,23 @@
 #define XMMU_LIB_GUEST_FRAME_POOL_H_
 
 // The guest kernel's page allocator: free pseudo-physical frames, last freed
-// first, and how many mappings refer to each (Linux: struct page, _count).
+// first, and how many mappings refer to each (Linux: struct page, _refcount);
+// and blocks of them for large pages (compound pages).
 // Allocation itself is not charged; whoever asks for a frame charges zeroing
 // and copying.
+//
+// A block is mapped as a whole, by large entries, or frame by frame. Its
+// mappings are counted together, as Linux counts those of a compound page in
+// its head: a large entry is one reference, each entry of a frame one. Frames
+// that neither kind of entry maps are free at once (simplified: Linux keeps
+// those of a split page until memory runs short, deferred_split_scan).
 
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/check.h"
 
@@ -17,8 +26,11 @@ namespace xmmu {
 
 class FramePool {
  public:
-  // At first the frames [first, end) are free.
-  FramePool(Pfn first, Pfn end) : next_(first), end_(end) {
+  // At first the frames [first, end) are free. Blocks have a multiple of `unit`
+  // frames; they are aligned as the guest's tables number frames, in which
+  // frame 0 has the number `number_of_0`.
+  FramePool(Pfn first, Pfn end, uint64_t number_of_0 = 0, uint64_t unit = 512)
+      : next_(first), end_(end), number_of_0_(number_of_0), unit_(unit) {
     references_.resize(end.value());
     exclusive_.resize(end.value());
   }
@@ -29,44 +41,124 @@ class FramePool {
     if (!free_.empty()) {
       pfn = free_.back();
       free_.pop_back();
-    } else if (next_ < end_) {
+    } else if (next_ < end_ || OpenUnit()) {
       pfn = next_;
       ++next_;
     } else {
       return std::nullopt;
     }
+    if (!free_in_unit_.empty()) CountFree(pfn, -1);
     references_[pfn.value()] = 1;
     exclusive_[pfn.value()] = false;
     return pfn;
   }
 
-  void Get(Pfn pfn) { ++references_[pfn.value()]; }
+  void Get(Pfn pfn) {
+    ++references_[pfn.value()];
+    if (Block* const block = BlockOf(pfn)) ++block->references;
+  }
   // Drops a reference. Returns whether it was the last, so that the frame is
   // free.
   bool Put(Pfn pfn) {
     XMMU_CHECK(references_[pfn.value()] > 0);
-    if (--references_[pfn.value()] > 0) return false;
-    free_.push_back(pfn);
+    --references_[pfn.value()];
+    if (BlockOf(pfn) != nullptr) return PutOfBlock(pfn);
+    if (references_[pfn.value()] > 0) return false;
+    Free(pfn);
     return true;
   }
-  uint32_t references(Pfn pfn) const { return references_[pfn.value()]; }
+  // Returns the references to a frame, or to the whole block that it is part of
+  // (Linux: page_count).
+  uint64_t references(Pfn pfn) const {
+    const Block* const block = const_cast<FramePool*>(this)->BlockOf(pfn);
+    return block != nullptr ? block->references : references_[pfn.value()];
+  }
 
   // Whether a page is known to belong to one process alone. A fork loses that
   // knowledge, even if the other process gives the page up (Linux:
-  // PageAnonExclusive).
+  // PageAnonExclusive). A block mapped as a whole has it in its first frame.
   bool exclusive(Pfn pfn) const { return exclusive_[pfn.value()]; }
   void SetExclusive(Pfn pfn, bool exclusive) {
     exclusive_[pfn.value()] = exclusive;
   }
 
-  uint64_t free_frames() const { return free_.size() + (end_ - next_); }
+  // Returns the first of `frames` frames in one piece and aligned to their
+  // number, mapped as a whole once; or nothing if there are none. Free frames
+  // are joined to blocks when there are no other blocks. REQUIRES: `frames` is
+  // a power of two, and no less than `unit`.
+  std::optional<Pfn> AllocBlock(uint64_t frames);
+  // Adds a mapping of the whole block at `head`.
+  void GetBlock(Pfn head);
+  // Drops one.
+  void PutBlock(Pfn head);
+  // Turns a mapping of the whole block into one of each of its frames
+  // (__split_huge_pmd_locked). What is known of the owner holds for each.
+  void SplitBlock(Pfn head);
+
+  uint64_t free_frames() const {
+    return free_.size() + (end_ - next_) + free_units_.size() * unit_ +
+           (spare_end_ - spare_);
+  }
 
  private:
+  struct Block {
+    uint64_t frames = 0;
+    uint64_t left = 0;        // frames that are not free
+    uint64_t references = 0;  // of both kinds
+    uint64_t whole = 0;       // mappings of the whole
+  };
+
+  // Returns the block that `pfn` is part of, or nullptr.
+  Block* BlockOf(Pfn pfn) {
+    if (head_of_.empty() || head_of_[pfn.value()] == kInvalidPfn) {
+      return nullptr;
+    }
+    return &blocks_.find(head_of_[pfn.value()])->second;
+  }
+  void Free(Pfn pfn) {
+    free_.push_back(pfn);
+    if (!free_in_unit_.empty()) CountFree(pfn, +1);
+  }
+  // Goes on with Put() of a frame of a block.
+  bool PutOfBlock(Pfn pfn);
+  // Takes a frame that nobody maps out of its block and frees it.
+  void FreeOfBlock(Pfn pfn, Block& block);
+
+  // --- Units are what blocks are made of: aligned runs of `unit` frames.
+  uint64_t UnitOf(Pfn pfn) const {
+    return (pfn.value() + number_of_0_) / unit_ - number_of_0_ / unit_;
+  }
+  Pfn StartOf(uint64_t unit) const {
+    return Pfn((unit + number_of_0_ / unit_) * unit_ - number_of_0_);
+  }
+  void CountFree(Pfn pfn, int change);
+  // Begins to keep units, when the first block is asked for.
+  void BeginUnits();
+  // Lets single frames be taken from the lowest free unit. Returns whether
+  // there is one.
+  bool OpenUnit();
+  // Makes units of the single frames that are free.
+  void JoinFrames();
+  // Returns the highest of the runs of `count` free units that are aligned.
+  std::optional<uint64_t> FindUnits(uint64_t count) const;
+
+  // Frames that were never given out, or those of an opened unit.
   Pfn next_;
   Pfn end_;
+  uint64_t number_of_0_;
+  uint64_t unit_;
   std::vector<Pfn> free_;
   std::vector<uint32_t> references_;
   std::vector<bool> exclusive_;
+
+  // These are empty until the first block is asked for.
+  std::vector<uint64_t> free_in_unit_;  // single frames, by unit
+  uint64_t full_units_ = 0;             // all of whose frames are free singly
+  absl::btree_set<uint64_t> free_units_;
+  std::vector<Pfn> head_of_;  // the block that a frame is in, or kInvalidPfn
+  absl::flat_hash_map<Pfn, Block> blocks_;  // by head; never iterated
+  Pfn spare_;  // [spare_, spare_end_) is the unaligned end of memory
+  Pfn spare_end_;
 };
 
 }  // namespace xmmu

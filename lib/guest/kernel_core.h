@@ -41,7 +41,9 @@ struct KernelCore {
         options(options_in),
         traits(TraitsOf(options_in.ops)),
         layout(LayoutOf(domain_in.mode())),
-        frames(first_free, Pfn(domain_in.p2m().size())) {}
+        frames(first_free, Pfn(domain_in.p2m().size()),
+               domain_in.GfnOf(Pfn(0)).value(),
+               uint64_t{1} << (LevelShift(domain_in.mode(), 2) - kPageShift)) {}
 
   Host& host;
   Policy& policy;
