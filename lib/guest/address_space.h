@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "guest/page_cache.h"
 #include "xmmu/base/address.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/workload/workload.h"
@@ -37,7 +38,7 @@ struct Vma {
   VirtAddr end;
   uint8_t rights = 0;
   Backing backing = Backing::kAnonymous;
-  uint32_t file = 0;         // file or shared object
+  FileRef file = {};         // file or shared object, else nullptr (vm_file)
   uint64_t file_offset = 0;  // of `start`, in bytes
   // Whether some page may be the process's own (Linux: anon_vma), so that fork
   // has to copy the entries.

@@ -74,6 +74,9 @@ std::optional<uint8_t> GuestKernel::RightsAt(TaskId task, VirtAddr va) const {
   return vma->rights;
 }
 
+uint64_t GuestKernel::free_frames() const {
+  return impl_->core->frames.free_frames();
+}
 uint64_t GuestKernel::page_table_frames() const {
   return impl_->core->page_table_frames;
 }

@@ -8,12 +8,12 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "guest/digest.h"
 #include "guest/kernel_core.h"
 #include "guest/mmu_ops.h"
+#include "guest/page_cache.h"
 #include "guest/page_tables.h"
 #include "guest/tlb_gather.h"
 #include "xmmu/workload/workload.h"
@@ -52,9 +52,10 @@ class MemoryManager {
   absl::StatusOr<FaultResult> HandleFault(Vcpu& vcpu, AddressSpace& mm,
                                           const PageFault& fault);
 
-  // mmap, munmap, mprotect, mremap, madvise(MADV_DONTNEED).
+  // mmap, munmap, mprotect, mremap, madvise(MADV_DONTNEED). A mapping is of
+  // `file`, which is nullptr if it is anonymous.
   absl::Status Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
-                   TaskDigest& digest);
+                   FileRef file, TaskDigest& digest);
   absl::Status Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, uint64_t length,
                      TaskDigest& digest);
   absl::Status Protect(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
@@ -66,6 +67,11 @@ class MemoryManager {
   // madvise and mlock: whatever Advice says.
   absl::Status Advise(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
                       TaskDigest& digest);
+
+  PageCache& cache() { return cache_; }
+  // Frees the pages of files and objects that are gone. To be called at the end
+  // of what may have dropped the last reference to one.
+  void FreeDropped(Vcpu& vcpu);
 
  private:
   // Whole pages [start, end), checked to lie in the program's half.
@@ -92,12 +98,15 @@ class MemoryManager {
   absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
   absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
   // Returns the page of a file or shared object, with a reference for the
-  // caller.
+  // caller. If it is not in memory it is read in, or zeroed.
   absl::StatusOr<Pfn> FilePage(Vcpu& vcpu, const Vma& vma, VirtAddr va);
+  absl::StatusOr<Pfn> NewFilePage(Vcpu& vcpu, const Vma& vma, uint64_t page);
 
   // --- The next are in mm_sharing.cc and do nothing unless file pages are
   // shared. NoteSpace() remembers an address space that may map shared pages.
   void NoteSpace(AddressSpace& mm);
+  // Whether new pages of `vma`'s file are shared.
+  bool Shares(const Vma& vma) const;
   // ShareWindow() shares the pages of [start, end) of `vma` that are new in the
   // page cache, ShareFresh() those that FilePage() has just put there.
   absl::Status ShareWindow(Vcpu& vcpu, const Vma& vma, VirtAddr start,
@@ -105,8 +114,8 @@ class MemoryManager {
   void ShareFresh(Vcpu& vcpu);
   // Gives all mappings of the shared `page` one page of the guest's own
   // instead, and returns it with one reference for the page cache.
-  absl::StatusOr<Pfn> Unshare(Vcpu& vcpu, uint32_t file, uint64_t file_page,
-                              Pfn page);
+  absl::StatusOr<Pfn> Unshare(Vcpu& vcpu, const FileRef& file,
+                              uint64_t file_page, Pfn page);
   // Lets the entry at `va` map `copy` if it maps the shared `page`.
   void Repoint(Vcpu& vcpu, AddressSpace& mm, VirtAddr va, Pfn page, Pfn copy);
   // Takes the shared `page` out of the kernel's direct map as well.
@@ -163,9 +172,7 @@ class MemoryManager {
   KernelCore& core_;
   MmuOps& ops_;
   PageTables tables_;
-  // The page cache: (file or object, page number) -> page, with one reference
-  // each. It is only looked up, never iterated.
-  absl::flat_hash_map<std::pair<uint32_t, uint64_t>, Pfn> page_cache_;
+  PageCache cache_;
   std::vector<Pfn> zapped_;
   // Pages in the page cache that are to be shared and are not yet.
   std::vector<Pfn> fresh_;

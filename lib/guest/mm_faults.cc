@@ -39,34 +39,50 @@ absl::StatusOr<Pfn> MemoryManager::CopyOf(Vcpu& vcpu, Pfn page) {
 absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
                                             VirtAddr va) {
   const uint64_t page = vma.FilePage(va);
-  const auto [it, inserted] =
-      page_cache_.try_emplace({vma.file, page}, kInvalidPfn);
-  if (inserted) {
-    absl::StatusOr<Pfn> pfn = core_.AllocFrame();
-    if (!pfn.ok()) {
-      page_cache_.erase(it);
-      return pfn;
-    }
-    it->second = *pfn;
-    // Files are in memory from the start, so reading them is not charged. An
-    // anonymous object starts as zeros.
-    const Mfn mfn = core_.domain.p2m().MfnOf(*pfn);
-    core_.host.memory().ZeroFrame(mfn);
-    if (vma.backing != Backing::kSharedAnonymous) {
-      core_.host.memory().SetContentToken(mfn, MixHash(vma.file + 1, page));
-    }
-    // Whoever does input for a guest reports the pages it has written (Xen:
-    // XEN_DMOP_modified_memory, grant mappings).
-    core_.domain.dirty_log().Mark(*pfn);
-    const bool shares = core_.options.share_file_pages;
-    if (shares && !vma.shared()) fresh_.push_back(*pfn);
-  } else if (vma.shared() && core_.shared.Contains(it->second)) {
+  const auto it = vma.file->pages.find(page);
+  if (it == vma.file->pages.end()) {
+    absl::StatusOr<Pfn> fresh = NewFilePage(vcpu, vma, page);
+    if (fresh.ok()) core_.frames.Get(*fresh);
+    return fresh;
+  }
+  if (vma.shared() && core_.shared.Contains(it->second)) {
     absl::StatusOr<Pfn> own = Unshare(vcpu, vma.file, page, it->second);
     if (!own.ok()) return own;
     it->second = *own;
   }
   core_.frames.Get(it->second);
   return it->second;
+}
+
+// Files are in memory from the start, so reading them is not charged. tmpfs
+// zeroes a page when it is first used, as anonymous memory is
+// (shmem_get_folio_gfp).
+absl::StatusOr<Pfn> MemoryManager::NewFilePage(Vcpu& vcpu, const Vma& vma,
+                                               uint64_t page) {
+  FileObject& file = *vma.file;
+  absl::StatusOr<Pfn> pfn =
+      file.zero_filled() ? ZeroedPage(vcpu) : core_.AllocFrame();
+  if (!pfn.ok()) return pfn;
+  file.pages.emplace(page, *pfn);
+  if (file.zero_filled()) return pfn;
+  const Mfn mfn = core_.domain.p2m().MfnOf(*pfn);
+  core_.host.memory().ZeroFrame(mfn);
+  core_.host.memory().SetContentToken(mfn, MixHash(file.identity() + 1, page));
+  // Whoever does input for a guest reports the pages it has written (Xen:
+  // XEN_DMOP_modified_memory, grant mappings).
+  core_.domain.dirty_log().Mark(*pfn);
+  if (Shares(vma)) fresh_.push_back(*pfn);
+  return pfn;
+}
+
+void MemoryManager::FreeDropped(Vcpu& vcpu) {
+  for (const Pfn page : cache_.TakeDropped()) {
+    if (!core_.shared.empty() && core_.shared.Contains(page)) {
+      LeaveShare(vcpu, page);
+    } else {
+      core_.frames.Put(page);
+    }
+  }
 }
 
 absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
@@ -89,6 +105,12 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     near.va = va;
     vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
     if (va != slot.va && tables_.Load(vcpu, near) != 0) continue;
+    // Only what is in memory is mapped around (filemap_map_pages), and of a
+    // file that is not zero-filled that is all.
+    if (va != slot.va && vma.file->zero_filled() &&
+        !vma.file->pages.contains(vma.FilePage(va))) {
+      continue;
+    }
     absl::StatusOr<Pfn> page = FilePage(vcpu, vma, va);
     if (!page.ok()) return page.status();
     const bool writable = vma.shared() && (vma.rights & kMapWrite) != 0;
@@ -105,8 +127,7 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   // If faults map one page at a time, pages of a shared file need no path of
   // their own.
   const bool around = vma.backing == Backing::kFilePrivate ||
-                      (vma.backing == Backing::kFileShared &&
-                       core_.options.fault_around_pages > 1);
+                      (vma.shared() && core_.options.fault_around_pages > 1);
   if (!write && around) return FaultAround(vcpu, mm, vma, slot);
   absl::StatusOr<Pfn> page;
   bool writable = write;

@@ -17,6 +17,12 @@
 
 namespace xmmu {
 
+// Pages of zeros differ from domain to domain as soon as they are used.
+bool MemoryManager::Shares(const Vma& vma) const {
+  return core_.options.share_file_pages && !vma.shared() &&
+         !vma.file->zero_filled();
+}
+
 void MemoryManager::NoteSpace(AddressSpace& mm) {
   if (!core_.options.share_file_pages) return;
   const auto gone = [](const Space& space) { return space.alive.expired(); };
@@ -28,7 +34,7 @@ void MemoryManager::NoteSpace(AddressSpace& mm) {
 // The pages of a window are shared by one call before any of them is mapped.
 absl::Status MemoryManager::ShareWindow(Vcpu& vcpu, const Vma& vma,
                                         VirtAddr start, VirtAddr end) {
-  if (!core_.options.share_file_pages || vma.shared()) return absl::OkStatus();
+  if (!Shares(vma)) return absl::OkStatus();
   for (VirtAddr va = start; va < end; va += kPageSize) {
     absl::StatusOr<Pfn> page = FilePage(vcpu, vma, va);
     if (!page.ok()) return page.status();
@@ -59,7 +65,7 @@ void MemoryManager::ShareFresh(Vcpu& vcpu) {
   fresh_.clear();
 }
 
-absl::StatusOr<Pfn> MemoryManager::Unshare(Vcpu& vcpu, uint32_t file,
+absl::StatusOr<Pfn> MemoryManager::Unshare(Vcpu& vcpu, const FileRef& file,
                                            uint64_t file_page, Pfn page) {
   absl::StatusOr<Pfn> copy = CopyOf(vcpu, page);
   if (!copy.ok()) return copy;

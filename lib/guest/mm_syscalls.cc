@@ -135,7 +135,7 @@ absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
 }
 
 absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
-                                TaskDigest& digest) {
+                                FileRef file, TaskDigest& digest) {
   absl::StatusOr<Range> range = PageRange(op.va, op.length);
   if (!range.ok()) return range.status();
   absl::Status status = Unmap(vcpu, mm, op.va, op.length, digest);
@@ -144,7 +144,7 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
                 .end = range->end,
                 .rights = op.rights,
                 .backing = op.backing,
-                .file = op.file,
+                .file = std::move(file),
                 .file_offset = op.file_offset};
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);

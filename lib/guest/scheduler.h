@@ -47,6 +47,8 @@ struct Task {
   std::vector<TaskId> zombies;  // exited children, not yet waited for
   uint32_t live_children = 0;
   std::span<const GuestOp> pending;  // operations fetched, not yet executed
+  std::shared_ptr<OpenFiles> files = std::make_shared<OpenFiles>();
+  uint32_t objects_made = 0;  // nameless ones, so far
 };
 
 class Scheduler {
@@ -90,6 +92,11 @@ class Scheduler {
   void Sight(Task& task, VirtAddr va, bool read, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
+  // Executes kOpenFile, kCloseFile or kRemoveFile.
+  void ExecuteFileCall(Task& task, const GuestOp& op);
+  // Returns the file or object that `op`, a kMap or kOpenFile, is about, or
+  // nullptr if it is anonymous memory.
+  FileRef FileOf(Task& task, const GuestOp& op);
 
   absl::Status Fork(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status Exec(Task& task, Vcpu& vcpu, const GuestOp& op);

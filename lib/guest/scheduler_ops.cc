@@ -127,9 +127,15 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
       break;
     case GuestOpKind::kSyscall:
       break;
+    case GuestOpKind::kOpenFile:
+    case GuestOpKind::kCloseFile:
+    case GuestOpKind::kRemoveFile:
+      ExecuteFileCall(task, op);
+      break;
     default:
       status = ExecuteMemoryCall(task, vcpu, op);
   }
+  memory_.FreeDropped(vcpu);
   // This is the way back to user mode; a task that waits takes it when it goes
   // on.
   if (vcpus_[vcpu.id()].current == &task) EnterUser(task, vcpu);
@@ -143,7 +149,7 @@ absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
   mm.epoch = ++core_.epochs;
   switch (op.kind) {
     case GuestOpKind::kMap:
-      return memory_.Map(vcpu, mm, op, task.digest);
+      return memory_.Map(vcpu, mm, op, FileOf(task, op), task.digest);
     case GuestOpKind::kUnmap:
       return memory_.Unmap(vcpu, mm, op.va, op.length, task.digest);
     case GuestOpKind::kProtect:
@@ -159,11 +165,37 @@ absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
   }
 }
 
+void Scheduler::ExecuteFileCall(Task& task, const GuestOp& op) {
+  if (op.kind == GuestOpKind::kOpenFile) {
+    const bool zero_filled = (op.flags & kMapZeroFilled) != 0;
+    task.files->Open(op.file, memory_.cache().Named(op.file, zero_filled));
+  } else if (op.kind == GuestOpKind::kCloseFile) {
+    task.files->Close(op.file);
+  } else {
+    memory_.cache().Remove(op.file);
+  }
+}
+
+// A program maps what it holds open, be it without a name by now.
+FileRef Scheduler::FileOf(Task& task, const GuestOp& op) {
+  const bool anonymous =
+      op.backing == Backing::kAnonymous || op.backing == Backing::kStack;
+  if (anonymous) return nullptr;
+  const bool object = op.backing == Backing::kSharedAnonymous;
+  if (object && op.file == 0) {
+    return memory_.cache().MakeNameless(task.id, ++task.objects_made);
+  }
+  if (FileRef held = task.files->Find(op.file)) return held;
+  return memory_.cache().Named(op.file,
+                               object || (op.flags & kMapZeroFilled) != 0);
+}
+
 // A vfork child borrows the address space, and its parent sleeps until it execs
 // or exits.
 absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   absl::StatusOr<Task*> child = AddTask(op.child, task.id);
   if (!child.ok()) return child.status();
+  (*child)->files = std::make_shared<OpenFiles>(*task.files);
   vcpu.cpu().counters.Add(Counter::kForks);
   ++task.live_children;
   if (op.kind == GuestOpKind::kVfork) {
@@ -244,6 +276,8 @@ void Scheduler::DropMm(Task& task, Vcpu& vcpu) {
 void Scheduler::Exit(Task& task, Vcpu& vcpu) {
   vcpu.cpu().counters.Add(Counter::kExits);
   DropMm(task, vcpu);
+  task.files.reset();
+  memory_.FreeDropped(vcpu);
   ops_->FinishKernelWork(vcpu);
   EndVfork(task, vcpu.now());
   digest_of_the_gone_ += MixHash(task.id, task.digest.value());

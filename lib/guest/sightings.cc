@@ -21,7 +21,7 @@ bool ObjectWriters::OtherThan(TaskId task, const ObjectPage& page) const {
 // only the loads of the latter count.
 int32_t Sightings::IndexOf(const Vma& vma, VirtAddr va) {
   if (!vma.file_backed()) return kNone;
-  const ObjectPage page{vma.file, vma.FilePage(va)};
+  const ObjectPage page{vma.file->identity(), vma.FilePage(va)};
   const auto [it, is_new] = indices_.try_emplace(
       {page, vma.shared()}, static_cast<int32_t>(pages_.size()));
   if (is_new) pages_.push_back({.page = page, .shared = vma.shared()});

@@ -27,8 +27,8 @@
 
 namespace xmmu {
 
-// A page of an object: (file or object, page number in it).
-using ObjectPage = std::pair<uint32_t, uint64_t>;
+// A page of an object: (FileObject::identity(), page number in it).
+using ObjectPage = std::pair<uint64_t, uint64_t>;
 
 // Which tasks have written which pages of objects in place.
 class ObjectWriters {

@@ -10,7 +10,6 @@ Vma Piece(uint64_t start, uint64_t end, uint64_t offset = 0) {
           .end = VirtAddr(end),
           .rights = kMapRead,
           .backing = Backing::kFilePrivate,
-          .file = 1,
           .file_offset = offset};
 }
 

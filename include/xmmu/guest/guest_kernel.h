@@ -104,6 +104,8 @@ class GuestKernel {
   // there is no such mapping or process. For tests; charges nothing.
   std::optional<uint8_t> RightsAt(TaskId task, VirtAddr va) const;
 
+  // Frames of guest memory that are free.
+  uint64_t free_frames() const;
   // Frames of guest memory in use as page tables, now and at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;

@@ -1,0 +1,59 @@
+#include "guest/page_cache.h"
+
+#include <utility>
+
+namespace xmmu {
+namespace {
+
+// Identities: names have 32 bits, and removed names count on above them.
+// Nameless objects have the highest bit.
+constexpr uint64_t kNameless = uint64_t{1} << 63;
+
+}  // namespace
+
+FileObject::~FileObject() {
+  for (const auto& [number, pfn] : pages) cache_.dropped_.push_back(pfn);
+}
+
+FileRef PageCache::Named(uint32_t file, bool zero_filled) {
+  FileRef& named = named_[file];
+  if (named == nullptr) {
+    const auto removed = removals_.find(file);
+    const uint64_t generation =
+        removed == removals_.end() ? 0 : removed->second;
+    named = std::make_shared<FileObject>(*this, generation << 32 | file,
+                                         zero_filled);
+  }
+  return named;
+}
+
+FileRef PageCache::MakeNameless(TaskId task, uint32_t sequence) {
+  const uint64_t identity = kNameless | uint64_t{task} << 31 | sequence;
+  return std::make_shared<FileObject>(*this, identity, /*zero_filled=*/true);
+}
+
+void PageCache::Remove(uint32_t file) {
+  if (named_.erase(file) == 1) ++removals_[file];
+}
+
+std::vector<Pfn> PageCache::TakeDropped() {
+  return std::exchange(dropped_, {});
+}
+
+void OpenFiles::Open(uint32_t file, FileRef object) {
+  open_[file].push_back(std::move(object));
+}
+
+void OpenFiles::Close(uint32_t file) {
+  const auto it = open_.find(file);
+  if (it == open_.end()) return;
+  it->second.erase(it->second.begin());
+  if (it->second.empty()) open_.erase(it);
+}
+
+FileRef OpenFiles::Find(uint32_t file) const {
+  const auto it = open_.find(file);
+  return it == open_.end() ? nullptr : it->second.back();
+}
+
+}  // namespace xmmu
