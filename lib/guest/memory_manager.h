@@ -85,6 +85,11 @@ class MemoryManager {
   // Makes an entry for a page of `vma`; `writable` is what the hardware gets.
   uint64_t UserEntry(Pfn pfn, const Vma& vma, bool writable, bool dirty) const;
 
+  // Lets `vma` have the page at `va`, for writing if `write`: for a fault, or
+  // without one to populate it (handle_mm_fault). It is the caller that has
+  // checked the rights. Returns kSpurious if it has it already.
+  absl::StatusOr<FaultResult> MakePage(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                       VirtAddr va, bool write);
   // Maps a page where there was none: demand-zero, or a page of a file.
   absl::Status FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                        const PteSlot& slot, bool write);

@@ -195,14 +195,20 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   const bool allowed =
       needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
   if (!allowed) return FaultResult::kRefused;
-  absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, fault.va);
+  return MakePage(vcpu, mm, *vma, fault.va, fault.is_write());
+}
+
+absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
+                                                    AddressSpace& mm, Vma& vma,
+                                                    VirtAddr va, bool write) {
+  absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va);
   if (!slot.ok()) return slot.status();
   const Pte entry(tables_.Load(vcpu, *slot));
   absl::Status status;
   if (!entry.present()) {
-    status = FaultIn(vcpu, mm, *vma, *slot, fault.is_write());
-  } else if (fault.is_write() && !entry.writable()) {
-    status = BreakCow(vcpu, mm, *vma, *slot, entry.raw());
+    status = FaultIn(vcpu, mm, vma, *slot, write);
+  } else if (write && !entry.writable()) {
+    status = BreakCow(vcpu, mm, vma, *slot, entry.raw());
   } else {
     // The entry already allows the access. The fault itself has dropped the
     // stale translation.
