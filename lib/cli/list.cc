@@ -17,6 +17,7 @@
 #include "study/published/published.h"
 #include "xmmu/report/dictionary.h"
 #include "xmmu/report/machine_report.h"
+#include "xmmu/workload/system_calls.h"
 
 namespace xmmu::cli {
 namespace {
@@ -86,6 +87,25 @@ NameList TableList(const Catalog&) {
   return list;
 }
 
+std::string CallText(const ReplayedCall& call) {
+  std::string text = call.becomes;
+  if (!call.reads.empty()) absl::StrAppend(&text, " | in ", call.reads);
+  if (!call.writes.empty()) absl::StrAppend(&text, " | out ", call.writes);
+  return text;
+}
+
+NameList CallList(const Catalog&) {
+  NameList list;
+  for (const ReplayedCall& call : ReplayedCalls()) {
+    list.push_back({call.name, CallText(call)});
+  }
+  list.push_back({"Left out", ""});
+  for (const UnreplayedAccess& access : UnreplayedAccesses()) {
+    list.push_back({"", absl::StrCat(access.name, ": ", access.reason)});
+  }
+  return list;
+}
+
 // What can be listed.
 struct Topic {
   std::string_view name;
@@ -125,6 +145,10 @@ constexpr Topic kTopics[] = {
     {"options", "options of a run (xmmu compare)", &OptionList, false},
     {"tables", "tables of others' measurements (xmmu published --table)",
      &TableList, false},
+    {"system-calls",
+     "system calls of recorded programs: operations, and which arguments the "
+     "kernel reads (in) or writes (out), from 0 on",
+     &CallList, false},
 };
 
 constexpr std::string_view kPrices = "prices";
@@ -244,7 +268,8 @@ Command ListCommand() {
           "machines, workloads, guest-ops, pin, linear-map and timing, which "
           "are listed without a topic, options and tables; columns, counters, "
           "components, events and marks, which are names in reports, each with "
-          "unit and meaning; and prices: all values that are assumed of a "
+          "unit and meaning; system-calls, what a replay makes of each; and "
+          "prices: all values that are assumed of a "
           "machine, each with band, mark and source.",
           &ListOptions,
           &RunList};

@@ -9,6 +9,12 @@
 namespace xmmu {
 namespace {
 
+unsigned DigitValue(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
+  return 255;
+}
+
 // Returns the length of "DD:HH:MM:SS.mmm ", which --time-stamp=yes puts before
 // the process id, or 0 if it is not there.
 size_t TimeStamp(absl::string_view line) {
@@ -66,6 +72,20 @@ absl::string_view FirstWord(absl::string_view command) {
     }
   }
   return command;
+}
+
+std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
+                                    unsigned base) {
+  uint64_t value = 0;
+  const size_t begin = *at;
+  for (; *at < line.size() && DigitValue(line[*at]) < base; ++*at) {
+    const unsigned digit = DigitValue(line[*at]);
+    if (value > (UINT64_MAX - digit) / base) return std::nullopt;
+    value = value * base + digit;
+  }
+  const size_t length = *at - begin;
+  if (length == 0 || (line[begin] == '0' && length > 1)) return std::nullopt;
+  return value;
 }
 
 }  // namespace xmmu

@@ -5,7 +5,9 @@
 // what the program has it print, "**PID** text". A time may stand before the
 // process id: "==00:00:01:30.250 PID== text".
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -35,6 +37,11 @@ std::string Shown(absl::string_view text);
 // Returns the command up to the first space without a backslash before it:
 // Valgrind escapes spaces within a word.
 absl::string_view FirstWord(absl::string_view command);
+
+// Parses digits in `base` at `*at` and moves on behind them. Returns nothing if
+// there is no digit, beyond 64 bits, and if a zero leads other digits.
+std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
+                                    unsigned base);
 
 }  // namespace xmmu
 

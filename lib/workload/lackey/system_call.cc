@@ -3,20 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "workload/lackey/call_arguments.h"
+#include "workload/lackey/call_buffers.h"
 #include "workload/lackey/call_form.h"
 #include "workload/lackey/call_number.h"
 #include "workload/lackey/log_text.h"
 
 namespace xmmu {
 namespace {
-
-unsigned DigitValue(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-  return 255;
-}
 
 // Parses one record by recursive descent. For the error it remembers how far
 // any attempt got and what was missing there.
@@ -160,8 +157,8 @@ absl::Status RecordParser::Body() {
   } else {
     size_t end = at_;
     while (end < text_.size() &&
-           (DigitValue(text_[end]) < 10 || text_[end] == '_' ||
-            (text_[end] >= 'a' && text_[end] <= 'z'))) {
+           (absl::ascii_isdigit(text_[end]) || text_[end] == '_' ||
+            absl::ascii_islower(text_[end]))) {
       ++end;
     }
     const std::string wrong =
@@ -255,6 +252,7 @@ bool RecordParser::Arguments(const CallForm& form, size_t index) {
     const absl::string_view behind = text_.substr(end + 1, 2);
     if (behind != ", " && behind != " )") continue;
     record_.call.path = text_.substr(begin, end - begin);
+    record_.call.path_argument = static_cast<uint8_t>(index);
     at_ = end + 1;
     if (go_on()) return true;
   }
@@ -268,6 +266,7 @@ bool RecordParser::BehindArguments(const CallForm& form, size_t count) {
     return FailAt(at_ - 2, absl::StrCat(form.least, " to ", form.most,
                                         " arguments of ", form.name));
   }
+  record_.call.readable = true;
   return Child() && Ending();
 }
 
@@ -291,8 +290,8 @@ bool RecordParser::Child() {
   return true;
 }
 
-// Skips the text of a call that the reader does not interpret, up to what ends
-// the record.
+// Skips the text of a call that must have no form, up to what ends the record,
+// and reads its arguments if they have that of its row.
 bool RecordParser::AnyText() {
   const size_t begin = at_;
   for (size_t arrow = text_.find("-->", begin);
@@ -300,7 +299,13 @@ bool RecordParser::AnyText() {
     at_ = arrow - 1;  // at least Front()'s blank is before it
     constexpr absl::string_view kSync = "[sync] -->";
     if (absl::StartsWith(text_.substr(at_ - 6), kSync)) at_ -= 6;
-    if (Ending()) return true;
+    const size_t end = at_;
+    if (!Ending()) continue;
+    const CallRow* row = FindCallRow(record_.call.number);
+    if (row != nullptr) {
+      ReadArguments(text_.substr(begin, end - begin), *row, &record_.call);
+    }
+    return true;
   }
   for (size_t i = begin; i < text_.size(); ++i) {
     at_ = i;
@@ -368,20 +373,6 @@ bool RecordParser::ForkReturn(SystemCallRecord* record) {
 }
 
 }  // namespace
-
-std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
-                                    unsigned base) {
-  uint64_t value = 0;
-  const size_t begin = *at;
-  for (; *at < line.size() && DigitValue(line[*at]) < base; ++*at) {
-    const unsigned digit = DigitValue(line[*at]);
-    if (value > (UINT64_MAX - digit) / base) return std::nullopt;
-    value = value * base + digit;
-  }
-  const size_t length = *at - begin;
-  if (length == 0 || (line[begin] == '0' && length > 1)) return std::nullopt;
-  return value;
-}
 
 std::optional<SystemCallResult> ParseForkReturn(absl::string_view line,
                                                 size_t* length) {

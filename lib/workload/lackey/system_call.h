@@ -37,8 +37,14 @@ inline constexpr uint64_t kProcessIdEnd = uint64_t{1} << 22;
 struct SystemCall {
   uint64_t number = 0;             // Linux x86-64 number
   std::array<uint64_t, 6> args{};  // zero if not printed
-  absl::string_view path;          // the first string among the arguments
-  uint32_t child = 0;              // process id that a fork created, or 0
+  // The first two strings among the arguments, and which argument the first is.
+  absl::string_view path;
+  absl::string_view other_path;
+  uint8_t path_argument = 0;
+  // Whether the arguments were printed in a form that the reader knows. If not
+  // they are zero, and the record counts as that of a call without any.
+  bool readable = false;
+  uint32_t child = 0;  // process id that a fork created, or 0
 };
 
 struct SystemCallResult {
@@ -68,7 +74,8 @@ struct SystemCallRecord {
 // Parses the record at the start of `text`: one line without its newline, or
 // more of them, if the record goes on. Calls that the reader interprets must
 // have exactly the form in which Valgrind prints them; of other calls only the
-// number and the result are read.
+// number and the result must be read, and the arguments are as far as they are
+// in the form of the call's row (call_buffers.h).
 //
 // Errors: InvalidArgument with what is wrong and what was expected, also for a
 // name that is not the number's. The caller adds FILE:LINE.
@@ -85,11 +92,6 @@ std::optional<SystemCallResult> ParseForkReturn(absl::string_view line,
 //
 // Errors: InvalidArgument, as ParseSystemCall().
 absl::Status CheckCall(const SystemCall& call, const SystemCallResult& result);
-
-// Parses digits in `base` at `*at` and moves on behind them. Returns nothing if
-// there is no digit, beyond 64 bits, and if a zero leads other digits.
-std::optional<uint64_t> ParseNumber(absl::string_view line, size_t* at,
-                                    unsigned base);
 
 }  // namespace xmmu
 

@@ -9,7 +9,7 @@
 namespace xmmu::bundled_traces_test {
 namespace {
 
-using Counts = std::array<uint64_t, 16>;  // by GuestOpKind
+using Counts = std::array<uint64_t, 23>;  // by GuestOpKind
 
 struct Summary {
   size_t tasks = 0;
@@ -66,16 +66,18 @@ class BundledTracesTest : public TraceTest {
 TEST_F(BundledTracesTest, AShellPipelineForksExecsAndWaits) {
   const Summary summary = Read("ls-sort", {});
   EXPECT_EQ(summary.tasks, 4);
-  EXPECT_EQ(summary.counts, (Counts{1245156, 326964, 165657, 8032, 93, 5, 18, 0,
-                                    0, 3, 0, 3, 3, 5, 203, 4}));
+  EXPECT_EQ(summary.counts,
+            (Counts{1245156, 326964, 165657, 8032, 93, 5, 18, 0, 0, 0,   0, 0,
+                    0,       0,      0,      3,    0,  3, 0,  3, 5, 203, 4}));
   EXPECT_EQ(summary.end, 0x1fff000ffa);
 }
 
 TEST_F(BundledTracesTest, ACompressorUsesItsHeapHereAndThere) {
   const Summary summary = Read("xz", {});
   EXPECT_EQ(summary.tasks, 1);
-  EXPECT_EQ(summary.counts, (Counts{1840546, 424128, 197504, 9633, 29, 1, 5, 0,
-                                    0, 0, 0, 0, 0, 0, 73, 1}));
+  EXPECT_EQ(summary.counts,
+            (Counts{1840546, 424128, 197504, 9633, 29, 1, 5, 0, 0, 0,  0, 0,
+                    0,       0,      0,      0,    0,  0, 0, 0, 0, 73, 1}));
 }
 
 TEST_F(BundledTracesTest, TheyFitA32BitGuestWithTheSameOperations) {

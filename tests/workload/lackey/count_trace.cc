@@ -12,9 +12,11 @@
 
 namespace {
 
-constexpr std::array<const char*, 16> kKinds = {
-    "fetch",   "load", "store", "modify", "map",  "unmap", "protect", "remap",
-    "discard", "fork", "vfork", "exec",   "wait", "yield", "syscall", "exit"};
+constexpr std::array<const char*, 23> kKinds = {
+    "fetch",   "load",  "store",   "modify",  "map",     "unmap",
+    "protect", "remap", "discard", "advise",  "copy-in", "copy-out",
+    "open",    "close", "remove",  "fork",    "vfork",   "exec",
+    "clone",   "wait",  "yield",   "syscall", "exit"};
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
@@ -26,7 +28,7 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   auto workload = xmmu::OpenLackeyTrace({argv + 1, argv + argc}, {});
   if (!workload.ok()) return Fail(workload.status());
-  std::array<unsigned long long, 16> counts{};
+  std::array<unsigned long long, kKinds.size()> counts{};
   std::deque<xmmu::TaskId> ready{(*workload)->first_task()};
   while (!ready.empty()) {
     const xmmu::TaskId task = ready.front();

@@ -138,8 +138,10 @@ class TraceTest : public testing::Test {
 
 inline std::string TraceTest::ToText(const GuestOp& op) {
   static constexpr const char* kKinds[] = {
-      "fetch",   "load", "store", "modify", "map",  "unmap", "protect", "remap",
-      "discard", "fork", "vfork", "exec",   "wait", "yield", "syscall", "exit"};
+      "fetch",   "load",  "store",   "modify",  "map",     "unmap",
+      "protect", "remap", "discard", "advise",  "copy-in", "copy-out",
+      "open",    "close", "remove",  "fork",    "vfork",   "exec",
+      "clone",   "wait",  "yield",   "syscall", "exit"};
   static constexpr const char* kBackings[] = {"anonymous", "stack", "private",
                                               "shared", "shared-anonymous"};
   std::string text = kKinds[static_cast<size_t>(op.kind)];
@@ -159,7 +161,20 @@ inline std::string TraceTest::ToText(const GuestOp& op) {
                     op.rights & kMapExecute ? "x" : "-");
   }
   add(" offset ", op.file_offset);
+  if (op.page_shift != 0) absl::StrAppend(&text, " shift ", op.page_shift);
+  if ((op.flags & kMapPopulate) != 0) text += " populate";
+  if ((op.flags & kMapLocked) != 0) text += " locked";
+  if ((op.flags & kMapLockOnFault) != 0) text += " lock-on-fault";
+  if ((op.flags & kMapZeroFilled) != 0) text += " zero-filled";
+  if (op.kind == GuestOpKind::kAdvise) {
+    static constexpr const char* kAdvices[] = {
+        "huge",    "no-huge",    "populate-read", "populate-write",
+        "no-fork", "fork-again", "wipe-on-fork",  "keep-on-fork",
+        "free",    "lock",       "lock-on-fault", "unlock"};
+    absl::StrAppend(&text, " ", kAdvices[static_cast<size_t>(op.advice)]);
+  }
   if (op.child != 0) absl::StrAppend(&text, " ", op.child);
+  if ((op.flags & kCallGoesOn) != 0) text += " ...";
   return text;
 }
 
