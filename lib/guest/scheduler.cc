@@ -120,7 +120,7 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
   if (state.current == nullptr) SwitchTo(*state.queue.front());
   Task& task = *state.current;
   Vcpu& vcpu = *core_.vcpus[id];
-  TickIfDue(vcpu);
+  TickIfDue(task);
   // The turn ends where the policy's next tick is due, and on several vCPUs
   // where another one falls behind.
   Cycles limit = vcpu.cpu().next_tick - Cycles(1);
@@ -131,22 +131,29 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
       limit = std::min(limit, ReadyTime(rival, other));
     }
   }
-  do {
+  for (;;) {
     absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
     if (!op.ok()) return op.status();
-    const bool access = (*op)->kind <= GuestOpKind::kModify;
+    const GuestOpKind kind = (*op)->kind;
     absl::Status status = Execute(task, **op);
     if (status.ok()) status = core_.failure;
     if (!status.ok()) return status;
+    if (kind <= GuestOpKind::kModify) {
+      if (--task.slice_left == 0 || vcpu.now() > limit) break;
+      continue;
+    }
     // A system call may have ended the task or woken others, so the turn is
-    // over.
-    if (!access) return absl::OkStatus();
-  } while (--task.slice_left > 0 && vcpu.now() <= limit);
+    // over, unless the call goes on without having blocked.
+    const bool goes_on = state.current == &task && task.in_call;
+    if (!goes_on || kind == GuestOpKind::kYield) return absl::OkStatus();
+  }
   if (task.slice_left == 0) Preempt(task);
   return absl::OkStatus();
 }
 
-void Scheduler::TickIfDue(Vcpu& vcpu) {
+void Scheduler::TickIfDue(const Task& task) {
+  if (task.in_call) return;
+  Vcpu& vcpu = VcpuOf(task);
   if (TickIsDue(vcpu.context())) DeliverTick(core_.policy, vcpu.context());
 }
 
@@ -180,7 +187,7 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
     if (state.current != nullptr) Preempt(*state.current);
     SwitchTo(task);
   }
-  TickIfDue(VcpuOf(task));
+  TickIfDue(task);
   return &task;
 }
 
@@ -221,6 +228,7 @@ void Scheduler::SwitchTo(Task& task) {
 // SYSRET or its like.
 void Scheduler::EnterUser(Task& task, Vcpu& vcpu) {
   if (!vcpu.context().kernel_mode) return;
+  task.in_call = false;
   ops_->FinishKernelWork(vcpu);
   const bool interrupted = std::exchange(task.interrupted, false);
   vcpu.SwitchMode(interrupted ? ModeSwitch::kFaultReturn : ModeSwitch::kSysret);

@@ -11,7 +11,8 @@
 //
 // A task stays on the vCPU that it was given at the start, the one with the
 // fewest tasks. On one vCPU turns end after a fixed number of operations; on
-// several, the vCPU with the earliest clock executes next.
+// several, the vCPU with the earliest clock executes next. Operations of one
+// system call (kCallGoesOn) are one turn, unless the task blocks.
 
 #include <deque>
 #include <memory>
@@ -39,6 +40,7 @@ struct Task {
   uint64_t stores = 0;          // so far; they make each store's value unique
   uint64_t slice_left = 0;      // accesses
   bool interrupted = false;     // goes on by returning from an interrupt
+  bool in_call = false;         // its next operation is of the same system call
   Cycles ready_at;              // when it last became runnable
   bool waiting = false;         // for a child, or for the end of a vfork
   TaskId waits_for = 0;         // 0: any child
@@ -88,9 +90,20 @@ class Scheduler {
   absl::Status ExecuteAccess(Task& task, Vcpu& vcpu, const GuestOp& op);
   // Accesses one page until the access goes through or is refused.
   absl::Status AccessPage(Task& task, Vcpu& vcpu, AccessKind kind, VirtAddr va);
-  // Records an access that went through, on several vCPUs.
+  // Lets the kernel handle a fault of the program, or of its own as it copies,
+  // and returns to where it was taken.
+  absl::StatusOr<FaultResult> Fault(Task& task, Vcpu& vcpu,
+                                    const PageFault& fault, ModeSwitch back);
+  // Records an access that went through.
+  void Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token);
+  // Records it on several vCPUs.
   void Sight(Task& task, VirtAddr va, bool read, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
+  // copy_from_user, copy_to_user: up to the first page that is refused.
+  absl::Status Copy(Task& task, Vcpu& vcpu, const GuestOp& op);
+  // Copies what lies in one page. Returns whether the kernel may go on.
+  absl::StatusOr<bool> CopyInPage(Task& task, Vcpu& vcpu, AccessKind kind,
+                                  VirtAddr va, uint64_t bytes);
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
   // Executes kOpenFile, kCloseFile or kRemoveFile.
   void ExecuteFileCall(Task& task, const GuestOp& op);
@@ -119,13 +132,13 @@ class Scheduler {
 
   // Puts a task that can go on onto its vCPU, and returns it.
   absl::StatusOr<Task*> PutOnVcpu(TaskId id);
-  // Leaves the kernel, if the vCPU is in it.
+  // Leaves the kernel, if the vCPU is in it; a system call ends with that.
   void EnterUser(Task& task, Vcpu& vcpu);
   // Enters the kernel by a system call.
   void EnterKernel(Task& task, Vcpu& vcpu);
-  // Gives the policy its tick if one is due on the CPU of `vcpu`: see
-  // xmmu/policy/tick.h.
-  void TickIfDue(Vcpu& vcpu);
+  // Gives the policy its tick if one is due on the CPU of `task`, which runs
+  // and is not in the middle of a system call: see xmmu/policy/tick.h.
+  void TickIfDue(const Task& task);
   // Lets a queued task run on its vCPU; the clock goes on to when it was ready.
   void SwitchTo(Task& task);
   // Loads an address space, and frees the one left if it is gone.

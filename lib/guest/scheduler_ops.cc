@@ -24,12 +24,23 @@ bool IsShared(AddressSpace& mm, VirtAddr va) {
   return vma != nullptr && vma->shared();
 }
 
+// Returns what an access by `task` stores, which nothing else does.
+uint64_t NextValue(Task& task, AccessKind kind) {
+  return kind == AccessKind::kWrite ? MixHash(task.id, ++task.stores) : 0;
+}
+
+absl::Status FaultsForEver(VirtAddr va) {
+  return absl::InternalError(
+      absl::StrFormat("an access at 0x%x faults for ever", va.value()));
+}
+
 }  // namespace
 
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
   Vcpu& vcpu = VcpuOf(task);
   if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
-  EnterKernel(task, vcpu);
+  if (!task.in_call) EnterKernel(task, vcpu);
+  task.in_call = (op.flags & kCallGoesOn) != 0;
   return ExecuteSyscall(task, vcpu, op);
 }
 
@@ -60,30 +71,18 @@ absl::Status Scheduler::ExecuteAccess(Task& task, Vcpu& vcpu,
 
 absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
                                    VirtAddr va) {
-  const uint64_t value =
-      kind == AccessKind::kWrite ? MixHash(task.id, ++task.stores) : 0;
-  AddressSpace& mm = *task.mm;
+  const uint64_t value = NextValue(task, kind);
   for (int i = 0; i < kMaxFaults; ++i) {
     uint64_t token = 0;
     const std::optional<PageFault> fault =
         vcpu.UserAccess(kind, va, value, &token);
     if (ABSL_PREDICT_TRUE(!fault.has_value())) {
-      const bool read = kind != AccessKind::kWrite;
-      if (ABSL_PREDICT_FALSE(task.digest.sightings() != nullptr)) {
-        Sight(task, va, read, token);
-      } else if (read && !IsShared(mm, va)) {
-        task.digest.Loaded(token);
-      }
+      Note(task, kind, va, token);
       return absl::OkStatus();
     }
-    vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
-    absl::StatusOr<FaultResult> result = memory_.HandleFault(vcpu, mm, *fault);
-    ops_->FinishKernelWork(vcpu);
-    vcpu.SwitchMode(ModeSwitch::kFaultReturn);
+    absl::StatusOr<FaultResult> result =
+        Fault(task, vcpu, *fault, ModeSwitch::kFaultReturn);
     if (!result.ok()) return result.status();
-    // A spurious fault is no part of the digest: whether a translation is stale
-    // is between kernel and hardware.
-    if (*result != FaultResult::kSpurious) task.digest.Faulted(*fault);
     if (*result == FaultResult::kRefused) {
       // A signal: the program goes on without the access.
       vcpu.cpu().counters.Add(Counter::kSignals);
@@ -92,8 +91,79 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
     }
     if (!core_.failure.ok()) return core_.failure;
   }
-  return absl::InternalError(
-      absl::StrFormat("an access at 0x%x faults for ever", va.value()));
+  return FaultsForEver(va);
+}
+
+absl::StatusOr<FaultResult> Scheduler::Fault(Task& task, Vcpu& vcpu,
+                                             const PageFault& fault,
+                                             ModeSwitch back) {
+  vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
+  absl::StatusOr<FaultResult> result =
+      memory_.HandleFault(vcpu, *task.mm, fault);
+  ops_->FinishKernelWork(vcpu);
+  vcpu.SwitchMode(back);
+  // A spurious fault is no part of the digest: whether a translation is stale
+  // is between kernel and hardware.
+  if (result.ok() && *result != FaultResult::kSpurious) {
+    task.digest.Faulted(fault);
+  }
+  return result;
+}
+
+// The kernel refuses addresses that are no program's without touching them
+// (access_ok); what is refused later has been copied up to there.
+absl::Status Scheduler::Copy(Task& task, Vcpu& vcpu, const GuestOp& op) {
+  const VirtAddr user_end = core_.layout.user_end;
+  if (op.va >= user_end || op.length > user_end - op.va) {
+    task.digest.Refused(op.va);
+    return absl::OkStatus();
+  }
+  const AccessKind kind =
+      op.kind == GuestOpKind::kCopyOut ? AccessKind::kWrite : AccessKind::kRead;
+  const VirtAddr end = op.va + op.length;
+  for (VirtAddr va = op.va; va < end; va = PageBase(va) + kPageSize) {
+    const uint64_t bytes = std::min(end, PageBase(va) + kPageSize) - va;
+    const absl::StatusOr<bool> copied = CopyInPage(task, vcpu, kind, va, bytes);
+    if (!copied.ok()) return copied.status();
+    if (!*copied) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+// A fault that nobody resolves ends the copy instead of the program (EFAULT;
+// Linux: fixup_exception).
+absl::StatusOr<bool> Scheduler::CopyInPage(Task& task, Vcpu& vcpu,
+                                           AccessKind kind, VirtAddr va,
+                                           uint64_t bytes) {
+  const uint64_t value = NextValue(task, kind);
+  for (int i = 0; i < kMaxFaults; ++i) {
+    uint64_t token = 0;
+    const std::optional<PageFault> fault =
+        vcpu.UserCopy(kind, va, bytes, value, &token);
+    if (!core_.failure.ok()) return core_.failure;
+    if (!fault.has_value()) {
+      Note(task, kind, va, token);
+      return true;
+    }
+    vcpu.cpu().counters.Add(Counter::kCopyFaults);
+    const absl::StatusOr<FaultResult> result =
+        Fault(task, vcpu, *fault, ModeSwitch::kFaultReturnToKernel);
+    if (!result.ok()) return result.status();
+    if (*result == FaultResult::kRefused) {
+      task.digest.Refused(va);
+      return false;
+    }
+  }
+  return FaultsForEver(va);
+}
+
+void Scheduler::Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token) {
+  const bool read = kind != AccessKind::kWrite;
+  if (ABSL_PREDICT_FALSE(task.digest.sightings() != nullptr)) {
+    Sight(task, va, read, token);
+  } else if (read && !IsShared(*task.mm, va)) {
+    task.digest.Loaded(token);
+  }
 }
 
 void Scheduler::Sight(Task& task, VirtAddr va, bool read, uint64_t token) {
@@ -132,13 +202,21 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
     case GuestOpKind::kRemoveFile:
       ExecuteFileCall(task, op);
       break;
+    case GuestOpKind::kCopyIn:
+    case GuestOpKind::kCopyOut:
+      status = Copy(task, vcpu, op);
+      break;
     default:
       status = ExecuteMemoryCall(task, vcpu, op);
   }
   memory_.FreeDropped(vcpu);
-  // This is the way back to user mode; a task that waits takes it when it goes
-  // on.
-  if (vcpus_[vcpu.id()].current == &task) EnterUser(task, vcpu);
+  // This is the way back to user mode, or on within the call; a task that waits
+  // takes it when it goes on. Other vCPUs see what the kernel has queued.
+  if (task.in_call) {
+    ops_->FinishKernelWork(vcpu);
+  } else if (vcpus_[vcpu.id()].current == &task) {
+    EnterUser(task, vcpu);
+  }
   return status;
 }
 

@@ -72,6 +72,15 @@ void Vcpu::Fail(const Access& access, std::string_view what) {
 
 // Programs' data is kept as one token a frame: a recorded trace says where a
 // program stores, not what.
+void Vcpu::Transfer(AccessKind kind, MachineAddr addr, uint64_t value,
+                    uint64_t* token) {
+  if (kind == AccessKind::kWrite) {
+    host_.memory().FoldStore(addr, value);
+  } else {
+    *token = host_.memory().ContentToken(FrameOf(addr));
+  }
+}
+
 std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
                                           uint64_t value, uint64_t* token) {
   Cpu& cpu = *context_.cpu;
@@ -83,11 +92,35 @@ std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
   cpu.clock.Charge(CostEvent::kAccess);
   cpu.counters.Add(Counter::kAccesses);
   if (cpu.data_through_caches) cpu.TouchData(*outcome.addr, va);
-  if (store) {
-    host_.memory().FoldStore(*outcome.addr, value);
-  } else {
-    *token = host_.memory().ContentToken(FrameOf(*outcome.addr));
+  Transfer(kind, *outcome.addr, value, token);
+  return std::nullopt;
+}
+
+// An emulator that takes REP MOVS for a store to a page table would see one
+// store after the other. Here, as for CopyPage(), it is an instruction that the
+// emulator does not know.
+std::optional<PageFault> Vcpu::UserCopy(AccessKind kind, VirtAddr va,
+                                        uint64_t bytes, uint64_t value,
+                                        uint64_t* token) {
+  Cpu& cpu = *context_.cpu;
+  MemoryOperand none;
+  const Access access{va, kind, kernel_in_ring3_};
+  const Outcome outcome = Resolve(access, none);
+  if (outcome.fault.has_value()) return outcome.fault;
+  if (!outcome.addr.has_value()) {
+    Fail(access, "a policy emulates a whole copy by");
+    return std::nullopt;
   }
+  const uint64_t first = va.value() >> kLineShift;
+  const uint64_t lines = ((va.value() + bytes - 1) >> kLineShift) - first + 1;
+  cpu.clock.Charge(CostEvent::kGuestAccess, lines);
+  if (cpu.data_through_caches) {
+    for (uint64_t i = 0; i < lines; ++i) {
+      const uint64_t offset = i << kLineShift;
+      cpu.TouchData(*outcome.addr + offset, va + offset);
+    }
+  }
+  Transfer(kind, *outcome.addr, value, token);
   return std::nullopt;
 }
 

@@ -59,6 +59,18 @@ class Vcpu {
   std::optional<PageFault> UserAccess(AccessKind kind, VirtAddr va,
                                       uint64_t value, uint64_t* token);
 
+  // The kernel copies `bytes` bytes, at least one, to the program's memory at
+  // `va` (`kind` kWrite: copy_to_user) or from there (kRead: copy_from_user).
+  // They lie in one page of the program's half. It is a supervisor's access,
+  // and a user's where the kernel runs in ring 3, translated once; each cache
+  // line that the bytes lie in charges kGuestAccess (assumed: as REP MOVS
+  // without a start-up cost, and with the kernel's buffer at hand). `value` and
+  // `token` are as for UserAccess(), and so is what is returned; in the fault's
+  // error code the guest finds U clear.
+  std::optional<PageFault> UserCopy(AccessKind kind, VirtAddr va,
+                                    uint64_t bytes, uint64_t value,
+                                    uint64_t* token);
+
   // Executes one instruction with a memory operand of the guest kernel (or of
   // user code with `user`), exact to the bit. Returns a fault as UserAccess()
   // does.
@@ -109,6 +121,10 @@ class Vcpu {
   // As Resolve, for the kernel's own accesses.
   std::optional<MachineAddr> ResolveKernel(const Access& access,
                                            MemoryOperand& operand);
+
+  // Performs an access of the program's or of the kernel for it.
+  void Transfer(AccessKind kind, MachineAddr addr, uint64_t value,
+                uint64_t* token);
 
   // Returns where a whole page of the kernel's is, which nobody may emulate.
   std::optional<MachineAddr> KernelAddress(VirtAddr va, AccessKind kind);
