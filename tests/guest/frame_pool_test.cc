@@ -172,7 +172,7 @@ TEST(FramePoolTest, NoFrameIsLostOrGivenTwice) {
     std::mt19937 dice(seed);
     PoolAccount account;
     for (int i = 0; i < 400; ++i) {
-      account.Step(dice());
+      account.Step(static_cast<uint32_t>(dice()));
       account.Check();
     }
     account.DropAll();
