@@ -118,6 +118,9 @@ struct AddressSpace {
   Pfn user_root = kInvalidPfn;
   // All its table pages but the roots.
   std::vector<TablePage> tables;
+  // A zeroed table page for each large page that may have to be split, none of
+  // which is linked.
+  std::vector<Pfn> deposits;
   VmaMap vmas;
   int users = 0;  // tasks that use it
   // The vCPUs that have it loaded.

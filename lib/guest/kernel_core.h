@@ -59,6 +59,9 @@ struct KernelCore {
   AddressSpace init_mm;         // boot tables
   Pfn kernel_l2 = kInvalidPfn;  // PAE: the L2 that maps the kernel
   Pfn zero_page = kInvalidPfn;
+  // The large page of zeros, made when it is first needed. The kernel itself
+  // holds one mapping of it (Linux gives it up when memory runs short).
+  Pfn huge_zero_page = kInvalidPfn;
 
   // How far from the start of the direct map the kernel's other mappings reach;
   // 0 if there are none.

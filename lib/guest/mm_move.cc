@@ -11,10 +11,13 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
                                         const Range& from, VirtAddr to,
                                         VirtAddr* next) {
   int absent_level = 0;
-  if (!tables_.Find(vcpu, mm, from.start, &absent_level).has_value()) {
+  const std::optional<PteSlot> source =
+      tables_.Find(vcpu, mm, from.start, &absent_level);
+  if (!source.has_value()) {
     *next = tables_.EndOfEntry(absent_level, from.start);
     return absl::OkStatus();
   }
+  if (source->level > 1) tables_.Split(vcpu, mm, *source);
   absl::StatusOr<PteSlot> target = tables_.Make(vcpu, mm, to);
   if (!target.ok()) return target.status();
   TlbGather gather;
@@ -42,6 +45,7 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+  bool only_leaves = true;  // each of which has been flushed
   // A piece lies in one L1 table at either end.
   const auto left_in_table = [&](VirtAddr va) {
     return span - va.value() % span;
@@ -52,22 +56,26 @@ absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
         std::min({from.end - va, left_in_table(va), left_in_table(target)});
     const Range range{va, va + piece};
     va += piece;
-    if (core_.options.recent_mm && piece == span) {
-      absl::StatusOr<bool> moved =
-          tables_.MoveTable(vcpu, mm, range.start, target);
+    const bool tables = core_.options.recent_mm;
+    if (piece == span && (tables || !mm.deposits.empty())) {
+      absl::StatusOr<PageTables::Moved> moved =
+          tables_.MoveL2Entry(vcpu, mm, range.start, target, tables);
       if (!moved.ok()) return moved.status();
-      if (*moved) {
+      if (*moved == PageTables::Moved::kLeaf) continue;
+      if (*moved == PageTables::Moved::kTable) {
+        only_leaves = false;
         if (gathers()) ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
         continue;
       }
     }
+    only_leaves = false;
     VirtAddr next = va;
     const absl::Status status = MoveEntries(vcpu, mm, range, target, &next);
     if (!status.ok()) return status;
     va = std::max(va, next);
   }
   TlbGather none;
-  if (!gathers()) FlushRange(vcpu, mm, from, none);
+  if (!gathers() && !only_leaves) FlushRange(vcpu, mm, from, none);
   return absl::OkStatus();
 }
 

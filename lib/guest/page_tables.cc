@@ -7,10 +7,13 @@
 namespace xmmu {
 namespace {
 
-// Whether an entry of L2 or above names a table. It may do so without P: Xen
+// Whether an entry of L2 or above is in use. It may name a table without P: Xen
 // unhooks a table while the guest writes to it (Linux on Xen 2.0 and 3.0:
 // pmd_present looks at the whole entry).
 bool IsLinked(uint64_t entry) { return entry != 0; }
+
+// Whether an entry of L2 or above maps a large page. Links have no PS.
+bool IsLeaf(uint64_t entry) { return Pte(entry).page_size(); }
 
 // Linux 2.4 frees kept tables beyond the upper value of pgt_cache_water
 // (do_check_pgt_cache); here no more than that are kept.
@@ -129,42 +132,36 @@ void PageTables::ReleaseFrames(const std::vector<TablePage>& freed) {
   }
 }
 
-absl::StatusOr<Pfn> PageTables::MakeChild(Vcpu& vcpu, AddressSpace& mm,
-                                          int level, Pfn table, VirtAddr va) {
-  const int index = IndexOf(core_.mode(), level, va);
-  const uint64_t entry = LoadEntry(vcpu, table, index);
-  if (IsLinked(entry)) return core_.PfnOf(entry);
+absl::StatusOr<Pfn> PageTables::MakeTable(Vcpu& vcpu, AddressSpace& mm,
+                                          const PteSlot& slot) {
   const std::optional<Pfn> kept = Take(kept_tables_);
   const absl::StatusOr<Pfn> child = kept.has_value() ? *kept : AllocTable(vcpu);
   if (!child.ok()) return child;
   if (kept.has_value()) core_.CountTable(+1);
-  const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
   const TablePage page{.pfn = *child,
-                       .level = static_cast<uint8_t>(level - 1),
-                       .base = VirtAddr(va.value() & ~(span - 1))};
+                       .level = static_cast<uint8_t>(slot.level - 1),
+                       .base = slot.va};
   if (!kept.has_value()) ops_.TableAllocated(vcpu, mm, page);
   mm.tables.push_back(page);
-  ops_.SetTableEntry(vcpu, mm, level, table, index,
-                     core_.MakeTableEntry(level, *child));
+  ops_.SetTableEntry(vcpu, mm, slot.level, slot.table, slot.index,
+                     core_.MakeTableEntry(slot.level, *child));
   return child;
 }
 
-absl::StatusOr<Pfn> PageTables::MakeDownTo(Vcpu& vcpu, AddressSpace& mm,
-                                           int level, VirtAddr va) {
-  Pfn table = mm.root;
-  for (int above = core_.levels(); above > level; --above) {
-    absl::StatusOr<Pfn> child = MakeChild(vcpu, mm, above, table, va);
+absl::StatusOr<PteSlot> PageTables::MakeDownTo(Vcpu& vcpu, AddressSpace& mm,
+                                               int lowest, VirtAddr va,
+                                               int largest) {
+  PteSlot slot = SlotOf(mm.root, core_.levels(), va);
+  while (slot.level > lowest) {
+    const uint64_t entry = Load(vcpu, slot);
+    const bool may_be_leaf = entry == 0 && slot.level <= largest;
+    if (IsLeaf(entry) || may_be_leaf) return slot;
+    absl::StatusOr<Pfn> child =
+        IsLinked(entry) ? core_.PfnOf(entry) : MakeTable(vcpu, mm, slot);
     if (!child.ok()) return child.status();
-    table = *child;
+    slot = SlotOf(*child, slot.level - 1, va);
   }
-  return table;
-}
-
-absl::StatusOr<PteSlot> PageTables::Make(Vcpu& vcpu, AddressSpace& mm,
-                                         VirtAddr va) {
-  absl::StatusOr<Pfn> table = MakeDownTo(vcpu, mm, 1, va);
-  if (!table.ok()) return table.status();
-  return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+  return slot;
 }
 
 std::optional<Pfn> PageTables::FindDownTo(Vcpu& vcpu, AddressSpace& mm,
@@ -174,7 +171,7 @@ std::optional<Pfn> PageTables::FindDownTo(Vcpu& vcpu, AddressSpace& mm,
   for (int level = core_.levels(); level > lowest; --level) {
     const uint64_t entry =
         LoadEntry(vcpu, table, IndexOf(core_.mode(), level, va));
-    if (!IsLinked(entry)) {
+    if (!IsLinked(entry) || IsLeaf(entry)) {
       if (absent_level != nullptr) *absent_level = level;
       return std::nullopt;
     }
@@ -185,34 +182,64 @@ std::optional<Pfn> PageTables::FindDownTo(Vcpu& vcpu, AddressSpace& mm,
 
 std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
                                         VirtAddr va, int* absent_level) {
-  const std::optional<Pfn> table = FindDownTo(vcpu, mm, 1, va, absent_level);
-  if (!table.has_value()) return std::nullopt;
-  return PteSlot{*table, IndexOf(core_.mode(), 1, va), PageBase(va)};
+  PteSlot slot = SlotOf(mm.root, core_.levels(), va);
+  while (slot.level > 1) {
+    const uint64_t entry = Load(vcpu, slot);
+    if (!IsLinked(entry)) {
+      if (absent_level != nullptr) *absent_level = slot.level;
+      return std::nullopt;
+    }
+    if (IsLeaf(entry)) break;
+    slot = SlotOf(core_.PfnOf(entry), slot.level - 1, va);
+  }
+  return slot;
 }
 
 // Only the link moves: entries of the L1 table stay as they are.
-absl::StatusOr<bool> PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm,
-                                           VirtAddr from, VirtAddr to) {
-  const std::optional<Pfn> old_l2 = FindDownTo(vcpu, mm, 2, from);
-  if (!old_l2.has_value()) return false;
-  const int old_index = IndexOf(core_.mode(), 2, from);
-  const uint64_t link = LoadEntry(vcpu, *old_l2, old_index);
-  if (!IsLinked(link)) return false;
-  absl::StatusOr<Pfn> new_l2 = MakeDownTo(vcpu, mm, 2, to);
-  if (!new_l2.ok()) return new_l2.status();
-  const int new_index = IndexOf(core_.mode(), 2, to);
-  if (IsLinked(LoadEntry(vcpu, *new_l2, new_index))) return false;
-  const Pfn table = core_.PfnOf(link);
+void PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm, const PteSlot& from,
+                           const PteSlot& to, uint64_t entry) {
+  const Pfn table = core_.PfnOf(entry);
   const auto it =
       std::find_if(mm.tables.begin(), mm.tables.end(),
                    [&](const TablePage& page) { return page.pfn == table; });
   XMMU_CHECK(it != mm.tables.end());
-  ops_.SetTableEntry(vcpu, mm, 2, *old_l2, old_index, 0);
-  it->base = to;
+  ops_.SetTableEntry(vcpu, mm, 2, from.table, from.index, 0);
+  it->base = to.va;
   ops_.TableMoved(vcpu, mm, *it);
-  ops_.SetTableEntry(vcpu, mm, 2, *new_l2, new_index,
+  ops_.SetTableEntry(vcpu, mm, 2, to.table, to.index,
                      core_.MakeTableEntry(2, table));
-  return true;
+}
+
+absl::StatusOr<PageTables::Moved> PageTables::MoveL2Entry(
+    Vcpu& vcpu, AddressSpace& mm, VirtAddr from, VirtAddr to, bool tables) {
+  const std::optional<Pfn> old_l2 = FindDownTo(vcpu, mm, 2, from);
+  if (!old_l2.has_value()) return Moved::kNothing;
+  const PteSlot source = SlotOf(*old_l2, 2, from);
+  const uint64_t entry = Load(vcpu, source);
+  if (!IsLinked(entry) || (!IsLeaf(entry) && !tables)) return Moved::kNothing;
+  absl::StatusOr<PteSlot> target = MakeDownTo(vcpu, mm, 2, to, /*largest=*/1);
+  if (!target.ok()) return target.status();
+  if (IsLinked(Load(vcpu, *target))) return Moved::kNothing;
+  if (!IsLeaf(entry)) {
+    MoveTable(vcpu, mm, source, *target, entry);
+    return Moved::kTable;
+  }
+  ops_.SetPte(vcpu, mm, *target, ops_.ClearPte(vcpu, mm, source));
+  ops_.Flush(vcpu, mm, TlbFlush::Page(from));
+  return Moved::kLeaf;
+}
+
+absl::Status PageTables::ForEachOfTable(
+    Vcpu& vcpu, PteSlot slot, VirtAddr stop,
+    absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit) {
+  absl::Status status;
+  for (; slot.va < stop && status.ok(); slot.va += kPageSize, ++slot.index) {
+    const uint64_t entry = Load(vcpu, slot);
+    if (entry == 0) continue;
+    vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
+    status = visit(slot, entry);
+  }
+  return status;
 }
 
 absl::Status PageTables::ForEachEntry(
@@ -222,23 +249,27 @@ absl::Status PageTables::ForEachEntry(
   VirtAddr va = start;
   while (va < end) {
     int absent_level = 0;
-    std::optional<PteSlot> slot = Find(vcpu, mm, va, &absent_level);
+    const std::optional<PteSlot> slot = Find(vcpu, mm, va, &absent_level);
     if (!slot.has_value()) {
       va = EndOfEntry(absent_level, va);
       continue;
     }
-    const VirtAddr stop = std::min(end, EndOfEntry(2, va));
+    const VirtAddr all = EndOfEntry(std::max(slot->level, 2), va);
+    if (slot->level > 1 && (va > slot->va || all > end)) {
+      Split(vcpu, mm, *slot);
+      continue;
+    }
     ops_.EnterLazy(vcpu);
     absl::Status status;
-    for (; va < stop && status.ok(); va += kPageSize, ++slot->index) {
-      slot->va = va;
-      const uint64_t entry = Load(vcpu, *slot);
-      if (entry == 0) continue;
+    if (slot->level > 1) {
       vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
-      status = visit(*slot, entry);
+      status = visit(*slot, Load(vcpu, *slot));
+    } else {
+      status = ForEachOfTable(vcpu, *slot, std::min(end, all), visit);
     }
     ops_.LeaveLazy(vcpu);
     if (!status.ok()) return status;
+    va = all;
     table_done();
   }
   return absl::OkStatus();
@@ -267,7 +298,7 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
   for (int i = IndexOf(core_.mode(), level, start); i <= last; ++i) {
     const VirtAddr child_base = base + static_cast<uint64_t>(i) * span;
     const uint64_t entry = LoadEntry(vcpu, table, i);
-    if (!IsLinked(entry)) continue;
+    if (!IsLinked(entry) || IsLeaf(entry)) continue;
     const Pfn child = core_.PfnOf(entry);
     const VirtAddr child_end = child_base + span;
     const bool unused = !mm.vmas.Overlaps(child_base, child_end);

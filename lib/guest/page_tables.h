@@ -2,9 +2,12 @@
 #define XMMU_LIB_GUEST_PAGE_TABLES_H_
 
 // The guest kernel's page-table trees: making and freeing address spaces,
-// walking to the entry of an address, freeing tables that map nothing any more.
-// Entries are read by the kernel's own loads through its direct map and changed
-// through MmuOps.
+// walking to the entry of an address, freeing tables that map nothing any more,
+// splitting large pages. Entries are read by the kernel's own loads through its
+// direct map and changed through MmuOps.
+//
+// A leaf is an entry of L2 or above that maps a large page. It has PS whether it
+// is present or not (Linux: pmd_trans_huge, pmd_huge).
 
 #include <optional>
 #include <vector>
@@ -29,12 +32,17 @@ class PageTables {
   // table is left.
   void Destroy(Vcpu& vcpu, AddressSpace& mm);
 
-  // Returns the L1 slot of `va`, making the tables on the way that are missing.
-  absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
+  // Returns the slot of `va`: that of the leaf that maps it; or, where no table
+  // hangs below it, an empty one of level `largest` or less; or else that of the
+  // L1 table. Tables above it that are missing are made.
+  absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                               int largest = 1) {
+    return MakeDownTo(vcpu, mm, /*lowest=*/1, va, largest);
+  }
 
-  // Returns the L1 slot of `va`, or nothing where there is no L1 table.
-  // `absent_level`, if not null, then gets the level of the empty entry:
-  // nothing is mapped in all that this entry would map.
+  // Returns the L1 slot of `va`, or that of the leaf that maps it, or nothing
+  // where there is neither. `absent_level`, if not null, then gets the level of
+  // the empty entry: nothing is mapped in all that this entry would map.
   std::optional<PteSlot> Find(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                               int* absent_level = nullptr);
   // Returns the first address behind what one entry of `level` maps around
@@ -48,8 +56,10 @@ class PageTables {
     return LoadEntry(vcpu, slot.table, slot.index);
   }
 
-  // Calls `visit` for each non-zero L1 entry of [start, end), in order; lazy
-  // MMU mode holds within each L1 table, behind which `table_done` is called.
+  // Calls `visit` for each non-zero L1 entry and each leaf of [start, end), in
+  // order; lazy MMU mode holds within each L1 table, behind which `table_done`
+  // is called, as it is behind a leaf. A leaf that does not lie in the range
+  // with all that it maps is split first (zap_pmd_range, change_pmd_range).
   // Stops at the first error. Steps over all that an empty entry of any level
   // would map (pgd_none_or_clear_bad and those below it): the work depends on
   // the tables that exist, not on the range.
@@ -67,12 +77,29 @@ class PageTables {
   // Gives table frames back to the pool, or keeps them.
   void ReleaseFrames(const std::vector<TablePage>& freed);
 
-  // Moves the L1 table that maps `from` to where it maps `to`, if there is one
-  // and no other in its new place. Returns whether it did (move_normal_pmd).
-  // The tables above the new place are made. REQUIRES: both addresses are
-  // aligned to the region of an L1 table.
-  absl::StatusOr<bool> MoveTable(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
-                                 VirtAddr to);
+  // What MoveL2Entry() has moved.
+  enum class Moved : uint8_t { kNothing, kTable, kLeaf };
+
+  // Moves the leaf that maps `from` to where it maps `to` (move_huge_pmd), or
+  // with `tables` the L1 table there (move_normal_pmd), if nothing is in its new
+  // place. A leaf's old address has been flushed then. The tables above the new
+  // place are made. REQUIRES: both addresses are aligned to the region of an L1
+  // table.
+  absl::StatusOr<Moved> MoveL2Entry(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
+                                    VirtAddr to, bool tables);
+
+  // --- The next four are in large_leaves.cc. A leaf of L2 that may be split has
+  // a table laid by for it (pgtable_trans_huge_deposit). Deposit() makes one,
+  // zeroed; DropDeposit() frees it, as the leaf is gone.
+  // Errors: ResourceExhausted if there is no memory.
+  absl::Status Deposit(Vcpu& vcpu, AddressSpace& mm);
+  void DropDeposit(AddressSpace& mm);
+  // Replaces a leaf of L2 by a table with an entry for each of its pages, or
+  // each the zero page for the huge zero page (__split_huge_pmd).
+  void Split(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot);
+  // Splits the leaf that maps `va`, if there is one and it begins below `va`
+  // (split_huge_pmd_if_needed).
+  void SplitAt(Vcpu& vcpu, AddressSpace& mm, VirtAddr va);
 
   // Returns the table of level `lowest` that maps `va`, or nothing where there
   // is none.
@@ -92,14 +119,24 @@ class PageTables {
   bool Keeps(size_t pending) const;
   // Takes one of the kept tables, if there is one.
   static std::optional<Pfn> Take(std::vector<Pfn>& kept);
-  // Returns the table of `level` - 1 under `table` for `va`, made and linked if
-  // it is missing.
-  absl::StatusOr<Pfn> MakeChild(Vcpu& vcpu, AddressSpace& mm, int level,
-                                Pfn table, VirtAddr va);
-  // Returns the table of `level` that maps `va`, making it and those above it
-  // if they are missing.
-  absl::StatusOr<Pfn> MakeDownTo(Vcpu& vcpu, AddressSpace& mm, int level,
-                                 VirtAddr va);
+  PteSlot SlotOf(Pfn table, int level, VirtAddr va) const {
+    const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
+    return {table, IndexOf(core_.mode(), level, va),
+            VirtAddr(va.value() & ~(span - 1)), level};
+  }
+  // Makes a table and links it in `slot`, which is empty and of L2 or above.
+  absl::StatusOr<Pfn> MakeTable(Vcpu& vcpu, AddressSpace& mm,
+                                const PteSlot& slot);
+  // As Make(), but ends at the slot of level `lowest`.
+  absl::StatusOr<PteSlot> MakeDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
+                                     VirtAddr va, int largest);
+  // Moves the link `entry` of an L1 table from one slot to another.
+  void MoveTable(Vcpu& vcpu, AddressSpace& mm, const PteSlot& from,
+                 const PteSlot& to, uint64_t entry);
+  // Calls `visit` for the entries of an L1 table from `slot` on, below `stop`.
+  absl::Status ForEachOfTable(
+      Vcpu& vcpu, PteSlot slot, VirtAddr stop,
+      absl::FunctionRef<absl::Status(const PteSlot&, uint64_t entry)> visit);
   void CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to);
   // Unlinks the unused tables below `table`, which maps `base` and what
   // follows, depth first.
