@@ -122,7 +122,8 @@ struct AddressSpace {
   // which is linked.
   std::vector<Pfn> deposits;
   VmaMap vmas;
-  int users = 0;  // tasks that use it
+  int users = 0;              // tasks that use it
+  uint64_t minor_faults = 0;  // see GuestKernel::MinorFaultsOf()
   // The vCPUs that have it loaded.
   CpuMask active = 0;
   // Whether a vfork child has changed its mappings. They are then not what its

@@ -77,6 +77,17 @@ std::optional<uint8_t> GuestKernel::RightsAt(TaskId task, VirtAddr va) const {
 uint64_t GuestKernel::free_frames() const {
   return impl_->core->frames.free_frames();
 }
+
+std::optional<ResidentMemory> GuestKernel::ResidentOf(TaskId task) const {
+  return impl_->scheduler.ResidentOf(task);
+}
+
+std::optional<uint64_t> GuestKernel::MinorFaultsOf(TaskId task) const {
+  const AddressSpace* const mm = impl_->scheduler.FindSpace(task);
+  if (mm == nullptr) return std::nullopt;
+  return mm->minor_faults;
+}
+
 uint64_t GuestKernel::page_table_frames() const {
   return impl_->core->page_table_frames;
 }

@@ -16,6 +16,7 @@
 #include "guest/page_cache.h"
 #include "guest/page_tables.h"
 #include "guest/tlb_gather.h"
+#include "xmmu/guest/resident_memory.h"
 #include "xmmu/workload/workload.h"
 
 namespace xmmu {
@@ -72,6 +73,9 @@ class MemoryManager {
   // Frees the pages of files and objects that are gone. To be called at the end
   // of what may have dropped the last reference to one.
   void FreeDropped(Vcpu& vcpu);
+
+  // See GuestKernel::ResidentOf().
+  ResidentMemory Resident(const AddressSpace& mm) const;
 
  private:
   // Whole pages [start, end), checked to lie in the program's half.
@@ -171,6 +175,18 @@ class MemoryManager {
   uint64_t ProtectedEntry(const Vma& vma, uint64_t entry) const;
   // Returns where exec writes `length` bytes of arguments.
   Range ArgumentPages(uint64_t length) const;
+
+  // --- The next are in resident.cc and charge nothing. They add what a table,
+  // or an entry that maps something, has of a program's memory to `sum`.
+  void CountTable(const AddressSpace& mm, const TablePage& table,
+                  ResidentMemory* sum) const;
+  void CountLeaf(const AddressSpace& mm, VirtAddr va, int level, uint64_t entry,
+                 ResidentMemory* sum) const;
+  // Returns an entry as it is in memory.
+  uint64_t Peek(Pfn table, int index) const;
+  // Whether `page`, mapped at `va`, is one of the file's or object's own.
+  static bool IsObjectPage(const Vma& vma, VirtAddr va, Pfn page);
+
   // Widens the bounds of shared mappings by `vma` (AddressSpace::shared_low).
   static void NoteShared(AddressSpace& mm, const Vma& vma);
 

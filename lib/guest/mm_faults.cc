@@ -195,7 +195,11 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   const bool allowed =
       needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
   if (!allowed) return FaultResult::kRefused;
-  return MakePage(vcpu, mm, *vma, fault.va, fault.is_write());
+  absl::StatusOr<FaultResult> result =
+      MakePage(vcpu, mm, *vma, fault.va, fault.is_write());
+  // Linux counts spurious faults, too (mm_account_fault).
+  if (result.ok() && *result == FaultResult::kSpurious) ++mm.minor_faults;
+  return result;
 }
 
 absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
@@ -215,6 +219,7 @@ absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
     return FaultResult::kSpurious;
   }
   if (!status.ok()) return status;
+  ++mm.minor_faults;
   return FaultResult::kResolved;
 }
 

@@ -278,6 +278,12 @@ const AddressSpace* Scheduler::FindSpace(TaskId id) const {
   return it == tasks_.end() ? nullptr : it->second->mm.get();
 }
 
+std::optional<ResidentMemory> Scheduler::ResidentOf(TaskId id) const {
+  const AddressSpace* const mm = FindSpace(id);
+  if (mm == nullptr) return std::nullopt;
+  return memory_.Resident(*mm);
+}
+
 int Scheduler::idle_vcpus() const {
   return static_cast<int>(
       std::count_if(vcpus_.begin(), vcpus_.end(),

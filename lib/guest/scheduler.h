@@ -74,6 +74,8 @@ class Scheduler {
   NotCompared not_compared() const;
   // Returns the address space of a live task, or nullptr.
   const AddressSpace* FindSpace(TaskId id) const;
+  // See GuestKernel.
+  std::optional<ResidentMemory> ResidentOf(TaskId id) const;
 
  private:
   struct VcpuState {

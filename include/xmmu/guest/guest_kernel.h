@@ -24,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
+#include "xmmu/guest/resident_memory.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/workload/workload.h"
 
@@ -106,6 +107,17 @@ class GuestKernel {
 
   // Frames of guest memory that are free.
   uint64_t free_frames() const;
+
+  // What of a live process's memory is in memory now, or nullopt if there is no
+  // such process. Charges nothing.
+  std::optional<ResidentMemory> ResidentOf(TaskId task) const;
+  // How many faults the kernel has resolved in a live process's address space,
+  // and pages it has made there without one, as getrusage(2) counts ru_minflt
+  // for RUSAGE_SELF (mm_account_fault): spurious faults count, refused ones do
+  // not. An exec begins anew, and a vfork child's faults are its parent's.
+  // Returns nullopt if there is no such process.
+  std::optional<uint64_t> MinorFaultsOf(TaskId task) const;
+
   // Frames of guest memory in use as page tables, now and at the peak.
   uint64_t page_table_frames() const;
   uint64_t peak_page_table_frames() const;

@@ -1,0 +1,130 @@
+// Tests what a guest kernel says of a process's memory, as Linux does in
+// /proc/PID/status and by getrusage(2). tests/guest/against_linux.sh holds the
+// same figures against a real Linux.
+
+#include "guest/world.h"
+
+namespace xmmu::resident_memory_test {
+namespace {
+
+constexpr uint8_t kReadWrite = kMapRead | kMapWrite;
+
+class ResidentMemoryTest : public testing::TestWithParam<Setting> {
+ protected:
+  ResidentMemoryTest() { EXPECT_TRUE(world_.kernel().CreateProcess(1).ok()); }
+  void Do(const GuestOp& op, TaskId task = 1) { world_.Do(task, op); }
+  ResidentMemory Resident(TaskId task = 1) {
+    return world_.kernel().ResidentOf(task).value_or(ResidentMemory());
+  }
+  uint64_t Faults(TaskId task = 1) {
+    return world_.kernel().MinorFaultsOf(task).value_or(~uint64_t{0});
+  }
+
+  World world_{GetParam()};
+};
+
+TEST_P(ResidentMemoryTest, WrittenPagesAreAnonymousAndZeroPagesAreNone) {
+  Do(MapOp(8));
+  for (uint64_t page : {0u, 1u, 2u}) Do(StoreOp(page));
+  for (uint64_t page : {3u, 4u}) Do(LoadOp(page));
+  EXPECT_EQ(Resident().anonymous, 3u);
+  Do(StoreOp(3));
+  EXPECT_EQ(Resident().anonymous, 4u);
+  EXPECT_EQ(Resident().file + Resident().shmem + Resident().hugetlb, 0u);
+}
+
+TEST_P(ResidentMemoryTest, APageOfAFileIsAnonymousOnceItIsCopied) {
+  Do(MapOp(4, Backing::kFilePrivate));
+  for (uint64_t page : {0u, 1u, 2u, 3u}) Do(LoadOp(page));
+  EXPECT_EQ(Resident().file, 4u);
+  Do(StoreOp(1));
+  EXPECT_EQ(Resident().file, 3u);
+  EXPECT_EQ(Resident().anonymous, 1u);
+}
+
+TEST_P(ResidentMemoryTest, SharedPagesCountByWhatTheyAreOf) {
+  Do(MapOp(4, Backing::kFileShared));
+  GuestOp anonymous =
+      MapOp(4, Backing::kSharedAnonymous, kReadWrite, kRegion + 64 * kPageSize);
+  anonymous.file = 9;
+  Do(anonymous);
+  Do(StoreOp(0));
+  for (uint64_t page : {64u, 65u}) Do(StoreOp(page));
+  EXPECT_EQ(Resident().file, 1u);
+  EXPECT_EQ(Resident().shmem, 2u);
+  EXPECT_EQ(Resident().anonymous, 0u);
+}
+
+TEST_P(ResidentMemoryTest, ChildrenHaveWhatWasCopiedAndDiscardedPagesAreGone) {
+  Do(MapOp(4));
+  for (uint64_t page : {0u, 1u, 2u, 3u}) Do(StoreOp(page));
+  Do(TaskOp(GuestOpKind::kFork, 2));
+  Do(RangeOp(GuestOpKind::kDiscard, 3));
+  EXPECT_EQ(Resident(1).anonymous, 1u);
+  EXPECT_EQ(Resident(2).anonymous, 4u);
+  Do(RangeOp(GuestOpKind::kUnmap, 4));
+  EXPECT_EQ(Resident(1).anonymous, 0u);
+  EXPECT_FALSE(world_.kernel().ResidentOf(3).has_value());
+}
+
+// The tables of the way to a page are all but the root; those of a PAE guest
+// may have an L2 of the kernel's beside them.
+TEST_P(ResidentMemoryTest, TablesCountWithoutTheRoot) {
+  const uint64_t none = Resident().table_frames;
+  Do(MapOp(4));
+  Do(StoreOp(0));
+  const auto levels = static_cast<uint64_t>(LevelCount(GetParam().mode));
+  EXPECT_EQ(Resident().table_frames - none, levels - 1);
+}
+
+TEST_P(ResidentMemoryTest, LookingChargesNothing) {
+  Do(MapOp(4));
+  Do(StoreOp(0));
+  const Cycles before = world_.cpu().clock.now();
+  EXPECT_EQ(Resident().anonymous, 1u);
+  EXPECT_EQ(world_.cpu().clock.now(), before);
+}
+
+TEST_P(ResidentMemoryTest, EachResolvedFaultCountsAndRefusedOnesDoNot) {
+  Do(MapOp(4));
+  EXPECT_EQ(Faults(), 0u);
+  Do(LoadOp(0));
+  Do(StoreOp(1));
+  EXPECT_EQ(Faults(), 2u);
+  Do(StoreOp(1));
+  EXPECT_EQ(Faults(), 2u);
+  Do(StoreOp(0));  // a copy of the zero page
+  EXPECT_EQ(Faults(), 3u);
+  Do(StoreOp(9));
+  EXPECT_EQ(Faults(), 3u);
+}
+
+TEST_P(ResidentMemoryTest, AChildAndAnExecBeginToCountAnew) {
+  Do(MapOp(4));
+  for (uint64_t page : {0u, 1u}) Do(StoreOp(page));
+  Do(TaskOp(GuestOpKind::kFork, 2));
+  EXPECT_EQ(Faults(2), 0u);
+  Do(StoreOp(0), 2);
+  EXPECT_EQ(Faults(2), 1u);
+  EXPECT_EQ(Faults(1), 2u);
+  Do({.kind = GuestOpKind::kExec}, 2);
+  EXPECT_EQ(Faults(2), 0u);
+  EXPECT_FALSE(world_.kernel().MinorFaultsOf(3).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, ResidentMemoryTest,
+    testing::Values(Setting{.mode = PagingMode::k2Level},
+                    Setting{.mode = PagingMode::kPae},
+                    Setting{.mode = PagingMode::k4Level},
+                    Setting{.mode = PagingMode::k5Level},
+                    Setting{.policy = "pinning",
+                            .mode = PagingMode::kPae,
+                            .ops = GuestOps::kUpdateVaMapping},
+                    Setting{.policy = "writable-page-tables",
+                            .mode = PagingMode::k4Level},
+                    Setting{.policy = "shadow-2008"}),
+    [](const auto& setting) { return NameOf(setting.param); });
+
+}  // namespace
+}  // namespace xmmu::resident_memory_test
