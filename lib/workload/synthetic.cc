@@ -23,12 +23,15 @@ constexpr VirtAddr kRegion{0x10000000};
 constexpr TaskId kFirstTask = 1;
 constexpr size_t kBatch = 1024;
 constexpr uint32_t kFile = 1;
+constexpr uint64_t kLineBytes = 64;
 
-// Performs `op` `count` times, each `stride` bytes beyond the one before.
+// Performs `op` `count` times, each `stride` bytes beyond the one before, and
+// with `turns_lines` in the next line of its page.
 struct Step {
   GuestOp op;
   uint64_t count = 1;
   uint64_t stride = 0;
+  bool turns_lines = false;
 };
 
 // Performs the steps `times` times over.
@@ -73,7 +76,9 @@ class ScriptStream {
       return;
     }
     GuestOp op = step.op;
-    op.va += repeat_++ * step.stride;
+    op.va += repeat_ * step.stride;
+    if (step.turns_lines) op.va += repeat_ * kLineBytes % kPageSize;
+    ++repeat_;
     batch_.push_back(op);
   }
 
@@ -188,6 +193,27 @@ std::vector<Script> Files(Values v) {
   return {{{1, {map, load, StorePages(std::min(v[0], v[1]))}}}};
 }
 
+// Loads from each page in turn, at `stride` pages from one to the next, in as
+// many passes as that takes. The pages are stored to before, in order. Each
+// load is in another line, so that the caches hold what a program's would.
+std::vector<Script> Walk(Values v) {
+  const uint64_t pages = v[0];
+  const uint64_t stride = std::min(v[2], pages);
+  Loop make{1, {MapRegion(pages)}};
+  if (v[3] != 0) make.steps.push_back(OnRegion(GuestOpKind::kAdvise, pages));
+  make.steps.push_back(StorePages(pages));
+  Loop walk{v[1], {}};
+  for (uint64_t first = 0; first < stride; ++first) {
+    walk.steps.push_back({{.kind = GuestOpKind::kLoad,
+                           .va = kRegion + first * kPageSize,
+                           .length = 8},
+                          (pages - first + stride - 1) / stride,
+                          stride * kPageSize,
+                          /*turns_lines=*/true});
+  }
+  return {{make, walk}};
+}
+
 // As many processes as Linux has by default (PID_MAX_DEFAULT).
 constexpr uint64_t kMaxProcesses = 32768;
 
@@ -211,7 +237,13 @@ constexpr SyntheticParameter kFilesParameters[] = {
     {"pages", 1000, "file pages mapped privately and read"},
     {"writes", 0, "of these then stored to"}};
 
-constexpr std::array<SyntheticWorkload, 6> kWorkloads = {{
+constexpr SyntheticParameter kWalkParameters[] = {
+    {"pages", 2048, "pages stored to once, then loaded from"},
+    {"rounds", 4, "loads from each"},
+    {"stride", 1, "pages from one load to the next", 65536},
+    {"huge", 0, "1: madvise(MADV_HUGEPAGE) before the first store", 1}};
+
+constexpr std::array<SyntheticWorkload, 7> kWorkloads = {{
     {"touch", "demand-zero faults: a store to each of N fresh pages",
      kPagesOnly},
     {"fork", "fork of a process with N private pages; exit of the child",
@@ -223,10 +255,12 @@ constexpr std::array<SyntheticWorkload, 6> kWorkloads = {{
      kChurnParameters},
     {"files", "read faults on N pages of a file, copies of those written to",
      kFilesParameters},
+    {"walk", "loads from N pages over and over: how far the TLBs reach",
+     kWalkParameters},
 }};
 
-constexpr std::array kMakers = {&Touch,      &Fork,  &Mprotect,
-                                &SwitchRing, &Churn, &Files};
+constexpr std::array kMakers = {&Touch, &Fork,  &Mprotect, &SwitchRing,
+                                &Churn, &Files, &Walk};
 static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;

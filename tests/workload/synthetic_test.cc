@@ -55,11 +55,52 @@ TEST(SyntheticTest, FilesAreReadWholeAndWrittenToInPart) {
   EXPECT_EQ(CountOf(ops, GuestOpKind::kStore), 4u);
 }
 
+TEST(SyntheticTest, AWalkLoadsFromEachPageOnceARoundWhateverItsStride) {
+  for (const uint64_t stride : {1, 3, 64, 100, 101}) {
+    auto workload = MakeSyntheticWorkload("walk:pages=100,rounds=2,stride=" +
+                                          std::to_string(stride));
+    std::map<VirtAddr, int> loads;
+    std::vector<VirtAddr> order;
+    for (const GuestOp& op : AllOps(**workload, 1)) {
+      if (op.kind != GuestOpKind::kLoad) continue;
+      ++loads[PageBase(op.va)];
+      order.push_back(PageBase(op.va));
+    }
+    EXPECT_EQ(loads.size(), 100u) << stride;
+    for (const auto& [page, count] : loads) EXPECT_EQ(count, 2) << stride;
+    // A stride of all pages or more is a walk from each to the next.
+    const uint64_t pages = stride < 100 ? stride : 1;
+    EXPECT_EQ(order[1] - order[0], pages * kPageSize) << stride;
+  }
+}
+
+TEST(SyntheticTest, AWalkAsksForLargePagesBeforeItsFirstStore) {
+  const std::vector<GuestOp> plain =
+      AllOps(**MakeSyntheticWorkload("walk:pages=600"), 1);
+  EXPECT_EQ(CountOf(plain, GuestOpKind::kAdvise), 0u);
+  const std::vector<GuestOp> huge =
+      AllOps(**MakeSyntheticWorkload("walk:pages=600,huge=1"), 1);
+  ASSERT_EQ(huge[1].kind, GuestOpKind::kAdvise);
+  EXPECT_EQ(huge[1].advice, Advice::kHugePage);
+  EXPECT_EQ(huge[1].length, 600 * kPageSize);
+  EXPECT_EQ(huge[2].kind, GuestOpKind::kStore);
+}
+
+TEST(SyntheticTest, AWalkTakesTheLinesOfAPageInTurn) {
+  std::vector<uint64_t> lines;
+  for (const GuestOp& op :
+       AllOps(**MakeSyntheticWorkload("walk:pages=130,rounds=1"), 1)) {
+    if (op.kind == GuestOpKind::kLoad) lines.push_back(PageOffset(op.va) / 64);
+  }
+  ASSERT_EQ(lines.size(), 130u);
+  for (size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(lines[i], i % 64);
+}
+
 TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
   const std::map<std::string, std::string> kCases = {
       {"tuch",
        "no workload 'tuch'; expected touch, fork, mprotect, switch, "
-       "churn, files"},
+       "churn, files, walk"},
       {"touch:page=3",
        "workload touch: no parameter 'page', did you mean pages? expected "
        "pages=1000"},
@@ -87,6 +128,7 @@ TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
        "workload fork: 'cow=11' of pages=10: expected 0 to 10"},
       {"fork:cow=1001",
        "workload fork: 'cow=1001' of pages=1000: expected 0 to 1000"},
+      {"walk:huge=2", "workload walk: 'huge=2': expected huge=NUMBER, 0 to 1"},
       {"files:writes=20,pages=10",
        "workload files: 'writes=20' of pages=10: expected 0 to 10"},
   };
