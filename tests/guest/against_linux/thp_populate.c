@@ -1,0 +1,16 @@
+// MAP_POPULATE does not wait for advice, mlock and MADV_POPULATE_WRITE follow
+// it.
+
+#include "measure.h"
+
+static void Run(void) {
+  Begin(0);
+  char* const pages = MapLarge(2);
+  Advise(pages, 2 * kLargePage, MADV_HUGEPAGE);
+  Advise(pages, kLargePage, MADV_POPULATE_WRITE);
+  Mark("populated");
+  Must(Call(SYS_mlock, pages + kLargePage, kLargePage), "mlock");
+  Mark("locked");
+  Write(pages, 2 * 512);
+  Mark("written");
+}
