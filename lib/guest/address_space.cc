@@ -67,6 +67,25 @@ void VmaMap::Insert(const Vma& vma) {
   by_start_.emplace(vma.start, vma);
 }
 
+std::vector<Vma> VmaMap::Overlapping(VirtAddr start, VirtAddr end) const {
+  std::vector<Vma> found;
+  auto it = by_start_.upper_bound(start);
+  if (it != by_start_.begin() && start < std::prev(it)->second.end) --it;
+  for (; it != by_start_.end() && it->first < end; ++it) {
+    found.push_back(it->second);
+  }
+  return found;
+}
+
+VirtAddr VmaMap::EndOfMapped(VirtAddr start, VirtAddr end) const {
+  VirtAddr mapped = start;
+  for (const Vma& vma : Overlapping(start, end)) {
+    if (vma.start > mapped) break;
+    mapped = vma.end;
+  }
+  return std::min(mapped, end);
+}
+
 std::vector<Vma> VmaMap::All() const {
   std::vector<Vma> all;
   all.reserve(by_start_.size());

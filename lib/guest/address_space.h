@@ -44,6 +44,7 @@ struct Vma {
   // has to copy the entries.
   bool has_own_pages = false;
   uint8_t page_shift = 0;  // of its pages if they are hugetlb's, else 0
+  bool hugetlb = false;    // MAP_HUGETLB, whatever size its pages have
   HugeAdvice huge = HugeAdvice::kDefault;
   MemoryLock lock = MemoryLock::kNone;
   bool dont_fork = false;     // VM_DONTCOPY
@@ -61,13 +62,21 @@ struct Vma {
   bool ContinuesWith(const Vma& next) const {
     return end == next.start && rights == next.rights &&
            backing == next.backing && file == next.file &&
-           page_shift == next.page_shift && huge == next.huge &&
-           lock == next.lock && dont_fork == next.dont_fork &&
-           wipe_on_fork == next.wipe_on_fork &&
+           page_shift == next.page_shift && hugetlb == next.hugetlb &&
+           huge == next.huge && lock == next.lock &&
+           dont_fork == next.dont_fork && wipe_on_fork == next.wipe_on_fork &&
            (!file_backed() || file_offset + (end - start) == next.file_offset);
   }
   bool file_backed() const {
     return backing == Backing::kFilePrivate || shared();
+  }
+  // Cuts off what lies outside of [low, high). REQUIRES: not all does.
+  void Clip(VirtAddr low, VirtAddr high) {
+    if (low > start) {
+      file_offset += low - start;
+      start = low;
+    }
+    if (high < end) end = high;
   }
   // Returns the page number of `va` within the file or object.
   uint64_t FilePage(VirtAddr va) const {
@@ -95,6 +104,11 @@ class VmaMap {
   // Adds a VMA. REQUIRES: none overlaps it.
   void Insert(const Vma& vma);
   std::vector<Vma> All() const;
+  // Returns those that have some of [start, end), whole, in order.
+  std::vector<Vma> Overlapping(VirtAddr start, VirtAddr end) const;
+  // Returns the end of what is mapped from `start` on without a hole, up to
+  // `end`.
+  VirtAddr EndOfMapped(VirtAddr start, VirtAddr end) const;
 
  private:
   void SplitAt(VirtAddr va);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "guest/digest.h"
@@ -130,9 +131,32 @@ class MemoryManager {
   // Takes the shared `page` out of the kernel's direct map as well.
   void LeaveShare(Vcpu& vcpu, Pfn page);
 
-  // MADV_HUGEPAGE and MADV_NOHUGEPAGE.
-  absl::Status AdviseHuge(AddressSpace& mm, const GuestOp& op,
-                          HugeAdvice advice);
+  // --- The next are in mm_advise.cc.
+  // MADV_FREE.
+  absl::Status AdviseFree(Vcpu& vcpu, AddressSpace& mm, const Range& range);
+  // Notes an advice that is a flag of the mapping. Returns false if Linux
+  // refuses it of such a mapping.
+  static bool TakeAdvice(Advice advice, Vma& vma);
+  // Lets `change` alter the flags of what is mapped of `range`, VMA by VMA,
+  // until it returns false.
+  static void ChangeVmas(AddressSpace& mm, const Range& range,
+                         absl::FunctionRef<bool(Vma&)> change);
+
+  // --- The next are in mm_populate.cc. What a call does where a page cannot be
+  // made:
+  enum class AfterError : uint8_t { kGoOn, kStop };
+  // Makes the pages of what is mapped of `range` (__mm_populate).
+  absl::Status Populate(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                        AfterError after);
+  // MADV_POPULATE_READ, or MADV_POPULATE_WRITE if `write`.
+  absl::Status AdvisePopulate(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                              bool write);
+  // Makes all pages of `range`, which is mapped.
+  absl::Status PopulatePages(Vcpu& vcpu, AddressSpace& mm, const Range& range,
+                             bool write);
+  // mlock, mlock2 and munlock, or with a length of 0 mlockall and munlockall.
+  absl::Status Lock(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
+                    MemoryLock lock);
 
   // Clears all entries of `vma` and adds them to `gather`. With `flush` it
   // flushes before it forgets dirty pages of shared mappings.
@@ -171,6 +195,9 @@ class MemoryManager {
   // GatherTables() for `floor`.
   void FreeLeftTables(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                       VirtAddr floor);
+  // Does mprotect's work on one VMA, or a part of one that has been cut off.
+  absl::Status ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma, uint8_t rights,
+                          TlbGather& gather);
   // Returns the entry that mprotect makes of `entry` of `vma`.
   uint64_t ProtectedEntry(const Vma& vma, uint64_t entry) const;
   // Returns where exec writes `length` bytes of arguments.

@@ -51,9 +51,15 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
   if (!child.ok()) return child;
   (*child)->changed_by_child = parent.changed_by_child;
   bool copied = false;
-  for (const Vma& vma : parent.vmas.All()) {
+  for (Vma vma : parent.vmas.All()) {
+    if (vma.dont_fork) continue;
+    // Locks are not inherited; what is wiped is left to the child's faults, and
+    // is wiped for its children as well.
+    vma.lock = MemoryLock::kNone;
+    vma.has_own_pages = vma.has_own_pages && !vma.wipe_on_fork;
     (*child)->vmas.Insert(vma);
     NoteShared(**child, vma);
+    if (vma.wipe_on_fork) continue;
     // Entries that a fault can make again are not copied (copy_page_range).
     if (!vma.has_own_pages && !core_.options.fork_copies_all) continue;
     copied = true;

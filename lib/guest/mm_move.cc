@@ -133,7 +133,11 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if (to->start != from->start) FreeLeftTables(vcpu, mm, kept, kept.start);
-  return absl::OkStatus();
+  const VirtAddr grown = to->start + kept_bytes;
+  if (vma.lock == MemoryLock::kNone || grown == to->end) {
+    return absl::OkStatus();
+  }
+  return Populate(vcpu, mm, {grown, to->end}, AfterError::kGoOn);
 }
 
 // Source: mremap_to, vma_to_resize, vma_expandable.

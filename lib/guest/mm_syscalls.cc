@@ -18,6 +18,15 @@ constexpr VirtAddr RoundUp(VirtAddr va) {
   return VirtAddr((va.value() + kPageOffsetMask) & ~kPageOffsetMask);
 }
 
+// Huge pages are never locked (mmap_region). A mapping that mlockall has made
+// to be locked on fault stays so.
+MemoryLock LockOf(const GuestOp& op) {
+  if (op.page_shift != 0) return MemoryLock::kNone;
+  if ((op.flags & kMapLockOnFault) != 0) return MemoryLock::kOnFault;
+  if ((op.flags & kMapLocked) != 0) return MemoryLock::kLocked;
+  return MemoryLock::kNone;
+}
+
 }  // namespace
 
 // A range that wraps around ends below its start.
@@ -145,10 +154,13 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
                 .rights = op.rights,
                 .backing = op.backing,
                 .file = std::move(file),
-                .file_offset = op.file_offset};
+                .file_offset = op.file_offset,
+                .hugetlb = op.page_shift != 0,
+                .lock = LockOf(op)};
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
-  return absl::OkStatus();
+  if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();
+  return Populate(vcpu, mm, *range, AfterError::kGoOn);
 }
 
 uint64_t MemoryManager::ProtectedEntry(const Vma& vma, uint64_t entry) const {
@@ -164,33 +176,50 @@ uint64_t MemoryManager::ProtectedEntry(const Vma& vma, uint64_t entry) const {
   return vma.rights == 0 ? (value & ~pte::kPresent) | kProtNone : value;
 }
 
+absl::Status MemoryManager::ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma,
+                                       uint8_t rights, TlbGather& gather) {
+  // The program has locked the page so as not to wait for it, so it is copied
+  // now (mprotect_fixup).
+  const bool populate = vma.lock == MemoryLock::kLocked && !vma.shared() &&
+                        (vma.rights & kMapWrite) == 0 &&
+                        (rights & kMapWrite) != 0;
+  vma.rights = rights;
+  mm.vmas.Insert(vma);
+  const absl::Status status = tables_.ForEachEntry(
+      vcpu, mm, vma.start, vma.end, [&](const PteSlot& slot, uint64_t entry) {
+        ops_.ProtectPte(vcpu, mm, slot, entry, ProtectedEntry(vma, entry));
+        gather.Add(slot.va, 1);
+        return absl::OkStatus();
+      });
+  if (!status.ok() || !populate) return status;
+  return PopulatePages(vcpu, mm, {vma.start, vma.end}, /*write=*/true);
+}
+
+// The call ends at the first hole, with ENOMEM (do_mprotect_pkey).
 absl::Status MemoryManager::Protect(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, uint8_t rights) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
+  range->end = mm.vmas.EndOfMapped(range->start, range->end);
   TlbGather gather;
-  for (Vma vma : mm.vmas.Carve(range->start, range->end)) {
-    vma.rights = rights;
-    mm.vmas.Insert(vma);
-    const absl::Status status = tables_.ForEachEntry(
-        vcpu, mm, vma.start, vma.end, [&](const PteSlot& slot, uint64_t entry) {
-          ops_.ProtectPte(vcpu, mm, slot, entry, ProtectedEntry(vma, entry));
-          gather.Add(slot.va, 1);
-          return absl::OkStatus();
-        });
+  for (const Vma& vma : mm.vmas.Carve(range->start, range->end)) {
+    const absl::Status status = ProtectVma(vcpu, mm, vma, rights, gather);
     if (!status.ok()) return status;
   }
   if (!gather.empty()) FlushRange(vcpu, mm, *range, gather);
   return absl::OkStatus();
 }
 
+// The walk goes over holes and ends at what is locked, with EINVAL
+// (madvise_walk_vmas, madvise_dontneed_free_valid_vma).
 absl::Status MemoryManager::Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, TaskDigest& digest) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
   TlbGather gather;
-  for (const Vma& vma : mm.vmas.Carve(range->start, range->end)) {
-    mm.vmas.Insert(vma);
+  for (Vma vma : mm.vmas.Overlapping(range->start, range->end)) {
+    if (vma.lock != MemoryLock::kNone) break;
+    vma.Clip(range->start, range->end);
     Zap(vcpu, mm, vma, digest, gather, gathers());
   }
   if (!zapped_.empty()) FlushRange(vcpu, mm, *range, gather);

@@ -94,8 +94,8 @@ enum class GuestOpKind : uint8_t {
   kProtect,  // [va, va+length) <- rights
   kRemap,    // [va, va+length) moves or resizes to [target, target+new_length)
   kDiscard,  // [va, va+length) loses its pages (madvise MADV_DONTNEED)
-  kAdvise,   // [va, va+length) gets `advice`; the last four advices of Advice
-             // with length 0 are about all mappings (mlockall, munlockall)
+  kAdvise,   // [va, va+length) gets `advice`; the last three of Advice with
+             // length 0 are about all mappings (mlockall, munlockall)
 
   // The kernel reads or writes [va, va+length) of the program's memory for a
   // system call (copy_from_user, copy_to_user): its own accesses, which fault
@@ -111,7 +111,8 @@ enum class GuestOpKind : uint8_t {
   kCloseFile,
   // `file` loses its name (unlink, shmctl with IPC_RMID; memfd_create's has
   // none): its pages go when nothing maps it or holds it open. A later mapping
-  // by the same number is of a new object.
+  // by the same number is of a new object, but for tasks that hold the old one
+  // open: they map what they have opened last by that number.
   kRemoveFile,
 
   kFork,   // starts task `child` as a copy of this one
