@@ -61,6 +61,46 @@ std::optional<Vma> VmaMap::OneMapping(VirtAddr start, VirtAddr end) const {
   return whole;
 }
 
+Vma& VmaMap::Join(VirtAddr start, VirtAddr end) {
+  auto it = std::prev(by_start_.upper_bound(start));
+  while (it->second.end < end) {
+    const auto next = std::next(it);
+    XMMU_CHECK(it->second.ContinuesWith(next->second));
+    const Vma joined = next->second;
+    const VirtAddr first = it->first;
+    by_start_.erase(next);
+    it = by_start_.find(first);
+    it->second.end = joined.end;
+    it->second.has_own_pages |= joined.has_own_pages;
+    it->second.digest_plain |= joined.digest_plain;
+  }
+  return it->second;
+}
+
+// What is marked has been spread already, so each step ends there.
+void VmaMap::MarkPlain(VirtAddr va) {
+  const auto at = std::prev(by_start_.upper_bound(va));
+  at->second.digest_plain = true;
+  for (auto it = at; it != by_start_.begin(); --it) {
+    Vma& before = std::prev(it)->second;
+    if (before.digest_plain || !before.ContinuesWith(it->second)) break;
+    before.digest_plain = true;
+  }
+  for (auto it = at; std::next(it) != by_start_.end(); ++it) {
+    Vma& behind = std::next(it)->second;
+    if (behind.digest_plain || !it->second.ContinuesWith(behind)) break;
+    behind.digest_plain = true;
+  }
+}
+
+void VmaMap::SpreadPlain(VirtAddr start, VirtAddr end) {
+  auto it = by_start_.upper_bound(start);
+  for (int i = 0; i < 2 && it != by_start_.begin(); ++i) --it;
+  for (; it != by_start_.end() && it->first <= end; ++it) {
+    if (it->second.digest_plain) MarkPlain(it->first);
+  }
+}
+
 // A new mapping replaces what was there, so the caller carves first.
 void VmaMap::Insert(const Vma& vma) {
   XMMU_CHECK(vma.start < vma.end && !Overlaps(vma.start, vma.end));

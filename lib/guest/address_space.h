@@ -101,6 +101,16 @@ class VmaMap {
   // all of it is mapped by VMAs of which each continues the one before. Changes
   // nothing.
   std::optional<Vma> OneMapping(VirtAddr start, VirtAddr end) const;
+  // Makes one VMA of those that meet [start, end), and returns it. REQUIRES:
+  // OneMapping(start, end).
+  Vma& Join(VirtAddr start, VirtAddr end);
+  // Sets digest_plain of the mapping at `va`, that is of all VMAs that continue
+  // each other around it. REQUIRES: something is mapped there.
+  void MarkPlain(VirtAddr va);
+  // Sets it wherever a VMA that meets or touches [start, end) continues one
+  // that has it, or is continued by one. VMAs that are one mapping to the
+  // program all have it or all have not, if this is called after each change.
+  void SpreadPlain(VirtAddr start, VirtAddr end);
   // Adds a VMA. REQUIRES: none overlaps it.
   void Insert(const Vma& vma);
   std::vector<Vma> All() const;

@@ -21,13 +21,24 @@ class TaskDigest {
   void Faulted(const PageFault& fault) {
     Fold(1, PageBase(fault.va).value() | fault.error_code);
   }
+  // Folds in a refused fault where some guests have large pages: whether the
+  // entry is present depends on that.
+  void FaultedInPlain(const PageFault& fault) {
+    Fold(1, PageBase(fault.va).value() | (fault.error_code & ~pf::kProtection));
+  }
   // Folds in an entry of `vma` that is given up, as the kernel found it: rights
-  // and A/D flags, and the page's content unless others may write it.
+  // and A/D flags, and the page's content unless others may write it. Where some
+  // guests have large pages, which pages are there and with which flags depends
+  // on that; what is more there is zero.
   void GaveUp(const Vma& vma, VirtAddr va, uint64_t entry, uint64_t token) {
     constexpr uint64_t kVisible = pte::kPresent | pte::kWritable |
                                   pte::kAccessed | pte::kDirty |
                                   pte::kNoExecute;
     if (vma.shared()) token = 0;
+    if (vma.digest_plain) {
+      if (token == 0) return;
+      entry = 0;
+    }
     hash_ = MixHash(hash_ + 2, va.value());
     hash_ = MixHash(hash_, entry & kVisible);
     hash_ = MixHash(hash_, token);

@@ -53,6 +53,14 @@ class MemoryManager {
   // Handles a fault of the program.
   absl::StatusOr<FaultResult> HandleFault(Vcpu& vcpu, AddressSpace& mm,
                                           const PageFault& fault);
+  // Folds a fault that has been handled in `digest`, as far as it is the same
+  // in guests with large pages and in those without.
+  static void FoldFault(const AddressSpace& mm, const PageFault& fault,
+                        FaultResult result, TaskDigest& digest);
+  // To be called after each of the calls below, with its operation: large pages
+  // that reach over the edge of a mapping are split (vma_adjust_trans_huge),
+  // unless the mapping goes on there.
+  void SettleEdges(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op);
 
   // mmap, munmap, mprotect, mremap, madvise(MADV_DONTNEED). A mapping is of
   // `file`, which is nullptr if it is anonymous.
@@ -92,9 +100,14 @@ class MemoryManager {
 
   // Lets `vma` have the page at `va`, for writing if `write`: for a fault, or
   // without one to populate it (handle_mm_fault). It is the caller that has
-  // checked the rights. Returns kSpurious if it has it already.
+  // checked the rights. Returns kSpurious if it has it already. `level`, if not
+  // null, gets the level of the page's entry, if that is a large page's.
   absl::StatusOr<FaultResult> MakePage(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
-                                       VirtAddr va, bool write);
+                                       VirtAddr va, bool write,
+                                       int* level = nullptr);
+  // Goes on with MakePage() where there is an L1 table (handle_pte_fault).
+  absl::StatusOr<FaultResult> MakePageIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                         const PteSlot& slot, bool write);
   // Maps a page where there was none: demand-zero, or a page of a file.
   absl::Status FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                        const PteSlot& slot, bool write);
@@ -106,6 +119,36 @@ class MemoryManager {
   absl::Status BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                         const PteSlot& slot, uint64_t entry);
   absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
+
+  // --- The next are in mm_huge.cc. LargeRegion() returns what one L2 entry maps
+  // around `va`.
+  Range LargeRegion(VirtAddr va) const;
+  uint64_t LeafFrames(int level) const {
+    return uint64_t{1} << (LevelShift(core_.mode(), level) - kPageShift);
+  }
+  // Makes an entry for a large page.
+  uint64_t LeafEntry(Pfn head, const Vma& vma, bool writable,
+                     bool dirty) const {
+    return UserEntry(head, vma, writable, dirty) | pte::kPageSize;
+  }
+  // Whether the first access to the region around `va` makes a large page by
+  // `thp`, if the guest has any (hugepage_vma_check, transhuge_vma_suitable).
+  bool WantsHuge(const AddressSpace& mm, const Vma& vma, VirtAddr va,
+                 Thp thp) const;
+  // As MakePage(), where a large page is to be made or is already. Returns
+  // nothing if it ends with an L1 table there, or none.
+  absl::StatusOr<std::optional<FaultResult>> MakeHugePage(
+      Vcpu& vcpu, AddressSpace& mm, Vma& vma, const PteSlot& slot, bool write);
+  // Makes a transparent large page in an empty slot. Returns whether there was
+  // memory for it (do_huge_pmd_anonymous_page).
+  absl::StatusOr<bool> FaultInHuge(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                   const PteSlot& slot, bool write);
+  // Gives write access to a large page that nobody else uses. Returns whether
+  // it did (do_huge_pmd_wp_page).
+  bool ReuseHuge(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
+                 const PteSlot& slot, uint64_t entry);
+  // Returns a zeroed block, or nothing if there is none.
+  std::optional<Pfn> ZeroedBlock(Vcpu& vcpu, uint64_t frames);
   absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
   // Returns the page of a file or shared object, with a reference for the
   // caller. If it is not in memory it is read in, or zeroed.
@@ -198,8 +241,13 @@ class MemoryManager {
   // Does mprotect's work on one VMA, or a part of one that has been cut off.
   absl::Status ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma, uint8_t rights,
                           TlbGather& gather);
-  // Returns the entry that mprotect makes of `entry` of `vma`.
-  uint64_t ProtectedEntry(const Vma& vma, uint64_t entry) const;
+  // As Protect(); with `anew` entries are also written whose mapping has these
+  // rights already.
+  absl::Status SetRights(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                         uint64_t length, uint8_t rights, bool anew);
+  // Returns the entry that mprotect makes of `entry` of `vma`, which maps a page
+  // of `level`.
+  uint64_t ProtectedEntry(const Vma& vma, int level, uint64_t entry) const;
   // Returns where exec writes `length` bytes of arguments.
   Range ArgumentPages(uint64_t length) const;
 
@@ -221,7 +269,11 @@ class MemoryManager {
   MmuOps& ops_;
   PageTables tables_;
   PageCache cache_;
-  std::vector<Pfn> zapped_;
+  struct Zapped {
+    Pfn page;
+    bool large;
+  };
+  std::vector<Zapped> zapped_;
   // Pages in the page cache that are to be shared and are not yet.
   std::vector<Pfn> fresh_;
   struct Space {

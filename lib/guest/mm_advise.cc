@@ -105,13 +105,15 @@ absl::Status MemoryManager::AdviseFree(Vcpu& vcpu, AddressSpace& mm,
         vcpu, mm, part.start, part.end,
         [&](const PteSlot& slot, uint64_t entry) {
           const bool used = Pte(entry).accessed() || Pte(entry).dirty();
-          if (!used || core_.PfnOf(entry) == core_.zero_page) {
+          const Pfn page = core_.PfnOf(entry);
+          if (!used || page == core_.zero_page ||
+              page == core_.huge_zero_page) {
             return absl::OkStatus();
           }
           const Pte old(ops_.ClearPte(vcpu, mm, slot));
           ops_.SetPte(vcpu, mm, slot,
                       old.Without(pte::kAccessed | pte::kDirty).raw());
-          gather.Add(slot.va, 1);
+          gather.AddLeaf(slot.va, slot.level);
           return absl::OkStatus();
         });
     if (!status.ok()) return status;

@@ -161,7 +161,8 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   const Pfn page = core_.PfnOf(entry);
   // The mark tells that other domains use the frame, too.
   const bool others = (entry & kSharedMark) != 0;
-  const bool last_owner = !others && core_.frames.references(page) == 1;
+  const bool last_owner = !others && (core_.frames.exclusive(page) ||
+                                      core_.frames.references(page) == 1);
   if (vma.shared() || last_owner) {
     // Nobody else uses the page, or all are to see the write: it becomes
     // writable.
@@ -202,17 +203,62 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   return result;
 }
 
+void MemoryManager::FoldFault(const AddressSpace& mm, const PageFault& fault,
+                              FaultResult result, TaskDigest& digest) {
+  // Whether a translation is stale is between kernel and hardware.
+  if (result == FaultResult::kSpurious) return;
+  const Vma* const vma = mm.vmas.Find(fault.va);
+  const bool plain = vma != nullptr && vma->digest_plain;
+  if (!plain) {
+    digest.Faulted(fault);
+  } else if (result == FaultResult::kRefused) {
+    digest.FaultedInPlain(fault);
+  }
+}
+
 absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
                                                     AddressSpace& mm, Vma& vma,
-                                                    VirtAddr va, bool write) {
-  absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va);
+                                                    VirtAddr va, bool write,
+                                                    int* level) {
+  if (!vma.digest_plain && WantsHuge(mm, vma, va, core_.options.digest_thp)) {
+    mm.vmas.MarkPlain(va);
+  }
+  const bool wants = WantsHuge(mm, vma, va, core_.options.thp);
+  const bool large = wants && core_.abi.large_pages;
+  const size_t tables = mm.tables.size();
+  absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va, large ? 2 : 1);
   if (!slot.ok()) return slot.status();
-  const Pte entry(tables_.Load(vcpu, *slot));
+  // The first access to a region finds no table there.
+  if (wants && !large && mm.tables.size() > tables) {
+    vcpu.cpu().counters.Add(Counter::kLargeDenied);
+  }
+  Vma* pages_of = &vma;
+  if (slot->level > 1) {
+    if (large) {  // Linux has merged what is one mapping
+      const Range region = LargeRegion(va);
+      pages_of = &mm.vmas.Join(region.start, region.end);
+    }
+    const absl::StatusOr<std::optional<FaultResult>> result =
+        MakeHugePage(vcpu, mm, *pages_of, *slot, write);
+    if (!result.ok()) return result.status();
+    if (result->has_value()) {
+      if (level != nullptr) *level = slot->level;
+      return **result;
+    }
+    slot = tables_.Make(vcpu, mm, va);
+    if (!slot.ok()) return slot.status();
+  }
+  return MakePageIn(vcpu, mm, *pages_of, *slot, write);
+}
+
+absl::StatusOr<FaultResult> MemoryManager::MakePageIn(
+    Vcpu& vcpu, AddressSpace& mm, Vma& vma, const PteSlot& slot, bool write) {
+  const Pte entry(tables_.Load(vcpu, slot));
   absl::Status status;
   if (!entry.present()) {
-    status = FaultIn(vcpu, mm, vma, *slot, write);
+    status = FaultIn(vcpu, mm, vma, slot, write);
   } else if (write && !entry.writable()) {
-    status = BreakCow(vcpu, mm, vma, *slot, entry.raw());
+    status = BreakCow(vcpu, mm, vma, slot, entry.raw());
   } else {
     // The entry already allows the access. The fault itself has dropped the
     // stale translation.

@@ -22,8 +22,13 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
   return tables_.ForEachEntry(
       vcpu, parent, vma.start, vma.end,
       [&](const PteSlot& slot, uint64_t entry) {
-        absl::StatusOr<PteSlot> target = tables_.Make(vcpu, child, slot.va);
-        if (!target.ok()) return target.status();
+        absl::StatusOr<PteSlot> target =
+            tables_.Make(vcpu, child, slot.va, slot.level);
+        absl::Status status = target.status();
+        // The child splits its large page by itself (copy_huge_pmd).
+        const bool large = slot.level > 1;
+        if (status.ok() && large) status = tables_.Deposit(vcpu, child);
+        if (!status.ok()) return status;
         if (Pte(entry).present() && Pte(entry).writable() && !vma.shared()) {
           ops_.WriteProtectPte(vcpu, parent, slot, entry);
         }
@@ -31,13 +36,18 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
         // write.
         const Pte copy = Pte(entry).Without(
             pte::kAccessed | (vma.shared() ? 0 : pte::kWritable));
-        core_.frames.Get(core_.PfnOf(entry));
+        if (large) {
+          core_.frames.GetBlock(core_.PfnOf(entry));
+        } else {
+          core_.frames.Get(core_.PfnOf(entry));
+        }
         core_.frames.SetExclusive(core_.PfnOf(entry), false);
         // Bits that Xen keeps in an entry for itself are not copied.
         const Pte clean(core_.MakeEntry(
             core_.PfnOf(entry),
             copy.flags() & (pte::kPresent | pte::kWritable | pte::kUser |
-                            pte::kDirty | pte::kGlobal | pte::kNoExecute)));
+                            pte::kDirty | pte::kGlobal | pte::kNoExecute |
+                            (large ? pte::kPageSize : 0))));
         const uint64_t value =
             clean.present() ? clean.Without(pte::kGlobal).raw() : clean.raw();
         ops_.SetPte(vcpu, child, *target, value);

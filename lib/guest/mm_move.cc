@@ -192,16 +192,17 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
   return status;
 }
 
-// setup_arg_pages sets the rights of the new stack first (mprotect_fixup), then
-// moves it down (shift_arg_pages).
+// setup_arg_pages sets the rights of the new stack first (mprotect_fixup), where
+// at least VM_STACK_INCOMPLETE_SETUP goes, then moves it down (shift_arg_pages).
 absl::Status MemoryManager::MoveArguments(Vcpu& vcpu, AddressSpace& mm,
                                           const GuestOp& op) {
   if (op.length == 0) return absl::OkStatus();
   const VirtAddr to = PageBase(op.va);
   const Range pages =
       ArgumentPages(PageRange(op.va, op.length)->pages() << kPageShift);
-  absl::Status status = Protect(vcpu, mm, pages.start, pages.end - pages.start,
-                                kMapRead | kMapWrite);
+  absl::Status status =
+      SetRights(vcpu, mm, pages.start, pages.end - pages.start,
+                kMapRead | kMapWrite, /*anew=*/true);
   if (!status.ok() || to == pages.start) return status;
   status = MovePages(vcpu, mm, pages, to);
   for (Vma vma : mm.vmas.Carve(pages.start, pages.end)) {

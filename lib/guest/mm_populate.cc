@@ -10,22 +10,23 @@
 namespace xmmu {
 
 // follow_page_mask looks each page up, and faultin_page makes what is missing.
-// That is one kGuestPteWork a page (assumed) and the loads of the walk, beside
+// That is one kGuestPteWork a page, however large (assumed) and the loads of the walk, beside
 // what making the page takes.
 absl::Status MemoryManager::PopulatePages(Vcpu& vcpu, AddressSpace& mm,
                                           const Range& range, bool write) {
   ops_.FinishKernelWork(vcpu);
   for (VirtAddr va = range.start; va < range.end;) {
     vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);
+    int level = 1;
     absl::StatusOr<FaultResult> made =
-        MakePage(vcpu, mm, *mm.vmas.Find(va), va, write);
+        MakePage(vcpu, mm, *mm.vmas.Find(va), va, write, &level);
     if (!made.ok()) return made.status();
     if (*made == FaultResult::kResolved) {
       vcpu.cpu().counters.Add(Counter::kPopulated);
       // The next page's entry may be among those just written.
       ops_.FinishKernelWork(vcpu);
     }
-    va = va + kPageSize;
+    va = tables_.EndOfEntry(level, va);
   }
   return absl::OkStatus();
 }

@@ -54,10 +54,15 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
   const auto clear = [&](const PteSlot& slot, uint64_t) {
     const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
     const Pfn page = core_.PfnOf(entry);
-    const Mfn mfn = core_.MfnOf(page);
-    digest.GaveUp(vma, slot.va, entry, core_.host.memory().ContentToken(mfn));
-    zapped_.push_back(page);
-    gather.Add(slot.va, 1);
+    const bool large = slot.level > 1;
+    for (uint64_t i = 0; i < LeafFrames(slot.level); ++i) {
+      const Mfn mfn = core_.MfnOf(page + i);
+      digest.GaveUp(vma, slot.va + i * kPageSize, entry,
+                    core_.host.memory().ContentToken(mfn));
+    }
+    if (large) tables_.DropDeposit(mm);  // zap_deposited_table
+    zapped_.push_back({page, large});
+    gather.AddLeaf(slot.va, slot.level);
     dirty_shared |= vma.shared() && Pte(entry).dirty();
     return absl::OkStatus();
   };
@@ -104,7 +109,7 @@ void MemoryManager::GatherTables(const std::vector<TablePage>& tables,
 
 void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                                TlbGather& gather) {
-  if (gathers()) {
+  if (gathers() || gather.only_large()) {
     FlushGather(vcpu, mm, gather);
   } else if (range.pages() <= core_.options.flush_ceiling_pages) {
     for (VirtAddr va = range.start; va < range.end; va += kPageSize) {
@@ -116,7 +121,13 @@ void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
 }
 
 void MemoryManager::ReleasePages() {
-  for (Pfn page : zapped_) core_.frames.Put(page);
+  for (const Zapped& zapped : zapped_) {
+    if (zapped.large) {
+      core_.frames.PutBlock(zapped.page);
+    } else {
+      core_.frames.Put(zapped.page);
+    }
+  }
   zapped_.clear();
 }
 
@@ -163,14 +174,17 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
   return Populate(vcpu, mm, *range, AfterError::kGoOn);
 }
 
-uint64_t MemoryManager::ProtectedEntry(const Vma& vma, uint64_t entry) const {
+uint64_t MemoryManager::ProtectedEntry(const Vma& vma, int level,
+                                       uint64_t entry) const {
   const Pfn page = core_.PfnOf(entry);
   // A private page becomes writable on the next write fault, or at once where
-  // that fault would do nothing else.
-  const bool own = core_.options.recent_mm && Pte(entry).dirty() &&
-                   core_.frames.exclusive(page);
+  // that fault would do nothing else. In Linux 6.1 large pages wait for it in
+  // any case (change_huge_pmd).
+  const bool own = core_.options.recent_mm && level == 1 &&
+                   Pte(entry).dirty() && core_.frames.exclusive(page);
   const bool writable = (vma.rights & kMapWrite) != 0 && (vma.shared() || own);
-  const uint64_t kept = entry & (pte::kAccessed | pte::kDirty);
+  const uint64_t size = level > 1 ? pte::kPageSize : 0;
+  const uint64_t kept = entry & (pte::kAccessed | pte::kDirty | size);
   const uint64_t value =
       (UserEntry(page, vma, writable, false) & ~pte::kAccessed) | kept;
   return vma.rights == 0 ? (value & ~pte::kPresent) | kProtNone : value;
@@ -187,22 +201,34 @@ absl::Status MemoryManager::ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma,
   mm.vmas.Insert(vma);
   const absl::Status status = tables_.ForEachEntry(
       vcpu, mm, vma.start, vma.end, [&](const PteSlot& slot, uint64_t entry) {
-        ops_.ProtectPte(vcpu, mm, slot, entry, ProtectedEntry(vma, entry));
-        gather.Add(slot.va, 1);
+        ops_.ProtectPte(vcpu, mm, slot, entry,
+                        ProtectedEntry(vma, slot.level, entry));
+        gather.AddLeaf(slot.va, slot.level);
         return absl::OkStatus();
       });
   if (!status.ok() || !populate) return status;
   return PopulatePages(vcpu, mm, {vma.start, vma.end}, /*write=*/true);
 }
 
-// The call ends at the first hole, with ENOMEM (do_mprotect_pkey).
+// The call ends at the first hole, with ENOMEM (do_mprotect_pkey). What has
+// these rights already is passed over (mprotect_fixup).
 absl::Status MemoryManager::Protect(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, uint8_t rights) {
+  return SetRights(vcpu, mm, va, length, rights, /*anew=*/false);
+}
+
+absl::Status MemoryManager::SetRights(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
+                                      uint64_t length, uint8_t rights,
+                                      bool anew) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
   range->end = mm.vmas.EndOfMapped(range->start, range->end);
   TlbGather gather;
   for (const Vma& vma : mm.vmas.Carve(range->start, range->end)) {
+    if (vma.rights == rights && !anew) {
+      mm.vmas.Insert(vma);
+      continue;
+    }
     const absl::Status status = ProtectVma(vcpu, mm, vma, rights, gather);
     if (!status.ok()) return status;
   }

@@ -100,7 +100,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
 }
 
 void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
-  XMMU_CHECK(mm.active == 0 && mm.users == 0);
+  XMMU_CHECK(mm.active == 0 && mm.users == 0 && mm.deposits.empty());
   if (Keeps(0)) {
     kept_roots_.push_back(mm.root);
     core_.CountTable(-1);

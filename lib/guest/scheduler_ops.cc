@@ -102,10 +102,8 @@ absl::StatusOr<FaultResult> Scheduler::Fault(Task& task, Vcpu& vcpu,
       memory_.HandleFault(vcpu, *task.mm, fault);
   ops_->FinishKernelWork(vcpu);
   vcpu.SwitchMode(back);
-  // A spurious fault is no part of the digest: whether a translation is stale
-  // is between kernel and hardware.
-  if (result.ok() && *result != FaultResult::kSpurious) {
-    task.digest.Faulted(fault);
+  if (result.ok()) {
+    MemoryManager::FoldFault(*task.mm, fault, *result, task.digest);
   }
   return result;
 }
@@ -208,6 +206,7 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
       break;
     default:
       status = ExecuteMemoryCall(task, vcpu, op);
+      memory_.SettleEdges(vcpu, *task.mm, op);
   }
   memory_.FreeDropped(vcpu);
   // This is the way back to user mode, or on within the call; a task that waits

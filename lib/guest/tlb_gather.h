@@ -16,6 +16,7 @@ struct TlbGather {
   VirtAddr start{~uint64_t{0}};
   VirtAddr end;
   int lowest_level = 0;  // of the entries changed; 0: none yet
+  bool large = false;    // whether a leaf of a large page is among them
 
   bool empty() const { return lowest_level == 0; }
 
@@ -26,6 +27,13 @@ struct TlbGather {
     end = std::max(end, va + kPageSize);
     lowest_level = empty() ? level : std::min(lowest_level, level);
   }
+  // Adds a changed leaf, of a large page if `level` is more than 1.
+  void AddLeaf(VirtAddr va, int level) {
+    Add(va, level);
+    large |= level > 1;
+  }
+  // Whether nothing smaller than large pages is among them.
+  bool only_large() const { return large && lowest_level > 1; }
   uint64_t step(PagingMode mode) const {
     return uint64_t{1} << LevelShift(mode, lowest_level);
   }
