@@ -66,7 +66,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
 
 absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     Vcpu& vcpu, AddressSpace& parent) {
-  Reserve(vcpu, kRoots + parent.tables.size());
+  Reserve(vcpu, kRoots + parent.tables.size() + parent.deposits.size());
   absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
   if (!child.ok()) return child;
   (*child)->changed_by_child = parent.changed_by_child;
