@@ -45,8 +45,6 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
-  // The tables of the new place, at either end of which some may be shared.
-  Reserve(vcpu, (from.end - from.start) / span + 2 * FramesOfFault());
   bool only_leaves = true;  // each of which has been flushed
   // A piece lies in one L1 table at either end.
   const auto left_in_table = [&](VirtAddr va) {
@@ -100,6 +98,7 @@ void MemoryManager::FreeLeftTables(Vcpu& vcpu, AddressSpace& mm,
 // no entry.
 absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
                                   const GuestOp& op, TaskDigest& digest) {
+  if (op.length == 0) return Duplicate(vcpu, mm, op, digest);
   absl::StatusOr<Range> from = PageRange(op.va, op.length);
   if (!from.ok()) return from.status();
   absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
@@ -142,6 +141,32 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   return Populate(vcpu, mm, {grown, to->end}, AfterError::kGoOn);
 }
 
+// Of private memory Linux refuses it (vma_to_resize). The new mapping gets its
+// pages by faults.
+absl::Status MemoryManager::Duplicate(Vcpu& vcpu, AddressSpace& mm,
+                                      const GuestOp& op, TaskDigest& digest) {
+  absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
+  if (!to.ok()) return to.status();
+  const Vma* const found = mm.vmas.Find(op.va);
+  if (found == nullptr || found->file == nullptr) {
+    if (mm.changed_by_child) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "mremap of 0 bytes at 0x%x: no file or object is mapped there",
+        op.va.value()));
+  }
+  Vma vma = *found;
+  vma.file_offset = vma.FilePage(op.va) << kPageShift;
+  const absl::Status status =
+      Unmap(vcpu, mm, to->start, to->end - to->start, digest);
+  if (!status.ok()) return status;
+  vma.start = to->start;
+  vma.end = to->end;
+  mm.vmas.Insert(vma);
+  NoteShared(mm, vma);
+  if (vma.lock == MemoryLock::kNone) return absl::OkStatus();
+  return Populate(vcpu, mm, *to, AfterError::kGoOn);
+}
+
 // Source: mremap_to, vma_to_resize, vma_expandable.
 const char* MemoryManager::RefusalOfRemap(AddressSpace& mm, const Range& from,
                                           const Range& to) {
@@ -182,7 +207,6 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
           .end = pages.end,
           .rights = kMapRead | kMapWrite,
           .backing = Backing::kStack};
-  Reserve(vcpu, pages.pages() + FramesOfFault());
   absl::Status status;
   // Linux writes the arguments from the last byte down (copy_strings).
   for (VirtAddr va = pages.end; va > pages.start && status.ok();) {

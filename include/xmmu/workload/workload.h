@@ -92,7 +92,8 @@ enum class GuestOpKind : uint8_t {
   kMap,      // [va, va+length) <- backing, rights, file, file_offset; replaces
   kUnmap,    // [va, va+length)
   kProtect,  // [va, va+length) <- rights
-  kRemap,    // [va, va+length) moves or resizes to [target, target+new_length)
+  kRemap,    // [va, va+length) moves or resizes to [target, target+new_length);
+             // with length 0 the file or object at va is mapped there, too
   kDiscard,  // [va, va+length) loses its pages (madvise MADV_DONTNEED)
   kAdvise,   // [va, va+length) gets `advice`; the last three of Advice with
              // length 0 are about all mappings (mlockall, munlockall)

@@ -18,6 +18,10 @@ bool Continues(uint64_t start, const Region& a, const Region& b) {
   return a.shift == b.shift && a.rights == b.rights && a.backing == b.backing &&
          a.file == b.file && a.inferred == b.inferred &&
          a.attached == b.attached && a.never_writable == b.never_writable &&
+         a.open_ended == b.open_ended && a.zero_filled == b.zero_filled &&
+         a.nameless == b.nameless && a.page_shift == b.page_shift &&
+         a.lock == b.lock && a.dont_fork == b.dont_fork &&
+         a.advices == b.advices &&
          (!HasFile(a.backing) || a.offset + (a.end - start) == b.offset);
 }
 
@@ -57,12 +61,19 @@ std::optional<uint64_t> AddressMap::FirstHole(uint64_t start,
   return std::nullopt;
 }
 
-AddressMap::Regions::const_iterator AddressMap::FirstLogged(
-    uint64_t start, uint64_t end) const {
+AddressMap::Regions::const_iterator AddressMap::FirstWhere(
+    uint64_t start, uint64_t end,
+    absl::FunctionRef<bool(const Region&)> is) const {
   auto it = Find(start);
   if (it == regions_.end()) it = regions_.lower_bound(start);
-  while (it != regions_.end() && it->first < end && it->second.inferred) ++it;
+  while (it != regions_.end() && it->first < end && !is(it->second)) ++it;
   return it != regions_.end() && it->first < end ? it : regions_.end();
+}
+
+AddressMap::Regions::const_iterator AddressMap::FirstLogged(
+    uint64_t start, uint64_t end) const {
+  return FirstWhere(start, end,
+                    [](const Region& region) { return !region.inferred; });
 }
 
 bool AddressMap::MeetsUnmapped(uint64_t start, uint64_t end) const {
@@ -188,14 +199,26 @@ void AddressMap::ForgetUnmapped(uint64_t start, uint64_t end) {
   }
 }
 
-void AddressMap::Protect(uint64_t start, uint64_t end, uint8_t rights) {
+void AddressMap::Change(uint64_t start, uint64_t end,
+                        absl::FunctionRef<void(Region&)> change) {
   Split(start);
   Split(end);
   for (auto it = regions_.lower_bound(start);
        it != regions_.end() && it->first < end; ++it) {
-    it->second.rights = rights;
+    change(it->second);
   }
   Merge(start, end);
+}
+
+void AddressMap::Fork() {
+  constexpr uint64_t kEnd = ~uint64_t{0};
+  const auto stays = [](const Region& region) { return region.dont_fork; };
+  for (auto it = FirstWhere(0, kEnd, stays); it != regions_.end();
+       it = FirstWhere(0, kEnd, stays)) {
+    const auto [start, end] = Range{it->first, it->second.end};
+    Unmap(start, end);
+  }
+  Change(0, kEnd, [](Region& region) { region.lock = Lock::kNone; });
 }
 
 // Regions that touch and have one shift are one piece, whatever their rights.

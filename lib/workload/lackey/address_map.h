@@ -17,6 +17,9 @@ namespace xmmu {
 // The segments of the relocation rule are 256 MiB each.
 inline constexpr int kSegmentShift = 28;
 
+// Whether a mapping is locked. kPerhaps: a call that may have locked it failed.
+enum class Lock : uint8_t { kNone, kNow, kOnFault, kPerhaps };
+
 // A mapping [start, end) of the recorded process. Page-aligned.
 struct Region {
   uint64_t end = 0;
@@ -31,6 +34,18 @@ struct Region {
   // It was attached with SHM_RDONLY, so Linux refuses to make it writable later
   // (without VM_MAYWRITE, mm/mprotect.c).
   bool never_writable = false;
+  // A segment of unknown size, so what follows may be of it, too.
+  bool open_ended = false;
+  bool zero_filled = false;  // pages of `file` are (MapFlags)
+  // A shared anonymous object that nothing else can map: `file` tells it apart
+  // here, and is 0 in the stream.
+  bool nameless = false;
+  uint8_t page_shift = 0;  // of MAP_HUGETLB and its like, else 0
+  Lock lock = Lock::kNone;
+  bool dont_fork = false;  // MADV_DONTFORK
+  // The other advices that Linux keeps with a mapping, a bit each, and so does
+  // not join mappings that differ in them.
+  uint8_t advices = 0;
 };
 
 class AddressMap {
@@ -64,6 +79,12 @@ class AddressMap {
   // mapped there since.
   bool MeetsUnmapped(uint64_t start, uint64_t end) const;
 
+  // Returns the first region that meets [start, end) and of which `is` holds,
+  // or end().
+  Regions::const_iterator FirstWhere(
+      uint64_t start, uint64_t end,
+      absl::FunctionRef<bool(const Region&)> is) const;
+
   // Returns the first unmapped address in [start, end), if there is one.
   std::optional<uint64_t> FirstHole(uint64_t start, uint64_t end) const;
 
@@ -75,7 +96,12 @@ class AddressMap {
   // what Place() returned for the range.
   void Map(uint64_t start, const Region& region);
   void Unmap(uint64_t start, uint64_t end);
-  void Protect(uint64_t start, uint64_t end, uint8_t rights);
+  // Calls `change` for each region of [start, end), which ends at its borders.
+  void Change(uint64_t start, uint64_t end,
+              absl::FunctionRef<void(Region&)> change);
+  // Turns the map into that of a child: without what MADV_DONTFORK keeps from
+  // it, and without locks (dup_mmap, Linux, kernel/fork.c).
+  void Fork();
 
   // Calls `piece(start, end, shift)` for each mapped piece of [start, end), in
   // order. Pieces are as long as they are contiguous here and in the guest.

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "workload/lackey/call_refusal.h"
 #include "workload/lackey/process_layout.h"
 
 namespace xmmu {
@@ -18,73 +19,6 @@ constexpr uint64_t kMapTypeShared = 1;
 constexpr uint64_t kMapTypeSharedValidate = 3;
 constexpr uint64_t kShmRound = 020000;
 constexpr uint64_t kShmRemap = 040000;
-
-std::string AsHex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
-
-absl::Status Impossible(absl::string_view what, absl::string_view error,
-                        absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      what, " cannot have succeeded, expected ", error, ": ", why));
-}
-
-std::string CallOn(absl::string_view call, uint64_t start, uint64_t length) {
-  return absl::StrCat(call, " of ", length, " bytes at ", AsHex(start));
-}
-
-// Checks that [start, start + length) begins with a page and lies in user
-// space.
-absl::Status CheckPages(absl::string_view call, uint64_t start,
-                        uint64_t length) {
-  if ((start & kPageOffsetMask) == 0 && start < kTaskEnd && length > 0 &&
-      length <= kTaskEnd - start) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      CallOn(call, start, length),
-      " cannot have succeeded, expected whole pages below ", AsHex(kTaskEnd)));
-}
-
-// Whether exec can have mapped something in the hole [start, end). That may be
-// where the program and its interpreter are, at the top of the stack, and
-// beside parts of other images that accesses have shown.
-bool ExecMayHaveMapped(const AddressMap& map, uint64_t start, uint64_t end) {
-  if (map.MeetsUnmapped(start, end)) return false;
-  if (start >= kLowestMapping && end <= kInterpreterEnd) return true;
-  if (start >= kStackTop - kStackLimit && end <= kStackTop) return true;
-  const auto inferred = [&](uint64_t va) {
-    const auto region = map.Find(va);
-    return region != map.end() && region->second.inferred;
-  };
-  return end - start <= kLargestImage && (inferred(start - 1) || inferred(end));
-}
-
-// Whether a kernel knows the advice: madvise_behavior_valid, and what later
-// kernels add (MADV_GUARD_INSTALL and MADV_GUARD_REMOVE came with Linux 6.13).
-bool IsAdvice(uint64_t advice) {
-  constexpr uint64_t kDontNeed = 4;
-  constexpr uint64_t kCollapse = 25;
-  constexpr uint64_t kHwPoison = 100;
-  constexpr uint64_t kGuardRemove = 103;
-  return advice <= kDontNeed || (advice >= kMadvFree && advice <= kCollapse) ||
-         (advice >= kHwPoison && advice <= kGuardRemove);
-}
-
-// Checks that all of [start, end) is mapped, or can have been mapped by exec.
-absl::Status CheckMapped(absl::string_view what, absl::string_view error,
-                         uint64_t start, uint64_t end, const AddressMap& map) {
-  // A range that a call mapped in part has no holes for exec to fill: no call
-  // maps half of an image.
-  const bool logged = map.FirstLogged(start, end) != map.end();
-  for (auto hole = map.FirstHole(start, end); hole.has_value();) {
-    const uint64_t hole_end = map.Hole(*hole, *hole, end).end;
-    if (logged || !ExecMayHaveMapped(map, *hole, hole_end)) {
-      return Impossible(what, error,
-                        absl::StrCat("nothing is mapped at ", AsHex(*hole)));
-    }
-    hole = map.FirstHole(hole_end, end);
-  }
-  return absl::OkStatus();
-}
 
 // Checks that no call has mapped anything in [start, end), and that no stack is
 // known there. Other inferred regions do not count, since they may reach
@@ -134,13 +68,20 @@ absl::Status CheckMmapFlags(absl::string_view what, const SystemCall& call) {
 }  // namespace
 
 absl::Status CheckMmap(const SystemCall& call, uint64_t value,
-                       const ProcessState& state) {
+                       uint8_t page_shift, const ProcessState& state) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
   absl::Status status = CheckPages("mmap", value, length);
   if (!status.ok()) return status;
   const std::string what = CallOn("mmap", value, length);
   status = CheckMmapFlags(what, call);
   if (!status.ok()) return status;
+  if (page_shift != 0 && page_shift != 21 && page_shift != 30) {
+    return Impossible(what, "EINVAL", "x86-64 has pages of 2 MiB and of 1 GiB");
+  }
+  const uint64_t page = uint64_t{1} << std::max<int>(page_shift, kPageShift);
+  if ((value | offset) % page != 0) {
+    return Impossible(what, "EINVAL", "it is not on the border of a huge page");
+  }
   const bool replaces =
       (flags & kMapFixed) != 0 && (flags & kMapFixedNoReplace) == 0;
   if (replaces && value != hint) {
@@ -151,7 +92,7 @@ absl::Status CheckMmap(const SystemCall& call, uint64_t value,
   if (replaces) return absl::OkStatus();
   return CheckFree(what,
                    value == hint ? "EEXIST or another place" : "another place",
-                   value, PageUp(value + length), state.map);
+                   value, value + (length + page - 1) / page * page, state.map);
 }
 
 absl::Status CheckMunmap(const SystemCall& call) {
@@ -177,44 +118,6 @@ absl::Status CheckMprotect(const SystemCall& call, const AddressMap& map) {
     return Impossible(what, "EACCES",
                       absl::StrCat("what is shared at ", AsHex(it->first),
                                    " may only be read"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckMadvise(const SystemCall& call, const AddressMap& map) {
-  const auto [start, length, advice, a, b, c] = call.args;
-  if (!IsAdvice(advice)) {
-    return Impossible(
-        CallOn("madvise", start, length), "EINVAL",
-        absl::StrCat(static_cast<int64_t>(advice), " is no advice"));
-  }
-  if (length == 0 && (start & kPageOffsetMask) == 0) return absl::OkStatus();
-  absl::Status status = CheckPages("madvise", start, length);
-  if (!status.ok()) return status;
-  const uint64_t end = PageUp(start + length);
-  const std::string what = CallOn("madvise", start, length);
-  status = CheckMapped(what, "ENOMEM", start, end, map);
-  if (!status.ok() || (advice != kMadvFree && advice != kMadvRemove)) {
-    return status;
-  }
-  for (auto it = map.FirstLogged(start, end);
-       it != map.end() && it->first < end; ++it) {
-    if (it->second.inferred) continue;
-    const Backing backing = it->second.backing;
-    const bool own =
-        backing == Backing::kAnonymous || backing == Backing::kStack;
-    const bool shared =
-        backing == Backing::kFileShared || backing == Backing::kSharedAnonymous;
-    if (advice == kMadvFree && !own) {
-      return Impossible(what, "EINVAL",
-                        absl::StrCat("MADV_FREE is for anonymous memory, and ",
-                                     AsHex(it->first), " is none"));
-    }
-    if (advice == kMadvRemove && !shared) {
-      return Impossible(what, own ? "EINVAL" : "EACCES",
-                        absl::StrCat("MADV_REMOVE is for shared memory, and ",
-                                     AsHex(it->first), " is none"));
-    }
   }
   return absl::OkStatus();
 }
@@ -347,26 +250,34 @@ absl::Status CheckShmat(const SystemCall& call, uint64_t value, uint64_t size,
                    PageUp(value + size), map);
 }
 
+// Source: ksys_shmdt, which looks for the first piece from the address on.
 absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map) {
   const uint64_t address = call.args[0];
   const std::string what = absl::StrCat("shmdt at ", AsHex(address));
   if ((address & kPageOffsetMask) != 0) {
     return Impossible(what, "EINVAL", "it is no page's address");
   }
+  // An inferred region may be part of a segment that was attached unseen.
   const auto found = map.Find(address);
-  if (found == map.end()) {
-    return Impossible(what, "EINVAL", "nothing is attached there");
-  }
-  // An inferred region may be part of a segment of unknown size (FinishAttach).
-  if (found->second.inferred) return absl::OkStatus();
-  const Region& region = found->second;
-  if (!region.attached) {
-    return Impossible(what, "EINVAL", "nothing is attached there");
-  }
-  if (region.offset + (address - found->first) != 0) {
+  if (found != map.end() && found->second.inferred) return absl::OkStatus();
+  if (FirstPiece(map, address) != map.end()) return absl::OkStatus();
+  if (found != map.end() && found->second.attached) {
     return Impossible(what, "EINVAL", "no segment begins there");
   }
-  return absl::OkStatus();
+  return Impossible(what, "EINVAL", "nothing is attached there");
+}
+
+AddressMap::Regions::const_iterator FirstPiece(const AddressMap& map,
+                                               uint64_t address) {
+  uint64_t at = address;
+  for (;;) {
+    const auto piece = map.FirstWhere(
+        at, kTaskEnd, [](const Region& r) { return r.attached; });
+    if (piece == map.end() || piece->second.offset == piece->first - address) {
+      return piece;
+    }
+    at = piece->second.end;
+  }
 }
 
 }  // namespace xmmu

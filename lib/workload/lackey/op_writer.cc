@@ -12,6 +12,8 @@ constexpr uint64_t kChunk = 64 * 1024;  // assumed, see lackey_trace.h
 
 constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
 
+constexpr uint64_t kLargestSegment = uint64_t{1} << 30;  // assumed
+
 constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
 
 uint64_t PageDown(uint64_t va) { return va & ~kPageOffsetMask; }
@@ -49,6 +51,8 @@ absl::Status OpWriter::Infer(uint64_t va) {
   const uint64_t page = PageDown(va);
   Region region;
   AddressMap::Range hole;
+  // Images of exec's and segments are inferred by the chunk.
+  const uint64_t chunk = va & ~(kChunk - 1);
   if (va >= kStackZone && va < kStackZoneEnd) {
     // A stack reaches from 128 KiB below the page up to its top.
     hole = state_.map.Hole(va, kStackZone, kStackZoneEnd);
@@ -58,11 +62,11 @@ absl::Status OpWriter::Infer(uint64_t va) {
     }
     region.backing = Backing::kStack;
     region.rights = kMapRead | kMapWrite;
+  } else if (hole = state_.map.Hole(va, chunk, chunk + kChunk);
+             const auto more = MoreOfSegment(hole.start)) {
+    region = *more;
   } else {
     inferred_apart_ |= va >= kInterpreter;
-    // The images of the program and its interpreter are inferred by the chunk.
-    const uint64_t chunk = va & ~(kChunk - 1);
-    hole = state_.map.Hole(va, chunk, chunk + kChunk);
     region.backing = Backing::kFilePrivate;
     region.rights = kAllRights;
     region.file =
@@ -82,7 +86,24 @@ absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {
   return absl::OkStatus();
 }
 
-absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region) {
+// What is above a segment of unknown size, and below the next mapping, may be of
+// the segment.
+std::optional<Region> OpWriter::MoreOfSegment(uint64_t start) const {
+  const uint64_t below = state_.map.Hole(start, 0, kUserEnd).start;
+  const auto found = state_.map.Find(below - 1);
+  if (found == state_.map.end() || !found->second.open_ended ||
+      start - below > kLargestSegment) {
+    return std::nullopt;
+  }
+  Region more = found->second;
+  more.offset += start - found->first;
+  return more;
+}
+
+absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region,
+                           uint8_t flags) {
+  const absl::Status borders = CheckHugeBorders("mmap", start, end, state_.map);
+  if (!borders.ok()) return borders;
   const auto shift = state_.map.Place(start, end);
   if (!shift.has_value()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -96,49 +117,69 @@ absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region) {
   region.end = end;
   state_.map.Map(start, region);
   ++generation_;
-  GuestOp& op = ops_.emplace_back();
-  op.kind = GuestOpKind::kMap;
-  op.va = VirtAddr(start + *shift);
-  op.length = end - start;
-  op.rights = region.rights;
-  op.backing = region.backing;
-  op.file = region.file;
-  op.file_offset = region.offset;
+  if (region.zero_filled) flags |= kMapZeroFilled;
+  if (region.lock == Lock::kNow) flags |= kMapLocked;
+  if (region.lock == Lock::kOnFault) flags |= kMapLockOnFault;
+  ops_.push_back({.kind = GuestOpKind::kMap,
+                  .rights = region.rights,
+                  .backing = region.backing,
+                  .flags = flags,
+                  .page_shift = region.page_shift,
+                  .va = VirtAddr(start + *shift),
+                  .length = end - start,
+                  .file = region.nameless ? 0 : region.file,
+                  .file_offset = region.offset});
   return absl::OkStatus();
 }
 
 absl::Status OpWriter::Unmap(uint64_t start, uint64_t end) {
-  PushPieces(GuestOpKind::kUnmap, start, end, 0);
+  const absl::Status borders =
+      CheckHugeBorders("munmap", start, end, state_.map);
+  if (!borders.ok()) return borders;
+  PushPieces(GuestOpKind::kUnmap, start, end);
   state_.map.Unmap(start, end);
   ++generation_;
   return absl::OkStatus();
 }
 
-// A call on a range without mapped pieces is still a system call.
-void OpWriter::PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
-                          uint8_t rights) {
-  const size_t before = ops_.size();
+void OpWriter::PushPieces(GuestOp op, uint64_t start, uint64_t end) {
   state_.map.ForEachPiece(start, end,
                           [&](uint64_t from, uint64_t to, uint64_t shift) {
-                            GuestOp& op = ops_.emplace_back();
-                            op.kind = kind;
                             op.va = VirtAddr(from + shift);
                             op.length = to - from;
-                            op.rights = rights;
+                            ops_.push_back(op);
                           });
-  if (ops_.size() == before) Push(GuestOpKind::kSyscall);
+}
+
+void OpWriter::MakeOneCall(size_t first, GuestOpKind otherwise) {
+  if (ops_.size() == first) Push(otherwise);
+  for (size_t i = first; i + 1 < ops_.size(); ++i) {
+    ops_[i].flags |= kCallGoesOn;
+  }
+}
+
+// Source: begin_new_exec, do_close_on_exec (Linux, fs/exec.c, fs/file.c).
+void OpWriter::BeginExec(const SystemCall& call) {
+  const size_t first = ops_.size();
+  PushCopies(CallBuffer::Way::kIn, call, {.success = true, .value = 0});
+  std::vector<uint64_t> closed;
+  for (const auto& [descriptor, held] : state_.descriptors) {
+    if (held.close_on_exec) closed.push_back(descriptor);
+  }
+  for (const uint64_t descriptor : closed) Release(descriptor);
+  state_.map.Clear();
+  ++generation_;
+  CloseSegments();
+  Push(GuestOpKind::kExec);
+  MakeOneCall(first, GuestOpKind::kExec);
 }
 
 void OpWriter::Exec(absl::string_view program) {
-  // Source: exec_mmap, do_close_on_exec (Linux, fs/exec.c, fs/file.c).
   state_.map.Clear();
   // The heap's start is unknown until the new program calls brk.
   state_.brk = state_.brk_start = 0;
+  state_.future_lock = Lock::kNone;
   state_.program = FileIdentity(program);
-  for (auto it = state_.descriptors.begin(); it != state_.descriptors.end();) {
-    it =
-        it->second.close_on_exec ? state_.descriptors.erase(it) : std::next(it);
-  }
   ++generation_;
 }
 

@@ -5,10 +5,13 @@
 // operations, keeping the process's state up to date.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "workload/lackey/call_buffers.h"
+#include "workload/lackey/call_rules.h"
 #include "workload/lackey/process_layout.h"
 #include "workload/lackey/process_state.h"
 #include "workload/lackey/system_call.h"
@@ -48,15 +51,23 @@ class OpWriter {
   // and below.
   absl::StatusOr<AccessWindow> WindowFor(uint64_t va, uint64_t length);
 
-  // Call this when a call has returned.
+  // Call this when a call has returned. All its operations but the last have
+  // kCallGoesOn.
   absl::Status Finish(const SystemCall& call, const SystemCallResult& result);
 
   // Call this when no record says how a call ended, because a signal came as it
   // did. A wait becomes a wait in the stream as long as there is a child.
   void Abandon(const SystemCall& call);
 
-  // Call this when the process starts another program, named as in "Command:".
+  // Call this when `call` makes the process start another program. Then call
+  // Exec() with its name, as in "Command:".
+  void BeginExec(const SystemCall& call);
   void Exec(absl::string_view program);
+
+  // The state of the child that `call` has just created, and what the kernel
+  // does as the child begins to run.
+  ProcessState ChildState(const SystemCall& call) const;
+  void BeginChild();
 
   void Push(GuestOpKind kind) { ops_.emplace_back().kind = kind; }
 
@@ -66,27 +77,93 @@ class OpWriter {
   absl::Status Infer(uint64_t va);
   // Infers a region for every hole of [start, end).
   absl::Status InferAll(uint64_t start, uint64_t end);
-  absl::Status Map(uint64_t start, uint64_t end, Region region);
+  // Returns the part around `va` of a segment of unknown size, if the mapping
+  // below `va` is one.
+  std::optional<Region> MoreOfSegment(uint64_t start) const;
+  // `flags` are MapFlags beside those that the region says.
+  absl::Status Map(uint64_t start, uint64_t end, Region region,
+                   uint8_t flags = 0);
   absl::Status Unmap(uint64_t start, uint64_t end);
 
-  // Emits `kind` for each mapped piece of the range, or kSyscall if there is
-  // none.
-  void PushPieces(GuestOpKind kind, uint64_t start, uint64_t end,
-                  uint8_t rights);
+  // Emits an operation for each mapped piece of the range.
+  void PushPieces(GuestOp op, uint64_t start, uint64_t end);
+  void PushPieces(GuestOpKind kind, uint64_t start, uint64_t end) {
+    PushPieces(GuestOp{.kind = kind}, start, end);
+  }
+  // Lets the operations from the `first` on be one system call: all but the
+  // last get kCallGoesOn. If there is none it is `otherwise`.
+  void MakeOneCall(size_t first, GuestOpKind otherwise);
 
+  absl::Status Succeed(const SystemCall& call, uint64_t value);
+  // What a call that failed has done before it did.
+  void Fail(const SystemCall& call, uint64_t error);
+
+  // op_writer_memory.cc
   absl::Status MemoryCall(const SystemCall& call, uint64_t value);
   absl::Status FinishMmap(const SystemCall& call, uint64_t value);
+  void NameMapping(const SystemCall& call, Region* region);
   absl::Status FinishProtect(const SystemCall& call);
+  void Protect(uint64_t start, uint64_t end, uint64_t rights);
+  void FailProtect(const SystemCall& call, uint64_t error);
   absl::Status FinishRemap(const SystemCall& call, uint64_t value);
+  SystemCall WholePages(SystemCall call) const;
+  absl::Status MoveTo(uint64_t start, uint64_t end, Region region,
+                      VirtAddr from, uint64_t length);
   // Unmaps what was inferred in [start, end): a later call shows that the
   // inferred region reached too far.
   absl::Status UnmapInferred(uint64_t start, uint64_t end);
   absl::Status FinishBrk(const SystemCall& call, uint64_t value);
+
+  // op_writer_segments.cc
+  void FinishGet(const SystemCall& call, uint64_t value);
   absl::Status FinishAttach(const SystemCall& call, uint64_t value);
   absl::Status FinishDetach(const SystemCall& call);
+  void RemoveSegment(uint64_t id);
+  // Gives up removed segments that are attached no more.
+  void CloseSegments();
+
+  // op_writer_advice.cc
+  absl::Status FinishMadvise(const SystemCall& call);
+  void FailMadvise(const SystemCall& call, uint64_t error);
+  // Does what the advice does to [start, end).
+  void Follow(uint64_t advice, uint64_t start, uint64_t end);
+  void Discard(uint64_t start, uint64_t end, bool relock);
+  void PushAdvice(Advice advice, uint64_t start, uint64_t end);
+  void LockCall(const SystemCall& call);
+  void FailLock(const SystemCall& call, uint64_t error);
+  void SetLock(uint64_t start, uint64_t end, Lock lock);
+  void LockAll(uint64_t flags);
+
+  // op_writer_files.cc
+  void FileCall(const SystemCall& call, uint64_t value);
+  void FinishOpen(const SystemCall& call, uint64_t value);
+  void FinishMemfd(const SystemCall& call, uint64_t value);
+  void FinishDup(const SystemCall& call, uint64_t value);
+  void FinishFcntl(const SystemCall& call, uint64_t value);
+  void FinishCloseRange(const SystemCall& call);
+  void Rename(const SystemCall& call);
+  void Hold(uint64_t descriptor, ProcessState::Descriptor held);
+  void Release(uint64_t descriptor);
+  void PushFile(GuestOpKind kind, uint32_t file);
+  bool Holds(uint32_t file) const;
+  // Returns the path that `path` stands for, looked up from `directory`, a
+  // descriptor or AT_FDCWD.
+  std::string Resolve(uint64_t directory, absl::string_view path) const;
+  uint32_t FileNamed(const std::string& path) const;
+  // An identity that no path has.
+  uint32_t NewIdentity(absl::string_view kind);
+  // The file at `path` loses its name.
+  void Forget(const std::string& path);
+  // What is made at `path` later is none of the files that are open.
+  void Renew(const std::string& path);
+
+  // op_writer_copies.cc: what the kernel reads or writes for a call.
+  void PushCopies(CallBuffer::Way way, const SystemCall& call,
+                  const SystemCallResult& result);
+  void Copy(CallBuffer::Way way, uint64_t va, uint64_t length);
+
   void FinishFork(const SystemCall& call);
   void FinishWait(TaskId child);
-  void TrackDescriptor(const SystemCall& call, uint64_t value);
   // Whether the call may put the process to sleep, so that another one runs.
   bool Blocks(const SystemCall& call) const;
 

@@ -11,11 +11,9 @@
 namespace xmmu {
 namespace {
 
-// Source: Linux, include/uapi: fcntl.h, memfd.h, wait.h.
-constexpr uint64_t kOpenCloseOnExec = 02000000;
-constexpr uint64_t kCreatFlags = 01101;  // O_CREAT | O_WRONLY | O_TRUNC
-constexpr uint64_t kMemfdCloseOnExec = 1;
-constexpr uint64_t kCloseRangeOnExec = 4;  // close_range.h
+// Source: Linux, include/uapi: ipc.h, wait.h.
+constexpr uint64_t kIpcRemove = 0;
+constexpr uint64_t kIpcCommand = 0xff;  // less IPC_64
 constexpr uint64_t kWaitidByPid = 1;
 constexpr uint64_t kWaitNoHang = 1;
 constexpr uint64_t kWaitKeep = 0x1000000;
@@ -25,12 +23,23 @@ constexpr uint64_t kWaitKeep = 0x1000000;
 absl::Status OpWriter::Finish(const SystemCall& call,
                               const SystemCallResult& result) {
   if (call.number == kExitGroup) return absl::OkStatus();
-  if (!result.success) {
-    // A failed call changes nothing, but it may have slept.
-    Push(Blocks(call) ? GuestOpKind::kYield : GuestOpKind::kSyscall);
-    return absl::OkStatus();
+  const size_t first = ops_.size();
+  PushCopies(CallBuffer::Way::kIn, call, result);
+  const size_t own = ops_.size();
+  if (result.success) {
+    const absl::Status done = Succeed(call, result.value);
+    if (!done.ok()) return done;
+  } else {
+    Fail(call, result.value);
   }
-  TrackDescriptor(call, result.value);
+  // What sleeps does so before it gets to the program's memory again.
+  if (ops_.size() == own && Blocks(call)) Push(GuestOpKind::kYield);
+  PushCopies(CallBuffer::Way::kOut, call, result);
+  MakeOneCall(first, GuestOpKind::kSyscall);
+  return absl::OkStatus();
+}
+
+absl::Status OpWriter::Succeed(const SystemCall& call, uint64_t value) {
   switch (call.number) {
     case kMmap:
     case kMprotect:
@@ -41,41 +50,65 @@ absl::Status OpWriter::Finish(const SystemCall& call,
     case kMadvise:
     case kShmat:
     case kShmdt:
-      return MemoryCall(call, result.value);
+      return MemoryCall(call, value);
     case kClone:
     case kForkCall:
     case kVforkCall:
       FinishFork(call);
-      return absl::OkStatus();
+      break;
     case kWait4:
-      FinishWait(static_cast<TaskId>(result.value));
-      return absl::OkStatus();
+      FinishWait(static_cast<TaskId>(value));
+      break;
     case kWaitid: {
       const bool one = call.args[0] == kWaitidByPid &&
                        (call.args[3] & (kWaitNoHang | kWaitKeep)) == 0;
       FinishWait(one ? static_cast<TaskId>(call.args[1]) : 0);
-      return absl::OkStatus();
-    }
-    case kShmget: {
-      // For an existing segment shmget may ask for less than its size, so the
-      // largest size asked for is kept.
-      uint64_t& size = state_.shared_memory[result.value];
-      size = std::max(size, call.args[1]);
       break;
     }
+    case kShmget:
+      FinishGet(call, value);
+      break;
+    case kShmctl:
+      if (call.readable && (call.args[1] & kIpcCommand) == kIpcRemove) {
+        RemoveSegment(call.args[0]);
+      }
+      break;
+    case kMlock:
+    case kMlock2:
+    case kMunlock:
+    case kMlockall:
+    case kMunlockall:
+      LockCall(call);
+      break;
+    default:
+      FileCall(call, value);
+      break;
+  }
+  return absl::OkStatus();
+}
+
+void OpWriter::Fail(const SystemCall& call, uint64_t error) {
+  switch (call.number) {
+    case kMprotect:
+    case kPkeyMprotect:
+      FailProtect(call, error);
+      break;
+    case kMadvise:
+      FailMadvise(call, error);
+      break;
+    case kMlock:
+    case kMlock2:
+    case kMunlock:
+      FailLock(call, error);
+      break;
     default:
       break;
   }
-  Push(Blocks(call) ? GuestOpKind::kYield : GuestOpKind::kSyscall);
-  return absl::OkStatus();
 }
 
 // CLONE_VFORK suspends the parent as vfork does (posix_spawn).
 void OpWriter::FinishFork(const SystemCall& call) {
-  if (call.child == 0) {  // a thread
-    Push(GuestOpKind::kSyscall);
-    return;
-  }
+  if (call.child == 0) return;  // a thread
   const bool suspends =
       call.number == kVforkCall ||
       (call.number == kClone && (call.args[0] & kCloneVfork) != 0);
@@ -107,64 +140,6 @@ void OpWriter::Abandon(const SystemCall& call) {
     Push(GuestOpKind::kWait);
   } else {
     Push(Blocks(call) ? GuestOpKind::kYield : GuestOpKind::kSyscall);
-  }
-}
-
-// Keeps the table of descriptors that name files, whose mappings and reads
-// depend on which file it is.
-void OpWriter::TrackDescriptor(const SystemCall& call, uint64_t value) {
-  auto& table = state_.descriptors;
-  const auto copy = [&](bool close_on_exec) {
-    // A copy of a descriptor that names no file names none, either.
-    const auto from = table.find(call.args[0]);
-    if (from == table.end()) {
-      table.erase(value);
-    } else {
-      ProcessState::Descriptor same = from->second;
-      same.close_on_exec = close_on_exec;
-      table[value] = same;
-    }
-  };
-  switch (call.number) {
-    case kOpen:
-    case kOpenat:
-    case kCreat: {
-      const uint64_t flags = call.number == kOpenat ? call.args[2]
-                             : call.number == kOpen ? call.args[1]
-                                                    : kCreatFlags;
-      table[value] = {FileIdentity(call.path), (flags & kOpenCloseOnExec) != 0};
-      break;
-    }
-    case kOpenat2:  // its flags are not in the log
-      table[value] = {FileIdentity(call.path), false};
-      break;
-    case kMemfdCreate:
-      table[value] = {FileIdentity(absl::StrCat("memfd ", task_, " ", value)),
-                      (call.args[1] & kMemfdCloseOnExec) != 0};
-      break;
-    case kClose:
-      table.erase(call.args[0]);
-      break;
-    case kCloseRange:
-      if ((call.args[2] & kCloseRangeOnExec) == 0) {
-        table.erase(table.lower_bound(call.args[0]),
-                    table.upper_bound(call.args[1]));
-      }
-      break;
-    case kDup:
-    case kDup2:
-      copy(false);
-      break;
-    case kDup3:
-      copy((call.args[2] & kOpenCloseOnExec) != 0);
-      break;
-    case kFcntl:
-      if (call.args[1] == kFcntlDup || call.args[1] == kFcntlDupCloseOnExec) {
-        copy(call.args[1] == kFcntlDupCloseOnExec);
-      }
-      break;
-    default:
-      break;
   }
 }
 

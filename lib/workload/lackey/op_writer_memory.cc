@@ -11,7 +11,8 @@ namespace xmmu {
 namespace {
 
 constexpr uint64_t kProtMask = 7;
-constexpr uint64_t kShmReadOnly = 010000;  // Linux, include/uapi/linux/shm.h
+constexpr uint64_t kEnomem = 12;
+constexpr uint64_t kEacces = 13;
 
 // MAP_GROWSDOWN is a stack; otherwise anonymous and private decide.
 Backing MmapBacking(uint64_t flags) {
@@ -41,68 +42,109 @@ absl::Status OpWriter::MemoryCall(const SystemCall& call, uint64_t value) {
       return FinishAttach(call, value);
     case kShmdt:
       return FinishDetach(call);
-    case kMunmap: {
-      const absl::Status possible = CheckMunmap(call);
-      if (!possible.ok()) return possible;
-      return Unmap(call.args[0], PageUp(call.args[0] + call.args[1]));
-    }
+    case kMadvise:
+      return FinishMadvise(call);
     default:
       break;
   }
-  const absl::Status possible = CheckMadvise(call, state_.map);
+  const absl::Status possible = CheckMunmap(call);
   if (!possible.ok()) return possible;
-  const bool discards =
-      call.args[2] == kMadvDontNeed || call.args[2] == kMadvFree;
-  if (!discards || call.args[1] == 0) {
-    Push(GuestOpKind::kSyscall);
-    return absl::OkStatus();
-  }
-  PushPieces(GuestOpKind::kDiscard, call.args[0],
-             PageUp(call.args[0] + call.args[1]), 0);
-  return absl::OkStatus();
+  return Unmap(call.args[0], PageUp(call.args[0] + call.args[1]));
 }
 
-// A descriptor that the log does not explain stands for a file of its own, and
-// each shared anonymous mapping is an object of its own.
+// A descriptor that the log does not explain stands for a file of its own.
+void OpWriter::NameMapping(const SystemCall& call, Region* region) {
+  const uint64_t flags = call.args[3];
+  const uint64_t descriptor = call.args[4];
+  const bool huge = (flags & kMapHugetlb) != 0;
+  region->backing = MmapBacking(flags);
+  const bool anonymous = (flags & kMapAnonymous) != 0;
+  const auto known = state_.descriptors.find(descriptor);
+  const bool found = !anonymous && known != state_.descriptors.end();
+  if (anonymous || (found && known->second.dev_zero)) {
+    // A mapping of /dev/zero is anonymous (mmap_zero, shmem_zero_setup).
+    region->backing = MmapBacking(flags | kMapAnonymous);
+    region->page_shift = huge ? HugeShift(flags) : 0;
+    region->nameless = region->backing == Backing::kSharedAnonymous;
+    if (region->nameless) region->file = NewIdentity("shared anonymous");
+    return;
+  }
+  region->offset = call.args[5];
+  if (!found) {
+    region->page_shift = huge ? HugeShift(flags) : 0;
+    region->file =
+        FileIdentity(absl::StrCat("descriptor ", task_, " ", descriptor));
+    return;
+  }
+  region->file = known->second.file;
+  region->page_shift = known->second.page_shift;
+  region->zero_filled = known->second.zero_filled;
+  // Only a memfd has no path.
+  if (known->second.path.empty() && region->backing == Backing::kFileShared) {
+    region->backing = Backing::kSharedAnonymous;
+  }
+}
+
 absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
   const auto [hint, length, rights, flags, descriptor, offset] = call.args;
-  const absl::Status possible = CheckMmap(call, value, state_);
-  if (!possible.ok()) return possible;
   Region region;
   region.rights = static_cast<uint8_t>(rights & kProtMask);
-  region.backing = MmapBacking(flags);
-  if ((flags & kMapAnonymous) == 0) {
-    const auto known = state_.descriptors.find(descriptor);
-    region.file =
-        known != state_.descriptors.end()
-            ? known->second.file
-            : FileIdentity(absl::StrCat("descriptor ", task_, " ", descriptor));
-    region.offset = offset;
-  } else if (region.backing == Backing::kSharedAnonymous) {
-    region.file = FileIdentity(
-        absl::StrCat("shared anonymous ", task_, " ", ++state_.shared_objects));
-  }
-  return Map(value, PageUp(value + length), region);
+  NameMapping(call, &region);
+  const absl::Status possible =
+      CheckMmap(call, value, region.page_shift, state_);
+  if (!possible.ok()) return possible;
+  const bool locks = (flags & kMapLockedFlag) != 0;
+  region.lock = locks ? Lock::kNow : state_.future_lock;
+  const bool populates =
+      (flags & (kMapPopulateFlag | kMapNonBlock)) == kMapPopulateFlag;
+  // Linux rounds the length of a mapping of huge pages up (ksys_mmap_pgoff).
+  const uint64_t page = uint64_t{1}
+                        << std::max<int>(region.page_shift, kPageShift);
+  return Map(value, value + (length + page - 1) / page * page, region,
+             populates ? kMapPopulate : 0);
 }
 
 // What exec mapped is inferred first, so that its rights can change.
 absl::Status OpWriter::FinishProtect(const SystemCall& call) {
   const auto [start, length, rights, a, b, c] = call.args;
-  const absl::Status possible = CheckMprotect(call, state_.map);
-  if (!possible.ok()) return possible;
-  if (length == 0) {
-    Push(GuestOpKind::kSyscall);
-    return absl::OkStatus();
-  }
+  absl::Status status = CheckMprotect(call, state_.map);
+  if (!status.ok() || length == 0) return status;
   const uint64_t end = PageUp(start + length);
-  const absl::Status inferred = InferAll(start, end);
-  if (!inferred.ok()) return inferred;
+  status = CheckHugeBorders("mprotect", start, end, state_.map);
+  if (!status.ok()) return status;
+  status = InferAll(start, end);
+  if (status.ok()) Protect(start, end, rights);
+  return status;
+}
+
+void OpWriter::Protect(uint64_t start, uint64_t end, uint64_t rights) {
   uint8_t granted = static_cast<uint8_t>(rights & kProtMask);
   if (granted != 0) granted |= kMapRead;
-  PushPieces(GuestOpKind::kProtect, start, end, granted);
-  state_.map.Protect(start, end, granted);
+  PushPieces(GuestOp{.kind = GuestOpKind::kProtect, .rights = granted}, start,
+             end);
+  state_.map.Change(start, end,
+                    [&](Region& region) { region.rights = granted; });
   ++generation_;
-  return absl::OkStatus();
+}
+
+// An mprotect stops at the first hole, or at the first mapping that may not be
+// written to (do_mprotect_pkey): what lies before has its new rights.
+void OpWriter::FailProtect(const SystemCall& call, uint64_t error) {
+  const auto [start, length, rights, a, b, c] = call.args;
+  if ((start & kPageOffsetMask) != 0 || start >= kTaskEnd || length == 0 ||
+      length > kTaskEnd - start) {
+    return;
+  }
+  const uint64_t end = PageUp(start + length);
+  uint64_t stop = start;
+  if (error == kEnomem) {
+    stop = state_.map.FirstHole(start, end).value_or(start);
+  } else if (error == kEacces && (rights & kMapWrite) != 0) {
+    const auto refused = state_.map.FirstWhere(
+        start, end, [](const Region& region) { return region.never_writable; });
+    if (refused != state_.map.end()) stop = std::max(start, refused->first);
+  }
+  if (stop > start) Protect(start, stop, rights);
 }
 
 absl::Status OpWriter::UnmapInferred(uint64_t start, uint64_t end) {
@@ -113,12 +155,42 @@ absl::Status OpWriter::UnmapInferred(uint64_t start, uint64_t end) {
   return Unmap(start, end);
 }
 
+// Map() writes an operation with the target, which is replaced by the move. With
+// length 0 what is at `from` is mapped there, too.
+absl::Status OpWriter::MoveTo(uint64_t start, uint64_t end, Region region,
+                              VirtAddr from, uint64_t length) {
+  const absl::Status status = Map(start, end, region);
+  if (!status.ok()) return status;
+  GuestOp move;
+  move.kind = GuestOpKind::kRemap;
+  move.va = from;
+  move.length = length;
+  move.target = ops_.back().va;
+  move.new_length = ops_.back().length;
+  ops_.back() = move;
+  return absl::OkStatus();
+}
+
+// The lengths of huge pages are rounded up (Linux, mm/mremap.c).
+SystemCall OpWriter::WholePages(SystemCall call) const {
+  const auto found = state_.map.Find(call.args[0]);
+  if (found == state_.map.end() || found->second.page_shift == 0) return call;
+  const uint64_t mask = (uint64_t{1} << found->second.page_shift) - 1;
+  for (const size_t i : {1, 2}) {
+    if (call.args[i] < kTaskEnd) call.args[i] = (call.args[i] + mask) & ~mask;
+  }
+  return call;
+}
+
 absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   const absl::StatusOr<Remapping> remapping =
-      CheckMremap(call, value, state_.map);
+      CheckMremap(WholePages(call), value, state_.map);
   if (!remapping.ok()) return remapping.status();
   const auto [start, end, new_start, new_end, fixed, keeps_old] = *remapping;
-  absl::Status status =
+  absl::Status status = CheckHugeBorders("mremap", start, end, state_.map);
+  status.Update(CheckHugeBorders("mremap", new_start, new_end, state_.map));
+  if (!status.ok()) return status;
+  status =
       InferAll(start, remapping->shrinks() ? start + kPageSize
                                            : std::max(end, start + kPageSize));
   status.Update(CheckRemapping(*remapping, state_.map));
@@ -128,29 +200,24 @@ absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   if (remapping->shrinks() && end > region.end) {  // several mappings
     return Unmap(new_end, end);
   }
-  const uint64_t from = start + region.shift;
+  const VirtAddr from(start + region.shift);
   region.offset += start - found->first;
   region.inferred = false;
-  if (start == end) return Map(new_start, new_end, region);
+  if (start == end) return MoveTo(new_start, new_end, region, from, 0);
   if (new_start != start) {
     state_.map.Unmap(start, end);
   } else if (new_end > end) {
     status = UnmapInferred(end, new_end);
   }
-  status.Update(Map(new_start, new_end, region));
+  status.Update(MoveTo(new_start, new_end, region, from, end - start));
   if (!status.ok()) return status;
   if (new_start == start && end > new_end) state_.map.Unmap(new_end, end);
-  // Map() has just written a map operation with the target; it is replaced by
-  // the move.
-  GuestOp& op = ops_.back();
-  GuestOp move;
-  move.kind = GuestOpKind::kRemap;
-  move.va = VirtAddr(from);
-  move.length = end - start;
-  move.target = op.va;
-  move.new_length = op.length;
-  op = move;
-  return keeps_old ? Map(start, end, region) : absl::OkStatus();
+  if (!keeps_old) return absl::OkStatus();
+  // Anonymous memory is left without its pages; a file's are there again.
+  const bool own = region.backing == Backing::kAnonymous ||
+                   region.backing == Backing::kStack;
+  if (own) return Map(start, end, region);
+  return MoveTo(start, end, region, ops_.back().target, 0);
 }
 
 absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
@@ -162,52 +229,12 @@ absl::Status OpWriter::FinishBrk(const SystemCall& call, uint64_t value) {
   // The first brk only says where the heap starts.
   state_.brk = value;
   if (!known) state_.brk_start = value;
-  if (!known || new_end == old_end) {
-    Push(GuestOpKind::kSyscall);
-    return absl::OkStatus();
-  }
+  if (!known || new_end == old_end) return absl::OkStatus();
   if (new_end < old_end) return Unmap(new_end, old_end);
   Region region;
   region.rights = kMapRead | kMapWrite;
+  region.lock = state_.future_lock;
   return Map(old_end, new_end, region);
-}
-
-absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
-  const auto known = state_.shared_memory.find(call.args[0]);
-  // The size is unknown: the number was inherited, or shmget asked for no size.
-  // The segment's accesses will show how large it is.
-  if (known == state_.shared_memory.end() || known->second == 0) {
-    const absl::Status possible =
-        CheckShmat(call, value, kPageSize, state_.map);
-    if (!possible.ok()) return possible;
-    Push(GuestOpKind::kSyscall);
-    return InferAll(value, value + kPageSize);
-  }
-  const absl::Status possible =
-      CheckShmat(call, value, known->second, state_.map);
-  if (!possible.ok()) return possible;
-  Region region;
-  region.backing = Backing::kFileShared;
-  region.attached = true;
-  region.rights = kMapRead;
-  region.never_writable = (call.args[2] & kShmReadOnly) != 0;
-  if (!region.never_writable) region.rights |= kMapWrite;
-  region.file = FileIdentity(absl::StrCat("shared memory ", call.args[0]));
-  return Map(value, PageUp(value + known->second), region);
-}
-
-// If the segment's size is unknown, the region that accesses showed at its
-// start is unmapped.
-absl::Status OpWriter::FinishDetach(const SystemCall& call) {
-  const uint64_t address = call.args[0];
-  const absl::Status possible = CheckShmdt(call, state_.map);
-  if (!possible.ok()) return possible;
-  const auto found = state_.map.Find(address);
-  if (found == state_.map.end() || found->first != address) {
-    Push(GuestOpKind::kSyscall);
-    return absl::OkStatus();
-  }
-  return Unmap(address, found->second.end);
 }
 
 }  // namespace xmmu

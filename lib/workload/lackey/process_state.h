@@ -5,6 +5,7 @@
 // value: a fork copies it.
 
 #include <cstdint>
+#include <string>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
@@ -26,22 +27,42 @@ constexpr uint32_t FileIdentity(absl::string_view name) {
 struct ProcessState {
   explicit ProcessState(uint64_t address_limit) : map(address_limit) {}
 
-  // A descriptor that names a file. Other descriptors, as those of pipes, are
-  // not in the table.
+  // A descriptor of something that was opened by a path, or of a memfd. Other
+  // descriptors, as those of pipes, are not in the table.
   struct Descriptor {
     uint32_t file = 0;
     bool close_on_exec = false;
+    bool zero_filled = false;  // MapFlags
+    bool dev_zero = false;     // /dev/zero: its mappings are anonymous
+    uint8_t page_shift = 0;    // of its mappings (MFD_HUGETLB), else 0
+    std::string path;          // against which names are looked up
+  };
+  // A System V segment.
+  struct Segment {
+    uint64_t bytes = 0;      // at least
+    bool made = false;       // this process saw it made, so it has no more
+    bool removed = false;    // shmctl with IPC_RMID
+    bool held = false;       // the stream holds it open, as it is removed
+    uint8_t page_shift = 0;  // of SHM_HUGETLB, else 0
   };
 
   AddressMap map;
   uint64_t brk = 0;        // 0: not yet known
   uint64_t brk_start = 0;  // the first break known of this program
-  // Shared anonymous mappings made so far, each of which is an object of its
-  // own.
-  uint64_t shared_objects = 0;
+  // Shared anonymous mappings, memfds and files without a name made so far,
+  // each of which is an object of its own.
+  uint64_t objects = 0;
+  Lock future_lock = Lock::kNone;  // of later mappings (MCL_FUTURE)
+  // Where the kernel writes a child's id at the child's start
+  // (CLONE_CHILD_SETTID), or 0.
+  uint64_t child_id = 0;
+  std::string directory;  // against which names are looked up, if known
+  // Paths whose file is not that of the path itself: it was renamed, or made
+  // again while the old one is still open.
+  absl::btree_map<std::string, uint32_t> names;
   uint32_t program = 0;  // identity of the program's file
   absl::btree_map<uint64_t, Descriptor> descriptors;
-  absl::btree_map<uint64_t, uint64_t> shared_memory;  // shmget id -> bytes
+  absl::btree_map<uint64_t, Segment> segments;  // by identifier
   absl::btree_set<TaskId> children;  // forked and not known to be waited for
   uint64_t unnamed_waits = 0;        // waits for a child that no record names
 };

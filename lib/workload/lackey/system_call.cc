@@ -382,6 +382,16 @@ std::optional<SystemCallResult> ParseForkReturn(absl::string_view line,
   return record.result;
 }
 
+SystemCall ReadOpenCall(absl::string_view text, uint64_t number) {
+  SystemCall call;
+  call.number = number;
+  const CallRow* row = FindCallRow(number);
+  const size_t front = text.find(") ");
+  if (row == nullptr || front == absl::string_view::npos) return call;
+  ReadArguments(text.substr(front + 2), *row, &call);
+  return call;
+}
+
 absl::StatusOr<SystemCallRecord> ParseSystemCall(absl::string_view text) {
   return RecordParser(text).Parse();
 }

@@ -81,6 +81,10 @@ struct SystemCallRecord {
 // name that is not the number's. The caller adds FILE:LINE.
 absl::StatusOr<SystemCallRecord> ParseSystemCall(absl::string_view text);
 
+// Returns the call `number` whose record `text` breaks off behind its
+// arguments, which need not be readable.
+SystemCall ReadOpenCall(absl::string_view text, uint64_t number);
+
 // Parses " --> [pre-success] Success(0x0) ", the return of a fork in the child.
 // `length` gets the bytes it takes up. Returns nothing if it is not there.
 std::optional<SystemCallResult> ParseForkReturn(absl::string_view line,

@@ -72,15 +72,17 @@ class TaskStream {
     uint64_t line = 0;    // its first
     std::string problem;  // what is wrong if it does not go on
   };
-  // A call whose result is in a later record. The path is a copy, as the line
-  // is gone by then.
+  // A call whose result is in a later record. The strings are copies, as the
+  // line is gone by then.
   struct PendingCall {
     SystemCall call;
     std::string path;
+    std::string other_path;
 
     SystemCall Call() const {
       SystemCall whole = call;
       whole.path = path;
+      whole.other_path = other_path;
       return whole;
     }
   };

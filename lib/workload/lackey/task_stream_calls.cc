@@ -83,6 +83,7 @@ absl::Status TaskStream::ReadForkReturn(absl::string_view line) {
   }
   forked_return_ = false;
   called_ = true;
+  writer_.BeginChild();
   Advance(length);
   return absl::OkStatus();
 }
@@ -109,7 +110,10 @@ absl::Status TaskStream::NextImage() {
   // The first head of a log that starts behind a fork names no new program.
   renamed_ = !first_image_ || !head_.forked;
   if (!first_image_ || (forked_ && !head_.forked)) {
-    writer_.Push(GuestOpKind::kExec);
+    // The record of an exec that succeeded has no end.
+    SystemCall exec;
+    if (open_.has_value()) exec = ReadOpenCall(open_->text, open_->number);
+    writer_.BeginExec(exec);
   }
   first_image_ = false;
   pending_.clear();
@@ -272,7 +276,8 @@ absl::Status TaskStream::Take(const SystemCallRecord& record,
   // cut it short.
   if (pending.has_value()) writer_.Abandon(pending->Call());
   if (record.state == SystemCallRecord::State::kBlocked) {
-    pending_[record.tid] = {record.call, std::string(record.call.path)};
+    pending_[record.tid] = {record.call, std::string(record.call.path),
+                            std::string(record.call.other_path)};
     return absl::OkStatus();
   }
   thread_exited_ |= record.call.number == kExitThread;
@@ -289,10 +294,7 @@ absl::Status TaskStream::Finish(const SystemCall& call,
   if (!result.success) return absl::OkStatus();
   executed_ |= IsPreload(call.path);
   if (call.child == 0) return absl::OkStatus();
-  Birth birth{call.child, line_, writer_.state()};
-  // A child inherits all but its parent's children.
-  birth.state.children.clear();
-  births->push_back(std::move(birth));
+  births->push_back({call.child, line_, writer_.ChildState(call)});
   return absl::OkStatus();
 }
 

@@ -67,8 +67,8 @@ TEST_F(BundledTracesTest, AShellPipelineForksExecsAndWaits) {
   const Summary summary = Read("ls-sort", {});
   EXPECT_EQ(summary.tasks, 4);
   EXPECT_EQ(summary.counts,
-            (Counts{1245156, 326964, 165657, 8032, 93, 5, 18, 0, 0, 0,   0, 0,
-                    0,       0,      0,      3,    0,  3, 0,  3, 5, 203, 4}));
+            (Counts{1245156, 326964, 165657, 8032, 93, 5, 18, 0, 0, 0,  80, 85,
+                    16,      16,     0,      3,    0,  3, 0,  3, 5, 66, 4}));
   EXPECT_EQ(summary.end, 0x1fff000ffa);
 }
 
@@ -76,8 +76,8 @@ TEST_F(BundledTracesTest, ACompressorUsesItsHeapHereAndThere) {
   const Summary summary = Read("xz", {});
   EXPECT_EQ(summary.tasks, 1);
   EXPECT_EQ(summary.counts,
-            (Counts{1840546, 424128, 197504, 9633, 29, 1, 5, 0, 0, 0,  0, 0,
-                    0,       0,      0,      0,    0,  0, 0, 0, 0, 73, 1}));
+            (Counts{1840546, 424128, 197504, 9633, 29, 1, 5, 0, 0, 0,  27, 24,
+                    5,       5,      0,      0,    0,  0, 0, 0, 0, 23, 1}));
 }
 
 TEST_F(BundledTracesTest, TheyFitA32BitGuestWithTheSameOperations) {

@@ -235,7 +235,7 @@ TEST_F(DamagedRecordsTest, AStringEndsWhereTheRestMakesSense) {
           Tail(7))});
   ASSERT_TRUE(streams.ok()) << streams.status();
   EXPECT_EQ(ToText(streams->at(7)),
-            "syscall\nmap 0x5000+0x1000 private r--\nsyscall\n"
+            "open\nmap 0x5000+0x1000 private r--\nopen\n"
             "map 0x6000+0x1000 private r--\nsyscall\nexit\n");
   EXPECT_NE(streams->at(7)[1].file, streams->at(7)[3].file);
 }

@@ -42,7 +42,10 @@ TEST_F(ProcessTreeTest, AForkedChildGoesOnInItsParentsMappings) {
   EXPECT_EQ(ToText(streams->at(7)),
             "map 0x5000000+0x1000 anonymous rw-\nfork 8\n"
             "map 0x6000000+0x1000 anonymous rw-\nwait 8\nexit\n");
-  EXPECT_EQ(ToText(streams->at(8)), "load 0x5000000+0x8\nexit\n");
+  EXPECT_EQ(ToText(streams->at(8)),
+            // The child's id, for CLONE_CHILD_SETTID.
+            "map 0x4a20000+0x10000 private rwx offset 0x4a20000 ...\n"
+            "copy-out 0x4a2aa10+0x4\nload 0x5000000+0x8\nexit\n");
 }
 
 TEST_F(ProcessTreeTest, VforkAndPosixSpawnSuspendTheParent) {
@@ -156,7 +159,7 @@ TEST_F(ProcessTreeTest, MprotectOfTheImageInfersItFirst) {
                           "sys_mprotect ( 0x112000, 4096, 1 )[sync] --> "
                           "Success(0x0) ") +
                      " L 00112000,8\n S 00112000,8\n"),
-            "map 0x110000+0x10000 private rwx offset 0x110000\n"
+            "map 0x110000+0x10000 private rwx offset 0x110000 ...\n"
             "protect 0x112000+0x1000 r--\nload 0x112000+0x8\nexit\n");
 }
 

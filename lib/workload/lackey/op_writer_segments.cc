@@ -1,0 +1,120 @@
+// Turns system calls on System V segments that have returned into operations.
+// Source: ipc/shm.c (Linux 6.1).
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "workload/lackey/call_number.h"
+#include "workload/lackey/call_rules.h"
+#include "workload/lackey/op_writer.h"
+
+namespace xmmu {
+namespace {
+
+// Linux, include/uapi/linux: ipc.h, shm.h.
+constexpr uint64_t kIpcPrivate = 0;
+constexpr uint64_t kIpcMakeAnew = 03000;  // IPC_CREAT | IPC_EXCL
+constexpr uint64_t kShmHugetlb = 04000;
+constexpr uint64_t kShmReadOnly = 010000;
+constexpr uint64_t kShmExecute = 0100000;
+
+uint32_t SegmentIdentity(uint64_t id) {
+  return FileIdentity(absl::StrCat("shared memory ", id));
+}
+
+}  // namespace
+
+// A segment is as large as it was made. Whoever opens one that exists may ask
+// for less, so what such a call names is its least size.
+void OpWriter::FinishGet(const SystemCall& call, uint64_t value) {
+  const auto [key, size, flags, a, b, c] = call.args;
+  ProcessState::Segment& segment = state_.segments[value];
+  const bool made =
+      key == kIpcPrivate || (flags & kIpcMakeAnew) == kIpcMakeAnew;
+  if (made || segment.removed) segment = {};
+  if ((flags & kShmHugetlb) != 0) segment.page_shift = HugeShift(flags);
+  segment.made |= made;
+  segment.bytes = std::max(segment.bytes, size);
+}
+
+absl::Status OpWriter::FinishAttach(const SystemCall& call, uint64_t value) {
+  const auto [id, address, flags, a, b, c] = call.args;
+  const auto known = state_.segments.find(id);
+  // A segment that this process has not opened was inherited, or its number was
+  // told by another process.
+  const ProcessState::Segment segment =
+      known != state_.segments.end() ? known->second : ProcessState::Segment{};
+  const uint64_t page = uint64_t{1}
+                        << std::max<int>(segment.page_shift, kPageShift);
+  const uint64_t bytes = std::max<uint64_t>(segment.bytes, 1);
+  const absl::Status possible = CheckShmat(call, value, bytes, state_.map);
+  if (!possible.ok()) return possible;
+  Region region;
+  region.backing = Backing::kSharedAnonymous;
+  region.attached = true;
+  region.open_ended = !segment.made;
+  region.page_shift = segment.page_shift;
+  region.lock = state_.future_lock;
+  region.rights = kMapRead;
+  region.never_writable = (flags & kShmReadOnly) != 0;
+  if (!region.never_writable) region.rights |= kMapWrite;
+  if ((flags & kShmExecute) != 0) region.rights |= kMapExecute;
+  region.file = SegmentIdentity(id);
+  return Map(value, value + (bytes + page - 1) / page * page, region);
+}
+
+// Detaches all pieces of the segment (ksys_shmdt): each lies where its offset
+// says.
+absl::Status OpWriter::FinishDetach(const SystemCall& call) {
+  const uint64_t address = call.args[0];
+  const absl::Status possible = CheckShmdt(call, state_.map);
+  if (!possible.ok()) return possible;
+  const auto first = FirstPiece(state_.map, address);
+  if (first == state_.map.end()) {
+    const auto found = state_.map.Find(address);
+    if (found == state_.map.end()) return absl::OkStatus();
+    return Unmap(address, found->second.end);
+  }
+  const uint32_t file = first->second.file;
+  absl::Status status;
+  for (auto piece = first;
+       piece != state_.map.end() && piece->second.file == file && status.ok();
+       piece = FirstPiece(state_.map, address)) {
+    status = Unmap(piece->first, piece->second.end);
+  }
+  CloseSegments();
+  return status;
+}
+
+// A segment that is removed goes with its last mapping. Until then it can be
+// attached by its number, for which the stream holds it open.
+void OpWriter::RemoveSegment(uint64_t id) {
+  ProcessState::Segment& segment = state_.segments[id];
+  const uint32_t file = SegmentIdentity(id);
+  const bool attached =
+      state_.map.FirstWhere(0, kUserEnd, [&](const Region& region) {
+        return region.file == file;
+      }) != state_.map.end();
+  if (attached && !segment.held) {
+    PushFile(GuestOpKind::kOpenFile, file);
+    ops_.back().flags = kMapZeroFilled;
+  }
+  segment.held |= attached;
+  segment.removed = true;
+  PushFile(GuestOpKind::kRemoveFile, file);
+}
+
+void OpWriter::CloseSegments() {
+  for (auto& [id, segment] : state_.segments) {
+    if (!segment.held) continue;
+    const uint32_t file = SegmentIdentity(id);
+    const auto is_of = [&](const Region& region) {
+      return region.file == file;
+    };
+    if (state_.map.FirstWhere(0, kUserEnd, is_of) != state_.map.end()) continue;
+    segment.held = false;
+    PushFile(GuestOpKind::kCloseFile, file);
+  }
+}
+
+}  // namespace xmmu
