@@ -117,6 +117,16 @@ std::vector<Vma> VmaMap::Overlapping(VirtAddr start, VirtAddr end) const {
   return found;
 }
 
+std::vector<const Vma*> VmaMap::OfFile(const FileObject* file,
+                                       uint64_t offset) const {
+  std::vector<const Vma*> found;
+  for (const auto& [start, vma] : by_start_) {
+    if (vma.file.get() != file || offset < vma.file_offset) continue;
+    if (offset - vma.file_offset < vma.end - vma.start) found.push_back(&vma);
+  }
+  return found;
+}
+
 VirtAddr VmaMap::EndOfMapped(VirtAddr start, VirtAddr end) const {
   VirtAddr mapped = start;
   for (const Vma& vma : Overlapping(start, end)) {

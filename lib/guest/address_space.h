@@ -116,6 +116,8 @@ class VmaMap {
   std::vector<Vma> All() const;
   // Returns those that have some of [start, end), whole, in order.
   std::vector<Vma> Overlapping(VirtAddr start, VirtAddr end) const;
+  // Returns those that map the byte at `offset` of `file`.
+  std::vector<const Vma*> OfFile(const FileObject* file, uint64_t offset) const;
   // Returns the end of what is mapped from `start` on without a hole, up to
   // `end`.
   VirtAddr EndOfMapped(VirtAddr start, VirtAddr end) const;

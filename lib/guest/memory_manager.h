@@ -201,6 +201,36 @@ class MemoryManager {
   absl::Status Lock(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
                     MemoryLock lock);
 
+  // --- The next are in mm_reclaim.cc. Reserve() drops pages of files, if the
+  // options say so, until `frames` frames are free or no more can go.
+  bool reclaims() const { return core_.options.reclaim != Reclaim::kNone; }
+  void Reserve(Vcpu& vcpu, uint64_t frames) {
+    if (reclaims() && core_.frames.free_frames() < frames) {
+      MakeRoom(vcpu, frames);
+    }
+  }
+  uint64_t FramesOfFault() const;
+  // Whether pages of `vma`'s file may be reclaimed.
+  bool IsReclaimable(const Vma& vma) const {
+    return reclaims() && vma.file != nullptr && !vma.file->zero_filled();
+  }
+  void MakeRoom(Vcpu& vcpu, uint64_t frames);
+  // Drops the page that was mapped longest ago. Returns false if it stays.
+  bool DropOldest(Vcpu& vcpu);
+  struct MappedAt {
+    AddressSpace* mm;
+    PteSlot slot;
+  };
+  // Finds all entries that map a page. Returns false if it has to stay.
+  bool FindMappings(Vcpu& vcpu, const CachedPage& page, Pfn pfn,
+                    std::vector<MappedAt>& mappings);
+  // Clears the entry and returns what it was.
+  uint64_t TakeMapping(Vcpu& vcpu, const MappedAt& mapping);
+  // Notes that `entry` of `vma` is gone. Returns whether the page was one that
+  // may be reclaimed: whether it was there then depends on how much memory
+  // there is, and so it is no part of the digest.
+  bool LeavesCache(const Vma& vma, VirtAddr va, uint64_t entry);
+
   // Clears all entries of `vma` and adds them to `gather`. With `flush` it
   // flushes before it forgets dirty pages of shared mappings.
   void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, TaskDigest& digest,

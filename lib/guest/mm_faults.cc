@@ -45,6 +45,7 @@ absl::StatusOr<Pfn> MemoryManager::FilePage(Vcpu& vcpu, const Vma& vma,
     if (fresh.ok()) core_.frames.Get(*fresh);
     return fresh;
   }
+  if (IsReclaimable(vma)) cache_.Touch(*vma.file, page);
   if (vma.shared() && core_.shared.Contains(it->second)) {
     absl::StatusOr<Pfn> own = Unshare(vcpu, vma.file, page, it->second);
     if (!own.ok()) return own;
@@ -65,6 +66,7 @@ absl::StatusOr<Pfn> MemoryManager::NewFilePage(Vcpu& vcpu, const Vma& vma,
   if (!pfn.ok()) return pfn;
   file.pages.emplace(page, *pfn);
   if (file.zero_filled()) return pfn;
+  if (IsReclaimable(vma)) cache_.Touch(file, page);
   const Mfn mfn = core_.domain.p2m().MfnOf(*pfn);
   core_.host.memory().ZeroFrame(mfn);
   core_.host.memory().SetContentToken(mfn, MixHash(file.identity() + 1, page));
@@ -220,6 +222,7 @@ absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
                                                     AddressSpace& mm, Vma& vma,
                                                     VirtAddr va, bool write,
                                                     int* level) {
+  Reserve(vcpu, FramesOfFault());
   if (!vma.digest_plain && WantsHuge(mm, vma, va, core_.options.digest_thp)) {
     mm.vmas.MarkPlain(va);
   }

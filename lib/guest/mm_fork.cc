@@ -6,8 +6,17 @@
 
 namespace xmmu {
 
+namespace {
+
+// The most frames that an empty address space takes: both roots of a 64-bit
+// paravirtual guest, or a root and the L2 that maps the kernel.
+constexpr uint64_t kRoots = 2;
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Create(
     Vcpu& vcpu) {
+  Reserve(vcpu, kRoots);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = tables_.Create(vcpu);
   if (mm.ok()) {
     (*mm)->users = 1;
@@ -57,6 +66,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
 
 absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     Vcpu& vcpu, AddressSpace& parent) {
+  Reserve(vcpu, kRoots + parent.tables.size() + parent.deposits.size());
   absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
   if (!child.ok()) return child;
   (*child)->changed_by_child = parent.changed_by_child;

@@ -45,6 +45,8 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
+  // The tables of the new place, at either end of which some may be shared.
+  Reserve(vcpu, (from.end - from.start) / span + 2 * FramesOfFault());
   bool only_leaves = true;  // each of which has been flushed
   // A piece lies in one L1 table at either end.
   const auto left_in_table = [&](VirtAddr va) {
@@ -207,6 +209,7 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
           .end = pages.end,
           .rights = kMapRead | kMapWrite,
           .backing = Backing::kStack};
+  Reserve(vcpu, pages.pages() + FramesOfFault());
   absl::Status status;
   // Linux writes the arguments from the last byte down (copy_strings).
   for (VirtAddr va = pages.end; va > pages.start && status.ok();) {

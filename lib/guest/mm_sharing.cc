@@ -24,7 +24,7 @@ bool MemoryManager::Shares(const Vma& vma) const {
 }
 
 void MemoryManager::NoteSpace(AddressSpace& mm) {
-  if (!core_.options.share_file_pages) return;
+  if (!core_.options.share_file_pages && !reclaims()) return;
   const auto gone = [](const Space& space) { return space.alive.expired(); };
   spaces_.erase(std::remove_if(spaces_.begin(), spaces_.end(), gone),
                 spaces_.end());

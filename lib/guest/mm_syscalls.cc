@@ -55,7 +55,8 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
     const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
     const Pfn page = core_.PfnOf(entry);
     const bool large = slot.level > 1;
-    for (uint64_t i = 0; i < LeafFrames(slot.level); ++i) {
+    const bool reclaimable = LeavesCache(vma, slot.va, entry);
+    for (uint64_t i = 0; i < LeafFrames(slot.level) && !reclaimable; ++i) {
       const Mfn mfn = core_.MfnOf(page + i);
       digest.GaveUp(vma, slot.va + i * kPageSize, entry,
                     core_.host.memory().ContentToken(mfn));
@@ -160,19 +161,20 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
   if (!range.ok()) return range.status();
   absl::Status status = Unmap(vcpu, mm, op.va, op.length, digest);
   if (!status.ok()) return status;
-  // Which pages of an object are in memory, to be mapped by a fault beside them,
-  // depends on who came first of several vCPUs.
-  const bool plain =
-      digest.sightings() != nullptr && file != nullptr && file->zero_filled();
-  const Vma vma{.start = range->start,
-                .end = range->end,
-                .rights = op.rights,
-                .backing = op.backing,
-                .file = std::move(file),
-                .file_offset = op.file_offset,
-                .hugetlb = op.page_shift != 0,
-                .lock = LockOf(op),
-                .digest_plain = plain};
+  Vma vma{.start = range->start,
+          .end = range->end,
+          .rights = op.rights,
+          .backing = op.backing,
+          .file = std::move(file),
+          .file_offset = op.file_offset,
+          .hugetlb = op.page_shift != 0,
+          .lock = LockOf(op)};
+  // How many faults it takes depends on how much memory there is; and on
+  // several vCPUs on who came first, since a fault maps those pages of an object
+  // around it that are in memory.
+  vma.digest_plain = IsReclaimable(vma) ||
+                     (digest.sightings() != nullptr && vma.file != nullptr &&
+                      vma.file->zero_filled());
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();

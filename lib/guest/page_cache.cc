@@ -13,6 +13,7 @@ constexpr uint64_t kNameless = uint64_t{1} << 63;
 
 FileObject::~FileObject() {
   for (const auto& [number, pfn] : pages) cache_.dropped_.push_back(pfn);
+  for (const auto& [number, age] : ages_) cache_.by_age_.erase(age);
 }
 
 FileRef PageCache::Named(uint32_t file, bool zero_filled) {
@@ -38,6 +39,29 @@ void PageCache::Remove(uint32_t file) {
 
 std::vector<Pfn> PageCache::TakeDropped() {
   return std::exchange(dropped_, {});
+}
+
+void PageCache::Touch(FileObject& file, uint64_t number) {
+  const auto [it, is_new] = file.ages_.try_emplace(number, kDirty);
+  if (!is_new) {
+    if (it->second == kDirty) return;
+    by_age_.erase(it->second);
+  }
+  it->second = ++last_age_;
+  by_age_.emplace(last_age_, CachedPage{&file, number});
+}
+
+void PageCache::KeepDirty(FileObject& file, uint64_t number) {
+  const auto [it, is_new] = file.ages_.try_emplace(number, kDirty);
+  by_age_.erase(it->second);
+  it->second = kDirty;
+}
+
+void PageCache::Drop(FileObject& file, uint64_t number) {
+  const auto it = file.ages_.find(number);
+  by_age_.erase(it->second);
+  file.ages_.erase(it);
+  file.pages.erase(number);
 }
 
 void OpenFiles::Open(uint32_t file, FileRef object) {

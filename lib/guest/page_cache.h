@@ -47,9 +47,21 @@ class FileObject {
   absl::btree_map<uint64_t, Pfn> pages;
 
  private:
+  friend class PageCache;
+
   PageCache& cache_;
   const uint64_t identity_;
   const bool zero_filled_;
+  // When pages were last mapped, of those that may be reclaimed; kDirty of
+  // those that no longer may. It is only looked up, never iterated, but when
+  // the object goes.
+  absl::flat_hash_map<uint64_t, uint64_t> ages_;
+};
+
+// A page of a file that is in memory.
+struct CachedPage {
+  FileObject* file = nullptr;
+  uint64_t number = 0;
 };
 
 using FileRef = std::shared_ptr<FileObject>;
@@ -69,11 +81,26 @@ class PageCache {
   // references are the caller's.
   std::vector<Pfn> TakeDropped();
 
+  // --- Pages that may be reclaimed, in the order in which they were last
+  // mapped. Touch() notes that a page is mapped; all files' pages are touched,
+  // or none if nothing is reclaimed.
+  void Touch(FileObject& file, uint64_t number);
+  // The page has been written to, and stays.
+  void KeepDirty(FileObject& file, uint64_t number);
+  size_t reclaimable() const { return by_age_.size(); }
+  // REQUIRES: there is one.
+  CachedPage Oldest() const { return by_age_.begin()->second; }
+  // Forgets a page, whose reference becomes the caller's.
+  void Drop(FileObject& file, uint64_t number);
+
  private:
   friend class FileObject;
+  static constexpr uint64_t kDirty = 0;
 
   // Objects refer to this when they go, so it is destroyed after `named_`.
   std::vector<Pfn> dropped_;
+  uint64_t last_age_ = kDirty;
+  absl::btree_map<uint64_t, CachedPage> by_age_;
   // The next two are only looked up, never iterated.
   absl::flat_hash_map<uint32_t, FileRef> named_;
   absl::flat_hash_map<uint32_t, uint64_t> removals_;  // how many, by name

@@ -18,7 +18,11 @@ inline std::vector<Setting> MemorySettings() {
       {"native", PagingMode::k2Level},
       {"trap-and-emulate", PagingMode::k4Level, GuestOps::kPvops},
       {"pinning", PagingMode::k2Level, GuestOps::kQueue, PinWhen::kEarly},
+      {"pinning", PagingMode::kPae, GuestOps::kUpdateVaMapping,
+       PinWhen::kNever},
       {"writable-page-tables", PagingMode::kPae, GuestOps::kLinux2612},
+      {"writable-page-tables", PagingMode::k2Level, GuestOps::kStores,
+       PinWhen::kNever},
       {"shadow-2008"},
       {"nested-paging"},
   };
@@ -63,7 +67,6 @@ class MemoryTest : public ::testing::TestWithParam<Setting> {
     Create(1);
   }
   GuestKernel& kernel() { return *kernel_; }
-  Policy& policy() { return *policy_; }
 
   void Create(TaskId task) {
     const absl::Status status = kernel().CreateProcess(task);
@@ -152,6 +155,7 @@ class MemoryTest : public ::testing::TestWithParam<Setting> {
     return host_->cpu(0).clock.tallies()[static_cast<size_t>(event)];
   }
   uint64_t Free() { return kernel().free_frames(); }
+  void Check() { EXPECT_EQ(policy_->Audit(), absl::OkStatus()); }
 
  private:
   std::unique_ptr<Host> host_;

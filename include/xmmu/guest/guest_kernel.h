@@ -10,8 +10,8 @@
 // It keeps a digest of everything that the guest could observe; with the same
 // workload the digest is the same under every policy.
 //
-// Files are always in the page cache: nothing is charged for I/O. There is no
-// reclaim: running out of memory is an error.
+// Reading files in is free: nothing is charged for I/O. Running out of memory is
+// an error, unless pages of files can be dropped (GuestOptions::reclaim).
 //
 // Owns its vCPU doors and all guest software state. Single-threaded.
 
