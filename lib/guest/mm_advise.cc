@@ -106,7 +106,11 @@ absl::Status MemoryManager::AdviseFree(Vcpu& vcpu, AddressSpace& mm,
         [&](const PteSlot& slot, uint64_t entry) {
           const bool used = Pte(entry).accessed() || Pte(entry).dirty();
           const Pfn page = core_.PfnOf(entry);
-          if (!used || page == core_.zero_page ||
+          // A large page that others map as well stays as it is
+          // (madvise_free_huge_pmd).
+          const bool others =
+              slot.level > 1 && core_.frames.references(page) != 1;
+          if (!used || others || page == core_.zero_page ||
               page == core_.huge_zero_page) {
             return absl::OkStatus();
           }

@@ -33,6 +33,43 @@ inline std::string MemorySettingName(
   return NameOf(setting.param);
 }
 
+// One guest that has booted, with process 1. It has no large pages.
+class MemoryWorld {
+ public:
+  MemoryWorld(const Setting& setting, uint64_t memory_mib, Reclaim reclaim)
+      : host_(*FindMachine("skylake-2017"), {}),
+        policy_(conformance::MakePolicyOf(setting, host_)) {
+    const GuestAbi abi = policy_->Abi(setting.mode).value();
+    GuestOptions options = DefaultGuestOptions(abi, setting.mode);
+    options.ops = setting.ops;
+    options.pin = setting.pin;
+    options.thp = options.digest_thp = Thp::kNever;
+    options.reclaim = reclaim;
+    Domain* const domain = host_
+                               .CreateDomain({.mode = setting.mode,
+                                              .memory_frames = memory_mib << 8,
+                                              .translated = abi.translated})
+                               .value();
+    auto kernel = GuestKernel::Boot(host_, *policy_, *domain, options);
+    EXPECT_TRUE(kernel.ok()) << kernel.status();
+    kernel_ = *std::move(kernel);
+    policy_->BootEnded();
+    EXPECT_TRUE(kernel_->CreateProcess(1).ok());
+  }
+
+  Host& host() { return host_; }
+  GuestKernel& kernel() { return *kernel_; }
+  uint64_t Counted(Counter counter) const {
+    return host_.cpu(0).counters[counter];
+  }
+  void Check() { EXPECT_EQ(policy_->Audit(), absl::OkStatus()); }
+
+ private:
+  Host host_;
+  std::unique_ptr<Policy> policy_;
+  std::unique_ptr<GuestKernel> kernel_;
+};
+
 class MemoryTest : public ::testing::TestWithParam<Setting> {
  protected:
   static constexpr VirtAddr kFirst{0x10000000};
@@ -43,30 +80,11 @@ class MemoryTest : public ::testing::TestWithParam<Setting> {
 
   MemoryTest() { Boot(32, Reclaim::kNone); }
 
-  // Begins anew, with process 1 and nothing else.
+  // Begins anew.
   void Boot(uint64_t memory_mib, Reclaim reclaim) {
-    kernel_.reset();
-    policy_.reset();
-    host_ = std::make_unique<Host>(*FindMachine("skylake-2017"), HostOptions());
-    policy_ = conformance::MakePolicyOf(GetParam(), *host_);
-    const GuestAbi abi = policy_->Abi(GetParam().mode).value();
-    GuestOptions options = DefaultGuestOptions(abi, GetParam().mode);
-    options.ops = GetParam().ops;
-    options.pin = GetParam().pin;
-    options.thp = options.digest_thp = Thp::kNever;
-    options.reclaim = reclaim;
-    Domain* const domain = host_
-                               ->CreateDomain({.mode = GetParam().mode,
-                                               .memory_frames = memory_mib << 8,
-                                               .translated = abi.translated})
-                               .value();
-    auto kernel = GuestKernel::Boot(*host_, *policy_, *domain, options);
-    ASSERT_TRUE(kernel.ok()) << kernel.status();
-    kernel_ = *std::move(kernel);
-    policy_->BootEnded();
-    Create(1);
+    world_ = std::make_unique<MemoryWorld>(GetParam(), memory_mib, reclaim);
   }
-  GuestKernel& kernel() { return *kernel_; }
+  GuestKernel& kernel() { return world_->kernel(); }
 
   void Create(TaskId task) {
     const absl::Status status = kernel().CreateProcess(task);
@@ -139,28 +157,24 @@ class MemoryTest : public ::testing::TestWithParam<Setting> {
   Mfn FrameAt(VirtAddr va, TaskId task = 1) {
     Load(va, task);
     const TranslateResult found =
-        host_->cpu(0).mmu.Probe({va, AccessKind::kRead, /*user=*/true});
+        world_->host().cpu(0).mmu.Probe({va, AccessKind::kRead, /*user=*/true});
     EXPECT_TRUE(found.ok());
     return found.ok() ? FrameOf(found.addr()) : kInvalidMfn;
   }
   // Loads from `va` and returns what stands for the page's content; zeros are
   // 0.
   uint64_t Content(VirtAddr va, TaskId task = 1) {
-    return host_->memory().ContentToken(FrameAt(va, task));
+    return world_->host().memory().ContentToken(FrameAt(va, task));
   }
-  uint64_t Counted(Counter counter) const {
-    return host_->cpu(0).counters[counter];
-  }
+  uint64_t Counted(Counter counter) const { return world_->Counted(counter); }
   uint64_t Charged(CostEvent event) const {
-    return host_->cpu(0).clock.tallies()[static_cast<size_t>(event)];
+    return world_->host().cpu(0).clock.tallies()[static_cast<size_t>(event)];
   }
   uint64_t Free() { return kernel().free_frames(); }
-  void Check() { EXPECT_EQ(policy_->Audit(), absl::OkStatus()); }
+  void Check() { world_->Check(); }
 
  private:
-  std::unique_ptr<Host> host_;
-  std::unique_ptr<Policy> policy_;
-  std::unique_ptr<GuestKernel> kernel_;
+  std::unique_ptr<MemoryWorld> world_;
 };
 
 }  // namespace xmmu
