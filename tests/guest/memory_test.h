@@ -33,17 +33,18 @@ inline std::string MemorySettingName(
   return NameOf(setting.param);
 }
 
-// One guest that has booted, with process 1. It has no large pages.
+// One guest that has booted, with process 1.
 class MemoryWorld {
  public:
-  MemoryWorld(const Setting& setting, uint64_t memory_mib, Reclaim reclaim)
+  MemoryWorld(const Setting& setting, uint64_t memory_mib, Reclaim reclaim,
+              Thp thp = Thp::kNever)
       : host_(*FindMachine("skylake-2017"), {}),
         policy_(conformance::MakePolicyOf(setting, host_)) {
     const GuestAbi abi = policy_->Abi(setting.mode).value();
     GuestOptions options = DefaultGuestOptions(abi, setting.mode);
     options.ops = setting.ops;
     options.pin = setting.pin;
-    options.thp = options.digest_thp = Thp::kNever;
+    options.thp = options.digest_thp = thp;
     options.reclaim = reclaim;
     Domain* const domain = host_
                                .CreateDomain({.mode = setting.mode,
