@@ -172,9 +172,9 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
   // How many faults it takes depends on how much memory there is; and on
   // several vCPUs on who came first, since a fault maps those pages of an object
   // around it that are in memory.
-  vma.digest_plain = IsReclaimable(vma) ||
-                     (digest.sightings() != nullptr && vma.file != nullptr &&
-                      vma.file->zero_filled());
+  vma.digest_plain =
+      IsReclaimable(vma) || (digest.sightings() != nullptr &&
+                             vma.file != nullptr && vma.file->zero_filled());
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();
