@@ -152,10 +152,16 @@ struct AddressSpace {
   uint64_t minor_faults = 0;  // see GuestKernel::MinorFaultsOf()
   // The vCPUs that have it loaded.
   CpuMask active = 0;
-  // Whether a vfork child has changed its mappings. They are then not what its
-  // owner made them, and a recorded owner knows nothing of it (Valgrind runs a
-  // vfork as a fork).
-  bool changed_by_child = false;
+  // Whether several tasks may have changed its mappings: threads, or a vfork
+  // child. They are then not what one of them made them, and a call may find
+  // something else than its program expects (of a vfork child a recorded parent
+  // knows nothing: Valgrind runs a vfork as a fork).
+  bool changed_by_several = false;
+  // Whether it has ever had a second thread.
+  bool threaded = false;
+  // What its pages are pages of to Sightings, once it has been threaded or is a
+  // fork's copy of one that was; else 0. No FileObject::identity().
+  uint64_t object = 0;
   // A number that is new in all of the kernel after each change of `vmas`.
   uint64_t epoch = 0;
   // Whether its table pages are mapped read-only, so that changes go through

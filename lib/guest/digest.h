@@ -42,7 +42,7 @@ class TaskDigest {
     hash_ = MixHash(hash_ + 2, va.value());
     hash_ = MixHash(hash_, entry & kVisible);
     hash_ = MixHash(hash_, token);
-    if (sightings_ == nullptr) return;
+    if (sightings_ == nullptr || sightings_->races()) return;
     sightings_->Other(va.value() + 2);
     sightings_->Other(entry & kVisible);
     sightings_->GaveUp(vma, va, token);
@@ -60,7 +60,8 @@ class TaskDigest {
  private:
   void Fold(uint64_t kind, uint64_t event) {
     hash_ = MixHash(hash_ + kind, event);
-    if (sightings_ != nullptr) sightings_->Other(event + kind);
+    if (sightings_ == nullptr || sightings_->races()) return;
+    sightings_->Other(event + kind);
   }
 
   uint64_t hash_ = 0;

@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
   Reserve(vcpu, kRoots + parent.tables.size() + parent.deposits.size());
   absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
   if (!child.ok()) return child;
-  (*child)->changed_by_child = parent.changed_by_child;
+  (*child)->changed_by_several = parent.changed_by_several;
   bool copied = false;
   for (Vma vma : parent.vmas.All()) {
     if (vma.dont_fork) continue;

@@ -107,7 +107,7 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   if (!to.ok()) return to.status();
   const char* const refusal = RefusalOfRemap(mm, *from, *to);
   if (refusal != nullptr) {
-    if (mm.changed_by_child)
+    if (mm.changed_by_several)
       return absl::OkStatus();  // an error to the program
     return absl::InvalidArgumentError(absl::StrFormat(
         "mremap of 0x%x bytes at 0x%x to 0x%x bytes at 0x%x: %s",

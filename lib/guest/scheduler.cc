@@ -26,27 +26,8 @@ uint32_t Scheduler::LeastLoadedVcpu() const {
   return static_cast<uint32_t>(least - vcpus_.begin());
 }
 
-absl::StatusOr<Task*> Scheduler::AddTask(TaskId id, TaskId parent) {
-  auto [it, inserted] = tasks_.try_emplace(id);
-  if (!inserted) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("task ", id, " is started twice"));
-  }
-  it->second = std::make_unique<Task>();
-  Task& task = *it->second;
-  task.id = id;
-  task.parent = parent;
-  task.vcpu = LeastLoadedVcpu();
-  task.slice_left = core_.options.quantum_ops;
-  if (vcpus_.size() > 1) task.digest.KeepSightings(id);
-  VcpuState& state = vcpus_[task.vcpu];
-  ++state.tasks;
-  state.queue.push_back(&task);
-  return &task;
-}
-
 absl::Status Scheduler::CreateFirst(TaskId id) {
-  absl::StatusOr<Task*> task = AddTask(id, 0);
+  absl::StatusOr<Task*> task = AddTask(id, NewProcess(id));
   if (!task.ok()) return task.status();
   Vcpu& vcpu = VcpuOf(**task);
   vcpu.Resume();
@@ -179,7 +160,7 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
   Task& task = *it->second;
   if (task.waiting) {
     return absl::InvalidArgumentError(
-        absl::StrCat("task ", id, " waits for a child"));
+        absl::StrCat("task ", id, " waits for a child or a thread"));
   }
   VcpuState& state = vcpus_[task.vcpu];
   VcpuOf(task).Resume();
@@ -234,21 +215,6 @@ void Scheduler::EnterUser(Task& task, Vcpu& vcpu) {
   vcpu.SwitchMode(interrupted ? ModeSwitch::kFaultReturn : ModeSwitch::kSysret);
 }
 
-// A woken task gets a whole slice.
-void Scheduler::Wake(Task& task, Cycles when) {
-  task.waiting = task.in_vfork = false;
-  task.ready_at = when;
-  task.slice_left = core_.options.quantum_ops;
-  vcpus_[task.vcpu].queue.push_back(&task);
-}
-
-void Scheduler::EndVfork(Task& task, Cycles when) {
-  if (!task.vfork_child) return;
-  task.vfork_child = false;
-  const auto parent = tasks_.find(task.parent);
-  if (parent != tasks_.end()) Wake(*parent->second, when);
-}
-
 absl::StatusOr<VirtAddr> Scheduler::MapKernelPages(TaskId id, uint64_t pages) {
   const absl::StatusOr<Task*> task = PutOnVcpu(id);
   if (!task.ok()) return task.status();
@@ -288,43 +254,6 @@ int Scheduler::idle_vcpus() const {
   return static_cast<int>(
       std::count_if(vcpus_.begin(), vcpus_.end(),
                     [](const VcpuState& state) { return !state.ran; }));
-}
-
-void Scheduler::ForEachSightings(
-    absl::FunctionRef<void(TaskId, const Sightings&)> visit) const {
-  for (const auto& [id, gone] : sightings_of_the_gone_) visit(id, *gone);
-  for (const auto& [id, task] : tasks_) {
-    const Sightings* const seen = task->digest.sightings();
-    if (seen != nullptr) visit(id, *seen);
-  }
-}
-
-NotCompared Scheduler::not_compared() const {
-  NotCompared sum;
-  std::vector<ObjectPage> pages;
-  ForEachSightings([&](TaskId, const Sightings& seen) {
-    sum.accesses += seen.CountNotCompared(writers_, pages);
-  });
-  std::sort(pages.begin(), pages.end());
-  const auto end = std::unique(pages.begin(), pages.end());
-  sum.pages = static_cast<uint64_t>(end - pages.begin());
-  return sum;
-}
-
-uint64_t Scheduler::digest() const {
-  // Sums do not depend on the order of tasks. Without races the whole digests
-  // of the tasks count; with races only what is the same under every policy.
-  uint64_t sum = digest_of_the_gone_;
-  for (const auto& [id, task] : tasks_) {
-    sum += MixHash(id, task->digest.value());
-  }
-  bool races = false;
-  uint64_t defined = 0;
-  ForEachSightings([&](TaskId id, const Sightings& seen) {
-    races |= seen.Races(writers_);
-    defined += MixHash(id, seen.Value(writers_));
-  });
-  return races ? defined : sum;
 }
 
 }  // namespace xmmu

@@ -3,11 +3,13 @@
 
 // The guest kernel's tasks and its scheduler.
 //
-//            kFork                  picked
+//        kFork, kClone              picked
 //   (none) --------> runnable ----------------> running
 //                     ^    ^                     |  |  |
 //                     |    +-- slice used up ----+  |  +-- kExit --> (gone)
 //                     +-- child exits or execs -- waiting
+//
+// Tasks are threads of processes; most processes have one.
 //
 // A task stays on the vCPU that it was given at the start, the one with the
 // fewest tasks. On one vCPU turns end after a fixed number of operations; on
@@ -31,26 +33,42 @@
 
 namespace xmmu {
 
+struct Task;
+
+// What the threads of a process share as such (Linux: signal_struct). Memory
+// and files belong to the threads.
+struct Process {
+  TaskId id = 0;                  // its first thread's
+  std::vector<Task*> threads;     // that live, in the order of their start
+  std::weak_ptr<Process> parent;  // if it has any threads left
+  std::vector<TaskId> children;   // processes that live
+  std::vector<TaskId> zombies;    // that have exited, not yet waited for
+};
+
 struct Task {
   TaskId id = 0;
-  TaskId parent = 0;
+  std::shared_ptr<Process> process;
   uint32_t vcpu = 0;
   std::shared_ptr<AddressSpace> mm;
   TaskDigest digest;
-  uint64_t stores = 0;          // so far; they make each store's value unique
-  uint64_t slice_left = 0;      // accesses
-  bool interrupted = false;     // goes on by returning from an interrupt
-  bool in_call = false;         // its next operation is of the same system call
-  Cycles ready_at;              // when it last became runnable
-  bool waiting = false;         // for a child, or for the end of a vfork
-  TaskId waits_for = 0;         // 0: any child
-  bool in_vfork = false;        // waits for a vfork child, not for an exit
-  bool vfork_child = false;     // its parent waits until it execs or exits
-  std::vector<TaskId> zombies;  // exited children, not yet waited for
-  uint32_t live_children = 0;
+  uint64_t stores = 0;       // so far; they make each store's value unique
+  uint64_t slice_left = 0;   // accesses
+  bool interrupted = false;  // goes on by returning from an interrupt
+  bool in_call = false;      // its next operation is of the same system call
+  Cycles ready_at;           // when it last became runnable
+  bool waiting = false;      // for a child or thread, or the end of a vfork
+  TaskId waits_for = 0;      // 0: any child
+  bool in_vfork = false;     // waits for a vfork child, not for an exit
+  TaskId vfork_parent = 0;   // waits until this task execs or exits
   std::span<const GuestOp> pending;  // operations fetched, not yet executed
   std::shared_ptr<OpenFiles> files = std::make_shared<OpenFiles>();
-  uint32_t objects_made = 0;  // nameless ones, so far
+  uint32_t objects_made = 0;   // nameless ones, so far
+  uint32_t spaces_shared = 0;  // address spaces to which it added threads first
+
+  // Whether it waits in a kWait that names `whom`.
+  bool WaitsFor(TaskId whom) const {
+    return waiting && !in_vfork && waits_for == whom;
+  }
 };
 
 class Scheduler {
@@ -96,16 +114,29 @@ class Scheduler {
   // and returns to where it was taken.
   absl::StatusOr<FaultResult> Fault(Task& task, Vcpu& vcpu,
                                     const PageFault& fault, ModeSwitch back);
+  // --- The next are in scheduler_digest.cc.
+  // The address space of `task` has several threads from now on.
+  void BeginThreads(Task& task);
+  // Tells the sightings of `task` whether others change its memory, which
+  // depends on its address space.
+  void SightRaces(Task& task);
+  // A mapping of `file`, shared or not, in an address space of several threads.
+  void NoteShared(Backing backing, const FileRef& file);
+  // Records what an operation of `task` on a range changes or depends on, where
+  // others change its memory.
+  void NoteChange(const Task& task, const GuestOp& op);
+  // Records an access that was refused, or that a copy that was refused before
+  // did not come to.
+  void NoteRefused(Task& task, AccessKind kind, VirtAddr va);
+  void NoteLeft(Task& task, AccessKind kind, VirtAddr va);
   // Records an access that went through.
   void Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token);
-  // Records it on several vCPUs.
-  void Sight(Task& task, VirtAddr va, bool read, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
   // copy_from_user, copy_to_user: up to the first page that is refused.
   absl::Status Copy(Task& task, Vcpu& vcpu, const GuestOp& op);
   // Copies what lies in one page. Returns whether the kernel may go on.
   absl::StatusOr<bool> CopyInPage(Task& task, Vcpu& vcpu, AccessKind kind,
-                                  VirtAddr va, uint64_t bytes);
+                                  VirtAddr va, uint64_t bytes, uint64_t value);
   absl::Status ExecuteMemoryCall(Task& task, Vcpu& vcpu, const GuestOp& op);
   // Executes kOpenFile, kCloseFile or kRemoveFile.
   void ExecuteFileCall(Task& task, const GuestOp& op);
@@ -114,11 +145,14 @@ class Scheduler {
   FileRef FileOf(Task& task, const GuestOp& op);
 
   absl::Status Fork(Task& task, Vcpu& vcpu, const GuestOp& op);
+  absl::Status Clone(Task& task, Vcpu& vcpu, const GuestOp& op);
   absl::Status Exec(Task& task, Vcpu& vcpu, const GuestOp& op);
-  // Suspends the task until `child` (0: any) has exited, if it has such a
-  // child.
-  void Wait(Task& task, TaskId child);
+  // Suspends the task until its child `id` (0: any), or thread `id` of its
+  // process, has exited, if there is one.
+  void Wait(Task& task, TaskId id);
   void Exit(Task& task, Vcpu& vcpu);
+  // Takes an exiting task from its process, and wakes who waited for either.
+  void LeaveProcess(Task& task, Cycles when);
   // Drops `task`'s use of its address space; the last use tears it down.
   void DropMm(Task& task, Vcpu& vcpu);
   // Makes a waiting task runnable at `when`.
@@ -126,7 +160,9 @@ class Scheduler {
   // Wakes the parent of a vfork child that execs or exits.
   void EndVfork(Task& task, Cycles when);
 
-  absl::StatusOr<Task*> AddTask(TaskId id, TaskId parent);
+  static std::shared_ptr<Process> NewProcess(TaskId id);
+  // Adds a thread to `process`.
+  absl::StatusOr<Task*> AddTask(TaskId id, std::shared_ptr<Process> process);
   uint32_t LeastLoadedVcpu() const;
   // Calls `visit(task, sightings)` for all tasks, on several vCPUs.
   void ForEachSightings(

@@ -14,16 +14,6 @@ namespace {
 // kernel is broken.
 constexpr int kMaxFaults = 8;
 
-// Whether others may write what is at `va`. Its content is then no part of the
-// digest, as it depends on how tasks interleave.
-bool IsShared(AddressSpace& mm, VirtAddr va) {
-  if (ABSL_PREDICT_TRUE(va < mm.shared_low || va >= mm.shared_high)) {
-    return false;
-  }
-  const Vma* const vma = mm.vmas.Find(va);
-  return vma != nullptr && vma->shared();
-}
-
 // Returns what an access by `task` stores, which nothing else does.
 uint64_t NextValue(Task& task, AccessKind kind) {
   return kind == AccessKind::kWrite ? MixHash(task.id, ++task.stores) : 0;
@@ -86,7 +76,7 @@ absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
     if (*result == FaultResult::kRefused) {
       // A signal: the program goes on without the access.
       vcpu.cpu().counters.Add(Counter::kSignals);
-      task.digest.Refused(va);
+      NoteRefused(task, kind, va);
       return absl::OkStatus();
     }
     if (!core_.failure.ok()) return core_.failure;
@@ -116,14 +106,23 @@ absl::Status Scheduler::Copy(Task& task, Vcpu& vcpu, const GuestOp& op) {
     task.digest.Refused(op.va);
     return absl::OkStatus();
   }
+  NoteChange(task, op);
   const AccessKind kind =
       op.kind == GuestOpKind::kCopyOut ? AccessKind::kWrite : AccessKind::kRead;
   const VirtAddr end = op.va + op.length;
+  bool goes_on = true;
   for (VirtAddr va = op.va; va < end; va = PageBase(va) + kPageSize) {
+    // What later stores bring does not depend on how far a copy comes.
+    const uint64_t value = NextValue(task, kind);
+    if (!goes_on) {
+      NoteLeft(task, kind, va);
+      continue;
+    }
     const uint64_t bytes = std::min(end, PageBase(va) + kPageSize) - va;
-    const absl::StatusOr<bool> copied = CopyInPage(task, vcpu, kind, va, bytes);
+    const absl::StatusOr<bool> copied =
+        CopyInPage(task, vcpu, kind, va, bytes, value);
     if (!copied.ok()) return copied.status();
-    if (!*copied) return absl::OkStatus();
+    goes_on = *copied;
   }
   return absl::OkStatus();
 }
@@ -132,8 +131,7 @@ absl::Status Scheduler::Copy(Task& task, Vcpu& vcpu, const GuestOp& op) {
 // Linux: fixup_exception).
 absl::StatusOr<bool> Scheduler::CopyInPage(Task& task, Vcpu& vcpu,
                                            AccessKind kind, VirtAddr va,
-                                           uint64_t bytes) {
-  const uint64_t value = NextValue(task, kind);
+                                           uint64_t bytes, uint64_t value) {
   for (int i = 0; i < kMaxFaults; ++i) {
     uint64_t token = 0;
     const std::optional<PageFault> fault =
@@ -148,29 +146,11 @@ absl::StatusOr<bool> Scheduler::CopyInPage(Task& task, Vcpu& vcpu,
         Fault(task, vcpu, *fault, ModeSwitch::kFaultReturnToKernel);
     if (!result.ok()) return result.status();
     if (*result == FaultResult::kRefused) {
-      task.digest.Refused(va);
+      NoteRefused(task, kind, va);
       return false;
     }
   }
   return FaultsForEver(va);
-}
-
-void Scheduler::Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token) {
-  const bool read = kind != AccessKind::kWrite;
-  if (ABSL_PREDICT_FALSE(task.digest.sightings() != nullptr)) {
-    Sight(task, va, read, token);
-  } else if (read && !IsShared(*task.mm, va)) {
-    task.digest.Loaded(token);
-  }
-}
-
-void Scheduler::Sight(Task& task, VirtAddr va, bool read, uint64_t token) {
-  Sightings& sightings = *task.digest.sightings();
-  if (!read) {
-    sightings.Store(*task.mm, va, writers_);
-  } else if (sightings.Load(*task.mm, va, token)) {
-    task.digest.Loaded(token);
-  }
 }
 
 absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
@@ -180,6 +160,9 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
     case GuestOpKind::kFork:
     case GuestOpKind::kVfork:
       status = Fork(task, vcpu, op);
+      break;
+    case GuestOpKind::kClone:
+      status = Clone(task, vcpu, op);
       break;
     case GuestOpKind::kExec:
       status = Exec(task, vcpu, op);
@@ -222,11 +205,15 @@ absl::Status Scheduler::ExecuteSyscall(Task& task, Vcpu& vcpu,
 absl::Status Scheduler::ExecuteMemoryCall(Task& task, Vcpu& vcpu,
                                           const GuestOp& op) {
   AddressSpace& mm = *task.mm;
-  if (task.vfork_child) mm.changed_by_child = true;
+  if (task.vfork_parent != 0) mm.changed_by_several = true;
+  NoteChange(task, op);
   mm.epoch = ++core_.epochs;
   switch (op.kind) {
-    case GuestOpKind::kMap:
-      return memory_.Map(vcpu, mm, op, FileOf(task, op), task.digest);
+    case GuestOpKind::kMap: {
+      const FileRef file = FileOf(task, op);
+      if (mm.object != 0) NoteShared(op.backing, file);
+      return memory_.Map(vcpu, mm, op, file, task.digest);
+    }
     case GuestOpKind::kUnmap:
       return memory_.Unmap(vcpu, mm, op.va, op.length, task.digest);
     case GuestOpKind::kProtect:
@@ -265,118 +252,6 @@ FileRef Scheduler::FileOf(Task& task, const GuestOp& op) {
   if (FileRef held = task.files->Find(op.file)) return held;
   return memory_.cache().Named(op.file,
                                object || (op.flags & kMapZeroFilled) != 0);
-}
-
-// A vfork child borrows the address space, and its parent sleeps until it execs
-// or exits.
-absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
-  absl::StatusOr<Task*> child = AddTask(op.child, task.id);
-  if (!child.ok()) return child.status();
-  (*child)->files = std::make_shared<OpenFiles>(*task.files);
-  vcpu.cpu().counters.Add(Counter::kForks);
-  ++task.live_children;
-  if (op.kind == GuestOpKind::kVfork) {
-    (*child)->mm = task.mm;
-    ++task.mm->users;
-    (*child)->vfork_child = true;
-    task.waiting = task.in_vfork = true;
-    vcpus_[task.vcpu].current = nullptr;
-  } else {
-    absl::StatusOr<std::unique_ptr<AddressSpace>> mm =
-        memory_.Fork(vcpu, *task.mm);
-    if (!mm.ok()) return mm.status();
-    (*child)->mm = *std::move(mm);
-  }
-  (*child)->ready_at = vcpu.now();
-  return absl::OkStatus();
-}
-
-// The new address space is complete before the old one goes, so that exec can
-// fail until then (flush_old_exec).
-absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
-  vcpu.cpu().counters.Add(Counter::kExecs);
-  absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
-  if (!mm.ok()) return mm.status();
-  absl::Status status = memory_.PlaceArguments(vcpu, **mm, op);
-  if (!status.ok()) return status;
-  const std::shared_ptr<AddressSpace> old = task.mm;
-  task.mm = *std::move(mm);
-  ops_->Activate(vcpu, *task.mm);
-  LoadMm(vcpu, task.mm);
-  if (--old->users == 0) {
-    memory_.Teardown(vcpu, *old, task.digest);
-    if (old->active == 0) memory_.Destroy(vcpu, *old);
-  }
-  status = memory_.MoveArguments(vcpu, *task.mm, op);
-  EndVfork(task, vcpu.now());
-  return status;
-}
-
-// A child that has exited already is taken at once; without such a child the
-// call fails (ECHILD).
-void Scheduler::Wait(Task& task, TaskId child) {
-  auto gone = child == 0
-                  ? task.zombies.begin()
-                  : std::find(task.zombies.begin(), task.zombies.end(), child);
-  if (gone != task.zombies.end()) {
-    task.zombies.erase(gone);
-    return;
-  }
-  const auto it = tasks_.find(child);
-  const bool lives = child == 0
-                         ? task.live_children > 0
-                         : it != tasks_.end() && it->second->parent == task.id;
-  if (!lives) return;  // ECHILD
-  task.waiting = true;
-  task.waits_for = child;
-  vcpus_[task.vcpu].current = nullptr;
-}
-
-void Scheduler::DropMm(Task& task, Vcpu& vcpu) {
-  const std::shared_ptr<AddressSpace> mm = task.mm;
-  VcpuState& state = vcpus_[vcpu.id()];
-  if (--mm->users > 0) {
-    // Other tasks use the address space, so it must not stay behind in this
-    // vCPU's CR3.
-    LoadMm(vcpu, init_mm_);
-    return;
-  }
-  memory_.Teardown(vcpu, *mm, task.digest);
-  // Retire() may have left it already; else it stays loaded until the next
-  // switch, as in Linux's lazy TLB mode.
-  if ((mm->active & MaskOf(vcpu.id())) == 0) {
-    state.loaded = init_mm_;
-    memory_.Destroy(vcpu, *mm);
-  }
-}
-
-void Scheduler::Exit(Task& task, Vcpu& vcpu) {
-  vcpu.cpu().counters.Add(Counter::kExits);
-  DropMm(task, vcpu);
-  task.files.reset();
-  memory_.FreeDropped(vcpu);
-  ops_->FinishKernelWork(vcpu);
-  EndVfork(task, vcpu.now());
-  digest_of_the_gone_ += MixHash(task.id, task.digest.value());
-  if (task.digest.sightings() != nullptr) {
-    sightings_of_the_gone_.emplace_back(task.id, task.digest.TakeSightings());
-  }
-  VcpuState& state = vcpus_[task.vcpu];
-  state.current = nullptr;
-  --state.tasks;
-  const auto parent_it = tasks_.find(task.parent);
-  if (parent_it != tasks_.end()) {
-    Task& parent = *parent_it->second;
-    --parent.live_children;
-    const bool awaited = parent.waiting && !parent.in_vfork &&
-                         (parent.waits_for == 0 || parent.waits_for == task.id);
-    if (awaited) {
-      Wake(parent, vcpu.now());
-    } else {
-      parent.zombies.push_back(task.id);
-    }
-  }
-  tasks_.erase(task.id);
 }
 
 }  // namespace xmmu
