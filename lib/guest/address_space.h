@@ -49,9 +49,10 @@ struct Vma {
   MemoryLock lock = MemoryLock::kNone;
   bool dont_fork = false;     // VM_DONTCOPY
   bool wipe_on_fork = false;  // VM_WIPEONFORK
-  // Whether some guest of the comparison may have had a large page here. How
-  // many faults there are, and which flags entries have, is then no part of the
-  // digest. It stays with what the mapping becomes.
+  // Whether some guest of the comparison may have had a large page here, or
+  // other vCPUs decide which pages of its object there are. How many faults
+  // there are, and which flags entries have, is then no part of the digest. It
+  // stays with what the mapping becomes.
   bool digest_plain = false;
 
   bool shared() const {

@@ -21,15 +21,15 @@ class TaskDigest {
   void Faulted(const PageFault& fault) {
     Fold(1, PageBase(fault.va).value() | fault.error_code);
   }
-  // Folds in a refused fault where some guests have large pages: whether the
-  // entry is present depends on that.
+  // Folds in a refused fault in a VMA that is digest_plain: whether there is a
+  // page that refuses it depends on the guest's large pages, or on others.
   void FaultedInPlain(const PageFault& fault) {
     Fold(1, PageBase(fault.va).value() | (fault.error_code & ~pf::kProtection));
   }
   // Folds in an entry of `vma` that is given up, as the kernel found it: rights
-  // and A/D flags, and the page's content unless others may write it. Where some
-  // guests have large pages, which pages are there and with which flags depends
-  // on that; what is more there is zero.
+  // and A/D flags, and the page's content unless others may write it. Of a VMA
+  // that is digest_plain only content counts that is not zero: what is more
+  // there in some guests is zero.
   void GaveUp(const Vma& vma, VirtAddr va, uint64_t entry, uint64_t token) {
     constexpr uint64_t kVisible = pte::kPresent | pte::kWritable |
                                   pte::kAccessed | pte::kDirty |
@@ -43,8 +43,10 @@ class TaskDigest {
     hash_ = MixHash(hash_, entry & kVisible);
     hash_ = MixHash(hash_, token);
     if (sightings_ == nullptr || sightings_->races()) return;
-    sightings_->Other(va.value() + 2);
-    sightings_->Other(entry & kVisible);
+    if (!vma.digest_plain) {
+      sightings_->Other(va.value() + 2);
+      sightings_->Other(entry & kVisible);
+    }
     sightings_->GaveUp(vma, va, token);
   }
   void Refused(VirtAddr va) { Fold(3, va.value()); }

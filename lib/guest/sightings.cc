@@ -85,6 +85,8 @@ void Sightings::GaveUp(const Vma& vma, VirtAddr va, uint64_t token) {
   uint64_t& hash =
       index == kNone ? rest_ : pages_[static_cast<size_t>(index)].hash;
   hash = MixHash(hash + 2, token);
+  if (index != kNone || !vma.digest_plain) return;
+  rest_ = MixHash(rest_, va.value());
 }
 
 bool Sightings::LeftOut(const PageSeen& seen,

@@ -361,11 +361,21 @@ std::ostream& operator<<(std::ostream& out, const Seen& seen) {
              << seen.accesses << " accesses to " << seen.pages << " pages";
 }
 
+// Each way has seeds of its own.
+uint64_t FirstSeed() {
+  const testing::UnitTest& unit = *testing::UnitTest::GetInstance();
+  const std::string name = unit.current_test_info()->name();
+  uint64_t hash = 0;
+  for (const char c : name) hash = hash * 31 + static_cast<uint64_t>(c);
+  return hash % 10000;
+}
+
 class RandomThreadsTest : public ::testing::TestWithParam<Setting> {};
 
 // On several vCPUs the interleaving differs from policy to policy.
 TEST_P(RandomThreadsTest, EveryPolicyShowsThemTheSame) {
-  for (uint64_t seed = 1; seed <= 6; ++seed) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + 2; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     const Setting bare{.mode = GetParam().mode, .vcpus = GetParam().vcpus};
     EXPECT_EQ(RunRandom(GetParam(), seed), RunRandom(bare, seed));
