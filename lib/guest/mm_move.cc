@@ -151,7 +151,7 @@ absl::Status MemoryManager::Duplicate(Vcpu& vcpu, AddressSpace& mm,
   if (!to.ok()) return to.status();
   const Vma* const found = mm.vmas.Find(op.va);
   if (found == nullptr || found->file == nullptr) {
-    if (mm.changed_by_child) return absl::OkStatus();
+    if (mm.changed_by_several) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrFormat(
         "mremap of 0 bytes at 0x%x: no file or object is mapped there",
         op.va.value()));

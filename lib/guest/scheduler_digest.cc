@@ -63,8 +63,9 @@ void Scheduler::NoteShared(Backing backing, const FileRef& file) {
 // What has moved depends on whoever changed it at its old place.
 void Scheduler::NoteChange(const Task& task, const GuestOp& op) {
   const AddressSpace& mm = *task.mm;
-  if (vcpus_.size() == 1 || mm.object == 0 || op.length == 0) return;
+  if (vcpus_.size() == 1 || mm.object == 0) return;
   const auto note = [&](VirtAddr va, uint64_t length, TaskId by) {
+    if (length == 0) return;
     const uint64_t first = va.value() >> kPageShift;
     const uint64_t last = (va.value() + length - 1) >> kPageShift;
     if (last < first) return;  // refused, as it wraps around
@@ -78,7 +79,7 @@ void Scheduler::NoteChange(const Task& task, const GuestOp& op) {
     note(op.va, op.length, task.id);
   } else if (op.target == op.va) {
     note(op.va, std::max(op.length, op.new_length), task.id);
-  } else if (op.new_length != 0) {
+  } else {
     note(op.va, op.length, task.id);
     note(op.target, op.new_length, ObjectWriters::kSeveral);
   }
