@@ -14,6 +14,9 @@ constexpr uint64_t kCloneParentId = 0x00100000;  // CLONE_PARENT_SETTID
 constexpr uint64_t kCloneChildId = 0x01000000;   // CLONE_CHILD_SETTID
 constexpr uint64_t kIdBytes = 4;
 
+// Assumed: no buffer in memory that exec made is larger.
+constexpr uint64_t kMostInferred = 64 * 1024 * 1024;
+
 }  // namespace
 
 void OpWriter::PushCopies(CallBuffer::Way way, const SystemCall& call,
@@ -54,8 +57,8 @@ void OpWriter::Copy(CallBuffer::Way way, uint64_t va, uint64_t length) {
   for (uint64_t at = va; at < end;) {
     auto found = state_.map.Find(at);
     if (found == state_.map.end()) {
-      const bool hole =
-          at < kLowestMapping || state_.map.MeetsUnmapped(at, at + 1);
+      const bool hole = at < kLowestMapping || at - va >= kMostInferred ||
+                        state_.map.MeetsUnmapped(at, at + 1);
       if (hole || !Infer(at).ok()) return;
       found = state_.map.Find(at);
     }
