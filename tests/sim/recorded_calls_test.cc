@@ -35,7 +35,7 @@ class RecordedCallsTest : public testing::Test {
   // The counters of a replay on bare hardware.
   static Cost Replay(const std::string& name, Thp thp = Thp::kNever) {
     ComparisonOptions options = Options();
-    options.base.thp = thp;
+    options.thps = {thp};
     const auto comparison =
         Compare(options, [&](const SimulatorOptions&) { return Open(name); });
     EXPECT_TRUE(comparison.ok()) << comparison.status();
@@ -73,21 +73,21 @@ TEST_F(RecordedCallsTest, SharedObjectsHaveTheirOwnPages) {
 TEST_F(RecordedCallsTest, ReadFillsFreshMemoryInTheKernel) {
   const Cost read = Replay("read");
   EXPECT_GE(read.count(Counter::kCopyFaults), 1024);
-  EXPECT_LT(read.count(Counter::kPageFaults), 1024 + kRest);
+  EXPECT_LT(read.count(Counter::kGuestFaults), 1024 + kRest);
   EXPECT_GE(read.count(Counter::kDemandZero), 1024);
 }
 
 TEST_F(RecordedCallsTest, PopulatedPagesTakeNoFaults) {
   const Cost populate = Replay("populate");
   EXPECT_EQ(populate.count(Counter::kPopulated), 1000);
-  EXPECT_LT(populate.count(Counter::kPageFaults), kRest);
+  EXPECT_LT(populate.count(Counter::kGuestFaults), kRest);
 }
 
 TEST_F(RecordedCallsTest, AdvisedMemoryHasLargePages) {
   const Cost large = Replay("large", Thp::kMadvise);
   EXPECT_EQ(large.count(Counter::kThpFaultAlloc), 32);
-  EXPECT_LT(large.count(Counter::kPageFaults), 32 + kRest);
-  EXPECT_GE(Replay("large").count(Counter::kPageFaults), 16384);
+  EXPECT_LT(large.count(Counter::kGuestFaults), 32 + kRest);
+  EXPECT_GE(Replay("large").count(Counter::kGuestFaults), 16384);
 }
 
 TEST_F(RecordedCallsTest, AllStrategiesSeeTheSame) {

@@ -16,7 +16,12 @@
 //   I, L, S, M lines    kFetch, kLoad, kStore, kModify, one for one
 //   mmap, brk, shmat    kMap; munmap, shmdt, brk downwards: kUnmap
 //   mprotect            kProtect; mremap: kRemap
-//   madvise             kDiscard for MADV_DONTNEED and MADV_FREE
+//   madvise             kDiscard for MADV_DONTNEED, MADV_DONTNEED_LOCKED and
+//                       MADV_REMOVE (of which the object's pages stay);
+//                       kAdvise for those of Advice; else kSyscall
+//   mlock and its kin   kAdvise; later mappings are locked after MCL_FUTURE
+//   open, dup, memfd    kOpenFile; close, and close-on-exec: kCloseFile
+//   unlink, rename      kRemoveFile of what loses its name; shmctl IPC_RMID
 //   fork, clone, vfork  kFork, kVfork; threads stay in their process's stream
 //   wait4, waitid       kWait for the child that the call returned, or for any
 //                       one where the log does not say which (a signal came)
@@ -24,8 +29,21 @@
 //   calls that block    kYield: poll, select, epoll_wait, futex, nanosleep,
 //                       pause, sigsuspend, sched_yield, accept, msgrcv, semop,
 //                       and reading from what was not opened by a path
-//   other calls         kSyscall; a failed call changes nothing
+//   other calls         kSyscall
 //   end of the log      kExit
+//
+// What the kernel reads of a program's memory for a call is a kCopyIn before
+// these, what it writes a kCopyOut behind them, and all but the last of the
+// operations of one call have kCallGoesOn. One table has which arguments of
+// which calls are memory and how long (system_calls.h lists it). An argument
+// that is not printed in the form that the table has is passed over. A copy ends
+// where nothing is mapped, or not with that right. What a call's vectors point
+// to, arguments of exec, frames of signals and buffers of io_uring are in no
+// log.
+//
+// A failed call changes nothing, with these exceptions: a name was read; a
+// madvise has done its work beside holes, and before a mapping that it refuses;
+// an mprotect or an mlock has done it before the first hole.
 //
 // Mappings that the kernel makes at exec are not in a log. They are inferred
 // from the first access (or mprotect) to a page in no known mapping:
@@ -64,9 +82,19 @@
 // A vfork is recorded as a fork (Valgrind runs it as one): what the child maps
 // before its exec is not in its parent's log.
 //
-// A file's identity is a hash of the path it was opened by: two processes that
-// map one library share it, whatever their order. Each shared anonymous mapping
-// is an object of its own.
+// Files and objects are told apart by what made them:
+//   - A file by its path, looked up from the working directory or the directory
+//     that the call names, as far as the log shows those. Two processes that map
+//     one library share it, whatever their order. A rename moves the identity of
+//     a file that the process has open or mapped; a file that is made at a path
+//     whose old file is still open has one of its own. Other processes than
+//     those that it forks do not know of either.
+//   - /dev/zero is anonymous memory. Files in /dev/shm are zero-filled.
+//   - Each memfd, each file of O_TMPFILE and each shared anonymous mapping is an
+//     object of its own.
+//   - A System V segment by its number. It is as large as the process has seen
+//     it made. If it has not, it is at least as large as shmget asked, and
+//     accesses above it show the rest, by the aligned 64 KiB around them.
 //
 // Addresses under an address limit. Address space is cut into segments of 256
 // MiB. A segment below the limit keeps its number, unless it was given away;
