@@ -43,8 +43,9 @@ struct Vma {
   // Whether some page may be the process's own (Linux: anon_vma), so that fork
   // has to copy the entries.
   bool has_own_pages = false;
-  uint8_t page_shift = 0;  // of its pages if they are hugetlb's, else 0
-  bool hugetlb = false;    // MAP_HUGETLB, whatever size its pages have
+  // MAP_HUGETLB: log2 of the bytes of the pages that it asks for, whatever size
+  // the guest has; else 0.
+  uint8_t page_shift = 0;
   HugeAdvice huge = HugeAdvice::kDefault;
   MemoryLock lock = MemoryLock::kNone;
   bool dont_fork = false;     // VM_DONTCOPY
@@ -55,6 +56,19 @@ struct Vma {
   // stays with what the mapping becomes.
   bool digest_plain = false;
 
+  bool hugetlb() const { return page_shift != 0; }
+  // The bytes of the pages that it asks for.
+  uint64_t page_bytes() const {
+    return hugetlb() ? uint64_t{1} << page_shift : kPageSize;
+  }
+  // Whether one of these pages begins at `va`.
+  bool IsBetweenPages(VirtAddr va) const {
+    return (va.value() & (page_bytes() - 1)) == 0;
+  }
+  // Returns a length in bytes as one of whole such pages.
+  uint64_t RoundUp(uint64_t length) const {
+    return (length + page_bytes() - 1) & ~(page_bytes() - 1);
+  }
   bool shared() const {
     return backing == Backing::kFileShared ||
            backing == Backing::kSharedAnonymous;
@@ -63,9 +77,9 @@ struct Vma {
   bool ContinuesWith(const Vma& next) const {
     return end == next.start && rights == next.rights &&
            backing == next.backing && file == next.file &&
-           page_shift == next.page_shift && hugetlb == next.hugetlb &&
-           huge == next.huge && lock == next.lock &&
-           dont_fork == next.dont_fork && wipe_on_fork == next.wipe_on_fork &&
+           page_shift == next.page_shift && huge == next.huge &&
+           lock == next.lock && dont_fork == next.dont_fork &&
+           wipe_on_fork == next.wipe_on_fork &&
            (!file_backed() || file_offset + (end - start) == next.file_offset);
   }
   bool file_backed() const {

@@ -87,6 +87,15 @@ struct KernelCore {
   PagingMode mode() const { return layout.mode; }
   int levels() const { return LevelCount(layout.mode); }
   int entry_bytes() const { return EntryBytes(layout.mode); }
+  // Returns the level of the entries that map pages of 2^`page_shift` bytes, or
+  // the next smaller ones that this guest has.
+  int LevelOfPages(int page_shift) const {
+    const auto has = [&](int level) {
+      return abi.large_pages && LevelShift(mode(), level) <= page_shift;
+    };
+    if (levels() >= 4 && abi.pages_1g && has(3)) return 3;
+    return has(2) ? 2 : 1;
+  }
   bool has_no_execute() const {
     return mode() != PagingMode::k2Level && host.model().features.nx;
   }

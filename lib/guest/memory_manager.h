@@ -147,8 +147,37 @@ class MemoryManager {
   // it did (do_huge_pmd_wp_page).
   bool ReuseHuge(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                  const PteSlot& slot, uint64_t entry);
-  // Returns a zeroed block, or nothing if there is none.
-  std::optional<Pfn> ZeroedBlock(Vcpu& vcpu, uint64_t frames);
+  void ZeroBlock(Vcpu& vcpu, Pfn head, uint64_t frames);
+
+  // --- The next are in mm_hugetlb.cc. MapRange() returns what a kMap maps.
+  // Errors: InvalidArgument where mmap fails.
+  absl::StatusOr<Range> MapRange(const GuestOp& op) const;
+  // Whether an edge of `range` lies within a hugetlb page (hugetlb_vm_op_split).
+  static bool CutsHugetlb(const AddressSpace& mm, const Range& range);
+  // Ends a `call` that would cut one, with an error unless the program may have
+  // made it on what another task has mapped.
+  static absl::Status RefuseToCut(const AddressSpace& mm, const Range& range,
+                                  std::string_view call);
+  // As MakePage(), for a hugetlb mapping whose pages are large (hugetlb_fault).
+  absl::StatusOr<FaultResult> MakeHugetlbPage(Vcpu& vcpu, AddressSpace& mm,
+                                              Vma& vma, VirtAddr va,
+                                              bool write);
+  absl::Status FaultInHugetlb(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                              const PteSlot& slot, bool write);
+  absl::Status BreakCowOfHugetlb(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
+                                 const PteSlot& slot, uint64_t entry);
+  // Return a page, a zeroed one, and a copy of the one at `head`.
+  // Errors: ResourceExhausted if there is no memory in one piece.
+  absl::StatusOr<Pfn> AllocHugetlb(int level);
+  absl::StatusOr<Pfn> NewHugetlbPage(Vcpu& vcpu, int level);
+  absl::StatusOr<Pfn> CopyOfHugetlb(Vcpu& vcpu, int level, Pfn head);
+  // Returns the page for an empty slot with a mapping for the caller, and in
+  // `own` whether it is the process's alone.
+  absl::StatusOr<Pfn> HugetlbPage(Vcpu& vcpu, const Vma& vma,
+                                  const PteSlot& slot, bool* own);
+  // As MovePages(), for entries of `level`.
+  absl::Status MoveHugetlb(Vcpu& vcpu, AddressSpace& mm, const Range& from,
+                           VirtAddr to, int level);
   absl::StatusOr<Pfn> ZeroedPage(Vcpu& vcpu);
   // Returns the page of a file or shared object, with a reference for the
   // caller. If it is not in memory it is read in, or zeroed.

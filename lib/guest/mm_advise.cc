@@ -62,7 +62,7 @@ bool MemoryManager::TakeAdvice(Advice advice, Vma& vma) {
       return true;
     case Advice::kWipeOnFork:
       // Only private memory that is of no file can be wiped; hugetlb's is.
-      if (vma.file_backed() || vma.hugetlb) return false;
+      if (vma.file_backed() || vma.hugetlb()) return false;
       vma.wipe_on_fork = true;
       return true;
     case Advice::kKeepOnFork:
@@ -80,8 +80,10 @@ void MemoryManager::ChangeVmas(AddressSpace& mm, const Range& range,
     Vma changed = vma;
     if (!change(changed)) return;
     if (SameAdvice(changed, vma)) continue;
-    for (Vma piece : mm.vmas.Carve(std::max(range.start, vma.start),
-                                   std::min(range.end, vma.end))) {
+    const Range part{std::max(range.start, vma.start),
+                     std::min(range.end, vma.end)};
+    if (CutsHugetlb(mm, part)) return;
+    for (Vma piece : mm.vmas.Carve(part.start, part.end)) {
       change(piece);
       mm.vmas.Insert(piece);
     }
@@ -95,7 +97,7 @@ void MemoryManager::ChangeVmas(AddressSpace& mm, const Range& range,
 absl::Status MemoryManager::AdviseFree(Vcpu& vcpu, AddressSpace& mm,
                                        const Range& range) {
   for (const Vma& vma : mm.vmas.Overlapping(range.start, range.end)) {
-    if (vma.file_backed() || vma.hugetlb || vma.lock != MemoryLock::kNone) {
+    if (vma.file_backed() || vma.hugetlb() || vma.lock != MemoryLock::kNone) {
       break;
     }
     const Range part{std::max(range.start, vma.start),

@@ -78,6 +78,9 @@ absl::StatusOr<Pfn> MemoryManager::NewFilePage(Vcpu& vcpu, const Vma& vma,
 }
 
 void MemoryManager::FreeDropped(Vcpu& vcpu) {
+  for (const Pfn head : cache_.TakeDroppedBlocks()) {
+    core_.frames.PutBlock(head);
+  }
   for (const Pfn page : cache_.TakeDropped()) {
     if (!core_.shared.empty() && core_.shared.Contains(page)) {
       LeaveShare(vcpu, page);
@@ -223,6 +226,10 @@ absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
                                                     VirtAddr va, bool write,
                                                     int* level) {
   Reserve(vcpu, FramesOfFault());
+  if (vma.hugetlb() && core_.LevelOfPages(vma.page_shift) > 1) {
+    if (level != nullptr) *level = core_.LevelOfPages(vma.page_shift);
+    return MakeHugetlbPage(vcpu, mm, vma, va, write);
+  }
   if (!vma.digest_plain && WantsHuge(mm, vma, va, core_.options.digest_thp)) {
     mm.vmas.MarkPlain(va);
   }
@@ -232,7 +239,8 @@ absl::StatusOr<FaultResult> MemoryManager::MakePage(Vcpu& vcpu,
   absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va, large ? 2 : 1);
   if (!slot.ok()) return slot.status();
   // The first access to a region finds no table there.
-  if (wants && !large && mm.tables.size() > tables) {
+  const bool denied = vma.hugetlb() || (wants && !large);
+  if (denied && mm.tables.size() > tables) {
     vcpu.cpu().counters.Add(Counter::kLargeDenied);
   }
   Vma* pages_of = &vma;

@@ -36,7 +36,8 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
         absl::Status status = target.status();
         // The child splits its large page by itself (copy_huge_pmd).
         const bool large = slot.level > 1;
-        if (status.ok() && large) status = tables_.Deposit(vcpu, child);
+        if (status.ok() && large && !vma.hugetlb())
+          status = tables_.Deposit(vcpu, child);
         if (!status.ok()) return status;
         if (Pte(entry).present() && Pte(entry).writable() && !vma.shared()) {
           ops_.WriteProtectPte(vcpu, parent, slot, entry);

@@ -20,34 +20,29 @@ bool MemoryManager::WantsHuge(const AddressSpace& mm, const Vma& vma,
                               VirtAddr va, Thp thp) const {
   if (thp == Thp::kNever || vma.huge == HugeAdvice::kNoHuge) return false;
   if (thp == Thp::kMadvise && vma.huge != HugeAdvice::kHuge) return false;
-  if (vma.file_backed() || vma.page_shift != 0) return false;
+  if (vma.file_backed() || vma.hugetlb()) return false;
   const Range region = LargeRegion(va);
   return mm.vmas.OneMapping(region.start, region.end).has_value();
 }
 
-std::optional<Pfn> MemoryManager::ZeroedBlock(Vcpu& vcpu, uint64_t frames) {
-  const std::optional<Pfn> head = core_.frames.AllocBlock(frames);
-  if (!head.has_value()) return std::nullopt;
+void MemoryManager::ZeroBlock(Vcpu& vcpu, Pfn head, uint64_t frames) {
   for (uint64_t i = 0; i < frames; ++i) {
-    vcpu.ZeroPage(core_.layout.DirectVa(*head + i));
+    vcpu.ZeroPage(core_.layout.DirectVa(head + i));
   }
-  return head;
 }
 
 // The table for a split is laid by before the page is mapped.
 absl::StatusOr<bool> MemoryManager::FaultInHuge(Vcpu& vcpu, AddressSpace& mm,
                                                 Vma& vma, const PteSlot& slot,
                                                 bool write) {
-  std::optional<Pfn> head;
-  if (write || core_.huge_zero_page == kInvalidPfn) {
-    head = ZeroedBlock(vcpu, LeafFrames(2));
-  } else {
-    head = core_.huge_zero_page;
-  }
+  const bool known = !write && core_.huge_zero_page != kInvalidPfn;
+  const std::optional<Pfn> head =
+      known ? core_.huge_zero_page : core_.frames.AllocBlock(LeafFrames(2));
   if (!head.has_value()) {
     vcpu.cpu().counters.Add(Counter::kThpFaultFallback);
     return false;
   }
+  if (!known) ZeroBlock(vcpu, *head, LeafFrames(2));
   const absl::Status status = tables_.Deposit(vcpu, mm);
   if (!status.ok()) return status;
   if (!write) {

@@ -105,6 +105,10 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   if (!from.ok()) return from.status();
   absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
   if (!to.ok()) return to.status();
+  if (const Vma* const vma = mm.vmas.Find(from->start)) {
+    from->end = from->start + vma->RoundUp(from->end - from->start);
+    to->end = to->start + vma->RoundUp(to->end - to->start);
+  }
   const char* const refusal = RefusalOfRemap(mm, *from, *to);
   if (refusal != nullptr) {
     if (mm.changed_by_several)
@@ -127,7 +131,11 @@ absl::Status MemoryManager::Remap(Vcpu& vcpu, AddressSpace& mm,
   if (to->start != from->start) {
     absl::Status status =
         Unmap(vcpu, mm, to->start, to->end - to->start, digest);
-    if (status.ok()) status = MovePages(vcpu, mm, kept, to->start);
+    const int level = core_.LevelOfPages(vma.page_shift);
+    if (status.ok()) {
+      status = level > 1 ? MoveHugetlb(vcpu, mm, kept, to->start, level)
+                         : MovePages(vcpu, mm, kept, to->start);
+    }
     if (!status.ok()) return status;
   }
   mm.vmas.Carve(kept.start, kept.end);
@@ -150,10 +158,11 @@ absl::Status MemoryManager::Duplicate(Vcpu& vcpu, AddressSpace& mm,
   absl::StatusOr<Range> to = PageRange(op.target, op.new_length);
   if (!to.ok()) return to.status();
   const Vma* const found = mm.vmas.Find(op.va);
-  if (found == nullptr || found->file == nullptr) {
+  if (found == nullptr || found->file == nullptr || found->hugetlb()) {
     if (mm.changed_by_several) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrFormat(
-        "mremap of 0 bytes at 0x%x: no file or object is mapped there",
+        "mremap of 0 bytes at 0x%x: no file or object is mapped there by "
+        "4 KiB pages",
         op.va.value()));
   }
   Vma vma = *found;
@@ -169,10 +178,17 @@ absl::Status MemoryManager::Duplicate(Vcpu& vcpu, AddressSpace& mm,
   return Populate(vcpu, mm, *to, AfterError::kGoOn);
 }
 
-// Source: mremap_to, vma_to_resize, vma_expandable.
+// Source: mremap, mremap_to, vma_to_resize, vma_expandable.
 const char* MemoryManager::RefusalOfRemap(AddressSpace& mm, const Range& from,
                                           const Range& to) {
-  if (mm.vmas.Find(from.start) == nullptr) return "nothing is mapped there";
+  const Vma* const vma = mm.vmas.Find(from.start);
+  if (vma == nullptr) return "nothing is mapped there";
+  if (vma->hugetlb()) {
+    if (!vma->IsBetweenPages(from.start) || !vma->IsBetweenPages(to.start)) {
+      return "a page of MAP_HUGETLB does not begin there";
+    }
+    if (to.pages() > from.pages()) return "MAP_HUGETLB does not grow";
+  }
   const bool in_place = to.start == from.start;
   if (in_place && to.end <= from.end) return nullptr;
   if (!in_place && to.start < from.end && from.start < to.end) {

@@ -84,7 +84,7 @@ absl::Status MemoryManager::Lock(Vcpu& vcpu, AddressSpace& mm,
   const VirtAddr end =
       all ? range.end : mm.vmas.EndOfMapped(range.start, range.end);
   ChangeVmas(mm, {range.start, end}, [lock](Vma& vma) {
-    if (!vma.hugetlb) vma.lock = lock;
+    if (!vma.hugetlb()) vma.lock = lock;
     return true;
   });
   if (lock == MemoryLock::kNone || end < range.end) return absl::OkStatus();

@@ -61,7 +61,7 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
       digest.GaveUp(vma, slot.va + i * kPageSize, entry,
                     core_.host.memory().ContentToken(mfn));
     }
-    if (large) tables_.DropDeposit(mm);  // zap_deposited_table
+    if (large && !vma.hugetlb()) tables_.DropDeposit(mm);
     zapped_.push_back({page, large});
     gather.AddLeaf(slot.va, slot.level);
     dirty_shared |= vma.shared() && Pte(entry).dirty();
@@ -138,6 +138,7 @@ absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                   uint64_t length, TaskDigest& digest) {
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
+  if (CutsHugetlb(mm, *range)) return RefuseToCut(mm, *range, "munmap");
   const std::vector<Vma> gone = mm.vmas.Carve(range->start, range->end);
   if (gone.empty()) return absl::OkStatus();
   TlbGather gather;
@@ -157,9 +158,10 @@ absl::Status MemoryManager::Unmap(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
 
 absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
                                 FileRef file, TaskDigest& digest) {
-  absl::StatusOr<Range> range = PageRange(op.va, op.length);
+  absl::StatusOr<Range> range = MapRange(op);
   if (!range.ok()) return range.status();
-  absl::Status status = Unmap(vcpu, mm, op.va, op.length, digest);
+  absl::Status status =
+      Unmap(vcpu, mm, range->start, range->end - range->start, digest);
   if (!status.ok()) return status;
   Vma vma{.start = range->start,
           .end = range->end,
@@ -167,14 +169,14 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
           .backing = op.backing,
           .file = std::move(file),
           .file_offset = op.file_offset,
-          .hugetlb = op.page_shift != 0,
+          .page_shift = op.page_shift,
           .lock = LockOf(op)};
-  // How many faults it takes depends on how much memory there is; and on
-  // several vCPUs on who came first, since a fault maps those pages of an object
-  // around it that are in memory.
-  vma.digest_plain =
-      IsReclaimable(vma) || (digest.sightings() != nullptr &&
-                             vma.file != nullptr && vma.file->zero_filled());
+  // How many faults it takes depends on how much memory there is, and on which
+  // pages the guest has; and on several vCPUs on who came first, since a fault
+  // maps those pages of an object around it that are in memory.
+  vma.digest_plain = IsReclaimable(vma) || vma.hugetlb() ||
+                     (digest.sightings() != nullptr && vma.file != nullptr &&
+                      vma.file->zero_filled());
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();
@@ -230,6 +232,7 @@ absl::Status MemoryManager::SetRights(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
   absl::StatusOr<Range> range = PageRange(va, length);
   if (!range.ok()) return range.status();
   range->end = mm.vmas.EndOfMapped(range->start, range->end);
+  if (CutsHugetlb(mm, *range)) return RefuseToCut(mm, *range, "mprotect");
   TlbGather gather;
   for (const Vma& vma : mm.vmas.Carve(range->start, range->end)) {
     if (vma.rights == rights && !anew) {
@@ -243,7 +246,8 @@ absl::Status MemoryManager::SetRights(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
   return absl::OkStatus();
 }
 
-// The walk goes over holes and ends at what is locked, with EINVAL
+// The walk goes over holes and ends at what is locked, or where it would begin
+// within a hugetlb page, with EINVAL; within one it ends before
 // (madvise_walk_vmas, madvise_dontneed_free_valid_vma).
 absl::Status MemoryManager::Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                     uint64_t length, TaskDigest& digest) {
@@ -253,6 +257,9 @@ absl::Status MemoryManager::Discard(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
   for (Vma vma : mm.vmas.Overlapping(range->start, range->end)) {
     if (vma.lock != MemoryLock::kNone) break;
     vma.Clip(range->start, range->end);
+    if (!vma.IsBetweenPages(vma.start)) break;
+    vma.end = vma.end - (vma.end.value() & (vma.page_bytes() - 1));
+    if (vma.end <= vma.start) continue;
     Zap(vcpu, mm, vma, digest, gather, gathers());
   }
   if (!zapped_.empty()) FlushRange(vcpu, mm, *range, gather);

@@ -13,6 +13,9 @@ constexpr uint64_t kNameless = uint64_t{1} << 63;
 
 FileObject::~FileObject() {
   for (const auto& [number, pfn] : pages) cache_.dropped_.push_back(pfn);
+  for (const auto& [key, head] : large_pages) {
+    cache_.dropped_blocks_.push_back(head);
+  }
   for (const auto& [number, age] : ages_) cache_.by_age_.erase(age);
 }
 
@@ -39,6 +42,10 @@ void PageCache::Remove(uint32_t file) {
 
 std::vector<Pfn> PageCache::TakeDropped() {
   return std::exchange(dropped_, {});
+}
+
+std::vector<Pfn> PageCache::TakeDroppedBlocks() {
+  return std::exchange(dropped_blocks_, {});
 }
 
 void PageCache::Touch(FileObject& file, uint64_t number) {

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -45,6 +46,9 @@ class FileObject {
 
   // Its pages in memory, by their number, with one reference each.
   absl::btree_map<uint64_t, Pfn> pages;
+  // Its large pages (MAP_HUGETLB) by level and the number of the first 4 KiB,
+  // with one mapping of the whole each.
+  absl::btree_map<std::pair<int, uint64_t>, Pfn> large_pages;
 
  private:
   friend class PageCache;
@@ -81,6 +85,9 @@ class PageCache {
   // references are the caller's.
   std::vector<Pfn> TakeDropped();
 
+  // The same of large pages.
+  std::vector<Pfn> TakeDroppedBlocks();
+
   // --- Pages that may be reclaimed, in the order in which they were last
   // mapped. Touch() notes that a page is mapped; all files' pages are touched,
   // or none if nothing is reclaimed.
@@ -99,6 +106,7 @@ class PageCache {
 
   // Objects refer to this when they go, so it is destroyed after `named_`.
   std::vector<Pfn> dropped_;
+  std::vector<Pfn> dropped_blocks_;
   uint64_t last_age_ = kDirty;
   absl::btree_map<uint64_t, CachedPage> by_age_;
   // The next two are only looked up, never iterated.

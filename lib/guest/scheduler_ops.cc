@@ -250,8 +250,8 @@ FileRef Scheduler::FileOf(Task& task, const GuestOp& op) {
     return memory_.cache().MakeNameless(task.id, ++task.objects_made);
   }
   if (FileRef held = task.files->Find(op.file)) return held;
-  return memory_.cache().Named(op.file,
-                               object || (op.flags & kMapZeroFilled) != 0);
+  return memory_.cache().Named(op.file, object || op.page_shift != 0 ||
+                                            (op.flags & kMapZeroFilled) != 0);
 }
 
 }  // namespace xmmu

@@ -19,7 +19,9 @@ class Native final : public Policy {
 
   std::string_view name() const override { return "native"; }
 
-  absl::StatusOr<GuestAbi> Abi(PagingMode) const override { return GuestAbi(); }
+  absl::StatusOr<GuestAbi> Abi(PagingMode) const override {
+    return GuestAbi{.pages_1g = host_.model().features.pages_1g};
+  }
   bool has_hypervisor() const override { return false; }
 
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override {

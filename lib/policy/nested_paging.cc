@@ -110,7 +110,8 @@ class NestedPaging final : public Policy {
   std::string_view name() const override { return options_.name; }
 
   absl::StatusOr<GuestAbi> Abi(PagingMode) const override {
-    return GuestAbi{.translated = true};
+    return GuestAbi{.translated = true,
+                    .pages_1g = host_.model().features.pages_1g};
   }
 
   absl::Status StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) override;

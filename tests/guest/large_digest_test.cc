@@ -2,6 +2,7 @@
 // of random operations, with the seed of each.
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -75,6 +76,7 @@ class Program {
         if (Below(4) == 0) map.rights = Rights();
         if (Below(6) == 0) map.backing = Backing::kFilePrivate;
         if (Below(6) == 0) map.flags = kMapPopulate;
+        if (Below(4) == 0) MakeHugetlb(map);
         return map;
       }
       case 2:
@@ -104,6 +106,14 @@ class Program {
       default:
         return Below(2) == 0 ? Load(va) : Store(va);
     }
+  }
+  // Asks for pages of the size of a region, most often where they fit.
+  void MakeHugetlb(GuestOp& map) {
+    map.page_shift = static_cast<uint8_t>(std::countr_zero(region_));
+    if (Below(5) > 0) map.va = VirtAddr(map.va.value() & ~(region_ - 1));
+    if (Below(3) == 0) map.backing = Backing::kSharedAnonymous;
+    // No file is of hugetlbfs at one time and of another kind at another.
+    if (map.backing == Backing::kFilePrivate) map.file = 1;
   }
   GuestOp Fork() {
     if (tasks_.size() == 3) return Of(GuestOpKind::kSyscall);

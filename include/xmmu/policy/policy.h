@@ -47,8 +47,11 @@ struct GuestAbi {
   bool stores_to_l1 = true;
   // Each such store traps by itself, so that a kernel does well to make few.
   bool stores_trap = false;
-  // Large pages and the global flag may be used in the kernel's mappings.
+  // Large pages of 2 or 4 MiB may be used, by the kernel and by programs; and
+  // those of 1 GiB, by programs in 64-bit modes.
   bool large_pages = true;
+  bool pages_1g = false;
+  // The global flag may be used in the kernel's mappings.
   bool global_pages = true;
   // Each PAE root needs an L2 of its own in slot 3.
   bool private_pae_kernel_l2 = false;
