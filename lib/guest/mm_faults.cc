@@ -154,8 +154,11 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   }
   if (!page.ok()) return page.status();
   if (!vma.shared()) {
-    vma.has_own_pages = true;
-    core_.frames.SetExclusive(*page, *page != core_.zero_page);
+    // What was only read needs no anon_vma (do_anonymous_page), and a fork
+    // leaves its zeros to the child's faults.
+    const bool own = *page != core_.zero_page;
+    vma.has_own_pages |= own;
+    core_.frames.SetExclusive(*page, own);
   }
   ops_.InstallPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
   return absl::OkStatus();

@@ -63,6 +63,19 @@ TEST_P(ForkAdviceTest, AChildFindsZerosInWhatIsWiped) {
   EXPECT_EQ(Child(kFirst + kPageSize, 4, 2), Finds::kContent);
 }
 
+// vma_needs_copy: what was only read has no anon_vma.
+TEST_P(ForkAdviceTest, AForkCopiesNoEntriesOfWhatWasOnlyRead) {
+  Map({.pages = 8});
+  FaultsOf(GuestOpKind::kLoad, kFirst, 8);
+  Fork(2);
+  const bool all = kernel().options().fork_copies_all;
+  EXPECT_EQ(FaultsOf(GuestOpKind::kLoad, kFirst, 8, 2), all ? 0u : 8u);
+  // One page of its own, and all are copied.
+  Store(kFirst);
+  Fork(3);
+  EXPECT_EQ(FaultsOf(GuestOpKind::kLoad, kFirst, 8, 3), 0u);
+}
+
 // EINVAL for what is of a file, or shared; the walk ends there.
 TEST_P(ForkAdviceTest, OnlyPrivateAnonymousMemoryIsWiped) {
   MapAndStore(kFirst);
