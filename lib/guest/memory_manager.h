@@ -183,6 +183,8 @@ class MemoryManager {
   // caller. If it is not in memory it is read in, or zeroed.
   absl::StatusOr<Pfn> FilePage(Vcpu& vcpu, const Vma& vma, VirtAddr va);
   absl::StatusOr<Pfn> NewFilePage(Vcpu& vcpu, const Vma& vma, uint64_t page);
+  // Frees a page that the page cache has given up and nobody maps.
+  void FreeCachePage(Vcpu& vcpu, Pfn page);
 
   // --- The next are in mm_sharing.cc and do nothing unless file pages are
   // shared. NoteSpace() remembers an address space that may map shared pages.

@@ -81,12 +81,15 @@ void MemoryManager::FreeDropped(Vcpu& vcpu) {
   for (const Pfn head : cache_.TakeDroppedBlocks()) {
     core_.frames.PutBlock(head);
   }
-  for (const Pfn page : cache_.TakeDropped()) {
-    if (!core_.shared.empty() && core_.shared.Contains(page)) {
-      LeaveShare(vcpu, page);
-    } else {
-      core_.frames.Put(page);
-    }
+  for (const Pfn page : cache_.TakeDropped()) FreeCachePage(vcpu, page);
+}
+
+void MemoryManager::FreeCachePage(Vcpu& vcpu, Pfn page) {
+  XMMU_CHECK(core_.frames.references(page) == 1);
+  if (!core_.shared.empty() && core_.shared.Contains(page)) {
+    LeaveShare(vcpu, page);
+  } else {
+    core_.frames.Put(page);
   }
 }
 

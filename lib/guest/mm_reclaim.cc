@@ -5,8 +5,8 @@
 // no allocation drops anything by itself, so nothing goes that the step at hand
 // uses. Pages go in the order in which they were last mapped (simplified: Linux
 // keeps two lists and also looks at accessed flags). Left alone are pages that
-// were written to by a program, since nobody writes them back, pages of
-// locked mappings, of tmpfs and its kin, and shared frames.
+// were written to by a program, since nobody writes them back, and pages of
+// locked mappings and of tmpfs and its kin.
 
 #include <algorithm>
 
@@ -44,7 +44,6 @@ bool MemoryManager::DropOldest(Vcpu& vcpu) {
   const CachedPage page = cache_.Oldest();
   const Pfn pfn = page.file->pages.at(page.number);
   cache_.Touch(*page.file, page.number);
-  if (core_.shared.Contains(pfn)) return false;
   std::vector<MappedAt> mappings;
   if (!FindMappings(vcpu, page, pfn, mappings)) return false;
   bool dirty = false;
@@ -57,9 +56,8 @@ bool MemoryManager::DropOldest(Vcpu& vcpu) {
     cache_.KeepDirty(*page.file, page.number);
     return false;
   }
-  XMMU_CHECK(core_.frames.references(pfn) == 1);
   cache_.Drop(*page.file, page.number);
-  core_.frames.Put(pfn);
+  FreeCachePage(vcpu, pfn);
   vcpu.cpu().counters.Add(Counter::kReclaimed);
   return true;
 }

@@ -37,7 +37,7 @@ inline std::string MemorySettingName(
 class MemoryWorld {
  public:
   MemoryWorld(const Setting& setting, uint64_t memory_mib, Reclaim reclaim,
-              Thp thp = Thp::kNever)
+              Thp thp = Thp::kNever, bool share_file_pages = false)
       : host_(*FindMachine("skylake-2017"), {}),
         policy_(conformance::MakePolicyOf(setting, host_)) {
     const GuestAbi abi = policy_->Abi(setting.mode).value();
@@ -46,6 +46,7 @@ class MemoryWorld {
     options.pin = setting.pin;
     options.thp = options.digest_thp = thp;
     options.reclaim = reclaim;
+    options.share_file_pages = share_file_pages;
     Domain* const domain = host_
                                .CreateDomain({.mode = setting.mode,
                                               .memory_frames = memory_mib << 8,

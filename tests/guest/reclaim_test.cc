@@ -173,6 +173,30 @@ TEST_P(ReclaimTest, UnmappingAPageIsPaidFor) {
   EXPECT_GE(flushed() - flushes, 16u);
 }
 
+// The place of a shared frame is memory again when the page is dropped.
+TEST_P(ReclaimTest, PagesThatAreSharedWithOtherDomainsGoAsWell) {
+  const bool paravirtual = kernel().abi().paravirtual;
+  if (!paravirtual) return;
+  MemoryWorld world(GetParam(), kMemoryMib, Reclaim::kCleanFile, Thp::kNever,
+                    /*share_file_pages=*/true);
+  ASSERT_TRUE(world.kernel()
+                  .Perform(1, {.kind = GuestOpKind::kMap,
+                               .rights = kMapRead,
+                               .backing = Backing::kFilePrivate,
+                               .va = kBig,
+                               .length = kAll * kPageSize,
+                               .file = kFile})
+                  .ok());
+  for (uint64_t i = 0; i < kAll; ++i) {
+    const absl::Status status =
+        world.kernel().Perform(1, AccessOp(GuestOpKind::kLoad, i, kBig));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  EXPECT_GT(world.Counted(Counter::kPagesShared), 0u);
+  EXPECT_GT(world.Counted(Counter::kReclaimed), 0u);
+  world.Check();
+}
+
 // Page tables and address spaces need memory as well.
 TEST_P(ReclaimTest, ForksAndMovesMakeRoomForTheirTables) {
   Map(File(kBig, kAll, 99));
