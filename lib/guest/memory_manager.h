@@ -108,6 +108,10 @@ class MemoryManager {
   // Goes on with MakePage() where there is an L1 table (handle_pte_fault).
   absl::StatusOr<FaultResult> MakePageIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                          const PteSlot& slot, bool write);
+  // Whether a page of the shared mapping `vma` is mapped writable before it is
+  // written to. One of a file on disk is not: its first write faults, so that
+  // the filesystem learns of it (vma_wants_writenotify).
+  bool WritableUnwritten(const Vma& vma) const;
   // Maps a page where there was none: demand-zero, or a page of a file.
   absl::Status FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                        const PteSlot& slot, bool write);

@@ -18,6 +18,13 @@ uint64_t MemoryManager::UserEntry(Pfn pfn, const Vma& vma, bool writable,
   return core_.MakeEntry(pfn, flags);
 }
 
+bool MemoryManager::WritableUnwritten(const Vma& vma) const {
+  const bool told = core_.options.recent_mm &&
+                    vma.backing == Backing::kFileShared &&
+                    !vma.file->zero_filled();
+  return vma.shared() && (vma.rights & kMapWrite) != 0 && !told;
+}
+
 absl::StatusOr<Pfn> MemoryManager::ZeroedPage(Vcpu& vcpu) {
   absl::StatusOr<Pfn> pfn = core_.AllocFrame();
   if (!pfn.ok()) return pfn;
@@ -121,8 +128,8 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     }
     absl::StatusOr<Pfn> page = FilePage(vcpu, vma, va);
     if (!page.ok()) return page.status();
-    const bool writable = vma.shared() && (vma.rights & kMapWrite) != 0;
-    uint64_t entry = UserEntry(*page, vma, writable, /*dirty=*/false);
+    uint64_t entry =
+        UserEntry(*page, vma, WritableUnwritten(vma), /*dirty=*/false);
     if (va != slot.va) entry &= ~pte::kAccessed;
     ops_.InstallPte(vcpu, mm, near, entry);
     vcpu.cpu().counters.Add(Counter::kFileMapped);
@@ -141,7 +148,7 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   bool writable = write;
   if (vma.shared()) {
     page = FilePage(vcpu, vma, slot.va);
-    writable = (vma.rights & kMapWrite) != 0;
+    writable = write || WritableUnwritten(vma);
     vcpu.cpu().counters.Add(Counter::kFileMapped);
   } else if (vma.backing == Backing::kFilePrivate) {
     absl::StatusOr<Pfn> original = FilePage(vcpu, vma, slot.va);
@@ -207,11 +214,9 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
   const bool allowed =
       needed == kMapRead ? vma->rights != 0 : (vma->rights & needed) != 0;
   if (!allowed) return FaultResult::kRefused;
-  absl::StatusOr<FaultResult> result =
-      MakePage(vcpu, mm, *vma, fault.va, fault.is_write());
   // Linux counts spurious faults, too (mm_account_fault).
-  if (result.ok() && *result == FaultResult::kSpurious) ++mm.minor_faults;
-  return result;
+  ++mm.minor_faults;
+  return MakePage(vcpu, mm, *vma, fault.va, fault.is_write());
 }
 
 void MemoryManager::FoldFault(const AddressSpace& mm, const PageFault& fault,
@@ -282,7 +287,6 @@ absl::StatusOr<FaultResult> MemoryManager::MakePageIn(
     return FaultResult::kSpurious;
   }
   if (!status.ok()) return status;
-  ++mm.minor_faults;
   return FaultResult::kResolved;
 }
 

@@ -23,6 +23,7 @@ absl::Status MemoryManager::PopulatePages(Vcpu& vcpu, AddressSpace& mm,
     if (!made.ok()) return made.status();
     if (*made == FaultResult::kResolved) {
       vcpu.cpu().counters.Add(Counter::kPopulated);
+      ++mm.minor_faults;  // faultin_page, mm_account_fault
       // The next page's entry may be among those just written.
       ops_.FinishKernelWork(vcpu);
     }

@@ -191,7 +191,9 @@ uint64_t MemoryManager::ProtectedEntry(const Vma& vma, int level,
   // any case (change_huge_pmd).
   const bool own = core_.options.recent_mm && level == 1 &&
                    Pte(entry).dirty() && core_.frames.exclusive(page);
-  const bool writable = (vma.rights & kMapWrite) != 0 && (vma.shared() || own);
+  const bool shared =
+      WritableUnwritten(vma) || (vma.shared() && Pte(entry).dirty());
+  const bool writable = (vma.rights & kMapWrite) != 0 && (shared || own);
   const uint64_t size = level > 1 ? pte::kPageSize : 0;
   const uint64_t kept = entry & (pte::kAccessed | pte::kDirty | size);
   const uint64_t value =

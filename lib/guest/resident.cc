@@ -16,7 +16,8 @@ void MemoryManager::CountLeaf(const AddressSpace& mm, VirtAddr va, int level,
                               uint64_t entry, ResidentMemory* sum) const {
   const Vma* const vma = mm.vmas.Find(va);
   const Pfn page = core_.PfnOf(entry);
-  if (vma == nullptr || page == core_.zero_page) return;
+  const bool zero = page == core_.zero_page || page == core_.huge_zero_page;
+  if (vma == nullptr || zero) return;
   const uint64_t pages = uint64_t{1}
                          << (LevelShift(core_.mode(), level) - kPageShift);
   if (vma->page_shift != 0) {
@@ -57,8 +58,8 @@ ResidentMemory MemoryManager::Resident(const AddressSpace& mm) const {
   CountTable(mm,
              {.pfn = mm.root, .level = static_cast<uint8_t>(core_.levels())},
              &sum);
+  sum.table_frames = mm.tables.size() + mm.deposits.size();
   for (const TablePage& table : mm.tables) {
-    ++sum.table_frames;
     if (!table.kernel_l2) CountTable(mm, table, &sum);
   }
   return sum;

@@ -99,6 +99,30 @@ TEST_P(ResidentMemoryTest, EachResolvedFaultCountsAndRefusedOnesDoNot) {
   EXPECT_EQ(Faults(), 3u);
 }
 
+// A filesystem is told of the first write to a page (do_page_mkwrite), tmpfs is
+// not.
+TEST_P(ResidentMemoryTest, TheFirstWriteToAReadPageOfASharedFileIsAFault) {
+  Do(MapOp(4, Backing::kFileShared));
+  GuestOp in_tmpfs =
+      MapOp(4, Backing::kFileShared, kReadWrite, kRegion + 64 * kPageSize);
+  in_tmpfs.file = 9;
+  in_tmpfs.flags = kMapZeroFilled;
+  Do(in_tmpfs);
+  for (uint64_t page : {0u, 64u}) Do(LoadOp(page));
+  const uint64_t before = Faults();
+  Do(StoreOp(64));
+  EXPECT_EQ(Faults(), before);
+  Do(StoreOp(0));
+  Do(StoreOp(0));
+  const bool recent = world_.kernel().options().recent_mm;
+  EXPECT_EQ(Faults(), before + (recent ? 1 : 0));
+  // What has been written to stays writable through two changes of rights.
+  Do(RangeOp(GuestOpKind::kProtect, 4, kMapRead));
+  Do(RangeOp(GuestOpKind::kProtect, 4, kReadWrite));
+  Do(StoreOp(0));
+  EXPECT_EQ(Faults(), before + (recent ? 1 : 0));
+}
+
 TEST_P(ResidentMemoryTest, AChildAndAnExecBeginToCountAnew) {
   Do(MapOp(4));
   for (uint64_t page : {0u, 1u}) Do(StoreOp(page));

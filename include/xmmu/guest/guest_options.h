@@ -102,10 +102,12 @@ struct GuestOptions {
   // Ranges of at most this many pages are flushed page by page, larger ones by
   // dropping everything (Linux since 3.16: 33; 2.4 and 2.6: 0).
   uint64_t flush_ceiling_pages = 0;
-  // Two changes of Linux's mm/ that every way of issuing writes shares:
+  // Three changes of Linux's mm/ that every way of issuing writes shares:
   // mprotect gives write access back at once where a page is the process's
-  // alone (since 6.0, can_change_pte_writable), and mremap moves whole L1
-  // tables (since 5.1, move_normal_pmd).
+  // alone (since 6.0, can_change_pte_writable), mremap moves whole L1 tables
+  // (since 5.1, move_normal_pmd), and the first write through a shared mapping
+  // to a page of a file on disk is a fault (since 2.6.19,
+  // vma_wants_writenotify).
   bool recent_mm = false;
   // fork copies every entry, those too that a fault would make anew from a file
   // (Linux before 2.6.14, copy_page_range).
