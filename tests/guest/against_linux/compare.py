@@ -63,11 +63,13 @@ def differences_of(program, results):
 def expected_of(programs, kernel):
     """{(program, process, part, figure): (by, reason)}, for this kernel."""
     rows = {}
+    reason = ""
     text = (programs / "differences.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
-        program, process, part, figure, by, since, reason = line.split(None, 6)
+        program, process, part, figure, by, since, why = line.split(None, 6)
+        reason = reason if why == "as above" else why
         if version(kernel) >= version(since):
             rows[program, int(process), part, figure] = int(by), reason
     return rows
@@ -86,7 +88,7 @@ def what_it_does(source):
 def judge(program, results, expected, wrong):
     """Returns how many figures are compared, how many are off, and why."""
     compared, found = differences_of(program, results)
-    reasons = []
+    reasons = {}
     for process, part, figure, here, there in found:
         by = None if there is None else there - here
         row = expected.pop((program, process, part, figure), None)
@@ -94,12 +96,14 @@ def judge(program, results, expected, wrong):
             wrong.append(f"{program}: {part} (process {process}), {figure}: "
                          f"Linux {here}, replay {there}")
             continue
-        reasons.append(f"`{program}`, {part}, {figure} {by:+d}: {row[1]}")
+        reasons.setdefault(row[1], []).append(f"{part} {figure} {by:+d}")
     for key in [key for key in expected if key[0] == program]:
         wrong.append(f"{program}: {key[2]} (process {key[1]}), {key[3]}: no "
                      "such difference, but differences.txt has one")
         del expected[key]
-    return str(compared), str(len(found)), reasons
+    return str(compared), str(len(found)), [
+        f"`{program}`, {', '.join(figures)}: {reason}"
+        for reason, figures in reasons.items()]
 
 
 def table_of(rows, reasons, kernel, thp):

@@ -59,6 +59,8 @@ void* memcpy(void* to, const void* from, unsigned long bytes) {
 static int quiet;    // whether nothing is measured
 static int process;  // 0, or the number that a child gave itself
 static int marks;    // of this process
+static long sum;     // of what was read
+static volatile long next_mapping = FIRST_MAPPING;
 
 static char smaps[1 << 16];
 static char output[1 << 13];
@@ -190,25 +192,30 @@ static void Mark(const char* name) {
 static void Write(volatile char* at, long pages) {
   for (long i = 0; i < pages; ++i) at[i * kPage] = 1;
 }
+// What is read is used: Valgrind leaves out a load that nobody needs.
 static void Read(volatile char* at, long pages) {
-  for (long i = 0; i < pages; ++i) (void)at[i * kPage];
+  for (long i = 0; i < pages; ++i) sum += at[i * kPage];
 }
 
 // Writes to each page what is there.
 static void Touch(volatile char* at, long bytes) {
   for (long i = 0; i < bytes; i += kPage) at[i] = at[i];
+  at[bytes - 1] = at[bytes - 1];
 }
 
 // Touches what measuring needs, and 8 pages of stack, so that later marks make
 // no faults. Each process begins so.
 static void Begin(int number) {
   volatile char stack[8 * kPage];
+  stack[sizeof stack - 1] = 0;
   Write(stack, 8);
   Touch(smaps, sizeof smaps);
   Touch(output, sizeof output);
+  next_mapping += 0;
   process = number;
   marks = 0;
   usage.ru_minflt = 0;
+  sum = 0;
   const long kept = output_bytes;
   if (!quiet) Measure("before");
   output_bytes = kept;
@@ -218,9 +225,8 @@ static void Begin(int number) {
 // Maps where each run and recording does: aligned to 2 MiB, with nothing mapped
 // beside it.
 static char* Map(long bytes, int rights, int flags, int fd) {
-  static long next = FIRST_MAPPING;
-  const long at = next;
-  next += ((bytes - 1) / kLargePage + 2) * kLargePage;
+  const long at = next_mapping;
+  next_mapping += ((bytes - 1) / kLargePage + 2) * kLargePage;
   return (char*)Must(
       Call(SYS_mmap, at, bytes, rights, flags | MAP_FIXED, fd, 0), "mmap");
 }
