@@ -15,6 +15,9 @@ Checks each README.md of the source tree:
   file named without its folder is somewhere in the tree.
 * Each `SuiteTest.Name` in backquotes is a test.
 * lib/README.md has a line for each room of tests/layering_test.py.
+* The table of lib/guest/README.md on what Linux does says of each row that it is
+  modelled or simplified, and names a test, or left out, and why; and it names
+  each program of tests/guest/against_linux.
 
 Usage: readme_test.py PROGRAMS_DIRECTORY [--fix]
        readme_test.py --text
@@ -195,6 +198,44 @@ def missing_rooms(text):
                 for room in sorted(told - rooms)]
 
 
+def rows_of_truth(text):
+    """The rows of the table under `| Linux 6.1 |`, as [what, here, why]; a line
+    without a first word goes on with the row before."""
+    rows = []
+    for line in text.partition("| Linux 6.1 |")[2].splitlines()[2:]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0].startswith("**"):
+            continue
+        if rows and not cells[1]:
+            rows[-1] = [f"{old} {new}".strip()
+                        for old, new in zip(rows[-1], cells)]
+        else:
+            rows.append(cells)
+    return rows
+
+
+def untold_truths(name, text, programs):
+    """Messages for rows of the table of lib/guest/README.md that name no test
+    and no reason, for programs that are not there, and for those not named."""
+    found = []
+    named = set()
+    rows = rows_of_truth(text)
+    for what, here, why in rows:
+        tests = re.findall(r"`(?:(\w+)\.c|\w+Test\.\w+|\w+_\w+)`", why)
+        named.update(filter(None, tests))
+        if here not in ("modelled", "simplified", "left out"):
+            found.append(f"{name}: {what}: '{here}' is no answer")
+        elif not (why if here == "left out" else tests):
+            found.append(f"{name}: {what}: is {here}, and nothing says by what")
+    found += [f"{name}: no program {program}.c"
+              for program in sorted(named - programs)]
+    found += [f"{name}: no row names {program}.c"
+              for program in sorted(programs - named)]
+    return found if rows else [f"{name}: no table of what Linux does"]
+
+
 def self_test():
     """The checks of text must find what they are for, and nothing else."""
     text = ("`lib/CMakeLists.txt` `machine/pte.h` `xen/arch/x86/mm.c` "
@@ -206,10 +247,20 @@ def self_test():
              long_lines("lib/README.md", text) +
              dead_tests("lib/README.md", "`AllTest.Is` `All/ATest.No/3`",
                         {"AllTest", "Is", "ATest"}))
+    found += untold_truths(
+        "g", "| Linux 6.1 | here | why |\n|---|---|---|\n| **A** | | |\n"
+        "| a | modelled | `one.c`, |\n| b | | `two.c` |\n"
+        "| c | simplified | so |\n| d | left out | |\n| e | done | `ATest.Is` |",
+        {"one", "three"})
     expected = ["lib/README.md:2: no file lib/no/such.cc",
                 "lib/README.md:2: no file none.py",
                 "lib/README.md:3: 111 columns, expected no more than 110",
-                "lib/README.md: no test ATest.No"]
+                "lib/README.md: no test ATest.No",
+                "g: c: is simplified, and nothing says by what",
+                "g: d: is left out, and nothing says by what",
+                "g: e: 'done' is no answer",
+                "g: no program two.c",
+                "g: no row names three.c"]
     if found != expected:
         sys.exit(f"self-test: expected {expected}, found {found}")
 
@@ -232,6 +283,9 @@ def main():
                   dead_tests(readme, text, words))
         if str(readme) == "lib/README.md":
             wrong += missing_rooms(text)
+        if str(readme) == "lib/guest/README.md":
+            wrong += untold_truths(str(readme), text, {
+                path.stem for path in tree if path.suffix == ".c"})
         if programs:
             fixed, found, count = blocks_of(str(readme), text, programs)
             differ += found
