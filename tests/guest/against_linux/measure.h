@@ -56,6 +56,7 @@ void* memcpy(void* to, const void* from, unsigned long bytes) {
   return to;
 }
 
+static volatile char* stack_end;
 static int quiet;    // whether nothing is measured
 static int process;  // 0, or the number that a child gave itself
 static int marks;    // of this process
@@ -203,12 +204,16 @@ static void Touch(volatile char* at, long bytes) {
   at[bytes - 1] = at[bytes - 1];
 }
 
-// Touches what measuring needs, and 8 pages of stack, so that later marks make
-// no faults. Each process begins so.
+__attribute__((noinline)) static void TouchStack(void) {
+  volatile char below[8 * kPage];
+  Write(below, 8);
+  Touch(below, stack_end - below);
+}
+
+// Touches what measuring needs, all of the stack and 8 pages more, so that later
+// marks make no faults. Each process begins so.
 static void Begin(int number) {
-  volatile char stack[8 * kPage];
-  stack[sizeof stack - 1] = 0;
-  Write(stack, 8);
+  TouchStack();
   Touch(smaps, sizeof smaps);
   Touch(output, sizeof output);
   next_mapping += 0;
@@ -264,6 +269,7 @@ static void WaitFor(long child) {
 static void Run(void);
 
 __attribute__((used)) static void Start(long* stack) {
+  stack_end = (volatile char*)(stack + 1);
   quiet = stack[0] > 1;
   Run();
   Exit(0);
