@@ -85,7 +85,7 @@ std::string Heading(const Comparison& comparison) {
 std::string NotComparedLine(const NotCompared& left_out) {
   if (left_out.pages == 0) return "";
   return absl::StrCat(left_out.accesses, " accesses to ", left_out.pages,
-                      " pages that another process writes are not compared: "
+                      " pages that another task may change are not compared: "
                       "which comes first depends on the cycles\n");
 }
 

@@ -2,115 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/nearest_name.h"
-#include "xmmu/base/check.h"
+#include "workload/scripted_workload.h"
 
 namespace xmmu {
 namespace {
 
 // The region is aligned to what an L1 table maps in every mode.
 constexpr VirtAddr kRegion{0x10000000};
-constexpr TaskId kFirstTask = 1;
-constexpr size_t kBatch = 1024;
 constexpr uint32_t kFile = 1;
-constexpr uint64_t kLineBytes = 64;
-
-// Performs `op` `count` times, each `stride` bytes beyond the one before, and
-// with `turns_lines` in the next line of its page.
-struct Step {
-  GuestOp op;
-  uint64_t count = 1;
-  uint64_t stride = 0;
-  bool turns_lines = false;
-};
-
-// Performs the steps `times` times over.
-struct Loop {
-  uint64_t times = 1;
-  std::vector<Step> steps;
-};
-
-// One task's program; the stream adds the kExit at its end.
-using Script = std::vector<Loop>;
-
-// Unrolls a script, a batch of operations at a time.
-class ScriptStream {
- public:
-  explicit ScriptStream(Script script) : script_(std::move(script)) {}
-
-  std::span<const GuestOp> Next() {
-    batch_.clear();
-    while (batch_.size() < kBatch && loop_ < script_.size()) Emit();
-    if (loop_ == script_.size()) {
-      batch_.push_back({.kind = GuestOpKind::kExit});
-    }
-    return batch_;
-  }
-
- private:
-  // Emits one operation, or moves on to the next step, round or loop.
-  void Emit() {
-    const Loop& loop = script_[loop_];
-    if (loop.steps.empty() || round_ == loop.times) {
-      ++loop_;
-      round_ = 0;
-      return;
-    }
-    const Step& step = loop.steps[step_];
-    if (repeat_ == step.count) {
-      repeat_ = 0;
-      if (++step_ == loop.steps.size()) {
-        step_ = 0;
-        ++round_;
-      }
-      return;
-    }
-    GuestOp op = step.op;
-    op.va += repeat_ * step.stride;
-    if (step.turns_lines) op.va += repeat_ * kLineBytes % kPageSize;
-    ++repeat_;
-    batch_.push_back(op);
-  }
-
-  Script script_;
-  size_t loop_ = 0;
-  uint64_t round_ = 0;
-  size_t step_ = 0;
-  uint64_t repeat_ = 0;
-  std::vector<GuestOp> batch_;
-};
-
-class ScriptedWorkload final : public Workload {
- public:
-  ScriptedWorkload(std::string name, std::vector<Script> scripts)
-      : name_(std::move(name)) {
-    TaskId id = kFirstTask;
-    for (Script& script : scripts) {
-      streams_.emplace(id++, ScriptStream(std::move(script)));
-    }
-  }
-  std::string name() const override { return name_; }
-  TaskId first_task() const override { return kFirstTask; }
-  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
-    const auto it = streams_.find(task);
-    XMMU_CHECK(it != streams_.end());
-    return it->second.Next();
-  }
-
- private:
-  std::string name_;
-  absl::btree_map<TaskId, ScriptStream> streams_;
-};
 
 Step MapRegion(uint64_t pages) {
   return {{.kind = GuestOpKind::kMap,
@@ -214,6 +122,46 @@ std::vector<Script> Walk(Values v) {
   return {{make, walk}};
 }
 
+// The pages of one thread follow those of the one before; the common ones come
+// first.
+std::vector<Script> Threads(Values v) {
+  const uint64_t threads = v[0], pages = v[1], shared = v[2], rounds = v[3];
+  Step map_shared = MapRegion(shared);
+  Step load_shared = StorePages(shared);
+  load_shared.op.kind = GuestOpKind::kLoad;
+  Loop start{1, {map_shared, StorePages(shared)}};
+  Loop finish{1, {}};
+  std::vector<Script> scripts;
+  for (uint64_t i = 0; i < threads; ++i) {
+    Loop work{rounds,
+              {MapRegion(pages), StorePages(pages), load_shared,
+               StorePages(shared), OnRegion(GuestOpKind::kUnmap, pages)}};
+    for (const size_t own : {0, 1, 4}) {
+      work.steps[own].op.va += (shared + i * pages) * kPageSize;
+    }
+    scripts.push_back({work});
+    if (i == 0) continue;
+    const TaskId thread = kFirstTask + static_cast<TaskId>(i);
+    start.steps.push_back(Child(GuestOpKind::kClone, thread));
+    finish.steps.push_back(Child(GuestOpKind::kWait, thread));
+  }
+  scripts[0] = {start, scripts[0][0], finish};
+  return scripts;
+}
+
+// The last call may bring less.
+std::vector<Script> Read(Values v) {
+  const uint64_t pages = v[0];
+  const uint64_t call = std::min(v[1], pages);
+  Step read = OnRegion(GuestOpKind::kCopyOut, call);
+  read.count = pages / call;
+  read.stride = call * kPageSize;
+  Step rest = OnRegion(GuestOpKind::kCopyOut, pages % call);
+  rest.op.va += read.count * read.stride;
+  rest.count = pages % call == 0 ? 0 : 1;
+  return {{{1, {MapRegion(pages), read, rest}}}};
+}
+
 // As many processes as Linux has by default (PID_MAX_DEFAULT).
 constexpr uint64_t kMaxProcesses = 32768;
 
@@ -243,7 +191,16 @@ constexpr SyntheticParameter kWalkParameters[] = {
     {"stride", 1, "pages from one load to the next", 65536},
     {"huge", 0, "1: madvise(MADV_HUGEPAGE) before the first store", 1}};
 
-constexpr std::array<SyntheticWorkload, 7> kWorkloads = {{
+constexpr SyntheticParameter kThreadsParameters[] = {
+    {"threads", 4, "threads of one process", kMaxProcesses},
+    {"pages", 64, "pages each maps, stores to and unmaps in a round"},
+    {"shared", 16, "pages that all load from and store to in a round"},
+    {"rounds", 10, "times"}};
+constexpr SyntheticParameter kReadParameters[] = {
+    {"pages", 1000, "fresh pages that the kernel writes to"},
+    {"call", 16, "pages a read"}};
+
+constexpr std::array<SyntheticWorkload, 9> kWorkloads = {{
     {"touch", "demand-zero faults: a store to each of N fresh pages",
      kPagesOnly},
     {"fork", "fork of a process with N private pages; exit of the child",
@@ -257,10 +214,15 @@ constexpr std::array<SyntheticWorkload, 7> kWorkloads = {{
      kFilesParameters},
     {"walk", "loads from N pages over and over: how far the TLBs reach",
      kWalkParameters},
+    {"threads",
+     "mmap, touch and munmap by T threads at once, beside shared pages",
+     kThreadsParameters},
+    {"read", "read(2) into N fresh pages: faults in kernel mode",
+     kReadParameters},
 }};
 
-constexpr std::array kMakers = {&Touch, &Fork,  &Mprotect, &SwitchRing,
-                                &Churn, &Files, &Walk};
+constexpr std::array kMakers = {&Touch, &Fork, &Mprotect, &SwitchRing, &Churn,
+                                &Files, &Walk, &Threads,  &Read};
 static_assert(kMakers.size() == kWorkloads.size());
 
 constexpr size_t kMaxParameters = 4;

@@ -122,7 +122,7 @@ TEST_F(RacesTest, ReadsOfAFileThatAnotherProcessWritesAreLeftOut) {
   }
   EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
               HasSubstr("equal in all rows\n120 accesses to 120 pages that "
-                        "another process writes are not compared: which comes "
+                        "another task may change are not compared: which comes "
                         "first depends on the cycles\n"));
   EXPECT_THAT(FormatReport(*comparison, ReportFormat::kJson),
               AllOf(HasSubstr("\"accesses_not_compared\": 120"),

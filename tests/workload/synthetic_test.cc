@@ -96,11 +96,53 @@ TEST(SyntheticTest, AWalkTakesTheLinesOfAPageInTurn) {
   for (size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(lines[i], i % 64);
 }
 
+TEST(SyntheticTest, EachThreadHasPagesOfItsOwnBesideTheCommonOnes) {
+  auto workload =
+      MakeSyntheticWorkload("threads:threads=3,pages=5,shared=2,rounds=4");
+  const std::vector<GuestOp> first = AllOps(**workload, 1);
+  EXPECT_EQ(CountOf(first, GuestOpKind::kClone), 2u);
+  EXPECT_EQ(CountOf(first, GuestOpKind::kWait), 2u);
+  EXPECT_EQ(CountOf(first, GuestOpKind::kStore), 2u + 4 * 7);
+  std::map<VirtAddr, int> maps;
+  for (const TaskId task : {1u, 2u, 3u}) {
+    auto again =
+        MakeSyntheticWorkload("threads:threads=3,pages=5,shared=2,rounds=4");
+    const std::vector<GuestOp> ops = AllOps(**again, task);
+    EXPECT_EQ(CountOf(ops, GuestOpKind::kLoad), 4u * 2);
+    for (const GuestOp& op : ops) {
+      if (op.kind == GuestOpKind::kMap && op.length == 5 * kPageSize) {
+        ++maps[op.va];
+      }
+    }
+  }
+  ASSERT_EQ(maps.size(), 3u);
+  for (const auto& [va, times] : maps) EXPECT_EQ(times, 4) << va.value();
+  EXPECT_EQ(std::next(maps.begin())->first - maps.begin()->first,
+            5 * kPageSize);
+}
+
+TEST(SyntheticTest, ReadsFillEachPageOnceTheLastOneWhatIsLeft) {
+  for (const uint64_t call : {1, 3, 10, 11}) {
+    auto workload =
+        MakeSyntheticWorkload("read:pages=10,call=" + std::to_string(call));
+    uint64_t bytes = 0;
+    uint64_t calls = 0;
+    for (const GuestOp& op : AllOps(**workload, 1)) {
+      if (op.kind != GuestOpKind::kCopyOut) continue;
+      EXPECT_EQ(op.va, VirtAddr(0x10000000) + bytes);
+      bytes += op.length;
+      ++calls;
+    }
+    EXPECT_EQ(bytes, 10 * kPageSize) << call;
+    EXPECT_EQ(calls, (10 + call - 1) / call) << call;
+  }
+}
+
 TEST(SyntheticTest, ErrorsNameTheWordAndWhatWouldDo) {
   const std::map<std::string, std::string> kCases = {
       {"tuch",
        "no workload 'tuch'; expected touch, fork, mprotect, switch, "
-       "churn, files, walk"},
+       "churn, files, walk, threads, read"},
       {"touch:page=3",
        "workload touch: no parameter 'page', did you mean pages? expected "
        "pages=1000"},

@@ -4,8 +4,8 @@
 // A guest kernel that does to page tables what Linux does: kernel mappings
 // shared the way its paging mode shares them, a direct map in which its own
 // page tables are mapped too (read-only where the strategy demands it),
-// processes with VMAs, fork with copy-on-write, exec, mmap, munmap, mprotect,
-// mremap, exit, demand-zero and file faults, context switches, several vCPUs.
+// processes with VMAs and threads, fork with copy-on-write, exec, mmap, munmap,
+// mprotect, mremap, exit, its own copies to and from programs' memory, demand-zero and file faults, context switches, several vCPUs.
 //
 // It keeps a digest of everything that the guest could observe; with the same
 // workload the digest is the same under every policy.
@@ -76,9 +76,11 @@ class GuestKernel {
   // loaded, faults delivered, accessed and dirty flags and contents of pages
   // given up; combined over tasks independently of their interleaving. It
   // contains no frame numbers and nothing that is loaded through a shared
-  // mapping. On several vCPUs it also leaves out loads from a page of a file
-  // that another task writes through a shared mapping, whatever mapping they go
-  // through: which comes first depends on the clocks, and so on the policy.
+  // mapping. On several vCPUs it also leaves out what depends on which task
+  // comes first, which depends on the clocks, and so on the policy: loads from a
+  // page of a file that another task writes through a shared mapping, whatever
+  // mapping they go through; loads from memory that another thread of the same
+  // address space stores to, maps, unmaps or moves, and all faults there.
   uint64_t digest() const;
 
   // The number of vCPUs that have never run a task.
