@@ -1,11 +1,15 @@
-// Processes on several vCPUs that share memory: what depends on who comes first
+// Processes and threads on several vCPUs that share memory: what depends on who comes first
 // is not compared, all else is.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "workload/lackey/trace_support.h"
@@ -172,6 +176,106 @@ TEST_F(RacesTest, AStrategyThatIsWrongIsFoundBesideARace) {
     EXPECT_THAT(Run(vcpus, /*with_forgetful=*/true).status().message(),
                 AllOf(HasSubstr("did not see the same under native"),
                       HasSubstr("and under forgetful")));
+  }
+}
+
+// Two threads: each has a page of its own, and they share the page at kCommon.
+// The second one ends with `more`.
+constexpr VirtAddr kCommon{0x10000000};
+
+class TwoThreads final : public Workload {
+ public:
+  explicit TwoThreads(std::vector<GuestOp> more) : more_(std::move(more)) {}
+
+  std::string name() const override { return "two threads"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
+    ops_[task].clear();
+    const VirtAddr own = kCommon + task * kPageSize;
+    if (task == 1) {
+      Add(task, {.kind = GuestOpKind::kMap,
+                 .rights = kMapRead | kMapWrite,
+                 .va = kCommon,
+                 .length = 64 * kPageSize});
+      Add(task, {.kind = GuestOpKind::kClone, .child = 2});
+    }
+    for (int i = 0; i < 20; ++i) {
+      Add(task, {.kind = GuestOpKind::kStore, .va = own, .length = 8});
+      Add(task, {.kind = GuestOpKind::kLoad, .va = own, .length = 8});
+      Add(task, {.kind = GuestOpKind::kStore, .va = kCommon, .length = 8});
+      Add(task, {.kind = GuestOpKind::kLoad, .va = kCommon, .length = 8});
+    }
+    if (task == 2) {
+      ops_[task].insert(ops_[task].end(), more_.begin(), more_.end());
+    } else {
+      Add(task, {.kind = GuestOpKind::kWait, .child = 2});
+    }
+    Add(task, {.kind = GuestOpKind::kExit});
+    return ops_[task];
+  }
+
+ private:
+  void Add(TaskId task, const GuestOp& op) { ops_[task].push_back(op); }
+
+  const std::vector<GuestOp> more_;
+  std::map<TaskId, std::vector<GuestOp>> ops_;
+};
+
+absl::StatusOr<Comparison> RunThreads(int vcpus, std::vector<GuestOp> more,
+                                      bool with_forgetful = false) {
+  ComparisonOptions options;
+  options.policies = {{"native", {}}, {"xi-shadow", {}}, {"pinning", {}}};
+  if (with_forgetful) {
+    options.policies.push_back({"forgetful", [](Host& host) {
+                                  return std::make_unique<Forgetful>(host);
+                                }});
+  }
+  options.base.mode = PagingMode::kPae;
+  options.base.vcpus = vcpus;
+  options.base.guest_memory_bytes = uint64_t{32} << 20;
+  return Compare(options, [&](const SimulatorOptions&) {
+    return absl::StatusOr<std::unique_ptr<Workload>>(
+        std::make_unique<TwoThreads>(more));
+  });
+}
+
+TEST(ThreadRacesTest, LoadsOfThePageThatBothStoreToAreLeftOut) {
+  const absl::StatusOr<Comparison> comparison = RunThreads(2, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  for (const ReportRow& row : comparison->rows) {
+    EXPECT_EQ(row.not_compared.accesses, 40u);
+    EXPECT_EQ(row.not_compared.pages, 1u);
+  }
+  EXPECT_THAT(
+      FormatReport(*comparison, ReportFormat::kText),
+      HasSubstr("equal in all rows\n40 accesses to 1 pages that another "
+                "task may change are not compared"));
+  const absl::StatusOr<Comparison> one = RunThreads(1, {});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(one->rows[0].not_compared.accesses, 0u);
+}
+
+TEST(ThreadRacesTest, WhatAThreadUnmapsIsLeftOutForTheOthersAlone) {
+  const VirtAddr own = kCommon + 1 * kPageSize;  // the first thread's
+  const absl::StatusOr<Comparison> comparison = RunThreads(
+      2, {{.kind = GuestOpKind::kUnmap, .va = own, .length = 2 * kPageSize},
+          {.kind = GuestOpKind::kLoad, .va = own + kPageSize, .length = 8}});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  // The common page and the first thread's.
+  EXPECT_EQ(comparison->rows[0].not_compared.accesses, 60u);
+  EXPECT_EQ(comparison->rows[0].not_compared.pages, 2u);
+}
+
+TEST(ThreadRacesTest, AStrategyThatIsWrongIsFoundBesideThem) {
+  const VirtAddr own = kCommon + 2 * kPageSize;
+  const std::vector<GuestOp> more = {
+      {.kind = GuestOpKind::kDiscard, .va = own, .length = kPageSize},
+      {.kind = GuestOpKind::kLoad, .va = own, .length = 8}};
+  for (const int vcpus : {1, 2}) {
+    EXPECT_TRUE(RunThreads(vcpus, more).ok());
+    EXPECT_THAT(
+        RunThreads(vcpus, more, /*with_forgetful=*/true).status().message(),
+        HasSubstr("did not see the same under native"));
   }
 }
 

@@ -174,6 +174,26 @@ TEST(TickTest, ThePeriodsOfALongOperationAreOneTickAfterIt) {
   EXPECT_EQ((cpu.next_tick - begin).count() % kPeriod, 0u);
 }
 
+TEST(TickTest, ASystemCallOfSeveralOperationsHasNoneInItsMiddle) {
+  Log log;
+  const auto simulator = Make("native", 1000, log);
+  ASSERT_TRUE(simulator->guest().CreateProcess(1).ok());
+  Perform(*simulator, MapOp(kVa, 64));
+  const auto copy = [&](uint64_t page, uint8_t flags) {
+    Perform(*simulator, {.kind = GuestOpKind::kCopyOut,
+                         .flags = flags,
+                         .va = kVa + page * kPageSize,
+                         .length = kPageSize});
+  };
+  copy(0, kCallGoesOn);  // a tick may have come before it
+  log.ticks.clear();
+  for (uint64_t page = 1; page < 63; ++page) copy(page, kCallGoesOn);
+  copy(63, 0);
+  EXPECT_TRUE(log.ticks.empty());
+  Perform(*simulator, StoreOp(kVa, 8));
+  EXPECT_EQ(log.ticks.size(), 1u);
+}
+
 TEST(TickTest, APeriodShorterThanATickLetsTheGuestGoOn) {
   for (const std::string_view policy : {"trap-and-emulate", "shadow-2008"}) {
     Log log;
