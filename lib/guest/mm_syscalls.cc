@@ -172,11 +172,13 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
           .page_shift = op.page_shift,
           .lock = LockOf(op)};
   // How many faults it takes depends on how much memory there is, and on which
-  // pages the guest has; and on several vCPUs on who came first, since a fault
-  // maps those pages of an object around it that are in memory.
-  vma.digest_plain = IsReclaimable(vma) || vma.hugetlb() ||
-                     (digest.sightings() != nullptr && vma.file != nullptr &&
-                      vma.file->zero_filled());
+  // pages the guest has; and on who came first, where a fault maps those pages
+  // of an object around it that are in memory. The digest of one vCPU leaves
+  // these out, too, so that it is that of several.
+  const bool around = core_.options.fault_around_pages > 1;
+  vma.digest_plain =
+      IsReclaimable(vma) || vma.hugetlb() ||
+      (around && vma.file != nullptr && vma.file->zero_filled());
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();

@@ -39,7 +39,7 @@ std::string DeniedText(const ReportRow& row, PagingMode mode) {
   const uint64_t denied = row.cost.counters[Counter::kLargeDenied];
   if (denied == 0) return "";
   return absl::StrCat(
-      row.paravirtual ? "a guest of direct paging has none"
+      row.paravirtual ? "a paravirtual guest has none"
                       : "the strategy hides them from its guest",
       "; ", Grouped(denied), denied == 1 ? " region of " : " regions of ",
       PageSizeText(uint64_t{1} << LevelShift(mode, 2)),

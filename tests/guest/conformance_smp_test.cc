@@ -31,7 +31,7 @@ TEST_P(SmpTest, TwoRunsAreTheSameToTheCycleOnEachProcessor) {
 
 TEST_P(SmpTest, ProgramsSeeWhatOneBareProcessorShowsThem) {
   EXPECT_EQ(OutcomeOf(GetParam()).digest,
-            OutcomeOf({.mode = GetParam().mode}).digest);
+            OutcomeOf({.mode = GetParam().mode, .thp = GetParam().thp}).digest);
 }
 
 // Xen flushes all processors that the guest has run on where a page changes its
@@ -58,6 +58,12 @@ std::vector<Setting> Smp() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Settings, SmpTest, ::testing::ValuesIn(Smp()),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
+INSTANTIATE_TEST_SUITE_P(LargePages, SmpTest,
+                         ::testing::ValuesIn(LargePageSettings(2)),
                          [](const testing::TestParamInfo<Setting>& setting) {
                            return NameOf(setting.param);
                          });

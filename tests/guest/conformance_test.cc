@@ -59,7 +59,7 @@ TEST_P(ConformanceTest, EveryTableButTheLastRootsIsFreed) {
   World world(GetParam());
   const uint64_t boot_tables = world.kernel().page_table_frames();
   ASSERT_TRUE(world.kernel().CreateProcess(1).ok());
-  GuestScript script(GetParam().mode, RandomChoice(4));
+  GuestScript script = ScriptOf(GetParam(), RandomChoice(4));
   for (int i = 0; i < 300; ++i) {
     const ScriptStep step = script.Next();
     world.Do(step.task, step.op);
@@ -70,6 +70,26 @@ TEST_P(ConformanceTest, EveryTableButTheLastRootsIsFreed) {
   }
   EXPECT_LE(world.kernel().page_table_frames() - boot_tables,
             2u * static_cast<uint64_t>(GetParam().vcpus));
+}
+
+// What happens to large pages in the scripts that the suites of this file run.
+TEST(LargePageScriptTest, PagesAreMadeReadSharedSplitMovedAndGivenUp) {
+  for (const PagingMode mode : kAllPagingModes) {
+    const Setting setting{.mode = mode, .thp = Thp::kAlways};
+    World world(setting, conformance::ScriptMib(setting));
+    ASSERT_TRUE(world.kernel().CreateProcess(1).ok());
+    GuestScript script = ScriptOf(setting, RandomChoice(1));
+    for (int i = 0; i < 2000; ++i) {
+      const ScriptStep step = script.Next();
+      world.Do(step.task, step.op);
+    }
+    const Counters& counters = world.cpu().counters;
+    EXPECT_GT(counters[Counter::kThpFaultAlloc], 40u) << PagingModeName(mode);
+    EXPECT_GT(counters[Counter::kThpZeroPage], 20u) << PagingModeName(mode);
+    EXPECT_GT(counters[Counter::kThpSplitPmd], 20u) << PagingModeName(mode);
+    EXPECT_GT(counters[Counter::kForks], 20u) << PagingModeName(mode);
+    EXPECT_EQ(counters[Counter::kThpFaultFallback], 0u) << PagingModeName(mode);
+  }
 }
 
 // Programs that the fuzzer has found worth keeping.
@@ -98,6 +118,16 @@ std::vector<Setting> SettingsOn(const std::vector<int>& vcpus) {
   return settings;
 }
 
+std::vector<Setting> WithLargePages(const std::vector<int>& vcpus) {
+  std::vector<Setting> settings;
+  for (const int count : vcpus) {
+    for (const Setting& setting : LargePageSettings(count)) {
+      if (setting.policy != "native") settings.push_back(setting);
+    }
+  }
+  return settings;
+}
+
 std::vector<Setting> SmallestPools() {
   std::vector<Setting> settings;
   for (const std::string_view policy : kSmallestPools) {
@@ -115,6 +145,12 @@ std::vector<Setting> SmallestPools() {
 // Each path is torn down for the next.
 INSTANTIATE_TEST_SUITE_P(SmallestPools, ConformanceTest,
                          ::testing::ValuesIn(SmallestPools()),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
+INSTANTIATE_TEST_SUITE_P(LargePages, ConformanceTest,
+                         ::testing::ValuesIn(WithLargePages({1, 2})),
                          [](const testing::TestParamInfo<Setting>& setting) {
                            return NameOf(setting.param);
                          });

@@ -15,6 +15,12 @@ TEST_P(TwoDomainsTest, EachSeesWhatItWouldSeeAlone) {
             "");
 }
 
+INSTANTIATE_TEST_SUITE_P(LargePages, TwoDomainsTest,
+                         ::testing::ValuesIn(LargePageSettings()),
+                         [](const testing::TestParamInfo<Setting>& setting) {
+                           return NameOf(setting.param);
+                         });
+
 INSTANTIATE_TEST_SUITE_P(Settings, TwoDomainsTest,
                          ::testing::ValuesIn(AllSettings()),
                          [](const testing::TestParamInfo<Setting>& setting) {

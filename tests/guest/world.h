@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -116,6 +117,31 @@ inline std::vector<Setting> AllSettings(int vcpus = 1) {
   VirtualTlb virtual_tlb(host);
   add(virtual_tlb, virtual_tlb.name());
   AddLinearMaps(vcpus, settings);
+  return settings;
+}
+
+// Returns a setting of each policy in the table, of the policy for translated
+// guests and of the smallest pools, in each mode, whose programs get large
+// pages wherever their guest has them.
+inline std::vector<Setting> LargePageSettings(int vcpus = 1) {
+  std::vector<std::string_view> names = {"virtual-tlb"};
+  for (const PolicyEntry& entry : Policies()) names.push_back(entry.name);
+  names.insert(names.end(), std::begin(kSmallestPools),
+               std::end(kSmallestPools));
+  std::vector<Setting> settings;
+  Host host(*FindMachine("skylake-2017"), {});
+  for (const std::string_view name : names) {
+    for (const PagingMode mode : kAllPagingModes) {
+      Setting setting = WithFactory(
+          {.policy = name, .mode = mode, .vcpus = vcpus, .thp = Thp::kAlways});
+      const auto abi = conformance::MakePolicyOf(setting, host)->Abi(mode);
+      if (!abi.ok()) continue;
+      const GuestOptions options = DefaultGuestOptions(*abi, mode);
+      setting.ops = options.ops;
+      setting.pin = options.pin;
+      settings.push_back(setting);
+    }
+  }
   return settings;
 }
 

@@ -185,7 +185,7 @@ TEST(TableReportTest, AGuestThatHasNoLargePagesSaysWhatItLacks) {
               Not(AnyOf(HasSubstr("large pages"), HasSubstr("thp="))));
   row.cost.counters.Add(Counter::kLargeDenied, 1);
   EXPECT_THAT(FormatReport(comparison, ReportFormat::kText),
-              HasSubstr("no large pages in row 2: a guest of direct paging has "
+              HasSubstr("no large pages in row 2: a paravirtual guest has "
                         "none; 1 region of 2 MiB is 4 KiB pages\n"));
   EXPECT_EQ(RowLabel(row), "pinning/update-va-mapping/late");
   ReportRow shadow = row;

@@ -40,8 +40,9 @@ struct ConformanceOptions {
 };
 
 // Runs random guests under the policy that `make` makes, in each mode, with
-// each way that such a guest has of writing and pinning its page tables, for
-// each number of vCPUs and each seed. Of each it checks:
+// each way that such a guest has of writing and pinning its page tables and, if
+// it has large pages, with transparent huge pages, for each number of vCPUs and
+// each seed. Of each it checks:
 //
 //   * in lockstep with the same guest on bare hardware, after each operation:
 //     every page of every process has the same rights, accessed and dirty

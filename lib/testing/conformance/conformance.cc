@@ -136,10 +136,14 @@ std::string CheckHostile(const PolicyFactory& make, uint8_t kind, uint64_t seed,
 std::vector<Setting> SettingsOf(const Policy& policy, const PolicyFactory& make,
                                 PagingMode mode, int vcpus) {
   std::vector<Setting> settings;
-  conformance::AddWays(
-      *policy.Abi(mode),
-      {.policy = policy.name(), .mode = mode, .vcpus = vcpus, .make = make},
-      settings);
+  const Setting setting{
+      .policy = policy.name(), .mode = mode, .vcpus = vcpus, .make = make};
+  const GuestAbi abi = *policy.Abi(mode);
+  conformance::AddWays(abi, setting, settings);
+  if (!abi.large_pages) return settings;
+  // What a guest writes large entries by is the same for all of its ways.
+  settings.push_back(settings.front());
+  settings.back().thp = Thp::kAlways;
   return settings;
 }
 

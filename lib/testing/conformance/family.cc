@@ -10,7 +10,6 @@
 namespace xmmu::conformance {
 namespace {
 
-constexpr uint64_t kFamilyMib = 8;
 // Seeds of one family's programs are its own: two for each process.
 constexpr uint64_t kSeedsAFamily = 64;
 
@@ -18,7 +17,8 @@ constexpr uint64_t kSeedsAFamily = 64;
 // itself, on memory that they share with each other copy on write.
 class Family final : public Workload {
  public:
-  Family(PagingMode mode, uint64_t seed) : mode_(mode), seed_(seed) {}
+  Family(const Setting& setting, uint64_t seed)
+      : setting_(setting), seed_(seed) {}
 
   std::string name() const override { return "family"; }
   TaskId first_task() const override { return 1; }
@@ -43,8 +43,9 @@ class Family final : public Workload {
   static constexpr TaskId kProcesses = 7;
 
   void AddSteps(std::vector<GuestOp>& ops, uint64_t number, int steps) const {
-    GuestScript script(mode_, RandomChoice(kSeedsAFamily * seed_ + number), 1,
-                       /*most=*/1);
+    GuestScript script =
+        ScriptOf(setting_, RandomChoice(kSeedsAFamily * seed_ + number), 1,
+                 /*most=*/1);
     for (int i = 0; i < steps; ++i) {
       ops.push_back(script.Next().op);
       // What one process stores to a shared page is nothing that a private
@@ -53,7 +54,7 @@ class Family final : public Workload {
     }
   }
 
-  PagingMode mode_;
+  const Setting setting_;
   uint64_t seed_;
   std::map<TaskId, std::vector<GuestOp>> streams_;
 };
@@ -68,9 +69,11 @@ uint64_t Outcome::Sum(Counter counter) const {
 
 FamilyRun RunFamily(const Setting& setting, uint64_t seed) {
   FamilyRun run;
-  World world(setting, kFamilyMib);
+  // More processes than a script has, each with fewer large pages.
+  const uint64_t scripts = setting.thp.has_value() ? 2 : 1;
+  World world(setting, scripts * ScriptMib(setting));
   absl::Status status = world.status();
-  Family family(setting.mode, seed);
+  Family family(setting, seed);
   if (status.ok()) status = world.kernel().Run(family);
   if (!status.ok()) {
     run.wrong = status.ToString();
@@ -94,7 +97,10 @@ std::string CheckFamily(const Setting& setting, uint64_t seed) {
       NameOf(setting) + ", processes that are scheduled: ";
   const FamilyRun run = RunFamily(setting, seed);
   if (!run.wrong.empty()) return absl::StrCat(where, run.wrong);
-  const FamilyRun bare = RunFamily({.mode = setting.mode}, seed);
+  const FamilyRun bare = RunFamily({.mode = setting.mode,
+                                    .thp = setting.thp,
+                                    .digest_thp = setting.digest_thp},
+                                   seed);
   if (!bare.wrong.empty()) return absl::StrCat("bare hardware: ", bare.wrong);
   if (run.outcome.digest != bare.outcome.digest) {
     return absl::StrCat(where,

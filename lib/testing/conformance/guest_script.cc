@@ -7,21 +7,31 @@
 namespace xmmu::conformance {
 namespace {
 
-constexpr uint64_t kHalf = GuestScript::kPages / 2 * kPageSize;
+// The windows' first addresses; `before` bytes of each lie in front of an end of
+// what an L1 maps; of an L2 as well; in the 64-bit modes of an L3.
+std::array<VirtAddr, GuestScript::kWindows> WindowsAt(PagingMode mode,
+                                                      uint64_t before) {
+  const bool wide = LevelCount(mode) >= 4;
+  return {VirtAddr(0x10000000 - before), VirtAddr(0x80000000 - before),
+          VirtAddr((wide ? 0x8000000000 : 0xb0000000) - before)};
+}
 
 }  // namespace
 
 std::array<VirtAddr, GuestScript::kWindows> GuestScript::WindowsOf(
     PagingMode mode) {
-  // Ends of what an L1 maps; an L2 as well; in the 64-bit modes an L3.
-  const bool wide = LevelCount(mode) >= 4;
-  return {VirtAddr(0x10000000 - kHalf), VirtAddr(0x80000000 - kHalf),
-          VirtAddr((wide ? 0x8000000000 : 0xb0000000) - kHalf)};
+  return WindowsAt(mode, kPages / 2 * kPageSize);
 }
 
 GuestScript::GuestScript(PagingMode mode, Choice choice, TaskId first,
-                         size_t most)
-    : windows_(WindowsOf(mode)),
+                         size_t most, ScriptMemory memory)
+    : memory_(memory),
+      large_(uint64_t{1} << LevelShift(mode, 2)),
+      window_pages_(memory == ScriptMemory::kPages
+                        ? kPages
+                        : kLargePages * (large_ >> kPageShift)),
+      windows_(memory == ScriptMemory::kPages ? WindowsOf(mode)
+                                              : WindowsAt(mode, large_)),
       most_(most),
       choice_(std::move(choice)),
       live_({first}),
@@ -35,19 +45,62 @@ uint8_t GuestScript::Rights() {
   return rights < 8 ? rights : kMapRead | kMapWrite | kMapExecute;
 }
 
+uint64_t GuestScript::PageOf(uint64_t pages) {
+  if (memory_ == ScriptMemory::kPages) return Pick(pages);
+  constexpr uint64_t kNear = 4;  // pages
+  const uint64_t near = Pick(std::min(pages, kNear));
+  switch (Pick(4)) {
+    case 0:
+      return near;
+    case 1:
+      return pages - 1 - near;
+    default:
+      return pages * Pick(256) / 256;
+  }
+}
+
 VirtAddr GuestScript::Page() {
   if (Pick(4) != 0) {
-    return recent_.va + Pick(recent_.length >> kPageShift) * kPageSize;
+    return recent_.va + PageOf(recent_.length >> kPageShift) * kPageSize;
   }
   const VirtAddr window = windows_[Pick(kWindows)];
-  return window + Pick(kPages) * kPageSize;
+  return window + PageOf(window_pages_) * kPageSize;
 }
 
 GuestScript::Range GuestScript::AnyRange() {
+  if (memory_ == ScriptMemory::kLargePages) return AnyLargeRange();
   const VirtAddr window = windows_[Pick(kWindows)];
   const uint64_t first = Pick(kPages);
   const uint64_t pages = 1 + Pick(kPages - first);
   return {window + first * kPageSize, pages * kPageSize};
+}
+
+// Whole large pages half of the time; else one end or both are within one.
+GuestScript::Range GuestScript::AnyLargeRange() {
+  const VirtAddr window = windows_[Pick(kWindows)];
+  const uint64_t first = Pick(kLargePages);
+  const uint64_t last = first + Pick(kLargePages - first);
+  uint64_t begin = first * large_;
+  uint64_t end = (last + 1) * large_;
+  switch (Pick(8)) {
+    case 0:  // a few pages
+      begin += PageOf(large_ >> kPageShift) * kPageSize;
+      end = std::min(end, begin + (1 + Pick(16)) * kPageSize);
+      break;
+    case 1:
+      begin += PageOf(large_ >> kPageShift) * kPageSize;
+      break;
+    case 2:
+      end -= PageOf(large_ >> kPageShift) * kPageSize;
+      break;
+    case 3:
+      begin += PageOf((large_ >> kPageShift) / 2) * kPageSize;
+      end -= PageOf((large_ >> kPageShift) / 2) * kPageSize;
+      break;
+    default:
+      break;
+  }
+  return {window + begin, end - begin};
 }
 
 GuestOp GuestScript::Map(const Range& range) {
@@ -55,7 +108,11 @@ GuestOp GuestScript::Map(const Range& range) {
   constexpr std::array kBackings = {Backing::kAnonymous, Backing::kStack,
                                     Backing::kFilePrivate, Backing::kFileShared,
                                     Backing::kSharedAnonymous};
-  const Backing backing = kBackings[Pick(kBackings.size())];
+  Backing backing = kBackings[Pick(kBackings.size())];
+  // Other memory has no large pages.
+  if (memory_ == ScriptMemory::kLargePages && Pick(4) != 0) {
+    backing = Backing::kAnonymous;
+  }
   const bool object = backing == Backing::kSharedAnonymous;
   return {.kind = GuestOpKind::kMap,
           .rights = Rights(),
@@ -94,6 +151,9 @@ ScriptStep GuestScript::Next() {
     return step;
   }
   const TaskId task = Runnable();
+  if (memory_ == ScriptMemory::kLargePages && Pick(8) == 0) {
+    return Pick(4) == 0 ? ScriptStep{task, Advise()} : BeginLarge(task);
+  }
   switch (Pick(32)) {
     case 0:
     case 1:
@@ -123,26 +183,60 @@ ScriptStep GuestScript::Next() {
   }
 }
 
+GuestOp GuestScript::Advise() {
+  const Range range = AnyRange();
+  return {.kind = GuestOpKind::kAdvise,
+          .advice = Pick(2) == 0 ? Advice::kNoHugePage : Advice::kHugePage,
+          .va = range.va,
+          .length = range.length};
+}
+
+// Maps some and writes to one of them at once.
+ScriptStep GuestScript::BeginLarge(TaskId task) {
+  GuestOp map = Map(AnyRange());
+  map.backing = Backing::kAnonymous;
+  map.rights = kMapRead | kMapWrite | kMapExecute;
+  planned_.push_back({task,
+                      {.kind = GuestOpKind::kStore,
+                       .va = recent_.va + kPageSize / 2 +
+                             PageOf(recent_.length >> kPageShift) * kPageSize,
+                       .length = 8}});
+  return {task, map};
+}
+
 ScriptStep GuestScript::BeginMove(TaskId task) {
+  if (memory_ == ScriptMemory::kLargePages) {
+    const Range from = AnyRange();
+    Range to = AnyRange();
+    if (Pick(2) == 0) to.length = std::min(to.length, from.length);
+    const bool apart =
+        from.va + from.length <= to.va || to.va + to.length <= from.va;
+    return apart ? Move(task, from, to) : ScriptStep{task, Touch(Page())};
+  }
   const uint64_t from = Pick(kWindows);
   const uint64_t to = (from + 1 + Pick(kWindows - 1)) % kWindows;
   const uint64_t first = Pick(kPages);
   const uint64_t pages = 1 + Pick(kPages - first);
   const uint64_t target = Pick(kPages);
   const uint64_t new_pages = 1 + Pick(kPages - target);
-  const Range range{windows_[from] + first * kPageSize, pages * kPageSize};
+  return Move(task, {windows_[from] + first * kPageSize, pages * kPageSize},
+              {windows_[to] + target * kPageSize, new_pages * kPageSize});
+}
+
+ScriptStep GuestScript::Move(TaskId task, const Range& from, const Range& to) {
   for (uint64_t touches = 1 + Pick(4); touches > 0; --touches) {
-    GuestOp touch = Touch(range.va + Pick(pages) * kPageSize);
+    const uint64_t page = PageOf(from.length >> kPageShift);
+    GuestOp touch = Touch(from.va + page * kPageSize);
     planned_.push_back({task, touch});
   }
   planned_.push_back({task,
                       {.kind = GuestOpKind::kRemap,
-                       .va = range.va,
-                       .length = range.length,
-                       .target = windows_[to] + target * kPageSize,
-                       .new_length = new_pages * kPageSize}});
-  const GuestOp map = Map(range);
-  recent_ = {windows_[to] + target * kPageSize, new_pages * kPageSize};
+                       .va = from.va,
+                       .length = from.length,
+                       .target = to.va,
+                       .new_length = to.length}});
+  const GuestOp map = Map(from);
+  recent_ = to;
   return {task, map};
 }
 

@@ -46,19 +46,25 @@ inline Choice ByteChoice(std::span<const uint8_t> bytes) {
   };
 }
 
+// Which memory a script plays with: some pages, or some large pages, which
+// programs map, change and touch whole and in parts.
+enum class ScriptMemory : uint8_t { kPages, kLargePages };
+
 class GuestScript {
  public:
-  // Memory in play: windows of kPages pages around addresses where one table
-  // ends and the next begins, of each level that a program's half has more than
-  // one of.
+  // Memory in play: windows around addresses where one table ends and the next
+  // begins, of each level that a program's half has more than one of: kPages
+  // pages, or kLargePages large ones.
   static constexpr uint64_t kPages = 24;
+  static constexpr uint64_t kLargePages = 3;
   static constexpr size_t kWindows = 3;
+  // Where they begin, those of ScriptMemory::kPages.
   static std::array<VirtAddr, kWindows> WindowsOf(PagingMode mode);
 
   // Begins with process `first`, which has been created. There are never more
   // than `most` processes; with one, all steps are its own.
-  GuestScript(PagingMode mode, Choice choice, TaskId first = 1,
-              size_t most = 5);
+  GuestScript(PagingMode mode, Choice choice, TaskId first = 1, size_t most = 5,
+              ScriptMemory memory = ScriptMemory::kPages);
 
   ScriptStep Next();
 
@@ -75,11 +81,17 @@ class GuestScript {
   uint8_t Rights();
   VirtAddr Page();
   Range AnyRange();
+  Range AnyLargeRange();
+  // One of so many pages, more often at their ends than between.
+  uint64_t PageOf(uint64_t pages);
+  GuestOp Advise();
   TaskId Runnable();
   GuestOp Map(const Range& range);
   GuestOp Touch(VirtAddr page);
   // Maps a range, touches some of it, and moves it to another window.
+  ScriptStep BeginLarge(TaskId task);
   ScriptStep BeginMove(TaskId task);
+  ScriptStep Move(TaskId task, const Range& from, const Range& to);
   ScriptStep Process(TaskId task);
   ScriptStep Fork(TaskId task, bool vfork);
   ScriptStep Exec(TaskId task);
@@ -87,6 +99,9 @@ class GuestScript {
   ScriptStep Wait(TaskId task);
   void EndVforkOf(TaskId child);
 
+  const ScriptMemory memory_;
+  const uint64_t large_;         // bytes of a large page
+  const uint64_t window_pages_;  // of 4 KiB
   const std::array<VirtAddr, kWindows> windows_;
   const size_t most_;
   Choice choice_;

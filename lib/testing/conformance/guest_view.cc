@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 #include <optional>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -70,8 +73,9 @@ class Reader {
           *frame, EntryAddress(mode_, MachineAddr(0), slot),
           EntryBytes(mode_)));
       if (entry.raw() == 0) continue;
-      if (level == 1) {
-        pages.push_back(Leaf(va, entry, rights));
+      const bool pdpte = mode_ == PagingMode::kPae && level == 3;
+      if (level == 1 || (!pdpte && entry.page_size())) {
+        pages.push_back(Leaf(va, level, entry, rights));
       } else {
         Link(table, slot, level, va, entry, rights, pages);
       }
@@ -104,8 +108,9 @@ class Reader {
            (entry.raw() & pte::kNoExecute);
   }
 
-  GuestPage Leaf(VirtAddr va, Pte entry, uint64_t rights) {
-    GuestPage page{.va = va, .pfn = PageOf(entry)};
+  GuestPage Leaf(VirtAddr va, int level, Pte entry, uint64_t rights) {
+    const int shift = LevelShift(mode_, level);
+    GuestPage page{.va = va, .shift = shift, .pfn = PageOf(entry)};
     constexpr uint64_t kOwn = pte::kAccessed | pte::kDirty;
     page.flags = entry.present()
                      ? Narrow(rights, entry) | (entry.raw() & kOwn)
@@ -114,7 +119,9 @@ class Reader {
       wrong_ = absl::StrFormat("the entry for 0x%x leads nowhere", va.value());
       return page;
     }
-    page.content = ContentOf(page.pfn);
+    for (uint64_t i = 0; i < page.bytes() >> kPageShift; ++i) {
+      page.content = MixHash(page.content, ContentOf(page.pfn + i));
+    }
     return page;
   }
 
@@ -154,20 +161,42 @@ class Reader {
   std::string wrong_;
 };
 
-// Numbers frames in the order in which they are met.
+// Numbers frames in the order in which they are met; but those of a large page
+// of `view` by their places in it, as some process may have a part of what is
+// whole in another.
 class Numbering {
  public:
+  explicit Numbering(const GuestView& view) {
+    for (const auto& [task, pages] : view.processes) {
+      for (const GuestPage& page : pages) {
+        if (page.shift == kPageShift) continue;
+        large_.emplace(page.pfn.value(), page.bytes() >> kPageShift);
+      }
+    }
+  }
+
   uint64_t Of(Pfn pfn) {
-    return numbers_.try_emplace(pfn.value(), numbers_.size()).first->second;
+    const auto next = large_.upper_bound(pfn.value());
+    if (next != large_.begin()) {
+      const auto& [first, frames] = *std::prev(next);
+      const uint64_t place = pfn.value() - first;
+      if (place < frames) return (NumberOf(first) << 32) + place;
+    }
+    return NumberOf(pfn.value()) << 32;
   }
 
  private:
+  uint64_t NumberOf(uint64_t pfn) {
+    return numbers_.try_emplace(pfn, numbers_.size()).first->second;
+  }
+
   absl::flat_hash_map<uint64_t, uint64_t> numbers_;
+  std::map<uint64_t, uint64_t> large_;  // first frame -> frames
 };
 
 std::string PageText(const GuestPage& page, uint64_t number) {
-  return absl::StrFormat("flags 0x%x, frame #%d, content 0x%x", page.flags,
-                         number, page.content);
+  return absl::StrFormat("%d bytes, flags 0x%x, frame #%x, content 0x%x",
+                         page.bytes(), page.flags, number, page.content);
 }
 
 std::string FirstDifferenceOf(const GuestPages& expected, const GuestPages& got,
@@ -183,7 +212,8 @@ std::string FirstDifferenceOf(const GuestPages& expected, const GuestPages& got,
     }
     const uint64_t wanted = expected_frames.Of(expected[i].pfn);
     const uint64_t number = got_frames.Of(got[i].pfn);
-    if (expected[i].flags != got[i].flags || wanted != number ||
+    if (expected[i].shift != got[i].shift ||
+        expected[i].flags != got[i].flags || wanted != number ||
         expected[i].content != got[i].content) {
       return absl::StrFormat("0x%x: %s, not %s", got[i].va.value(),
                              PageText(got[i], number),
@@ -193,11 +223,22 @@ std::string FirstDifferenceOf(const GuestPages& expected, const GuestPages& got,
   return "";
 }
 
+// The page that contains `va`, or nullptr.
 const GuestPage* FindPage(const GuestPages& pages, VirtAddr va) {
-  const auto it = std::lower_bound(
+  const auto next = std::upper_bound(
       pages.begin(), pages.end(), va,
-      [](const GuestPage& page, VirtAddr at) { return page.va < at; });
-  return it != pages.end() && it->va == va ? &*it : nullptr;
+      [](VirtAddr at, const GuestPage& page) { return at < page.va; });
+  if (next == pages.begin()) return nullptr;
+  const GuestPage& page = *std::prev(next);
+  return va - page.va < page.bytes() ? &page : nullptr;
+}
+
+// The parts of a page that are probed: of a large one some, as the first walk
+// that meets its entry says what all of it is.
+std::vector<VirtAddr> ProbesOf(const GuestPage& page) {
+  if (page.shift == kPageShift) return {page.va};
+  return {page.va, page.va + kPageSize, page.va + page.bytes() / 2,
+          page.va + page.bytes() - kPageSize};
 }
 
 std::string_view NameOf(AccessKind kind) {
@@ -228,9 +269,12 @@ class CpuCheck {
   std::string FirstStale() const {
     std::string wrong;
     for (const GuestPage& page : pages_) {
-      if (wrong.empty()) wrong = Probe(page.va, &page);
+      for (const VirtAddr va : ProbesOf(page)) {
+        if (wrong.empty()) wrong = Probe(va, &page);
+      }
       // The edges of what is mapped are probed, too.
-      for (const VirtAddr edge : {page.va - kPageSize, page.va + kPageSize}) {
+      for (const VirtAddr edge :
+           {page.va - kPageSize, page.va + page.bytes()}) {
         const GuestPage* const there = FindPage(pages_, edge);
         if (wrong.empty() && there == nullptr) wrong = Probe(edge, nullptr);
       }
@@ -252,7 +296,8 @@ class CpuCheck {
       const char* wrong = nullptr;
       if (result.ok() && !allowed) wrong = "allows";
       if (!result.ok() && allowed && exact_) wrong = "refuses";
-      if (result.ok() && allowed && FrameOf(result.addr()) != MfnOf(*page)) {
+      if (result.ok() && allowed &&
+          FrameOf(result.addr()) != MfnOf(*page, va)) {
         wrong = "leads elsewhere for";
       }
       if (wrong == nullptr) continue;
@@ -271,8 +316,10 @@ class CpuCheck {
     if (page == nullptr || !page->Allows(AccessKind::kRead)) {
       return text("is of a page that is not there");
     }
-    if (entry.page_shift != kPageShift) return text("is of a large page");
-    if (FrameOf(entry.base) != MfnOf(*page)) return text("leads elsewhere");
+    if (entry.page_shift > page->shift) return text("is of a larger page");
+    if (FrameOf(entry.base) != MfnOf(*page, entry.va())) {
+      return text("leads elsewhere");
+    }
     if (entry.writable() && !page->Allows(AccessKind::kWrite)) {
       return text("is writable");
     }
@@ -286,8 +333,9 @@ class CpuCheck {
     return "";
   }
 
-  Mfn MfnOf(const GuestPage& page) const {
-    return domain_.p2m().MfnOf(page.pfn);
+  Mfn MfnOf(const GuestPage& page, VirtAddr va) const {
+    const uint64_t place = (va - page.va) >> kPageShift;
+    return domain_.p2m().MfnOf(page.pfn + place);
   }
 
   const Cpu& cpu_;
@@ -323,8 +371,8 @@ std::string FirstDifference(const GuestView& expected, const GuestView& got) {
   for (const GuestView* view : {&expected, &got}) {
     if (!view->wrong.empty()) return view->wrong;
   }
-  Numbering expected_frames;
-  Numbering got_frames;
+  Numbering expected_frames(expected);
+  Numbering got_frames(got);
   for (const auto& [task, pages] : expected.processes) {
     const std::string wrong = FirstDifferenceOf(pages, got.processes.at(task),
                                                 expected_frames, got_frames);

@@ -15,15 +15,17 @@
 
 namespace xmmu::conformance {
 
-// One L1 entry of a process that is not empty.
+// One leaf entry of a process that is not empty.
 struct GuestPage {
   VirtAddr va;
+  int shift = kPageShift;  // log2 of the page's bytes
   // As the walk accumulates them: P, RW, US, XD; and the entry's own A and D.
   // Without P those of the entry alone (PROT_NONE keeps the page).
   uint64_t flags = 0;
-  Pfn pfn;
-  uint64_t content = 0;  // of the frame: all its words, and its token
+  Pfn pfn;               // of its first frame
+  uint64_t content = 0;  // of the frames: all their words, and their tokens
 
+  uint64_t bytes() const { return uint64_t{1} << shift; }
   bool Allows(AccessKind kind) const;
 };
 

@@ -10,8 +10,20 @@
 namespace xmmu::conformance {
 namespace {
 
-// Enough for the script, and little to be recounted after each step.
-constexpr uint64_t kMemoryMib = 8;
+// The guest on bare hardware that is to see what that of `tested` sees. If that
+// has no large pages, this one makes none, either: the flags of a large page are
+// those of all its parts.
+Setting BareOf(const Setting& tested, const World& world) {
+  Setting bare = {.mode = tested.mode,
+                  .vcpus = tested.vcpus,
+                  .thp = tested.thp,
+                  .digest_thp = tested.digest_thp};
+  if (!tested.thp.has_value() || !world.status().ok()) return bare;
+  if (world.kernel().abi().large_pages) return bare;
+  bare.digest_thp = tested.digest_thp.value_or(*tested.thp);
+  bare.thp = Thp::kNever;
+  return bare;
+}
 
 std::string StepText(int number, const ScriptStep& step) {
   return absl::StrFormat("step %d (process %d: %s)", number, step.task,
@@ -21,8 +33,8 @@ std::string StepText(int number, const ScriptStep& step) {
 }  // namespace
 
 Lockstep::Lockstep(const Setting& tested)
-    : bare_({.mode = tested.mode, .vcpus = tested.vcpus}, kMemoryMib),
-      tested_(tested, kMemoryMib) {
+    : tested_(tested, ScriptMib(tested)),
+      bare_(BareOf(tested, tested_), ScriptMib(tested)) {
   for (World* world : {&bare_, &tested_}) {
     if (status_.ok()) status_ = world->status();
     if (status_.ok()) status_ = world->kernel().CreateProcess(1);
@@ -107,7 +119,7 @@ class Steps {
 LockstepRun RunLockstep(const Setting& setting, const Choice& choice, int steps,
                         int check_every) {
   Steps lockstep(setting, steps, check_every);
-  GuestScript script(setting.mode, choice);
+  GuestScript script = ScriptOf(setting, choice);
   while (lockstep.number() < steps && lockstep.wrong().empty()) {
     const ScriptStep step = script.Next();
     lockstep.Perform(step, script.live());
@@ -126,7 +138,7 @@ LockstepRun RunSharedSpace(const Setting& setting, const Choice& choice,
                            int steps, int check_every) {
   Steps lockstep(setting, steps, check_every);
   // A step of `task` in the address space that all of them have.
-  GuestScript script(setting.mode, choice, 1, /*most=*/1);
+  GuestScript script = ScriptOf(setting, choice, 1, /*most=*/1);
   const auto step_of = [&script](TaskId task) {
     ScriptStep step = script.Next();
     // A process that executes another program leaves the address space.

@@ -46,8 +46,8 @@ class Lockstep {
  private:
   std::string Compare(const std::set<TaskId>& live);
 
-  World bare_;
   World tested_;
+  World bare_;
   absl::Status status_;
   uint64_t pages_compared_ = 0;
 };

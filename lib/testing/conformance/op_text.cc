@@ -98,6 +98,9 @@ std::string OpText(const GuestOp& op) {
       absl::StrAppendFormat(&text, ", %s, %s memory", RightsText(op.rights),
                             BackingText(op.backing));
       break;
+    case GuestOpKind::kAdvise:
+      absl::StrAppendFormat(&text, " (advice %d)", static_cast<int>(op.advice));
+      break;
     case GuestOpKind::kProtect:
       absl::StrAppendFormat(&text, " to %s", RightsText(op.rights));
       break;

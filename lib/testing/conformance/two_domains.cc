@@ -12,7 +12,6 @@
 namespace xmmu::conformance {
 namespace {
 
-constexpr uint64_t kDomainMib = 8;  // enough for a script
 constexpr TaskId kFirstProcess = 1;
 
 // The number of a program's seed is never that of the other program.
@@ -28,11 +27,11 @@ std::string PerformOn(GuestKernel& kernel, GuestScript& script) {
 // What the programs of a guest that is alone have seen by the end.
 absl::StatusOr<uint64_t> DigestAlone(const Setting& setting, uint64_t seed,
                                      int steps) {
-  World world(setting, kDomainMib);
+  World world(setting, ScriptMib(setting));
   if (!world.status().ok()) return world.status();
   const absl::Status status = world.kernel().CreateProcess(kFirstProcess);
   if (!status.ok()) return status;
-  GuestScript script(setting.mode, RandomChoice(seed), kFirstProcess);
+  GuestScript script = ScriptOf(setting, RandomChoice(seed), kFirstProcess);
   for (int i = 0; i < steps; ++i) {
     const std::string wrong = PerformOn(world.kernel(), script);
     if (!wrong.empty()) return absl::InternalError(wrong);
@@ -53,12 +52,12 @@ class Pair {
   Pair(const Setting& setting, uint64_t seed)
       : host_(*FindMachine("skylake-2017"), {.cpus = setting.vcpus}),
         policy_(MakePolicyOf(setting, host_)),
-        scripts_{GuestScript(setting.mode, RandomChoice(SeedOf(seed, 0))),
-                 GuestScript(setting.mode, RandomChoice(SeedOf(seed, 1)))} {}
+        scripts_{ScriptOf(setting, RandomChoice(SeedOf(seed, 0))),
+                 ScriptOf(setting, RandomChoice(SeedOf(seed, 1)))} {}
 
   absl::Status Boot(const Setting& setting) {
     for (auto& guest : guests_) {
-      auto kernel = BootGuest(host_, *policy_, setting, kDomainMib);
+      auto kernel = BootGuest(host_, *policy_, setting, ScriptMib(setting));
       if (!kernel.ok()) return kernel.status();
       guest = *std::move(kernel);
       const absl::Status status = guest->CreateProcess(kFirstProcess);

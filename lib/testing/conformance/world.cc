@@ -1,5 +1,6 @@
 #include "testing/conformance/world.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,9 @@
 
 namespace xmmu::conformance {
 namespace {
+
+// Processes of a script with large pages, of which each may fill its windows.
+constexpr size_t kMostWithLargePages = 3;
 
 MachineModel MachineFor(const Setting& setting) {
   MachineModel machine = *FindMachine("skylake-2017");
@@ -28,10 +32,28 @@ std::string NameOf(const Setting& setting) {
   if (setting.linear_map != LinearMap::kDefault) {
     absl::StrAppend(&name, "_", std::string(LinearMapName(setting.linear_map)));
   }
+  if (setting.thp.has_value()) {
+    absl::StrAppend(&name, "_thp_", std::string(ThpName(*setting.thp)));
+  }
   for (char& c : name) {
     if (c == '-' || c == '.') c = '_';
   }
   return name;
+}
+
+GuestScript ScriptOf(const Setting& setting, Choice choice, TaskId first,
+                     size_t most) {
+  if (!setting.thp.has_value()) {
+    return GuestScript(setting.mode, std::move(choice), first, most);
+  }
+  return GuestScript(setting.mode, std::move(choice), first,
+                     std::min(most, kMostWithLargePages),
+                     ScriptMemory::kLargePages);
+}
+
+uint64_t ScriptMib(const Setting& setting) {
+  if (!setting.thp.has_value()) return 8;
+  return setting.mode == PagingMode::k2Level ? 192 : 96;
 }
 
 std::unique_ptr<Policy> MakePolicyOf(const Setting& setting, Host& host) {
@@ -76,6 +98,8 @@ absl::StatusOr<std::unique_ptr<GuestKernel>> BootGuest(Host& host,
   options.ops = setting.ops;
   options.pin = setting.pin;
   options.quantum_ops = quantum_ops;
+  options.thp = setting.thp.value_or(options.thp);
+  options.digest_thp = setting.digest_thp.value_or(options.thp);
   auto kernel = GuestKernel::Boot(host, policy, **domain, options);
   if (!kernel.ok()) return kernel;
   policy.BootEnded();

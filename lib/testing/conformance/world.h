@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "testing/conformance/guest_script.h"
 #include "xmmu/guest/guest_kernel.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/machine_model.h"
@@ -31,6 +33,10 @@ struct Setting {
   // A linear map other than the default is run on a machine whose TLB flush
   // filter is on.
   LinearMap linear_map = LinearMap::kDefault;
+  // GuestOptions::thp and digest_thp; if not set, the default and `thp`. A
+  // setting with `thp` runs scripts of large pages: see GuestScript.
+  std::optional<Thp> thp = std::nullopt;
+  std::optional<Thp> digest_thp = std::nullopt;
   // What makes the strategy; if it is empty, the table of built-in policies
   // has `policy`.
   PolicyFactory make = {};
@@ -38,6 +44,12 @@ struct Setting {
 
 // A name for `setting` of letters, digits and '_'.
 std::string NameOf(const Setting& setting);
+
+// A script for guests of `setting`, and the memory in MiB that is enough for
+// it, and little to be recounted after each step.
+GuestScript ScriptOf(const Setting& setting, Choice choice, TaskId first = 1,
+                     size_t most = 5);
+uint64_t ScriptMib(const Setting& setting);
 
 // A policy of `setting` for `host`, or nullptr if its name is unknown.
 std::unique_ptr<Policy> MakePolicyOf(const Setting& setting, Host& host);
@@ -72,6 +84,7 @@ class World {
   Policy& policy() { return *policy_; }
   Domain& domain() { return host_.domain(0); }
   GuestKernel& kernel() { return *kernel_; }
+  const GuestKernel& kernel() const { return *kernel_; }
   Cpu& cpu(uint32_t id = 0) { return host_.cpu(id); }
 
   // How the hardware would let this guest out, or "" if it does not. A guest
