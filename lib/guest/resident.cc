@@ -55,6 +55,8 @@ void MemoryManager::CountTable(const AddressSpace& mm, const TablePage& table,
 
 ResidentMemory MemoryManager::Resident(const AddressSpace& mm) const {
   ResidentMemory sum;
+  // The tables laid by for splits count, too (set_huge_zero_page).
+  sum.table_frames = mm.deposits.size();
   CountTable(mm,
              {.pfn = mm.root, .level = static_cast<uint8_t>(core_.levels())},
              &sum);

@@ -2,7 +2,6 @@
 // mm/huge_memory.c and its callers.
 
 #include <tuple>
-#include <vector>
 
 #include "guest/address_space.h"
 #include "guest/large_world.h"
@@ -110,6 +109,7 @@ TEST_F(ThpTest, AFirstReadMapsTheLargeZeroPage) {
   Do(Load(kLarge + k2MiB));
   EXPECT_EQ(world_.Faults(), faults + 2);
   EXPECT_EQ(world_.Count(Counter::kThpZeroPage), 2u);
+  EXPECT_EQ(world_.kernel().ResidentOf(1)->anonymous, 0u);
   EXPECT_EQ(LevelAt(kLarge), 2);
   EXPECT_FALSE(world_.LeafOf(kLarge).entry.writable());
   EXPECT_EQ(world_.LeafOf(kLarge).entry.frame(),
@@ -205,7 +205,6 @@ TEST_F(ThpTest, UnmappingPartOfALargePageSplitsItAndAllOfItDoesNot) {
   const Pte rest = world_.LeafOf(kLarge + k2MiB + kPage).entry;
   EXPECT_TRUE(rest.present() && rest.writable() && rest.accessed());
   EXPECT_FALSE(rest.dirty());  // 6.1: the next write sets it
-  EXPECT_FALSE(rest.global());
 }
 
 TEST_F(ThpTest, MprotectOfPartOfALargePageSplitsItAndOfAllOfItDoesNot) {
@@ -305,6 +304,7 @@ TEST_F(ThpTest, TheTableForASplitIsLaidByAndGoesWithThePage) {
   Do(LargeMap(kLarge, 2 * k2MiB));
   Do(Store(kLarge));
   const uint64_t one = world_.kernel().page_table_frames();
+  EXPECT_EQ(world_.kernel().ResidentOf(1)->table_frames, 3u);
   Do(Store(kLarge + k2MiB));
   EXPECT_EQ(world_.kernel().page_table_frames(), one + 1);
   Do(Over(GuestOpKind::kDiscard, kLarge + k2MiB, kPage));  // split

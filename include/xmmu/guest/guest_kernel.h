@@ -81,6 +81,8 @@ class GuestKernel {
   // page of a file that another task writes through a shared mapping, whatever
   // mapping they go through; loads from memory that another thread of the same
   // address space stores to, maps, unmaps or moves, and all faults there.
+  // Where some guest may have large pages (GuestOptions::digest_thp, MAP_HUGETLB)
+  // it has no faults but those that are refused, and no flags.
   uint64_t digest() const;
 
   // The number of vCPUs that have never run a task.
