@@ -17,10 +17,11 @@
 
 namespace xmmu {
 
-// Pages of zeros differ from domain to domain as soon as they are used.
+// Pages of zeros differ from domain to domain as soon as they are used, and so
+// does what a file holds that was made again.
 bool MemoryManager::Shares(const Vma& vma) const {
   return core_.options.share_file_pages && !vma.shared() &&
-         !vma.file->zero_filled();
+         !vma.file->zero_filled() && !vma.file->made_again();
 }
 
 void MemoryManager::NoteSpace(AddressSpace& mm) {

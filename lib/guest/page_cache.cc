@@ -23,10 +23,10 @@ FileRef PageCache::Named(uint32_t file, bool zero_filled) {
   FileRef& named = named_[file];
   if (named == nullptr) {
     const auto removed = removals_.find(file);
-    const uint64_t generation =
-        removed == removals_.end() ? 0 : removed->second;
+    const bool made_again = removed != removals_.end();
+    const uint64_t generation = made_again ? removed->second : 0;
     named = std::make_shared<FileObject>(*this, generation << 32 | file,
-                                         zero_filled);
+                                         zero_filled, made_again);
   }
   return named;
 }
@@ -36,8 +36,8 @@ FileRef PageCache::MakeNameless(TaskId task, uint32_t sequence) {
   return std::make_shared<FileObject>(*this, identity, /*zero_filled=*/true);
 }
 
-void PageCache::Remove(uint32_t file) {
-  if (named_.erase(file) == 1) ++removals_[file];
+void PageCache::Remove(uint32_t file, bool renews) {
+  if (named_.erase(file) == 1) removals_[file] += renews ? 1 : 0;
 }
 
 std::vector<Pfn> PageCache::TakeDropped() {

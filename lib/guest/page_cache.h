@@ -31,8 +31,12 @@ class PageCache;
 // One file or shared object.
 class FileObject {
  public:
-  FileObject(PageCache& cache, uint64_t identity, bool zero_filled)
-      : cache_(cache), identity_(identity), zero_filled_(zero_filled) {}
+  FileObject(PageCache& cache, uint64_t identity, bool zero_filled,
+             bool made_again = false)
+      : cache_(cache),
+        identity_(identity),
+        zero_filled_(zero_filled),
+        made_again_(made_again) {}
   ~FileObject();
   FileObject(const FileObject&) = delete;
   FileObject& operator=(const FileObject&) = delete;
@@ -43,6 +47,8 @@ class FileObject {
   // Whether its pages are zero when they are first used, and zeroing them is
   // paid for (mm/shmem.c). The others were read in at no charge.
   bool zero_filled() const { return zero_filled_; }
+  // Whether another file had its name before, which may be in memory still.
+  bool made_again() const { return made_again_; }
 
   // Its pages in memory, by their number, with one reference each.
   absl::btree_map<uint64_t, Pfn> pages;
@@ -56,6 +62,7 @@ class FileObject {
   PageCache& cache_;
   const uint64_t identity_;
   const bool zero_filled_;
+  const bool made_again_;
   // When pages were last mapped, of those that may be reclaimed; kDirty of
   // those that no longer may. It is only looked up, never iterated, but when
   // the object goes.
@@ -78,8 +85,9 @@ class PageCache {
   // Makes an object without a name, whose pages are zero when they are first
   // used: number `sequence` of those that `task` has made.
   FileRef MakeNameless(TaskId task, uint32_t sequence);
-  // Takes the name `file` from the object that has it, if there is one.
-  void Remove(uint32_t file);
+  // Takes the name `file` from the object that has it, if there is one. If it
+  // `renews` the next object of that name has another identity.
+  void Remove(uint32_t file, bool renews = true);
 
   // Returns the pages of objects that are gone since the last call; their
   // references are the caller's.

@@ -236,7 +236,11 @@ void Scheduler::ExecuteFileCall(Task& task, const GuestOp& op) {
   } else if (op.kind == GuestOpKind::kCloseFile) {
     task.files->Close(op.file);
   } else {
-    memory_.cache().Remove(op.file);
+    // On several vCPUs another task may open the file before or after: for the
+    // digest both are one, which this task changes.
+    const bool several = vcpus_.size() > 1;
+    memory_.cache().Remove(op.file, /*renews=*/!several);
+    if (several) writers_.AddRange(op.file, 0, ~uint64_t{0}, task.id);
   }
 }
 

@@ -119,12 +119,11 @@ TEST_F(AdviceRecordsTest, MadviseEndsAtWhatItRefuses) {
   const std::string locked = Returned(149, "mlock ( 0x10002000, 4096 )");
   EXPECT_EQ(InFour(locked + Madvise(4, "Failure(0x16)")),
             "advise 0x10002000+0x1000 lock\ndiscard 0x10000000+0x2000\nexit\n");
-  EXPECT_NE(
-      ReadText(Returned(9, "mmap ( 0x0, 16384, 3, 8226, 4294967295, 0 )",
-                        "Success(0x10000000)") +
-               Madvise(4))
-          .find("expected EINVAL: at 0x10000000, what is locked stays"),
-      std::string::npos);
+  EXPECT_NE(ReadText(Returned(9, "mmap ( 0x0, 16384, 3, 8226, 4294967295, 0 )",
+                              "Success(0x10000000)") +
+                     Madvise(4))
+                .find("expected EINVAL: at 0x10000000, what is locked stays"),
+            std::string::npos);
   EXPECT_EQ(InFour(locked + Madvise(24)),
             "advise 0x10002000+0x1000 lock\ndiscard 0x10000000+0x2000 ...\n"
             "advise 0x10002000+0x1000 unlock ...\n"

@@ -23,6 +23,7 @@ TreeProcess::TreeProcess(uint32_t pid, const TreeProcess& parent)
     : TreeProcess(parent) {
   pid_ = pid;
   text_.clear();
+  for (auto& [number, page] : pages_) page.locked = false;
 }
 
 uint64_t TreeProcess::lines() const {

@@ -65,6 +65,8 @@ class TreeProcess {
     uint32_t object = 0;  // file, segment or shared object; 0: none
     uint64_t object_page = 0;
     bool never_writable = false;
+    int advice = 0;  // the last one that Linux keeps with a mapping
+    bool locked = false;
 
     bool shared() const {
       return backing == Backing::kFileShared ||
@@ -105,12 +107,17 @@ class TreeProcess {
   void Mmap();
   void Munmap();
   void Mprotect();
-  void Madvise();
   void Mremap();
   void MoveTo(const Pages& from, const Pages& to, bool keeps_old);
   void Brk();
   void Shmat();
   void Shmdt();
+  // tree_calls.cc
+  void Copy();
+  void Madvise();
+  void Memfd();
+  void Unlink();
+  void Lock();
 
   Pages AnyPages(uint64_t most);
   std::optional<Pages> FreePages(uint64_t count);
@@ -137,6 +144,7 @@ class TreeProcess {
   struct Descriptor {
     uint32_t file = 0;
     bool close_on_exec = false;
+    bool named = true;  // by a path
   };
 
   uint32_t pid_;
@@ -146,6 +154,7 @@ class TreeProcess {
   std::map<uint64_t, Descriptor> descriptors_;
   std::map<uint64_t, Pages> attached_;     // address of a segment -> its pages
   std::map<uint64_t, uint64_t> segments_;  // identifier -> pages
+  std::map<uint64_t, uint32_t> files_;     // file's number -> its identity
   uint64_t brk_ = 0;
   uint32_t objects_ = 0;
 };

@@ -22,6 +22,8 @@ constexpr unsigned kShared = 1;
 constexpr unsigned kPrivate = 2;
 constexpr unsigned kFixed = 0x10;
 constexpr unsigned kAnonymous = 0x20;
+constexpr unsigned kLocked = 0x2000;
+constexpr unsigned kPopulate = 0x8000;
 
 uint8_t Granted(unsigned rights) {
   const unsigned granted = rights == 0 ? 0 : rights | kMapRead;
@@ -31,7 +33,7 @@ uint8_t Granted(unsigned rights) {
 }  // namespace
 
 void TreeProcess::Step() {
-  switch (choices_.Below(20)) {
+  switch (choices_.Below(26)) {
     case 0:
     case 1:
     case 2:
@@ -54,6 +56,14 @@ void TreeProcess::Step() {
     case 11:
     case 12:
       return ImageAccess();
+    case 13:
+    case 14:
+    case 15:
+      return Copy();
+    case 16:
+      return choices_.OneIn(2) ? Memfd() : Unlink();
+    case 17:
+      return Lock();
     default:
       return Access();
   }
@@ -103,6 +113,7 @@ bool TreeProcess::Continues(uint64_t page) const {
   const Page& y = b->second;
   return x.rights == y.rights && x.backing == y.backing &&
          x.object == y.object && x.never_writable == y.never_writable &&
+         x.advice == y.advice && x.locked == y.locked &&
          (x.object == 0 || x.object_page + 1 == y.object_page);
 }
 
@@ -179,7 +190,9 @@ void TreeProcess::Open() {
        absl::StrFormat("sys_openat ( 4294967196, 0x1(/lib/f%d), %d )", file,
                        flags),
        descriptor);
-  descriptors_[descriptor] = {static_cast<uint32_t>(file + 1), closes};
+  uint32_t& identity = files_[file];
+  if (identity == 0) identity = static_cast<uint32_t>(file + 1);
+  descriptors_[descriptor] = {identity, closes};
 }
 
 void TreeProcess::WriteMmap(const Pages& pages, unsigned rights, unsigned flags,
@@ -202,6 +215,11 @@ void TreeProcess::Mmap() {
   uint64_t offset = 0;
   unsigned rights = AnyRights();
   const bool shared = (flags & kShared) != 0;
+  if (choices_.OneIn(6)) flags |= kPopulate;
+  if (choices_.OneIn(12)) {
+    flags |= kLocked;
+    page.locked = true;
+  }
   if (!descriptors_.empty() && choices_.OneIn(2)) {
     auto it = descriptors_.begin();
     std::advance(it, choices_.Below(descriptors_.size()));
@@ -249,21 +267,6 @@ void TreeProcess::Mprotect() {
   for (uint64_t i = 0; i < pages->count; ++i) {
     pages_[pages->first + i].rights = Granted(rights);
   }
-}
-
-void TreeProcess::Madvise() {
-  const auto pages = MappedPages(20, false);
-  if (!pages) return;
-  bool anonymous = true;
-  for (uint64_t i = 0; i < pages->count; ++i) {
-    anonymous &= pages_[pages->first + i].backing == Backing::kAnonymous;
-  }
-  const int advice = anonymous && choices_.OneIn(3) ? 8 : 4;
-  Call(28,
-       absl::StrFormat("sys_madvise ( 0x%x, %d, %d )",
-                       pages->first << kPageShift, pages->count << kPageShift,
-                       advice),
-       0);
 }
 
 void TreeProcess::WriteMremap(const Pages& from, const Pages& to,
