@@ -69,7 +69,8 @@ AdviceRefusal RefusalOfAdvice(uint64_t advice, const Region& region) {
 }
 
 absl::Status CheckMadvise(const SystemCall& call, const AddressMap& map) {
-  const auto [start, length, advice, a, b, c] = call.args;
+  const auto [start, length, wanted, a, b, c] = call.args;
+  const uint64_t advice = wanted;  // for the lambda below
   const std::string what = CallOn("madvise", start, length);
   if (!IsAdvice(advice)) {
     return Impossible(

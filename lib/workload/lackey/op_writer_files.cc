@@ -28,7 +28,7 @@ constexpr uint64_t kFcntlCloseOnExec = 1;
 constexpr uint64_t kIoctlNotCloseOnExec = 0x5450;
 constexpr uint64_t kIoctlCloseOnExec = 0x5451;
 constexpr uint64_t kRenameExchange = 2;
-constexpr int32_t kWorkingDirectory = -100;  // AT_FDCWD
+constexpr uint32_t kWorkingDirectory = 0xffffff9c;  // AT_FDCWD, as printed
 
 // tmpfs for shm_open(3), and hugetlbfs where systemd mounts it.
 constexpr absl::string_view kTmpfs = "/dev/shm/";
@@ -60,7 +60,7 @@ std::string OpWriter::Resolve(uint64_t directory,
                               absl::string_view path) const {
   if (absl::StartsWith(path, "/")) return Normal(path);
   std::string from = state_.directory;
-  if (static_cast<int32_t>(directory) != kWorkingDirectory) {
+  if (static_cast<uint32_t>(directory) != kWorkingDirectory) {
     const auto known = state_.descriptors.find(directory);
     from = known == state_.descriptors.end() ? "" : known->second.path;
   }

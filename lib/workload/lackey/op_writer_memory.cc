@@ -176,7 +176,7 @@ SystemCall OpWriter::WholePages(SystemCall call) const {
   const auto found = state_.map.Find(call.args[0]);
   if (found == state_.map.end() || found->second.page_shift == 0) return call;
   const uint64_t mask = (uint64_t{1} << found->second.page_shift) - 1;
-  for (const size_t i : {1, 2}) {
+  for (const size_t i : {size_t{1}, size_t{2}}) {
     if (call.args[i] < kTaskEnd) call.args[i] = (call.args[i] + mask) & ~mask;
   }
   return call;

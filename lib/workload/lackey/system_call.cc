@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "workload/lackey/call_arguments.h"
@@ -157,8 +156,8 @@ absl::Status RecordParser::Body() {
   } else {
     size_t end = at_;
     while (end < text_.size() &&
-           (absl::ascii_isdigit(text_[end]) || text_[end] == '_' ||
-            absl::ascii_islower(text_[end]))) {
+           ((text_[end] >= '0' && text_[end] <= '9') || text_[end] == '_' ||
+            (text_[end] >= 'a' && text_[end] <= 'z'))) {
       ++end;
     }
     const std::string wrong =
