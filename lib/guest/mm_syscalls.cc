@@ -176,9 +176,8 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
   // of an object around it that are in memory. The digest of one vCPU leaves
   // these out, too, so that it is that of several.
   const bool around = core_.options.fault_around_pages > 1;
-  vma.digest_plain =
-      IsReclaimable(vma) || vma.hugetlb() ||
-      (around && vma.file != nullptr && vma.file->zero_filled());
+  vma.digest_plain = IsReclaimable(vma) || vma.hugetlb() ||
+                     (around && vma.file != nullptr && vma.file->zero_filled());
   mm.vmas.Insert(vma);
   NoteShared(mm, vma);
   if ((op.flags & (kMapPopulate | kMapLocked)) == 0) return absl::OkStatus();
