@@ -41,8 +41,8 @@ void Reach(benchmark::State& state, const SimulatorOptions& options) {
 
 void Register() {
   for (const std::string policy :
-       {"native", "nested-paging", "nested-paging-4k", "shadow-2008",
-        "trap-and-emulate"}) {
+       {"native", "nested-paging", "nested-paging-4k", "xi-shadow",
+        "shadow-2008", "trap-and-emulate"}) {
     for (const Thp thp : {Thp::kNever, Thp::kMadvise}) {
       // A guest of direct paging has no large pages.
       if (policy == "trap-and-emulate" && thp != Thp::kNever) continue;

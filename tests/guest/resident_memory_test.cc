@@ -136,6 +136,58 @@ TEST_P(ResidentMemoryTest, AChildAndAnExecBeginToCountAnew) {
   EXPECT_FALSE(world_.kernel().MinorFaultsOf(3).has_value());
 }
 
+TEST_P(ResidentMemoryTest, APageThatIsPopulatedCountsAsAFault) {
+  GuestOp map = MapOp(4);
+  map.flags = kMapPopulate;
+  Do(map);
+  EXPECT_EQ(Faults(), 4u);
+  EXPECT_EQ(Resident().anonymous, 4u);
+  for (uint64_t page : {0u, 1u, 2u, 3u}) Do(StoreOp(page));
+  EXPECT_EQ(Faults(), 4u);
+}
+
+class LargeResidentMemoryTest : public testing::Test {
+ protected:
+  static constexpr uint64_t kPages = 512;
+
+  LargeResidentMemoryTest() {
+    EXPECT_TRUE(world_.kernel().CreateProcess(1).ok());
+  }
+  ResidentMemory Resident() {
+    return world_.kernel().ResidentOf(1).value_or(ResidentMemory());
+  }
+  World world_{Setting{}};
+};
+
+TEST_F(LargeResidentMemoryTest, ALargePageIsAnonymousAndOneFault) {
+  world_.Do(1, MapOp(2 * kPages));
+  GuestOp advice = RangeOp(GuestOpKind::kAdvise, 2 * kPages);
+  advice.advice = Advice::kHugePage;
+  world_.Do(1, advice);
+  world_.Do(1, StoreOp(0));
+  EXPECT_EQ(Resident().anonymous, kPages);
+  EXPECT_EQ(Resident().anon_huge, kPages);
+  EXPECT_EQ(world_.kernel().MinorFaultsOf(1), 1u);
+  // The large zero page is no memory of anybody's.
+  world_.Do(1, LoadOp(kPages));
+  EXPECT_EQ(Resident().anonymous, kPages);
+  EXPECT_EQ(world_.kernel().MinorFaultsOf(1), 2u);
+  world_.Do(1, RangeOp(GuestOpKind::kUnmap, 1));
+  EXPECT_EQ(Resident().anonymous, kPages - 1);
+  EXPECT_EQ(Resident().anon_huge, 0u);
+}
+
+// A page of hugetlbfs is no part of RSS (hugetlb_count_add).
+TEST_F(LargeResidentMemoryTest, APageOfHugetlbfsCountsByItself) {
+  GuestOp map = MapOp(2 * kPages);
+  map.page_shift = 21;
+  world_.Do(1, map);
+  world_.Do(1, StoreOp(kPages));
+  EXPECT_EQ(Resident().hugetlb, kPages);
+  EXPECT_EQ(Resident().anonymous, 0u);
+  EXPECT_EQ(world_.kernel().MinorFaultsOf(1), 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Ways, ResidentMemoryTest,
     testing::Values(Setting{.mode = PagingMode::k2Level},
