@@ -55,11 +55,10 @@ void MemoryManager::CountTable(const AddressSpace& mm, const TablePage& table,
 
 ResidentMemory MemoryManager::Resident(const AddressSpace& mm) const {
   ResidentMemory sum;
-  // The tables laid by for splits count, too (set_huge_zero_page).
-  sum.table_frames = mm.deposits.size();
   CountTable(mm,
              {.pfn = mm.root, .level = static_cast<uint8_t>(core_.levels())},
              &sum);
+  // The tables laid by for splits count, too (mm_inc_nr_ptes).
   sum.table_frames = mm.tables.size() + mm.deposits.size();
   for (const TablePage& table : mm.tables) {
     if (!table.kernel_l2) CountTable(mm, table, &sum);
