@@ -95,7 +95,9 @@ void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
              core_.options.flush_ceiling_pages) {
     ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
   } else {
-    for (VirtAddr va = what.start; va < what.end; va += step) {
+    // A table that goes, too, may begin within a step of the large pages.
+    const VirtAddr first(what.start.value() & ~(step - 1));
+    for (VirtAddr va = first; va < what.end; va += step) {
       ops_.Flush(vcpu, mm, TlbFlush::Page(va));
     }
   }

@@ -41,9 +41,9 @@ std::string RunConformanceInput(std::span<const uint8_t> bytes,
   const std::span<const uint8_t> script = bytes.subspan(kHeader);
   const int steps = static_cast<int>(
       std::min<size_t>(script.size() / kStepBytes, size_t{400}));
-  return RunLockstep(settings[index % settings.size()], ByteChoice(script),
-                     steps, check_every)
-      .wrong;
+  Setting setting = settings[index % settings.size()];
+  if (bytes[0] / kVcpus.size() % 4 == 3) setting.thp = Thp::kAlways;
+  return RunLockstep(setting, ByteChoice(script), steps, check_every).wrong;
 }
 
 }  // namespace xmmu

@@ -4,7 +4,8 @@
 // A guest program as bytes, for the fuzzer and for the replay of what it has
 // found:
 //
-//   0      how many vCPUs: 1, 2 or 4
+//   0      how many vCPUs: 1, 2 or 4; a quarter of the values stands for guests
+//          with large pages
 //   1, 2   which setting of AllSettings(): policy, mode, ways of the guest
 //   3..    the choices of a GuestScript, one a byte
 

@@ -92,6 +92,14 @@ TEST(LargePageScriptTest, PagesAreMadeReadSharedSplitMovedAndGivenUp) {
   }
 }
 
+// A range that begins within what one large entry maps, and ends with a large
+// page: the flush goes from page to page, not from the range's first address.
+TEST(LargePageScriptTest, AnUnalignedRangeIsFlushedToItsLastLargePage) {
+  const Setting setting{
+      .mode = PagingMode::k4Level, .vcpus = 2, .thp = Thp::kAlways};
+  EXPECT_EQ(RunLockstep(setting, RandomChoice(88618), 40, 1).wrong, "");
+}
+
 // Programs that the fuzzer has found worth keeping.
 TEST(ConformanceCorpusTest, TheFuzzersProgramsSeeBareHardware) {
   std::vector<std::filesystem::path> files;
