@@ -1,5 +1,4 @@
-// MAP_POPULATE does not wait for advice, mlock and MADV_POPULATE_WRITE follow
-// it.
+// MADV_POPULATE_WRITE and mlock make large pages where they are advised.
 
 #include "measure.h"
 
