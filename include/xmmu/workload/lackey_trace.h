@@ -60,6 +60,8 @@
 //
 // System calls are taken in exactly the form in which Valgrind 3.19 prints
 // them, with the numbers of x86-64, which the name beside each number confirms.
+// Of calls that are in the table for their buffers alone, arguments in another
+// form mean that nothing is copied for them.
 // A record that is damaged, whose name is another number's (a 32-bit program's,
 // another machine's), whose flags Linux does not have or whose result it cannot
 // have given is an error. So is a log that lacks what a replay needs: the head

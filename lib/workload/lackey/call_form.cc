@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "workload/lackey/call_buffers.h"
 #include "workload/lackey/call_number.h"
 
 namespace xmmu {
@@ -239,6 +240,12 @@ std::string CheckCallName(uint64_t number, absl::string_view name) {
     if (!HasName(other, name)) continue;
     return absl::StrCat("call ", number, " is ", name, ", expected the number ",
                         other.number, " of x86-64");
+  }
+  // The others of the table have one name each.
+  const CallRow* const row = FindCallRow(number);
+  if (row != nullptr && row->name != name) {
+    return absl::StrCat("call ", number, " is '", name, "', expected ",
+                        row->name, ", as x86-64 numbers it");
   }
   return {};
 }

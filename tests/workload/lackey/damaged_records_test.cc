@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "workload/lackey/call_form.h"
 #include "workload/lackey/trace_support.h"
 
 namespace xmmu::damaged_records_test {
@@ -290,6 +291,19 @@ class DamageTest : public DamagedRecordsTest {
            at < line.find("), ", begin);
   }
 
+  // Whether place `at` of `line` is among the arguments of a call that is read
+  // for its buffers alone: without readable arguments it has none.
+  static bool InBufferArguments(const std::string& line, size_t at) {
+    const size_t number = line.find("](");
+    if (number == std::string::npos || at < line.find("(", number + 2)) {
+      return false;
+    }
+    const uint64_t call = std::stoul(line.substr(number + 2));
+    const CallForm* const form = FindCallForm(call);
+    const bool strict = form != nullptr && form->most != kNoList;
+    return !strict && at < line.find("-->");
+  }
+
   // Of `logs`, of which the first may have changed.
   std::string Streams(const std::vector<Log>& logs) {
     std::vector<std::string> files;
@@ -313,6 +327,7 @@ class DamageTest : public DamagedRecordsTest {
   int same_ = 0;
   int other_number_ = 0;
   int other_path_ = 0;
+  int other_buffer_ = 0;
 };
 
 void DamageTest::DamageEach(std::vector<Log> logs) {
@@ -338,6 +353,8 @@ void DamageTest::DamageEach(std::vector<Log> logs) {
               << got;
         } else if (InPath(whole, at)) {
           ++other_path_;
+        } else if (InBufferArguments(whole, at)) {
+          ++other_buffer_;
         } else {
           ++other_number_;
           EXPECT_TRUE(IsDigit(whole[at]) && (c == '0' || c == '\0'))
@@ -357,6 +374,7 @@ TEST_F(DamageTest, NoDamageToARecordGoesUnnoticed) {
   RecordProperty("same", same_);
   RecordProperty("another number", other_number_);
   RecordProperty("another path", other_path_);
+  RecordProperty("other buffers", other_buffer_);
   EXPECT_GT(refused_, 5000);
   EXPECT_LT(other_number_, refused_ / 10);
 }
