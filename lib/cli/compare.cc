@@ -44,8 +44,8 @@ std::vector<Option> CompareOptions() {
        OptionsOfReport()});
 }
 
-// Reads the list of the option with that key into `values`: what `member` of the
-// options of a row becomes by each name. "all" stands for all names.
+// Reads the list of the option with that key into `values`: what `member` of
+// the options of a row becomes by each name. "all" stands for all names.
 template <typename Member, typename T>
 absl::Status ReadNames(const Arguments& arguments, std::string_view key,
                        Member SimulatorOptions::*member,

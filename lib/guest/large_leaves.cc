@@ -1,5 +1,5 @@
-// Splits the leaves of large pages, and keeps the tables that this takes (Linux:
-// mm/huge_memory.c, mm/pgtable-generic.c).
+// Splits the leaves of large pages, and keeps the tables that this takes
+// (Linux: mm/huge_memory.c, mm/pgtable-generic.c).
 
 #include "guest/page_tables.h"
 #include "xmmu/base/check.h"

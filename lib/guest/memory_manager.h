@@ -124,8 +124,8 @@ class MemoryManager {
                         const PteSlot& slot, uint64_t entry);
   absl::StatusOr<Pfn> CopyOf(Vcpu& vcpu, Pfn page);
 
-  // --- The next are in mm_huge.cc. LargeRegion() returns what one L2 entry maps
-  // around `va`.
+  // --- The next are in mm_huge.cc. LargeRegion() returns what one L2 entry
+  // maps around `va`.
   Range LargeRegion(VirtAddr va) const;
   uint64_t LeafFrames(int level) const {
     return uint64_t{1} << (LevelShift(core_.mode(), level) - kPageShift);
@@ -156,7 +156,8 @@ class MemoryManager {
   // --- The next are in mm_hugetlb.cc. MapRange() returns what a kMap maps.
   // Errors: InvalidArgument where mmap fails.
   absl::StatusOr<Range> MapRange(const GuestOp& op) const;
-  // Whether an edge of `range` lies within a hugetlb page (hugetlb_vm_op_split).
+  // Whether an edge of `range` lies within a hugetlb page
+  // (hugetlb_vm_op_split).
   static bool CutsHugetlb(const AddressSpace& mm, const Range& range);
   // Ends a `call` that would cut one, with an error unless the program may have
   // made it on what another task has mapped.
@@ -313,8 +314,8 @@ class MemoryManager {
   // rights already.
   absl::Status SetRights(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                          uint64_t length, uint8_t rights, bool anew);
-  // Returns the entry that mprotect makes of `entry` of `vma`, which maps a page
-  // of `level`.
+  // Returns the entry that mprotect makes of `entry` of `vma`, which maps a
+  // page of `level`.
   uint64_t ProtectedEntry(const Vma& vma, int level, uint64_t entry) const;
   // Returns where exec writes `length` bytes of arguments.
   Range ArgumentPages(uint64_t length) const;

@@ -1,9 +1,9 @@
 // Pages of MAP_HUGETLB mappings (Linux 6.1: mm/hugetlb.c). A mapping asks for
-// pages of a size, and its ends lie between them whatever the guest has: if that
-// is smaller pages, each is mapped by itself. They come from the guest's memory
-// as all pages do (simplified: Linux takes them from a pool, filled by
-// /proc/sys/vm/nr_hugepages), and their tables are nobody else's (huge_pmd_share
-// is left out).
+// pages of a size, and its ends lie between them whatever the guest has: if
+// that is smaller pages, each is mapped by itself. They come from the guest's
+// memory as all pages do (simplified: Linux takes them from a pool, filled by
+// /proc/sys/vm/nr_hugepages), and their tables are nobody else's
+// (huge_pmd_share is left out).
 
 #include "absl/strings/str_format.h"
 #include "guest/memory_manager.h"

@@ -238,8 +238,9 @@ absl::Status MemoryManager::PlaceArguments(Vcpu& vcpu, AddressSpace& mm,
   return status;
 }
 
-// setup_arg_pages sets the rights of the new stack first (mprotect_fixup), where
-// at least VM_STACK_INCOMPLETE_SETUP goes, then moves it down (shift_arg_pages).
+// setup_arg_pages sets the rights of the new stack first (mprotect_fixup),
+// where at least VM_STACK_INCOMPLETE_SETUP goes, then moves it down
+// (shift_arg_pages).
 absl::Status MemoryManager::MoveArguments(Vcpu& vcpu, AddressSpace& mm,
                                           const GuestOp& op) {
   if (op.length == 0) return absl::OkStatus();

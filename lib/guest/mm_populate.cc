@@ -10,8 +10,8 @@
 namespace xmmu {
 
 // follow_page_mask looks each page up, and faultin_page makes what is missing.
-// That is one kGuestPteWork a page, however large (assumed) and the loads of the walk, beside
-// what making the page takes.
+// That is one kGuestPteWork a page, however large (assumed) and the loads of
+// the walk, beside what making the page takes.
 absl::Status MemoryManager::PopulatePages(Vcpu& vcpu, AddressSpace& mm,
                                           const Range& range, bool write) {
   ops_.FinishKernelWork(vcpu);

@@ -6,8 +6,8 @@
 // splitting large pages. Entries are read by the kernel's own loads through its
 // direct map and changed through MmuOps.
 //
-// A leaf is an entry of L2 or above that maps a large page. It has PS whether it
-// is present or not (Linux: pmd_trans_huge, pmd_huge).
+// A leaf is an entry of L2 or above that maps a large page. It has PS whether
+// it is present or not (Linux: pmd_trans_huge, pmd_huge).
 
 #include <optional>
 #include <vector>
@@ -33,8 +33,8 @@ class PageTables {
   void Destroy(Vcpu& vcpu, AddressSpace& mm);
 
   // Returns the slot of `va`: that of the leaf that maps it; or, where no table
-  // hangs below it, an empty one of level `largest` or less; or else that of the
-  // L1 table. Tables above it that are missing are made.
+  // hangs below it, an empty one of level `largest` or less; or else that of
+  // the L1 table. Tables above it that are missing are made.
   absl::StatusOr<PteSlot> Make(Vcpu& vcpu, AddressSpace& mm, VirtAddr va,
                                int largest = 1) {
     return MakeDownTo(vcpu, mm, /*lowest=*/1, va, largest);
@@ -81,16 +81,16 @@ class PageTables {
   enum class Moved : uint8_t { kNothing, kTable, kLeaf };
 
   // Moves the leaf that maps `from` to where it maps `to` (move_huge_pmd), or
-  // with `tables` the L1 table there (move_normal_pmd), if nothing is in its new
-  // place. A leaf's old address has been flushed then. The tables above the new
-  // place are made. REQUIRES: both addresses are aligned to the region of an L1
-  // table.
+  // with `tables` the L1 table there (move_normal_pmd), if nothing is in its
+  // new place. A leaf's old address has been flushed then. The tables above the
+  // new place are made. REQUIRES: both addresses are aligned to the region of
+  // an L1 table.
   absl::StatusOr<Moved> MoveL2Entry(Vcpu& vcpu, AddressSpace& mm, VirtAddr from,
                                     VirtAddr to, bool tables);
 
-  // --- The next four are in large_leaves.cc. A leaf of L2 that may be split has
-  // a table laid by for it (pgtable_trans_huge_deposit). Deposit() makes one,
-  // zeroed; DropDeposit() frees it, as the leaf is gone.
+  // --- The next four are in large_leaves.cc. A leaf of L2 that may be split
+  // has a table laid by for it (pgtable_trans_huge_deposit). Deposit() makes
+  // one, zeroed; DropDeposit() frees it, as the leaf is gone.
   // Errors: ResourceExhausted if there is no memory.
   absl::Status Deposit(Vcpu& vcpu, AddressSpace& mm);
   void DropDeposit(AddressSpace& mm);

@@ -127,8 +127,8 @@ class Program {
   TaskId last_task_ = 1;
 };
 
-// What a program came to: what was refused, and the digest. Adds the large pages
-// that were made, and those split, to `made` and `split`.
+// What a program came to: what was refused, and the digest. Adds the large
+// pages that were made, and those split, to `made` and `split`.
 std::string Outcome(const std::vector<Program::Step>& steps,
                     const LargeSetting& setting, uint64_t* made,
                     uint64_t* split) {

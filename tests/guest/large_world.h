@@ -1,8 +1,9 @@
 #ifndef XMMU_TESTS_GUEST_LARGE_WORLD_H_
 #define XMMU_TESTS_GUEST_LARGE_WORLD_H_
 
-// A machine with one guest whose programs may have large pages, what the guest's
-// own tables say of an address, and operations on regions of large pages.
+// A machine with one guest whose programs may have large pages, what the
+// guest's own tables say of an address, and operations on regions of large
+// pages.
 
 #include <cstdint>
 #include <memory>
@@ -72,8 +73,8 @@ class LargeWorld {
   }
   uint64_t Faults() { return Count(Counter::kGuestFaults); }
 
-  // What the guest's tables have for an address: an entry of `level`, 0 if there
-  // is none that is present or was protected.
+  // What the guest's tables have for an address: an entry of `level`, 0 if
+  // there is none that is present or was protected.
   struct Leaf {
     int level = 0;
     Pte entry;

@@ -1,8 +1,6 @@
 // Threads: tasks that share an address space, on one vCPU and on several.
 
-#include <array>
 #include <map>
-#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -96,7 +94,6 @@ TEST_P(ThreadsTest, TheMemoryOutlivesAThreadAndGoesWithTheLast) {
   Do(2, StoreOp(2));
   EXPECT_EQ(Added(Counter::kExits, 2, ExitOp()), 1u);
   EXPECT_EQ(Added(Counter::kGuestFaults, 3, StoreOp(2)), 0u);
-  // The first one may go before others, too.
   Do(1, ExitOp());
   EXPECT_EQ(Added(Counter::kGuestFaults, 3, LoadOp(1)), 0u);
   ASSERT_TRUE(world_.kernel().RootsOf(3).has_value());

@@ -1,5 +1,5 @@
-// Processes and threads on several vCPUs that share memory: what depends on who comes first
-// is not compared, all else is.
+// Processes and threads on several vCPUs that share memory: what depends on who
+// comes first is not compared, all else is.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

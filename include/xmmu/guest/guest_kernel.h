@@ -5,13 +5,14 @@
 // shared the way its paging mode shares them, a direct map in which its own
 // page tables are mapped too (read-only where the strategy demands it),
 // processes with VMAs and threads, fork with copy-on-write, exec, mmap, munmap,
-// mprotect, mremap, exit, its own copies to and from programs' memory, demand-zero and file faults, context switches, several vCPUs.
+// mprotect, mremap, exit, its own copies to and from programs' memory,
+// demand-zero and file faults, context switches, several vCPUs.
 //
 // It keeps a digest of everything that the guest could observe; with the same
 // workload the digest is the same under every policy.
 //
-// Reading files in is free: nothing is charged for I/O. Running out of memory is
-// an error, unless pages of files can be dropped (GuestOptions::reclaim).
+// Reading files in is free: nothing is charged for I/O. Running out of memory
+// is an error, unless pages of files can be dropped (GuestOptions::reclaim).
 //
 // Owns its vCPU doors and all guest software state. Single-threaded.
 
@@ -77,12 +78,12 @@ class GuestKernel {
   // given up; combined over tasks independently of their interleaving. It
   // contains no frame numbers and nothing that is loaded through a shared
   // mapping. On several vCPUs it also leaves out what depends on which task
-  // comes first, which depends on the clocks, and so on the policy: loads from a
-  // page of a file that another task writes through a shared mapping, whatever
-  // mapping they go through; loads from memory that another thread of the same
-  // address space stores to, maps, unmaps or moves, and all faults there.
-  // Where some guest may have large pages (GuestOptions::digest_thp, MAP_HUGETLB)
-  // it has no faults but those that are refused, and no flags.
+  // comes first, which depends on the clocks, and so on the policy: loads from
+  // a page of a file that another task writes through a shared mapping,
+  // whatever mapping they go through; loads from memory that another thread of
+  // the same address space stores to, maps, unmaps or moves, and all faults
+  // there. Where some guest may have large pages (GuestOptions::digest_thp,
+  // MAP_HUGETLB) it has no faults but those that are refused, and no flags.
   uint64_t digest() const;
 
   // The number of vCPUs that have never run a task.

@@ -75,9 +75,9 @@ enum class PinWhen : uint8_t {
 };
 
 // Which anonymous memory of programs gets large pages as it is first touched
-// (Linux: /sys/kernel/mm/transparent_hugepage/enabled; Documentation/admin-guide/
-// mm/transhuge.rst). There is no khugepaged: memory that has 4 KiB pages keeps
-// them.
+// (Linux: /sys/kernel/mm/transparent_hugepage/enabled, which
+// Documentation/admin-guide/mm/transhuge.rst explains). There is no khugepaged:
+// memory that has 4 KiB pages keeps them.
 enum class Thp : uint8_t {
   kNever,
   kMadvise,  // what MADV_HUGEPAGE asks for

@@ -43,8 +43,8 @@ struct ReportRow {
   PinWhen pin = PinWhen::kLate;
   bool shares_file_pages = false;  // GuestOptions::share_file_pages
   LinearMap linear_map = LinearMap::kDefault;
-  // The guest's GuestOptions::thp, and whether it was asked for; then RowLabel()
-  // says it.
+  // The guest's GuestOptions::thp, and whether it was asked for; then
+  // RowLabel() says it.
   Thp thp = Thp::kNever;
   bool thp_chosen = false;
   // Whether programs of the guest have large pages: GuestAbi::large_pages.

@@ -36,10 +36,10 @@
 // these, what it writes a kCopyOut behind them, and all but the last of the
 // operations of one call have kCallGoesOn. One table has which arguments of
 // which calls are memory and how long (system_calls.h lists it). An argument
-// that is not printed in the form that the table has is passed over. A copy ends
-// where nothing is mapped, or not with that right. What a call's vectors point
-// to, arguments of exec, frames of signals and buffers of io_uring are in no
-// log.
+// that is not printed in the form that the table has is passed over. A copy
+// ends where nothing is mapped, or not with that right. What a call's vectors
+// point to, arguments of exec, frames of signals and buffers of io_uring are in
+// no log.
 //
 // A failed call changes nothing, with these exceptions: a name was read; a
 // madvise has done its work beside holes, and before a mapping that it refuses;
@@ -85,15 +85,15 @@
 // before its exec is not in its parent's log.
 //
 // Files and objects are told apart by what made them:
-//   - A file by its path, looked up from the working directory or the directory
-//     that the call names, as far as the log shows those. Two processes that map
-//     one library share it, whatever their order. A rename moves the identity of
-//     a file that the process has open or mapped; a file that is made at a path
-//     whose old file is still open has one of its own. Other processes than
-//     those that it forks do not know of either.
+//   - A file by its path, looked up from the working directory or the
+//     directory that the call names, as far as the log shows those. Two
+//     processes that map one library share it, whatever their order. A rename
+//     moves the identity of a file that the process has open or mapped; a file
+//     that is made at a path whose old file is still open has one of its own.
+//     Other processes than those that it forks do not know of either.
 //   - /dev/zero is anonymous memory. Files in /dev/shm are zero-filled.
-//   - Each memfd, each file of O_TMPFILE and each shared anonymous mapping is an
-//     object of its own.
+//   - Each memfd, each file of O_TMPFILE and each shared anonymous mapping is
+//     an object of its own.
 //   - A System V segment by its number. It is as large as the process has seen
 //     it made. If it has not, it is at least as large as shmget asked, and
 //     accesses above it show the rest, by the aligned 64 KiB around them.

@@ -57,8 +57,8 @@ class NestedTables {
   // The level of the leaf that maps `pfn`; 0 if none does.
   int LeafLevelOf(Pfn pfn) const;
 
-  // Returns how many leaves of `level`, 1 to 3, there are. Walks all tables; not
-  // charged.
+  // Returns how many leaves of `level`, 1 to 3, there are. Walks all tables;
+  // not charged.
   uint64_t LeavesOf(int level) const;
 
   // Whether `mfn` is one of the tables.

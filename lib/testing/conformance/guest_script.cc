@@ -7,8 +7,8 @@
 namespace xmmu::conformance {
 namespace {
 
-// The windows' first addresses; `before` bytes of each lie in front of an end of
-// what an L1 maps; of an L2 as well; in the 64-bit modes of an L3.
+// The windows' first addresses; `before` bytes of each lie in front of an end
+// of what an L1 maps; of an L2 as well; in the 64-bit modes of an L3.
 std::array<VirtAddr, GuestScript::kWindows> WindowsAt(PagingMode mode,
                                                       uint64_t before) {
   const bool wide = LevelCount(mode) >= 4;

@@ -11,8 +11,8 @@ namespace xmmu::conformance {
 namespace {
 
 // The guest on bare hardware that is to see what that of `tested` sees. If that
-// has no large pages, this one makes none, either: the flags of a large page are
-// those of all its parts.
+// has no large pages, this one makes none, either: the flags of a large page
+// are those of all its parts.
 Setting BareOf(const Setting& tested, const World& world) {
   Setting bare = {.mode = tested.mode,
                   .vcpus = tested.vcpus,

@@ -86,8 +86,8 @@ absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {
   return absl::OkStatus();
 }
 
-// What is above a segment of unknown size, and below the next mapping, may be of
-// the segment.
+// What is above a segment of unknown size, and below the next mapping, may be
+// of the segment.
 std::optional<Region> OpWriter::MoreOfSegment(uint64_t start) const {
   const uint64_t below = state_.map.Hole(start, 0, kUserEnd).start;
   const auto found = state_.map.Find(below - 1);

@@ -155,8 +155,8 @@ absl::Status OpWriter::UnmapInferred(uint64_t start, uint64_t end) {
   return Unmap(start, end);
 }
 
-// Map() writes an operation with the target, which is replaced by the move. With
-// length 0 what is at `from` is mapped there, too.
+// Map() writes an operation with the target, which is replaced by the move.
+// With length 0 what is at `from` is mapped there, too.
 absl::Status OpWriter::MoveTo(uint64_t start, uint64_t end, Region region,
                               VirtAddr from, uint64_t length) {
   const absl::Status status = Map(start, end, region);

@@ -210,8 +210,8 @@ __attribute__((noinline)) static void TouchStack(void) {
   Touch(below, stack_end - below);
 }
 
-// Touches what measuring needs, all of the stack and 8 pages more, so that later
-// marks make no faults. Each process begins so.
+// Touches what measuring needs, all of the stack and 8 pages more, so that
+// later marks make no faults. Each process begins so.
 static void Begin(int number) {
   TouchStack();
   Touch(smaps, sizeof smaps);
