@@ -200,6 +200,7 @@ class Scheduler {
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
   uint64_t digest_of_the_gone_ = 0;
+  uint64_t threaded_spaces_ = 0;  // see NotCompared
   // Both are used on several vCPUs alone.
   ObjectWriters writers_;
   std::vector<std::pair<TaskId, std::unique_ptr<Sightings>>>

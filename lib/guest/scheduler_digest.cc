@@ -38,7 +38,10 @@ void Scheduler::BeginThreads(Task& task) {
   mm.changed_by_several = true;
   if (!std::exchange(mm.threaded, true)) {
     mm.epoch = ++core_.epochs;
-    if (mm.object == 0) mm.object = SpaceObject(task.id, ++task.spaces_shared);
+    if (mm.object == 0) {
+      mm.object = SpaceObject(task.id, ++task.spaces_shared);
+      ++threaded_spaces_;
+    }
     for (const Vma& vma : mm.vmas.All()) NoteShared(vma.backing, vma.file);
   }
   for (const auto& [id, other] : tasks_) {
@@ -130,6 +133,7 @@ NotCompared Scheduler::not_compared() const {
   std::sort(pages.begin(), pages.end());
   const auto end = std::unique(pages.begin(), pages.end());
   sum.pages = static_cast<uint64_t>(end - pages.begin());
+  if (vcpus_.size() > 1) sum.threaded_spaces = threaded_spaces_;
   return sum;
 }
 

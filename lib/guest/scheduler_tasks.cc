@@ -56,6 +56,7 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
     if (!mm.ok()) return mm.status();
     (*child)->mm = *std::move(mm);
     (*child)->mm->object = task.mm->object;
+    if (task.mm->object != 0) ++threaded_spaces_;
   }
   SightRaces(**child);
   (*child)->ready_at = vcpu.now();

@@ -255,6 +255,11 @@ constexpr FieldOf<Line> kResults[] = {
      [](const Line& l) { return l.row->not_compared.accesses; }, Shown::kJson},
     {1, "pages_not_compared", "pages", "pages that these accesses were to",
      [](const Line& l) { return l.row->not_compared.pages; }, Shown::kJson},
+    {1, "spaces_not_compared", "address spaces",
+     "address spaces that have had several threads, and forks' copies of them, "
+     "in which the digest leaves out faults and what is given up",
+     [](const Line& l) { return l.row->not_compared.threaded_spaces; },
+     Shown::kJson},
     {1, "figures", "", "figures of the policy's own, by name",
      [](const Line& l) { return FiguresValue(*l.row); }, Shown::kOpen},
     {1, "own_events", "", "priced events of the policy's own, by name",

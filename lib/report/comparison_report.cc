@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "report/common_fields.h"
@@ -82,11 +83,29 @@ std::string Heading(const Comparison& comparison) {
   return text;
 }
 
+// "1 page", "2 pages".
+std::string Number(uint64_t count, absl::string_view one,
+                   absl::string_view plural) {
+  return absl::StrCat(count, " ", one, count == 1 ? "" : plural);
+}
+
 std::string NotComparedLine(const NotCompared& left_out) {
-  if (left_out.pages == 0) return "";
-  return absl::StrCat(left_out.accesses, " accesses to ", left_out.pages,
-                      " pages that another task may change are not compared: "
-                      "which comes first depends on the cycles\n");
+  std::string what;
+  if (left_out.pages > 0) {
+    what = absl::StrCat(Number(left_out.accesses, "access", "es"), " to ",
+                        Number(left_out.pages, "page", "s"),
+                        " that another task may change are not compared");
+  }
+  if (left_out.threaded_spaces > 0) {
+    const std::string spaces =
+        Number(left_out.threaded_spaces, "address space", "s");
+    what = what.empty() ? absl::StrCat("faults in ", spaces,
+                                       " with threads are not compared")
+                        : absl::StrCat(what, ", nor are faults in ", spaces,
+                                       " with threads");
+  }
+  if (what.empty()) return "";
+  return what + ": which comes first depends on the cycles\n";
 }
 
 std::string DigestLine(const Comparison& comparison) {

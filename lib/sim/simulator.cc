@@ -266,6 +266,7 @@ ReportRow Simulator::Row() const {
     const NotCompared left_out = guest->not_compared();
     row.not_compared.accesses += left_out.accesses;
     row.not_compared.pages += left_out.pages;
+    row.not_compared.threaded_spaces += left_out.threaded_spaces;
     spaces += guest->peak_address_spaces();
     frames += guest->peak_page_table_frames() - guest->boot_page_table_frames();
     row.page_table_bytes += guest->peak_page_table_frames() * kPageSize;

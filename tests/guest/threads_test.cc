@@ -339,6 +339,7 @@ struct Seen {
   uint64_t digest = 0;
   uint64_t accesses = 0;
   uint64_t pages = 0;
+  uint64_t spaces = 0;
   bool operator==(const Seen&) const = default;
 };
 
@@ -350,12 +351,14 @@ Seen RunRandom(const Setting& setting, uint64_t seed) {
   EXPECT_EQ(world.FirstEscape(), "");
   EXPECT_TRUE(world.policy().Audit().ok()) << world.policy().Audit();
   const NotCompared left_out = world.kernel().not_compared();
-  return {world.kernel().digest(), left_out.accesses, left_out.pages};
+  return {world.kernel().digest(), left_out.accesses, left_out.pages,
+          left_out.threaded_spaces};
 }
 
 std::ostream& operator<<(std::ostream& out, const Seen& seen) {
   return out << std::hex << seen.digest << std::dec << ", not compared "
-             << seen.accesses << " accesses to " << seen.pages << " pages";
+             << seen.accesses << " accesses to " << seen.pages << " pages in "
+             << seen.spaces << " spaces";
 }
 
 // Each way has seeds of its own.

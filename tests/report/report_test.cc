@@ -279,7 +279,8 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
                                           "share_by_mark",
                                           "guest_digest",
                                           "accesses_not_compared",
-                                          "pages_not_compared"};
+                                          "pages_not_compared",
+                                          "spaces_not_compared"};
   std::vector<std::string> found;
   for (const auto& item : json["rows"][0].items()) {
     if (std::find(fixed.begin(), fixed.end(), item.key()) != fixed.end()) {

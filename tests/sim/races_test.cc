@@ -179,13 +179,14 @@ TEST_F(RacesTest, AStrategyThatIsWrongIsFoundBesideARace) {
   }
 }
 
-// Two threads: each has a page of its own, and they share the page at kCommon.
-// The second one ends with `more`.
+// Two threads: each has a page of its own, and they share the page at kCommon,
+// if `common`. The second one ends with `more`.
 constexpr VirtAddr kCommon{0x10000000};
 
 class TwoThreads final : public Workload {
  public:
-  explicit TwoThreads(std::vector<GuestOp> more) : more_(std::move(more)) {}
+  TwoThreads(std::vector<GuestOp> more, bool common)
+      : more_(std::move(more)), common_(common) {}
 
   std::string name() const override { return "two threads"; }
   TaskId first_task() const override { return 1; }
@@ -202,6 +203,7 @@ class TwoThreads final : public Workload {
     for (int i = 0; i < 20; ++i) {
       Add(task, {.kind = GuestOpKind::kStore, .va = own, .length = 8});
       Add(task, {.kind = GuestOpKind::kLoad, .va = own, .length = 8});
+      if (!common_) continue;
       Add(task, {.kind = GuestOpKind::kStore, .va = kCommon, .length = 8});
       Add(task, {.kind = GuestOpKind::kLoad, .va = kCommon, .length = 8});
     }
@@ -218,11 +220,13 @@ class TwoThreads final : public Workload {
   void Add(TaskId task, const GuestOp& op) { ops_[task].push_back(op); }
 
   const std::vector<GuestOp> more_;
+  const bool common_;
   std::map<TaskId, std::vector<GuestOp>> ops_;
 };
 
 absl::StatusOr<Comparison> RunThreads(int vcpus, std::vector<GuestOp> more,
-                                      bool with_forgetful = false) {
+                                      bool with_forgetful = false,
+                                      bool common = true) {
   ComparisonOptions options;
   options.policies = {{"native", {}}, {"xi-shadow", {}}, {"pinning", {}}};
   if (with_forgetful) {
@@ -235,7 +239,7 @@ absl::StatusOr<Comparison> RunThreads(int vcpus, std::vector<GuestOp> more,
   options.base.guest_memory_bytes = uint64_t{32} << 20;
   return Compare(options, [&](const SimulatorOptions&) {
     return absl::StatusOr<std::unique_ptr<Workload>>(
-        std::make_unique<TwoThreads>(more));
+        std::make_unique<TwoThreads>(more, common));
   });
 }
 
@@ -245,14 +249,45 @@ TEST(ThreadRacesTest, LoadsOfThePageThatBothStoreToAreLeftOut) {
   for (const ReportRow& row : comparison->rows) {
     EXPECT_EQ(row.not_compared.accesses, 40u);
     EXPECT_EQ(row.not_compared.pages, 1u);
+    EXPECT_EQ(row.not_compared.threaded_spaces, 1u);
   }
   EXPECT_THAT(
       FormatReport(*comparison, ReportFormat::kText),
-      HasSubstr("equal in all rows\n40 accesses to 1 pages that another "
-                "task may change are not compared"));
+      HasSubstr("equal in all rows\n40 accesses to 1 page that another task "
+                "may change are not compared, nor are faults in 1 address "
+                "space with threads: which comes first depends on the "
+                "cycles\n"));
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kJson),
+              HasSubstr("\"spaces_not_compared\": 1"));
   const absl::StatusOr<Comparison> one = RunThreads(1, {});
   ASSERT_TRUE(one.ok()) << one.status();
   EXPECT_EQ(one->rows[0].not_compared.accesses, 0u);
+  EXPECT_EQ(one->rows[0].not_compared.threaded_spaces, 0u);
+  EXPECT_THAT(FormatReport(*one, ReportFormat::kText),
+              Not(HasSubstr("not compared")));
+}
+
+// A forked child has no threads, but what it finds mapped is theirs.
+TEST(ThreadRacesTest, AForksCopyOfAnAddressSpaceWithThreadsCounts) {
+  const absl::StatusOr<Comparison> comparison = RunThreads(
+      2,
+      {{.kind = GuestOpKind::kFork, .child = 3}, {.kind = GuestOpKind::kWait}});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  for (const ReportRow& row : comparison->rows) {
+    EXPECT_EQ(row.not_compared.threaded_spaces, 2u);
+  }
+}
+
+// Threads that share no page: all loads are compared, their faults are not.
+TEST(ThreadRacesTest, FaultsAreLeftOutWhereNoAccessIs) {
+  const absl::StatusOr<Comparison> comparison =
+      RunThreads(2, {}, /*with_forgetful=*/false, /*common=*/false);
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->rows[0].not_compared.pages, 0u);
+  EXPECT_THAT(FormatReport(*comparison, ReportFormat::kText),
+              HasSubstr("equal in all rows\nfaults in 1 address space with "
+                        "threads are not compared: which comes first depends "
+                        "on the cycles\n"));
 }
 
 TEST(ThreadRacesTest, WhatAThreadUnmapsIsLeftOutForTheOthersAlone) {

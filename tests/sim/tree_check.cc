@@ -103,7 +103,8 @@ std::string CheckTree(Choices& choices, const std::string& directory) {
   for (const ReportRow& row : comparison->rows) {
     const auto& first = comparison->rows.front().not_compared;
     if (row.not_compared.accesses != first.accesses ||
-        row.not_compared.pages != first.pages) {
+        row.not_compared.pages != first.pages ||
+        row.not_compared.threaded_spaces != first.threaded_spaces) {
       return absl::StrCat(Describe(options), ": ", RowLabel(row),
                           " leaves out something else");
     }

@@ -10,11 +10,15 @@ namespace xmmu {
 // of two tasks comes first depends on the vCPUs' clocks. Such a page is one of
 // a file or shared object that another process writes in place; or of an
 // address space with several threads, which another thread stores to, maps,
-// unmaps or moves. In such an address space, faults and what is given up at its
-// end are left out as well, and not counted here.
+// unmaps, discards or moves, or which a fork has copied from there.
+// `threaded_spaces` counts the address spaces that have ever had several
+// threads, and the copies that forks have made of those: in them, faults that
+// are resolved and what is given up are left out as well, as one thread may
+// fault in a page for another.
 struct NotCompared {
   uint64_t accesses = 0;
   uint64_t pages = 0;
+  uint64_t threaded_spaces = 0;
 };
 
 }  // namespace xmmu
