@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -40,6 +41,18 @@ class RecordedCallsTest : public testing::Test {
         Compare(options, [&](const SimulatorOptions&) { return Open(name); });
     EXPECT_TRUE(comparison.ok()) << comparison.status();
     return comparison.ok() ? comparison->rows.front().cost : Cost{};
+  }
+  // A replay under every strategy that can run it.
+  static absl::StatusOr<Comparison> UnderAll(const std::string& name, Thp thp) {
+    ComparisonOptions options = Options();
+    options.policies.clear();
+    for (const PolicyEntry& policy : Policies()) {
+      options.policies.push_back({std::string(policy.name), {}});
+    }
+    options.leave_out_unsupported = true;
+    options.thps = {thp};
+    return Compare(options,
+                   [&](const SimulatorOptions&) { return Open(name); });
   }
   static bool FitsInto(const std::string& name, uint64_t memory_mib) {
     const auto comparison =
@@ -91,18 +104,32 @@ TEST_F(RecordedCallsTest, AdvisedMemoryHasLargePages) {
 }
 
 TEST_F(RecordedCallsTest, AllStrategiesSeeTheSame) {
-  for (const char* name : {"size0", "smaller", "zeroed", "read", "populate"}) {
-    ComparisonOptions options = Options();
-    options.policies.clear();
-    for (const PolicyEntry& policy : Policies()) {
-      options.policies.push_back({std::string(policy.name), {}});
-    }
-    options.leave_out_unsupported = true;
-    const auto comparison =
-        Compare(options, [&](const SimulatorOptions&) { return Open(name); });
+  for (const char* name : {"size0", "smaller", "zeroed", "read", "populate",
+                           "anonymous", "memfd", "pair"}) {
+    const auto comparison = UnderAll(name, Thp::kNever);
     ASSERT_TRUE(comparison.ok()) << name << ": " << comparison.status();
     EXPECT_TRUE(DigestsAgree(*comparison)) << name;
   }
+}
+
+// As many pages as the program has on Linux, also in large nested ones; where
+// the guest has none it says so, and the program sees the same.
+TEST_F(RecordedCallsTest, LargePagesAreThereUnderEachStrategyThatHasThem) {
+  const auto comparison = UnderAll("large", Thp::kMadvise);
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_TRUE(DigestsAgree(*comparison));
+  std::set<std::string> with_large_pages;
+  for (const ReportRow& row : comparison->rows) {
+    if (row.large_pages) with_large_pages.insert(row.policy);
+    EXPECT_EQ(row.cost.count(Counter::kThpFaultAlloc), row.large_pages ? 32 : 0)
+        << row.policy;
+    EXPECT_EQ(row.cost.count(Counter::kLargeDenied), row.large_pages ? 0 : 32)
+        << row.policy;
+  }
+  for (const char* policy : {"native", "shadow-2008", "nested-paging"}) {
+    EXPECT_EQ(with_large_pages.count(policy), 1) << policy;
+  }
+  EXPECT_EQ(with_large_pages.count("pinning"), 0);
 }
 
 }  // namespace
