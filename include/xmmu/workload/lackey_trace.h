@@ -26,9 +26,13 @@
 //   wait4, waitid       kWait for the child that the call returned, or for any
 //                       one where the log does not say which (a signal came)
 //   a further program   kExec
-//   calls that block    kYield: poll, select, epoll_wait, futex, nanosleep,
-//                       pause, sigsuspend, sched_yield, accept, msgrcv, semop,
-//                       and reading from what was not opened by a path
+//   calls that block    kYield: poll, select, epoll_wait and their kin, futex,
+//                       nanosleep, clock_nanosleep, pause, rt_sigsuspend,
+//                       rt_sigtimedwait, sched_yield, flock, accept, recvfrom,
+//                       recvmsg, recvmmsg, msgrcv, mq_timedreceive, semop,
+//                       semtimedop; wait4 and waitid for no child, or for one
+//                       that was waited for already; and read and readv from
+//                       what was not opened by a path
 //   other calls         kSyscall
 //   end of the log      kExit
 //

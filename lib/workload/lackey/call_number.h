@@ -73,6 +73,7 @@ enum CallNumber : uint64_t {
   kEpollPwait = 281,
   kAccept4 = 288,
   kDup3 = 292,
+  kRecvmmsg = 299,
   kRenameat2 = 316,
   kMemfdCreate = 319,
   kExecveat = 322,

@@ -172,6 +172,7 @@ bool OpWriter::Blocks(const SystemCall& call) const {
     case kPpoll:
     case kEpollPwait:
     case kAccept4:
+    case kRecvmmsg:
     case kEpollPwait2:
       return true;
     default:

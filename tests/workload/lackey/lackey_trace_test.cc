@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
+#include "workload/lackey/call_buffers.h"
 #include "workload/lackey/trace_support.h"
 
 namespace xmmu::lackey_trace_test {
@@ -180,6 +181,21 @@ TEST_F(LackeyTraceTest, CallsThatBlockYield) {
                      Call(7, 0, "... [async] --> Success(0x9) ") +
                      Call(7, 39, "sys_getpid ()[sync] --> Success(0x7) ")),
             "yield\nyield\nopen\nsyscall\nsyscall\nexit\n");
+}
+
+TEST_F(LackeyTraceTest, EachCallYieldsThatTheTableSaysYields) {
+  int sleeping = 0;
+  for (const CallRow& row : CallRows()) {
+    if (row.becomes != "kYield") continue;
+    ++sleeping;
+    const int number = static_cast<int>(row.number);
+    EXPECT_EQ(ReadText(Call(7, number,
+                            absl::StrCat(row.name, " ( ) --> [async] ... ")) +
+                       Call(7, number, "... [async] --> Success(0x0) ")),
+              "yield\nexit\n")
+        << row.name;
+  }
+  EXPECT_EQ(sleeping, 24);
 }
 
 TEST_F(LackeyTraceTest, AnInterruptedCallCountsOnceItsSuccessorComes) {
