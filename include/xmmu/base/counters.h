@@ -253,7 +253,7 @@ namespace xmmu {
     "populated ones included; their 4 KiB pages are not in demand_zero")      \
   X(kThpFaultFallback, "thp_fault_fallback",                                  \
     "first accesses to transparent huge memory that took a 4 KiB page, as "   \
-    "no 2 MiB in one piece were free")                                        \
+    "no large page's memory was free in one piece")                           \
   X(kThpZeroPage, "thp_zero_page",                                            \
     "first reads of transparent huge memory, mapped to the one large page "   \
     "of zeros")                                                               \
@@ -262,8 +262,8 @@ namespace xmmu {
   X(kHugetlbMapped, "hugetlb_mapped",                                         \
     "large pages of MAP_HUGETLB mappings made by faults or populated")        \
   X(kLargeDenied, "large_denied",                                             \
-    "regions of 2 MiB that would have been one page each, and are 4 KiB "     \
-    "ones as the hypervisor gives the guest no large pages")                  \
+    "regions of a large page's size that would have been one page each, and " \
+    "are 4 KiB ones as the hypervisor gives the guest no large pages")        \
   X(kReclaimed, "reclaimed",                                                  \
     "pages of files that were dropped from the page cache for want of "       \
     "memory")                                                                 \

@@ -81,9 +81,14 @@ class GuestKernel {
   // comes first, which depends on the clocks, and so on the policy: loads from
   // a page of a file that another task writes through a shared mapping,
   // whatever mapping they go through; loads from memory that another thread of
-  // the same address space stores to, maps, unmaps or moves, and all faults
-  // there. Where some guest may have large pages (GuestOptions::digest_thp,
-  // MAP_HUGETLB) it has no faults but those that are refused, and no flags.
+  // the same address space stores to, maps, unmaps, discards or moves, or from
+  // a fork's copy of it; and in both address spaces all faults that are
+  // resolved, and what is given up. On any number of vCPUs it has no faults but
+  // those that are refused, and no flags, of memory where these depend on what
+  // the guest has: where some guest may have large pages (GuestOptions::
+  // digest_thp, MAP_HUGETLB); mappings of files that can be reclaimed, if
+  // GuestOptions::reclaim is on; and mappings of zero-filled objects, if
+  // fault-around is on, as it maps what others have made.
   uint64_t digest() const;
 
   // The number of vCPUs that have never run a task.
