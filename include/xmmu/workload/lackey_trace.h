@@ -46,8 +46,9 @@
 // no log.
 //
 // A failed call changes nothing, with these exceptions: a name was read; a
-// madvise has done its work beside holes, and before a mapping that it refuses;
-// an mprotect or an mlock has done it before the first hole.
+// waitid has written that it found no child; a madvise has done its work beside
+// holes, and before a mapping that it refuses; an mprotect or an mlock has done
+// it before the first hole.
 //
 // Mappings that the kernel makes at exec are not in a log. They are inferred
 // from the first access (or mprotect) to a page in no known mapping:
@@ -95,12 +96,18 @@
 //     moves the identity of a file that the process has open or mapped; a file
 //     that is made at a path whose old file is still open has one of its own.
 //     Other processes than those that it forks do not know of either.
-//   - /dev/zero is anonymous memory. Files in /dev/shm are zero-filled.
+//   - /dev/zero is anonymous memory. What is written to it or to /dev/null is
+//     not read (write_null). Files in /dev/shm are zero-filled.
 //   - Each memfd, each file of O_TMPFILE and each shared anonymous mapping is
 //     an object of its own.
 //   - A System V segment by its number. It is as large as the process has seen
-//     it made. If it has not, it is at least as large as shmget asked, and
-//     accesses above it show the rest, by the aligned 64 KiB around them.
+//     it made. If it has not, it is at least as large as shmget asked. Accesses
+//     above it show the rest, by the aligned 64 KiB around them, and so do
+//     calls that need the pages and succeeded, by what they are on.
+//   - /proc/self/fd/N and its like (/dev/fd/N, /dev/stdin) are what descriptor
+//     N is. A descriptor that another process sent (SCM_RIGHTS, pidfd_getfd),
+//     or whose link is of another process, stands for a file of its own: the
+//     log does not show what it is.
 //
 // Addresses under an address limit. Address space is cut into segments of 256
 // MiB. A segment below the limit keeps its number, unless it was given away;

@@ -57,6 +57,9 @@ enum MapFlags : uint8_t {
   // paid for: it is in tmpfs, a memfd or a System V segment (mm/shmem.c). Of a
   // kSharedAnonymous this always holds.
   kMapZeroFilled = 8,
+  // Each fault maps one page: a System V segment's (shm_vm_ops has no
+  // map_pages).
+  kMapOnePageFaults = 16,
 };
 
 // A bit of GuestOp::flags of any operation that is no access: the system call

@@ -17,11 +17,12 @@ bool HasFile(Backing backing) {
 bool Continues(uint64_t start, const Region& a, const Region& b) {
   return a.shift == b.shift && a.rights == b.rights && a.backing == b.backing &&
          a.file == b.file && a.inferred == b.inferred &&
-         a.attached == b.attached && a.never_writable == b.never_writable &&
-         a.open_ended == b.open_ended && a.zero_filled == b.zero_filled &&
-         a.nameless == b.nameless && a.page_shift == b.page_shift &&
-         a.lock == b.lock && a.dont_fork == b.dont_fork &&
-         a.advices == b.advices &&
+         a.attached == b.attached && a.attached_rights == b.attached_rights &&
+         a.attached_lock == b.attached_lock &&
+         a.never_writable == b.never_writable && a.open_ended == b.open_ended &&
+         a.zero_filled == b.zero_filled && a.nameless == b.nameless &&
+         a.page_shift == b.page_shift && a.lock == b.lock &&
+         a.dont_fork == b.dont_fork && a.advices == b.advices &&
          (!HasFile(a.backing) || a.offset + (a.end - start) == b.offset);
 }
 
@@ -218,7 +219,9 @@ void AddressMap::Fork() {
     const auto [start, end] = Range{it->first, it->second.end};
     Unmap(start, end);
   }
-  Change(0, kEnd, [](Region& region) { region.lock = Lock::kNone; });
+  Change(0, kEnd, [](Region& region) {
+    region.lock = region.attached_lock = Lock::kNone;
+  });
 }
 
 // Regions that touch and have one shift are one piece, whatever their rights.

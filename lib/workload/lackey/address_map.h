@@ -31,6 +31,10 @@ struct Region {
   // An access found the region: no call in the log made it.
   bool inferred = false;
   bool attached = false;  // by shmat
+  // Of what is attached: the rights that shmat gave, and the lock that pages of
+  // the segment have of which nothing is known yet.
+  uint8_t attached_rights = 0;
+  Lock attached_lock = Lock::kNone;
   // It was attached with SHM_RDONLY, so Linux refuses to make it writable later
   // (without VM_MAYWRITE, mm/mprotect.c).
   bool never_writable = false;
@@ -96,6 +100,8 @@ class AddressMap {
   // what Place() returned for the range.
   void Map(uint64_t start, const Region& region);
   void Unmap(uint64_t start, uint64_t end);
+  // Takes [start, end) out of what is known to be unmapped.
+  void ForgetUnmapped(uint64_t start, uint64_t end);
   // Calls `change` for each region of [start, end), which ends at its borders.
   void Change(uint64_t start, uint64_t end,
               absl::FunctionRef<void(Region&)> change);
@@ -114,8 +120,6 @@ class AddressMap {
   void Split(uint64_t va);
   // Takes [start, end) out of the regions.
   void Remove(uint64_t start, uint64_t end);
-  // Takes [start, end) out of what is known to be unmapped.
-  void ForgetUnmapped(uint64_t start, uint64_t end);
   // Joins regions that meet within [start, end] and continue each other, so
   // that the map does not grow with the number of calls.
   void Merge(uint64_t start, uint64_t end);

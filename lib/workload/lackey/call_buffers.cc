@@ -87,6 +87,10 @@ bool Reaches(const CallBuffer& buffer, const SystemCall& call,
   if (when.condition == BufferWhen::If::kInterrupted) {
     return !result.success && result.value == kEintr;
   }
+  if (when.condition == BufferWhen::If::kAlsoFailed) {
+    return result.success ||
+           (result.value != kEfault && result.value != kEnosys);
+  }
   if (!result.success) return BeforeFailure(buffer, result.value);
   if (when.condition == BufferWhen::If::kReturned) return result.value != 0;
   if (when.condition == BufferWhen::If::kAlways) return true;

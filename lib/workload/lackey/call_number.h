@@ -10,6 +10,7 @@ namespace xmmu {
 // Source: Linux, arch/x86/entry/syscalls/syscall_64.tbl.
 enum CallNumber : uint64_t {
   kRead = 0,
+  kWrite = 1,
   kOpen = 2,
   kClose = 3,
   kPoll = 7,
@@ -18,6 +19,7 @@ enum CallNumber : uint64_t {
   kMunmap = 11,
   kBrk = 12,
   kIoctl = 16,
+  kPwrite64 = 18,
   kReadv = 19,
   kSelect = 23,
   kSchedYield = 24,

@@ -41,6 +41,7 @@ constexpr When Is(uint8_t argument, uint32_t value) {
   return Is(argument, value, value);
 }
 inline constexpr When kReturned = {When::If::kReturned, 0, 0, 0, 0};
+inline constexpr When kAlsoFailed = {When::If::kAlsoFailed, 0, 0, 0, 0};
 inline constexpr When kInterrupted = {When::If::kInterrupted, 0, 0, 0, 0};
 // An operation of futex(2) less FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME.
 constexpr When Futex(uint32_t low, uint32_t high) {

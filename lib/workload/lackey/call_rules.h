@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "workload/lackey/address_map.h"
+#include "workload/lackey/process_layout.h"
 #include "workload/lackey/process_state.h"
 #include "workload/lackey/system_call.h"
 
@@ -76,6 +77,11 @@ AdviceRefusal RefusalOfAdvice(uint64_t advice, const Region& region);
 
 constexpr uint64_t PageUp(uint64_t va) {
   return (va + kPageOffsetMask) & ~kPageOffsetMask;
+}
+
+// Whether [start, start + length) is a range of user space, and not empty.
+constexpr bool IsRange(uint64_t start, uint64_t length) {
+  return start < kTaskEnd && length > 0 && length <= kTaskEnd - start;
 }
 
 // `value` is what the call returned.

@@ -12,8 +12,6 @@ constexpr uint64_t kChunk = 64 * 1024;  // assumed, see lackey_trace.h
 
 constexpr uint64_t kStackSetup = 128 * 1024;  // Linux, fs/exec.c
 
-constexpr uint64_t kLargestSegment = uint64_t{1} << 30;  // assumed
-
 constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
 
 uint64_t PageDown(uint64_t va) { return va & ~kPageOffsetMask; }
@@ -86,20 +84,6 @@ absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {
   return absl::OkStatus();
 }
 
-// What is above a segment of unknown size, and below the next mapping, may be
-// of the segment.
-std::optional<Region> OpWriter::MoreOfSegment(uint64_t start) const {
-  const uint64_t below = state_.map.Hole(start, 0, kUserEnd).start;
-  const auto found = state_.map.Find(below - 1);
-  if (found == state_.map.end() || !found->second.open_ended ||
-      start - below > kLargestSegment) {
-    return std::nullopt;
-  }
-  Region more = found->second;
-  more.offset += start - found->first;
-  return more;
-}
-
 absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region,
                            uint8_t flags) {
   const absl::Status borders = CheckHugeBorders("mmap", start, end, state_.map);
@@ -118,6 +102,7 @@ absl::Status OpWriter::Map(uint64_t start, uint64_t end, Region region,
   state_.map.Map(start, region);
   ++generation_;
   if (region.zero_filled) flags |= kMapZeroFilled;
+  if (region.attached) flags |= kMapOnePageFaults;
   if (region.lock == Lock::kNow) flags |= kMapLocked;
   if (region.lock == Lock::kOnFault) flags |= kMapLockOnFault;
   ops_.push_back({.kind = GuestOpKind::kMap,

@@ -77,9 +77,6 @@ class OpWriter {
   absl::Status Infer(uint64_t va);
   // Infers a region for every hole of [start, end).
   absl::Status InferAll(uint64_t start, uint64_t end);
-  // Returns the part around `va` of a segment of unknown size, if the mapping
-  // below `va` is one.
-  std::optional<Region> MoreOfSegment(uint64_t start) const;
   // `flags` are MapFlags beside those that the region says.
   absl::Status Map(uint64_t start, uint64_t end, Region region,
                    uint8_t flags = 0);
@@ -118,6 +115,13 @@ class OpWriter {
   void FinishGet(const SystemCall& call, uint64_t value);
   absl::Status FinishAttach(const SystemCall& call, uint64_t value);
   absl::Status FinishDetach(const SystemCall& call);
+  // Returns the part from `start` on of a segment of unknown size, if the
+  // mapping below `start` is one.
+  std::optional<Region> MoreOfSegment(uint64_t start) const;
+  void NoteSize(uint32_t file, uint64_t bytes);
+  // Lets segments of unknown size grow over the holes in a range all of which a
+  // call found mapped. It does nothing for what is no range of user space.
+  absl::Status GrowSegments(uint64_t start, uint64_t length);
   void RemoveSegment(uint64_t id);
   // Gives up removed segments that are attached no more.
   void CloseSegments();
@@ -132,6 +136,7 @@ class OpWriter {
   void LockCall(const SystemCall& call);
   void FailLock(const SystemCall& call, uint64_t error);
   void SetLock(uint64_t start, uint64_t end, Lock lock);
+  void SetLockOfAll(Lock lock);
   void LockAll(uint64_t flags);
 
   // op_writer_files.cc
@@ -139,6 +144,8 @@ class OpWriter {
   void FinishOpen(const SystemCall& call, uint64_t value);
   void FinishMemfd(const SystemCall& call, uint64_t value);
   void FinishDup(const SystemCall& call, uint64_t value);
+  // `to` is opened on what `from` has open, or is a copy of it.
+  void CopyDescriptor(uint64_t from, uint64_t to, bool close_on_exec);
   void FinishFcntl(const SystemCall& call, uint64_t value);
   void FinishCloseRange(const SystemCall& call);
   void Rename(const SystemCall& call);
@@ -161,6 +168,8 @@ class OpWriter {
   void PushCopies(CallBuffer::Way way, const SystemCall& call,
                   const SystemCallResult& result);
   void Copy(CallBuffer::Way way, uint64_t va, uint64_t length);
+  // Whether what is written goes nowhere, so that the buffer is not read.
+  bool Drops(const SystemCall& call, const CallBuffer& buffer) const;
 
   void FinishFork(const SystemCall& call);
   void FinishWait(TaskId child);

@@ -65,12 +65,6 @@ bool IsOwn(const Region& region) {
          region.backing == Backing::kStack;
 }
 
-// Whether a range of madvise, mlock or munlock can be one: not empty, in user
-// space.
-bool IsRange(uint64_t start, uint64_t length) {
-  return start < kTaskEnd && length > 0 && length <= kTaskEnd - start;
-}
-
 }  // namespace
 
 void OpWriter::PushAdvice(Advice advice, uint64_t start, uint64_t end) {
@@ -133,7 +127,8 @@ void OpWriter::Follow(uint64_t advice, uint64_t start, uint64_t end) {
 
 absl::Status OpWriter::FinishMadvise(const SystemCall& call) {
   const auto [start, length, advice, a, b, c] = call.args;
-  absl::Status status = CheckMadvise(call, state_.map);
+  absl::Status status = GrowSegments(start, length);
+  if (status.ok()) status = CheckMadvise(call, state_.map);
   if (!status.ok() || length == 0) return status;
   const uint64_t end = PageUp(start + length);
   if (advice == kMadvDontNeed || advice == kMadvDontNeedLocked) {
@@ -176,6 +171,13 @@ void OpWriter::SetLock(uint64_t start, uint64_t end, Lock lock) {
   ++generation_;
 }
 
+void OpWriter::SetLockOfAll(Lock lock) {
+  SetLock(0, kUserEnd, lock);
+  state_.map.Change(0, kUserEnd, [&](Region& region) {
+    if (region.attached) region.attached_lock = lock;
+  });
+}
+
 // Flags of an mlockall without MCL_FUTURE clear those of an earlier one
 // (apply_mlockall_flags).
 void OpWriter::LockAll(uint64_t flags) {
@@ -186,7 +188,7 @@ void OpWriter::LockAll(uint64_t flags) {
   GuestOp& op = ops_.emplace_back();
   op.kind = GuestOpKind::kAdvise;
   op.advice = on_fault ? Advice::kLockOnFault : Advice::kLock;
-  SetLock(0, kUserEnd, lock);
+  SetLockOfAll(lock);
 }
 
 void OpWriter::LockCall(const SystemCall& call) {
@@ -195,7 +197,7 @@ void OpWriter::LockCall(const SystemCall& call) {
     GuestOp& op = ops_.emplace_back();
     op.kind = GuestOpKind::kAdvise;
     op.advice = Advice::kUnlock;
-    return SetLock(0, kUserEnd, Lock::kNone);
+    return SetLockOfAll(Lock::kNone);
   }
   if (!call.readable) return;
   if (call.number == kMlockall) return LockAll(call.args[0]);
@@ -203,12 +205,14 @@ void OpWriter::LockCall(const SystemCall& call) {
   if (!IsRange(start, length)) return;
   const uint64_t from = start & ~kPageOffsetMask;
   const uint64_t end = PageUp(start + length);
+  // That what it shows does not fit below the address limit is no error here.
+  GrowSegments(start, length).IgnoreError();
   if (call.number == kMunlock) {
     PushAdvice(Advice::kUnlock, from, end);
     return SetLock(from, end, Lock::kNone);
   }
   const bool on_fault = call.number == kMlock2 && (flags & kMlockOnFault) != 0;
-  // What exec made is locked, too. That it does not fit is no error here.
+  // What exec made is locked, too; nor is it an error if that does not fit.
   if (CheckMapped("mlock", "ENOMEM", from, end, state_.map).ok()) {
     InferAll(from, end).IgnoreError();
   }

@@ -24,7 +24,7 @@ void OpWriter::PushCopies(CallBuffer::Way way, const SystemCall& call,
   const CallRow* row = FindCallRow(call.number);
   if (row == nullptr || !call.readable) return;
   for (const CallBuffer& buffer : row->buffers) {
-    if (buffer.way != way) continue;
+    if (buffer.way != way || Drops(call, buffer)) continue;
     Copy(way, call.args[buffer.pointer], BufferBytes(buffer, call, result));
   }
   if (!result.success) return;
@@ -44,6 +44,14 @@ void OpWriter::PushCopies(CallBuffer::Way way, const SystemCall& call,
       Copy(way, call.args[3], kIdBytes);
     }
   }
+}
+
+// Source: write_null (Linux, drivers/char/mem.c).
+bool OpWriter::Drops(const SystemCall& call, const CallBuffer& buffer) const {
+  const bool writes = call.number == kWrite || call.number == kPwrite64;
+  if (!writes || buffer.way != CallBuffer::Way::kIn) return false;
+  const auto known = state_.descriptors.find(call.args[0]);
+  return known != state_.descriptors.end() && known->second.drops;
 }
 
 // One operation for each piece. The copy ends where nothing is mapped, or not

@@ -2,11 +2,14 @@
 // descriptor or a path names, and when it goes.
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "workload/lackey/call_number.h"
 #include "workload/lackey/call_rules.h"
 #include "workload/lackey/op_writer.h"
@@ -52,6 +55,22 @@ std::string Normal(absl::string_view path) {
     absl::StrAppend(&normal, normal.empty() || normal == "/" ? "" : "/", part);
   }
   return normal;
+}
+
+// Returns the descriptor of process `pid` that a path is a link to, if it is.
+// Source: fs/proc/fd.c, Documentation/admin-guide/devices.rst (Linux).
+std::optional<uint64_t> LinkedDescriptor(absl::string_view path, TaskId pid) {
+  if (path == "/dev/stdin") return 0;
+  if (path == "/dev/stdout") return 1;
+  if (path == "/dev/stderr") return 2;
+  const bool links =
+      absl::ConsumePrefix(&path, "/dev/fd/") ||
+      absl::ConsumePrefix(&path, "/proc/self/fd/") ||
+      absl::ConsumePrefix(&path, "/proc/thread-self/fd/") ||
+      absl::ConsumePrefix(&path, absl::StrCat("/proc/", pid, "/fd/"));
+  uint32_t descriptor = 0;
+  if (!links || !absl::SimpleAtoi(path, &descriptor)) return std::nullopt;
+  return descriptor;
 }
 
 }  // namespace
@@ -179,10 +198,18 @@ void OpWriter::FinishOpen(const SystemCall& call, uint64_t value) {
   ProcessState::Descriptor held;
   held.path = Resolve(at ? call.args[0] : kWorkingDirectory, call.path);
   held.close_on_exec = (flags & kOpenCloseOnExec) != 0;
+  if (const auto linked = LinkedDescriptor(held.path, task_)) {
+    if ((flags & kOpenTemporary) == 0) {
+      return CopyDescriptor(*linked, value, held.close_on_exec);
+    }
+    const auto known = state_.descriptors.find(*linked);
+    if (known != state_.descriptors.end()) held.path = known->second.path;
+  }
   held.zero_filled = absl::StartsWith(held.path + "/", kTmpfs) ||
                      absl::StartsWith(held.path, kHugetlbfs);
   if (absl::StartsWith(held.path, kHugetlbfs)) held.page_shift = HugeShift(0);
   held.dev_zero = held.path == "/dev/zero";
+  held.drops = held.dev_zero || held.path == "/dev/null";
   if ((flags & kOpenTemporary) != 0) {  // in a directory, without a name
     held.file = NewIdentity(held.path);
     const uint32_t file = held.file;
@@ -210,15 +237,20 @@ void OpWriter::FinishMemfd(const SystemCall& call, uint64_t value) {
 }
 
 // A copy of a descriptor that names no file names none, either.
+void OpWriter::CopyDescriptor(uint64_t from, uint64_t to, bool close_on_exec) {
+  const auto known = state_.descriptors.find(from);
+  if (known == state_.descriptors.end()) return Release(to);
+  ProcessState::Descriptor same = known->second;
+  same.close_on_exec = close_on_exec;
+  Hold(to, std::move(same));
+}
+
 void OpWriter::FinishDup(const SystemCall& call, uint64_t value) {
   if (value == call.args[0]) return;
-  const auto from = state_.descriptors.find(call.args[0]);
-  if (from == state_.descriptors.end()) return Release(value);
-  ProcessState::Descriptor same = from->second;
-  same.close_on_exec =
+  CopyDescriptor(
+      call.args[0], value,
       (call.number == kDup3 && (call.args[2] & kOpenCloseOnExec) != 0) ||
-      (call.number == kFcntl && call.args[1] == kFcntlDupCloseOnExec);
-  Hold(value, std::move(same));
+          (call.number == kFcntl && call.args[1] == kFcntlDupCloseOnExec));
 }
 
 void OpWriter::FinishFcntl(const SystemCall& call, uint64_t value) {

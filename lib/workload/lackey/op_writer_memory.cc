@@ -107,7 +107,8 @@ absl::Status OpWriter::FinishMmap(const SystemCall& call, uint64_t value) {
 // What exec mapped is inferred first, so that its rights can change.
 absl::Status OpWriter::FinishProtect(const SystemCall& call) {
   const auto [start, length, rights, a, b, c] = call.args;
-  absl::Status status = CheckMprotect(call, state_.map);
+  absl::Status status = GrowSegments(start, length);
+  if (status.ok()) status = CheckMprotect(call, state_.map);
   if (!status.ok() || length == 0) return status;
   const uint64_t end = PageUp(start + length);
   status = CheckHugeBorders("mprotect", start, end, state_.map);
@@ -183,6 +184,11 @@ SystemCall OpWriter::WholePages(SystemCall call) const {
 }
 
 absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
+  // One that shrinks in place does not look at the rest of the mapping.
+  if (value != call.args[0] || call.args[2] > call.args[1]) {
+    const absl::Status grown = GrowSegments(call.args[0], call.args[1]);
+    if (!grown.ok()) return grown;
+  }
   const absl::StatusOr<Remapping> remapping =
       CheckMremap(WholePages(call), value, state_.map);
   if (!remapping.ok()) return remapping.status();
@@ -203,6 +209,8 @@ absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   const VirtAddr from(start + region.shift);
   region.offset += start - found->first;
   region.inferred = false;
+  const bool open_ended = region.open_ended;
+  if (!remapping->shrinks()) region.open_ended = false;
   if (start == end) return MoveTo(new_start, new_end, region, from, 0);
   if (new_start != start) {
     state_.map.Unmap(start, end);
@@ -217,6 +225,7 @@ absl::Status OpWriter::FinishRemap(const SystemCall& call, uint64_t value) {
   const bool own = region.backing == Backing::kAnonymous ||
                    region.backing == Backing::kStack;
   if (own) return Map(start, end, region);
+  region.open_ended = open_ended;
   return MoveTo(start, end, region, ops_.back().target, 0);
 }
 

@@ -34,6 +34,7 @@ struct ProcessState {
     bool close_on_exec = false;
     bool zero_filled = false;  // MapFlags
     bool dev_zero = false;     // /dev/zero: its mappings are anonymous
+    bool drops = false;        // /dev/null, /dev/zero: a write reads nothing
     uint8_t page_shift = 0;    // of its mappings (MFD_HUGETLB), else 0
     std::string path;          // against which names are looked up
   };

@@ -300,6 +300,48 @@ TEST_F(CallRulesTest, ASegmentOfUnknownSizeIsBelieved) {
   }
 }
 
+TEST_F(CallRulesTest, ASegmentOfUnknownSizeReachesAsFarAsCallsDo) {
+  const std::string attached =
+      Returned(29, "shmget ( 1, 0, 0 )", "0x12") +
+      Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000");
+  Fine(attached + Mprotect("0x10009000", 4096));
+  Fine(attached + Madvise("0x10000000", 30 * 4096));
+  Fine(attached +
+       Mremap("0x10000000, 40960, 40960, 0x3, 0x20000000", "0x20000000"));
+  // It is then known to be there.
+  Refused(attached + Madvise("0x10000000", 8192) + Anonymous("0x10001000", 1),
+          "another place");
+  Fine(attached + Madvise("0x10000000", 8192) + Anonymous("0x10002000", 1));
+  // It reaches up to another mapping, and not behind it.
+  const std::string next = attached + Anonymous("0x10005000", 1);
+  Fine(next + Mprotect("0x10000000", 6 * 4096));
+  Refused(next + Mprotect("0x10000000", 7 * 4096), "ENOMEM");
+  Refused(next + Mprotect("0x10007000", 4096), "ENOMEM");
+  Refused(
+      next + Mremap("0x10000000, 24576, 24576, 0x3, 0x20000000", "0x20000000"),
+      "EFAULT");
+  Fine(next +
+       Mremap("0x10000000, 20480, 20480, 0x3, 0x20000000", "0x20000000"));
+  // Below it, and where it has been unmapped, it is not.
+  Refused(attached + Mprotect("0xffff000", 8192), "ENOMEM");
+  Refused(attached + Munmap("0x10002000", 4096) + Mprotect("0x10002000", 4096),
+          "ENOMEM");
+  Fine(attached + Munmap("0x10002000", 4096) + Mprotect("0x10003000", 4096));
+  Refused(attached + Munmap("0x10002000", 4096) + Mprotect("0x10000000", 16384),
+          "ENOMEM");
+  // What was unmapped there before it was attached says nothing.
+  Fine(Anonymous("0x10000000", 4) + Munmap("0x10000000", 16384) + attached +
+       Mprotect("0x10000000", 16384));
+  // A segment that was seen made is not larger.
+  Refused(Returned(29, "shmget ( 0, 4096, 950 )", "0x12") +
+              Returned(30, "shmat ( 18, 0x0, 0 )", "0x10000000") +
+              Mprotect("0x10000000", 8192),
+          "ENOMEM");
+  // Advice that is for anonymous memory is refused of all of it.
+  Refused(attached + Madvise("0x10000000", 8192, 8), "EINVAL");
+  Refused(attached + Madvise("0x10004000", 4096, 8), "EINVAL");
+}
+
 TEST_F(CallRulesTest, NothingIsMappedFromTheLastPageOn) {
   Fine(Mmap("0x0, 4096, 3, 34, 4294967295, 0", "0x7fffffffe000"));
   EXPECT_EQ(

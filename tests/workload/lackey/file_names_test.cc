@@ -139,6 +139,38 @@ TEST_F(FileNamesTest, NamesAreLookedUpFromWhereTheyAre) {
   EXPECT_EQ(files[4], files[0]);
 }
 
+TEST_F(FileNamesTest, ALinkToADescriptorIsItsFile) {
+  const std::string memfd = Does(319, "memfd_create ( 0x0, 0 )", "0x3");
+  const std::string file = Open("/a", 3) + Unlink("/a");
+  for (const std::string& made : {memfd, file}) {
+    for (const char* path :
+         {"/proc/self/fd/3", "/proc/thread-self/fd/3", "/dev/fd/3",
+          "/proc/7/fd/3", "/proc/self/../self/fd/3"}) {
+      const auto files = Mapped(made + Map(3) + Open(path, 4) + Close(3) +
+                                Map(4) + Open("/dev/fd/4", 5) + Map(5));
+      ASSERT_EQ(files.size(), 3);
+      EXPECT_EQ(files[0], files[1]) << path;
+      EXPECT_EQ(files[0], files[2]) << path;
+    }
+    // Other descriptors, and those of other processes, are others.
+    for (const char* path : {"/proc/self/fd/4", "/proc/8/fd/3", "/dev/fd/3x",
+                             "/proc/self/fd/3/x"}) {
+      const auto files = Mapped(made + Map(3) + Open(path, 5) + Map(5));
+      ASSERT_EQ(files.size(), 2);
+      EXPECT_NE(files[0], files[1]) << path;
+    }
+  }
+  // What it is goes with it: its pages, and whether an exec closes it does not.
+  EXPECT_EQ(ReadText(Does(319, "memfd_create ( 0x0, 4 )", "0x3") +
+                     Open("/proc/self/fd/3", 4) + Map(4)),
+            "open zero-filled ...\nremove\nopen zero-filled\n"
+            "map 0x10000000+0x200000 shared-anonymous rw- shift 21 "
+            "zero-filled\nexit\n");
+  EXPECT_EQ(ReadText(Open("/dev/null", 1) + Open("/dev/stdout", 4) +
+                     Does(1, "write ( 4, 0x1fff000000, 8 )", "0x8")),
+            "open\nopen\nsyscall\nexit\n");
+}
+
 // --- System V segments.
 
 std::string Get(uint64_t size, int flags) {
@@ -157,7 +189,8 @@ TEST_F(FileNamesTest, ASegmentIsAsLargeAsItWasMade) {
     EXPECT_EQ(ReadText(Get(65536, 03600) + Get(static_cast<uint64_t>(size), 0) +
                        Attach("0x10000000")),
               "syscall\nsyscall\n"
-              "map 0x10000000+0x10000 shared-anonymous rw-\nexit\n");
+              "map 0x10000000+0x10000 shared-anonymous rw- one-page-faults\n"
+              "exit\n");
   }
 }
 
@@ -165,38 +198,134 @@ TEST_F(FileNamesTest, AccessesShowHowLargeASegmentIsThatAnotherMade) {
   const auto ops = Ops(Get(1, 0) + Attach("0x10000000") +
                        " S 10000000,8\n S 10001000,8\n S 1003f000,8\n" +
                        Does(67, "shmdt ( 0x10000000 )"));
-  EXPECT_EQ(ToText(ops),
-            "syscall\nmap 0x10000000+0x1000 shared-anonymous rw-\n"
-            "store 0x10000000+0x8\n"
-            "map 0x10001000+0xf000 shared-anonymous rw- offset 0x1000\n"
-            "store 0x10001000+0x8\n"
-            "map 0x10030000+0x10000 shared-anonymous rw- offset 0x30000\n"
-            "store 0x1003f000+0x8\nunmap 0x10000000+0x1000 ...\n"
-            "unmap 0x10001000+0xf000 ...\nunmap 0x10030000+0x10000\nexit\n");
+  EXPECT_EQ(
+      ToText(ops),
+      "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- one-page-faults\n"
+      "store 0x10000000+0x8\n"
+      "map 0x10001000+0xf000 shared-anonymous rw- offset 0x1000 "
+      "one-page-faults\n"
+      "store 0x10001000+0x8\n"
+      "map 0x10030000+0x10000 shared-anonymous rw- offset 0x30000 "
+      "one-page-faults\n"
+      "store 0x1003f000+0x8\nunmap 0x10000000+0x1000 ...\n"
+      "unmap 0x10001000+0xf000 ...\nunmap 0x10030000+0x10000\nexit\n");
   EXPECT_EQ(ops[1].file, ops[3].file);
 }
 
+// do_shmat maps the whole segment.
+TEST_F(FileNamesTest, CallsShowHowLargeASegmentIsThatAnotherMade) {
+  const std::string attached = Get(0, 0) + Attach("0x10000000");
+  const std::string head =
+      "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- one-page-faults\n";
+  const auto more = [](uint64_t pages) {
+    return absl::StrCat("map 0x10001000+0x", absl::Hex(pages << 12),
+                        " shared-anonymous rw- offset 0x1000 one-page-faults"
+                        " ...\n");
+  };
+  const struct {
+    int number;
+    const char* call;
+    uint64_t pages;
+    const char* op;
+  } kCases[] = {
+      {10, "mprotect ( 0x10009000, 4096, 1 )", 9,
+       "protect 0x10009000+0x1000 r--"},
+      {28, "madvise ( 0x10000000, 122880, 4 )", 29,
+       "discard 0x10000000+0x1e000"},
+      {28, "madvise ( 0x10000000, 122880, 23 )", 29,
+       "advise 0x10000000+0x1e000 populate-write"},
+      {149, "mlock ( 0x10000000, 122880 )", 29,
+       "advise 0x10000000+0x1e000 lock"},
+      {149, "mlock ( 0x10009800, 16 )", 9, "advise 0x10009000+0x1000 lock"},
+      {150, "munlock ( 0x10000000, 8192 )", 1,
+       "advise 0x10000000+0x2000 unlock"},
+  };
+  for (const auto& [number, call, pages, op] : kCases) {
+    EXPECT_EQ(ReadText(attached + Does(number, call)),
+              absl::StrCat(head, more(pages), op, "\nexit\n"));
+  }
+  EXPECT_EQ(
+      ReadText(attached + Call(7, 25,
+                               "sys_mremap ( 0x10000000, 40960, 40960, 0x3, "
+                               "0x20000000 ) --> [pre-success] "
+                               "Success(0x20000000) ")),
+      head + more(9) + "remap 0x10000000+0xa000 to 0x20000000+0xa000\nexit\n");
+}
+
+TEST_F(FileNamesTest, ASegmentGrowsAsShmatMadeIt) {
+  // Neither the rights nor the lock of its first page are the others'.
+  EXPECT_EQ(
+      ReadText(Get(0, 0) + Attach("0x10000000") +
+               Does(10, "mprotect ( 0x10000000, 4096, 1 )") +
+               Does(149, "mlock ( 0x10000000, 4096 )") + " S 10001000,8\n"),
+      "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- "
+      "one-page-faults\nprotect 0x10000000+0x1000 r--\n"
+      "advise 0x10000000+0x1000 lock\n"
+      "map 0x10001000+0xf000 shared-anonymous rw- offset 0x1000 "
+      "one-page-faults\nstore 0x10001000+0x8\nexit\n");
+  // An mlockall is for all of them.
+  EXPECT_EQ(ReadText(Get(0, 0) + Attach("0x10000000") +
+                     Does(151, "mlockall ( 1 )") + " S 10001000,8\n"),
+            "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- "
+            "one-page-faults\nadvise lock\n"
+            "map 0x10001000+0xf000 shared-anonymous rw- offset 0x1000 locked "
+            "one-page-faults\nstore 0x10001000+0x8\nexit\n");
+}
+
+TEST_F(FileNamesTest, ASegmentIsAttachedAsLargeAsCallsHaveShownIt) {
+  const std::string discard = Does(28, "madvise ( 0x10000000, 8192, 4 )");
+  EXPECT_EQ(ReadText(Get(0, 0) + Attach("0x10000000") + discard +
+                     Does(67, "shmdt ( 0x10000000 )") + Attach("0x10000000") +
+                     Does(28, "madvise ( 0x10000000, 16384, 4 )")),
+            "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- "
+            "one-page-faults\n"
+            "map 0x10001000+0x1000 shared-anonymous rw- offset 0x1000 "
+            "one-page-faults ...\ndiscard 0x10000000+0x2000\n"
+            "unmap 0x10000000+0x2000\n"
+            "map 0x10000000+0x2000 shared-anonymous rw- one-page-faults\n"
+            "map 0x10002000+0x2000 shared-anonymous rw- offset 0x2000 "
+            "one-page-faults ...\ndiscard 0x10000000+0x4000\nexit\n");
+}
+
+// Accesses show parts of a segment that one call can then be on.
+TEST_F(FileNamesTest, WhatAccessesAndCallsHaveShownIsOneMapping) {
+  EXPECT_EQ(ReadText(Get(0, 0) + Attach("0x10000000") + " S 1001d000,8\n" +
+                     Call(7, 25,
+                          "sys_mremap ( 0x10000000, 122880, 122880, 0x3, "
+                          "0x20000000 ) --> [pre-success] "
+                          "Success(0x20000000) ")),
+            "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- "
+            "one-page-faults\n"
+            "map 0x10010000+0x10000 shared-anonymous rw- offset 0x10000 "
+            "one-page-faults\nstore 0x1001d000+0x8\n"
+            "map 0x10001000+0xf000 shared-anonymous rw- offset 0x1000 "
+            "one-page-faults ...\n"
+            "remap 0x10000000+0x1e000 to 0x20000000+0x1e000\nexit\n");
+}
+
 TEST_F(FileNamesTest, ShmdtTakesAllPieces) {
-  EXPECT_EQ(ReadText(Get(16384, 03600) + Attach("0x10000000") +
-                     Does(10, "mprotect ( 0x10001000, 4096, 1 )") +
-                     Does(11, "munmap ( 0x10000000, 4096 )") +
-                     Does(67, "shmdt ( 0x10000000 )")),
-            "syscall\nmap 0x10000000+0x4000 shared-anonymous rw-\n"
-            "protect 0x10001000+0x1000 r--\nunmap 0x10000000+0x1000\n"
-            "unmap 0x10001000+0x1000 ...\nunmap 0x10002000+0x2000\nexit\n");
+  EXPECT_EQ(
+      ReadText(Get(16384, 03600) + Attach("0x10000000") +
+               Does(10, "mprotect ( 0x10001000, 4096, 1 )") +
+               Does(11, "munmap ( 0x10000000, 4096 )") +
+               Does(67, "shmdt ( 0x10000000 )")),
+      "syscall\nmap 0x10000000+0x4000 shared-anonymous rw- one-page-faults\n"
+      "protect 0x10001000+0x1000 r--\nunmap 0x10000000+0x1000\n"
+      "unmap 0x10001000+0x1000 ...\nunmap 0x10002000+0x2000\nexit\n");
 }
 
 TEST_F(FileNamesTest, ARemovedSegmentGoesWithItsLastMapping) {
   const std::string remove = Does(31, "shmctl ( 18, 0, 0x0 )");
   EXPECT_EQ(ReadText(Get(4096, 03600) + remove), "syscall\nremove\nexit\n");
-  EXPECT_EQ(ReadText(Get(4096, 03600) + Attach("0x10000000") + remove +
-                     Attach("0x20000000") + Does(67, "shmdt ( 0x10000000 )") +
-                     Does(67, "shmdt ( 0x20000000 )")),
-            "syscall\nmap 0x10000000+0x1000 shared-anonymous rw-\n"
-            "open zero-filled ...\nremove\n"
-            "map 0x20000000+0x1000 shared-anonymous rw-\n"
-            "unmap 0x10000000+0x1000\nunmap 0x20000000+0x1000 ...\n"
-            "close\nexit\n");
+  EXPECT_EQ(
+      ReadText(Get(4096, 03600) + Attach("0x10000000") + remove +
+               Attach("0x20000000") + Does(67, "shmdt ( 0x10000000 )") +
+               Does(67, "shmdt ( 0x20000000 )")),
+      "syscall\nmap 0x10000000+0x1000 shared-anonymous rw- one-page-faults\n"
+      "open zero-filled ...\nremove\n"
+      "map 0x20000000+0x1000 shared-anonymous rw- one-page-faults\n"
+      "unmap 0x10000000+0x1000\nunmap 0x20000000+0x1000 ...\n"
+      "close\nexit\n");
 }
 
 }  // namespace

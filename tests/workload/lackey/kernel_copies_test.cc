@@ -132,6 +132,52 @@ TEST_F(KernelCopiesTest, ConditionsAreTheKernels) {
       "syscall\nexit\n");
 }
 
+TEST_F(KernelCopiesTest, WhatIsWrittenToNowhereIsNotRead) {
+  for (const char* path : {"/dev/null", "/dev/zero", "/dev/../dev//null"}) {
+    const std::string copy =
+        absl::StrCat("copy-in 0x10000000+0x",
+                     absl::Hex(std::string(path).size() + 1), " ...\nopen\n");
+    const std::string opened =
+        Does(2, absl::StrCat("sys_open ( 0x10000000(", path, "), 1 )"),
+             "Success(0x3)");
+    EXPECT_EQ(
+        Stream(opened +
+               Does(1, "sys_write ( 3, 0x10000100, 100 )", "Success(0x64)") +
+               Does(18, "sys_pwrite64 ( 3, 0x10000100, 100, 0 )",
+                    "Success(0x64)")),
+        copy + "syscall\nsyscall\nexit\n");
+    // A copy of the descriptor does the same, and another one does not. What
+    // says where the pieces are is read (import_iovec).
+    EXPECT_EQ(
+        Stream(opened + Does(32, "sys_dup ( 3 )", "Success(0x5)") +
+               Does(1, "sys_write ( 5, 0x10000100, 100 )", "Success(0x64)") +
+               Does(1, "sys_write ( 6, 0x10000100, 100 )", "Success(0x64)") +
+               Does(20, "sys_writev ( 3, 0x10000000, 3 )", "Success(0x9)")),
+        copy +
+            "open\nsyscall\ncopy-in 0x10000100+0x64\n"
+            "copy-in 0x10000000+0x30\nexit\n");
+  }
+  // Reading zeros writes them.
+  EXPECT_EQ(
+      Stream(Does(2, "sys_open ( 0x10000000(/dev/zero), 0 )", "Success(0x3)") +
+             Does(0, "sys_read ( 3, 0x10000100, 100 )", "Success(0x64)")),
+      "copy-in 0x10000000+0xa ...\nopen\ncopy-out 0x10000100+0x64\nexit\n");
+}
+
+// Source: waitid (Linux, kernel/exit.c).
+TEST_F(KernelCopiesTest, WaitidWritesItsAnswerAlsoWhenItFails) {
+  const std::string wait = "sys_waitid( 0, 0, 0x10000000, 4, 0x10001000 )";
+  for (const char* error : {"0x4", "0xa", "0x16"}) {
+    EXPECT_EQ(Stream(Does(247, wait, absl::StrCat("Failure(", error, ")"))),
+              "copy-out 0x10000000+0x1c\nexit\n")
+        << error;
+  }
+  EXPECT_EQ(Stream(Does(247, wait, "Failure(0xe)")), "syscall\nexit\n");
+  EXPECT_EQ(Stream(Does(247, wait, "Success(0x0)")),
+            "yield ...\ncopy-out 0x10001000+0x90 ...\n"
+            "copy-out 0x10000000+0x1c\nexit\n");
+}
+
 TEST_F(KernelCopiesTest, WaitWritesTheStatusOfTheChildItReturned) {
   const auto streams = ReadAll(
       {Write("p",

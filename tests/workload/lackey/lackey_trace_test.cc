@@ -137,7 +137,8 @@ TEST_F(LackeyTraceTest, SharedMemoryIsAttachedWithItsSize) {
                "sys_shmat ( 18, 0x0, 0 ) --> [pre-success] "
                "Success(0x5000000) ") +
           Call(7, 67, "sys_shmdt ( 0x5000000 )[sync] --> Success(0x0) ")),
-      "syscall\nmap 0x5000000+0x2000 shared-anonymous rw-\nunmap "
+      "syscall\nmap 0x5000000+0x2000 shared-anonymous rw- "
+      "one-page-faults\nunmap "
       "0x5000000+0x2000\nexit\n");
 }
 

@@ -166,6 +166,7 @@ inline std::string TraceTest::ToText(const GuestOp& op) {
   if ((op.flags & kMapLocked) != 0) text += " locked";
   if ((op.flags & kMapLockOnFault) != 0) text += " lock-on-fault";
   if ((op.flags & kMapZeroFilled) != 0) text += " zero-filled";
+  if ((op.flags & kMapOnePageFaults) != 0) text += " one-page-faults";
   if (op.kind == GuestOpKind::kAdvise) {
     static constexpr const char* kAdvices[] = {
         "huge",    "no-huge",    "populate-read", "populate-write",
