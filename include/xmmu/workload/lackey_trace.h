@@ -20,7 +20,8 @@
 //                       MADV_REMOVE (of which the object's pages stay);
 //                       kAdvise for those of Advice; else kSyscall
 //   mlock and its kin   kAdvise; later mappings are locked after MCL_FUTURE
-//   open, dup, memfd    kOpenFile; close, and close-on-exec: kCloseFile
+//   open, memfd         kOpenFile; close, and close-on-exec, of the last
+//                       descriptor that is a copy of it (dup): kCloseFile
 //   unlink, rename      kRemoveFile of what loses its name; shmctl IPC_RMID
 //   fork, clone, vfork  kFork, kVfork; threads stay in their process's stream
 //   wait4, waitid       kWait for the child that the call returned, or for any

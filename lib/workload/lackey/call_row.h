@@ -68,6 +68,8 @@ inline constexpr Length kIds = Bytes(4);
 inline constexpr absl::string_view kSleeps = "kYield";
 inline constexpr absl::string_view kHolds =
     "kOpenFile of what is opened by a path";
+inline constexpr absl::string_view kCopies =
+    "no kCloseFile before the last copy's";
 inline constexpr absl::string_view kReads =
     "kYield from what was not opened by a path";
 inline constexpr absl::string_view kForgets = "the name's file is another";

@@ -113,14 +113,21 @@ void OpWriter::Hold(uint64_t descriptor, ProcessState::Descriptor held) {
   Release(descriptor);
   PushFile(GuestOpKind::kOpenFile, held.file);
   if (held.zero_filled) ops_.back().flags = kMapZeroFilled;
+  held.opening = ++state_.openings;
   state_.descriptors[descriptor] = std::move(held);
 }
 
 void OpWriter::Release(uint64_t descriptor) {
   const auto known = state_.descriptors.find(descriptor);
   if (known == state_.descriptors.end()) return;
-  PushFile(GuestOpKind::kCloseFile, known->second.file);
+  const ProcessState::Descriptor closed = known->second;
   state_.descriptors.erase(known);
+  const bool has_copies =
+      std::any_of(state_.descriptors.begin(), state_.descriptors.end(),
+                  [&](const auto& entry) {
+                    return entry.second.opening == closed.opening;
+                  });
+  if (!has_copies) PushFile(GuestOpKind::kCloseFile, closed.file);
 }
 
 void OpWriter::Renew(const std::string& path) {
@@ -236,13 +243,16 @@ void OpWriter::FinishMemfd(const SystemCall& call, uint64_t value) {
   PushFile(GuestOpKind::kRemoveFile, file);
 }
 
-// A copy of a descriptor that names no file names none, either.
+// A copy holds what the descriptor holds, which may have no name by now and
+// which the last of them closes. One of what names no file names none, either.
 void OpWriter::CopyDescriptor(uint64_t from, uint64_t to, bool close_on_exec) {
   const auto known = state_.descriptors.find(from);
   if (known == state_.descriptors.end()) return Release(to);
+  if (from == to) return;
   ProcessState::Descriptor same = known->second;
   same.close_on_exec = close_on_exec;
-  Hold(to, std::move(same));
+  Release(to);
+  state_.descriptors[to] = std::move(same);
 }
 
 void OpWriter::FinishDup(const SystemCall& call, uint64_t value) {

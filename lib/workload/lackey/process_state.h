@@ -31,6 +31,8 @@ struct ProcessState {
   // descriptors, as those of pipes, are not in the table.
   struct Descriptor {
     uint32_t file = 0;
+    // Which kOpenFile of the process it is of: copies are of one.
+    uint64_t opening = 0;
     bool close_on_exec = false;
     bool zero_filled = false;  // MapFlags
     bool dev_zero = false;     // /dev/zero: its mappings are anonymous
@@ -53,6 +55,7 @@ struct ProcessState {
   // Shared anonymous mappings, memfds and files without a name made so far,
   // each of which is an object of its own.
   uint64_t objects = 0;
+  uint64_t openings = 0;           // kOpenFile so far
   Lock future_lock = Lock::kNone;  // of later mappings (MCL_FUTURE)
   // Where the kernel writes a child's id at the child's start
   // (CLONE_CHILD_SETTID), or 0.

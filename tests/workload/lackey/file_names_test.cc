@@ -58,10 +58,31 @@ TEST_F(FileNamesTest, OpensAndClosesAreInTheStream) {
   EXPECT_EQ(ReadText(Open("/a", 3) + Does(32, "dup ( 3 )", "0x4") + Close(3) +
                      Does(436, "close_range ( 0, 99, 0 )") + Close(3) +
                      Does(32, "dup ( 0 )", "0x3")),
-            "open\nopen\nclose\nclose\nsyscall\nsyscall\nexit\n");
+            "open\nsyscall\nsyscall\nclose\nsyscall\nsyscall\nexit\n");
   // A number that comes again was closed.
   EXPECT_EQ(ReadText(Open("/a", 3) + Open("/b", 3)),
             "open\nclose ...\nopen\nexit\n");
+}
+
+// The guest would open a new object by the number of one without a name.
+TEST_F(FileNamesTest, CopiesOfADescriptorAreOneOpenFile) {
+  const std::string memfd = Does(319, "memfd_create ( 0x0, 0 )", "0x3");
+  const std::string first = "open zero-filled ...\nremove\n";
+  EXPECT_EQ(ReadText(memfd + Does(33, "dup2 ( 3, 5 )", "0x5") + Close(3) +
+                     Map(5) + Close(5)),
+            first +
+                "syscall\nsyscall\n"
+                "map 0x10000000+0x2000 shared-anonymous rw- zero-filled\n"
+                "close\nexit\n");
+  EXPECT_EQ(ReadText(memfd + Open("/proc/self/fd/3", 4) + Close(4) + Close(3)),
+            first + "syscall\nsyscall\nclose\nexit\n");
+  // Two openings of a path are two.
+  EXPECT_EQ(ReadText(Open("/a", 3) + Open("/a", 4) + Close(3) + Close(4)),
+            "open\nopen\nclose\nclose\nexit\n");
+  // What a copy replaces is closed.
+  EXPECT_EQ(ReadText(Open("/a", 3) + Open("/b", 4) +
+                     Does(33, "dup2 ( 3, 4 )", "0x4")),
+            "open\nopen\nclose\nexit\n");
 }
 
 TEST_F(FileNamesTest, EachMemfdIsAnObjectOfItsOwn) {
@@ -163,12 +184,12 @@ TEST_F(FileNamesTest, ALinkToADescriptorIsItsFile) {
   // What it is goes with it: its pages, and whether an exec closes it does not.
   EXPECT_EQ(ReadText(Does(319, "memfd_create ( 0x0, 4 )", "0x3") +
                      Open("/proc/self/fd/3", 4) + Map(4)),
-            "open zero-filled ...\nremove\nopen zero-filled\n"
+            "open zero-filled ...\nremove\nsyscall\n"
             "map 0x10000000+0x200000 shared-anonymous rw- shift 21 "
             "zero-filled\nexit\n");
   EXPECT_EQ(ReadText(Open("/dev/null", 1) + Open("/dev/stdout", 4) +
                      Does(1, "write ( 4, 0x1fff000000, 8 )", "0x8")),
-            "open\nopen\nsyscall\nexit\n");
+            "open\nsyscall\nsyscall\nexit\n");
 }
 
 // --- System V segments.

@@ -154,7 +154,7 @@ TEST_F(KernelCopiesTest, WhatIsWrittenToNowhereIsNotRead) {
                Does(1, "sys_write ( 6, 0x10000100, 100 )", "Success(0x64)") +
                Does(20, "sys_writev ( 3, 0x10000000, 3 )", "Success(0x9)")),
         copy +
-            "open\nsyscall\ncopy-in 0x10000100+0x64\n"
+            "syscall\nsyscall\ncopy-in 0x10000100+0x64\n"
             "copy-in 0x10000000+0x30\nexit\n");
   }
   // Reading zeros writes them.
