@@ -47,9 +47,10 @@
 // no log.
 //
 // A failed call changes nothing, with these exceptions: a name was read; a
-// waitid has written that it found no child; a madvise has done its work beside
-// holes, and before a mapping that it refuses; an mprotect or an mlock has done
-// it before the first hole.
+// poll, select or sleep that a signal ended has read its arguments and written
+// what is left; a waitid has written that it found no child; a madvise has done
+// its work beside holes, and before a mapping that it refuses; an mprotect or
+// an mlock has done it before the first hole.
 //
 // Mappings that the kernel makes at exec are not in a log. They are inferred
 // from the first access (or mprotect) to a page in no known mapping:

@@ -87,6 +87,9 @@ bool Reaches(const CallBuffer& buffer, const SystemCall& call,
   if (when.condition == BufferWhen::If::kInterrupted) {
     return !result.success && result.value == kEintr;
   }
+  if (when.condition == BufferWhen::If::kEvenThen) {
+    return result.success || result.value == kEintr;
+  }
   if (when.condition == BufferWhen::If::kAlsoFailed) {
     return result.success ||
            (result.value != kEfault && result.value != kEnosys);

@@ -37,6 +37,7 @@ struct BufferWhen {
     kArgumentIs,   // `argument`, masked, lies in [low, high]
     kReturned,     // the result is not 0
     kInterrupted,  // the call failed with EINTR instead
+    kEvenThen,     // the call succeeded, or failed with EINTR
     kAlsoFailed,   // whether it succeeds or fails, but for EFAULT
   };
   If condition = If::kAlways;

@@ -41,6 +41,8 @@ constexpr When Is(uint8_t argument, uint32_t value) {
   return Is(argument, value, value);
 }
 inline constexpr When kReturned = {When::If::kReturned, 0, 0, 0, 0};
+// Source: do_sys_poll, poll_select_finish (Linux, fs/select.c).
+inline constexpr When kEvenThen = {When::If::kEvenThen, 0, 0, 0, 0};
 inline constexpr When kAlsoFailed = {When::If::kAlsoFailed, 0, 0, 0, 0};
 inline constexpr When kInterrupted = {When::If::kInterrupted, 0, 0, 0, 0};
 // An operation of futex(2) less FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME.

@@ -37,6 +37,8 @@ std::string WhenText(const BufferWhen& when) {
       return " if the result is not 0";
     case BufferWhen::If::kInterrupted:
       return " if a signal came";
+    case BufferWhen::If::kEvenThen:
+      return " even if a signal came";
     case BufferWhen::If::kAlsoFailed:
       return " also if it fails";
     case BufferWhen::If::kArgumentIs:

@@ -117,7 +117,8 @@ TEST_F(KernelCopiesTest, ConditionsAreTheKernels) {
   EXPECT_EQ(Stream(Does(35, sleep, "Success(0x0)")),
             "copy-in 0x10000000+0x10 ...\nyield\nexit\n");
   EXPECT_EQ(Stream(Does(35, sleep, "Failure(0x4)")),
-            "yield ...\ncopy-out 0x10000010+0x10\nexit\n");
+            "copy-in 0x10000000+0x10 ...\nyield ...\n"
+            "copy-out 0x10000010+0x10\nexit\n");
   EXPECT_EQ(Stream(Does(202, "sys_futex ( 0x10000000, 128, 2, 0x0, 0x0 )",
                         "Success(0x0)")),
             "copy-in 0x10000000+0x4 ...\nyield\nexit\n");
@@ -162,6 +163,20 @@ TEST_F(KernelCopiesTest, WhatIsWrittenToNowhereIsNotRead) {
       Stream(Does(2, "sys_open ( 0x10000000(/dev/zero), 0 )", "Success(0x3)") +
              Does(0, "sys_read ( 3, 0x10000100, 100 )", "Success(0x64)")),
       "copy-in 0x10000000+0xa ...\nopen\ncopy-out 0x10000100+0x64\nexit\n");
+}
+
+// What sleeps has read its arguments when a signal comes. poll writes what it
+// found and select how much of its time is left, but not the sets.
+TEST_F(KernelCopiesTest, SignalsComeAfterArgumentsAreRead) {
+  EXPECT_EQ(Stream(Does(7, "sys_poll ( 0x10000000, 3, -1 )\n", "Failure(0x4)")),
+            "copy-in 0x10000000+0x18 ...\nyield ...\n"
+            "copy-out 0x10000000+0x18\nexit\n");
+  const std::string select =
+      "sys_select ( 65, 0x10000000, 0x0, 0x0, 0x10001000 )";
+  EXPECT_EQ(Stream(Does(23, select, "Failure(0x4)")),
+            "copy-in 0x10000000+0x10 ...\ncopy-in 0x10001000+0x10 ...\n"
+            "yield ...\ncopy-out 0x10001000+0x10\nexit\n");
+  EXPECT_EQ(Stream(Does(23, select, "Failure(0x16)")), "yield\nexit\n");
 }
 
 // Source: waitid (Linux, kernel/exit.c).
