@@ -86,7 +86,7 @@ void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
   const TlbGather what = std::exchange(gather, {});
   const uint64_t step = what.step(core_.mode());
   const bool elsewhere = (mm.active & ~MaskOf(vcpu.id())) != 0;
-  if (elsewhere) {
+  if (elsewhere && gathers()) {
     // xen_flush_tlb_multi makes one request, whatever the size.
     ops_.Flush(vcpu, mm,
                what.end - what.start <= kPageSize ? TlbFlush::Page(what.start)
@@ -97,9 +97,8 @@ void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
   } else {
     // A table that goes, too, may begin within a step of the large pages.
     const VirtAddr first(what.start.value() & ~(step - 1));
-    for (VirtAddr va = first; va < what.end; va += step) {
-      ops_.Flush(vcpu, mm, TlbFlush::Page(va));
-    }
+    const uint64_t count = (what.end - first + step - 1) / step;
+    ops_.Flush(vcpu, mm, TlbFlush::Pages(first, count, step));
   }
 }
 
@@ -115,9 +114,8 @@ void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
   if (gathers() || gather.only_large()) {
     FlushGather(vcpu, mm, gather);
   } else if (range.pages() <= core_.options.flush_ceiling_pages) {
-    for (VirtAddr va = range.start; va < range.end; va += kPageSize) {
-      ops_.Flush(vcpu, mm, TlbFlush::Page(va));
-    }
+    ops_.Flush(vcpu, mm,
+               TlbFlush::Pages(range.start, range.pages(), kPageSize));
   } else {
     ops_.Flush(vcpu, mm, TlbFlush::NonGlobal());
   }

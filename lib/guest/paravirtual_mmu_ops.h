@@ -59,7 +59,8 @@ class ParavirtualMmuOps : public MmuOps {
     return static_cast<MmuextCommand>(static_cast<int>(MmuextCommand::kPinL1) +
                                       level - 1);
   }
-  // Returns the request to flush on all vCPUs that have `mm` loaded.
+  // Returns the request to flush on all vCPUs that have `mm` loaded. REQUIRES:
+  // it is of one page at most.
   static MmuextOp FlushOp(const Vcpu& vcpu, const AddressSpace& mm,
                           const TlbFlush& flush) {
     const bool page = flush.scope == FlushScope::kPage;

@@ -123,8 +123,10 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
 
   void Flush(Vcpu& vcpu, AddressSpace& mm, const TlbFlush& flush) override {
     if (mm.active == 0 || flush.scope == FlushScope::kNone) return;
-    QueueOf(vcpu).AddOp(FlushOp(vcpu, mm, flush));
-    QueueOf(vcpu).Flush();
+    flush.ForEach([&](const TlbFlush& part) {
+      QueueOf(vcpu).AddOp(FlushOp(vcpu, mm, part));
+      QueueOf(vcpu).Flush();
+    });
   }
 
   void EnterLazy(Vcpu& vcpu) override { QueueOf(vcpu).set_lazy(true); }

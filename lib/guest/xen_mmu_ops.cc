@@ -145,8 +145,10 @@ class XenMmuOps final : public ParavirtualMmuOps {
       QueueOf(vcpu).Flush();
       return;
     }
-    const MmuextOp op = FlushOp(vcpu, mm, flush);
-    QueueOf(vcpu).IssueOps({&op, 1});
+    flush.ForEach([&](const TlbFlush& part) {
+      const MmuextOp op = FlushOp(vcpu, mm, part);
+      QueueOf(vcpu).IssueOps({&op, 1});
+    });
   }
 
   void EnterLazy(Vcpu& vcpu) override { QueueOf(vcpu).set_lazy(true); }

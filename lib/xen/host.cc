@@ -256,7 +256,8 @@ void Host::FlushHere(Cpu& cpu, const TlbFlush& flush) {
     case FlushScope::kNone:
       return;
     case FlushScope::kPage:
-      return cpu.mmu.Invlpg(flush.va);
+      return flush.ForEach(
+          [&](const TlbFlush& page) { cpu.mmu.Invlpg(page.va); });
     case FlushScope::kNonGlobal:
       if (RefusesFlush(cpu, cpu.mmu.FlushNonGlobal())) return;
       if (!MayHoldGlobals(cpu)) Stamp(cpu);

@@ -24,18 +24,35 @@ constexpr CpuMask MaskOf(uint32_t cpu) { return CpuMask{1} << cpu; }
 // How much a flush drops, each including the ones before.
 enum class FlushScope : uint8_t {
   kNone,
-  kPage,       // one page: INVLPG
+  kPage,       // a page, or several: INVLPG for each
   kNonGlobal,  // everything but global entries: MOV to CR3
   kAll,        // everything: toggling CR4.PGE
 };
 
 struct TlbFlush {
   FlushScope scope = FlushScope::kNone;
-  VirtAddr va;  // kPage
+  // kPage: `count` pages of `step` bytes each, from `va` on. They are one
+  // request: a shootdown interrupts each processor once (Linux since 3.16:
+  // flush_tlb_mm_range, struct flush_tlb_info).
+  VirtAddr va;
+  uint64_t count = 1;
+  uint64_t step = kPageSize;
 
   static constexpr TlbFlush Page(VirtAddr va) {
     return {FlushScope::kPage, va};
   }
+  // REQUIRES: `count` is not 0.
+  static constexpr TlbFlush Pages(VirtAddr va, uint64_t count, uint64_t step) {
+    return {FlushScope::kPage, va, count, step};
+  }
+  // Calls `flush(TlbFlush)` for each page, or for this if it is wider.
+  template <typename Function>
+  constexpr void ForEach(Function flush) const {
+    if (scope != FlushScope::kPage) return flush(*this);
+    for (uint64_t i = 0; i < count; ++i) flush(Page(va + i * step));
+  }
+
+  bool operator==(const TlbFlush&) const = default;
   static constexpr TlbFlush NonGlobal() { return {FlushScope::kNonGlobal, {}}; }
   static constexpr TlbFlush All() { return {FlushScope::kAll, {}}; }
 };
@@ -51,8 +68,7 @@ class [[nodiscard]] PendingInvalidation {
   void Add(CpuMask cpus, const TlbFlush& flush) {
     if (cpus == 0 || flush.scope == FlushScope::kNone) return;
     const bool other_page = flush_.scope == FlushScope::kPage &&
-                            flush.scope == FlushScope::kPage &&
-                            flush_.va != flush.va;
+                            flush.scope == FlushScope::kPage && flush_ != flush;
     if (other_page) {
       flush_ = TlbFlush::NonGlobal();
     } else if (flush.scope > flush_.scope) {

@@ -150,8 +150,9 @@ class Policy {
   virtual absl::Status LoadCr3(VcpuContext& vcpu, Gfn root) = 0;
 
   // The guest kernel flushes `flush` on `vcpus` of its domain (its own one
-  // included or not): INVLPG or MOV CR3 here, its own IPIs to the others.
-  // Paravirtual guests that may not do so use mmuext_op instead.
+  // included or not): INVLPG of each page or MOV CR3 here, one IPI of its own
+  // to each of the others, however many pages there are. Paravirtual guests
+  // that may not do so use mmuext_op instead.
   virtual void FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                         const TlbFlush& flush) = 0;
 

@@ -146,9 +146,12 @@ void ParavirtualPolicy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                                               : MmuextCommand::kTlbFlushLocal)
                                       : (page ? MmuextCommand::kInvlpgMulti
                                               : MmuextCommand::kTlbFlushMulti);
-  const std::array op = {
-      MmuextOp{.command = command, .va = flush.va, .vcpus = vcpus}};
-  paging_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+  // Such a request names one page.
+  flush.ForEach([&](const TlbFlush& part) {
+    const std::array op = {
+        MmuextOp{.command = command, .va = part.va, .vcpus = vcpus}};
+    paging_.Execute(vcpu, MmuextCall{.ops = op}).status.IgnoreError();
+  });
 }
 
 absl::Status ParavirtualPolicy::Audit() const {

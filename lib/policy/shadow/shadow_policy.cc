@@ -29,19 +29,27 @@ void ShadowStrategy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
                               const TlbFlush& flush) {
   Cpu& cpu = *vcpu.cpu;
   const CpuMask own = vcpus & MaskOf(vcpu.id);
-  // All is flushed by clearing and setting CR4.PGE.
-  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : 1;
+  // A guest that asks by hypercall names one page at a time, and a processor
+  // that flushes for itself alone executes one INVLPG after the other.
+  if (flush.count > 1 && (vcpus == own || door_.hypervisor_in_shadows())) {
+    return flush.ForEach(
+        [&](const TlbFlush& page) { FlushTlb(vcpu, vcpus, page); });
+  }
+  // All is flushed by clearing and setting CR4.PGE; each INVLPG exits.
+  const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : flush.count;
   const std::optional<uint64_t> others_exit =
       door_.EnterToFlush(cpu, own != 0, exits);
   GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
-  BeforeFlush(vcpu, vcpus, flush);
   FlushReach reach = FlushReach::kNothing;
-  if (own != 0) reach = FollowFlush(vcpu, flush);
-  for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
-    if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
-    reach = std::max(reach, FollowFlush(domain().vcpu(id), flush));
-  }
-  AfterFollow(vcpu, flush);
+  flush.ForEach([&](const TlbFlush& part) {
+    BeforeFlush(vcpu, vcpus, part);
+    if (own != 0) reach = std::max(reach, FollowFlush(vcpu, part));
+    for (uint32_t id = 0; id < domain().vcpu_count(); ++id) {
+      if (((vcpus & ~own) & MaskOf(id)) == 0) continue;
+      reach = std::max(reach, FollowFlush(domain().vcpu(id), part));
+    }
+    AfterFollow(vcpu, part);
+  });
   shootdown.Wait();
   CpuMask cpus = shootdown.cpus();
   if (own != 0 && reach != FlushReach::kNothing) cpus |= MaskOf(cpu.id);

@@ -91,8 +91,8 @@ class ShadowStrategy : public ShadowPaging {
   virtual void AfterCr3(VcpuContext&) {}
 
   // --- A flush of `vcpus`: BeforeFlush(), then FollowFlush() for each of them,
-  // that of `vcpu` first, then AfterFollow(), and then the flush itself of the
-  // widest reach that was asked for.
+  // that of `vcpu` first, then AfterFollow(); all this for each page, if it is
+  // of pages; and then the flush itself of the widest reach that was asked for.
   virtual void BeforeFlush(VcpuContext&, CpuMask, const TlbFlush&) {}
   // Makes the shadows what `vcpu` must see of its tables once it has executed
   // `flush`. Not kNothing, unless `flush` is of a page.
