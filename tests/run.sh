@@ -41,7 +41,7 @@ cmake --build --preset ci -j "$jobs"
 
 step tests
 if $all; then
-  XMMU_TREE_SEEDS=200 ctest --preset ci -j "$jobs"
+  XMMU_TREE_SEEDS=100 ctest --preset ci -j "$jobs"
 else
   ctest --preset ci -j "$jobs" -LE long
 fi
@@ -62,9 +62,9 @@ if $all; then
     "build/fuzz/tests/fuzz/$1" -seed=1 -runs="$2" -max_len="$3" \
       "build/fuzz/found/$1" "${@:4}" 2>&1 | tail -n 5
   }
-  fuzz guest_fuzz 2000 1000 tests/fuzz/corpus
-  fuzz conformance_fuzz 500 400 tests/fuzz/corpus_conformance
-  fuzz tree_fuzz 150 2000
+  fuzz guest_fuzz 1000 1000 tests/fuzz/corpus
+  fuzz conformance_fuzz 300 400 tests/fuzz/corpus_conformance
+  fuzz tree_fuzz 100 2000
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do

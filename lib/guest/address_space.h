@@ -48,8 +48,9 @@ struct Vma {
   uint8_t page_shift = 0;
   HugeAdvice huge = HugeAdvice::kDefault;
   MemoryLock lock = MemoryLock::kNone;
-  bool dont_fork = false;     // VM_DONTCOPY
-  bool wipe_on_fork = false;  // VM_WIPEONFORK
+  bool dont_fork = false;        // VM_DONTCOPY
+  bool wipe_on_fork = false;     // VM_WIPEONFORK
+  bool one_page_faults = false;  // no fault maps pages around its own
   // Whether some guest of the comparison may have had a large page here, or
   // other vCPUs decide which pages of its object there are. How many faults
   // there are, and which flags entries have, is then no part of the digest. It

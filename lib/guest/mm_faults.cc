@@ -102,14 +102,15 @@ void MemoryManager::FreeCachePage(Vcpu& vcpu, Pfn page) {
 
 absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
                                         const Vma& vma, const PteSlot& slot) {
-  // The window is aligned around the fault and stays within the VMA and the L1
-  // table (do_fault_around). Each entry is set by itself, as Linux does.
+  // The window begins at a multiple of its size, or else with the VMA, and it
+  // has that size from there on, within the VMA and the L1 table
+  // (do_fault_around). Each entry is set by itself, as Linux does.
   const auto window = static_cast<uint64_t>(core_.options.fault_around_pages)
                       << kPageShift;
   const VirtAddr start =
       std::max(VirtAddr(slot.va.value() & ~(window - 1)), vma.start);
   const VirtAddr end =
-      std::min(VirtAddr(slot.va.value() & ~(window - 1)) + window, vma.end);
+      std::min({start + window, vma.end, tables_.EndOfEntry(2, slot.va)});
   const absl::Status shared = ShareWindow(vcpu, vma, start, end);
   if (!shared.ok()) return shared;
   for (VirtAddr va = start; va < end; va += kPageSize) {
@@ -142,7 +143,8 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   // If faults map one page at a time, pages of a shared file need no path of
   // their own.
   const bool around = vma.backing == Backing::kFilePrivate ||
-                      (vma.shared() && core_.options.fault_around_pages > 1);
+                      (vma.shared() && !vma.one_page_faults &&
+                       core_.options.fault_around_pages > 1);
   if (!write && around) return FaultAround(vcpu, mm, vma, slot);
   absl::StatusOr<Pfn> page;
   bool writable = write;

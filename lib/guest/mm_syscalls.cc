@@ -170,7 +170,8 @@ absl::Status MemoryManager::Map(Vcpu& vcpu, AddressSpace& mm, const GuestOp& op,
           .file = std::move(file),
           .file_offset = op.file_offset,
           .page_shift = op.page_shift,
-          .lock = LockOf(op)};
+          .lock = LockOf(op),
+          .one_page_faults = (op.flags & kMapOnePageFaults) != 0};
   // How many faults it takes depends on how much memory there is, and on which
   // pages the guest has; and on who came first, where a fault maps those pages
   // of an object around it that are in memory. The digest of one vCPU leaves

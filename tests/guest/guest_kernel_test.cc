@@ -130,6 +130,35 @@ TEST_F(GuestKernelTest, FaultAroundMapsTheAlignedWindowAtOnce) {
   EXPECT_EQ(Counted(Counter::kGuestFaults), 2u);
 }
 
+TEST_F(GuestKernelTest, FaultAroundOfAMappingThatBeginsUnalignedIsAsLong) {
+  Start();
+  constexpr VirtAddr kUnaligned{0x20005000};
+  Do(MapOp(32, Backing::kFilePrivate, kMapRead, kUnaligned));
+  Do(AccessOp(GuestOpKind::kLoad, 0, kUnaligned));
+  EXPECT_EQ(Counted(Counter::kFileMapped), 16u);
+  Do(AccessOp(GuestOpKind::kLoad, 15, kUnaligned));
+  EXPECT_EQ(Counted(Counter::kGuestFaults), 1u);
+  // The next window is aligned: what is there of it is mapped already.
+  Do(AccessOp(GuestOpKind::kLoad, 16, kUnaligned));
+  EXPECT_EQ(Counted(Counter::kGuestFaults), 2u);
+  EXPECT_EQ(Counted(Counter::kFileMapped), 27u);
+}
+
+TEST_F(GuestKernelTest, FaultsOfASystemVSegmentMapOnePageEach) {
+  Start();
+  GuestOp map = MapOp(4, Backing::kSharedAnonymous, kMapRead | kMapWrite);
+  map.file = 5;
+  for (const bool one : {false, true}) {
+    map.flags = one ? kMapOnePageFaults : 0;
+    Do(map);
+    for (uint64_t page = 0; page < 4; ++page) Do(StoreOp(page));
+    const uint64_t before = Counted(Counter::kGuestFaults);
+    Do(map);  // once more
+    for (uint64_t page = 0; page < 4; ++page) Do(LoadOp(page));
+    EXPECT_EQ(Counted(Counter::kGuestFaults) - before, one ? 4u : 1u);
+  }
+}
+
 TEST_F(GuestKernelTest, ProtNoneKeepsThePageForLater) {
   for (PagingMode mode : {PagingMode::kPae, PagingMode::k4Level}) {
     Start({.mode = mode});
