@@ -136,7 +136,7 @@ std::vector<Script> Threads(Values v) {
     Loop work{rounds,
               {MapRegion(pages), StorePages(pages), load_shared,
                StorePages(shared), OnRegion(GuestOpKind::kUnmap, pages)}};
-    for (const size_t own : {0, 1, 4}) {
+    for (const size_t own : {0u, 1u, 4u}) {
       work.steps[own].op.va += (shared + i * pages) * kPageSize;
     }
     scripts.push_back({work});
