@@ -56,7 +56,7 @@ TEST(SyntheticTest, FilesAreReadWholeAndWrittenToInPart) {
 }
 
 TEST(SyntheticTest, AWalkLoadsFromEachPageOnceARoundWhateverItsStride) {
-  for (const uint64_t stride : {1, 3, 64, 100, 101}) {
+  for (const uint64_t stride : {1u, 3u, 64u, 100u, 101u}) {
     auto workload = MakeSyntheticWorkload("walk:pages=100,rounds=2,stride=" +
                                           std::to_string(stride));
     std::map<VirtAddr, int> loads;
@@ -122,7 +122,7 @@ TEST(SyntheticTest, EachThreadHasPagesOfItsOwnBesideTheCommonOnes) {
 }
 
 TEST(SyntheticTest, ReadsFillEachPageOnceTheLastOneWhatIsLeft) {
-  for (const uint64_t call : {1, 3, 10, 11}) {
+  for (const uint64_t call : {1u, 3u, 10u, 11u}) {
     auto workload =
         MakeSyntheticWorkload("read:pages=10,call=" + std::to_string(call));
     uint64_t bytes = 0;
