@@ -4,7 +4,6 @@
 #include <iterator>
 #include <numeric>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -14,7 +13,6 @@
 
 namespace xmmu {
 namespace {
-
 using Line = ComparisonLine;
 
 // A record with one field or more that needs no table of its own.

@@ -10,7 +10,6 @@
 
 namespace xmmu::threads_test {
 namespace {
-
 using conformance::GuestScript;
 using conformance::RandomChoice;
 
@@ -203,7 +202,6 @@ TEST_P(OneVcpuThreadsTest, ASwitchBetweenThreadsLoadsNoTables) {
   Do(1, LoadOp(0));
   EXPECT_EQ(Added(Counter::kCr3Loads, 2, LoadOp(0)), 0u);
   EXPECT_EQ(Added(Counter::kCr3Loads, 1, LoadOp(0)), 0u);
-  // Nor does the end of one.
   EXPECT_EQ(Added(Counter::kCr3Loads, 1, ExitOp()), 0u);
   EXPECT_EQ(Added(Counter::kCr3Loads, 2, LoadOp(1)), 0u);
 }
@@ -266,7 +264,6 @@ INSTANTIATE_TEST_SUITE_P(FourVcpus, ThreadShootdownTest,
 class RandomThreads final : public Workload {
  public:
   RandomThreads(PagingMode mode, uint64_t seed) : mode_(mode), seed_(seed) {}
-
   std::string name() const override { return "random threads"; }
   TaskId first_task() const override { return 1; }
 
