@@ -5,6 +5,7 @@
 // system call, fork and exit do to an address space. It decides which
 // page-table writes that takes; MmuOps decides how they are issued.
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -92,6 +93,10 @@ class MemoryManager {
     VirtAddr start;
     VirtAddr end;
     uint64_t pages() const { return (end - start) >> kPageShift; }
+    // Returns what of it lies in `vma`. REQUIRES: they meet.
+    Range In(const Vma& vma) const {
+      return {std::max(start, vma.start), std::min(end, vma.end)};
+    }
   };
   absl::StatusOr<Range> PageRange(VirtAddr va, uint64_t length) const;
 

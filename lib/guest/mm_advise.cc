@@ -2,8 +2,6 @@
 // mm/madvise.c, mm/mlock.c). A call that Linux refuses half way has done its
 // half, and to the program it has failed.
 
-#include <algorithm>
-
 #include "guest/memory_manager.h"
 
 namespace xmmu {
@@ -80,8 +78,7 @@ void MemoryManager::ChangeVmas(AddressSpace& mm, const Range& range,
     Vma changed = vma;
     if (!change(changed)) return;
     if (SameAdvice(changed, vma)) continue;
-    const Range part{std::max(range.start, vma.start),
-                     std::min(range.end, vma.end)};
+    const Range part = range.In(vma);
     if (CutsHugetlb(mm, part)) return;
     for (Vma piece : mm.vmas.Carve(part.start, part.end)) {
       change(piece);
@@ -100,8 +97,7 @@ absl::Status MemoryManager::AdviseFree(Vcpu& vcpu, AddressSpace& mm,
     if (vma.file_backed() || vma.hugetlb() || vma.lock != MemoryLock::kNone) {
       break;
     }
-    const Range part{std::max(range.start, vma.start),
-                     std::min(range.end, vma.end)};
+    const Range part = range.In(vma);
     TlbGather gather;
     const absl::Status status = tables_.ForEachEntry(
         vcpu, mm, part.start, part.end,

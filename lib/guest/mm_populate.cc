@@ -3,8 +3,6 @@
 // mm/gup.c, __mm_populate, populate_vma_page_range, faultin_vma_page_range;
 // mm/mlock.c; mm/madvise.c, madvise_populate).
 
-#include <algorithm>
-
 #include "guest/memory_manager.h"
 
 namespace xmmu {
@@ -45,10 +43,7 @@ absl::Status MemoryManager::Populate(Vcpu& vcpu, AddressSpace& mm,
       break;
     }
     const bool write = (vma.rights & kMapWrite) != 0 && !vma.shared();
-    const absl::Status status = PopulatePages(
-        vcpu, mm,
-        {std::max(range.start, vma.start), std::min(range.end, vma.end)},
-        write);
+    const absl::Status status = PopulatePages(vcpu, mm, range.In(vma), write);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -61,10 +56,7 @@ absl::Status MemoryManager::AdvisePopulate(Vcpu& vcpu, AddressSpace& mm,
   const uint8_t needed = write ? kMapWrite : kMapRead;
   for (const Vma& vma : mm.vmas.Overlapping(range.start, range.end)) {
     if ((vma.rights & needed) == 0) break;
-    const absl::Status status = PopulatePages(
-        vcpu, mm,
-        {std::max(range.start, vma.start), std::min(range.end, vma.end)},
-        write);
+    const absl::Status status = PopulatePages(vcpu, mm, range.In(vma), write);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -77,6 +77,21 @@ class Forgetful final : public Policy {
   std::unique_ptr<Policy> native_;
 };
 
+// Three strategies in PAE; with_forgetful adds one that forgets shootdowns.
+ComparisonOptions RaceOptions(int vcpus, bool with_forgetful) {
+  ComparisonOptions options;
+  options.policies = {{"native", {}}, {"xi-shadow", {}}, {"pinning", {}}};
+  if (with_forgetful) {
+    options.policies.push_back({"forgetful", [](Host& host) {
+                                  return std::make_unique<Forgetful>(host);
+                                }});
+  }
+  options.base.mode = PagingMode::kPae;
+  options.base.vcpus = vcpus;
+  options.base.guest_memory_bytes = uint64_t{32} << 20;
+  return options;
+}
+
 class RacesTest : public TraceTest {
  protected:
   // A process that reads `parent`'s records and one of its children.
@@ -92,19 +107,10 @@ class RacesTest : public TraceTest {
   }
 
   absl::StatusOr<Comparison> Run(int vcpus, bool with_forgetful = false) {
-    ComparisonOptions options;
-    options.policies = {{"native", {}}, {"xi-shadow", {}}, {"pinning", {}}};
-    if (with_forgetful) {
-      options.policies.push_back({"forgetful", [](Host& host) {
-                                    return std::make_unique<Forgetful>(host);
-                                  }});
-    }
-    options.base.mode = PagingMode::kPae;
-    options.base.vcpus = vcpus;
-    options.base.guest_memory_bytes = uint64_t{32} << 20;
-    return Compare(options, [&](const SimulatorOptions&) {
-      return OpenLackeyTrace(files_, {.address_limit = 0xC0000000});
-    });
+    return Compare(
+        RaceOptions(vcpus, with_forgetful), [&](const SimulatorOptions&) {
+          return OpenLackeyTrace(files_, {.address_limit = 0xC0000000});
+        });
   }
 
   // One process maps privately what another writes in place.
@@ -227,20 +233,11 @@ class TwoThreads final : public Workload {
 absl::StatusOr<Comparison> RunThreads(int vcpus, std::vector<GuestOp> more,
                                       bool with_forgetful = false,
                                       bool common = true) {
-  ComparisonOptions options;
-  options.policies = {{"native", {}}, {"xi-shadow", {}}, {"pinning", {}}};
-  if (with_forgetful) {
-    options.policies.push_back({"forgetful", [](Host& host) {
-                                  return std::make_unique<Forgetful>(host);
-                                }});
-  }
-  options.base.mode = PagingMode::kPae;
-  options.base.vcpus = vcpus;
-  options.base.guest_memory_bytes = uint64_t{32} << 20;
-  return Compare(options, [&](const SimulatorOptions&) {
-    return absl::StatusOr<std::unique_ptr<Workload>>(
-        std::make_unique<TwoThreads>(more, common));
-  });
+  return Compare(RaceOptions(vcpus, with_forgetful),
+                 [&](const SimulatorOptions&) {
+                   return absl::StatusOr<std::unique_ptr<Workload>>(
+                       std::make_unique<TwoThreads>(more, common));
+                 });
 }
 
 TEST(ThreadRacesTest, LoadsOfThePageThatBothStoreToAreLeftOut) {
