@@ -11,7 +11,7 @@
 build_packages=(
   cmake ninja-build g++ pkg-config
   libabsl-dev libboost-container-dev libcli11-dev libtomlplusplus-dev
-  nlohmann-json3-dev zlib1g-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev zlib1g-dev libarchive-dev libzstd-dev libgtest-dev libgmock-dev
 )
 
 # What the build uses where it is there: manual pages, and the API reference.

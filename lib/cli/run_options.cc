@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "xmmu/machine/machine_file.h"
-#include "xmmu/workload/lackey_trace.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu::cli {
 namespace {
@@ -322,11 +322,11 @@ WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
     };
   }
   return [files](const SimulatorOptions& row) {
-    LackeyOptions options;
+    TraceOptions options;
     if (LinearAddressBits(row.mode) == 32) {
       options.address_limit = kAddressLimit32;
     }
-    return OpenLackeyTrace(files, options);
+    return OpenTrace(files, options);
   };
 }
 

@@ -117,7 +117,7 @@ class SameWorldRecordedTest : public ::testing::TestWithParam<PagingMode> {
       options.policies.push_back({std::string(policy.name)});
     }
     options.leave_out_unsupported = true;
-    LackeyOptions trace;
+    TraceOptions trace;
     if (LinearAddressBits(mode) == 32) trace.address_limit = 0xC0000000;
     return Compare(options, [&](const SimulatorOptions&) {
       return OpenLackeyTrace(LogsOf(name), trace);

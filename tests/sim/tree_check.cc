@@ -92,7 +92,7 @@ std::string CheckTree(Choices& choices, const std::string& directory) {
   const auto files = WriteLogs(MakeTreeLogs(choices, false), directory);
   const absl::StatusOr<Comparison> comparison =
       Compare(options, [&](const SimulatorOptions& row) {
-        LackeyOptions lackey;
+        TraceOptions lackey;
         if (row.mode != PagingMode::k4Level) lackey.address_limit = 0xC0000000;
         return OpenLackeyTrace(files, lackey);
       });

@@ -111,13 +111,6 @@
 //     or whose link is of another process, stands for a file of its own: the
 //     log does not show what it is.
 //
-// Addresses under an address limit. Address space is cut into segments of 256
-// MiB. A segment below the limit keeps its number, unless it was given away;
-// any other gets the highest free number below the limit, in order of first
-// appearance in the process. A mapping over several segments stays in one
-// piece. A fork hands the table on, an exec empties it. A mapping that does not
-// fit is an error.
-//
 // Owns one open file and about 300 KiB for each live process whose stream has
 // been asked for, and a map of the mappings of each live process.
 // Single-threaded.
@@ -128,18 +121,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "xmmu/workload/workload.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu {
-
-struct LackeyOptions {
-  // Guest addresses end below this many bytes; a multiple of 256 MiB, e.g.
-  // 0xC0000000 for the 3 GiB of a 32-bit guest. 0 keeps the recorded addresses.
-  uint64_t address_limit = 0;
-
-  // Whether instruction fetches are in the stream (about two thirds of it).
-  bool fetches = true;
-};
 
 // Opens the logs of one process tree, in any order, and checks the head of
 // each. Charges nothing: a workload has no clock.
@@ -151,8 +135,8 @@ struct LackeyOptions {
 // ends too early, a fork without the child's log, a log that nothing forks or
 // bytes behind the compressed data, is returned by Workload::Next() when the
 // reading gets there.
-absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
-    std::vector<std::string> files, LackeyOptions options);
+absl::StatusOr<std::unique_ptr<Trace>> OpenLackeyTrace(
+    std::vector<std::string> files, TraceOptions options);
 
 }  // namespace xmmu
 

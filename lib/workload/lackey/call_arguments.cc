@@ -4,8 +4,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
-#include "workload/lackey/call_number.h"
 #include "workload/lackey/log_text.h"
+#include "workload/process/call_number.h"
 
 namespace xmmu {
 namespace {

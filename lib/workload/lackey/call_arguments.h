@@ -10,8 +10,8 @@
 //   w  a word that stands for a number, "EPOLL_CTL_ADD"
 
 #include "absl/strings/string_view.h"
-#include "workload/lackey/call_buffers.h"
-#include "workload/lackey/system_call.h"
+#include "workload/process/call_buffers.h"
+#include "workload/process/system_call.h"
 
 namespace xmmu {
 

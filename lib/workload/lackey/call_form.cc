@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "workload/lackey/call_buffers.h"
-#include "workload/lackey/call_number.h"
+#include "workload/process/call_buffers.h"
+#include "workload/process/call_number.h"
 
 namespace xmmu {
 namespace {

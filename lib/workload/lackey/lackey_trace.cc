@@ -5,7 +5,9 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/printable.h"
+#include "workload/input/file_error.h"
 #include "workload/lackey/task_stream.h"
+#include "workload/lackey/valgrind_layout.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -13,18 +15,32 @@ namespace {
 
 using Heads = absl::btree_map<TaskId, LogHead>;
 
-class LackeyTrace final : public Workload {
+class LackeyTrace final : public Trace {
  public:
-  LackeyTrace(Heads heads, TaskId root, const LackeyOptions& options)
+  LackeyTrace(Heads heads, TaskId root, const TraceOptions& options)
       : waiting_(std::move(heads)), root_(root), options_(options) {
     const LogHead& head = waiting_.at(root);
     const size_t slash = head.program.rfind('/');
+    command_ = Printable(head.program);
     name_ = absl::StrCat("trace:", Printable(head.program.substr(slash + 1)));
-    Begin(root, /*forked=*/false, ProcessState(options.address_limit));
+    Begin(root, /*forked=*/false,
+          ProcessState(options.address_limit, kValgrindLayout));
   }
 
   std::string name() const override { return name_; }
   TaskId first_task() const override { return root_; }
+
+  TraceFacts facts() const override {
+    return {.format = "lackey",
+            .command = command_,
+            .environment = {{"recorded by", "Valgrind's Lackey"}},
+            .lacks = {"all threads of a process are one stream, in the order "
+                      "in which they ran",
+                      "addresses are those that Valgrind chose",
+                      "mappings that exec made are inferred from the first "
+                      "access"},
+            .counts = {}};
+  }
 
   // After the first failure of any stream all streams return it: the guest
   // cannot go on without one of its processes.
@@ -68,7 +84,7 @@ class LackeyTrace final : public Workload {
     if (parent.done()) --live_;
     if (waiting_.empty() || live_ != 0) return absl::OkStatus();
     const LogHead& lost = waiting_.begin()->second;
-    return LogError(
+    return FileError(
         lost.path, 1,
         absl::StrCat("no log has the fork that created process ", lost.pid,
                      ", expected all that its parent ", lost.parent,
@@ -81,8 +97,9 @@ class LackeyTrace final : public Workload {
   uint64_t live_ = 0;  // streams that have not ended
   std::vector<TaskStream::Birth> births_;
   TaskId root_;
-  LackeyOptions options_;
+  TraceOptions options_;
   std::string name_;
+  std::string command_;  // its first word
   absl::Status failure_;
 };
 
@@ -101,7 +118,7 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
   if (roots.size() == 1) return roots[0]->pid;
   if (roots.empty()) {
     const LogHead& first = heads.begin()->second;
-    return LogError(
+    return FileError(
         first.path, 1,
         absl::StrCat("process ", first.pid,
                      all_forked
@@ -110,7 +127,7 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
                          : " has its parent among the files, and so have all "
                            "others, expected one that has not"));
   }
-  return LogError(
+  return FileError(
       roots[1]->path, 1,
       absl::StrCat("process ", roots[1]->pid, " is not of the process tree of ",
                    roots[0]->pid, " (", roots[0]->path,
@@ -119,8 +136,8 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
-    std::vector<std::string> files, LackeyOptions options) {
+absl::StatusOr<std::unique_ptr<Trace>> OpenLackeyTrace(
+    std::vector<std::string> files, TraceOptions options) {
   constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
   // AddressMap keeps the slots as bits of a word.
   constexpr uint64_t kMostSegments = 64;
@@ -140,7 +157,7 @@ absl::StatusOr<std::unique_ptr<Workload>> OpenLackeyTrace(
     if (!head.ok()) return head.status();
     const auto [entry, is_new] = heads.emplace(head->pid, *head);
     if (!is_new) {
-      return LogError(
+      return FileError(
           file, 1,
           absl::StrCat("a second log of process ", head->pid,
                        ", expected one log a process; the first is ",

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
+#include "workload/input/file_error.h"
 
 namespace xmmu {
 namespace {
@@ -30,15 +30,8 @@ absl::string_view KindOf(mode_t mode) {
 
 }  // namespace
 
-absl::Status LogError(absl::string_view file, uint64_t line,
-                      absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(Printable({file.data(), file.size()}), ":", line, ": ",
-                   Printable({what.data(), what.size()})));
-}
-
 absl::Status LogFile::Error(uint64_t line, absl::string_view what) const {
-  return LogError(path_, line, what);
+  return FileError(path_, line, what);
 }
 
 // The line in question follows those given out and those that are whole in the

@@ -18,11 +18,6 @@
 
 namespace xmmu {
 
-// Returns the error `FILE:LINE: what`, one line of printable text whatever the
-// file's name contains.
-absl::Status LogError(absl::string_view file, uint64_t line,
-                      absl::string_view what);
-
 class LogFile {
  public:
   // Errors: InvalidArgument, at line 1, unless it is a readable regular file.

@@ -5,9 +5,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "workload/input/file_error.h"
 #include "workload/lackey/log_text.h"
-#include "workload/lackey/system_call.h"
 #include "workload/lackey/task_stream.h"
+#include "workload/process/system_call.h"
 
 namespace xmmu {
 namespace {
@@ -76,14 +77,14 @@ std::string Foreign(absl::string_view begin) {
 // The first line must be Lackey's title, behind the mark with the process id.
 absl::Status CheckTitle(const std::string& path, absl::string_view line) {
   const absl::string_view text = MessageText(line);
-  if (text.size() == line.size()) return LogError(path, 1, Foreign(line));
+  if (text.size() == line.size()) return FileError(path, 1, Foreign(line));
   if (!absl::StartsWith(text, kLackeyTitle)) {
-    return LogError(path, 1,
-                    absl::StrCat("'", Shown(text), "' is no log of Lackey's, ",
-                                 kExpectedTitle));
+    return FileError(path, 1,
+                     absl::StrCat("'", Shown(text), "' is no log of Lackey's, ",
+                                  kExpectedTitle));
   }
   if (MessagePid(line) != 0) return absl::OkStatus();
-  return LogError(
+  return FileError(
       path, 1,
       absl::StrCat("'", Shown(line.substr(0, line.size() - text.size())),
                    "' names no process, expected an id from 1 to ",
@@ -103,12 +104,12 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   // before the error of its lines.
   const absl::string_view begin = (*file)->buffered();
   if (!begin.empty() && MessageText(begin).size() == begin.size()) {
-    return LogError(path, 1, Foreign(begin));
+    return FileError(path, 1, Foreign(begin));
   }
   if (!line.ok()) return line.status();
   if (!line->has_value()) {
-    return LogError(path, 1,
-                    absl::StrCat("the file is empty, ", kExpectedTitle));
+    return FileError(path, 1,
+                     absl::StrCat("the file is empty, ", kExpectedTitle));
   }
   const absl::Status title = CheckTitle(path, **line);
   if (!title.ok()) return title;
@@ -137,7 +138,7 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
       const auto parent = ParseNumber(text, &at, 10);
       if (!parent.has_value() || *parent >= kProcessIdEnd ||
           at != text.size()) {
-        return LogError(
+        return FileError(
             path, lines.number(),
             absl::StrCat("'", Shown(text), "', expected '", kParent,
                          "' and a process id below ", kProcessIdEnd));
@@ -147,10 +148,11 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
     }
   }
   if (head.program.empty() || !has_parent) {
-    return LogError(path, lines.number(),
-                    "the head of the log has no command or no parent, expected "
-                    "'==PID== Command: ...' and '==PID== Parent PID: ...', "
-                    "as --log-file=NAME.%p writes");
+    return FileError(
+        path, lines.number(),
+        "the head of the log has no command or no parent, expected "
+        "'==PID== Command: ...' and '==PID== Parent PID: ...', "
+        "as --log-file=NAME.%p writes");
   }
   head.forked = forked;
   return head;

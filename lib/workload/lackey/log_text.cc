@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/printable.h"
-#include "workload/lackey/system_call.h"
+#include "workload/process/system_call.h"
 
 namespace xmmu {
 namespace {

@@ -7,9 +7,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "workload/lackey/call_number.h"
+#include "workload/lackey/call_record.h"
 #include "workload/lackey/log_text.h"
-#include "workload/lackey/system_call.h"
+#include "workload/lackey/valgrind_layout.h"
+#include "workload/process/call_number.h"
 
 namespace xmmu {
 namespace {
@@ -135,7 +136,7 @@ absl::Status TaskStream::End() {
 void TaskStream::Exit() {
   std::vector<GuestOp>(1).swap(writer_.ops());
   writer_.ops()[0].kind = GuestOpKind::kExit;
-  writer_.state() = ProcessState(0);
+  writer_.state() = ProcessState(0, kValgrindLayout);
   done_ = true;
 }
 

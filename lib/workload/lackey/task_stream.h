@@ -16,8 +16,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "workload/input/file_error.h"
 #include "workload/lackey/log_file.h"
-#include "workload/lackey/op_writer.h"
+#include "workload/process/op_writer.h"
 #include "xmmu/workload/workload.h"
 
 namespace xmmu {
@@ -57,7 +58,7 @@ class TaskStream {
 
   // Returns the error `FILE:LINE: what`.
   absl::Status ErrorAt(uint64_t line, absl::string_view what) const {
-    return LogError(head_.path, line, what);
+    return FileError(head_.path, line, what);
   }
 
  private:

@@ -5,10 +5,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "workload/lackey/call_number.h"
+#include "workload/lackey/call_record.h"
 #include "workload/lackey/log_text.h"
-#include "workload/lackey/system_call.h"
 #include "workload/lackey/task_stream.h"
+#include "workload/process/call_number.h"
 
 namespace xmmu {
 namespace {

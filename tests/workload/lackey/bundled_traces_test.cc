@@ -31,7 +31,7 @@ std::vector<std::string> Files(const std::string& prefix) {
 
 class BundledTracesTest : public TraceTest {
  protected:
-  static Summary Read(const std::string& prefix, LackeyOptions options) {
+  static Summary Read(const std::string& prefix, TraceOptions options) {
     Summary summary;
     auto workload = OpenLackeyTrace(Files(prefix), options);
     EXPECT_TRUE(workload.ok()) << workload.status();

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "workload/lackey/call_arguments.h"
-#include "workload/lackey/call_buffers.h"
+#include "workload/process/call_buffers.h"
 #include "xmmu/workload/system_calls.h"
 
 namespace xmmu::call_forms_test {

@@ -5,8 +5,8 @@
 #include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
-#include "workload/lackey/call_buffers.h"
 #include "workload/lackey/trace_support.h"
+#include "workload/process/call_buffers.h"
 
 namespace xmmu::lackey_trace_test {
 namespace {

@@ -1,7 +1,7 @@
 // The rule that moves a 64-bit program's mappings below an address limit.
 
-#include "workload/lackey/address_map.h"
 #include "workload/lackey/trace_support.h"
+#include "workload/process/address_map.h"
 
 namespace xmmu::relocation_test {
 namespace {

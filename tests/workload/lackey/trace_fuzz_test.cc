@@ -82,8 +82,8 @@ TEST_F(TraceFuzzTest, ADamagedLogIsReadOrRefusedInOneLine) {
   int refused = 0;
   for (int round = 0; round < kRounds; ++round) {
     SCOPED_TRACE(absl::StrCat("seed ", kSeed, " round ", round));
-    const LackeyOptions options{.address_limit =
-                                    round % 2 == 0 ? 0u : 0xC0000000u};
+    const TraceOptions options{.address_limit =
+                                   round % 2 == 0 ? 0u : 0xC0000000u};
     const std::vector<std::string> files = {Write("p", Mutate(parent, random)),
                                             Write("c", Mutate(child, random))};
     const auto streams = ReadAll(files, options);

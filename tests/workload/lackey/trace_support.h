@@ -92,7 +92,7 @@ class TraceTest : public testing::Test {
   // Reads all tasks to their end, one span of each in turn, or with
   // `depth_first` a child before its parent goes on.
   static absl::StatusOr<Streams> ReadAll(std::vector<std::string> files,
-                                         LackeyOptions options = {},
+                                         TraceOptions options = {},
                                          bool depth_first = false) {
     auto workload = OpenLackeyTrace(std::move(files), options);
     if (!workload.ok()) return workload.status();
@@ -119,7 +119,7 @@ class TraceTest : public testing::Test {
 
   // Returns the stream of a log with one process, as text.
   std::string ReadText(const std::string& records,
-                       LackeyOptions options = {}) const {
+                       TraceOptions options = {}) const {
     const auto streams =
         ReadAll({Write("one", Head(7) + records + Tail(7))}, options);
     return streams.ok() ? ToText(streams->at(7))
