@@ -72,10 +72,7 @@ absl::Status Scheduler::Run(Workload& workload) {
     status = RunVcpu(*id, workload);
   }
   if (!status.ok()) return status;
-  if (tasks_.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("task ", tasks_.begin()->first,
-                   " waits for something that never happens"));
+  return tasks_.empty() ? absl::OkStatus() : Deadlock();
 }
 
 absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
@@ -158,9 +155,11 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
     return absl::InvalidArgumentError(absl::StrCat("no task ", id));
   }
   Task& task = *it->second;
-  if (task.waiting) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("task ", id, " waits for a child or a thread"));
+  if (task.waits != WaitsFor::kNothing) {
+    const bool point = task.waits == WaitsFor::kPoint;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "task ", id, " waits for ",
+        point ? absl::StrCat("task ", task.waits_for) : "a child or a thread"));
   }
   VcpuState& state = vcpus_[task.vcpu];
   VcpuOf(task).Resume();

@@ -7,7 +7,8 @@
 //   (none) --------> runnable ----------------> running
 //                     ^    ^                     |  |  |
 //                     |    +-- slice used up ----+  |  +-- kExit --> (gone)
-//                     +-- child exits or execs -- waiting
+//                     +-- child exits or execs, -- waiting
+//                         task passes a point
 //
 // Tasks are threads of processes; most processes have one.
 //
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "guest/digest.h"
 #include "guest/kernel_core.h"
@@ -45,6 +47,14 @@ struct Process {
   std::vector<TaskId> zombies;    // that have exited, not yet waited for
 };
 
+// What a task waits for.
+enum class WaitsFor : uint8_t {
+  kNothing,
+  kExit,   // of a child or thread (kWait)
+  kVfork,  // the end of a vfork: its child execs or exits
+  kPoint,  // a point of a task (kAwait)
+};
+
 struct Task {
   TaskId id = 0;
   std::shared_ptr<Process> process;
@@ -56,18 +66,19 @@ struct Task {
   bool interrupted = false;  // goes on by returning from an interrupt
   bool in_call = false;      // its next operation is of the same system call
   Cycles ready_at;           // when it last became runnable
-  bool waiting = false;      // for a child or thread, or the end of a vfork
-  TaskId waits_for = 0;      // 0: any child
-  bool in_vfork = false;     // waits for a vfork child, not for an exit
-  TaskId vfork_parent = 0;   // waits until this task execs or exits
+  WaitsFor waits = WaitsFor::kNothing;
+  TaskId waits_for = 0;     // kExit: 0 is any child; kPoint: the task awaited
+  uint64_t point = 0;       // kPoint: how many of it
+  uint64_t points = 0;      // passed by this task itself (kPost)
+  TaskId vfork_parent = 0;  // waits until this task execs or exits
   std::span<const GuestOp> pending;  // operations fetched, not yet executed
   std::shared_ptr<OpenFiles> files = std::make_shared<OpenFiles>();
   uint32_t objects_made = 0;   // nameless ones, so far
   uint32_t spaces_shared = 0;  // address spaces to which it added threads first
 
   // Whether it waits in a kWait that names `whom`.
-  bool WaitsFor(TaskId whom) const {
-    return waiting && !in_vfork && waits_for == whom;
+  bool WaitsForExitOf(TaskId whom) const {
+    return waits == WaitsFor::kExit && waits_for == whom;
   }
 };
 
@@ -157,6 +168,18 @@ class Scheduler {
   void DropMm(Task& task, Vcpu& vcpu);
   // Makes a waiting task runnable at `when`.
   void Wake(Task& task, Cycles when);
+  // --- The next are in scheduler_points.cc.
+  // kPost and kAwait.
+  void Post(Task& task, Cycles when);
+  void Await(Task& task, const GuestOp& op);
+  // Whether task `id` has passed `points` points, or has ended.
+  bool HasPassed(TaskId id, uint64_t points) const;
+  // Wakes at `when` who awaits what task `id` has come to.
+  void WakeAwaiting(TaskId id, Cycles when);
+  // The error of tasks that are left and can never go on.
+  absl::Status Deadlock() const;
+  // Takes a task that cannot go on from its vCPU.
+  void Block(Task& task, WaitsFor what, TaskId whom);
   // Wakes the parent of a vfork child that execs or exits.
   void EndVfork(Task& task, Cycles when);
 
@@ -199,6 +222,8 @@ class Scheduler {
   std::shared_ptr<AddressSpace> init_mm_;
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
+  absl::flat_hash_set<TaskId> gone_;
+  std::vector<Task*> awaiting_;  // points, in the order in which they blocked
   uint64_t digest_of_the_gone_ = 0;
   uint64_t threaded_spaces_ = 0;  // see NotCompared
   // Both are used on several vCPUs alone.

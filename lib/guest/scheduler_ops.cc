@@ -29,6 +29,14 @@ absl::Status FaultsForEver(VirtAddr va) {
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
   Vcpu& vcpu = VcpuOf(task);
   if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
+  if (op.kind == GuestOpKind::kPost) {
+    Post(task, vcpu.now());
+    return absl::OkStatus();
+  }
+  if (op.kind == GuestOpKind::kAwait) {
+    Await(task, op);
+    return absl::OkStatus();
+  }
   if (!task.in_call) EnterKernel(task, vcpu);
   task.in_call = (op.flags & kCallGoesOn) != 0;
   return ExecuteSyscall(task, vcpu, op);

@@ -48,8 +48,7 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
     (*child)->mm = task.mm;
     ++task.mm->users;
     (*child)->vfork_parent = task.id;
-    task.waiting = task.in_vfork = true;
-    vcpus_[task.vcpu].current = nullptr;
+    Block(task, WaitsFor::kVfork, op.child);
   } else {
     absl::StatusOr<std::unique_ptr<AddressSpace>> mm =
         memory_.Fork(vcpu, *task.mm);
@@ -118,9 +117,12 @@ void Scheduler::Wait(Task& task, TaskId id) {
   const bool lives =
       std::any_of(process.children.begin(), process.children.end(), is_it) ||
       std::any_of(process.threads.begin(), process.threads.end(), is_thread);
-  if (!lives) return;
-  task.waiting = true;
-  task.waits_for = id;
+  if (lives) Block(task, WaitsFor::kExit, id);
+}
+
+void Scheduler::Block(Task& task, WaitsFor what, TaskId whom) {
+  task.waits = what;
+  task.waits_for = whom;
   vcpus_[task.vcpu].current = nullptr;
 }
 
@@ -164,7 +166,10 @@ void Scheduler::Exit(Task& task, Vcpu& vcpu) {
   state.current = nullptr;
   --state.tasks;
   LeaveProcess(task, vcpu.now());
-  tasks_.erase(task.id);
+  const TaskId id = task.id;
+  tasks_.erase(id);
+  gone_.insert(id);
+  WakeAwaiting(id, vcpu.now());
 }
 
 // A process is gone with the last of its threads (delay_group_leader).
@@ -173,7 +178,7 @@ void Scheduler::LeaveProcess(Task& task, Cycles when) {
   std::vector<Task*>& threads = process->threads;
   threads.erase(std::find(threads.begin(), threads.end(), &task));
   for (Task* const other : threads) {
-    if (other->WaitsFor(task.id)) Wake(*other, when);
+    if (other->WaitsForExitOf(task.id)) Wake(*other, when);
   }
   const std::shared_ptr<Process> parent = process->parent.lock();
   if (!threads.empty() || parent == nullptr) return;
@@ -183,8 +188,8 @@ void Scheduler::LeaveProcess(Task& task, Cycles when) {
   // that have nothing left to wait for fail.
   bool taken = false;
   for (Task* const waiter : parent->threads) {
-    const bool awaited = waiter->WaitsFor(process->id);
-    const bool any = waiter->WaitsFor(0);
+    const bool awaited = waiter->WaitsForExitOf(process->id);
+    const bool any = waiter->WaitsForExitOf(0);
     if (!awaited && !any) continue;
     if (taken && any && !children.empty()) continue;
     taken = true;
@@ -195,7 +200,7 @@ void Scheduler::LeaveProcess(Task& task, Cycles when) {
 
 // A woken task gets a whole slice.
 void Scheduler::Wake(Task& task, Cycles when) {
-  task.waiting = task.in_vfork = false;
+  task.waits = WaitsFor::kNothing;
   task.ready_at = when;
   task.slice_left = core_.options.quantum_ops;
   vcpus_[task.vcpu].queue.push_back(&task);

@@ -78,8 +78,7 @@ absl::Status ReadToEnd(const std::vector<std::string>& files) {
     if (!ops.ok()) return ops.status();
     if (ops->back().kind != GuestOpKind::kExit) ready.push_back(task);
     for (const GuestOp& op : *ops) {
-      const bool born = op.child != 0 && op.kind != GuestOpKind::kWait;
-      if (born) ready.push_back(op.child);
+      if (StartsTask(op.kind)) ready.push_back(op.child);
     }
   }
   return absl::OkStatus();

@@ -86,7 +86,7 @@ class Caller {
   Backing AnyBacking() { return static_cast<Backing>(Below(5)); }
   GuestOp AnyOp() {
     GuestOp op{.kind = static_cast<GuestOpKind>(
-                   Below(static_cast<uint64_t>(GuestOpKind::kExit) + 1)),
+                   Below(static_cast<uint64_t>(GuestOpKind::kAwait) + 1)),
                .va = Page()};
     switch (op.kind) {
       case GuestOpKind::kMap:
@@ -106,6 +106,7 @@ class Caller {
       case GuestOpKind::kFork:
       case GuestOpKind::kVfork:
       case GuestOpKind::kWait:
+      case GuestOpKind::kAwait:
         op.child = static_cast<TaskId>(Below(10));
         break;
       default:

@@ -10,7 +10,8 @@
 // kernel's scheduler interleaves the streams: by a fixed number of operations
 // on one vCPU, by the earliest clock on several. The scheduler decides when
 // each stream is read and the workload what is in it, so a stream must not
-// depend on how it is interleaved with others.
+// depend on how it is interleaved with others. Where the order of two tasks
+// matters, the streams say so themselves, by kPost and kAwait.
 //
 // A workload is read as it is replayed: it holds a bounded piece of each live
 // stream. Single-threaded.
@@ -62,10 +63,9 @@ enum MapFlags : uint8_t {
   kMapOnePageFaults = 16,
 };
 
-// A bit of GuestOp::flags of any operation that is no access: the system call
-// goes on with the next operation of the stream, so that both are one entry
-// into the kernel. So a read(2) from a pipe is a kYield that goes on, and a
-// kCopyOut.
+// A bit of GuestOp::flags of any system call: it goes on with the next one of
+// the stream, so that both are one entry into the kernel. So a read(2) from a
+// pipe is a kYield that goes on, and a kCopyOut.
 inline constexpr uint8_t kCallGoesOn = 0x80;
 
 // What a program says of its memory, as in madvise(2) and mlock(2).
@@ -130,7 +130,24 @@ enum class GuestOpKind : uint8_t {
   kYield,  // gives up the processor (a blocking system call)
   kSyscall,  // any other system call: into the kernel and back
   kExit,     // last operation of a task
+
+  // The next two keep the order that was recorded between tasks, such as
+  // between one thread's munmap and another's accesses. They are no system
+  // calls, touch nothing, and cost no cycles. They may stand in the middle of a
+  // system call (kCallGoesOn).
+  kPost,   // this task has passed one more point
+  kAwait,  // the task goes on when task `child` has passed `length` points since
+  // it began, or has ended; be it that it begins only later. If that is
+  // not so already the task gives up its processor until then, as if
+  // it were preempted: that switch is paid for. With length 0 there is
+  // nothing to wait for.
 };
+
+// Whether an operation of this kind brings task GuestOp::child to life.
+constexpr bool StartsTask(GuestOpKind kind) {
+  return kind == GuestOpKind::kFork || kind == GuestOpKind::kVfork ||
+         kind == GuestOpKind::kClone;
+}
 
 // One operation. Fields that its kind does not name are zero.
 struct GuestOp {
@@ -143,10 +160,10 @@ struct GuestOp {
   uint8_t page_shift = 0;
   Advice advice = Advice::kHugePage;  // kAdvise
   VirtAddr va = {};
-  uint64_t length = 0;      // bytes
+  uint64_t length = 0;      // bytes; points of a kAwait
   VirtAddr target = {};     // kRemap
   uint64_t new_length = 0;  // bytes, kRemap
-  TaskId child = 0;         // kFork, kVfork, kClone, kWait
+  TaskId child = 0;         // kFork, kVfork, kClone, kWait, kAwait
   uint32_t file = 0;        // identity of the file: kMap, kOpenFile and its kin
   uint64_t file_offset = 0;  // bytes, kMap
 };

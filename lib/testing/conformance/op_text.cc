@@ -72,6 +72,10 @@ std::string_view NameOf(GuestOpKind kind) {
       return "system call";
     case GuestOpKind::kExit:
       return "exit";
+    case GuestOpKind::kPost:
+      return "point";
+    case GuestOpKind::kAwait:
+      return "await";
   }
   return "operation";
 }
@@ -86,6 +90,9 @@ std::string RightsText(uint8_t rights) {
 
 std::string OpText(const GuestOp& op) {
   std::string text(NameOf(op.kind));
+  if (op.kind == GuestOpKind::kAwait) {
+    return absl::StrCat(text, " point ", op.length, " of task ", op.child);
+  }
   if (op.child != 0) absl::StrAppendFormat(&text, " of process %d", op.child);
   if (op.length == 0) return text;
   const bool short_one = op.length < kPageSize;

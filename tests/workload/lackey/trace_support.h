@@ -109,7 +109,7 @@ class TraceTest : public testing::Test {
       }
       for (const GuestOp& op : *ops) {
         streams[task].push_back(op);
-        if (op.child != 0 && op.kind != GuestOpKind::kWait) {
+        if (StartsTask(op.kind)) {
           depth_first ? ready.push_front(op.child) : ready.push_back(op.child);
         }
       }
