@@ -3,8 +3,9 @@
 namespace xmmu::cli {
 
 std::vector<Command> Commands() {
-  return {CompareCommand(), CrossoverCommand(), ShadowsCommand(),
-          GridCommand(),    PublishedCommand(), ListCommand()};
+  return {CompareCommand(),   CrossoverCommand(), ShadowsCommand(),
+          GridCommand(),      PublishedCommand(), TraceCommand(),
+          TraceInfoCommand(), ListCommand()};
 }
 
 }  // namespace xmmu::cli

@@ -15,17 +15,20 @@
 namespace xmmu::cli {
 
 struct Command {
-  std::string_view name;  // "compare"
+  // "compare"; "trace info" for what `xmmu trace info` calls. A command of two
+  // words stands behind that of the first one alone, which only says which
+  // there are.
+  std::string_view name;
   std::string_view help;  // one line
   // What follows "xmmu compare [OPTION]..." in its usage, a line for each way
-  // to call it.
+  // to call it; where there are commands of two words, "xmmu trace".
   std::string_view usage;
   // Names what the arguments that are no options are; empty if there are none.
   std::string_view files;
   std::string_view description;  // a paragraph
   // Its options, those of one group together, in the order of --help.
   std::vector<Option> (*options)();
-  // Does the work; not called for --help.
+  // Does the work; not called for --help. Null if a second word has to say what.
   // Errors: InvalidArgument for what the user can put right.
   absl::Status (*run)(const Arguments& arguments, const Catalog& catalog);
 };
@@ -36,6 +39,8 @@ Command ShadowsCommand();
 Command GridCommand();
 Command PublishedCommand();
 Command ListCommand();
+Command TraceCommand();
+Command TraceInfoCommand();
 
 // All of them, in the order of --help.
 std::vector<Command> Commands();

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/text.h"
+#include "cli/parser.h"
 
 namespace xmmu::cli {
 namespace {
@@ -52,6 +53,20 @@ void AddOption(const Option& option, std::string& text) {
           option.help, text);
 }
 
+// The commands that are called by one word more within `group`, with a heading;
+// empty if there is none.
+std::string CommandsWithin(std::string_view group,
+                           std::span<const Command> commands) {
+  std::string text;
+  for (const Command& command : commands) {
+    const std::string_view name = NameWithin(command.name, group);
+    if (name.empty()) continue;
+    if (text.empty()) text = "\nCommands:\n";
+    AddTerm(name, command.help, text);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string HelpOfProgram(std::span<const Command> commands) {
@@ -61,10 +76,7 @@ std::string HelpOfProgram(std::span<const Command> commands) {
               "has virtualized memory on them, to the cycle, and compares what "
               "these cost.",
               0, 0),
-      "\n\nCommands:\n");
-  for (const Command& command : commands) {
-    AddTerm(command.name, command.help, text);
-  }
+      "\n", CommandsWithin("", commands));
   text += "\nOptions:\n";
   AddTerm("--help", "show this help, or that of a command, and end", text);
   AddTerm("--version", "show the version and end", text);
@@ -80,14 +92,17 @@ std::string HelpOfProgram(std::span<const Command> commands) {
 }
 
 std::string HelpOfCommand(const Command& command,
+                          std::span<const Command> commands,
                           std::span<const Option> options) {
+  const std::string within = CommandsWithin(command.name, commands);
   std::string text;
   for (const absl::string_view way : absl::StrSplit(Abs(command.usage), '\n')) {
     absl::StrAppend(&text, text.empty() ? "Usage: " : "  or:  ", "xmmu ",
-                    Abs(command.name), " [OPTION]...", way.empty() ? "" : " ",
-                    way, "\n");
+                    Abs(command.name), within.empty() ? " [OPTION]..." : "",
+                    way.empty() ? "" : " ", way, "\n");
   }
   absl::StrAppend(&text, "\n", Wrapped(command.description, 0, 0), "\n");
+  text += within;
   std::string_view group;
   for (const Option& option : options) {
     if (option.group != group) {

@@ -10,8 +10,10 @@
 
 namespace xmmu::cli {
 
+// `commands` are all commands.
 std::string HelpOfProgram(std::span<const Command> commands);
 std::string HelpOfCommand(const Command& command,
+                          std::span<const Command> commands,
                           std::span<const Option> options);
 
 }  // namespace xmmu::cli

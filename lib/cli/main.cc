@@ -63,6 +63,20 @@ int ExitStatus(std::string_view command, const absl::Status& status) {
   return bad_input ? kBadInput : EXIT_FAILURE;
 }
 
+// Says which commands there are within `group`.
+absl::Status WantCommand(std::string_view group,
+                         std::span<const Command> commands) {
+  std::vector<std::string_view> names;
+  for (const Command& command : commands) {
+    const std::string_view name = NameWithin(command.name, group);
+    if (!name.empty()) names.push_back(name);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("want a command: ",
+                   NamesOf(names, [](std::string_view name) { return name; }),
+                   "; see --help"));
+}
+
 // Does what the program does without a command.
 absl::Status RunWithout(const Arguments& arguments,
                         std::span<const Command> commands) {
@@ -74,12 +88,7 @@ absl::Status RunWithout(const Arguments& arguments,
   if (*version) {
     return WriteStandardOutput(absl::StrCat("xmmu ", Abs(Version()), "\n"));
   }
-  std::vector<std::string_view> names;
-  for (const Command& command : commands) names.push_back(command.name);
-  return absl::InvalidArgumentError(
-      absl::StrCat("want a command: ",
-                   NamesOf(names, [](std::string_view name) { return name; }),
-                   "; see --help"));
+  return WantCommand("", commands);
 }
 
 // `words` without the option `name` and its value.
@@ -97,11 +106,16 @@ std::vector<std::string> WithoutOption(std::string_view name,
   return kept;
 }
 
-absl::Status RunCommand(const Command& command, std::span<const Option> options,
-                        Arguments arguments, const Catalog& catalog) {
+absl::Status RunCommand(const Command& command,
+                        std::span<const Command> commands,
+                        std::span<const Option> options, Arguments arguments,
+                        const Catalog& catalog) {
   const auto help = arguments.IsOn("help");
   if (!help.ok()) return help.status();
-  if (*help) return WriteStandardOutput(HelpOfCommand(command, options));
+  if (*help) {
+    return WriteStandardOutput(HelpOfCommand(command, commands, options));
+  }
+  if (command.run == nullptr) return WantCommand(command.name, commands);
   if (arguments.Given("config")) {
     const absl::Status status =
         ReadConfig(arguments.Text("config"), options, arguments);
@@ -140,7 +154,7 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
   if (!catalog.ok()) return catalog.status();
   for (size_t i = 0; i < commands.size(); ++i) {
     if (commands[i].name != name) continue;
-    return RunCommand(commands[i], options[i].options,
+    return RunCommand(commands[i], commands, options[i].options,
                       std::move(line->arguments), *catalog);
   }
   return RunWithout(line->arguments, commands);

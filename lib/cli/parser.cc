@@ -90,6 +90,13 @@ class Parser {
     for (const CommandOptions& command : commands_) {
       if (command.name == result_.command) options_ = command.options;
     }
+    const size_t blank = result_.command.find(' ');
+    if (blank == std::string::npos) return;
+    // The options of "trace info" are read as if it were called "trace".
+    const auto first = std::find(words_.begin(), words_.end(),
+                                 result_.command.substr(0, blank));
+    words_.erase(
+        std::find(first + 1, words_.end(), result_.command.substr(blank + 1)));
   }
 
   static std::vector<Option> ProgramOptions() {
@@ -150,7 +157,8 @@ class Parser {
     program.require_subcommand(0, 1);
     CLI::App* command = &program;
     if (!result_.command.empty()) {
-      command = program.add_subcommand(result_.command);
+      command = program.add_subcommand(
+          result_.command.substr(0, result_.command.find(' ')));
       Declare(options_, *command);
     }
     // CLI11 wants them from the last to the first.
@@ -165,7 +173,7 @@ class Parser {
   absl::Status Take(const CLI::App& app, std::span<const Option> options) {
     for (const std::string& word : app.remaining()) {
       if (IsOption(word)) return UnknownOption(word, options);
-      if (result_.command.empty()) return UnknownCommand(word);
+      if (!NamesWithin().empty()) return UnknownCommand(word);
       result_.arguments.AddFile(word);
     }
     for (const Option& option : options) {
@@ -179,12 +187,19 @@ class Parser {
     return absl::OkStatus();
   }
 
-  absl::Status UnknownCommand(std::string_view given) const {
+  // What can be called by one word more: without a command all commands of one
+  // word, in "trace" all that begin so.
+  std::vector<std::string_view> NamesWithin() const {
     std::vector<std::string_view> names;
     for (const CommandOptions& command : commands_) {
-      names.push_back(command.name);
+      const std::string_view name = NameWithin(command.name, result_.command);
+      if (!name.empty()) names.push_back(name);
     }
-    return Unknown("command", given, names, "");
+    return names;
+  }
+
+  absl::Status UnknownCommand(std::string_view given) const {
+    return Unknown("command", given, NamesWithin(), "");
   }
 
   const std::span<const CommandOptions> commands_;
@@ -199,12 +214,29 @@ class Parser {
 std::string CommandOf(std::span<const CommandOptions> commands,
                       std::span<const std::string> words) {
   const auto end = std::find(words.begin(), words.end(), "--");
-  const auto word = std::find_if_not(words.begin(), end, &IsOption);
-  if (word == end) return "";
-  const bool known = std::any_of(
-      commands.begin(), commands.end(),
-      [&](const CommandOptions& command) { return command.name == *word; });
-  return known ? *word : "";
+  std::string name;
+  auto word = std::find_if_not(words.begin(), end, &IsOption);
+  for (int depth = 0; depth < 2 && word != end; ++depth) {
+    const std::string longer =
+        name.empty() ? *word : absl::StrCat(name, " ", *word);
+    const bool known = std::any_of(
+        commands.begin(), commands.end(),
+        [&](const CommandOptions& command) { return command.name == longer; });
+    if (!known) break;
+    name = longer;
+    word = std::find_if_not(word + 1, end, &IsOption);
+  }
+  return name;
+}
+
+std::string_view NameWithin(std::string_view name, std::string_view group) {
+  if (!group.empty()) {
+    if (!name.starts_with(group) || name.size() == group.size()) return "";
+    name.remove_prefix(group.size());
+    if (!name.starts_with(' ')) return "";
+    name.remove_prefix(1);
+  }
+  return name.find(' ') == std::string_view::npos ? name : "";
 }
 
 absl::StatusOr<CommandLine> ParseCommandLine(

@@ -19,7 +19,7 @@
 namespace xmmu::cli {
 
 struct CommandOptions {
-  std::string_view name;  // "compare"
+  std::string_view name;  // "compare", "trace", "trace info"
   std::vector<Option> options;
 };
 
@@ -28,10 +28,16 @@ struct CommandLine {
   Arguments arguments;
 };
 
-// The command that `words` name: the first word that is no option. Empty if it
-// is none of `commands`.
+// The command that `words` name: the first word that is no option, with the
+// second if both together are a command. Empty if the first is none of
+// `commands`.
 std::string CommandOf(std::span<const CommandOptions> commands,
                       std::span<const std::string> words);
+
+// The word that calls the command `name` within the command `group`: "info" for
+// "trace info" within "trace", and "trace" for "trace" within "". Empty if it
+// is not called there.
+std::string_view NameWithin(std::string_view name, std::string_view group);
 
 // Reads `words`, the command line without the program's name:
 //   COMMAND --a=VALUE --a VALUE --switch --switch=false FILE... -- FILE...

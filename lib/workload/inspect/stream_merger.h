@@ -1,0 +1,84 @@
+#ifndef XMMU_LIB_WORKLOAD_INSPECT_STREAM_MERGER_H_
+#define XMMU_LIB_WORKLOAD_INSPECT_STREAM_MERGER_H_
+
+// Reads all streams of a workload as one, in an order in which they can have
+// run: that in which the guest kernel's scheduler runs them on one vCPU with
+// turns of 100,000 accesses (GuestOptions::quantum_ops), if each access takes
+// no time. So a task's operations follow the fork that brings it to life, a
+// wait is followed by what comes after the child's exit, and the number of an
+// operation is the same for whoever reads the trace.
+//
+// It keeps a little of each live task. Single-threaded.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "xmmu/workload/workload.h"
+
+namespace xmmu {
+
+// Some operations of one task, one behind the other in its stream.
+struct StreamPiece {
+  TaskId task = 0;
+  // Empty at the end of the workload. An operation that lets others run (a
+  // fork, a wait, an exit) is the last of its piece.
+  std::span<const GuestOp> ops;
+};
+
+class StreamMerger {
+ public:
+  // `workload` outlives the merger, and nobody else reads it.
+  explicit StreamMerger(Workload& workload);
+
+  // Returns the next piece; its operations stay valid until the next call.
+  //
+  // Errors: those of Workload::Next(); InvalidArgument for a task that is
+  // started twice and for tasks that wait for something that never happens.
+  absl::StatusOr<StreamPiece> Next();
+
+ private:
+  struct Process;
+  struct Task {
+    TaskId id = 0;
+    std::shared_ptr<Process> process;
+    std::span<const GuestOp> pending;
+    uint64_t slice_left = 0;  // accesses
+    bool waiting = false;     // in a kWait
+    TaskId waits_for = 0;     // 0: any child
+    TaskId vfork_parent = 0;  // waits until this task execs or exits
+  };
+  // As in the guest kernel's scheduler (lib/guest/scheduler.h).
+  struct Process {
+    TaskId id = 0;
+    std::vector<TaskId> threads;
+    std::weak_ptr<Process> parent;
+    std::vector<TaskId> children;
+    std::vector<TaskId> zombies;
+  };
+
+  absl::Status AddTask(TaskId id, std::shared_ptr<Process> process);
+  // Does what `op`, the last of a piece of the running task, does to the order.
+  absl::Status Apply(Task& task, const GuestOp& op);
+  absl::Status Start(Task& task, const GuestOp& op);
+  void Wait(Task& task, TaskId id);
+  void Exit(Task& task);
+  void EndVfork(Task& task);
+  void Preempt(Task& task);
+  void Wake(TaskId id);
+  // Wakes who waits in a kWait for the process, of which the last thread ended.
+  void WakeParent(const Process& process);
+
+  Workload& workload_;
+  absl::btree_map<TaskId, Task> tasks_;
+  std::deque<TaskId> queue_;  // runnable; the first one runs
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_WORKLOAD_INSPECT_STREAM_MERGER_H_
