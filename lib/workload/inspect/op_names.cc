@@ -41,6 +41,12 @@ constexpr OpKindRow kOpKindRows[] = {
     {GuestOpKind::kYield, "yield", "system calls that block"},
     {GuestOpKind::kSyscall, "syscall", "other system calls"},
     {GuestOpKind::kExit, "exit", "tasks that ended"},
+    {GuestOpKind::kPost, "post",
+     "points that tasks passed; not counted among "
+     "the operations"},
+    {GuestOpKind::kAwait, "await",
+     "points of other tasks that were awaited; "
+     "not counted among the operations"},
 };
 
 constexpr BackingRow kBackingRows[] = {

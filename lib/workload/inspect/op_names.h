@@ -27,6 +27,12 @@ std::span<const OpKindRow> OpKindRows();
 std::string_view OpKindName(GuestOpKind kind);
 std::optional<GuestOpKind> ParseOpKind(std::string_view name);
 
+// Whether operations of this kind are counted: not those that only keep an
+// order.
+constexpr bool IsCounted(GuestOpKind kind) {
+  return kind != GuestOpKind::kPost && kind != GuestOpKind::kAwait;
+}
+
 struct BackingRow {
   Backing backing;
   std::string_view name;

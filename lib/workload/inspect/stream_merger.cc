@@ -21,6 +21,8 @@ bool EndsPiece(GuestOpKind kind) {
     case GuestOpKind::kWait:
     case GuestOpKind::kYield:
     case GuestOpKind::kExit:
+    case GuestOpKind::kPost:
+    case GuestOpKind::kAwait:
       return true;
     default:
       return false;
@@ -54,9 +56,7 @@ absl::Status StreamMerger::AddTask(TaskId id,
 absl::StatusOr<StreamPiece> StreamMerger::Next() {
   if (queue_.empty()) {
     if (tasks_.empty()) return StreamPiece{};
-    return absl::InvalidArgumentError(
-        absl::StrCat("task ", tasks_.begin()->first,
-                     " waits for something that never happens"));
+    return Deadlock();
   }
   Task& task = tasks_.at(queue_.front());
   if (task.pending.empty()) {
@@ -101,6 +101,13 @@ absl::Status StreamMerger::Apply(Task& task, const GuestOp& op) {
       break;
     case GuestOpKind::kExit:
       Exit(task);
+      break;
+    case GuestOpKind::kPost:
+      ++task.points;
+      WakeAwaiting(task.id);
+      break;
+    case GuestOpKind::kAwait:
+      Await(task, op);
       break;
     default:
       if (task.slice_left == 0) Preempt(task);
@@ -173,6 +180,42 @@ void StreamMerger::Exit(Task& task) {
     if (waiter.waiting && waiter.waits_for == id) Wake(other);
   }
   if (threads.empty()) WakeParent(*process);
+  gone_.insert(id);
+  WakeAwaiting(id);
+}
+
+void StreamMerger::Await(Task& task, const GuestOp& op) {
+  if (HasPassed(op.child, op.length)) return;
+  awaiting_.push_back({task.id, op.child, op.length});
+  queue_.pop_front();
+}
+
+bool StreamMerger::HasPassed(TaskId id, uint64_t points) const {
+  if (points == 0 || gone_.contains(id)) return true;
+  const auto it = tasks_.find(id);
+  return it != tasks_.end() && it->second.points >= points;
+}
+
+void StreamMerger::WakeAwaiting(TaskId id) {
+  const auto goes_on = [&](const Awaiting& waiter) {
+    return waiter.of == id && HasPassed(id, waiter.points);
+  };
+  for (const Awaiting& waiter : awaiting_) {
+    if (goes_on(waiter)) Wake(waiter.task);
+  }
+  std::erase_if(awaiting_, goes_on);
+}
+
+absl::Status StreamMerger::Deadlock() const {
+  if (awaiting_.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("task ", tasks_.begin()->first,
+                     " waits for something that never happens"));
+  }
+  const Awaiting& first = awaiting_.front();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "a trace whose tasks wait for one another: task ", first.task,
+      " awaits point ", first.points, " of task ", first.of));
 }
 
 void StreamMerger::WakeParent(const Process& process) {

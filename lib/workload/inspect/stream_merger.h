@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "xmmu/workload/workload.h"
@@ -51,6 +52,7 @@ class StreamMerger {
     uint64_t slice_left = 0;  // accesses
     bool waiting = false;     // in a kWait
     TaskId waits_for = 0;     // 0: any child
+    uint64_t points = 0;      // passed (kPost)
     TaskId vfork_parent = 0;  // waits until this task execs or exits
   };
   // As in the guest kernel's scheduler (lib/guest/scheduler.h).
@@ -67,6 +69,12 @@ class StreamMerger {
   absl::Status Apply(Task& task, const GuestOp& op);
   absl::Status Start(Task& task, const GuestOp& op);
   void Wait(Task& task, TaskId id);
+  void Await(Task& task, const GuestOp& op);
+  bool HasPassed(TaskId id, uint64_t points) const;
+  // Wakes who awaits what task `id` has come to.
+  void WakeAwaiting(TaskId id);
+  // The error of tasks that are left and can never go on.
+  absl::Status Deadlock() const;
   void Exit(Task& task);
   void EndVfork(Task& task);
   void Preempt(Task& task);
@@ -77,6 +85,13 @@ class StreamMerger {
   Workload& workload_;
   absl::btree_map<TaskId, Task> tasks_;
   std::deque<TaskId> queue_;  // runnable; the first one runs
+  absl::flat_hash_set<TaskId> gone_;
+  struct Awaiting {
+    TaskId task;
+    TaskId of;
+    uint64_t points;
+  };
+  std::vector<Awaiting> awaiting_;  // in the order in which they blocked
 };
 
 }  // namespace xmmu

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "workload/inspect/op_names.h"
+
 namespace xmmu {
 
 TraceSummary::TraceSummary(TaskId first_task) {
@@ -11,10 +13,11 @@ TraceSummary::TraceSummary(TaskId first_task) {
 
 void TraceSummary::Add(const StreamPiece& piece) {
   const size_t task = index_.at(piece.task);
-  tasks_[task].operations += piece.ops.size();
   for (const GuestOp& op : piece.ops) {
     KindSummary& kind = kinds_[static_cast<size_t>(op.kind)];
     ++kind.operations;
+    if (!IsCounted(op.kind)) continue;
+    ++tasks_[task].operations;
     kind.bytes += op.length;
     if (op.kind > GuestOpKind::kModify) AddCall(task, op);
   }
@@ -49,7 +52,9 @@ void TraceSummary::Start(size_t parent, TaskId id, bool thread) {
 
 uint64_t TraceSummary::operations() const {
   uint64_t sum = 0;
-  for (const KindSummary& kind : kinds_) sum += kind.operations;
+  for (const OpKindRow& row : OpKindRows()) {
+    if (IsCounted(row.kind)) sum += of(row.kind).operations;
+  }
   return sum;
 }
 

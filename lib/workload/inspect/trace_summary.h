@@ -19,7 +19,7 @@
 namespace xmmu {
 
 // Kinds of operations.
-inline constexpr size_t kOpKinds = static_cast<size_t>(GuestOpKind::kExit) + 1;
+inline constexpr size_t kOpKinds = static_cast<size_t>(GuestOpKind::kAwait) + 1;
 
 struct KindSummary {
   uint64_t operations = 0;
@@ -44,7 +44,7 @@ class TraceSummary {
   const KindSummary& of(GuestOpKind kind) const {
     return kinds_[static_cast<size_t>(kind)];
   }
-  // Operations of all kinds.
+  // Operations of all kinds but kPost and kAwait, which are not counted.
   uint64_t operations() const;
   // In the order in which they began.
   std::span<const TaskSummary> tasks() const { return tasks_; }
