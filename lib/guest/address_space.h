@@ -53,8 +53,9 @@ struct Vma {
   bool one_page_faults = false;  // no fault maps pages around its own
   // Whether some guest of the comparison may have had a large page here, or
   // other vCPUs decide which pages of its object there are. How many faults
-  // there are, and which flags entries have, is then no part of the digest. It
-  // stays with what the mapping becomes.
+  // there are, and which flags entries have, is then no part of the digest, nor
+  // is what is given up of a zero-filled object (TaskDigest::GaveUp). It stays
+  // with what the mapping becomes.
   bool digest_plain = false;
 
   bool hugetlb() const { return page_shift != 0; }

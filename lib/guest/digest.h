@@ -29,14 +29,18 @@ class TaskDigest {
   // Folds in an entry of `vma` that is given up, as the kernel found it: rights
   // and A/D flags, and the page's content unless others may write it. Of a VMA
   // that is digest_plain only content counts that is not zero: what is more
-  // there in some guests is zero.
+  // there in some guests is zero. Of a zero-filled object none does there, as
+  // what others have written decides which of its pages are mapped around a
+  // fault's own, and which content a populated copy has; loads tell what the
+  // task saw of it.
   void GaveUp(const Vma& vma, VirtAddr va, uint64_t entry, uint64_t token) {
     constexpr uint64_t kVisible = pte::kPresent | pte::kWritable |
                                   pte::kAccessed | pte::kDirty |
                                   pte::kNoExecute;
     if (vma.shared()) token = 0;
     if (vma.digest_plain) {
-      if (token == 0) return;
+      const bool of_object = vma.file != nullptr && vma.file->zero_filled();
+      if (token == 0 || of_object) return;
       entry = 0;
     }
     hash_ = MixHash(hash_ + 2, va.value());

@@ -113,16 +113,16 @@ uint64_t Sightings::Value(const ObjectWriters& writers) const {
   return value;
 }
 
-// A page of an address space that is changed may have had several files mapped
-// there, each seen or not; but how often it was loaded from is the stream's.
+// How often a page was loaded from is the stream's in any case. It may also have
+// been stored to alone, or mapped around a fault's own; or, in an address space
+// that is changed, have had several files there, each seen or not.
 uint64_t Sightings::CountNotCompared(const ObjectWriters& writers,
                                      std::vector<ObjectPage>& pages) const {
   uint64_t loads = 0;
   for (const PageSeen& seen : pages_) {
     const bool space = writers.OtherThan(task_, seen.space);
     if (!space && !writers.OtherThan(task_, seen.file)) continue;
-    // Written and not read.
-    if ((space || seen.shared) && seen.loads == 0) continue;
+    if (seen.loads == 0) continue;
     loads += seen.loads;
     pages.push_back(space ? seen.space : seen.file);
   }

@@ -6,8 +6,9 @@
 namespace xmmu {
 
 // What a guest's digest leaves out on several vCPUs: `accesses` counts the
-// loads from pages that another task may change, and `pages` those pages. Which
-// of two tasks comes first depends on the vCPUs' clocks. Such a page is one of
+// loads from pages that another task may change, and `pages` those pages; what
+// is given up of such pages is left out as well, loaded from or not. Which of
+// two tasks comes first depends on the vCPUs' clocks. Such a page is one of
 // a file or shared object that another process writes in place; or of an
 // address space with several threads, which another thread stores to, maps,
 // unmaps, discards or moves, or which a fork has copied from there.
