@@ -271,14 +271,21 @@ absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map) {
 
 AddressMap::Regions::const_iterator FirstPiece(const AddressMap& map,
                                                uint64_t address) {
-  uint64_t at = address;
+  return NextPiece(map, address, address, std::nullopt);
+}
+
+AddressMap::Regions::const_iterator NextPiece(const AddressMap& map,
+                                              uint64_t address, uint64_t from,
+                                              std::optional<uint32_t> file) {
+  const auto may_be = [&](const Region& region) {
+    return region.attached && region.file == file.value_or(region.file);
+  };
   for (;;) {
-    const auto piece = map.FirstWhere(
-        at, kTaskEnd, [](const Region& r) { return r.attached; });
+    const auto piece = map.FirstWhere(from, kTaskEnd, may_be);
     if (piece == map.end() || piece->second.offset == piece->first - address) {
       return piece;
     }
-    at = piece->second.end;
+    from = piece->second.end;
   }
 }
 

@@ -14,6 +14,7 @@
 // nothing.
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "workload/process/address_map.h"
@@ -105,6 +106,10 @@ absl::Status CheckShmdt(const SystemCall& call, const AddressMap& map);
 // end().
 AddressMap::Regions::const_iterator FirstPiece(const AddressMap& map,
                                                uint64_t address);
+// Returns the lowest one from `from` on, of the segment `file` if it is given.
+AddressMap::Regions::const_iterator NextPiece(const AddressMap& map,
+                                              uint64_t address, uint64_t from,
+                                              std::optional<uint32_t> file);
 
 // One mremap, in whole pages.
 struct Remapping {

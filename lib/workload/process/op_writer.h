@@ -121,6 +121,9 @@ class OpWriter {
   // mapping below `start` is one.
   std::optional<Region> MoreOfSegment(uint64_t start) const;
   void NoteSize(uint32_t file, uint64_t bytes);
+  // Returns where the segment `file` ends if it is attached at `address`; the
+  // end of user space, if its size is not known.
+  uint64_t SegmentEnd(uint64_t address, uint32_t file) const;
   // Lets segments of unknown size grow over the holes in a range all of which a
   // call found mapped. It does nothing for what is no range of user space.
   absl::Status GrowSegments(uint64_t start, uint64_t length);

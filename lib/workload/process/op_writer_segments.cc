@@ -140,25 +140,38 @@ absl::Status OpWriter::GrowSegments(uint64_t start, uint64_t length) {
   return absl::OkStatus();
 }
 
-// Detaches all pieces of the segment (ksys_shmdt): each lies where its offset
-// says.
+uint64_t OpWriter::SegmentEnd(uint64_t address, uint32_t file) const {
+  for (const auto& [id, segment] : state_.segments) {
+    if (!segment.made || SegmentIdentity(id) != file) continue;
+    const uint64_t page = uint64_t{1}
+                          << std::max<int>(segment.page_shift, kPageShift);
+    return address + (segment.bytes + page - 1) / page * page;
+  }
+  return kTaskEnd;
+}
+
+// Detaches the segment (ksys_shmdt): the first piece that lies where its offset
+// says, and those behind it that do and that end within the segment. What an
+// mremap has mapped beyond its end stays, unless it is of the first piece.
 absl::Status OpWriter::FinishDetach(const SystemCall& call) {
   const uint64_t address = call.args[0];
   const absl::Status possible = CheckShmdt(call, state_.map);
   if (!possible.ok()) return possible;
-  const auto first = FirstPiece(state_.map, address);
-  if (first == state_.map.end()) {
+  auto piece = FirstPiece(state_.map, address);
+  if (piece == state_.map.end()) {
     const auto found = state_.map.Find(address);
     if (found == state_.map.end()) return absl::OkStatus();
     return Unmap(address, found->second.end);
   }
-  const uint32_t file = first->second.file;
+  const uint32_t file = piece->second.file;
+  const uint64_t segment_end = SegmentEnd(address, file);
   absl::Status status;
-  for (auto piece = first;
-       piece != state_.map.end() && piece->second.file == file && status.ok();
-       piece = FirstPiece(state_.map, address)) {
-    status = Unmap(piece->first, piece->second.end);
-  }
+  do {
+    const AddressMap::Range range{piece->first, piece->second.end};
+    status = Unmap(range.start, range.end);
+    piece = NextPiece(state_.map, address, range.end, file);
+  } while (status.ok() && piece != state_.map.end() &&
+           piece->second.end <= segment_end);
   CloseSegments();
   return status;
 }

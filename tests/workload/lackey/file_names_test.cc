@@ -335,6 +335,49 @@ TEST_F(FileNamesTest, ShmdtTakesAllPieces) {
       "unmap 0x10001000+0x1000 ...\nunmap 0x10002000+0x2000\nexit\n");
 }
 
+// ksys_shmdt looks for pieces that end within the segment's size.
+TEST_F(FileNamesTest, ShmdtLeavesWhatAnMremapHasMappedBeyondTheSegment) {
+  const std::string grown =
+      Get(8192, 03600) + Attach("0x10000000") +
+      Call(7, 25,
+           "sys_mremap ( 0x10000000, 8192, 20480, 0x0 ) --> [pre-success] "
+           "Success(0x10000000) ");
+  const std::string made =
+      "syscall\nmap 0x10000000+0x2000 shared-anonymous rw- one-page-faults\n"
+      "remap 0x10000000+0x2000 to 0x10000000+0x5000\n";
+  // The first piece goes whole.
+  EXPECT_EQ(ReadText(grown + Does(67, "shmdt ( 0x10000000 )")),
+            made + "unmap 0x10000000+0x5000\nexit\n");
+  EXPECT_EQ(ReadText(grown + Does(10, "mprotect ( 0x10001000, 4096, 1 )") +
+                     Does(67, "shmdt ( 0x10000000 )") +
+                     Does(10, "mprotect ( 0x10002000, 12288, 1 )")),
+            made +
+                "protect 0x10001000+0x1000 r--\nunmap 0x10000000+0x1000 ...\n"
+                "unmap 0x10001000+0x1000\nprotect 0x10002000+0x3000 r--\n"
+                "exit\n");
+  // One that ends beyond it is not even in part of the segment.
+  EXPECT_EQ(ReadText(grown + Does(10, "mprotect ( 0x10001000, 8192, 1 )") +
+                     Does(67, "shmdt ( 0x10000000 )") +
+                     Does(10, "mprotect ( 0x10001000, 16384, 1 )")),
+            made +
+                "protect 0x10001000+0x2000 r--\nunmap 0x10000000+0x1000\n"
+                "protect 0x10001000+0x4000 r--\nexit\n");
+}
+
+TEST_F(FileNamesTest, ShmdtPassesOverOtherSegmentsBetweenItsPieces) {
+  const std::string other =
+      Call(7, 29, "sys_shmget ( 0, 4096, 950 )[sync] --> Success(0x13) ") +
+      Call(7, 30,
+           "sys_shmat ( 19, 0x10001000, 16384 )[sync] --> "
+           "Success(0x10001000) ");
+  EXPECT_EQ(ReadText(Get(12288, 03600) + Attach("0x10000000") + other +
+                     Does(67, "shmdt ( 0x10000000 )")),
+            "syscall\nmap 0x10000000+0x3000 shared-anonymous rw- "
+            "one-page-faults\nsyscall\n"
+            "map 0x10001000+0x1000 shared-anonymous rw- one-page-faults\n"
+            "unmap 0x10000000+0x1000 ...\nunmap 0x10002000+0x1000\nexit\n");
+}
+
 TEST_F(FileNamesTest, ARemovedSegmentGoesWithItsLastMapping) {
   const std::string remove = Does(31, "shmctl ( 18, 0, 0x0 )");
   EXPECT_EQ(ReadText(Get(4096, 03600) + remove), "syscall\nremove\nexit\n");
