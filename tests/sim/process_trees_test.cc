@@ -69,5 +69,13 @@ TEST_F(ProcessTreesTest, ARecordThatCannotBeIsRefusedByItsLine) {
   }
 }
 
+TEST_F(ProcessTreesTest, CopiesAreWithinWhatTheTreeHasMapped) {
+  for (uint64_t seed = first_; seed < first_ + 10 * count_; ++seed) {
+    Choices choices(seed);
+    ASSERT_EQ(CheckCopiesOfTree(choices, Fresh()), "")
+        << "XMMU_TREE_FIRST=" << seed;
+  }
+}
+
 }  // namespace
 }  // namespace xmmu::process_trees_test

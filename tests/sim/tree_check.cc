@@ -3,10 +3,15 @@
 #include <deque>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/workload/lackey_trace.h"
@@ -66,8 +71,10 @@ std::string Describe(const ComparisonOptions& options) {
                       *options.base.quantum_ops);
 }
 
+using VisitOps = absl::FunctionRef<void(TaskId, std::span<const GuestOp>)>;
+
 // Reads all streams, one span of each in turn, to the first error.
-absl::Status ReadToEnd(const std::vector<std::string>& files) {
+absl::Status ReadToEnd(const std::vector<std::string>& files, VisitOps visit) {
   const auto workload = OpenLackeyTrace(files, {});
   if (!workload.ok()) return workload.status();
   std::deque<TaskId> ready{(*workload)->first_task()};
@@ -76,6 +83,7 @@ absl::Status ReadToEnd(const std::vector<std::string>& files) {
     ready.pop_front();
     const auto ops = (*workload)->Next(task);
     if (!ops.ok()) return ops.status();
+    visit(task, *ops);
     if (ops->back().kind != GuestOpKind::kExit) ready.push_back(task);
     for (const GuestOp& op : *ops) {
       if (StartsTask(op.kind)) ready.push_back(op.child);
@@ -118,13 +126,38 @@ std::string CheckImpossibleTree(Choices& choices,
   const TreeLogs::Impossible& impossible = *tree.impossible;
   const std::string where =
       absl::StrCat(files[impossible.log], ":", impossible.line, ": ");
-  const absl::Status status = ReadToEnd(files);
+  const absl::Status status = ReadToEnd(files, [](TaskId, auto) {});
   if (status.code() == absl::StatusCode::kInvalidArgument &&
       absl::StartsWith(status.message(), where) &&
       !absl::StrContains(status.message(), '\n')) {
     return "";
   }
   return absl::StrCat(where, impossible.what, ": ", status.ToString());
+}
+
+// All that TreeProcess maps is above; clone writes a child's number below, into
+// what exec has mapped.
+constexpr VirtAddr kImagesEnd{0x5000000};
+
+// A mapping that a copy has shown is an operation of the same call, before it.
+std::string CheckCopiesOfTree(Choices& choices, const std::string& directory) {
+  const auto files = WriteLogs(MakeTreeLogs(choices, false), directory);
+  std::string found;
+  std::map<TaskId, GuestOp> last;
+  const absl::Status status =
+      ReadToEnd(files, [&](TaskId task, std::span<const GuestOp> ops) {
+        for (const GuestOp& op : ops) {
+          const GuestOp before = std::exchange(last[task], op);
+          const bool copies = op.kind == GuestOpKind::kCopyIn ||
+                              op.kind == GuestOpKind::kCopyOut;
+          const bool shows = copies && before.kind == GuestOpKind::kMap &&
+                             (before.flags & kCallGoesOn) != 0;
+          if (!shows || before.va < kImagesEnd) continue;
+          found = absl::StrFormat("process %d copies at 0x%x in a hole", task,
+                                  before.va.value());
+        }
+      });
+  return status.ok() ? found : status.ToString();
 }
 
 }  // namespace xmmu

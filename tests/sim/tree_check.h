@@ -18,6 +18,11 @@ std::string CheckTree(Choices& choices, const std::string& directory);
 // be refused.
 std::string CheckImpossibleTree(Choices& choices, const std::string& directory);
 
+// Reads the logs of a tree and checks that the reader found no copy to or from
+// memory that no call has mapped: the maker of trees would take for a hole what
+// that copy has shown to be none.
+std::string CheckCopiesOfTree(Choices& choices, const std::string& directory);
+
 }  // namespace xmmu
 
 #endif  // XMMU_TESTS_SIM_TREE_CHECK_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "workload/lackey/trace_support.h"
 
 namespace xmmu::kernel_copies_test {
@@ -10,20 +11,22 @@ namespace {
 
 class KernelCopiesTest : public TraceTest {
  protected:
-  // The stream of `records`, with 64 KiB at 0x10000000 that may be written to
-  // and a page behind them that may only be read.
+  // 64 KiB at 0x10000000 that may be written to, and a page behind them that
+  // may only be read.
+  const std::string maps_ =
+      Call(7, 9,
+           "sys_mmap ( 0x0, 65536, 3, 34, 4294967295, 0 ) --> [pre-success] "
+           "Success(0x10000000) ") +
+      Call(7, 9,
+           "sys_mmap ( 0x0, 4096, 1, 34, 4294967295, 0 ) --> [pre-success] "
+           "Success(0x10010000) ");
+
+  // The stream of `records` behind these mappings.
   std::string Stream(const std::string& records) const {
-    const std::string maps =
-        Call(7, 9,
-             "sys_mmap ( 0x0, 65536, 3, 34, 4294967295, 0 ) --> [pre-success] "
-             "Success(0x10000000) ") +
-        Call(7, 9,
-             "sys_mmap ( 0x0, 4096, 1, 34, 4294967295, 0 ) --> [pre-success] "
-             "Success(0x10010000) ");
     const std::string head =
         "map 0x10000000+0x10000 anonymous rw-\n"
         "map 0x10010000+0x1000 anonymous r--\n";
-    const std::string text = ReadText(maps + records);
+    const std::string text = ReadText(maps_ + records);
     EXPECT_EQ(text.rfind(head, 0), 0) << text;
     return text.substr(std::min(head.size(), text.size()));
   }
@@ -70,6 +73,21 @@ TEST_F(KernelCopiesTest, MemoryOfExecsIsInferredAndUnmappedMemoryIsNot) {
   EXPECT_EQ(Stream(Does(5, "sys_newfstat ( 1, 0x0 )", "Success(0x0)") +
                    Does(5, "sys_newfstat ( 1, 0x10 )", "Success(0x0)")),
             "syscall\nsyscall\nexit\n");
+}
+
+// Behind what a call has mapped exec has put nothing, but a call that has read
+// on there shows that something is.
+TEST_F(KernelCopiesTest, WhatACopyWentThroughIsNoHole) {
+  const std::string protect =
+      Does(10, "sys_mprotect ( 0x10010000, 8192, 1 )", "Success(0x0)");
+  const auto write = [](int bytes) {
+    return Does(1, absl::StrCat("sys_write ( 1, 0x10010f00, ", bytes, " )"),
+                absl::StrCat("Success(0x", absl::Hex(bytes), ")"));
+  };
+  EXPECT_THAT(ReadText(maps_ + write(0x100) + protect),
+              testing::HasSubstr("nothing is mapped at 0x10011000"));
+  EXPECT_THAT(ReadText(maps_ + write(0x101) + protect),
+              testing::HasSubstr("\nprotect 0x10010000+0x2000 r--\n"));
 }
 
 TEST_F(KernelCopiesTest, NamesAreReadAlsoByCallsThatFail) {

@@ -7,13 +7,23 @@
 #include "workload/lackey/tree_logs.h"
 
 namespace xmmu {
+namespace {
 
-// A read, write, stat or poll with its buffer anywhere.
+constexpr uint64_t kStatBytes = 144;  // struct stat (x86-64)
+
+}  // namespace
+
+// A read, write, stat or poll with its buffer anywhere in what is mapped, be it
+// with the rights for that or not. A reader has to believe of a call that
+// succeeded that all of its buffer is mapped.
 void TreeProcess::Copy() {
   const auto pages = MappedPages(8, /*one_mapping=*/false);
   if (!pages) return;
-  const uint64_t va = (pages->first << kPageShift) + 8 * choices_.Below(500);
-  const uint64_t length = 1 + choices_.Below(pages->count << kPageShift);
+  const uint64_t first = pages->first << kPageShift;
+  const uint64_t offset = 8 * choices_.Below(500);
+  const uint64_t room = (pages->count << kPageShift) - offset;
+  const uint64_t va = first + offset;
+  const uint64_t length = 1 + choices_.Below(room);
   switch (choices_.Below(4)) {
     case 0:
       return Call(0, absl::StrFormat("sys_read ( 0, 0x%x, %d )", va, length),
@@ -22,7 +32,10 @@ void TreeProcess::Copy() {
       return Call(1, absl::StrFormat("sys_write ( 1, 0x%x, %d )", va, length),
                   length);
     case 2:
-      return Call(5, absl::StrFormat("sys_newfstat ( 1, 0x%x )", va), 0);
+      return Call(5,
+                  absl::StrFormat("sys_newfstat ( 1, 0x%x )",
+                                  room < kStatBytes ? first : va),
+                  0);
     default:
       return Call(7, absl::StrFormat("sys_poll ( 0x%x, 3, 0 )", va), 0);
   }
