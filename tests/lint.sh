@@ -1,12 +1,12 @@
 #!/bin/bash
-# Checks the format of every C++ file. With --fix formats them instead; with
+# Checks the format of every C and C++ file. With --fix formats them instead; with
 # --tidy [<build dir>] also runs clang-tidy, which takes minutes, over a
 # configured build (default build/ci).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mapfile -t files < <(find include lib tests bench examples \
-  \( -name '*.h' -o -name '*.cc' \) | sort)
+  \( -name '*.h' -o -name '*.c' -o -name '*.cc' \) | sort)
 
 if ! command -v clang-format >/dev/null; then
   echo "format: clang-format is not installed, not checked" >&2
