@@ -19,9 +19,11 @@ MAY_USE = {
     "base": "",
     "machine": "base",
     "machine/file": "base machine",
-    "workload": "base workload/input workload/process workload/lackey",
+    "workload": "base workload/input workload/process workload/lackey"
+                " workload/packed",
     "workload/input": "base",
     "workload/inspect": "base workload",
+    "workload/packed": "base workload workload/input workload/process",
     "workload/process": "base workload",
     "workload/lackey": "base workload workload/input workload/process",
     "mmu": "base machine",

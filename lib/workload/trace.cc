@@ -14,6 +14,7 @@
 #include "workload/input/byte_source.h"
 #include "workload/input/file_error.h"
 #include "workload/lackey/lackey_format.h"
+#include "workload/packed/packed_format.h"
 #include "workload/trace_format.h"
 
 namespace xmmu {
@@ -24,6 +25,8 @@ constexpr size_t kContentSample = 64 * 1024;  // bytes
 
 // The formats, in the order in which they are tried. To add one, add its row.
 constexpr TraceFormat kFormats[] = {
+    {"packed", "one file of xmmu itself (record, trace pack)", &IsPackedTrace,
+     &OpenPackedTrace},
     {"lackey",
      "logs of Valgrind's Lackey, one a process (record --with=lackey)",
      &IsLackeyLog, &OpenLackeyLogs},

@@ -1,38 +1,21 @@
-// SHA-1 is that of Boost, which is a dependency already. 160 bits tell traces
-// apart; nobody is to be kept from forging one.
 #include "xmmu/workload/trace_digest.h"
 
 #include <zlib.h>
 
 #include <algorithm>
-#include <boost/uuid/detail/sha1.hpp>
 #include <memory>
 #include <string_view>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "workload/input/file_error.h"
+#include "workload/input/sha1.h"
 #include "workload/lackey/log_file.h"
 
 namespace xmmu {
 namespace {
 
-using Sha1 = boost::uuids::detail::sha1;
-
 constexpr unsigned kBlock = 1u << 18;  // bytes read at a time
-
-// The digest in hex digits. Boost gives it as words, or since 1.86 as bytes.
-std::string HexOf(Sha1& hash) {
-  Sha1::digest_type digest;
-  hash.get_digest(digest);
-  std::string text;
-  for (const auto part : digest) {
-    const std::string digits = absl::StrCat(absl::Hex(part, absl::kZeroPad8));
-    text += digits.substr(8 - 2 * sizeof(part));
-  }
-  return text;
-}
 
 absl::StatusOr<std::string> FileDigest(const std::string& path) {
   // Refuses what is no regular file before zlib waits for it.
@@ -44,10 +27,10 @@ absl::StatusOr<std::string> FileDigest(const std::string& path) {
   std::vector<char> block(kBlock);
   int got = 0;
   while ((got = gzread(file.get(), block.data(), kBlock)) > 0) {
-    hash.process_bytes(block.data(), static_cast<size_t>(got));
+    hash.Add({block.data(), static_cast<size_t>(got)});
   }
   if (got < 0) return FileError(path, 1, "its gzip data is damaged");
-  return HexOf(hash);
+  return hash.Hex();
 }
 
 }  // namespace
@@ -62,8 +45,8 @@ absl::StatusOr<std::string> TraceDigest(std::span<const std::string> files) {
   std::sort(lines.begin(), lines.end());
   const std::string all = absl::StrJoin(lines, "");
   Sha1 hash;
-  hash.process_bytes(all.data(), all.size());
-  return HexOf(hash);
+  hash.Add(all);
+  return hash.Hex();
 }
 
 }  // namespace xmmu
