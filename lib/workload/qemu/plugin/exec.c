@@ -183,6 +183,13 @@ static void start(struct plan* plan, char** arguments, char** environment) {
 }
 
 static void run(const char* path, uint64_t arguments, uint64_t environment) {
+  if (faccessat(AT_FDCWD, spool_directory(), W_OK | X_OK, AT_EACCESS) != 0) {
+    spool_note(
+        "was started without the rights to write there, so it was not "
+        "recorded",
+        path);
+    return;
+  }
   struct plan* const plan = calloc(1, sizeof(*plan));
   if (plan == NULL || strlen(path) >= sizeof(plan->path)) {
     free(plan);

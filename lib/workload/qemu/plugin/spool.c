@@ -29,6 +29,7 @@ static struct status* status;
 static unsigned long generation;
 static unsigned long threads_made;
 static struct thread* threads;
+static bool lost;
 static struct file blocks;
 static uint64_t last_block;
 // Guards `blocks`, `last_block`, `threads` and `threads_made`.
@@ -64,22 +65,85 @@ void spool_check(void) {
   }
 }
 
-// Opens a file of the directory even if the program may open no more.
+// The program's own limits are not for these files.
+struct limits {
+  struct rlimit files;
+  struct rlimit bytes;
+};
+
+// As far as it goes: only root can go beyond the hard limit.
+static void lift_limit(int resource, rlim_t most, struct rlimit* own) {
+  if (getrlimit(resource, own) != 0 || own->rlim_cur >= most) return;
+  const struct rlimit free_of_it = {most, most};
+  const struct rlimit hard = {own->rlim_max, own->rlim_max};
+  if (own->rlim_max >= most || setrlimit(resource, &free_of_it) != 0) {
+    setrlimit(resource, &hard);
+  }
+}
+
+static void lift_limits(struct limits* own) {
+  lift_limit(RLIMIT_NOFILE, 65536, &own->files);
+  lift_limit(RLIMIT_FSIZE, RLIM_INFINITY, &own->bytes);
+}
+
+static void restore_limit(int resource, const struct rlimit* own) {
+  struct rlimit now;
+  if (getrlimit(resource, &now) == 0 &&
+      (now.rlim_cur != own->rlim_cur || now.rlim_max != own->rlim_max)) {
+    setrlimit(resource, own);
+  }
+}
+
+static void restore_limits(const struct limits* own) {
+  restore_limit(RLIMIT_NOFILE, &own->files);
+  restore_limit(RLIMIT_FSIZE, &own->bytes);
+}
+
 static int open_file(const char* name, int flags) {
   char path[sizeof(directory) + 80];
   snprintf(path, sizeof(path), "%s/%s", directory, name);
-  int descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-  struct rlimit limit;
-  if (descriptor < 0 && errno == EMFILE &&
-      getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    const struct rlimit more = {limit.rlim_max, limit.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &more);
-    descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-    const int error = errno;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    errno = error;
+  return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+// What is written from here on goes nowhere: it is not for the process to fail.
+static void lose(const char* reason) {
+  char name[32];
+  snprintf(name, sizeof(name), "process %ld", (long)getpid());
+  if (!lost) spool_note(reason, name);
+  lost = true;
+}
+
+// Whether `error` is due to what the process has done to itself.
+static bool is_loss(int error) {
+  if (error == EMFILE || error == EFBIG) {
+    lose(
+        "has set itself limits within which it cannot be recorded, so its "
+        "recording ends there");
+  } else if (error == EACCES || error == EPERM || error == ENOENT) {
+    lose(
+        "has given up the rights to write there, or changed its root, so its "
+        "recording ends there");
   }
-  return descriptor;
+  return lost;
+}
+
+// A file that grows beyond the limit would get the process a signal.
+static bool exceeds_limit(const struct file* file, uint64_t bytes) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+      (limit.rlim_cur >= file->offset &&
+       limit.rlim_cur - file->offset >= bytes)) {
+    return false;
+  }
+  errno = EFBIG;
+  return true;
+}
+
+static void set_window(struct file* file, void* window, uint64_t bytes) {
+  file->window = window;
+  file->bytes = bytes;
+  file->next = window;
+  file->end = file->window + bytes / sizeof(uint64_t);
 }
 
 // Space is allocated before it is used: a store into a hole of a full disk would
@@ -93,10 +157,14 @@ static void map_window(struct file* file, int descriptor, uint64_t bytes) {
   void* const window = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                             descriptor, (off_t)file->offset);
   if (window == MAP_FAILED) spool_fail(strerror(errno), file->name);
-  file->window = window;
-  file->bytes = bytes;
-  file->next = window;
-  file->end = file->window + bytes / sizeof(uint64_t);
+  set_window(file, window, bytes);
+}
+
+static void map_nothing(struct file* file) {
+  void* const window = mmap(NULL, FIRST_WINDOW, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (window == MAP_FAILED) spool_fail(strerror(errno), file->name);
+  set_window(file, window, FIRST_WINDOW);
 }
 
 void spool_grow(struct file* file) {
@@ -108,10 +176,20 @@ void spool_grow(struct file* file) {
     file->offset += file->bytes;
     bytes = file->bytes < LARGEST_WINDOW ? file->bytes * 2 : LARGEST_WINDOW;
   }
-  const int descriptor = open_file(file->name, O_RDWR | O_CREAT);
-  if (descriptor < 0) spool_fail(strerror(errno), file->name);
-  map_window(file, descriptor, bytes);
-  close(descriptor);
+  struct limits limits;
+  lift_limits(&limits);
+  const int descriptor = lost || exceeds_limit(file, bytes)
+                             ? -1
+                             : open_file(file->name, O_RDWR | O_CREAT);
+  if (descriptor >= 0) {
+    map_window(file, descriptor, bytes);
+    close(descriptor);
+  } else if (is_loss(errno)) {
+    map_nothing(file);
+  } else {
+    spool_fail(strerror(errno), file->name);
+  }
+  restore_limits(&limits);
   errno = error;
 }
 
@@ -129,22 +207,31 @@ void spool_put_bytes(struct file* file, const void* bytes, size_t size) {
 
 // Creates the file of blocks, and by its name the program's number.
 static void begin_program(void) {
+  struct limits limits;
+  int descriptor;
   memset(&blocks, 0, sizeof(blocks));
-  for (generation = 0;; ++generation) {
+  lift_limits(&limits);
+  generation = 0;
+  do {
     snprintf(blocks.name, sizeof(blocks.name), "%ld.%lu.blocks", (long)getpid(),
-             generation);
-    const int descriptor = open_file(blocks.name, O_RDWR | O_CREAT | O_EXCL);
-    if (descriptor >= 0) {
-      close(descriptor);
-      return;
-    }
-    if (errno != EEXIST) spool_fail(strerror(errno), blocks.name);
+             generation++);
+    descriptor = open_file(blocks.name, O_RDWR | O_CREAT | O_EXCL);
+  } while (descriptor < 0 && errno == EEXIST);
+  --generation;
+  if (descriptor >= 0) {
+    close(descriptor);
+  } else if (!is_loss(errno)) {
+    spool_fail(strerror(errno), blocks.name);
   }
+  restore_limits(&limits);
 }
 
 void spool_begin(const char* name) {
   snprintf(directory, sizeof(directory), "%s", name);
+  struct limits limits;
+  lift_limits(&limits);
   const int descriptor = open_file("status", O_RDWR);
+  restore_limits(&limits);
   void* page = MAP_FAILED;
   struct stat file;
   if (descriptor >= 0 && fstat(descriptor, &file) == 0 &&
@@ -204,7 +291,7 @@ void spool_end_thread(void) {
   const uint64_t used =
       file->offset + (uint64_t)((char*)file->next - (char*)file->window);
   munmap(file->window, file->bytes);
-  const int descriptor = open_file(file->name, O_RDWR);
+  const int descriptor = lost ? -1 : open_file(file->name, O_RDWR);
   if (descriptor >= 0) {
     if (ftruncate(descriptor, (off_t)used) != 0) errno = 0;
     close(descriptor);
