@@ -88,5 +88,6 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn* insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn* insn);
 void* qemu_plugin_insn_haddr(const struct qemu_plugin_insn* insn);
 unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 
 #endif  // XMMU_LIB_WORKLOAD_QEMU_PLUGIN_QEMU_PLUGIN_API_H_

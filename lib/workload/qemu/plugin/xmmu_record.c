@@ -69,24 +69,17 @@ static void on_block(unsigned int vcpu, void* data) {
   spool_put(&thread->file, WORD(WORD_BLOCK, (uint64_t)(uintptr_t)data));
 }
 
-// `data` has the bits that are the same each time.
-static inline void put_access(qemu_plugin_meminfo_t info, uint64_t va,
-                              uint64_t data) {
+// `data` has the bits that are the same each time. QEMU 7.2 calls what is
+// registered for loads alone, or for stores alone, at each access, so one
+// function is registered for both.
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                      uint64_t va, void* data) {
+  (void)vcpu;
   if (__builtin_expect(va - image_hidden.start < image_hidden.bytes, 0)) return;
+  const uint64_t store = qemu_plugin_mem_is_store(info) ? STORE : 0;
   const uint64_t shift = qemu_plugin_mem_size_shift(info);
-  spool_put(&this_thread()->file, data | shift << 59 | (va & VA_MASK));
-}
-
-static void on_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va,
-                    void* data) {
-  (void)vcpu;
-  put_access(info, va, (uint64_t)(uintptr_t)data | ACCESS);
-}
-
-static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va,
-                     void* data) {
-  (void)vcpu;
-  put_access(info, va, (uint64_t)(uintptr_t)data | ACCESS | STORE);
+  spool_put(&this_thread()->file, (uint64_t)(uintptr_t)data | ACCESS | store |
+                                      shift << 59 | (va & VA_MASK));
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
@@ -98,10 +91,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
     struct qemu_plugin_insn* const insn = qemu_plugin_tb_get_insn(block, i);
     lengths[i] = (uint8_t)qemu_plugin_insn_size(insn);
     void* const data = (void*)(uintptr_t)((uint64_t)i << 50);
-    qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS,
-                                     QEMU_PLUGIN_MEM_R, data);
-    qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
-                                     QEMU_PLUGIN_MEM_W, data);
+    qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
+                                     QEMU_PLUGIN_MEM_RW, data);
     if (!guest.has_base && qemu_plugin_insn_haddr(insn) != NULL) {
       guest.base = (uint64_t)(uintptr_t)qemu_plugin_insn_haddr(insn) -
                    qemu_plugin_insn_vaddr(insn);
