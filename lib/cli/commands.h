@@ -41,6 +41,9 @@ Command PublishedCommand();
 Command ListCommand();
 Command TraceCommand();
 Command TraceInfoCommand();
+Command TraceHeadCommand();
+Command TraceShowCommand();
+Command TraceReachCommand();
 
 // All of them, in the order of --help.
 std::vector<Command> Commands();

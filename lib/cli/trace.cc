@@ -18,38 +18,32 @@ namespace xmmu::cli {
 namespace {
 
 absl::Status RunInfo(const Arguments& arguments, const Catalog&) {
-  if (arguments.files().empty()) {
-    return absl::InvalidArgumentError(
-        "want the files of one trace; see --help");
-  }
   auto output = ReportOutput::Open(arguments);
   if (!output.ok()) return output.status();
-  const auto input = TraceInput::Open(arguments.files());
-  if (!input.ok()) return input.status();
-  const auto trace = OpenTrace(input->paths(), {});
-  if (!trace.ok()) return input->Named(trace.status());
-  TraceSummary summary((*trace)->first_task());
-  const absl::Status status = Summarize(**trace, summary);
-  if (!status.ok()) return input->Named(status);
-  return output->Write(TraceInfoDocument((*trace)->facts(), summary));
+  const auto opened = OpenInputTrace(arguments);
+  if (!opened.ok()) return opened.status();
+  Trace& trace = *opened->trace;
+  TraceSummary summary(trace.first_task());
+  const absl::Status status = Summarize(trace, summary);
+  if (!status.ok()) return opened->input.Named(status);
+  return output->Write(TraceInfoDocument(trace.facts(), summary));
 }
 
 }  // namespace
 
 Command TraceCommand() {
-  return {
-      "trace",
-      "what is in a trace; traces packed, cut and checked",
-      "COMMAND [OPTION]... FILE...",
-      "",
-      "Looks at recorded programs: the files of one recording, in any "
-      "format that xmmu list formats names, or - for one file on standard "
-      "input.",
-      [] {
-        return std::vector<Option>{{.name = "help",
-                                    .group = "Options",
-                                    .help = "show this help and end"}};
-      },
+  return {"trace",
+          "what is in a trace; traces packed, cut and checked",
+          "COMMAND [OPTION]... FILE...",
+          "",
+          "Looks at recorded programs: the files of one recording, in any "
+          "format that xmmu list formats names, or - for one file on standard "
+          "input.",
+          [] {
+            return std::vector<Option>{{.name = "help",
+                                        .group = "Options",
+                                        .help = "show this help and end"}};
+          },
           nullptr};
 }
 

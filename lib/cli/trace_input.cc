@@ -108,4 +108,16 @@ absl::Status TraceInput::Named(const absl::Status& status) const {
   return absl::Status(status.code(), Named(std::string(status.message())));
 }
 
+absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments) {
+  if (arguments.files().empty()) {
+    return absl::InvalidArgumentError(
+        "want the files of one trace; see --help");
+  }
+  auto input = TraceInput::Open(arguments.files());
+  if (!input.ok()) return input.status();
+  auto trace = OpenTrace(input->paths(), {});
+  if (!trace.ok()) return input->Named(trace.status());
+  return InputTrace{*std::move(input), *std::move(trace)};
+}
+
 }  // namespace xmmu::cli

@@ -8,11 +8,15 @@
 //
 // Single-threaded.
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cli/arguments.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu::cli {
 
@@ -41,6 +45,16 @@ class TraceInput {
   std::string spool_;  // the path that stands for standard input, or empty
   int descriptor_ = -1;
 };
+
+// The trace that a command is called with. The workload goes before its files.
+struct InputTrace {
+  TraceInput input;
+  std::unique_ptr<Trace> trace;
+};
+
+// Opens the trace that the arguments name.
+// Errors: InvalidArgument if they name none, and as OpenTrace().
+absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments);
 
 }  // namespace xmmu::cli
 

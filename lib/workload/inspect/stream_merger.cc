@@ -236,4 +236,22 @@ void StreamMerger::WakeParent(const Process& process) {
   if (!taken) parent->zombies.push_back(process.id);
 }
 
+std::optional<GuestOp> StreamMerger::BlockedIn(TaskId id) const {
+  const Task& task = tasks_.at(id);
+  if (task.waiting) {
+    return GuestOp{.kind = GuestOpKind::kWait, .child = task.waits_for};
+  }
+  for (const Awaiting& waiter : awaiting_) {
+    if (waiter.task != id) continue;
+    return GuestOp{.kind = GuestOpKind::kAwait,
+                   .length = waiter.points,
+                   .child = waiter.of};
+  }
+  return std::nullopt;
+}
+
+const std::vector<TaskId>& StreamMerger::ZombiesOf(TaskId task) const {
+  return tasks_.at(task).process->zombies;
+}
+
 }  // namespace xmmu

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,12 @@ class StreamMerger {
   // Errors: those of Workload::Next(); InvalidArgument for a task that is
   // started twice and for tasks that wait for something that never happens.
   absl::StatusOr<StreamPiece> Next();
+
+  // The kWait or kAwait that a live task is in, behind all pieces so far.
+  std::optional<GuestOp> BlockedIn(TaskId task) const;
+  // Children of the process of a live task that have ended and that nobody has
+  // waited for, in the order in which they ended.
+  const std::vector<TaskId>& ZombiesOf(TaskId task) const;
 
  private:
   struct Process;
