@@ -47,7 +47,7 @@ struct PackedTask {
 
 // Writes a packed trace. It keeps at most 64 MiB of operations that are in no
 // block yet, whatever the number of tasks, and 16 bytes for each block written,
-// which are up to 65536 operations of one task.
+// which are up to 262144 operations of one task.
 class PackedTraceWriter {
  public:
   // Begins the file `path`, which appears whole with Finish(): until then there

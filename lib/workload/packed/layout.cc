@@ -60,6 +60,12 @@ uint64_t ByteCursor::LongVarint() {
   return Fail();
 }
 
+uint32_t ByteCursor::Varint32() {
+  const uint64_t value = Varint();
+  if (value >> 32 != 0) return Fail();
+  return static_cast<uint32_t>(value);
+}
+
 uint64_t ByteCursor::Number64() {
   const absl::string_view bytes = Text(8);
   return bytes.size() == 8 ? Fixed64(bytes.data()) : 0;

@@ -23,9 +23,9 @@ inline constexpr std::string_view kPackedMagic = "\x89XMMU\r\n\x1a";
 inline constexpr uint32_t kPackedVersion = 1;
 inline constexpr size_t kPackedHeaderBytes = 80;
 inline constexpr size_t kBlockHeaderBytes = 32;
-inline constexpr uint32_t kMostBlockOps = 1u << 16;
-// A block holds fewer, decompressed: its operations take less than 80 bytes
-// each.
+inline constexpr uint32_t kMostBlockOps = 1u << 18;
+// Of the columns of a block: the writer ends a block within 1024 operations, of
+// less than 80 bytes each, of half as many.
 inline constexpr uint32_t kMostBlockBytes = 8u << 20;
 inline constexpr uint64_t kMostTailBytes = uint64_t{1} << 30;
 
@@ -79,6 +79,7 @@ inline uint32_t Crc32(absl::string_view bytes, uint32_t so_far = 0) {
 // it has failed, and gives 0.
 class ByteCursor {
  public:
+  ByteCursor() = default;
   explicit ByteCursor(absl::string_view bytes)
       : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
@@ -92,6 +93,7 @@ class ByteCursor {
     if (at_ == end_) return Fail();
     return static_cast<uint8_t>(*at_++);
   }
+  uint32_t Varint32();
   uint64_t Number64();
   absl::string_view Text(uint64_t bytes);
 
@@ -106,8 +108,8 @@ class ByteCursor {
     return 0;
   }
 
-  const char* at_;
-  const char* end_;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
   bool failed_ = false;
 };
 

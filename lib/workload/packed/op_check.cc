@@ -3,21 +3,6 @@
 #include "workload/packed/layout.h"
 
 namespace xmmu {
-namespace {
-
-// Fields of an operation, as bits.
-enum OpField : uint32_t {
-  kHasRange = 1,  // va and length
-  kHasRights = 2,
-  kHasBacking = 4,
-  kHasPageShift = 8,
-  kHasAdvice = 16,
-  kHasTarget = 32,  // and new_length
-  kHasChild = 64,
-  kHasFile = 128,
-  kHasOffset = 256,
-  kHasLength = 512,  // without va
-};
 
 uint32_t FieldsOf(GuestOpKind kind) {
   switch (kind) {
@@ -59,6 +44,8 @@ uint32_t FieldsOf(GuestOpKind kind) {
   }
   return 0;
 }
+
+namespace {
 
 bool HasOnly(const GuestOp& op, uint32_t fields) {
   const auto lacks = [fields](uint32_t field) { return (fields & field) == 0; };

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -152,7 +152,7 @@ absl::Status PackedFile::ReadTail() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> PackedFile::ReadBlock(const IndexedTask& task,
+absl::StatusOr<ColumnBytes> PackedFile::ReadBlock(const IndexedTask& task,
                                                   size_t number) {
   const uint64_t at = task.blocks[number].offset;
   const uint64_t room = header_.tail_offset - at;
@@ -167,7 +167,7 @@ absl::StatusOr<std::string> PackedFile::ReadBlock(const IndexedTask& task,
   }
   const BlockHeader header = ParseBlockHeader(head);
   if (header.unpacked > kMostBlockBytes ||
-      header.packed > ZSTD_compressBound(kMostBlockBytes) ||
+      header.packed > 2 * kMostBlockBytes ||
       header.packed > room - kBlockHeaderBytes) {
     return ErrorAt(
         at, absl::StrCat("a block of ", header.packed, " bytes for ",
@@ -189,17 +189,14 @@ absl::StatusOr<std::string> PackedFile::ReadBlock(const IndexedTask& task,
                          " from operation ", task.blocks[number].first,
                          " as the index has it"));
   }
-  std::string bytes(header.unpacked, '\0');
-  const size_t size =
-      ZSTD_decompressDCtx(decompressor_.get(), bytes.data(), bytes.size(),
-                          packed_.data(), packed_.size());
-  if (ZSTD_isError(size) != 0 || size != bytes.size()) {
-    return ErrorAt(
-        at + kBlockHeaderBytes,
-        absl::StrCat("a block that does not decompress to ", header.unpacked,
-                     " bytes, expected what zstd has made"));
+  ColumnBytes columns;
+  const char* const wrong =
+      unpacker_.Unpack(packed_, header.unpacked, &columns);
+  if (wrong != nullptr) {
+    return ErrorAt(at + kBlockHeaderBytes,
+                   absl::StrCat(wrong, ", expected none"));
   }
-  return bytes;
+  return columns;
 }
 
 }  // namespace xmmu

@@ -4,8 +4,6 @@
 // The file of a packed trace: its header and tail, checked, and its blocks as
 // they are asked for. It keeps the index, and no block. Single-threaded.
 
-#include <zstd.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "workload/packed/columns.h"
 #include "workload/packed/directory.h"
 
 namespace xmmu {
@@ -31,15 +30,13 @@ class PackedFile {
   const PackedDirectory& directory() const { return directory_; }
   const std::string& content_hash() const { return header_.content_hash; }
 
-  // Returns the bytes of block `number` of a task, decompressed.
-  absl::StatusOr<std::string> ReadBlock(const IndexedTask& task, size_t number);
+  // Returns the columns of block `number` of a task.
+  absl::StatusOr<ColumnBytes> ReadBlock(const IndexedTask& task, size_t number);
 
   absl::Status ErrorAt(uint64_t offset, absl::string_view what) const;
 
  private:
-  explicit PackedFile(std::string path)
-      : path_(std::move(path)),
-        decompressor_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {}
+  explicit PackedFile(std::string path) : path_(std::move(path)) {}
   absl::Status OpenFile();
   absl::Status ReadHeader();
   absl::Status ReadTail();
@@ -51,7 +48,7 @@ class PackedFile {
   uint64_t size_ = 0;
   PackedHeader header_;
   PackedDirectory directory_;
-  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor_;
+  ColumnUnpacker unpacker_;
   std::string packed_;  // the block that is read
 };
 

@@ -5,7 +5,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
-#include "workload/packed/op_coder.h"
+#include "workload/packed/op_decoder.h"
 #include "workload/packed/packed_file.h"
 #include "xmmu/base/check.h"
 #include "xmmu/workload/packed_trace.h"
@@ -14,21 +14,23 @@ namespace xmmu {
 namespace {
 
 // Operations that a call returns at most.
-constexpr uint64_t kPieceOps = 1024;
+constexpr size_t kPieceOps = 1024;
 // Blocks that are read half are kept decompressed up to this many bytes in all;
 // then the one whose task was read longest ago is dropped, and read anew when
 // its task goes on.
-constexpr size_t kMostOpenBytes = size_t{64} << 20;
+constexpr size_t kMostOpenBytes = size_t{256} << 20;
 
 // A task that is being read.
 struct ReadTask {
   const IndexedTask* entry = nullptr;
-  uint64_t position = 0;               // number of the next operation
-  size_t block = 0;                    // that has it
-  std::unique_ptr<OpDecoder> decoder;  // at `position`, if there is one
-  size_t bytes = 0;                    // that the decoder keeps
-  uint64_t used = 0;                   // when it was read last
-  std::vector<GuestOp> ops;            // returned last
+  uint64_t position = 0;  // number of the operation to return next
+  size_t block = 0;       // that has it
+  // Behind the operations that are ready, if there is one.
+  std::unique_ptr<OpDecoder> decoder;
+  size_t bytes = 0;                // that the decoder keeps
+  uint64_t used = 0;               // when it was read last
+  std::vector<GuestOp> ops;        // the piece that was decoded last
+  std::span<const GuestOp> ready;  // of it, not returned yet
 };
 
 class PackedTraceFileReader final : public PackedTraceReader {
@@ -51,15 +53,22 @@ class PackedTraceFileReader final : public PackedTraceReader {
 
   absl::StatusOr<std::span<const GuestOp>> Next(TaskId id) override {
     ReadTask& task = TaskOf(id);
-    task.ops.clear();
     task.used = ++time_;
     if (task.position == task.entry->task.operations) {
-      Forget(id);
+      Drop(task);
+      task.ops = {};
       return std::span<const GuestOp>();
     }
-    const absl::Status read = Read(task, kPieceOps);
-    if (!read.ok()) return read;
-    return task.ops;
+    if (task.ready.empty()) {
+      const absl::Status read =
+          task.decoder == nullptr ? OpenBlock(task) : ReadPiece(task);
+      if (!read.ok()) return read;
+    }
+    const std::span<const GuestOp> ops = TakeReady(task);
+    task.position += ops.size();
+    const absl::Status ended = EndBlock(task);
+    if (!ended.ok()) return ended;
+    return ops;
   }
 
   absl::Status Seek(TaskId id, uint64_t number) override {
@@ -67,6 +76,7 @@ class PackedTraceFileReader final : public PackedTraceReader {
     const IndexedTask& entry = *task.entry;
     XMMU_CHECK(number <= entry.task.operations);
     Drop(task);
+    task.ready = {};
     task.position = number;
     if (number == entry.task.operations) return absl::OkStatus();
     const auto behind =
@@ -93,16 +103,24 @@ class PackedTraceFileReader final : public PackedTraceReader {
     return task;
   }
 
-  // Keeps no more of a task at its end than that it is there.
-  void Forget(TaskId id) {
-    ReadTask& task = TaskOf(id);
-    Drop(task);
-    task.ops = {};
-  }
-
   void Drop(ReadTask& task) {
     task.decoder.reset();
     open_bytes_ -= std::exchange(task.bytes, 0);
+  }
+
+  // The last operation of a task is returned alone: it stays valid for ever,
+  // and a whole piece for each task that there ever was would be too much.
+  static std::span<const GuestOp> TakeReady(ReadTask& task) {
+    const std::span<const GuestOp> ready = std::exchange(task.ready, {});
+    if (task.position + ready.size() < task.entry->task.operations) {
+      return ready;
+    }
+    if (ready.size() > 1) {
+      task.ready = ready.last(1);
+      return ready.first(ready.size() - 1);
+    }
+    task.ops = std::vector<GuestOp>(1, GuestOp(ready[0]));
+    return task.ops;
   }
 
   void DropOldest(const ReadTask& but) {
@@ -122,56 +140,68 @@ class PackedTraceFileReader final : public PackedTraceReader {
                      task.position, ": ", what, ", expected none"));
   }
 
-  // Lets the decoder of a task be at its position.
+  // Decodes the block of the task's position up to the piece that has it.
   absl::Status OpenBlock(ReadTask& task) {
-    absl::StatusOr<std::string> bytes =
+    absl::StatusOr<ColumnBytes> columns =
         file_->ReadBlock(*task.entry, task.block);
-    if (!bytes.ok()) return bytes.status();
-    task.bytes = bytes->size();
-    open_bytes_ += task.bytes;
+    if (!columns.ok()) return columns.status();
+    task.decoder = std::make_unique<OpDecoder>(*std::move(columns));
+    task.ops.resize(kPieceOps);
+    const uint64_t wanted = task.position;
+    task.position = task.entry->blocks[task.block].first;
+    for (;;) {
+      const absl::Status read = ReadPiece(task);
+      if (!read.ok()) return read;
+      if (wanted - task.position < task.ready.size()) break;
+      task.position += task.ready.size();
+    }
+    task.ready =
+        task.ready.subspan(static_cast<size_t>(wanted - task.position));
+    task.position = wanted;
+    return absl::OkStatus();
+  }
+
+  // Decodes the next piece, which is there.
+  absl::Status ReadPiece(ReadTask& task) {
+    const size_t count = task.decoder->Read(task.ops);
+    Account(task);
+    if (task.decoder->wrong() != nullptr) {
+      return Wrong(task, task.decoder->wrong());
+    }
+    if (count == 0 || count > EndOf(task) - task.position) {
+      return Wrong(task,
+                   "a block of another number of operations than the "
+                   "index says");
+    }
+    task.ready = std::span(task.ops).first(count);
+    return absl::OkStatus();
+  }
+
+  // Closes the block that has been read to its end.
+  absl::Status EndBlock(ReadTask& task) {
+    if (task.position < EndOf(task)) return absl::OkStatus();
+    std::vector<GuestOp> room(kLongestRun);
+    if (task.decoder != nullptr &&
+        (task.decoder->Read(room) != 0 || task.decoder->wrong() != nullptr)) {
+      return Wrong(task, "more in a block than its operations");
+    }
+    Drop(task);
+    if (task.block + 1 < task.entry->blocks.size()) ++task.block;
+    return absl::OkStatus();
+  }
+
+  static uint64_t EndOf(const ReadTask& task) {
+    return task.entry->blocks[task.block].first +
+           OperationsOf(*task.entry, task.block);
+  }
+
+  void Account(ReadTask& task) {
+    const size_t bytes = task.decoder->bytes();
+    open_bytes_ += bytes - task.bytes;
+    task.bytes = bytes;
     while (open_bytes_ > kMostOpenBytes && open_bytes_ > task.bytes) {
       DropOldest(task);
     }
-    task.decoder = std::make_unique<OpDecoder>();
-    const char* wrong = task.decoder->Begin(*std::move(bytes));
-    if (wrong != nullptr) return Wrong(task, wrong);
-    const uint64_t end = task.position;
-    task.position = task.entry->blocks[task.block].first;
-    while (task.position < end) {
-      task.ops.clear();
-      const absl::Status read =
-          Decode(task, std::min(end - task.position, kPieceOps));
-      if (!read.ok()) return read;
-    }
-    task.ops.clear();
-    return absl::OkStatus();
-  }
-
-  absl::Status Decode(ReadTask& task, uint64_t count) {
-    const size_t before = task.ops.size();
-    const char* wrong =
-        task.decoder->Read(static_cast<size_t>(count), &task.ops);
-    task.position += task.ops.size() - before;
-    return wrong == nullptr ? absl::OkStatus() : Wrong(task, wrong);
-  }
-
-  absl::Status Read(ReadTask& task, uint64_t count) {
-    if (task.decoder == nullptr) {
-      const absl::Status opened = OpenBlock(task);
-      if (!opened.ok()) return opened;
-    }
-    const IndexedTask& entry = *task.entry;
-    const uint64_t end =
-        entry.blocks[task.block].first + OperationsOf(entry, task.block);
-    const absl::Status read =
-        Decode(task, std::min(count, end - task.position));
-    if (!read.ok() || task.position < end) return read;
-    if (!task.decoder->at_end()) {
-      return Wrong(task, "bytes behind the last operation of a block");
-    }
-    Drop(task);
-    ++task.block;
-    return absl::OkStatus();
   }
 
   std::unique_ptr<PackedFile> file_;

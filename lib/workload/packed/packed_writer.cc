@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,9 +14,10 @@
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "workload/input/file_error.h"
+#include "workload/packed/columns.h"
 #include "workload/packed/directory.h"
 #include "workload/packed/op_check.h"
-#include "workload/packed/op_coder.h"
+#include "workload/packed/op_encoder.h"
 #include "xmmu/workload/packed_trace.h"
 
 namespace xmmu {
@@ -26,7 +26,7 @@ namespace {
 // Operations that are in no block yet take this many bytes in all, then the
 // task that has most of them gets a block before its time.
 constexpr size_t kMostPendingBytes = size_t{64} << 20;
-constexpr int kCompressionLevel = 9;
+constexpr size_t kFullBlockBytes = kMostBlockBytes / 2;
 
 // The file that a link leads to, so that the link stays.
 std::string FileBehind(const std::string& path) {
@@ -119,7 +119,7 @@ struct WrittenTask {
 class PackedTraceFileWriter final : public PackedTraceWriter {
  public:
   PackedTraceFileWriter(const std::string& path, PackedHead head)
-      : file_(path), compressor_(ZSTD_createCCtx(), &ZSTD_freeCCtx) {
+      : file_(path) {
     directory_.head = std::move(head);
   }
 
@@ -184,7 +184,10 @@ class PackedTraceFileWriter final : public PackedTraceWriter {
     task.pending->Add(op);
     ++task.entry.task.operations;
     task.ended = op.kind == GuestOpKind::kExit;
-    if (task.ended || task.pending->operations() == kMostBlockOps) {
+    const uint32_t pending = task.pending->operations();
+    if (task.ended || pending == kMostBlockOps ||
+        (pending % 1024 == 0 &&
+         task.pending->column_bytes() > kFullBlockBytes)) {
       return WriteBlock(task);
     }
     return absl::OkStatus();
@@ -208,28 +211,22 @@ class PackedTraceFileWriter final : public PackedTraceWriter {
 
   absl::Status WriteBlock(WrittenTask& task) {
     if (task.pending == nullptr) return absl::OkStatus();
-    const absl::string_view bytes = task.pending->Finish();
-    packed_.resize(ZSTD_compressBound(bytes.size()));
-    const size_t size =
-        ZSTD_compressCCtx(compressor_.get(), packed_.data(), packed_.size(),
-                          bytes.data(), bytes.size(), kCompressionLevel);
-    if (ZSTD_isError(size) != 0) {
-      return file_.ErrorAt(absl::StrCat("no memory to compress a block (",
-                                        ZSTD_getErrorName(size), ")"));
+    const ColumnBytes& columns = task.pending->Finish();
+    if (!packer_.Pack(columns, &data_)) {
+      return file_.ErrorAt("no memory to compress a block, expected some");
     }
-    const absl::string_view data(packed_.data(), size);
-    const uint64_t first =
-        task.entry.task.operations - task.pending->operations();
+    const uint32_t operations = task.pending->operations();
+    const uint64_t first = task.entry.task.operations - operations;
     const BlockHeader header = {
         .task = task.entry.task.id,
         .first = first,
-        .operations = task.pending->operations(),
-        .packed = static_cast<uint32_t>(size),
-        .unpacked = static_cast<uint32_t>(bytes.size())};
+        .operations = operations,
+        .packed = static_cast<uint32_t>(data_.size()),
+        .unpacked = static_cast<uint32_t>(task.pending->column_bytes())};
     task.entry.blocks.push_back({file_.offset(), first});
     task.pending.reset();
-    const absl::Status written = file_.Write(BytesOf(header, data));
-    return written.ok() ? file_.Write(data) : written;
+    const absl::Status written = file_.Write(BytesOf(header, data_));
+    return written.ok() ? file_.Write(data_) : written;
   }
 
   // The trace must be one that can be replayed.
@@ -266,11 +263,11 @@ class PackedTraceFileWriter final : public PackedTraceWriter {
 
   NewFile file_;
   PackedDirectory directory_;  // its tasks only in the end
-  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor_;
+  ColumnPacker packer_;
   absl::btree_map<TaskId, WrittenTask> tasks_;
   absl::btree_set<TaskId> born_;
   size_t pending_bytes_ = 0;
-  std::string packed_;
+  std::string data_;  // of the block that is written
   bool finished_ = false;
   absl::Status status_;
 };
