@@ -70,6 +70,7 @@ class AddressMap {
   // Returns the region that contains `va`, or end().
   Regions::const_iterator Find(uint64_t va) const;
   Regions::const_iterator end() const { return regions_.end(); }
+  bool empty() const { return regions_.empty(); }
 
   struct Range {
     uint64_t start;

@@ -39,6 +39,9 @@ struct ImageLayout {
   // Whether what a store shows is anonymous memory, and only what is fetched or
   // loaded an image's. Otherwise all that an access shows is an image's.
   bool stores_show_anonymous = false;
+  // Whether the recording says of all that is mapped, so that no access shows
+  // anything, but for more of a segment of unknown size.
+  bool exact = false;
 };
 
 }  // namespace xmmu

@@ -28,7 +28,7 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length,
   if (va >= kUserEnd || length > kUserEnd - va) return nothing;
   for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
     if (state_.map.Find(page) != state_.map.end()) continue;
-    if (page < kLowestMapping) return nothing;
+    if (page < kLowestMapping || !MayInfer(page)) return nothing;
     const absl::Status inferred = Infer(page, store);
     if (!inferred.ok()) return inferred;
   }
@@ -44,6 +44,13 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length,
   window.start = va;
   window.size = length;
   return window;
+}
+
+bool OpWriter::MayInfer(uint64_t va) const {
+  if (!state_.map.layout().exact) return true;
+  const uint64_t chunk = va & ~(kChunk - 1);
+  return MoreOfSegment(state_.map.Hole(va, chunk, chunk + kChunk).start)
+      .has_value();
 }
 
 absl::Status OpWriter::Infer(uint64_t va, bool store) {
@@ -78,6 +85,16 @@ absl::Status OpWriter::Infer(uint64_t va, bool store) {
   region.end = hole.end;
   region.inferred = true;
   return Map(hole.start, hole.end, region);
+}
+
+absl::Status OpWriter::MapImage(uint64_t start, Region region) {
+  if (start % kPageSize != 0 || region.end % kPageSize != 0 ||
+      start >= region.end || region.end > kUserEnd) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("exec maps ", Hex(start), "-", Hex(region.end),
+                     ", expected whole pages of user space"));
+  }
+  return Map(start, region.end, region);
 }
 
 absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {

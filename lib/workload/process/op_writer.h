@@ -66,6 +66,12 @@ class OpWriter {
   void BeginExec(const SystemCall& call);
   void Exec(absl::string_view program);
 
+  // Maps [start, region.end), a part of an image that exec has mapped, where a
+  // recording says so. Its effect is a kMap.
+  //
+  // Errors: InvalidArgument unless these are pages of user space.
+  absl::Status MapImage(uint64_t start, Region region);
+
   // The state of the child that `call` has just created, and what the kernel
   // does as the child begins to run.
   ProcessState ChildState(const SystemCall& call) const;
@@ -74,6 +80,8 @@ class OpWriter {
   void Push(GuestOpKind kind) { ops_.emplace_back().kind = kind; }
 
  private:
+  // Whether an access to `va`, which no known mapping has, shows one.
+  bool MayInfer(uint64_t va) const;
   // Maps what exec must have mapped around `va`: see lackey_trace.h for the
   // rule.
   absl::Status Infer(uint64_t va, bool store = false);

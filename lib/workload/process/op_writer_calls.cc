@@ -108,6 +108,10 @@ void OpWriter::Fail(const SystemCall& call, uint64_t error) {
 
 // CLONE_VFORK suspends the parent as vfork does (posix_spawn).
 void OpWriter::FinishFork(const SystemCall& call) {
+  if (call.thread != 0) {
+    Push(GuestOpKind::kClone);
+    ops_.back().child = call.thread;
+  }
   if (call.child == 0) return;  // a thread
   const bool suspends =
       call.number == kVforkCall ||

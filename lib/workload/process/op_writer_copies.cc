@@ -21,13 +21,21 @@ constexpr uint64_t kMostInferred = 64 * 1024 * 1024;
 
 void OpWriter::PushCopies(CallBuffer::Way way, const SystemCall& call,
                           const SystemCallResult& result) {
-  const CallRow* row = FindCallRow(call.number);
+  const CallRow* row =
+      call.row != nullptr ? call.row : FindCallRow(call.number);
   if (row == nullptr || !call.readable) return;
   for (const CallBuffer& buffer : row->buffers) {
     if (buffer.way != way || Drops(call, buffer)) continue;
     Copy(way, call.args[buffer.pointer], BufferBytes(buffer, call, result));
   }
   if (!result.success) return;
+  if (call.writes_vectors == (way == CallBuffer::Way::kOut)) {
+    uint64_t left = result.value;
+    for (const UserMemory& part : call.vectors) {
+      Copy(way, part.va, std::min(part.length, left));
+      left -= std::min(part.length, left);
+    }
+  }
   if (call.number == kIoctl) {
     for (const IoctlRow& request : IoctlRows()) {
       if (request.way != way || request.request != call.args[1]) continue;
@@ -66,7 +74,7 @@ void OpWriter::Copy(CallBuffer::Way way, uint64_t va, uint64_t length) {
     auto found = state_.map.Find(at);
     if (found == state_.map.end()) {
       const bool hole = at < kLowestMapping || at - va >= kMostInferred ||
-                        state_.map.MeetsUnmapped(at, at + 1);
+                        state_.map.MeetsUnmapped(at, at + 1) || !MayInfer(at);
       if (hole || !Infer(at).ok()) return;
       found = state_.map.Find(at);
     }

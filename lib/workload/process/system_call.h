@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -15,6 +16,14 @@ namespace xmmu {
 // Process ids are below this (Linux, include/linux/threads.h, PID_MAX_LIMIT on
 // 64-bit machines).
 inline constexpr uint64_t kProcessIdEnd = uint64_t{1} << 22;
+
+struct CallRow;
+
+// A part of a program's memory.
+struct UserMemory {
+  uint64_t va = 0;
+  uint64_t length = 0;  // bytes
+};
 
 // A call as its first record describes it.
 struct SystemCall {
@@ -28,6 +37,16 @@ struct SystemCall {
   // they are zero, and the record counts as that of a call without any.
   bool readable = false;
   uint32_t child = 0;  // process id that a fork created, or 0
+  // The task of the thread that a clone created, or 0 where threads are in the
+  // stream of their process.
+  uint32_t thread = 0;
+  // The row that says which arguments are memory, if it is not the number's: a
+  // 32-bit program's structures have sizes of their own.
+  const CallRow* row = nullptr;
+  // What an argument's vectors (struct iovec) point to, where a recording has
+  // them, and whether the kernel writes it. The result says how much it got to.
+  std::span<const UserMemory> vectors;
+  bool writes_vectors = false;
 };
 
 struct SystemCallResult {

@@ -1,0 +1,238 @@
+// System calls of a process.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "workload/process/call_number.h"
+#include "workload/process/call_rules.h"
+#include "workload/qemu/i386_calls.h"
+#include "workload/qemu/process_reader.h"
+#include "workload/qemu/spool_words.h"
+
+namespace xmmu {
+namespace {
+
+// The addresses that a call that succeeded has taken, where nothing was before.
+// Empty for other calls.
+AddressMap::Range TakenBy(const TranslatedCall& translated,
+                          const ProcessState& state) {
+  const std::array<uint64_t, 6>& args = translated.call.args;
+  const uint64_t value = translated.result.value;
+  switch (translated.call.number) {
+    case kMmap:
+      if ((args[3] & kMapFixed) != 0) return {0, 0};
+      return {value, PageUp(value + args[1])};
+    case kMremap:
+      if ((args[3] & kMremapFixed) != 0) return {0, 0};
+      if (value != args[0]) return {value, PageUp(value + args[2])};
+      return {PageUp(value + args[1]), PageUp(value + args[2])};
+    case kShmat:
+      return {value, value + kPageSize};
+    case kBrk:
+      return {PageUp(state.brk), state.brk == 0 ? 0 : PageUp(value)};
+    default:
+      return {0, 0};
+  }
+}
+
+bool Frees(const SystemCall& call) {
+  return call.number == kMunmap || call.number == kMremap ||
+         call.number == kShmdt || call.number == kBrk;
+}
+
+bool IsTaken(const AddressMap& map, AddressMap::Range range) {
+  return range.start < range.end &&
+         map.FirstWhere(range.start, range.end,
+                        [](const Region&) { return true; }) != map.end();
+}
+
+bool TakesAway(GuestOpKind kind) {
+  return kind == GuestOpKind::kUnmap || kind == GuestOpKind::kProtect ||
+         kind == GuestOpKind::kRemap || kind == GuestOpKind::kDiscard;
+}
+
+bool ChangesMappings(GuestOpKind kind) {
+  return TakesAway(kind) || kind == GuestOpKind::kMap ||
+         kind == GuestOpKind::kAdvise;
+}
+
+}  // namespace
+
+TranslatedCall ProcessReader::Translate(const SpoolCall& call) const {
+  return narrow_ ? TranslateI386Call(call) : TranslateCall(call);
+}
+
+// A thread that a clone makes may run before the clone returns, so the clone
+// comes before that. All other calls have their effect as they return, unless
+// another thread's shows that they had it before (FreeFor).
+absl::Status ProcessReader::ReadCall(Thread& thread, bool* turn_over) {
+  executes_ = true;
+  if (thread.call.has_value()) {
+    const absl::Status abandoned = AbandonCall(thread);
+    if (!abandoned.ok()) return abandoned;
+  }
+  absl::StatusOr<SpoolCall> call = ReadSpoolCall(thread.file);
+  if (!call.ok()) return call.status();
+  ++shared_.counts.calls;
+  thread.call = *std::move(call);
+  if (!thread.call->returned) return absl::OkStatus();
+  if (MakesThread(Translate(*thread.call).call)) return FinishCall(thread);
+  const absl::Status noted =
+      NoteClock(thread, thread.call->return_clock, turn_over);
+  if (!noted.ok() || *turn_over) return noted;
+  return FinishCall(thread);
+}
+
+absl::Status ProcessReader::AbandonCall(Thread& thread) {
+  const SpoolCall call = *std::move(thread.call);
+  thread.call.reset();
+  const TranslatedCall translated = Translate(call);
+  writer_.Abandon(translated.Call());
+  return EmitCall(thread, /*replaces=*/false);
+}
+
+absl::Status ProcessReader::FinishCall(Thread& thread) {
+  const SpoolCall recorded = *std::move(thread.call);
+  thread.call.reset();
+  TranslatedCall translated = Translate(recorded);
+  if (MakesProcess(translated.call) && translated.result.success) {
+    translated.call.child = static_cast<uint32_t>(translated.result.value);
+  }
+  const absl::Status possible = CheckCall(translated.call, translated.result);
+  if (!possible.ok()) {
+    return ErrorAt(thread, recorded.offset, possible.message());
+  }
+  absl::Status status = FreeFor(thread, translated);
+  status.Update(NameTasks(thread, translated, recorded.offset));
+  if (!status.ok()) return status;
+  return Apply(thread, translated, recorded);
+}
+
+absl::Status ProcessReader::Apply(Thread& thread,
+                                  const TranslatedCall& translated,
+                                  const SpoolCall& recorded) {
+  const SystemCall call = translated.Call();
+  const bool fixed = call.number == kMmap && translated.result.success &&
+                     (call.args[3] & kMapFixed) != 0;
+  const bool replaces =
+      fixed && IsTaken(writer_.state().map,
+                       {call.args[0], PageUp(call.args[0] + call.args[1])});
+  const size_t first = writer_.ops().size();
+  const absl::Status finished = writer_.Finish(call, translated.result);
+  if (!finished.ok()) {
+    // QEMU lets an madvise succeed whatever is mapped there (linux-user/mmap.c,
+    // target_madvise).
+    if (call.number != kMadvise) {
+      return ErrorAt(thread, recorded.offset, finished.message());
+    }
+    ++shared_.counts.refused;
+    writer_.ops().resize(first);
+    writer_.Push(GuestOpKind::kSyscall);
+  }
+  const absl::Status emitted = EmitCall(thread, replaces || first != 0);
+  if (call.child != 0) {
+    BearChild(call, recorded.result);
+  }
+  return emitted;
+}
+
+absl::Status ProcessReader::EmitCall(Thread& thread, bool replaces) {
+  const std::vector<GuestOp>& ops = writer_.ops();
+  absl::Status status;
+  if (alone()) return accesses_.AppendOps();
+  const bool takes_away =
+      replaces || std::any_of(ops.begin(), ops.end(), [](const GuestOp& op) {
+        return TakesAway(op.kind);
+      });
+  const bool changes =
+      takes_away || std::any_of(ops.begin(), ops.end(), [](const GuestOp& op) {
+        return ChangesMappings(op.kind);
+      });
+  status.Update(BeforeActing(thread));
+  if (takes_away) status.Update(AwaitOthers(thread));
+  status.Update(accesses_.AppendOps());
+  thread.acted = true;
+  if (changes) status.Update(PostChange(thread));
+  return status;
+}
+
+absl::Status ProcessReader::NameTasks(Thread& thread,
+                                      TranslatedCall& translated,
+                                      uint64_t offset) {
+  SystemCall& call = translated.call;
+  SystemCallResult& result = translated.result;
+  if (!result.success) return absl::OkStatus();
+  const bool makes_thread = MakesThread(call);
+  if (makes_thread || MakesProcess(call)) {
+    const uint64_t id = result.value;
+    if (id == 0 || id >= kProcessIdEnd) {
+      return ErrorAt(thread, offset,
+                     absl::StrCat("a clone or fork that returned ", id,
+                                  ", expected a process or thread"));
+    }
+    const TaskId task = shared_.ids.Take(id);
+    if (makes_thread) {
+      call.thread = task;
+      return NameThread(thread, id, task);
+    }
+    call.child = task;
+    children_[id] = task;
+  } else if (call.number == kWait4) {
+    const auto child = children_.find(result.value);
+    if (child != children_.end()) result.value = child->second;
+  } else if (call.number == kWaitid) {
+    const auto child = children_.find(call.args[1]);
+    if (child != children_.end()) call.args[1] = child->second;
+  }
+  return absl::OkStatus();
+}
+
+// The thread comes after all that its creator has awaited.
+absl::Status ProcessReader::NameThread(Thread& thread, uint64_t tid,
+                                       TaskId task) {
+  absl::Status status;
+  const auto unseen = named_.find(tid);
+  if (unseen != named_.end()) {
+    status =
+        accesses_.AppendTo(unseen->second.task, {.kind = GuestOpKind::kExit});
+    --live_;
+  }
+  status.Update(BeforeActing(thread));
+  named_[tid] = {task, changes_};
+  ++live_;
+  return status;
+}
+
+absl::Status ProcessReader::FreeFor(Thread& thread,
+                                    const TranslatedCall& translated) {
+  if (!translated.result.success || alone()) return absl::OkStatus();
+  const AddressMap& map = writer_.state().map;
+  const AddressMap::Range range = TakenBy(translated, writer_.state());
+  absl::Status status;
+  for (size_t i = 0; i < threads_.size() && IsTaken(map, range); ++i) {
+    Thread& other = *threads_[i];
+    if (&other == &thread || !other.call.has_value() || !other.call->returned) {
+      continue;
+    }
+    const TranslatedCall freeing = Translate(*other.call);
+    if (!Frees(freeing.call) || !freeing.result.success) continue;
+    status.Update(accesses_.Turn(other.task));
+    status.Update(FinishCall(other));
+    status.Update(accesses_.Turn(thread.task));
+    if (!status.ok()) return status;
+  }
+  if (!IsTaken(map, range)) return absl::OkStatus();
+  ++shared_.counts.overlaps;
+  SystemCall unmap;
+  unmap.number = kMunmap;
+  unmap.args = {range.start, range.end - range.start};
+  unmap.readable = true;
+  return writer_.Finish(unmap, {.success = true, .value = 0});
+}
+
+void ProcessReader::BearChild(const SystemCall& call, int64_t result) {
+  birth_.emplace(Birth{call.child, static_cast<uint64_t>(result), process_.pid,
+                       narrow_, writer_.ChildState(call), blocks_});
+}
+
+}  // namespace xmmu

@@ -1,0 +1,33 @@
+#ifndef XMMU_LIB_WORKLOAD_QEMU_SPOOL_FACTS_H_
+#define XMMU_LIB_WORKLOAD_QEMU_SPOOL_FACTS_H_
+
+#include <cstdint>
+
+namespace xmmu {
+
+// What a conversion has read, and what it has left out.
+struct SpoolCounts {
+  uint64_t processes = 0;  // with files
+  uint64_t programs = 0;
+  uint64_t threads = 0;  // beside the first of each program
+  uint64_t instructions = 0;
+  uint64_t accesses = 0;  // by instructions, as written by the plug-in
+  uint64_t calls = 0;
+  // Accesses, and fetched instructions, to what is not mapped, or not with that
+  // right: the guest's kernel would have raised a signal.
+  uint64_t unmapped = 0;
+  // Calls that QEMU let succeed, and Linux refuses.
+  uint64_t refused = 0;
+  // Mappings of one thread where another's was still known: unmapped first.
+  uint64_t overlaps = 0;
+  // Calls that changed mappings in a way that the recording does not say.
+  uint64_t unknown = 0;
+  // Children of which there are no files: killed before their first word.
+  uint64_t without_files = 0;
+  // Threads that no clone in the recording named, which are left out.
+  uint64_t unnamed_threads = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_WORKLOAD_QEMU_SPOOL_FACTS_H_
