@@ -43,7 +43,7 @@ absl::StatusOr<std::optional<ProcessReader::Birth>> ProcessReader::Run() {
       const size_t index = queue_.extract(queue_.begin()).value().second;
       Thread& thread = *threads_[index];
       status = Advance(thread);
-      if (!thread.ended) queue_.emplace(thread.clock, index);
+      if (!thread.ended) queue_.emplace(thread.time, index);
     }
     if (!status.ok()) return status;
     if (birth_.has_value()) return std::exchange(birth_, std::nullopt);
@@ -72,8 +72,8 @@ absl::Status ProcessReader::BeginProgram() {
     const absl::Status taken = thread.file.Take(2, 0, words);
     if (!taken.ok()) return taken;
     thread.tid = spool::PayloadOf(words[0]);
-    thread.clock = words[1];
-    queue_.emplace(thread.clock, threads_.size() - 1);
+    thread.time = TimeBehind(words[1]);
+    queue_.emplace(thread.time, thread.index);
     thread.file.Release();
   }
   shared_.counts.threads += threads_.size() - 1;
@@ -158,11 +158,11 @@ absl::Status ProcessReader::ReadWord(Thread& thread, uint64_t word,
     case spool::kBlock:
       return ReadBlock(thread, payload);
     case spool::kClock:
-      status = NoteClock(thread, payload, turn_over);
+      status = NoteTime(thread, TimeBehind(payload), turn_over);
       if (!*turn_over) file.SetAt(file.at() + 1);
       return status;
     case spool::kCall:
-      status = NoteClock(thread, spool::CallClockOf(payload), turn_over);
+      status = NoteTime(thread, TimeOf(spool::CallClockOf(payload)), turn_over);
       return status.ok() && !*turn_over ? ReadCall(thread, turn_over) : status;
     case spool::kMap:
       return ReadMap(thread, payload);
@@ -177,15 +177,15 @@ absl::Status ProcessReader::ReadWord(Thread& thread, uint64_t word,
   }
 }
 
-absl::Status ProcessReader::NoteClock(Thread& thread, uint64_t clock,
-                                      bool* turn_over) {
-  if (clock < thread.clock) {
+absl::Status ProcessReader::NoteTime(Thread& thread, uint64_t time,
+                                     bool* turn_over) {
+  if (time < thread.time) {
     return ErrorAt(thread, thread.file.offset(),
-                   absl::StrCat("a clock of ", clock, ", expected ",
-                                thread.clock, " or more"));
+                   absl::StrCat("a clock of ", time / 2, ", expected ",
+                                thread.time / 2, " or more"));
   }
-  thread.clock = clock;
-  const std::pair<uint64_t, size_t> mine(clock, thread.index);
+  thread.time = time;
+  const std::pair<uint64_t, size_t> mine(time, thread.index);
   *turn_over = !queue_.empty() && *queue_.begin() < mine;
   return absl::OkStatus();
 }

@@ -74,6 +74,12 @@ class ProcessReader {
   const SpoolProcess& process() const { return process_; }
 
  private:
+  // Times are twice those of the recording's clock, and one more for what
+  // happened after the call or return of that clock: an own call has it, another
+  // thread's was seen.
+  static uint64_t TimeOf(uint64_t clock) { return 2 * clock; }
+  static uint64_t TimeBehind(uint64_t clock) { return 2 * clock + 1; }
+
   // A thread of the running program.
   struct Thread {
     Thread(std::string path, size_t index_of_it)
@@ -83,7 +89,7 @@ class ProcessReader {
     size_t index;  // among the program's
     TaskId task = 0;
     uint64_t tid = 0;
-    uint64_t clock = 0;  // when what comes next happened, at least
+    uint64_t time = 0;   // when what comes next happened, at least
     uint64_t posts = 0;  // kPost so far
     uint64_t seen = 0;   // the last change that it has awaited
     bool begun = false;  // its first word has been read
@@ -106,7 +112,7 @@ class ProcessReader {
   absl::Status ReadAccesses(Thread& thread);
   // These read what is next. `turn_over` says that another thread comes first.
   absl::Status ReadWord(Thread& thread, uint64_t word, bool* turn_over);
-  absl::Status NoteClock(Thread& thread, uint64_t clock, bool* turn_over);
+  absl::Status NoteTime(Thread& thread, uint64_t time, bool* turn_over);
   absl::Status ReadBlock(Thread& thread, uint64_t id);
   absl::Status ReadMap(Thread& thread, uint64_t payload);
   absl::Status ReadProgram(Thread& thread, uint64_t payload);
@@ -164,7 +170,7 @@ class ProcessReader {
   bool narrow_;            // it is a 32-bit program
   std::vector<std::unique_ptr<Thread>> threads_;
   size_t main_ = 0;
-  std::set<std::pair<uint64_t, size_t>> queue_;  // clock, index of a thread
+  std::set<std::pair<uint64_t, size_t>> queue_;  // time, index of a thread
   uint64_t live_ = 0;                            // threads that have not ended
   uint64_t main_posts_ = 0;  // of the task, in all its programs
   // Threads that have ended, and did something that nobody has awaited.

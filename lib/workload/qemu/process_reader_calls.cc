@@ -78,7 +78,7 @@ absl::Status ProcessReader::ReadCall(Thread& thread, bool* turn_over) {
   if (!thread.call->returned) return absl::OkStatus();
   if (MakesThread(Translate(*thread.call).call)) return FinishCall(thread);
   const absl::Status noted =
-      NoteClock(thread, thread.call->return_clock, turn_over);
+      NoteTime(thread, TimeOf(thread.call->return_clock), turn_over);
   if (!noted.ok() || *turn_over) return noted;
   return FinishCall(thread);
 }

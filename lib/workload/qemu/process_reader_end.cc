@@ -47,7 +47,7 @@ absl::Status ProcessReader::EndProgram() {
   for (const auto& thread : threads_) {
     if (!thread->call.has_value() || !thread->begun) continue;
     if (!StartsProgram(Translate(*thread->call).call)) continue;
-    if (in_exec == nullptr || in_exec->clock < thread->clock) {
+    if (in_exec == nullptr || in_exec->time < thread->time) {
       in_exec = thread.get();
     }
   }

@@ -86,6 +86,10 @@ absl::StatusOr<std::optional<ThreadHead>> ReadThreadHead(
   std::vector<uint64_t> words;
   const absl::Status taken = file.Take(2, 0, words);
   if (!taken.ok()) return taken;
+  if (words[1] >= spool::kClockEnd) {
+    return file.ErrorAt(
+        8, absl::StrCat("a clock of ", words[1], ", expected one below 2^56"));
+  }
   const absl::StatusOr<uint64_t> next = file.Peek();
   if (!next.ok()) return next.status();
   if (!spool::IsAccess(*next) && spool::TypeOf(*next) == spool::kForked) {

@@ -50,6 +50,9 @@ constexpr uint64_t CallClockOf(uint64_t payload) { return payload >> 16; }
 constexpr uint64_t TagOf(uint64_t payload) { return payload >> 32; }
 constexpr uint64_t LengthOf(uint64_t payload) { return payload & 0xffffffff; }
 
+// Clocks fit into the payload of a CLOCK.
+inline constexpr uint64_t kClockEnd = uint64_t{1} << 56;
+
 // Flags of a MAP.
 inline constexpr uint64_t kMapStack = 1;
 inline constexpr uint64_t kMapHeap = 2;
