@@ -18,7 +18,7 @@ TEST_F(ConvertSpoolTest, BlocksAreFetchesAndAccessesComeBehindTheirs) {
                      .Block(1)
                      .Call(231, 2, {})
                      .Exit(7));
-  Streams streams;
+  KeptOps streams;
   EXPECT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Text(7),
             "map 400000 +65536 rights 5\n"
@@ -44,7 +44,7 @@ TEST_F(ConvertSpoolTest, ImagesHaveTheFilesAndOffsetsThatTheSpoolNames) {
   words.Map(3, 0x600000, 0x601000);
   words.Map(0, 0x700000, 0x701000, "/lib/b");
   Write("7.0.0", words.Block(1));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   const std::vector<GuestOp>& ops = streams.by_task[7];
   EXPECT_EQ(ops[0].backing, Backing::kFilePrivate);
@@ -69,7 +69,7 @@ TEST_F(ConvertSpoolTest, PiecesOfAVectorAreOneAccess) {
                      .Store(0, at + 48, 2)  // not of 8 bytes
                      .Store(1, at + 52, 3)  // another instruction
                      .Store(1, at + 60, 3));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\n"
@@ -98,7 +98,7 @@ TEST_F(ConvertSpoolTest,
                      .Store(3, at, 2)      // by the next instruction
                      .Load(3, at + 64, 2)  // and not behind a store
                      .Store(3, at + 64, 1));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\n"
@@ -124,7 +124,7 @@ TEST_F(ConvertSpoolTest, WhatIsNotMappedOrNotWithThatRightIsLeftOutAndCounted) {
                      .Store(0, kCode, 0)  // which may only be read
                      .Load(0, kCode, 0)
                      .Block(2));  // the vsyscall page
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\n"
@@ -146,7 +146,7 @@ TEST_F(ConvertSpoolTest, CallsBecomeWhatTheTableOfCallsSays) {
                      .Done(0, 6, {3, kStackStart, 100, 0, 0, 0}, 50)
                      .Done(0, 8, {3, kStackStart, 100, 0, 0, 0}, -9)
                      .Done(11, 10, {0x10000000, 0x1000, 0, 0, 0, 0}, 0));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\n"
@@ -174,7 +174,7 @@ TEST_F(ConvertSpoolTest, VectorsAreReadAndWrittenAsFarAsTheCallGot) {
                      .Call(19, 4, {1, at, 2, 0, 0, 0})
                      .Memory(1, vectors)
                      .Return(19, 5, 16));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 3),
             "in 4000000000 +32 ...\n"
@@ -203,7 +203,7 @@ TEST_F(ConvertSpoolTest, AChildHasItsParentsMappingsAndBlocks) {
                      .Store(0, kStackStart, 3)
                      .Call(231, 4, {})
                      .Exit(8));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\nfork task 8\nfetch 400000 +1\n"
@@ -224,7 +224,7 @@ TEST_F(ConvertSpoolTest, AnExecIsTheNextProgramOfTheSameTask) {
                      .Text(0, "/bin/b"));
   Write("7.1.blocks", BlockWords().Block(kCode + 8, {4}));
   Write("7.1.0", Program(7, 1, "/bin/b").Block(1).Call(231, 2, {}).Exit(7));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2),
             "fetch 400000 +1\n"
@@ -244,7 +244,7 @@ TEST_F(ConvertSpoolTest, AChildThatWroteNothingExits) {
   // The plug-in had made these, and no more.
   Write("8.0.blocks", std::vector<uint64_t>(64));
   Write("8.0.0", std::vector<uint64_t>(64));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2), "fetch 400000 +1\nvfork task 8\nexit\n");
   EXPECT_EQ(streams.Text(8), "exit\n");
@@ -263,7 +263,7 @@ TEST_F(ConvertSpoolTest, AnIdThatWasUsedAgainIsATaskOfItsOwn) {
   Write("8.0.0", ThreadWords(8, 2).Forked(7).Block(1));
   Write("8.1.blocks", BlockWords(2).Block(kCode + 8, {3}));
   Write("8.1.0", ThreadWords(8, 6).Forked(7).Block(2));
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 4),
             "fork task 8\nwait task 8\nfork task 4194304\n"
@@ -278,7 +278,7 @@ TEST_F(ConvertSpoolTest, AFileThatIsKilledShortEndsWithItsLastWord) {
   words.Block(1).Call(0, 2, {0, kStackStart, 8, 0, 0, 0});
   words.words().resize(words.words().size() + 1000);
   Write("7.0.0", words);
-  Streams streams;
+  KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.Behind(7, 2), "fetch 400000 +1\nyield\nexit\n");
 }

@@ -150,7 +150,7 @@ inline std::string TextOf(const GuestOp& op) {
 }
 
 // Keeps what it is given, by task, and one after the other.
-class Streams : public OpSink {
+class KeptOps : public OpSink {
  public:
   absl::Status Append(TaskId task, std::span<const GuestOp> ops) override {
     for (const GuestOp& op : ops) {
@@ -208,7 +208,7 @@ class SpoolTest : public testing::Test {
   }
 
   // Returns the error, or nothing.
-  std::string Convert(Streams& streams) {
+  std::string Convert(KeptOps& streams) {
     const auto counts = ConvertSpool(directory_, streams);
     if (!counts.ok()) return std::string(counts.status().message());
     counts_ = *counts;
