@@ -20,13 +20,16 @@ MAY_USE = {
     "machine": "base",
     "machine/file": "base machine",
     "workload": "base workload/input workload/process workload/lackey"
-                " workload/packed workload/qemu",
+                " workload/packed workload/qemu"
+                " workload/packed"
+                " workload/linux_text",
     "workload/input": "base",
     "workload/inspect": "base workload",
     "workload/packed": "base workload workload/input workload/process",
     "workload/process": "base workload",
     "workload/lackey": "base workload workload/input workload/process",
     "workload/qemu": "base workload workload/input workload/process",
+    "workload/linux_text": "base workload workload/input workload/process",
     "mmu": "base machine",
     "xen": "base machine mmu",
     "xen/direct": "base machine mmu xen xen/shadow",

@@ -14,6 +14,7 @@
 #include "workload/input/byte_source.h"
 #include "workload/input/file_error.h"
 #include "workload/lackey/lackey_format.h"
+#include "workload/linux_text/linux_text_format.h"
 #include "workload/packed/packed_format.h"
 #include "workload/trace_format.h"
 
@@ -30,6 +31,10 @@ constexpr TraceFormat kFormats[] = {
     {"lackey",
      "logs of Valgrind's Lackey, one a process (record --with=lackey)",
      &IsLackeyLog, &OpenLackeyLogs},
+    {"linux-text",
+     "Linux's tracing as text, by ftrace, trace-cmd report or perf script: "
+     "faults only",
+     &IsLinuxText, &OpenLinuxText},
 };
 
 absl::StatusOr<std::string> RawBytes(const std::string& path) {
