@@ -30,6 +30,7 @@ MAY_USE = {
     "workload/lackey": "base workload workload/input workload/process",
     "workload/qemu": "base workload workload/input workload/process",
     "workload/linux_text": "base workload workload/input workload/process",
+    "workload/xentrace": "base workload/input",
     "mmu": "base machine",
     "xen": "base machine mmu",
     "xen/direct": "base machine mmu xen xen/shadow",

@@ -177,7 +177,10 @@ std::optional<uint64_t> TakeArgument(string_view& text) {
   if (colon == string_view::npos) return std::nullopt;
   const size_t comma = std::min(text.find(", ", colon), text.size());
   string_view value = text.substr(colon + 2, comma - colon - 2);
-  value = value.substr(0, value.find(' '));
+  const size_t blank = value.find(' ');
+  const string_view behind = value.substr(std::min(blank, value.size()));
+  if (!behind.empty() && !absl::StartsWith(behind, " (")) return std::nullopt;
+  value = value.substr(0, blank);
   text.remove_prefix(std::min(comma + 2, text.size()));
   return HexNumber(value);
 }

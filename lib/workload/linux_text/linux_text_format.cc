@@ -128,6 +128,7 @@ TraceFacts LinuxTextTrace::facts() const {
                   {"lost_events", tree_.lost},
                   {"processes_before", tree_.roots.size()},
                   {"processes_unended", tree_.unended},
+                  {"children_assumed_processes", tree_.assumed_forks},
                   {"threads_without_memory", tree_.others},
                   {"faults_replayed", counts_.faults},
                   {"faults_no_mapping_allows", counts_.faults_refused},

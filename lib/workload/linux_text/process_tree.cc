@@ -20,7 +20,7 @@ constexpr uint32_t kKthreadd = 2;
 constexpr size_t kMostEventNames = 4096;  // the rest is counted in one
 
 // What is known of a fork until the text ends.
-struct Fork {
+struct ForkFound {
   TextBirth birth;
   std::optional<bool> thread_by_call;
   std::optional<bool> thread_by_group;
@@ -30,7 +30,7 @@ struct Fork {
 };
 
 // One use of a process id.
-struct Thread {
+struct ThreadFound {
   std::optional<size_t> fork;      // index
   std::optional<size_t> root;      // index
   std::optional<SystemCall> call;  // that it is in
@@ -46,15 +46,15 @@ class TreeReader {
   void TakeXen(const TextEvent& event);
   void TakeFork(const TextEvent& event, const LinuxEvent& read, uint64_t line);
   void TakeExec(const TextEvent& event, const LinuxEvent& read);
-  Thread& ThreadOf(const TextEvent& event);
-  void JoinRoot(const TextEvent& event, Thread& thread);
-  void Decide(Fork& fork);
+  ThreadFound& ThreadOf(const TextEvent& event);
+  void JoinRoot(const TextEvent& event, ThreadFound& thread);
+  void Decide(ForkFound& fork);
   absl::Status NameTasks();
   absl::StatusOr<TaskId> NewTask(uint32_t pid);
 
   ProcessTree tree_;
-  std::vector<Fork> forks_;
-  absl::flat_hash_map<uint32_t, Thread> threads_;  // by id, now alive
+  std::vector<ForkFound> forks_;
+  absl::flat_hash_map<uint32_t, ThreadFound> threads_;  // by id, now alive
   absl::flat_hash_map<uint32_t, size_t> root_of_group_;
   absl::flat_hash_map<uint32_t, uint32_t> uses_;  // of an id by tasks
   absl::flat_hash_map<uint32_t, bool> seen_;      // id -> has memory
@@ -92,9 +92,9 @@ void TreeReader::TakeXen(const TextEvent& event) {
 
 // The thread that an event is of, which was there before the trace if no fork
 // tells of it.
-Thread& TreeReader::ThreadOf(const TextEvent& event) {
+ThreadFound& TreeReader::ThreadOf(const TextEvent& event) {
   seen_[event.pid] = true;
-  Thread& thread = threads_[event.pid];
+  ThreadFound& thread = threads_[event.pid];
   if (!thread.fork.has_value() && !thread.root.has_value()) {
     JoinRoot(event, thread);
   }
@@ -104,7 +104,7 @@ Thread& TreeReader::ThreadOf(const TextEvent& event) {
   return thread;
 }
 
-void TreeReader::JoinRoot(const TextEvent& event, Thread& thread) {
+void TreeReader::JoinRoot(const TextEvent& event, ThreadFound& thread) {
   const uint32_t group = event.group != 0 ? event.group : event.pid;
   const auto [known, is_new] =
       root_of_group_.try_emplace(group, tree_.roots.size());
@@ -119,8 +119,8 @@ void TreeReader::JoinRoot(const TextEvent& event, Thread& thread) {
 void TreeReader::TakeFork(const TextEvent& event, const LinuxEvent& read,
                           uint64_t line) {
   if (event.pid == kKthreadd) return;
-  Thread& parent = ThreadOf(event);
-  Fork& fork = forks_.emplace_back();
+  ThreadFound& parent = ThreadOf(event);
+  ForkFound& fork = forks_.emplace_back();
   fork.birth.line = line;
   fork.birth.pid = read.pid;
   fork.built_tables = building_.erase(event.pid) != 0;
@@ -136,12 +136,14 @@ void TreeReader::TakeFork(const TextEvent& event, const LinuxEvent& read,
           (flags & kCloneSharesMemory) != 0 && !fork.vfork_by_call;
     }
   }
-  threads_[read.pid] = Thread{.fork = forks_.size() - 1};
+  ThreadFound child;
+  child.fork = forks_.size() - 1;
+  threads_[read.pid] = child;
   seen_[read.pid] = true;
 }
 
 void TreeReader::TakeExec(const TextEvent& event, const LinuxEvent& read) {
-  Thread& thread = ThreadOf(event);
+  ThreadFound& thread = ThreadOf(event);
   if (thread.fork.has_value() && event.pid == read.pid) {
     forks_[*thread.fork].execs = true;
   }
@@ -187,7 +189,7 @@ absl::Status TreeReader::Take(const TextEvent& event, uint64_t line) {
   return absl::OkStatus();
 }
 
-void TreeReader::Decide(Fork& fork) {
+void TreeReader::Decide(ForkFound& fork) {
   bool thread = false;
   bool suspends = false;
   if (fork.thread_by_call.has_value()) {
@@ -222,7 +224,7 @@ absl::Status TreeReader::NameTasks() {
     if (!task.ok()) return task.status();
     root.task = *task;
   }
-  for (Fork& fork : forks_) {
+  for (ForkFound& fork : forks_) {
     Decide(fork);
     if (fork.birth.task != 0) {
       const auto task = NewTask(fork.birth.pid);

@@ -27,11 +27,11 @@ uint8_t RightForFault(uint32_t code) {
   return (code & kFaultWrite) != 0 ? kMapWrite : kMapRead;
 }
 
-bool IsFork(uint64_t number) {
+bool ForksCall(uint64_t number) {
   return number == kClone || number == kClone3 || number == kForkCall ||
          number == kVforkCall;
 }
-bool IsExec(uint64_t number) {
+bool ExecsCall(uint64_t number) {
   return number == kExecve || number == kExecveat;
 }
 
@@ -165,7 +165,9 @@ absl::Status TextStream::MapVdso(uint64_t va) {
                                                   .path = "vdso"};
   const uint64_t chunk = va & ~(kChunkOfText - 1);
   const AddressMap::Range hole = map.Hole(va, chunk, chunk + kChunkOfText);
-  SystemCall call{.number = kMmap, .readable = true};
+  SystemCall call;
+  call.number = kMmap;
+  call.readable = true;
   call.args = {hole.start,      hole.end - hole.start,
                kAllProt,        kMapPrivate | kMapFixed,
                kVdsoDescriptor, hole.start};
@@ -233,14 +235,14 @@ absl::Status TextStream::Exec(absl::string_view path) {
 absl::Status TextStream::EnterCall(const TextEvent& event,
                                    const LinuxEvent& read) {
   calls_[event.pid] = read.call;
-  return IsExec(read.call.number) ? absl::OkStatus() : ReleaseHeld();
+  return ExecsCall(read.call.number) ? absl::OkStatus() : ReleaseHeld();
 }
 
 absl::Status TextStream::ExitCall(const TextEvent& event,
                                   const LinuxEvent& read) {
   std::optional<SystemCall> call;
   call.swap(calls_[event.pid]);
-  const bool exec = IsExec(read.call.number);
+  const bool exec = ExecsCall(read.call.number);
   // The event of an exec that succeeded has done all.
   if (exec && read.succeeded()) return absl::OkStatus();
   const absl::Status released = ReleaseHeld();
@@ -250,9 +252,9 @@ absl::Status TextStream::ExitCall(const TextEvent& event,
     return absl::OkStatus();
   }
   // So has that of a fork.
-  if (IsFork(call->number) && read.succeeded()) return absl::OkStatus();
+  if (ForksCall(call->number) && read.succeeded()) return absl::OkStatus();
   ++counts_.calls;
-  if (call->number == kOtherCall || exec || IsFork(call->number)) {
+  if (call->number == kOtherCall || exec || ForksCall(call->number)) {
     writer_.Push(GuestOpKind::kSyscall);
     return absl::OkStatus();
   }
@@ -270,7 +272,9 @@ void TextStream::NameFile(const SystemCall& call) {
   if (!begins && descriptors.contains(descriptor)) return;
   const std::string name =
       absl::StrCat("descriptor ", descriptor, " of ", task_, ", ", files_++);
-  descriptors[descriptor] = {.file = FileIdentity(name), .path = name};
+  ProcessState::Descriptor& named = descriptors[descriptor];
+  named.file = FileIdentity(name);
+  named.path = name;
 }
 
 // The text may lack what made room for a mapping: events can be lost, or not
