@@ -1,6 +1,5 @@
 // Small texts, and the operations of their processes.
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -8,98 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "workload/lackey/trace_support.h"
+#include "workload/linux_text/text_support.h"
 #include "xmmu/workload/trace.h"
 
 namespace xmmu {
 namespace linux_text_test {
 
 using testing::HasSubstr;
-
-// A line of trace-cmd's report.
-std::string Line(int pid, const std::string& event, int cpu = 0) {
-  static uint64_t time = 1000;
-  return absl::StrCat("            prog-", pid, "    [00", cpu, "]", ++time,
-                      ": ", event, "\n");
-}
-std::string UserFault(int pid, const std::string& address,
-                      const std::string& code) {
-  return Line(pid, absl::StrCat("page_fault_user:      address=0x", address,
-                                " ip=0x401000 error_code=0x", code));
-}
-std::string KernelFault(int pid, const std::string& address,
-                        const std::string& code) {
-  return Line(pid, absl::StrCat("page_fault_kernel:    address=", address,
-                                " ip=clear_user error_code=0x", code));
-}
-std::string ForkLine(int pid, int child) {
-  return Line(pid, absl::StrCat("sched_process_fork:   comm=prog pid=", pid,
-                                " child_comm=prog child_pid=", child));
-}
-std::string ExecLine(int pid, const std::string& path = "/bin/prog") {
-  return Line(pid, absl::StrCat("sched_process_exec:   filename=", path,
-                                " pid=", pid, " old_pid=", pid));
-}
-std::string ExitLine(int pid) {
-  return Line(pid, absl::StrCat("sched_process_exit:   comm=prog pid=", pid,
-                                " prio=120"));
-}
-// A system call and its result, in hexadecimal.
-std::string CallLines(int pid, const std::string& name,
-                      const std::string& arguments, const std::string& result) {
-  return Line(pid, absl::StrCat("sys_enter_", name, ": ", arguments)) +
-         Line(pid, absl::StrCat("sys_exit_", name, ": 0x", result));
-}
-std::string MmapLines(int pid, const std::string& result, int length,
-                      const std::string& flags, const std::string& fd,
-                      const std::string& hint = "0", int offset = 0) {
-  return CallLines(
-      pid, "mmap",
-      absl::StrCat("addr: 0x", hint, ", len: 0x", absl::Hex(length),
-                   ", prot: 0x3, flags: 0x", flags, ", fd: 0x", fd, ", off: 0x",
-                   absl::Hex(offset)),
-      result);
-}
-
-class LinuxTextTest : public TraceTest {
- protected:
-  // The operations of each task.
-  absl::StatusOr<Streams> Tasks(const std::string& text) const {
-    auto trace = OpenTrace({Write("text", text)}, {});
-    if (!trace.ok()) return trace.status();
-    Streams streams;
-    std::vector<TaskId> tasks = {(*trace)->first_task()};
-    for (size_t i = 0; i < tasks.size(); ++i) {
-      for (bool ended = false; !ended;) {
-        const auto ops = (*trace)->Next(tasks[i]);
-        if (!ops.ok()) return ops.status();
-        for (const GuestOp& op : *ops) {
-          streams[tasks[i]].push_back(op);
-          if (StartsTask(op.kind)) tasks.push_back(op.child);
-          ended = op.kind == GuestOpKind::kExit;
-        }
-      }
-    }
-    facts_.clear();
-    for (const auto& [name, count] : (*trace)->facts().counts) {
-      facts_[name] = count;
-    }
-    return streams;
-  }
-
-  // The operations of the only task, or the error without the path.
-  std::string Text(const std::string& text) const {
-    const auto tasks = Tasks(text);
-    if (tasks.ok()) return ToText(tasks->begin()->second);
-    std::string message(tasks.status().message());
-    const size_t path = message.find(Path("text"));
-    return path == 0 ? message.substr(Path("text").size()) : message;
-  }
-  uint64_t Fact(const std::string& name) const { return facts_[name]; }
-
- private:
-  mutable std::map<std::string, uint64_t> facts_;
-};
 
 TEST_F(LinuxTextTest, FaultsAreAccessesOfOneByte) {
   EXPECT_EQ(Text(UserFault(7, "401234", "14") + UserFault(7, "401800", "4") +
@@ -214,131 +128,6 @@ TEST_F(LinuxTextTest, WhoSleepsYieldsAndWhoIsPreemptedDoesNot) {
       Text(CallLines(7, "read", "fd: 0x3", "0") + switches("S") +
            switches("D|K") + switches("R+") + switches("R") + switches("X")),
       "syscall\nyield\nyield\nexit\n");
-}
-
-TEST_F(LinuxTextTest, AForksChildGoesOnWithItsParentsMemory) {
-  const auto tasks =
-      Tasks(MmapLines(7, "7f0000000000", 0x1000, "22", "ffffffff") +
-            ForkLine(7, 8) + UserFault(8, "7f0000000010", "7") +
-            UserFault(7, "7f0000000020", "7") + ExitLine(8) + ExitLine(7));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_EQ(ToText(tasks->at(8)), "store 0x7f0000000010+0x1\nexit\n");
-  EXPECT_EQ(ToText(tasks->at(7)),
-            "map 0x7f0000000000+0x1000 anonymous rw-\n"
-            "fork 8\n"
-            "store 0x7f0000000020+0x1\n"
-            "exit\n");
-}
-
-constexpr char kPins[] =
-    "xen_mmu_pgd_pin:      mm 0xffff88800640a400 pgd 0xffff888005658000";
-
-// With `xen:` events a child for which nothing was built is a thread.
-TEST_F(LinuxTextTest, ChildrenWithoutTablesAreThreads) {
-  const auto tasks =
-      Tasks(UserFault(7, "401000", "14") + Line(7, kPins) + ForkLine(7, 8) +
-            UserFault(7, "402000", "14") + ForkLine(7, 9) +
-            UserFault(9, "403000", "14") + ExitLine(9) +
-            UserFault(8, "404000", "14") + ExitLine(8) +
-            UserFault(7, "405000", "14") + ExitLine(7));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_EQ(tasks->size(), 2);
-  EXPECT_EQ(ToText(tasks->at(7)),
-            "map 0x400000+0x10000 private rwx offset 0x400000\n"
-            "fetch 0x401000+0x1\n"
-            "fork 8\n"
-            "fetch 0x402000+0x1\n"
-            "syscall\n"
-            "fetch 0x403000+0x1\n"
-            "fetch 0x405000+0x1\n"
-            "exit\n");
-  EXPECT_EQ(ToText(tasks->at(8)), "fetch 0x404000+0x1\nexit\n");
-}
-
-// The first event of the text may be of the tables that a fork builds.
-TEST_F(LinuxTextTest, TablesBuiltBeforeTheFirstFaultCount) {
-  const auto tasks = Tasks(Line(7, kPins) + ForkLine(7, 8) + ExitLine(8));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_EQ(tasks->size(), 2);
-}
-
-TEST_F(LinuxTextTest, AChildWithoutTablesThatExecsIsOneOfVfork) {
-  const auto tasks =
-      Tasks(Line(5, kPins) + UserFault(7, "401000", "14") + ForkLine(7, 8) +
-            UserFault(8, "402000", "14") + ExecLine(8) + ExitLine(8));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_THAT(ToText(tasks->at(7)), HasSubstr("vfork 8\n"));
-  EXPECT_EQ(ToText(tasks->at(8)), "fetch 0x402000+0x1\nexec\nexit\n");
-}
-
-TEST_F(LinuxTextTest, ClonesFlagsTellThreads) {
-  const auto forks = [&](const char* name, const char* flags) {
-    const auto tasks = Tasks(
-        Line(7, absl::StrCat("sys_enter_", name, ": clone_flags: 0x", flags)) +
-        ForkLine(7, 8) + Line(7, absl::StrCat("sys_exit_", name, ": 0x8")) +
-        UserFault(8, "401000", "14"));
-    EXPECT_TRUE(tasks.ok()) << tasks.status();
-    return ToText(tasks->at(7)).substr(0, ToText(tasks->at(7)).find('\n'));
-  };
-  EXPECT_EQ(forks("clone", "3d0f00"), "syscall");
-  EXPECT_EQ(forks("clone", "1200011"), "fork 8");
-  EXPECT_EQ(forks("clone", "4111"), "vfork 8");
-  EXPECT_EQ(forks("vfork", "0"), "vfork 8");
-  EXPECT_EQ(forks("fork", "0"), "fork 8");
-  EXPECT_EQ(Fact("children_assumed_processes"), 0);
-  EXPECT_EQ(forks("clone3", "0"), "fork 8");
-  EXPECT_EQ(Fact("children_assumed_processes"), 1);
-}
-
-TEST_F(LinuxTextTest, ThreadGroupsTellThreads) {
-  const auto grouped = [](int pid, int group, const std::string& event) {
-    return absl::StrCat("   prog-", pid, "   (  ", group,
-                        ") [000] .....  1.0: ", event, "\n");
-  };
-  const std::string fault =
-      "page_fault_user: address=0x401000 ip=0x1 error_code=0x14";
-  const auto tasks = Tasks(
-      grouped(9, 7, fault) + grouped(7, 7, fault) +
-      grouped(7, 7,
-              "sched_process_fork: comm=a pid=7 child_comm=a child_pid=10") +
-      grouped(10, 7, fault) +
-      grouped(9, 7,
-              "sched_process_fork: comm=a pid=9 child_comm=a child_pid=11") +
-      grouped(11, 11, fault));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_EQ(tasks->size(), 2);
-  EXPECT_THAT(ToText(tasks->at(7)),
-              HasSubstr("syscall\nfetch 0x401000+0x1\nfork 11\n"));
-}
-
-// An exit of one thread is not yet that of its process.
-TEST_F(LinuxTextTest, AProcessEndsWithItsLastThread) {
-  EXPECT_EQ(Text(Line(7, "sys_enter_clone: clone_flags: 0x10100") +
-                 ForkLine(7, 8) + ExitLine(7) + UserFault(8, "401000", "14") +
-                 ExitLine(8) + UserFault(8, "402000", "14"))
-                .find("0x402000"),
-            std::string::npos);
-}
-
-TEST_F(LinuxTextTest, WhatRanBeforeIsForkedByATaskThatIsInNoEvent) {
-  const auto tasks = Tasks(UserFault(7, "401000", "14") +
-                           UserFault(9, "401000", "14") + ForkLine(9, 10));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  EXPECT_EQ(ToText(tasks->at(4194304)),
-            "fork 7\nfork 9\nwait 7\nwait 9\nexit\n");
-  EXPECT_EQ(tasks->size(), 4);
-  EXPECT_EQ(Fact("processes_before"), 2);
-}
-
-TEST_F(LinuxTextTest, AnIdThatIsGivenAgainNamesAnotherTask) {
-  const auto tasks =
-      Tasks(UserFault(7, "401000", "14") + ForkLine(7, 8) +
-            UserFault(8, "402000", "14") + ExitLine(8) + ForkLine(7, 8) +
-            UserFault(8, "403000", "14") + ExitLine(8));
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
-  ASSERT_EQ(tasks->size(), 3);
-  EXPECT_EQ(ToText(tasks->at(8)), "fetch 0x402000+0x1\nexit\n");
-  EXPECT_EQ(ToText(tasks->rbegin()->second), "fetch 0x403000+0x1\nexit\n");
 }
 
 // The call that made room for it is not in the text.
