@@ -63,7 +63,7 @@ bool HasOnly(const GuestOp& op, uint32_t fields) {
   return !lacks(kHasOffset) || op.file_offset == 0;
 }
 
-constexpr uint8_t kAllRights = kMapRead | kMapWrite | kMapExecute;
+constexpr uint8_t kEveryRight = kMapRead | kMapWrite | kMapExecute;
 constexpr uint8_t kAllMapFlags = kMapPopulate | kMapLocked | kMapLockOnFault |
                                  kMapZeroFilled | kMapOnePageFaults |
                                  kCallGoesOn;
@@ -77,7 +77,7 @@ const char* WrongInCall(const GuestOp& op) {
                             ? kMapZeroFilled | kCallGoesOn
                             : kCallGoesOn;
   if ((op.flags & ~flags) != 0) return "a flag that there is not";
-  if ((op.rights & ~kAllRights) != 0) return "a right that there is not";
+  if ((op.rights & ~kEveryRight) != 0) return "a right that there is not";
   if (op.backing > Backing::kSharedAnonymous) {
     return "a backing that there is not";
   }
