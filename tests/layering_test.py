@@ -20,9 +20,7 @@ MAY_USE = {
     "machine": "base",
     "machine/file": "base machine",
     "workload": "base workload/input workload/process workload/lackey"
-                " workload/packed workload/qemu"
-                " workload/packed"
-                " workload/linux_text",
+                " workload/linux_text workload/packed workload/qemu",
     "workload/input": "base",
     "workload/inspect": "base workload",
     "workload/packed": "base workload workload/input workload/process",
