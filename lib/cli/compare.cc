@@ -40,6 +40,7 @@ std::vector<Option> CompareOptions() {
        OptionsOfRun(RunGroup::kMachine),
        OptionsOfRun(RunGroup::kGuest),
        OptionsOfRun(RunGroup::kTiming),
+       OptionsOfRun(RunGroup::kRegion),
        OptionsOfSweep(),
        OptionsOfReport()});
 }
@@ -195,6 +196,9 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   const auto sweep = SweepOf(arguments);
   if (!sweep.ok()) return sweep.status();
   if (sweep->has_value()) status = CheckSweepable(options->base);
+  if (sweep->has_value() && arguments.Given("interval")) {
+    return arguments.Refuse("interval", "want it without --sensitivity");
+  }
   if (!status.ok()) return status;
   const auto plan = PlanComparison(*options);
   if (!plan.ok()) return plan.status();

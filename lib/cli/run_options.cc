@@ -165,6 +165,8 @@ std::string GroupName(RunGroup group) {
       return "Guest";
     case RunGroup::kTiming:
       return "Timing";
+    case RunGroup::kRegion:
+      return "Region";
   }
   return "";
 }
@@ -249,6 +251,10 @@ absl::StatusOr<SimulatorOptions> BaseOf(const Arguments& arguments,
   if (!base.migration.wanted()) {
     status = arguments.WantsFor("--migrate=ROUNDS", kOfMigration);
     if (!status.ok()) return status;
+  }
+  if (base.migration.wanted() && base.region.wanted()) {
+    return arguments.Refuse("migrate",
+                            "want it without --skip, --warmup, --operations");
   }
   return base;
 }

@@ -1,5 +1,7 @@
 #include "xmmu/guest/guest_kernel.h"
 
+#include <limits>
+
 #include "guest/boot.h"
 #include "guest/scheduler.h"
 
@@ -29,8 +31,21 @@ absl::StatusOr<std::unique_ptr<GuestKernel>> GuestKernel::Boot(
 }
 
 absl::Status GuestKernel::Run(Workload& workload) {
-  return impl_->scheduler.Run(workload);
+  const absl::Status status = Begin(workload);
+  if (!status.ok()) return status;
+  return RunFor(workload, std::numeric_limits<uint64_t>::max()).status();
 }
+
+absl::Status GuestKernel::Begin(Workload& workload) {
+  return impl_->scheduler.CreateFirst(workload.first_task());
+}
+
+absl::StatusOr<uint64_t> GuestKernel::RunFor(Workload& workload,
+                                             uint64_t operations) {
+  return impl_->scheduler.RunFor(workload, operations);
+}
+
+bool GuestKernel::has_tasks() const { return impl_->scheduler.has_tasks(); }
 
 absl::Status GuestKernel::CreateProcess(TaskId task) {
   return impl_->scheduler.CreateFirst(task);

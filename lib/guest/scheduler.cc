@@ -29,6 +29,7 @@ uint32_t Scheduler::LeastLoadedVcpu() const {
 absl::Status Scheduler::CreateFirst(TaskId id) {
   absl::StatusOr<Task*> task = AddTask(id, NewProcess(id));
   if (!task.ok()) return task.status();
+  turn_.reset();
   Vcpu& vcpu = VcpuOf(**task);
   vcpu.Resume();
   // A task that is run there by hand may be in user mode, where no kernel can
@@ -64,15 +65,20 @@ std::optional<uint32_t> Scheduler::PickVcpu() const {
   return best;
 }
 
-absl::Status Scheduler::Run(Workload& workload) {
-  absl::Status status = CreateFirst(workload.first_task());
-  while (status.ok()) {
-    const std::optional<uint32_t> id = PickVcpu();
-    if (!id.has_value()) break;
-    status = RunVcpu(*id, workload);
+absl::StatusOr<uint64_t> Scheduler::RunFor(Workload& workload,
+                                           uint64_t operations) {
+  uint64_t left = operations;
+  while (left > 0) {
+    if (!turn_.has_value()) {
+      const std::optional<uint32_t> id = PickVcpu();
+      if (!id.has_value()) break;
+      turn_ = BeginTurn(*id);
+    }
+    const absl::Status status = RunTurn(workload, left);
+    if (!status.ok()) return status;
   }
-  if (!status.ok()) return status;
-  return tasks_.empty() ? absl::OkStatus() : Deadlock();
+  if (left > 0 && has_tasks()) return Deadlock();
+  return operations - left;
 }
 
 absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
@@ -92,15 +98,12 @@ absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
   return op;
 }
 
-absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
+Scheduler::Turn Scheduler::BeginTurn(uint32_t id) {
   VcpuState& state = vcpus_[id];
-  core_.vcpus[id]->Resume();
-  if (state.current == nullptr) SwitchTo(*state.queue.front());
-  Task& task = *state.current;
   Vcpu& vcpu = *core_.vcpus[id];
-  TickIfDue(task);
-  // The turn ends where the policy's next tick is due, and on several vCPUs
-  // where another one falls behind.
+  vcpu.Resume();
+  if (state.current == nullptr) SwitchTo(*state.queue.front());
+  TickIfDue(*state.current);
   Cycles limit = vcpu.cpu().next_tick - Cycles(1);
   for (uint32_t other = 0; other < vcpus_.size(); ++other) {
     const VcpuState& rival = vcpus_[other];
@@ -109,23 +112,52 @@ absl::Status Scheduler::RunVcpu(uint32_t id, Workload& workload) {
       limit = std::min(limit, ReadyTime(rival, other));
     }
   }
-  for (;;) {
-    absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
-    if (!op.ok()) return op.status();
-    const GuestOpKind kind = (*op)->kind;
-    absl::Status status = Execute(task, **op);
+  return {id, limit};
+}
+
+absl::Status Scheduler::RunTurn(Workload& workload, uint64_t& left) {
+  const Turn turn = *turn_;
+  VcpuState& state = vcpus_[turn.vcpu];
+  Vcpu& vcpu = *core_.vcpus[turn.vcpu];
+  Task& task = *state.current;
+  while (left > 0) {
+    // Accesses are counted together, as most operations are such.
+    const uint64_t room = std::min(task.slice_left, left);
+    uint64_t unused = room;
+    const GuestOp* call = nullptr;
+    do {
+      absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
+      if (!op.ok()) return op.status();
+      if ((*op)->kind > GuestOpKind::kModify) {
+        call = *op;
+        break;
+      }
+      absl::Status status = ExecuteAccess(task, vcpu, **op);
+      if (status.ok()) status = core_.failure;
+      if (!status.ok()) return status;
+    } while (--unused > 0 && vcpu.now() <= turn.limit);
+    task.slice_left -= room - unused;
+    left -= room - unused;
+    if (call == nullptr) {
+      const bool slice_used = task.slice_left == 0;
+      if (slice_used || vcpu.now() > turn.limit) turn_.reset();
+      if (slice_used) Preempt(task);
+      return absl::OkStatus();
+    }
+    // The call may end the task, and a stream's operations with it.
+    const GuestOpKind kind = call->kind;
+    absl::Status status = Execute(task, *call);
     if (status.ok()) status = core_.failure;
     if (!status.ok()) return status;
-    if (kind <= GuestOpKind::kModify) {
-      if (--task.slice_left == 0 || vcpu.now() > limit) break;
-      continue;
-    }
-    // A system call may have ended the task or woken others, so the turn is
-    // over, unless the call goes on without having blocked.
+    if (kind < GuestOpKind::kPost) --left;
+    // A system call may have woken others as well, so the turn is over, unless
+    // the call goes on without having blocked.
     const bool goes_on = state.current == &task && task.in_call;
-    if (!goes_on || kind == GuestOpKind::kYield) return absl::OkStatus();
+    if (!goes_on || kind == GuestOpKind::kYield) {
+      turn_.reset();
+      return absl::OkStatus();
+    }
   }
-  if (task.slice_left == 0) Preempt(task);
   return absl::OkStatus();
 }
 
@@ -161,6 +193,7 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
         "task ", id, " waits for ",
         point ? absl::StrCat("task ", task.waits_for) : "a child or a thread"));
   }
+  turn_.reset();
   VcpuState& state = vcpus_[task.vcpu];
   VcpuOf(task).Resume();
   if (state.current != &task) {

@@ -87,8 +87,9 @@ class Scheduler {
   explicit Scheduler(KernelCore& core);
 
   absl::Status CreateFirst(TaskId id);
-  // Runs all of `workload`, from CreateFirst(first_task()) to the last exit.
-  absl::Status Run(Workload& workload);
+  // See GuestKernel for the next two; CreateFirst() begins a workload.
+  absl::StatusOr<uint64_t> RunFor(Workload& workload, uint64_t operations);
+  bool has_tasks() const { return !tasks_.empty(); }
   // Performs one operation of one task, which is put on its vCPU first.
   absl::Status Perform(TaskId id, const GuestOp& op);
 
@@ -207,12 +208,24 @@ class Scheduler {
   // Ends a task's turn if another one waits for the vCPU.
   void Preempt(Task& task);
 
+  // A vCPU's task runs until it must wait, or its slice ends, or a clock says
+  // so.
+  struct Turn {
+    uint32_t vcpu = 0;
+    // Where the policy's next tick is due, and on several vCPUs where another
+    // one falls behind.
+    Cycles limit;
+  };
+
   // Returns the vCPU to run next, or nothing when no task is runnable.
   std::optional<uint32_t> PickVcpu() const;
   // Returns when the vCPU can execute something. REQUIRES: it has a task.
   Cycles ReadyTime(const VcpuState& state, uint32_t id) const;
-  // Runs the vCPU's task to the end of its turn.
-  absl::Status RunVcpu(uint32_t id, Workload& workload);
+  // Lets a task of the vCPU run, if none does.
+  Turn BeginTurn(uint32_t id);
+  // Goes on with turn_ to its end, which resets it, or for `left` operations,
+  // from which those executed are taken.
+  absl::Status RunTurn(Workload& workload, uint64_t& left);
   absl::StatusOr<const GuestOp*> NextOp(Task& task, Workload& workload);
 
   KernelCore& core_;
@@ -222,6 +235,9 @@ class Scheduler {
   std::shared_ptr<AddressSpace> init_mm_;
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
+  // Where RunFor() has stopped in the middle of a turn, which its next call
+  // goes on with: so what happens does not depend on where it stops.
+  std::optional<Turn> turn_;
   absl::flat_hash_set<TaskId> gone_;
   std::vector<Task*> awaiting_;  // points, in the order in which they blocked
   uint64_t digest_of_the_gone_ = 0;

@@ -15,11 +15,6 @@ namespace xmmu {
 namespace {
 using Line = ComparisonLine;
 
-// A record with one field or more that needs no table of its own.
-Field Plain(std::string key, std::string unit, std::string help, Cell cell) {
-  return {std::move(key), std::move(unit), std::move(help), std::move(cell)};
-}
-
 // What `take` makes of the row's migration, if there was one.
 template <typename Take>
 Value OfMigration(const Line& line, Take take) {
@@ -37,23 +32,24 @@ Value MigrationValue(const Line& line) {
   if (!line.row->migration.has_value()) return Absent();
   const MigrationReport& migration = *line.row->migration;
   if (!migration.refused.empty()) {
-    return Record{{Plain("refused", "", "why the strategy cannot log writes",
-                         migration.refused)}};
+    return Record{
+        {PlainField("refused", "", "why the strategy cannot log writes",
+                    migration.refused)}};
   }
   Record record;
   record.fields.push_back({"dirty_pages", "pages",
                            "pages that each round found written",
                            CellsOf(migration.dirty_pages)});
-  record.fields.push_back(Plain("pages_sent", "pages",
-                                "pages sent in all: the memory, then those",
-                                migration.pages_sent));
-  record.fields.push_back(Plain("domctl_cycles", "cycles",
-                                "cycles of the toolstack's calls",
-                                migration.domctl_cycles.count()));
+  record.fields.push_back(PlainField(
+      "pages_sent", "pages", "pages sent in all: the memory, then those",
+      migration.pages_sent));
+  record.fields.push_back(PlainField("domctl_cycles", "cycles",
+                                     "cycles of the toolstack's calls",
+                                     migration.domctl_cycles.count()));
   if (migration.extra_cycles.has_value()) {
-    record.fields.push_back(Plain("extra_cycles", "cycles",
-                                  "cycles more than without a migration",
-                                  *migration.extra_cycles));
+    record.fields.push_back(PlainField("extra_cycles", "cycles",
+                                       "cycles more than without a migration",
+                                       *migration.extra_cycles));
   }
   return record;
 }
@@ -94,46 +90,6 @@ std::vector<Record> RowRecords(const Line& line) {
   return records;
 }
 
-// A policy's own figures by their names.
-Value FiguresValue(const ReportRow& row) {
-  if (row.figures.empty()) return Absent();
-  Record record;
-  for (const OwnFigure& figure : row.figures) {
-    const auto* count = std::get_if<uint64_t>(&figure.value);
-    Cell cell;
-    if (count != nullptr) {
-      cell = *count;
-    } else {
-      cell = Real{std::get<double>(figure.value), 6};
-    }
-    record.fields.push_back(
-        {figure.name, figure.unit, figure.help, std::move(cell)});
-  }
-  return record;
-}
-
-// A policy's own events by their names, each with what it came to and what its
-// price rests on.
-Value OwnEventsValue(const ReportRow& row) {
-  if (row.own_events.empty()) return Absent();
-  Record record;
-  for (const OwnEventCost& own : row.own_events) {
-    const OwnEvent& event = own.event;
-    Record one;
-    one.fields = {
-        Plain("count", "events", event.help, own.count),
-        Plain("cycles", "cycles", event.help, own.cycles.count()),
-        Plain("component", "", "component that the cycles count under",
-              std::string(ComponentName(event.component))),
-        Plain("price", "cycles", "cycles each time", uint64_t{event.price}),
-        Plain("mark", "", "how far the price can be trusted",
-              std::string(MarkName(event.mark))),
-        Plain("source", "", "where the price is from", event.source)};
-    record.fields.push_back({event.name, "", event.help, std::move(one)});
-  }
-  return record;
-}
-
 constexpr FieldOf<Line> kVersion[] = {
     {0, "xmmu", "", "version of xmmu that ran it",
      [](const Line& l) { return l.run.version; }, Shown::kCsvAtEnd},
@@ -150,11 +106,11 @@ constexpr FieldOf<Line> kVersion[] = {
 constexpr FieldOf<Line> kWhatRan[] = {
     {0, "workload", "", "the workload: its name and parameters, or the trace",
      [](const Line& l) {
-       Record workload = {{Plain("name", "", "its name", l.run.workload)}};
+       Record workload = {{PlainField("name", "", "its name", l.run.workload)}};
        if (!l.identity.trace_sha1.empty()) {
-         workload.fields.push_back(Plain("trace_sha1", "",
-                                         "hash of what the trace's files hold",
-                                         l.identity.trace_sha1));
+         workload.fields.push_back(
+             PlainField("trace_sha1", "", "hash of what the trace's files hold",
+                        l.identity.trace_sha1));
        }
        return workload;
      },
@@ -202,6 +158,10 @@ constexpr FieldOf<Line> kResults[] = {
      [](const Line& l) { return RowRecords(l); }, Shown::kJson},
     {1, "idle_vcpus", "vCPUs", "vCPUs, of all domains, that never ran a task",
      [](const Line& l) { return l.row->idle_vcpus; }, Shown::kJson},
+    {1, "operations", "operations",
+     "operations of the workload that cycles and counters are of: all, or "
+     "those of the region",
+     [](const Line& l) { return l.row->operations; }, Shown::kJson},
     {1, "cycles", "cycles",
      "cycles charged, of all CPUs, as if nothing overlapped",
      [](const Line& l) { return l.row->cost.cycles; }},
@@ -221,7 +181,7 @@ constexpr FieldOf<Line> kResults[] = {
      [](const Line& l) { return CounterCells(l.row->cost); }, Shown::kBoth,
      &kCounterGroup},
     {1, "page_table_bytes", "bytes",
-     "guest memory in use as page tables at the peak",
+     "guest memory in use as page tables at the peak of the whole run",
      [](const Line& l) { return l.row->page_table_bytes; }},
     {1, "page_table_bytes_per_space", "bytes",
      "page tables an address space, the hypervisor's frames included, the boot "
@@ -236,6 +196,13 @@ constexpr FieldOf<Line> kResults[] = {
      [](const Line& l) { return MemoryPartsRecord(*l.row); }, Shown::kJson},
     {1, "migration", "", "what became of the live migration",
      [](const Line& l) { return MigrationValue(l); }, Shown::kJson},
+    {1, "intervals", "",
+     "the region piece by piece, an object for each that --interval asks for",
+     [](const Line& l) -> Value {
+       if (l.row->intervals.empty()) return Absent();
+       return IntervalRecords(*l.row);
+     },
+     Shown::kJson},
     {1, "cycles_by_mark", "cycles",
      "cycles by what is known of their prices; they add up to cycles",
      [](const Line& l) { return MarkCyclesCells(l.row->by_mark); },
@@ -332,17 +299,26 @@ Value OptionValue(const void* option, const Line& line) {
   return cell;
 }
 
-FieldOf<Line> OptionField(const RunField& option) {
+// Younger than those: what is measured.
+constexpr FieldOf<Line> kMeasured[] = {
+    {1, "operations", "operations",
+     "operations of the workload that cycles and counters are of: all, or "
+     "those of the region",
+     [](const Line& l) { return l.row->operations; }, Shown::kCsvOnlyAtEnd},
+};
+
+FieldOf<Line> OptionField(const RunField& option, Shown shown) {
+  return {0,       option.key,   option.unit, option.help,
+          &option, &OptionValue, shown};
+}
+
+Shown ShownOf(const RunField& option) {
+  // Its columns are younger than all others.
+  if (option.group == RunGroup::kRegion) return Shown::kJson;
   const bool in_place =
       std::find(std::begin(kOptionsInPlace), std::end(kOptionsInPlace),
                 option.key) != std::end(kOptionsInPlace);
-  return {0,
-          option.key,
-          option.unit,
-          option.help,
-          &option,
-          &OptionValue,
-          in_place ? Shown::kBoth : Shown::kCsvAtEnd};
+  return in_place ? Shown::kBoth : Shown::kCsvAtEnd;
 }
 
 }  // namespace
@@ -357,11 +333,17 @@ std::vector<FieldOf<ComparisonLine>> ComparisonFields() {
     if (option.scope == RunScope::kEachRow) continue;
     const bool timing = option.key == "timing";
     if (timing) add(kWhatRan);
-    fields.push_back(OptionField(option));
+    fields.push_back(OptionField(option, ShownOf(option)));
     if (timing) add(kIdentity);
   }
   add(kResults);
   add(kLargePages);
+  for (const RunField& option : RunFields()) {
+    if (option.group == RunGroup::kRegion) {
+      fields.push_back(OptionField(option, Shown::kCsvOnlyAtEnd));
+    }
+  }
+  add(kMeasured);
   return fields;
 }
 
@@ -380,6 +362,11 @@ Table ComparisonTable(const Comparison& comparison,
   return TableOf<Line>(ComparisonFields(), lines);
 }
 
+Field PlainField(std::string key, std::string unit, std::string help,
+                 Cell cell) {
+  return {std::move(key), std::move(unit), std::move(help), std::move(cell)};
+}
+
 std::string DigestText(uint64_t digest) {
   return absl::StrCat(absl::Hex(digest, absl::kZeroPad16));
 }
@@ -389,10 +376,10 @@ Record MemoryPartsRecord(const ReportRow& row) {
   for (const MemoryPart& part : row.memory_parts) {
     parts.fields.push_back(
         {std::string(part.name), "bytes", "",
-         Record{{Plain("reserved_bytes", "bytes", "memory set aside for it",
-                       part.reserved_bytes),
-                 Plain("peak_bytes", "bytes", "of it in use at the most",
-                       part.peak_bytes)}}});
+         Record{{PlainField("reserved_bytes", "bytes",
+                            "memory set aside for it", part.reserved_bytes),
+                 PlainField("peak_bytes", "bytes", "of it in use at the most",
+                            part.peak_bytes)}}});
   }
   return parts;
 }

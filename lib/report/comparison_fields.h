@@ -44,6 +44,24 @@ Record ComparisonRecord(const Comparison& comparison,
 Table ComparisonTable(const Comparison& comparison,
                       const RunIdentity& identity);
 
+// The series of all rows: a line an interval, which says of itself what was
+// run; that of one row; and its fields.
+Table IntervalTable(const Comparison& comparison, const RunIdentity& identity);
+std::vector<Record> IntervalRecords(const ReportRow& row);
+std::vector<FieldInfo> IntervalInfos();
+// Lines of a text report that say what region is measured, and where the series
+// is; nothing if there is none.
+std::string RegionLines(const Comparison& comparison);
+std::string SeriesLine(const Comparison& comparison);
+
+// A field of a record that needs no table of its own.
+Field PlainField(std::string key, std::string unit, std::string help,
+                 Cell cell);
+// A policy's own figures by their names; and its own events, each with what it
+// came to and what its price rests on. Absent if it has none.
+Value FiguresValue(const ReportRow& row);
+Value OwnEventsValue(const ReportRow& row);
+
 // 16 hex digits.
 std::string DigestText(uint64_t digest);
 

@@ -77,6 +77,7 @@ std::string Heading(const Comparison& comparison) {
                     Grouped(comparison.options.migration.every_ops),
                     " operations\n");
   }
+  text += RegionLines(comparison);
   for (const std::string& what : comparison.left_out) {
     absl::StrAppend(&text, "left out  ", Printable(what), "\n");
   }
@@ -318,7 +319,7 @@ std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
       absl::StrCat(DigestLine(comparison), IdleVcpuLines(comparison.rows, ""),
                    HypotheticalLines(comparison), LinearMapLines(comparison),
                    LargePageLines(comparison), SharingLines(comparison),
-                   MigrationLines(comparison)));
+                   MigrationLines(comparison), SeriesLine(comparison)));
   for (size_t r = 0; r < comparison.rows.size(); r += kRowsPerBlock) {
     const size_t last = std::min(r + kRowsPerBlock, comparison.rows.size());
     text.emplace_back(

@@ -29,11 +29,11 @@ std::vector<Term> EventTerms() {
   return terms;
 }
 
-// The columns of a comparison; what a group has a column for each of is one
-// name with <> in it.
-std::vector<Term> ColumnTerms() {
+// Columns of CSV; what a group has a column for each of is one name with <> in
+// it.
+std::vector<Term> ColumnTermsOf(const std::vector<FieldInfo>& infos) {
   std::vector<Term> terms;
-  for (const FieldOf<ComparisonLine>& field : ComparisonFields()) {
+  for (const FieldInfo& field : infos) {
     if (field.shown == Shown::kJson) continue;
     std::string name(field.key);
     if (field.group == &kComponentGroup) name = "cycles_<component>";
@@ -46,8 +46,17 @@ std::vector<Term> ColumnTerms() {
   return terms;
 }
 
+std::vector<Term> ColumnTerms() {
+  return ColumnTermsOf(InfosOf<ComparisonLine>(ComparisonFields()));
+}
+std::vector<Term> IntervalTerms() { return ColumnTermsOf(IntervalInfos()); }
+
 constexpr DictionaryEntry kEntries[] = {
     {"columns", "columns of the CSV of a comparison", &ColumnTerms},
+    {"intervals",
+     "columns of the CSV of a comparison with --interval, behind those that "
+     "say what was run",
+     &IntervalTerms},
     {"counters", "events that are counted", &CounterTerms},
     {"components", "what cycles are spent on", &ComponentTerms},
     {"events", "what has a price", &EventTerms},

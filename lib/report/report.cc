@@ -8,7 +8,9 @@ Document ComparisonDocument(const Comparison& comparison,
                             const RunIdentity& identity) {
   Document document;
   document.text = ComparisonText(comparison);
-  document.table = ComparisonTable(comparison, identity);
+  document.table = comparison.options.region.interval.has_value()
+                       ? IntervalTable(comparison, identity)
+                       : ComparisonTable(comparison, identity);
   document.data = ComparisonRecord(comparison, identity);
   document.json_indent = 2;
   document.legend = ComparisonLegend(comparison);

@@ -29,6 +29,25 @@ Cost Cost::operator-(const Cost& earlier) const {
   return since;
 }
 
+Cost& Cost::operator+=(const Cost& other) {
+  cycles += other.cycles;
+  hidden += other.hidden;
+  elapsed += other.elapsed;
+  for (size_t i = 0; i < kComponentCount; ++i) {
+    by_component[i] += other.by_component[i];
+  }
+  for (size_t i = 0; i < kCostEventCount; ++i) tally[i] += other.tally[i];
+  counters += other.counters;
+  own_tally.resize(std::max(own_tally.size(), other.own_tally.size()));
+  for (size_t i = 0; i < other.own_tally.size(); ++i) {
+    own_tally[i] += other.own_tally[i];
+  }
+  for (size_t i = 0; i < kMarkCount; ++i) {
+    own_by_mark[i] += other.own_by_mark[i];
+  }
+  return *this;
+}
+
 namespace {
 
 // A policy's own events have marks of their own, so their cycles are kept apart

@@ -175,12 +175,22 @@ Cell OptionalCell(const std::optional<T>& value) {
 }
 
 absl::Status SetOptional(Text text, uint64_t least, absl::string_view what,
-                         std::optional<uint64_t>& member) {
+                         std::optional<uint64_t>& member,
+                         uint64_t most = std::numeric_limits<uint64_t>::max()) {
   uint64_t value = 0;
-  absl::Status status = SetInteger(
-      text, least, std::numeric_limits<uint64_t>::max(), value, what);
+  absl::Status status = SetInteger(text, least, most, value, what);
   if (status.ok()) member = value;
   return status;
+}
+
+// These are about operations of a region; 0 has no cell.
+Cell CountCell(uint64_t number) { return number == 0 ? Cell() : Cell(number); }
+absl::Status SetCount(Text text, uint64_t& number) {
+  return SetInteger(text, uint64_t{0}, kMaxRegionOperations, number,
+                    "operations, ");
+}
+absl::Status SetCount(Text text, std::optional<uint64_t>& member) {
+  return SetOptional(text, 1, "operations, ", member, kMaxRegionOperations);
 }
 
 using enum RunGroup;
@@ -340,6 +350,31 @@ constexpr RunField kFields[] = {
                          std::numeric_limits<uint64_t>::max(),
                          o.migration.every_ops, "operations, ");
      }},
+    {"region.skip", "skip", "operations", "N",
+     "operations, over all tasks, that are replayed and not counted; then TLBs "
+     "and caches are emptied; default 0",
+     kRegion, kAllRows,
+     [](const Options& o) { return CountCell(o.region.skip); },
+     [](Text text, Options& o) { return SetCount(text, o.region.skip); }},
+    {"region.warmup", "warmup", "operations", "N",
+     "operations after those that are replayed and not counted, which fill "
+     "TLBs and caches; default 0",
+     kRegion, kAllRows,
+     [](const Options& o) { return CountCell(o.region.warmup); },
+     [](Text text, Options& o) { return SetCount(text, o.region.warmup); }},
+    {"region.operations", "operations", "operations", "N",
+     "operations after those whose cycles and counters are reported; what "
+     "follows is replayed, and what is a peak, a state at the end or the "
+     "digest is of the whole; default to the end",
+     kRegion, kAllRows,
+     [](const Options& o) { return OptionalCell(o.region.operations); },
+     [](Text text, Options& o) { return SetCount(text, o.region.operations); }},
+    {"region.interval", "interval", "operations", "N",
+     "cycles and counters are reported every N of these operations as well, "
+     "in JSON and CSV; default not",
+     kRegion, kAllRows,
+     [](const Options& o) { return OptionalCell(o.region.interval); },
+     [](Text text, Options& o) { return SetCount(text, o.region.interval); }},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "sim/measurement.h"
 #include "sim/migration.h"
 #include "sim/own_names.h"
 #include "xmmu/base/address.h"
@@ -63,6 +64,28 @@ absl::Status CheckChoices(const SimulatorOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckRegion(const SimulatorOptions& options) {
+  const RegionOptions& region = options.region;
+  for (const uint64_t number :
+       {region.skip, region.warmup, region.operations.value_or(1),
+        region.interval.value_or(1)}) {
+    if (number <= kMaxRegionOperations) continue;
+    return absl::InvalidArgumentError(absl::StrCat("a region of ", number,
+                                                   " operations, want at most ",
+                                                   kMaxRegionOperations));
+  }
+  if (region.operations == 0u || region.interval == 0u) {
+    return absl::InvalidArgumentError(
+        "a region or interval of 0 operations, want one at least");
+  }
+  if (region.wanted() && options.migration.wanted()) {
+    return absl::InvalidArgumentError(
+        "a region and a migration, which is of the whole run: want one of "
+        "both");
+  }
+  return absl::OkStatus();
+}
+
 // Refuses numbers out of range, so that nothing below has to check them.
 absl::Status CheckRanges(const SimulatorOptions& options) {
   if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
@@ -93,7 +116,8 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
         absl::StrCat("a migration of ", migration.rounds, " rounds every ",
                      migration.every_ops, " operations"));
   }
-  return CheckLinearMap(options);
+  absl::Status status = CheckRegion(options);
+  return status.ok() ? CheckLinearMap(options) : status;
 }
 
 HostOptions HostOptionsOf(const SimulatorOptions& options) {
@@ -130,11 +154,14 @@ Simulator::Simulator(const SimulatorOptions& options,
                      const MachineModel& machine)
     : options_(options),
       machine_(machine),
-      host_(machine_, HostOptionsOf(options)) {
+      host_(machine_, HostOptionsOf(options)),
+      measurement_(std::make_unique<Measurement>(host_, options.region)) {
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.SetOverlap(options.overlap);
   }
 }
+
+Simulator::~Simulator() = default;
 
 absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
     const SimulatorOptions& options) {
@@ -235,13 +262,15 @@ absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
 
 absl::Status Simulator::RunOn(size_t index, Workload& workload) {
   GuestKernel& guest = *guests_[index];
-  if (!options_.migration.wanted()) return guest.Run(workload);
+  const auto number = static_cast<int>(index);
+  if (!options_.migration.wanted()) {
+    return measurement_->Run(number, guest, workload, [] {});
+  }
   if (!migration_.has_value()) migration_.emplace();
   MigratingWorkload migrating(workload, host_, *policy_, domain(index),
                               options_.migration, *migration_);
-  const absl::Status status = guest.Run(migrating);
-  migrating.Finish();
-  return status;
+  return measurement_->Run(number, guest, migrating,
+                           [&] { migrating.Finish(); });
 }
 
 ReportRow Simulator::Row() const {
@@ -257,8 +286,11 @@ ReportRow Simulator::Row() const {
   row.thp_chosen = options_.thp.has_value();
   row.large_pages = first.abi().large_pages;
   row.nested_pages = policy_->NestedPageCounts();
-  row.cost = cost();
-  row.hypothetical = std::string(HypotheticalPart(row.cost, machine_));
+  const Cost whole = cost();
+  row.cost = options_.region.wanted() ? measurement_->cost() : whole;
+  row.operations = measurement_->operations();
+  row.intervals = measurement_->intervals();
+  row.hypothetical = std::string(HypotheticalPart(whole, machine_));
   row.guest_digest = first.digest();
   uint64_t spaces = 0;
   uint64_t frames = host_.peak_xen_frames();

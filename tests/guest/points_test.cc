@@ -229,6 +229,17 @@ TEST(PointsRunTest, AnAwaitIsNoWaitForAChild) {
   EXPECT_TRUE(two.Waits(1));
 }
 
+TEST(PointsRunTest, TheyAreNoOperationsOfARunInPieces) {
+  World world({});
+  Fixed workload({{1, {Post(), MapOp(1), Post(), Await(1, 2), StoreOp(0)}}});
+  ASSERT_TRUE(world.kernel().Begin(workload).ok());
+  EXPECT_EQ(*world.kernel().RunFor(workload, 2), 2u);
+  EXPECT_EQ(world.cpu().counters[Counter::kAccesses], 1u);
+  EXPECT_EQ(*world.kernel().RunFor(workload, 0), 0u);
+  EXPECT_EQ(*world.kernel().RunFor(workload, 9), 1u);  // kExit
+  EXPECT_FALSE(world.kernel().has_tasks());
+}
+
 std::string ErrorOf(const Streams& streams, int vcpus) {
   World world({.vcpus = vcpus});
   const absl::Status status = RunIn(world, streams);

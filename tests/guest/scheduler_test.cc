@@ -30,6 +30,58 @@ INSTANTIATE_TEST_SUITE_P(FourVcpus, SchedulerTest,
                            return NameOf(setting.param);
                          });
 
+// What a run came to: clocks, counters, digest and how many operations.
+struct RunSeen {
+  std::vector<Cycles> clocks;
+  Counters counters;
+  uint64_t digest = 0;
+  uint64_t operations = 0;
+  bool operator==(const RunSeen&) const = default;
+};
+
+RunSeen RunInPieces(const Setting& setting, uint64_t piece) {
+  World world(setting, 32, /*quantum_ops=*/13);
+  auto workload = MakeSyntheticWorkload("switch:processes=5,rounds=9,pages=8");
+  EXPECT_TRUE(world.kernel().Begin(**workload).ok());
+  RunSeen seen;
+  while (world.kernel().has_tasks()) {
+    const auto ran = world.kernel().RunFor(**workload, piece);
+    EXPECT_TRUE(ran.ok()) << ran.status();
+    if (!ran.ok()) break;
+    if (world.kernel().has_tasks()) {
+      EXPECT_EQ(*ran, piece);
+    }
+    seen.operations += *ran;
+  }
+  for (uint32_t id = 0; id < world.host().cpu_count(); ++id) {
+    seen.clocks.push_back(world.cpu(id).clock.now());
+    seen.counters += world.cpu(id).counters;
+  }
+  seen.digest = world.kernel().digest();
+  return seen;
+}
+
+using PiecesTest = SchedulerTest;
+
+TEST_P(PiecesTest, ARunInPiecesIsTheSameRun) {
+  const RunSeen whole = RunInPieces(GetParam(), 1'000'000);
+  EXPECT_GT(whole.operations, 400u);
+  for (const uint64_t piece : {1, 7, 100}) {
+    EXPECT_TRUE(RunInPieces(GetParam(), piece) == whole) << piece;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OneVcpu, PiecesTest,
+                         ::testing::ValuesIn(AllSettings(1)),
+                         [](const auto& setting) {
+                           return NameOf(setting.param);
+                         });
+INSTANTIATE_TEST_SUITE_P(FourVcpus, PiecesTest,
+                         ::testing::ValuesIn(AllSettings(4)),
+                         [](const auto& setting) {
+                           return NameOf(setting.param);
+                         });
+
 TEST(SchedulerRunTest, TasksSpreadOverTheVcpus) {
   World world({.vcpus = 4});
   auto workload = MakeSyntheticWorkload("switch:processes=4,rounds=10,pages=2");

@@ -366,9 +366,11 @@ TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
       HasSubstr(",migration_extra_cycles,workload,xmmu,"
                 "guest_memory_bytes,quantum_ops,fault_around_pages,"
                 "flush_ceiling_pages,reclaim,migration.rounds,"
-                "migration.every_ops,trace_sha1,command_line,thp,large_pages"));
+                "migration.every_ops,trace_sha1,command_line,thp,large_pages,"
+                "region.skip,region.warmup,region.operations,"
+                "region.interval,operations\n"));
   EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
-                              "1,0,none,,,,,never,1"));
+                              "1,0,none,,,,,never,1,,,,,0\n"));
 }
 
 }  // namespace

@@ -55,6 +55,17 @@ class GuestKernel {
   // which an access never goes through.
   absl::Status Run(Workload& workload);
 
+  // Run() in pieces: Begin() makes the first task of `workload`, and each
+  // RunFor() executes the next `operations` operations over all tasks, kPost
+  // and kAwait not counted. Returns how many there were: fewer than asked for
+  // if the last task has ended, as has_tasks() says. What happens does not
+  // depend on how long the pieces are. REQUIRES: no other workload, and no
+  // process run by hand, in between.
+  // Errors: as Run().
+  absl::Status Begin(Workload& workload);
+  absl::StatusOr<uint64_t> RunFor(Workload& workload, uint64_t operations);
+  bool has_tasks() const;
+
   // These two run processes by hand, for tests and examples, one after another
   // on vCPU 0. A process is named by the TaskId it was created with.
   absl::Status CreateProcess(TaskId task);

@@ -21,8 +21,8 @@ struct DictionaryEntry {
   std::vector<Term> (*terms)();
 };
 
-// columns (of a comparison), counters, components, events (that have a price)
-// and marks.
+// columns (of a comparison), intervals (those of its series), counters,
+// components, events (that have a price) and marks.
 std::span<const DictionaryEntry> Dictionary();
 
 // The entry with that name, or nullptr.

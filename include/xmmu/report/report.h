@@ -37,7 +37,8 @@ inline constexpr uint64_t kComparisonSchema = 1;
 //          cycles, as cycles_by_mark does; share_by_mark adds up to 1; counters
 //          has every counter; the digest is 16 hex digits
 //   table  a line a row, cycles of a component as cycles_<name>, the share of a
-//          mark as share_<name>
+//          mark as share_<name>; with RegionOptions::interval a line an
+//          interval of a row, with its cycles and counters
 Document ComparisonDocument(const Comparison& comparison,
                             const RunIdentity& identity = {});
 

@@ -54,6 +54,8 @@ struct Cost {
   // Returns what was charged and counted since `earlier`, a snapshot of the
   // same host.
   Cost operator-(const Cost& earlier) const;
+  // Adds what came later, or on another guest of the same host.
+  Cost& operator+=(const Cost& other);
   bool operator==(const Cost&) const = default;
 };
 

@@ -20,6 +20,7 @@
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/migration.h"
+#include "xmmu/sim/region.h"
 #include "xmmu/xen/linear_map.h"
 
 namespace xmmu {
@@ -97,6 +98,10 @@ struct SimulatorOptions {
   // How each domain is migrated while it runs its workload. A strategy that
   // cannot log writes runs the workload all the same, and its row says so.
   MigrationOptions migration = {};
+
+  // Which part of the workload Simulator::Run measures. Not beside a migration,
+  // unless the region is the whole.
+  RegionOptions region = {};
 };
 
 // Returns the machine that `options` name, with the features that

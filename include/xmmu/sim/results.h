@@ -29,8 +29,16 @@ namespace xmmu {
 // The count and cycles of an event of the policy's own.
 struct OwnEventCost {
   OwnEvent event;
-  uint64_t count = 0;  // how often it was charged since the boot, on all CPUs
+  uint64_t count = 0;  // how often it was charged, as in ReportRow::cost
   Cycles cycles;       // count * event.price
+};
+
+// A piece of the region of a workload: see RegionOptions::interval.
+struct Interval {
+  int domain = 0;           // whose workload it is a piece of, from 0 on
+  uint64_t first = 0;       // its first operation; the workload's first is 1
+  uint64_t operations = 0;  // how many there are
+  Cost cost;
 };
 
 // The results of one simulation.
@@ -56,8 +64,15 @@ struct ReportRow {
   // paging", or nothing.
   std::string hypothetical;
 
-  // Cycles, components, tallies and counters since the boot, over all CPUs.
+  // Cycles, components, tallies and counters since the boot, over all CPUs; or
+  // of the region, if there is one, summed over the domains. Everything else is
+  // of the whole run, but for what is made of these: `own_events`, `by_mark`.
   Cost cost;
+  // The operations that those are of.
+  uint64_t operations = 0;
+  // The region piece by piece, one domain after the other, if that was asked
+  // for. Their costs add up to `cost`.
+  std::vector<Interval> intervals;
 
   // Guest memory in use as page tables at the peak, in bytes. Differs between
   // policies where the ABI asks for more tables (a user root, a kernel L2).

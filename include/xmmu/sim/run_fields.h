@@ -24,7 +24,13 @@
 namespace xmmu {
 
 // The group of an option in --help, in the order shown there.
-enum class RunGroup : uint8_t { kStrategies, kMachine, kGuest, kTiming };
+enum class RunGroup : uint8_t {
+  kStrategies,
+  kMachine,
+  kGuest,
+  kTiming,
+  kRegion
+};
 
 // Whether all rows of a comparison have the same value.
 enum class RunScope : uint8_t {

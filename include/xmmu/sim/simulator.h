@@ -25,6 +25,8 @@
 
 namespace xmmu {
 
+class Measurement;
+
 class Simulator {
  public:
   // Errors: InvalidArgument for an unknown machine or policy, naming the
@@ -36,20 +38,23 @@ class Simulator {
   // those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
       const SimulatorOptions& options);
+  ~Simulator();
 
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
 
-  // Runs the whole of `workload` on the guest, by default the first, and
-  // reports everything since the boot.
-  // Errors: those of GuestKernel::Run.
+  // Runs the whole of `workload` on the first guest, and reports everything
+  // since the boot, or what SimulatorOptions::region says of it.
+  // Errors: those of GuestKernel::Run; InvalidArgument for a workload that ends
+  // before the region does, or has more than kMaxIntervals intervals.
   absl::StatusOr<ReportRow> Run(Workload& workload);
   // Runs one workload on each guest, in order, each as a whole.
   // Errors: InvalidArgument if there are not as many workloads as domains, or
-  // one is null, before anything runs; those of GuestKernel::Run.
+  // one is null, before anything runs; those of the other Run().
   absl::StatusOr<ReportRow> Run(std::span<Workload* const> workloads);
 
-  // Returns the row of a report with everything since the boot.
+  // Returns the row of a report with everything since the boot, or with the
+  // regions of the workloads that Run() has run.
   ReportRow Row() const;
 
   // Returns what has been charged and counted since the boot, on all CPUs.
@@ -70,7 +75,7 @@ class Simulator {
   absl::Status BootGuest(const GuestAbi& abi);
   absl::Status MakePolicy();
   // Runs `workload` on guest `index`, which is migrated meanwhile if that is
-  // wanted.
+  // wanted, and measures it.
   absl::Status RunOn(size_t index, Workload& workload);
 
   const SimulatorOptions options_;
@@ -80,6 +85,7 @@ class Simulator {
   std::vector<std::unique_ptr<GuestKernel>> guests_;
   Cost boot_;  // what the boot took
   std::optional<MigrationReport> migration_;
+  std::unique_ptr<Measurement> measurement_;
 };
 
 }  // namespace xmmu
