@@ -46,6 +46,34 @@ grep -q '^migration in row 1: none, ' out || fail "native is migrated"
 grep -q '^migration in row 2: .* pages dirty in 2 rounds' out ||
   fail "--migrate"
 
+# A region, its series, and what does not go with them. The workload has 102
+# operations.
+accepts --workload=touch:pages=100 --skip=30 --warmup=20 --operations=40
+grep -q '^region    operations 51 to 90, caches emptied after 30' out ||
+  fail "the region is not named"
+accepts --workload=touch:pages=100 --interval=30 --policies=native,xi-shadow
+grep -q '^4 intervals of 30 operations in each row' out ||
+  fail "the series is not named"
+accepts --workload=touch:pages=100 --interval=30 --policies=native,xi-shadow \
+  --format=csv
+[[ $(wc -l <out) == 9 ]] || fail "a series has a line an interval of a row"
+accepts --workload=touch:pages=100 --skip=101 --warmup=0
+refuses "has 102 operations, want more than 102, behind which the region" \
+  --workload=touch:pages=100 --skip=102
+refuses "has 102 operations, want 103, where the region ends" \
+  --workload=touch:pages=100 --warmup=100 --operations=3
+refuses "more than 10000 intervals" --workload=touch:pages=20000 --interval=1
+refuses "--skip=-1: want operations, 0 to" --skip=-1 --workload="$workload"
+refuses "--operations=0: want operations, 1 to" --operations=0 \
+  --workload="$workload"
+refuses "--interval=0: want operations, 1 to" --interval=0 \
+  --workload="$workload"
+refuses "--migrate=2: want it without --skip" --migrate=2 --warmup=1 \
+  --workload="$workload"
+refuses "--interval=9: want it without --sensitivity" --interval=9 \
+  --sensitivity --workload="$workload"
+accepts --workload=touch:pages=100 --sensitivity --skip=9
+
 "$xmmu" list prices --machine=core2-2006 --format=toml >core2.toml
 accepts --workload="$workload" --machine=core2-2006
 cp out preset
