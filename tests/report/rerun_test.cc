@@ -99,7 +99,7 @@ TEST(RerunTest, ARegionAndItsIntervalsAreMadeAgain) {
   ComparisonOptions options = Options();
   options.base.migration = {};
   options.base.region = {
-      .skip = 3, .warmup = 5, .operations = 30, .interval = 9};
+      .skip = 3, .warmup = 5, .operations = 14, .interval = 9};
   const std::string first =
       ReportOf(options, "fork:pages=20", ReportFormat::kJson);
   EXPECT_EQ(ReportOf(OptionsFrom(Json::parse(first)), "fork:pages=20",
