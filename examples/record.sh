@@ -1,10 +1,11 @@
 #!/bin/bash
 # Records what a command and all the processes it starts do to memory.
 #
-#   examples/record.sh [-o PREFIX] [--] COMMAND [ARGUMENT...]
+#   examples/record.sh [-q] [-o PREFIX] [--] COMMAND [ARGUMENT...]
 #
 # Writes PREFIX.PID.gz for each process (PREFIX: "trace"), in place of an earlier
-# recording of that name, and prints their names. Replay them with
+# recording of that name, and prints their names, unless there is -q. Replay them
+# with
 #
 #   xmmu compare PREFIX.*
 #
@@ -49,12 +50,17 @@ usage() {
 }
 
 prefix=trace
+quiet=
 while (($# > 0)); do
   case $1 in
     -o)
       (($# > 1)) || fail "-o needs a prefix, as in: -o trace"
       prefix=$2
       shift 2
+      ;;
+    -q)
+      quiet=yes
+      shift
       ;;
     -h | --help)
       usage
@@ -308,10 +314,12 @@ for old in "$target".*.gz; do
   pid=${pid%.gz}
   [[ $pid =~ ^[0-9]+$ && -z ${is_new[$pid]-} && ! -d $old ]] && rm -f -- "$old"
 done
-say "$1 exited with status $status, ${#recorded[@]} processes:"
-for pid in "${recorded[@]}"; do
-  printf '%s\n' "$prefix.$pid.gz"
-done
+if [[ -z $quiet ]]; then
+  say "$1 exited with status $status, ${#recorded[@]} processes:"
+  for pid in "${recorded[@]}"; do
+    printf '%s\n' "$prefix.$pid.gz"
+  done
+fi
 narrow=("$work"/x86/*)
 ((${#narrow[@]} == 0)) ||
   say "32-bit programs ran in ${narrow[*]##*/}: the logs cannot be replayed yet"

@@ -46,8 +46,8 @@ MAY_USE = {
     "study/grid": "base machine machine/file mmu report study",
     "study/published": "base machine machine/file workload mmu xen policy guest"
                        " sim report study",
-    "cli": "base machine machine/file workload workload/inspect mmu xen policy"
-           " guest sim report study study/grid study/published",
+    "cli": "base machine machine/file workload workload/inspect workload/qemu"
+           " mmu xen policy guest sim report study study/grid study/published",
     "testing": "base machine machine/file workload mmu xen policy guest sim"
                " report study testing/conformance",
     "testing/conformance": "base machine workload mmu xen xen/direct xen/shadow"

@@ -22,6 +22,7 @@ struct Option {
   std::string help = {};
   bool repeats = false;       // may be given again: its lists add up
   bool may_be_empty = false;  // --name= is a value
+  char letter = 0;            // 'o': -o VALUE means the same; 0: no letter
 };
 
 class Arguments {

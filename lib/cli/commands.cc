@@ -3,10 +3,10 @@
 namespace xmmu::cli {
 
 std::vector<Command> Commands() {
-  return {CompareCommand(),    CrossoverCommand(), ShadowsCommand(),
-          GridCommand(),       PublishedCommand(), TraceCommand(),
-          TraceInfoCommand(),  TraceHeadCommand(), TraceShowCommand(),
-          TraceReachCommand(), ListCommand()};
+  return {CompareCommand(),   CrossoverCommand(),  ShadowsCommand(),
+          GridCommand(),      PublishedCommand(),  RecordCommand(),
+          TraceCommand(),     TraceInfoCommand(),  TraceHeadCommand(),
+          TraceShowCommand(), TraceReachCommand(), ListCommand()};
 }
 
 }  // namespace xmmu::cli

@@ -38,6 +38,7 @@ Command CrossoverCommand();
 Command ShadowsCommand();
 Command GridCommand();
 Command PublishedCommand();
+Command RecordCommand();
 Command ListCommand();
 Command TraceCommand();
 Command TraceInfoCommand();

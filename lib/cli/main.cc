@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "cli/catalog.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/exit_status.h"
 #include "cli/help.h"
 #include "cli/output_file.h"
 #include "cli/parser.h"
@@ -56,7 +58,10 @@ void Say(std::string_view command, std::string_view message) {
 
 int ExitStatus(std::string_view command, const absl::Status& status) {
   if (status.ok()) return EXIT_SUCCESS;
+  const std::optional<int> exit_status = ExitStatusOf(status);
+  if (exit_status.has_value() && status.message().empty()) return *exit_status;
   Say(command, {status.message().data(), status.message().size()});
+  if (exit_status.has_value()) return *exit_status;
   const bool bad_input = absl::IsInvalidArgument(status) ||
                          absl::IsUnimplemented(status) ||
                          absl::IsResourceExhausted(status);

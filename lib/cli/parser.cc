@@ -136,6 +136,15 @@ class Parser {
     return absl::OkStatus();
   }
 
+  // As CLI11 takes them: "-o,--output".
+  static std::string NamesOf(const Option& option) {
+    const std::string letter =
+        option.letter == 0
+            ? ""
+            : absl::StrCat("-", std::string(1, option.letter), ",");
+    return absl::StrCat(letter, "--", option.name);
+  }
+
   // Declares the options of a command, or of the program, to CLI11.
   static void Declare(std::span<const Option> options, CLI::App& app) {
     app.set_help_flag();
@@ -144,7 +153,7 @@ class Parser {
       if (option.value.empty()) {
         app.add_flag("--" + option.name);
       } else {
-        app.add_option("--" + option.name)
+        app.add_option(NamesOf(option))
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
       }
     }

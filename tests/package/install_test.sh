@@ -7,7 +7,7 @@
 set -euo pipefail
 cmake=$1 generator=$2 build=$3 consumer=$4 cxx=$5
 source=$(cd "$(dirname "$0")/../.." && pwd)
-commands=(compare crossover shadows grid published list)
+commands=(compare crossover shadows grid published record list)
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
