@@ -112,6 +112,9 @@ class Parser {
         result_.arguments.AddFile(word);
         words_.erase(words_.begin() + static_cast<std::ptrdiff_t>(i--));
       }
+      if (i + 1 == words_.size() && IsLetter(word)) {
+        return absl::InvalidArgumentError(word + ": want a value");
+      }
       if (!word.starts_with("--")) continue;
       const size_t equals = word.find('=');
       const std::string name = word.substr(2, equals - 2);
@@ -143,6 +146,14 @@ class Parser {
             ? ""
             : absl::StrCat("-", std::string(1, option.letter), ",");
     return absl::StrCat(letter, "--", option.name);
+  }
+
+  // Whether `word` is the letter of an option.
+  bool IsLetter(const std::string& word) const {
+    return word.size() == 2 && word[0] == '-' &&
+           std::any_of(
+               options_.begin(), options_.end(),
+               [&](const Option& option) { return option.letter == word[1]; });
   }
 
   // Declares the options of a command, or of the program, to CLI11.

@@ -224,10 +224,18 @@ absl::StatusOr<RecordedProgram> FindRecordedProgram(
                   "no such command in PATH; for a part of the shell try sh -c "
                   "'...'");
   }
+  std::string script;  // which names `program.path` as its interpreter
   for (int depth = 0; depth <= kMostScripts; ++depth) {
     const absl::Status executable = CheckExecutable(program.path);
-    if (!executable.ok()) return executable;
+    if (!executable.ok()) {
+      return script.empty()
+                 ? executable
+                 : Refuse(script,
+                          absl::StrCat("its interpreter ",
+                                       std::string(executable.message())));
+    }
     const ElfHead elf(program.path);
+    if (!elf.is_elf()) script = program.path;
     const absl::Status status =
         elf.is_elf() ? CheckElf(program.path, elf) : FollowScript(&program);
     if (!status.ok()) return status;
