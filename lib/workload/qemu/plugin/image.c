@@ -148,17 +148,25 @@ static void put_file(struct file* to, const struct mappings* now,
   put_segments(to, elf, bias, path);
 }
 
-// The stack has the program's path at its top (QEMU 7.2, linux-user/linuxload.c,
-// loader_exec).
-static bool is_stack(const struct mapping* mapping, const char* path) {
+// Whether a stack ends at `end`: it has the program's path at its top (QEMU 7.2,
+// linux-user/linuxload.c, loader_exec).
+static bool is_top(uint64_t end, const char* path) {
   const size_t size = strlen(path) + 1;
-  if (strncmp(mapping->rights, "rw", 2) != 0 || mapping->path[0] != 0 ||
-      mapping->end - mapping->start < size + PAGE) {
-    return false;
-  }
   const size_t window = size + 64;
-  const char* const top = (const char*)(uintptr_t)mapping->end - window;
+  const char* const top = (const char*)(uintptr_t)end - window;
   return memmem(top, window, path, size) != NULL;
+}
+
+// Returns where the stack that `mapping` begins with ends, or 0. QEMU's tables may
+// follow it in the same mapping.
+static uint64_t stack_end(const struct mapping* mapping, const char* path) {
+  if (strncmp(mapping->rights, "rw", 2) != 0 || mapping->path[0] != 0) return 0;
+  const uint64_t lowest = mapping->start + 2 * PAGE + strlen(path);
+  for (uint64_t end = mapping->end; end > lowest; end -= PAGE) {
+    if (mapping->end - end > 16 * PAGE) return 0;
+    if (is_top(end, path)) return end;
+  }
+  return 0;
 }
 
 bool image_is_of_loader(const char* variable) {
@@ -191,16 +199,17 @@ static void put_stack(struct file* to, const struct mappings* now,
                       const char* path) {
   for (size_t i = 0; i < now->count; ++i) {
     const struct mapping* const mapping = &now->mapping[i];
-    if (is_qemus(mapping->start) || !is_stack(mapping, path)) continue;
-    const struct range range = {mapping->start - guest.base,
-                                mapping->end - guest.base};
+    if (is_qemus(mapping->start)) continue;
+    const uint64_t end = stack_end(mapping, path);
+    if (end == 0) continue;
+    const struct range range = {mapping->start - guest.base, end - guest.base};
     put_map(to, range, 0, 3, MAP_STACK, "");
     // Linux takes no more than this for arguments and environment (fs/exec.c,
     // bprm_stack_limits).
     const uint64_t most = UINT64_C(6) << 20;
-    const uint64_t bytes = mapping->end - mapping->start;
-    char* const end = (char*)(uintptr_t)mapping->end;
-    decode_environment(end - (bytes < most ? bytes : most), end);
+    const uint64_t bytes = end - mapping->start;
+    char* const top = (char*)(uintptr_t)end;
+    decode_environment(top - (bytes < most ? bytes : most), top);
     return;
   }
 }
