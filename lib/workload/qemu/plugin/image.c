@@ -98,14 +98,29 @@ static void put_map(struct file* to, struct range guest_range, uint64_t offset,
   claims[claim_count++].end = guest_range.end + guest.base;
 }
 
+// Writes `path` as /proc/self/maps does (Linux, fs/proc/task_mmu.c, show_map_vma),
+// cut where a line of it is cut.
+static void maps_name(const char* path, char* name, size_t size) {
+  size_t used = 0;
+  for (; *path != 0 && used + 1 < size; ++path) {
+    if (*path == '\n') {
+      used += (size_t)snprintf(name + used, size - used, "\\012");
+    } else {
+      name[used++] = *path;
+    }
+  }
+  name[used < size ? used : size - 1] = 0;
+}
+
 // The lowest address at which QEMU has mapped `path` for the program, or 0.
 static uint64_t find_file(const struct mappings* now, const char* path) {
   char whole[PATH_MAX];
   if (realpath(path, whole) == NULL) return 0;
-  whole[sizeof(now->mapping[0].path) - 1] = 0;
+  char name[sizeof(now->mapping[0].path)];
+  maps_name(whole, name, sizeof(name));
   for (size_t i = 0; i < now->count; ++i) {
     const struct mapping* const mapping = &now->mapping[i];
-    if (!is_qemus(mapping->start) && strcmp(mapping->path, whole) == 0) {
+    if (!is_qemus(mapping->start) && strcmp(mapping->path, name) == 0) {
       return mapping->start;
     }
   }

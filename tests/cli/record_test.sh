@@ -1,0 +1,213 @@
+#!/bin/bash
+# xmmu record, on real programs: what is recorded, how it ends, what it says.
+# Usage: record_test.sh <xmmu> <folder of record_programs>
+#
+# Exit status 77, skipped, without qemu-x86_64: the test installs nothing.
+set -uo pipefail
+xmmu=$(realpath "$1") programs=$(realpath "$2") command=(record)
+source "$(dirname "$0")/command_line.sh"
+
+if ! command -v qemu-x86_64 >/dev/null; then
+  echo "skipped: qemu-user is not installed"
+  exit 77
+fi
+
+# expect WHAT WANTED GOT
+expect() { [[ $2 == "$3" ]] || fail "$1: expected '$2', got '$3'"; }
+
+# records STATUS WORD...: the command's status, one line or more said, no files
+# left but the trace.
+records() {
+  local wanted=$1
+  shift
+  rm -f trace.xmmu
+  "$xmmu" record -- "$@" >out 2>err
+  expect "$* ended" "$wanted" $?
+  [[ -s trace.xmmu ]] || fail "$* left no trace: $(cat err)"
+  expect "$*: what is left" 0 "$(find . -name '.record*' | wc -l)"
+}
+
+# has NAME WANTED: a value of `xmmu trace info`.
+has() {
+  "$xmmu" trace info --format=csv trace.xmmu >info 2>err || fail "$(cat err)"
+  expect "$1" "$2" "$(sed -n "s/^\"\{0,1\}$1\"\{0,1\},//p" info)"
+}
+operations() { has "operations_by_kind.$1" "$2"; }
+nothing_unmapped() { has "counts.accesses to what is not mapped, left out" 0; }
+
+# refused STATUS WORDS ARGUMENT...: one line, and no trace.
+refused() {
+  local wanted=$1 words=$2
+  shift 2
+  "$xmmu" record -o refused.xmmu "$@" >out 2>err
+  expect "$* ended" "$wanted" $?
+  expect "$*: lines" 1 "$(wc -l <err)"
+  grep -qF -- "$words" err || fail "$* did not say '$words': $(cat err)"
+  [[ ! -e refused.xmmu ]] || fail "$* left a trace"
+  expect "$*: what is left" 0 "$(find . -name '.record*' | wc -l)"
+}
+
+cc=${CC:-cc}
+"$cc" -nostdlib -static -o count "$programs/count.S" || exit 1
+"$cc" -O1 -o threads "$programs/threads.c" -pthread || exit 1
+"$cc" -O1 -static -o signals "$programs/signals.c" || exit 1
+"$cc" -O1 -pie -fPIE -o family "$programs/family.c" || exit 1
+
+# Each instruction and access of a program that is known to the last one.
+records 7 ./count
+operations fetch 12111
+operations load 4100
+operations store 4100
+operations modify 2000
+has "counts.system calls" 2
+nothing_unmapped
+has command ./count
+has environment.architecture x86_64
+if command -v valgrind >/dev/null; then
+  "$xmmu" record -o lackey.xmmu --with=lackey -- ./count >out 2>err
+  expect "Lackey, status" 7 $?
+  expect "Lackey, output" "" "$(cat out)"
+  expect "Lackey's fetches" 12111 "$("$xmmu" trace info --format=csv lackey.xmmu |
+    sed -n 's/^operations_by_kind.fetch,//p')"
+else
+  echo "skipped: valgrind is not installed, Lackey's counts are not compared"
+fi
+
+# Eight threads that run at once, and one that is still running at the end.
+records 5 ./threads
+has processes 2
+has threads 11
+operations clone 9
+nothing_unmapped
+
+# A signal's handler runs, 1000 times; SIGSEGV's, too, and repairs what faulted.
+records 0 ./signals
+expect "signals" "1000 handled, fault handled" "$(cat out)"
+nothing_unmapped
+records 137 sh -c 'kill -9 $$'
+records 143 sh -c 'kill $$; sleep 5'
+records 0 sh -c '(kill -9 $(exec sh -c "echo \$PPID")); true'
+
+# fork, vfork with an exec that fails and one that does not, a child that closes
+# all descriptors, one that is killed at work, exec in the midst of threads.
+records 0 ./family
+expect "the family" "fork 3, vfork 7 0, closed 4, killed 9, in the midst" "$(paste -sd ' ' out)"
+operations fork 3
+operations vfork 2
+operations exec 2
+nothing_unmapped
+records 0 sh -c '(echo b; echo a) | sort | cat; exec env true'
+expect "a pipeline" "a b" "$(paste -sd ' ' out)"
+has processes 4
+records 3 sh -c 'exec 0<&- 1>&- 2>&-; ls / ; exit 3'
+records 0 sh -c 'ulimit -n 20; ulimit -f 0; exec ls / >/dev/null'
+records 4 sh -c 'sh -c "sleep 0.4; exec true" & exit 4'
+grep -q "waiting for what the command left running" err || fail "does not say that it waits"
+has processes 3
+
+# Scripts, by name, with an argument, and one that a script interprets.
+printf '#!/bin/sh -eu\necho "$0 $#"\n' >script
+printf '#!%s/script x\n' "$PWD" >second
+chmod +x script second
+records 0 ./script a b
+expect "a script" "./script 2" "$(cat out)"
+records 0 env ./second a
+expect "a script's script" "$PWD/script 3" "$(cat out)"
+PATH=$PWD:$PATH records 0 script
+expect "a script in PATH" "$PWD/script 0" "$(cat out)"
+
+# Variables of the loader are the program's, not QEMU's.
+LD_XMMU=1 QEMU_STRACE=1 records 0 sh -c 'echo $LD_XMMU $QEMU_STRACE; env | grep -c ^LD_XMMU=1$'
+expect "variables" "1 1 1" "$(paste -sd ' ' out)"
+
+# Whatever is in a name.
+for name in 'a b' "it's" 'näm' $'new\nline' '100%' 'com,ma' '-dash' 'a=b' '$HOME`id`'; do
+  mkdir -- "./$name"
+  cp /bin/true "./$name/$name"
+  (cd -- "./$name" && "$xmmu" record -o "$name" -- "./$name" >out 2>err)
+  expect "status in $name" 0 $?
+  [[ -s ./$name/$name ]] || fail "no trace in $name"
+  expect "lines said in $name" 1 "$(wc -l <"./$name/err")"
+done
+
+# 32-bit programs, alone and in a tree of both kinds.
+if "$cc" -m32 -O1 -o narrow "$programs/narrow.c" 2>/dev/null; then
+  records 0 ./narrow
+  has environment.architecture i386
+  nothing_unmapped
+  records 0 sh -c './narrow; ./narrow exec'
+  expect "32 bits and 64" "4 bytes 4 bytes 8 bytes" "$(paste -sd ' ' out)"
+  nothing_unmapped
+else
+  echo "skipped: no 32-bit compiler (gcc-multilib), 32-bit programs are not recorded"
+fi
+
+# What cannot be recorded.
+refused 125 "want a command"
+refused 125 "want a command" -- ""
+refused 125 "nosuch: no such command in PATH" -- nosuch
+refused 125 "cd: no such command in PATH; for a part of the shell try sh -c" -- cd /
+refused 125 "/: is a directory" -- /
+printf 'echo x\n' >plain
+chmod +x plain
+refused 125 "./plain: is neither a program nor a script" -- ./plain
+chmod -x plain
+refused 125 "./plain: cannot be executed" -- ./plain
+printf '#!/no/such\n' >lost
+cp count arm
+printf '\xb7\0' | dd of=arm bs=1 seek=18 conv=notrunc 2>/dev/null
+chmod +x lost arm
+refused 125 "./lost: its interpreter /no/such: No such file" -- ./lost
+refused 125 "./arm: is a program for AArch64, expected x86-64 or i386" -- ./arm
+refused 125 "--with=pin: want qemu or lackey" --with=pin -- true
+env PATH=/nowhere "$xmmu" record -- "$PWD/count" 2>err
+expect "without QEMU" 125 $?
+grep -qF "qemu-x86_64 is missing: install Debian's package qemu-user" err || fail "$(cat err)"
+for name in no/such/file /dev/null ./; do
+  "$xmmu" record -o "$name" -- touch ran >out 2>err
+  expect "-o $name" 125 $?
+  expect "-o $name: lines" 1 "$(wc -l <err)"
+done
+[[ ! -e ran ]] || fail "a command ran without a place for its trace"
+refuses "-o: want a value" -o
+refuses "given twice" -o x --output=y -- true
+# A child that cannot be recorded runs, and is named.
+records 126 sh -c './arm 2>/dev/null'
+grep -q "./arm: is no program for x86, so it was not recorded" err || fail "$(cat err)"
+records 132 sh -c 'kill -ILL $$' 2>/dev/null
+grep -q -- "--with=lackey" err || fail "no advice after SIGILL: $(cat err)"
+
+# A signal for the recorder is the command's; what was recorded is kept.
+rm -f trace.xmmu
+"$xmmu" record -- sh -c 'echo on; sleep 60 & wait' >out 2>err &
+recorder=$!
+for ((i = 0; i < 100; ++i)); do
+  [[ -s out ]] && break
+  sleep 0.1
+done
+expect "rights of the spool" 700 "$(stat -c %a .record*)"
+kill -TERM "$recorder"
+sleep 0.5
+kill -TERM "$recorder"
+wait "$recorder"
+expect "a signal, status" 143 $?
+has processes 2
+
+# A disk that is full ends the recording, in words.
+if mkdir small && mount -t tmpfs -o size=2m none small 2>/dev/null; then
+  "$xmmu" record -o small/x -- sh -c 'while :; do :; done' >out 2>err
+  expect "a full disk, status" 125 $?
+  grep -q "cannot hold the recording: .*No space left on device" err || fail "$(cat err)"
+  expect "a full disk, what is left" "" "$(ls -A small)"
+  umount small
+else
+  echo "skipped: no right to mount, a full disk is not tried"
+fi
+
+# The trace is a trace: every strategy shows the same.
+records 0 sh -c 'ls / | sort'
+"$xmmu" compare trace.xmmu --levels=4 --policies=all >out 2>err ||
+  fail "compare: $(cat err)"
+grep -q "equal in all rows" out || fail "digests differ: $(cat out)"
+
+exit $((failures > 0))
