@@ -179,7 +179,7 @@ grep -q -- "--with=lackey" err || fail "no advice after SIGILL: $(cat err)"
 
 # A signal for the recorder is the command's; what was recorded is kept.
 rm -f trace.xmmu
-"$xmmu" record -- sh -c 'echo on; sleep 60 & wait' >out 2>err &
+"$xmmu" record -- sh -c 'sleep 60 & echo on; wait' >out 2>err &
 recorder=$!
 for ((i = 0; i < 100; ++i)); do
   [[ -s out ]] && break
