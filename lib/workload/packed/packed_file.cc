@@ -94,10 +94,11 @@ absl::Status PackedFile::ReadHeader() {
   }
   const uint32_t version = Fixed32(&bytes[kVersionAt]);
   if (version == 0 || version > kPackedVersion) {
-    return ErrorAt(kVersionAt,
-                   absl::StrCat("a packed trace of version ", version,
-                                ", expected one up to ", kPackedVersion,
-                                ": a newer xmmu may read it"));
+    return ErrorAt(
+        kVersionAt,
+        absl::StrCat("a packed trace of version ", version,
+                     ", expected one from 1 to ", kPackedVersion,
+                     version == 0 ? "" : ": a newer xmmu may read it"));
   }
   read = Read(0, kPackedHeaderBytes, &bytes);
   if (!read.ok()) return read;

@@ -14,7 +14,7 @@ namespace xmmu {
 namespace {
 
 // Operations that a call returns at most.
-constexpr size_t kPieceOps = 1024;
+constexpr size_t kPieceOps = 512;
 // Blocks that are read half are kept decompressed up to this many bytes in all;
 // then the one whose task was read longest ago is dropped, and read anew when
 // its task goes on.

@@ -58,6 +58,77 @@ inline bool SameStreams(const Streams& one, const Streams& other) {
   return true;
 }
 
+// Two processes and a thread that have each kind of operation, each field and
+// each way of telling an address.
+inline Streams SmallStreams() {
+  using enum GuestOpKind;
+  Streams streams;
+  std::vector<GuestOp>& main = streams[7];
+  main.push_back({.kind = kMap,
+                  .rights = 5,
+                  .backing = Backing::kFilePrivate,
+                  .flags = kMapPopulate | kCallGoesOn,
+                  .page_shift = 21,
+                  .va = VirtAddr(0x400000),
+                  .length = 0x200000,
+                  .file = 9,
+                  .file_offset = 0x1000});
+  main.push_back({.kind = kMap,
+                  .rights = 3,
+                  .backing = Backing::kStack,
+                  .va = VirtAddr(0x7FFFFFFDE000),
+                  .length = 0x21000});
+  for (uint64_t round = 0; round < 20; ++round) {
+    main.push_back({.kind = kFetch, .va = VirtAddr(0x400100), .length = 3});
+    main.push_back({.kind = kFetch, .va = VirtAddr(0x400103), .length = 70});
+    main.push_back({.kind = kLoad,
+                    .va = VirtAddr(0x7FFFFFFFE000 - 8 * round),
+                    .length = 8});
+    main.push_back({.kind = kStore,
+                    .va = VirtAddr(0x500000 + 4 * round * round),
+                    .length = 512});
+    if (round % 3 == 1) {
+      main.push_back({.kind = kFetch,
+                      .va = VirtAddr(0x400000 + 0x1000 * round),
+                      .length = 1});
+      main.push_back(
+          {.kind = kModify, .va = VirtAddr(0x7FFFFFFFD000), .length = 4});
+    }
+  }
+  const auto range = [&](GuestOpKind kind) -> GuestOp& {
+    return main.emplace_back(
+        GuestOp{.kind = kind, .va = VirtAddr(0x600000), .length = 0x3000});
+  };
+  range(kProtect).rights = kMapRead;
+  range(kAdvise).advice = Advice::kUnlock;
+  GuestOp& moved = range(kRemap);
+  moved.target = VirtAddr(0x700000);
+  moved.new_length = 0x5000;
+  for (const GuestOpKind kind : {kUnmap, kDiscard, kCopyIn, kCopyOut, kExec}) {
+    range(kind).flags = kind == kCopyIn ? kCallGoesOn : 0;
+  }
+  for (const GuestOpKind kind : {kOpenFile, kCloseFile, kRemoveFile}) {
+    main.push_back({.kind = kind, .file = 0xFFFFFFFF});
+  }
+  main.push_back({.kind = kFork, .child = 8});
+  main.push_back({.kind = kClone, .child = 4000000000});
+  main.push_back({.kind = kAwait, .length = 2, .child = 8});
+  main.push_back({.kind = kWait, .child = 0});
+  for (const GuestOpKind kind : {kYield, kSyscall, kPost, kExit}) {
+    main.push_back({.kind = kind});
+  }
+  streams[8] = {{.kind = kPost}, {.kind = kVfork, .child = 9}, {.kind = kExit}};
+  streams[9] = {{.kind = kExit}};
+  // Accesses without a fetch, and one in the last bytes of the address space.
+  streams[4000000000] = {
+      {.kind = kLoad, .va = VirtAddr(~uint64_t{0}), .length = 1},
+      {.kind = kStore, .va = VirtAddr(0), .length = 65535},
+      {.kind = kFetch, .va = VirtAddr(~uint64_t{0} - 3), .length = 4},
+      {.kind = kFetch, .va = VirtAddr(0), .length = 1},
+      {.kind = kExit}};
+  return streams;
+}
+
 // A file of the test's own, which is removed in the end.
 class PackedTest : public ::testing::Test {
  protected:
