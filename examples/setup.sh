@@ -14,6 +14,9 @@ build_packages=(
   nlohmann-json3-dev zlib1g-dev libarchive-dev libzstd-dev libgtest-dev libgmock-dev
 )
 
+# What `xmmu record` runs programs with; Valgrind for --with=lackey.
+record_packages=(qemu-user valgrind)
+
 # What the build uses where it is there: manual pages, and the API reference.
 optional_packages=(help2man doxygen)
 

@@ -30,7 +30,8 @@ else
 fi
 
 step packages
-require_packages "${build_packages[@]}" "${optional_packages[@]}" python3 valgrind
+require_packages "${build_packages[@]}" "${optional_packages[@]}" \
+  "${record_packages[@]}" python3 gcc-multilib
 if $all; then
   require_packages clang clang-format libclang-rt-14-dev libbenchmark-dev
 fi

@@ -20,7 +20,6 @@ namespace {
 constexpr const char* kLacks[] = {
     "addresses are those that QEMU's user-mode emulation gave out",
     "no frames of signals on the stack",
-    "an atomic instruction that reads and writes is a store",
     "no buffers of system calls beyond those that `xmmu list system-calls` has",
 };
 constexpr const char* kLacksNarrow =
