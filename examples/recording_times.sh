@@ -6,20 +6,20 @@
 #
 # A row a program: how many operations its trace has, the seconds of processor
 # time (user and system, of all processes) that the program takes by itself, that
-# `xmmu record` takes with each recorder, the packing included, how many times as
-# much Lackey takes as QEMU, and the bytes of the packed trace beside those of
-# Lackey's gzipped logs.
+# `xmmu record` takes by QEMU, the packing included, and record.sh by Lackey; how
+# many times as much the latter is; and the bytes of the packed trace beside those
+# of Lackey's gzipped logs.
 #
-# In whole it takes about an hour, nearly all of it Lackey's; --small has smaller
-# inputs for the same programs, some minutes; --qemu-only leaves Lackey out; --only
-# names the rows to measure. --keep keeps the traces in a directory, by the names of the programs. XMMU is
-# the program to use, by default the one in PATH.
+# Nearly all of the time that it takes, which is more than an hour, is Lackey's.
+# --small has smaller inputs for the same programs; --qemu-only leaves Lackey out;
+# --only names the rows to measure; --keep keeps the traces in a directory, by the
+# names of the programs. XMMU is the program to use, by default the one in PATH.
 #
 # Needs gcc, g++, make, python3, sqlite3, and for the 32-bit program a compiler
 # for it (gcc-multilib); what is missing is left out, in words.
 set -u -o pipefail
 
-small= qemu_only= only='' keep='' xmmu=xmmu
+small='' qemu_only='' only='' keep='' xmmu=xmmu
 for word in "$@"; do
   case $word in
     --small) small=yes ;;
@@ -149,7 +149,6 @@ for name in "${names[@]}"; do
   operations=$("$xmmu" trace info --format=csv "$name.xmmu" |
     sed -n 's/^operations,//p')
   lackey=- times=- gzipped=-
-  # 32-bit programs' logs cannot be packed: the recording itself is measured.
   if [[ -z $qemu_only ]]; then
     rm -f rows.db
     lackey=$(seconds bash "$record_sh" -o "log" -- "${line[@]}")
