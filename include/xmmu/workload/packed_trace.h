@@ -114,6 +114,10 @@ class PackedTraceReader {
   // Errors: InvalidArgument, `FILE:OFFSET: what`, for a block that is damaged.
   virtual absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) = 0;
 
+  // The byte of the file where the block begins that has the operations which
+  // Next() returned last for `task`. REQUIRES: it returned some.
+  virtual uint64_t OffsetOf(TaskId task) const = 0;
+
   // Goes to operation `number` of `task`, from 0; at most its operations().
   // It decodes at most one block. Errors and requirements as Next().
   virtual absl::Status Seek(TaskId task, uint64_t number) = 0;

@@ -138,19 +138,12 @@ absl::StatusOr<TaskId> FindRoot(const Heads& heads) {
 
 absl::StatusOr<std::unique_ptr<Trace>> OpenLackeyTrace(
     std::vector<std::string> files, TraceOptions options) {
-  constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
-  // AddressMap keeps the slots as bits of a word.
-  constexpr uint64_t kMostSegments = 64;
   if (files.empty()) {
     return absl::InvalidArgumentError(
         "no trace file, expected the logs of one recording");
   }
-  if (options.address_limit % kSegment != 0 ||
-      options.address_limit / kSegment > kMostSegments) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "an address limit of ", options.address_limit,
-        " bytes, expected a multiple of 256 MiB up to 16 GiB, or 0"));
-  }
+  const absl::Status limit = CheckAddressLimit(options.address_limit);
+  if (!limit.ok()) return limit;
   Heads heads;
   for (const std::string& file : files) {
     absl::StatusOr<LogHead> head = ReadLogHead(file);

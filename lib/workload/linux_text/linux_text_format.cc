@@ -165,19 +165,13 @@ bool IsLinuxText(const TraceSample& sample) {
 
 absl::StatusOr<std::unique_ptr<Trace>> OpenLinuxText(
     std::vector<std::string> files, const TraceOptions& options) {
-  constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
-  constexpr uint64_t kMostSegments = 64;  // AddressMap's
   if (files.size() != 1) {
     return FileError(
         files[1], 0,
         absl::StrCat("a second text, expected one of all CPUs as ", files[0]));
   }
-  if (options.address_limit % kSegment != 0 ||
-      options.address_limit / kSegment > kMostSegments) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "an address limit of ", options.address_limit,
-        " bytes, expected a multiple of 256 MiB up to 16 GiB, or 0"));
-  }
+  const absl::Status limit = CheckAddressLimit(options.address_limit);
+  if (!limit.ok()) return limit;
   auto tree = ReadProcessTree(files.front());
   if (!tree.ok()) return tree.status();
   return std::make_unique<LinuxTextTrace>(files.front(), *std::move(tree),

@@ -1,6 +1,7 @@
 #include "workload/packed/packed_format.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/btree_map.h"
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "workload/input/file_error.h"
 #include "workload/packed/layout.h"
+#include "workload/process/op_relocation.h"
 #include "xmmu/workload/packed_trace.h"
 
 namespace xmmu {
@@ -30,6 +32,9 @@ class PackedTrace final : public Trace {
       : path_(std::move(path)), reader_(std::move(reader)), options_(options) {
     name_ = absl::StrCat("trace:", ProgramOf(reader_->head().command));
     born_.insert(first_task());
+    if (options.address_limit != 0) {
+      relocation_.emplace(options.address_limit, first_task());
+    }
   }
 
   std::string name() const override { return name_; }
@@ -49,34 +54,84 @@ class PackedTrace final : public Trace {
 
   absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
     if (!failure_.ok()) return failure_;
-    for (;;) {
-      const auto ops = reader_->Next(task);
-      failure_ = ops.status();
-      if (failure_.ok()) failure_ = Check(task, *ops);
-      if (!failure_.ok()) return failure_;
-      if (options_.fetches) return ops;
-      kept_[task].clear();
-      for (const GuestOp& op : *ops) {
-        if (op.kind != GuestOpKind::kFetch) kept_[task].push_back(op);
-      }
-      if (!kept_[task].empty()) return kept_[task];
-    }
+    const auto ops = changes() ? NextChanged(task) : NextRead(task);
+    failure_ = ops.status();
+    return ops;
   }
 
  private:
+  // A task whose operations are not returned as they are in the file.
+  struct Changed {
+    std::span<const GuestOp> read;  // not looked at yet
+    std::vector<GuestOp> ops;       // returned last
+  };
+
+  bool changes() const { return relocation_.has_value() || !options_.fetches; }
+
+  absl::StatusOr<std::span<const GuestOp>> NextRead(TaskId task) {
+    const auto ops = reader_->Next(task);
+    if (!ops.ok()) return ops;
+    const absl::Status checked = Check(task, *ops);
+    if (!checked.ok()) return checked;
+    return ops;
+  }
+
+  absl::StatusOr<std::span<const GuestOp>> NextChanged(TaskId task) {
+    Changed& changed = changed_[task];
+    changed.ops.clear();
+    while (changed.ops.empty()) {
+      if (changed.read.empty()) {
+        const auto read = NextRead(task);
+        if (!read.ok()) return read;
+        changed.read = *read;
+      }
+      const absl::Status status = Change(task, &changed);
+      if (!status.ok()) return status;
+    }
+    // The last operation stays valid for ever, and little else is to.
+    if (changed.ops.back().kind == GuestOpKind::kExit) {
+      changed.ops.shrink_to_fit();
+    }
+    return changed.ops;
+  }
+
+  absl::Status Change(TaskId task, Changed* changed) {
+    size_t used = changed->read.size();
+    if (relocation_.has_value()) {
+      const auto moved =
+          relocation_->Append(task, changed->read, &changed->ops);
+      if (!moved.ok()) return Wrong(task, moved.status().message());
+      used = *moved;
+    } else {
+      changed->ops.assign(changed->read.begin(), changed->read.end());
+    }
+    changed->read = changed->read.subspan(used);
+    if (options_.fetches) return absl::OkStatus();
+    std::erase_if(changed->ops, [](const GuestOp& op) {
+      return op.kind == GuestOpKind::kFetch;
+    });
+    return absl::OkStatus();
+  }
+
   // Checks what a replay rests on: a task is started once and is in the trace,
   // and ends with its exit.
   absl::Status Check(TaskId task, std::span<const GuestOp> ops) {
-    if (ops.empty()) return Wrong(task, "its operations end without an exit");
+    constexpr char kAsRecorded[] = ", expected a stream as recorded";
+    if (ops.empty()) {
+      return Wrong(task, absl::StrCat("its operations end without an exit",
+                                      kAsRecorded));
+    }
     for (const GuestOp& op : ops) {
       if (op.kind == GuestOpKind::kExit && &op != &ops.back()) {
-        return Wrong(task, "it has operations behind its exit");
+        return Wrong(task, absl::StrCat("it has operations behind its exit",
+                                        kAsRecorded));
       }
       if (!StartsTask(op.kind)) continue;
       if (!Has(op.child) || !born_.insert(op.child).second) {
         return Wrong(task, absl::StrCat("it starts task ", op.child,
                                         ", which is not in the file or has "
-                                        "been started before"));
+                                        "been started before",
+                                        kAsRecorded));
       }
     }
     return absl::OkStatus();
@@ -91,9 +146,8 @@ class PackedTrace final : public Trace {
   }
 
   absl::Status Wrong(TaskId task, absl::string_view what) const {
-    return FileError(path_, 0,
-                     absl::StrCat("task ", task, ": ", what,
-                                  ", expected a stream as recorded"));
+    return FileError(path_, reader_->OffsetOf(task),
+                     absl::StrCat("task ", task, ": ", what));
   }
 
   static constexpr char kPackedFrom[] = "packed from";
@@ -103,7 +157,8 @@ class PackedTrace final : public Trace {
   TraceOptions options_;
   std::string name_;
   absl::btree_set<TaskId> born_;
-  absl::btree_map<TaskId, std::vector<GuestOp>> kept_;  // without fetches
+  std::optional<OpRelocation> relocation_;
+  absl::btree_map<TaskId, Changed> changed_;
   absl::Status failure_;
 };
 
@@ -121,10 +176,8 @@ absl::StatusOr<std::unique_ptr<Trace>> OpenPackedTrace(
                                   "recording; the first is ",
                                   files[0]));
   }
-  if (options.address_limit != 0) {
-    return FileError(files[0], 0,
-                     "a packed trace keeps its addresses, expected no limit");
-  }
+  const absl::Status limit = CheckAddressLimit(options.address_limit);
+  if (!limit.ok()) return limit;
   auto reader = PackedTraceReader::Open(files[0]);
   if (!reader.ok()) return reader.status();
   return std::make_unique<PackedTrace>(files[0], *std::move(reader), options);

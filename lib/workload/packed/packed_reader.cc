@@ -29,6 +29,7 @@ struct ReadTask {
   std::unique_ptr<OpDecoder> decoder;
   size_t bytes = 0;                // that the decoder keeps
   uint64_t used = 0;               // when it was read last
+  uint64_t offset = 0;             // of the block of what was returned last
   std::vector<GuestOp> ops;        // the piece that was decoded last
   std::span<const GuestOp> ready;  // of it, not returned yet
 };
@@ -66,10 +67,13 @@ class PackedTraceFileReader final : public PackedTraceReader {
     }
     const std::span<const GuestOp> ops = TakeReady(task);
     task.position += ops.size();
+    task.offset = task.entry->blocks[task.block].offset;
     const absl::Status ended = EndBlock(task);
     if (!ended.ok()) return ended;
     return ops;
   }
+
+  uint64_t OffsetOf(TaskId id) const override { return reading_.at(id).offset; }
 
   absl::Status Seek(TaskId id, uint64_t number) override {
     ReadTask& task = TaskOf(id);

@@ -11,12 +11,10 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
 #include "workload/process/image_layout.h"
+#include "workload/process/segment_table.h"
 #include "xmmu/workload/workload.h"
 
 namespace xmmu {
-
-// The segments of the relocation rule are 256 MiB each.
-inline constexpr int kSegmentShift = 28;
 
 // Whether a mapping is locked. kPerhaps: a call that may have locked it failed.
 enum class Lock : uint8_t { kNone, kNow, kOnFault, kPerhaps };
@@ -59,8 +57,7 @@ class AddressMap {
 
   // `limit` is TraceOptions::address_limit.
   explicit AddressMap(uint64_t limit, const ImageLayout& layout = {})
-      : layout_(layout),
-        slots_(static_cast<uint32_t>(limit >> kSegmentShift)) {}
+      : layout_(layout), segments_(limit) {}
 
   const ImageLayout& layout() const { return layout_; }
 
@@ -97,9 +94,10 @@ class AddressMap {
   // Returns the first unmapped address in [start, end), if there is one.
   std::optional<uint64_t> FirstHole(uint64_t start, uint64_t end) const;
 
-  // Gives [start, end) its place in the guest and returns its shift, or nothing
-  // when the range does not fit in one piece below the limit.
-  std::optional<uint64_t> Place(uint64_t start, uint64_t end);
+  // As SegmentTable::Place().
+  std::optional<uint64_t> Place(uint64_t start, uint64_t end) {
+    return segments_.Place(start, end);
+  }
 
   // Replaces what is mapped in [start, region.end). REQUIRES: region.shift is
   // what Place() returned for the range.
@@ -128,18 +126,12 @@ class AddressMap {
   // Joins regions that meet within [start, end] and continue each other, so
   // that the map does not grow with the number of calls.
   void Merge(uint64_t start, uint64_t end);
-  // Returns the slot for segment `first` that keeps the segments first to last
-  // in one piece, or nothing if there is no such slot.
-  std::optional<uint64_t> SlotFor(uint64_t first, uint64_t last) const;
-  bool SlotsFree(uint64_t slot, uint64_t count) const;
 
   ImageLayout layout_;
   Regions regions_;
   // Start -> end of ranges that were unmapped and not mapped again; disjoint.
   absl::btree_map<uint64_t, uint64_t> unmapped_;
-  absl::btree_map<uint64_t, uint64_t> segments_;  // segment -> slot
-  uint32_t slots_;      // below the limit; 0: no relocation
-  uint64_t taken_ = 0;  // slots given away, a bit each
+  SegmentTable segments_;
 };
 
 }  // namespace xmmu
