@@ -288,6 +288,7 @@ ReportRow Simulator::Row() const {
   row.nested_pages = policy_->NestedPageCounts();
   const Cost whole = cost();
   row.cost = options_.region.wanted() ? measurement_->cost() : whole;
+  row.cost.own_tally.resize(host_.own_events().size());  // if nothing has run
   row.operations = measurement_->operations();
   row.intervals = measurement_->intervals();
   row.hypothetical = std::string(HypotheticalPart(whole, machine_));

@@ -71,6 +71,10 @@ absl::StatusOr<GuestDriver> CreateDriver(const SimulatorOptions& options) {
     return absl::InvalidArgumentError(
         "a migration: Simulator::Run carries it out, a TestGuest does not");
   }
+  if (options.region != RegionOptions()) {
+    return absl::InvalidArgumentError(
+        "a region: Simulator::Run measures it, a TestGuest does not");
+  }
   return GuestDriver::Create(options);
 }
 

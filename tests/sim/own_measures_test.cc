@@ -95,6 +95,24 @@ ReportRow RowOf(const SimulatorOptions& options) {
   return *std::move(row);
 }
 
+TEST(OwnMeasuresTest, EventsOfARegionAreThoseInIt) {
+  SimulatorOptions options = With({kLookup, kScan});
+  const ReportRow whole = RowOf(options);
+  options.region = {.warmup = 20, .interval = 9};
+  const ReportRow part = RowOf(options);
+  EXPECT_LT(part.own_events[0].count, whole.own_events[0].count);
+  EXPECT_EQ(part.own_events[0].count,
+            part.cost.count(Counter::kHardwareFaults));
+  uint64_t sum = 0;
+  for (const Interval& interval : part.intervals) {
+    sum += interval.cost.own_tally[1];
+  }
+  EXPECT_EQ(part.own_events[1].count, sum);
+  EXPECT_EQ(std::accumulate(part.by_mark.begin(), part.by_mark.end(), Cycles()),
+            part.cost.cycles);
+  EXPECT_EQ((*Simulator::Create(options))->Row().own_events[1].count, 0u);
+}
+
 TEST(OwnMeasuresTest, EventsCountAndCostBesideAllElse) {
   const ReportRow with = RowOf(With({kLookup, kScan}));
   const ReportRow without = RowOf(With({}));

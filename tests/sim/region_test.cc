@@ -205,6 +205,15 @@ TEST(RegionTest, PeaksAndTheDigestAreOfTheWholeRun) {
   }
 }
 
+TEST(RegionTest, WhatTheMachineLacksIsSaidOfTheWholeRun) {
+  SimulatorOptions options =
+      OptionsOf("xi-shadow", PagingMode::kPae, {.warmup = 60, .operations = 8});
+  options.machine = "xeon-2003";
+  const ReportRow row = RunRow(options, "walk:pages=4,rounds=40");
+  EXPECT_EQ(row.cost.count(CostEvent::kVmExit), 0u);
+  EXPECT_EQ(row.hypothetical, "VM extension");
+}
+
 TEST(RegionTest, EachDomainHasARegionOfItsOwn) {
   SimulatorOptions options = OptionsOf("pinning", PagingMode::kPae);
   options.domains = 2;

@@ -140,6 +140,7 @@ std::vector<WrongOption> WrongOptions() {
        {.custom_policy = [](Host&) { return nullptr; }},
        "custom_policy made no policy"},
       {"migration", {.migration = {.rounds = 2}}, "Simulator::Run"},
+      {"region", {.region = {.interval = 2}}, "Simulator::Run measures it"},
       {"ways",
        {.custom_machine =
             Machine([](MachineModel& m) { m.tlb.data_l1[0].ways = 3; })},

@@ -40,8 +40,8 @@ namespace xmmu::testing {
 class TestGuest {
  public:
   // Boots the guest and starts a first process, task 1. Fails for options that
-  // cannot be simulated, with what would do; and for a migration, which only
-  // Simulator::Run carries out.
+  // cannot be simulated, with what would do; and for a migration or a region,
+  // which only Simulator::Run carries out.
   explicit TestGuest(const SimulatorOptions& options,
                      SourceLocation where = SourceLocation::current());
 
