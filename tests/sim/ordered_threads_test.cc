@@ -148,7 +148,7 @@ absl::StatusOr<Comparison> ReplayAll(const Streams& streams, PagingMode mode,
 TEST(OrderedThreadsTest, EveryStrategyKeepsTheOrderAndShowsThemTheSame) {
   for (const PagingMode mode : {PagingMode::kPae, PagingMode::k4Level}) {
     for (const int vcpus : {1, 2, 4}) {
-      for (const uint64_t quantum : {3, 100}) {
+      for (const uint64_t quantum : {uint64_t{3}, uint64_t{100}}) {
         SCOPED_TRACE(absl::StrCat(std::string(PagingModeName(mode)), ", ",
                                   vcpus, " vCPUs, quantum ", quantum));
         const Recording recording(quantum * kThreads +
