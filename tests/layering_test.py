@@ -21,6 +21,9 @@ MAY_USE = {
     "machine/file": "base machine",
     "workload": "base workload/input workload/process workload/lackey"
                 " workload/linux_text workload/packed workload/qemu",
+                " workload/packed workload/drmemtrace workload/champsim",
+    "workload/champsim": "base workload workload/input workload/process",
+    "workload/drmemtrace": "base workload workload/input workload/process",
     "workload/input": "base",
     "workload/inspect": "base workload",
     "workload/packed": "base workload workload/input workload/process",

@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
+#include "workload/champsim/champsim_format.h"
+#include "workload/drmemtrace/drmemtrace_format.h"
 #include "workload/input/byte_source.h"
 #include "workload/input/file_error.h"
 #include "workload/lackey/lackey_format.h"
@@ -35,6 +37,12 @@ constexpr TraceFormat kFormats[] = {
      "Linux's tracing as text, by ftrace, trace-cmd report or perf script: "
      "faults only",
      &IsLinuxText, &OpenLinuxText},
+    {"drmemtrace",
+     "DynamoRIO's final traces, versions 1 to 7: directories or files",
+     &IsDrmemtrace, &OpenDrmemtrace},
+    // It has no magic number, so that it comes last.
+    {"champsim", "ChampSim's records of 64 or 96 bytes, a program a file",
+     &IsChampsim, &OpenChampsim},
 };
 
 absl::StatusOr<std::string> RawBytes(const std::string& path) {

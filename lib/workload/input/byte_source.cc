@@ -60,9 +60,14 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(
 // Filters are named one by one: libarchive's old .lzma takes the bytes 19 00 00
 // 00 01 for its own, which is how a drmemtrace begins.
 absl::Status ByteSource::Begin(int descriptor) {
-  char magic[4];
-  zip_ = pread(descriptor, magic, sizeof(magic), 0) == sizeof(magic) &&
-         absl::string_view(magic, sizeof(magic)) == kZipMagic;
+  char bytes[kSnappyMagic.size()];
+  const ssize_t got = pread(descriptor, bytes, sizeof(bytes), 0);
+  const absl::string_view magic(bytes, got < 0 ? 0 : static_cast<size_t>(got));
+  if (magic == kSnappyMagic) {
+    snappy_ = std::make_unique<SnappyFrames>(descriptor);
+    return absl::OkStatus();
+  }
+  zip_ = absl::StartsWith(magic, kZipMagic);
   archive_ = archive_read_new();
   if (archive_ == nullptr) return ErrorAt(0, "no memory to read it");
   if (zip_) {
@@ -106,6 +111,12 @@ absl::StatusOr<bool> ByteSource::NextMember() {
 
 absl::StatusOr<absl::string_view> ByteSource::Next() {
   offset_ += std::exchange(given_, 0);
+  if (snappy_ != nullptr) {
+    absl::StatusOr<absl::string_view> bytes = snappy_->Next();
+    if (!bytes.ok()) return ErrorAt(offset_, bytes.status().message());
+    given_ = bytes->size();
+    return bytes;
+  }
   for (;;) {
     if (!in_member_) {
       const absl::StatusOr<bool> more = NextMember();

@@ -2,7 +2,7 @@
 #define XMMU_LIB_WORKLOAD_INPUT_BYTE_SOURCE_H_
 
 // The bytes that a file holds: as they are, decompressed (gzip, xz, bzip2, lz4,
-// zstd) or those of a zip's members, one after the other in archive order. What
+// zstd, Snappy's framing) or those of a zip's members, one after the other in archive order. What
 // it is, is told by its content. It keeps a block, whatever the length of the
 // file. Single-threaded.
 
@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "workload/input/snappy_frames.h"
 
 struct archive;
 
@@ -53,6 +54,7 @@ class ByteSource {
 
   std::string path_;
   archive* archive_ = nullptr;
+  std::unique_ptr<SnappyFrames> snappy_;  // instead of the archive
   int descriptor_ = -1;
   bool zip_ = false;
   bool in_member_ = false;

@@ -10,6 +10,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "workload/process/image_layout.h"
 #include "workload/process/segment_table.h"
 #include "xmmu/workload/workload.h"
@@ -50,6 +51,9 @@ struct Region {
   // not join mappings that differ in them.
   uint8_t advices = 0;
 };
+
+// Checks TraceOptions::address_limit.
+absl::Status CheckAddressLimit(uint64_t limit);
 
 class AddressMap {
  public:

@@ -42,6 +42,8 @@ struct ImageLayout {
   // Whether the recording says of all that is mapped, so that no access shows
   // anything, but for more of a segment of unknown size.
   bool exact = false;
+  // No access shows a mapping below.
+  uint64_t lowest = kLowestMapping;
 };
 
 }  // namespace xmmu

@@ -21,7 +21,7 @@ std::string Hex(uint64_t va) { return absl::StrCat("0x", absl::Hex(va)); }
 }  // namespace
 
 absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length,
-                                                 bool store) {
+                                                 bool store, bool fetch) {
   // An access without a mapping raised a signal, or was to the vsyscall page:
   // see lackey_trace.h.
   const AccessWindow nothing{va, length, 0, 0};
@@ -30,6 +30,8 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length,
     if (state_.map.Find(page) != state_.map.end()) continue;
     if (page < kLowestMapping || !MayInfer(page)) return nothing;
     const absl::Status inferred = Infer(page, store);
+    if (page < state_.map.layout().lowest) return nothing;
+    const absl::Status inferred = Infer(page, store, fetch);
     if (!inferred.ok()) return inferred;
   }
   const auto first = state_.map.Find(va);
@@ -54,25 +56,40 @@ bool OpWriter::MayInfer(uint64_t va) const {
 }
 
 absl::Status OpWriter::Infer(uint64_t va, bool store) {
+// A stack reaches from 128 KiB below the page up to its top.
+AddressMap::Range OpWriter::StackAround(uint64_t va) const {
   const ImageLayout& layout = state_.map.layout();
   const uint64_t page = PageDown(va);
+  AddressMap::Range hole =
+      state_.map.Hole(va, layout.stack_zone, layout.stack_zone_end);
+  hole.start = std::max(hole.start, page - std::min(page, kStackSetup));
+  // Where the top is unknown, what lies further above is another mapping.
+  const bool topless = layout.stack_top == 0;
+  const bool apart = hole.end == layout.stack_zone_end ||
+                     (topless && hole.end - page > kStackLimit);
+  const uint64_t least =
+      topless ? (va & ~(kChunk - 1)) + kChunk : page + kPageSize;
+  if (apart) hole.end = std::max(layout.stack_top, least);
+  return hole;
+}
+
+absl::Status OpWriter::Infer(uint64_t va, bool store, bool fetch) {
+  const ImageLayout& layout = state_.map.layout();
   Region region;
   AddressMap::Range hole;
   // Images of exec's and segments are inferred by the chunk.
   const uint64_t chunk = va & ~(kChunk - 1);
-  if (va >= layout.stack_zone && va < layout.stack_zone_end) {
-    // A stack reaches from 128 KiB below the page up to its top.
-    hole = state_.map.Hole(va, layout.stack_zone, layout.stack_zone_end);
-    hole.start = std::max(hole.start, page - std::min(page, kStackSetup));
-    if (hole.end == layout.stack_zone_end) {
-      hole.end = std::max(layout.stack_top, page + kPageSize);
-    }
+  const bool by_touch = layout.stores_show_anonymous;
+  if (va >= layout.stack_zone && va < layout.stack_zone_end &&
+      !(fetch && by_touch)) {
+    hole = StackAround(va);
     region.backing = Backing::kStack;
-    region.rights = kMapRead | kMapWrite;
-  } else if (hole = state_.map.Hole(va, chunk, chunk + kChunk);
+    region.rights = by_touch ? kAllRights : kMapRead | kMapWrite;
+  } else if (hole = state_.map.Hole(va, std::max(chunk, layout.lowest),
+                                    chunk + kChunk);
              const auto more = MoreOfSegment(hole.start)) {
     region = *more;
-  } else if (store && layout.stores_show_anonymous) {
+  } else if (store && by_touch) {
     region.rights = kAllRights;
   } else {
     inferred_apart_ |= va >= layout.interpreter;
@@ -95,6 +112,30 @@ absl::Status OpWriter::MapImage(uint64_t start, Region region) {
                      ", expected whole pages of user space"));
   }
   return Map(start, region.end, region);
+absl::Status OpWriter::MapHoles(uint64_t start, const Region& region) {
+  while (const auto first = state_.map.FirstHole(start, region.end)) {
+    Region part = region;
+    part.end = state_.map.Hole(*first, start, region.end).end;
+    part.offset += *first - start;
+    part.inferred = true;
+    const absl::Status mapped = Map(*first, part.end, part);
+    if (!mapped.ok()) return mapped;
+  }
+  return absl::OkStatus();
+}
+
+void OpWriter::Grant(uint64_t va, uint8_t right) {
+  const auto found = state_.map.Find(va);
+  if (found == state_.map.end()) return;
+  const uint64_t chunk = va & ~(kChunk - 1);
+  const uint64_t start = std::max(found->first, chunk);
+  const uint64_t end = std::min(found->second.end, chunk + kChunk);
+  if (found->second.page_shift != 0) return;
+  Protect(start, end, found->second.rights | right);
+}
+
+void OpWriter::AdviseHuge(uint64_t start, uint64_t end) {
+  PushAdvice(Advice::kHugePage, start, end);
 }
 
 absl::Status OpWriter::InferAll(uint64_t start, uint64_t end) {

@@ -44,14 +44,26 @@ class OpWriter {
   uint64_t generation() const { return generation_; }
 
   // Returns a window around [va, va + length), inferring regions if need be.
-  // `store` says whether the access is a store, for layouts by which that
-  // matters. The window has no rights when the access cannot have happened or is not the
-  // guest's.
+  // `store` and `fetch` say whether the access is one, for layouts by which that
+  // matters. The window has no rights when the access cannot have happened or is
+  // not the guest's.
   //
   // Errors: InvalidArgument with what is wrong; the caller adds FILE:LINE, here
   // and below.
   absl::StatusOr<AccessWindow> WindowFor(uint64_t va, uint64_t length,
-                                         bool store = false);
+                                         bool store = false,
+                                         bool fetch = false);
+
+  // Maps what of [start, region.end) is not mapped, as inferred: a file beside
+  // the recording says that it was. A part of a file keeps its place in it.
+  absl::Status MapHoles(uint64_t start, const Region& region);
+
+  // Gives `right` to the mapping at `va`, within its aligned 64 KiB: an access
+  // shows it, and the call that gave it is not in the recording.
+  void Grant(uint64_t va, uint8_t right);
+
+  // Advises large pages for what is mapped of [start, end).
+  void AdviseHuge(uint64_t start, uint64_t end);
 
   // Call this when a call has returned. All its operations but the last have
   // kCallGoesOn.
@@ -84,7 +96,8 @@ class OpWriter {
   bool MayInfer(uint64_t va) const;
   // Maps what exec must have mapped around `va`: see lackey_trace.h for the
   // rule.
-  absl::Status Infer(uint64_t va, bool store = false);
+  absl::Status Infer(uint64_t va, bool store = false, bool fetch = false);
+  AddressMap::Range StackAround(uint64_t va) const;
   // Infers a region for every hole of [start, end).
   absl::Status InferAll(uint64_t start, uint64_t end);
   // `flags` are MapFlags beside those that the region says.

@@ -72,8 +72,11 @@ void OpWriter::NameMapping(const SystemCall& call, Region* region) {
   region->offset = call.args[5];
   if (!found) {
     region->page_shift = huge ? HugeShift(flags) : 0;
-    region->file =
-        FileIdentity(absl::StrCat("descriptor ", task_, " ", descriptor));
+    std::string name = absl::StrCat("descriptor ", task_, " ", descriptor);
+    if (state_.unknown_opens != 0) {
+      absl::StrAppend(&name, " ", state_.unknown_opens);
+    }
+    region->file = FileIdentity(name);
     return;
   }
   region->file = known->second.file;

@@ -57,6 +57,9 @@ struct ProcessState {
   // each of which is an object of its own.
   uint64_t objects = 0;
   uint64_t openings = 0;           // kOpenFile so far
+  // Opens of which the recording does not say what file they opened: what a
+  // descriptor stands for may be another file since.
+  uint64_t unknown_opens = 0;
   Lock future_lock = Lock::kNone;  // of later mappings (MCL_FUTURE)
   // Where the kernel writes a child's id at the child's start
   // (CLONE_CHILD_SETTID), or 0.
