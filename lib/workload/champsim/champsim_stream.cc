@@ -10,17 +10,17 @@
 namespace xmmu {
 namespace {
 
-constexpr size_t kOpsOfASpan = 1024;
+constexpr size_t kOpsAtOnce = 1024;
 
 // An x86 instruction is at most this long (SDM Vol. 2, 2.3.11), so that one
 // closer before the next is followed by it.
-constexpr uint64_t kLongestInstruction = 15;
+constexpr uint64_t kLongestGap = 15;
 // Assumed, where the next instruction does not tell: a fetch of 4 bytes; and of
 // data, of which the format never tells.
 constexpr uint64_t kFetchBytes = 4;
 constexpr uint64_t kDataBytes = 8;
 
-constexpr uint64_t kKernelHalf = uint64_t{1} << 63;
+constexpr uint64_t kKernelBit = uint64_t{1} << 63;
 
 // Converters have moved data to the lowest pages (ChampSim, cvp2champsim).
 constexpr ImageLayout kChampsimLayout = [] {
@@ -118,7 +118,7 @@ absl::StatusOr<std::span<const GuestOp>> ChampsimStream::Next(
   if (!failure_.ok()) return failure_;
   writer_.ops().clear();
   if (!std::exchange(started_, true)) failure_ = Start(births);
-  while (failure_.ok() && !ended_ && writer_.ops().size() < kOpsOfASpan) {
+  while (failure_.ok() && !ended_ && writer_.ops().size() < kOpsAtOnce) {
     failure_ = ReadRecord(births);
   }
   if (!failure_.ok()) return failure_;
@@ -135,7 +135,7 @@ absl::StatusOr<std::span<const GuestOp>> ChampsimStream::Next(
 // The first task starts those of the other files, as by posix_spawn: nothing
 // is copied.
 absl::Status ChampsimStream::Start(std::vector<Birth>* births) {
-  if (!root_) writer_.BeginExec(SystemCall{.number = kExecve});
+  if (!root_) writer_.BeginExec(ExecCall());
   writer_.Exec(files_[file_index_]);
   for (size_t file = 1; root_ && file < files_.size(); ++file) {
     Spawn({ChampsimTask(file), file, std::nullopt}, births);
@@ -193,7 +193,7 @@ absl::Status ChampsimStream::Fetch(const ChampsimRecord& record) {
   uint64_t length = ClippedToPage(record.ip, kFetchBytes);
   if (next.has_value() && next->address_space == record.address_space) {
     const uint64_t distance = next->ip - record.ip;
-    if (distance >= 1 && distance <= kLongestInstruction) length = distance;
+    if (distance >= 1 && distance <= kLongestGap) length = distance;
   }
   return Access(GuestOpKind::kFetch, record.ip, length);
 }
@@ -223,7 +223,7 @@ absl::Status ChampsimStream::Data(const ChampsimRecord& record) {
 
 absl::Status ChampsimStream::Access(GuestOpKind kind, uint64_t va,
                                     uint64_t length) {
-  if ((va & kKernelHalf) != 0) {
+  if ((va & kKernelBit) != 0) {
     ++counts_.kernel;
     return absl::OkStatus();
   }

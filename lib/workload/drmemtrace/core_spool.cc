@@ -16,7 +16,7 @@ namespace xmmu {
 namespace {
 
 constexpr size_t kBufferedRecords = 64 * 1024;
-constexpr uint64_t kReadAtOnce = 512;  // records
+constexpr uint64_t kSpooledAtOnce = 512;  // records
 
 bool Waits(const TraceRecord& record) {
   return record.IsMarker(kMarkerCoreWait) || record.IsMarker(kMarkerCoreIdle);
@@ -192,10 +192,10 @@ class SpooledPieces final : public PieceSource {
       : spool_(std::move(spool)), pieces_(spool_->processes_.at(process)) {}
 
   absl::StatusOr<RecordBatch> Read() override {
-    if (piece_ == pieces_.size()) return RecordBatch{.ended = true};
+    if (piece_ == pieces_.size()) return EndOfRecords();
     const CoreSpool::Piece& piece = pieces_[piece_];
     const std::string& path = spool_->paths_[piece.file];
-    const uint64_t count = std::min(kReadAtOnce, piece.count - done_);
+    const uint64_t count = std::min(kSpooledAtOnce, piece.count - done_);
     records_.resize(count);
     const size_t bytes = count * sizeof(TraceRecord);
     const ssize_t got =

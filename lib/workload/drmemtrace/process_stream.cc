@@ -101,7 +101,7 @@ absl::Status ProcessStream::NextProgram() {
   const std::vector<TracedProgram>& programs = set_.processes.at(process_);
   const TracedProgram& program = programs[program_];
   const bool execs = program_ > 0 || fresh_;
-  if (execs) writer_.BeginExec(SystemCall{.number = kExecve});
+  if (execs) writer_.BeginExec(ExecCall());
   const bool forked = program_ == 0 && set_.parents.contains(process_);
   if (forked) writer_.BeginChild();
   if (!forked) writer_.Exec(program.name);

@@ -11,7 +11,7 @@
 namespace xmmu {
 namespace {
 
-constexpr uint64_t kCloneVm = 0x100;  // Linux, include/uapi/linux/sched.h
+constexpr uint64_t kSharesMemory = 0x100;  // Linux, include/uapi/linux/sched.h
 
 // Whether the call changes mappings.
 bool ChangesMappings(uint64_t number) {
@@ -118,7 +118,7 @@ absl::Status ProcessStream::FinishCall(const TracedCall& call) {
   if (MakesTask(call.number)) {
     system_call.child = ChildOf(call, *result);
     const bool thread =
-        call.number == kClone && (call.args[0] & kCloneVm) != 0 &&
+        call.number == kClone && (call.args[0] & kSharesMemory) != 0 &&
         (call.args[0] & kCloneVfork) == 0 && system_call.child == 0;
     if (system_call.child == 0 && !thread && result->success) {
       return FinishUnknown(call);
@@ -175,7 +175,7 @@ TaskId ProcessStream::ChildOf(const TracedCall& call,
   const auto child = static_cast<TaskId>(result.value);
   const auto parent = set_.parents.find(child);
   const bool thread = call.number == kClone && call.arg_count > 0 &&
-                      (call.args[0] & kCloneVm) != 0 &&
+                      (call.args[0] & kSharesMemory) != 0 &&
                       (call.args[0] & kCloneVfork) == 0;
   const bool right = parent != set_.parents.end() &&
                      parent->second == process_ && !born_.contains(child);

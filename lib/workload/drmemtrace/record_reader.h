@@ -42,6 +42,12 @@ struct RecordBatch {
   const std::string* path = nullptr;
 };
 
+inline RecordBatch EndOfRecords() {
+  RecordBatch batch;
+  batch.ended = true;
+  return batch;
+}
+
 class RecordReader {
  public:
   // Opens the file.

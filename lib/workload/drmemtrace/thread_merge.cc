@@ -62,7 +62,7 @@ void ThreadMerge::CloseLast() {
 absl::StatusOr<RecordBatch> ThreadMerge::Read() {
   for (;;) {
     if (!current_.has_value()) {
-      if (turns_.empty()) return RecordBatch{.ended = true};
+      if (turns_.empty()) return EndOfRecords();
       current_ = turns_.top().input;
       turns_.pop();
     }

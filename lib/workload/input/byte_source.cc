@@ -118,10 +118,12 @@ absl::StatusOr<absl::string_view> ByteSource::Next() {
     return bytes;
   }
   for (;;) {
+    if (ended_) return absl::string_view();
     if (!in_member_) {
       const absl::StatusOr<bool> more = NextMember();
       if (!more.ok()) return more.status();
-      if (!*more) return absl::string_view();
+      ended_ = !*more;
+      continue;
     }
     const void* block = nullptr;
     size_t bytes = 0;

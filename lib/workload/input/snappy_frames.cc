@@ -204,7 +204,7 @@ absl::StatusOr<absl::string_view> SnappyFrames::Data(uint8_t type) {
   content_.clear();
   const bool plain = type == kPlain || type == kPlainUnchecked;
   if (plain && body.size() <= kMostContent) {
-    content_.assign(body);
+    content_.assign(body.data(), body.size());
   } else if (plain || !UncompressSnappy(body, kMostContent, &content_)) {
     return absl::InvalidArgumentError(
         "a Snappy chunk is damaged, expected at most 64 KiB of data in it");

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "workload/input/file_error.h"
+#include "workload/lackey/call_record.h"
 #include "workload/lackey/log_file.h"
 #include "workload/process/op_writer.h"
 #include "xmmu/workload/workload.h"

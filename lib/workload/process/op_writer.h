@@ -27,6 +27,9 @@ struct AccessWindow {
   uint8_t rights = 0;  // 0: nothing may be done here
 };
 
+// An execve of which nothing but itself is known.
+SystemCall ExecCall();
+
 class OpWriter {
  public:
   OpWriter(TaskId task, ProcessState state)

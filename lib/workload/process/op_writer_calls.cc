@@ -20,6 +20,12 @@ constexpr uint64_t kWaitKeep = 0x1000000;
 
 }  // namespace
 
+SystemCall ExecCall() {
+  SystemCall call;
+  call.number = kExecve;
+  return call;
+}
+
 absl::Status OpWriter::Finish(const SystemCall& call,
                               const SystemCallResult& result) {
   if (call.number == kExitGroup) return absl::OkStatus();
