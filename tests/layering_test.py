@@ -66,6 +66,9 @@ TESTS_MAY_USE_TOO = {
     "policy/shadow": "testing/conformance",
     # What a run was is checked in its report.
     "sim": "report workload/lackey",
+    # Streams are compared by the names of their operations.
+    "workload/champsim": "workload/drmemtrace workload/inspect",
+    "workload/drmemtrace": "workload/inspect",
     # Strategies on the public bases are a user's, who tests them so.
     "testing": "policy/direct policy/shadow",
 }

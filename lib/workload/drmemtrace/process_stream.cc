@@ -204,7 +204,7 @@ absl::Status ProcessStream::ReadInstruction(const TraceRecord& record) {
                                 kLongestInstruction));
   }
   if (!mapped_known_) {
-    const absl::Status mapped = MapKnown(record.address);
+    const absl::Status mapped = MapKnown();
     if (!mapped.ok()) return mapped;
   }
   ++counts_.fetches;
@@ -304,19 +304,33 @@ absl::StatusOr<std::optional<size_t>> ProcessStream::Access(GuestOpKind kind,
   return writer_.ops().size() - 1;
 }
 
-absl::Status ProcessStream::MapKnown(uint64_t pc) {
+// A v2p.textproto has every page that the trace touches, and a modules.log all
+// code but what the program makes itself. What does not cover the first
+// accesses is of another trace.
+bool ProcessStream::Covers(const std::vector<KnownMapping>& mappings,
+                           bool only_code) const {
+  return std::all_of(batch_.records.begin() + static_cast<ptrdiff_t>(at_),
+                     batch_.records.end(), [&](const TraceRecord& record) {
+                       const bool touches =
+                           IsInstruction(record.type) ||
+                           (!only_code && record.type <= kRecordWrite);
+                       return !touches || record.use != RecordUse::kUsed ||
+                              Contains(mappings, record.address);
+                     });
+}
+
+absl::Status ProcessStream::MapKnown() {
   mapped_known_ = true;
-  const std::string& directory =
-      set_.processes.at(process_)[program_ - 1].directory;
+  const TracedProgram& program = set_.processes.at(process_)[program_ - 1];
+  if (!program.whole_directory) return absl::OkStatus();
   for (const bool modules : {true, false}) {
-    const std::string path =
-        FindBeside(directory, modules ? "modules.log" : "v2p.textproto");
+    const std::string path = FindBeside(
+        program.directory, modules ? "modules.log" : "v2p.textproto");
     if (path.empty()) continue;
     const absl::StatusOr<std::vector<KnownMapping>> known =
         modules ? ReadModules(path) : ReadV2p(path);
     if (!known.ok()) return known.status();
-    // One of another trace does not have the program's first instruction.
-    if (!Contains(*known, pc)) {
+    if (!Covers(*known, /*only_code=*/modules)) {
       ++counts_.strangers;
       continue;
     }

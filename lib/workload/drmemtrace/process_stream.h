@@ -102,7 +102,9 @@ class ProcessStream {
                                          uint64_t length);
   absl::Status CheckAddress(uint64_t va, bool* outside) const;
   // Maps what files beside the trace say, if they are this program's.
-  absl::Status MapKnown(uint64_t pc);
+  absl::Status MapKnown();
+  // Whether the mappings have what the rest of the batch touches.
+  bool Covers(const std::vector<KnownMapping>& mappings, bool only_code) const;
   absl::Status MapAll(const std::vector<KnownMapping>& mappings);
   void StartOthers(const PieceKey& until);
   void Begin(TaskId child, ProcessState state, bool fresh);

@@ -120,7 +120,12 @@ class SetBuilder {
   absl::Status Add(const std::string& path) {
     const absl::StatusOr<std::vector<std::string>> files = FilesOf(path);
     if (!files.ok()) return files.status();
+    std::error_code unknown;
+    const bool whole = fs::is_directory(path, unknown);
     for (const std::string& file : *files) {
+      if (whole || IsInner(FolderName(ParentOf(file)))) {
+        whole_.insert(OuterOf(ParentOf(file)));
+      }
       absl::StatusOr<TraceHead> head = ReadTraceHead(file);
       if (!head.ok()) return head.status();
       std::error_code ignored;
@@ -140,11 +145,7 @@ class SetBuilder {
 
   absl::StatusOr<TraceSet> Finish() {
     for (auto& [key, heads] : programs_) {
-      TracedProgram program{.name = ProgramName(heads[0].path),
-                            .directory = ParentOf(heads[0].path),
-                            .heads = {},
-                            .spool = nullptr,
-                            .first = heads[0].first};
+      TracedProgram program = ProgramOf(heads[0], heads[0].first);
       for (const TraceHead& head : heads) {
         program.first = std::min(program.first, head.first);
       }
@@ -156,12 +157,10 @@ class SetBuilder {
       const auto spool = CoreSpool::Make(heads);
       if (!spool.ok()) return spool.status();
       for (const auto& [process, first] : (*spool)->Processes()) {
+        TracedProgram program = ProgramOf(heads[0], first);
+        program.spool = *spool;
         set_.processes[static_cast<TaskId>(process)].push_back(
-            {.name = ProgramName(heads[0].path),
-             .directory = ParentOf(heads[0].path),
-             .heads = {},
-             .spool = *spool,
-             .first = first});
+            std::move(program));
       }
     }
     for (auto& [process, programs] : set_.processes) {
@@ -174,6 +173,15 @@ class SetBuilder {
   }
 
  private:
+  TracedProgram ProgramOf(const TraceHead& head, const PieceKey& first) const {
+    TracedProgram program;
+    program.name = ProgramName(head.path);
+    program.directory = ParentOf(head.path);
+    program.whole_directory = whole_.contains(OuterOf(program.directory));
+    program.first = first;
+    return program;
+  }
+
   void Note(const TraceHead& head) {
     set_.oldest_version = std::min(set_.oldest_version, head.version);
     set_.newest_version = std::max(set_.newest_version, head.version);
@@ -185,6 +193,7 @@ class SetBuilder {
 
   TraceSet set_;
   absl::btree_set<std::string> seen_;
+  absl::btree_set<std::string> whole_;  // directories named as a whole
   absl::btree_map<std::pair<std::string, uint64_t>, std::vector<TraceHead>>
       programs_;  // by directory and process
   absl::btree_map<std::string, std::vector<TraceHead>> sharded_;
@@ -227,6 +236,15 @@ std::vector<std::string> TraceFilesIn(const std::string& directory) {
     AddFiles(fs::path(directory) / folder, &files);
   }
   if (files.empty()) AddFiles(directory, &files);
+  if (!files.empty()) return files;
+  // All traces of one recording lie in one directory.
+  for (const std::string& folder : Entries(directory, /*folders=*/true)) {
+    if (!absl::StartsWith(folder, "drmemtrace.")) continue;
+    const std::string inner = (fs::path(directory) / folder).string();
+    for (std::string& file : TraceFilesIn(inner)) {
+      files.push_back(std::move(file));
+    }
+  }
   return files;
 }
 

@@ -23,6 +23,9 @@ namespace xmmu {
 struct TracedProgram {
   std::string name;       // of the program, as far as names of files tell
   std::string directory;  // in which its files are
+  // Whether other files in the directory are of the same recording: it was
+  // named as a whole, or is the folder of a trace's own.
+  bool whole_directory = false;
   std::vector<TraceHead> heads;
   std::shared_ptr<CoreSpool> spool;  // instead, of core-sharded files
   PieceKey first;                    // of its first piece
@@ -45,7 +48,8 @@ struct TraceSet {
 };
 
 // Returns the trace files of a directory: those of its folder trace, its
-// folders window.NNNN, or itself. Empty if there is none.
+// folders window.NNNN, or itself; or of all traces that are folders in it. Empty
+// if there is none.
 std::vector<std::string> TraceFilesIn(const std::string& directory);
 
 // Whether a directory is one that drmemtrace wrote; if it is, it may still have

@@ -56,7 +56,7 @@ struct ProcessState {
   // Shared anonymous mappings, memfds and files without a name made so far,
   // each of which is an object of its own.
   uint64_t objects = 0;
-  uint64_t openings = 0;           // kOpenFile so far
+  uint64_t openings = 0;  // kOpenFile so far
   // Opens of which the recording does not say what file they opened: what a
   // descriptor stands for may be another file since.
   uint64_t unknown_opens = 0;

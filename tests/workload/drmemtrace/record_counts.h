@@ -27,7 +27,7 @@ struct RecordCounts {
   uint64_t syscalls = 0;
   uint64_t kernel_events = 0;
   std::set<uint64_t> pages;
-  std::set<uint64_t> blocks;              // of 64 KiB
+  std::set<uint64_t> blocks;               // of 64 KiB
   std::map<uint64_t, uint64_t> by_number;  // system calls
   uint64_t pieces = 0;
   uint64_t switches = 0;  // of the thread, from one piece to the next

@@ -121,21 +121,42 @@ using Numbers = std::map<uint64_t, uint64_t>;
 TEST(DrmemtraceSamples, SystemCallsHaveTheirNumbers) {
   RecordCounts as_traced;
   Read("drmemtrace.as_traced.x64.tracedir", &as_traced);
-  EXPECT_EQ(as_traced.by_number,
-            (Numbers{{0, 1}, {3, 2}, {9, 8}, {12, 1}, {17, 2}, {21, 1},
-                     {158, 1}, {218, 1}, {257, 2}, {262, 2}, {273, 1},
-                     {334, 1}}));
+  EXPECT_EQ(as_traced.by_number, (Numbers{{0, 1},
+                                          {3, 2},
+                                          {9, 8},
+                                          {12, 1},
+                                          {17, 2},
+                                          {21, 1},
+                                          {158, 1},
+                                          {218, 1},
+                                          {257, 2},
+                                          {262, 2},
+                                          {273, 1},
+                                          {334, 1}}));
   RecordCounts main;
   Read("threadsig.main", &main);
-  EXPECT_EQ(main.by_number,
-            (Numbers{{1, 2}, {5, 1}, {9, 20}, {10, 20}, {11, 16}, {12, 3},
-                     {13, 3}, {14, 1}, {15, 44}, {38, 1}, {56, 20}, {63, 1},
-                     {89, 1}, {158, 1}, {218, 1}, {231, 1}, {273, 1},
-                     {302, 1}}));
+  EXPECT_EQ(main.by_number, (Numbers{{1, 2},
+                                     {5, 1},
+                                     {9, 20},
+                                     {10, 20},
+                                     {11, 16},
+                                     {12, 3},
+                                     {13, 3},
+                                     {14, 1},
+                                     {15, 44},
+                                     {38, 1},
+                                     {56, 20},
+                                     {63, 1},
+                                     {89, 1},
+                                     {158, 1},
+                                     {218, 1},
+                                     {231, 1},
+                                     {273, 1},
+                                     {302, 1}}));
   RecordCounts attached;
   Read(Threadsig("872805.4975"), &attached);
-  EXPECT_EQ(attached.by_number, (Numbers{{1, 2}, {5, 1}, {11, 4}, {15, 96},
-                                         {202, 5}, {231, 1}}));
+  EXPECT_EQ(attached.by_number,
+            (Numbers{{1, 2}, {5, 1}, {11, 4}, {15, 96}, {202, 5}, {231, 1}}));
 }
 
 // What the stream has of each kind, and of system calls.
