@@ -20,8 +20,8 @@ MAY_USE = {
     "machine": "base",
     "machine/file": "base machine",
     "workload": "base workload/input workload/process workload/lackey"
-                " workload/linux_text workload/packed workload/qemu",
-                " workload/packed workload/drmemtrace workload/champsim",
+                " workload/linux_text workload/packed workload/qemu"
+                " workload/drmemtrace workload/champsim",
     "workload/champsim": "base workload workload/input workload/process",
     "workload/drmemtrace": "base workload workload/input workload/process",
     "workload/input": "base",

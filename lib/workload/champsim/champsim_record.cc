@@ -28,7 +28,7 @@ bool IsZero(const char* bytes, size_t from, size_t to) {
   return std::all_of(bytes + from, bytes + to, [](char c) { return c == 0; });
 }
 
-uint64_t WordAt(const char* bytes, size_t at) {
+uint64_t LongAt(const char* bytes, size_t at) {
   return absl::little_endian::Load64(bytes + at);
 }
 
@@ -56,14 +56,14 @@ ChampsimRecord ParseChampsim(const char* bytes, ChampsimLayout layout) {
   const bool cloud_suite = layout == ChampsimLayout::kCloudSuite;
   const Fields& fields = cloud_suite ? kCloudSuiteFields : kStandardFields;
   ChampsimRecord record;
-  record.ip = WordAt(bytes, 0);
+  record.ip = LongAt(bytes, 0);
   record.is_branch = static_cast<uint8_t>(bytes[kBranchAt]);
   record.branch_taken = static_cast<uint8_t>(bytes[kTakenAt]);
   for (size_t i = 0; i < fields.stores; ++i) {
-    record.stores[i] = WordAt(bytes, fields.stores_at + 8 * i);
+    record.stores[i] = LongAt(bytes, fields.stores_at + 8 * i);
   }
   for (size_t i = 0; i < kMostLoads; ++i) {
-    record.loads[i] = WordAt(bytes, fields.loads_at + 8 * i);
+    record.loads[i] = LongAt(bytes, fields.loads_at + 8 * i);
   }
   if (cloud_suite) {
     record.address_space = absl::little_endian::Load16(bytes + kSpaceAt);
@@ -91,7 +91,7 @@ bool IsChampsimContent(absl::string_view content) {
   if (layout == ChampsimLayout::kNone) return false;
   const size_t bytes = RecordBytesOf(layout);
   for (size_t at = 0; at + bytes <= content.size(); at += bytes) {
-    const uint64_t high = WordAt(content.data(), at) >> 48;
+    const uint64_t high = LongAt(content.data(), at) >> 48;
     if (high != 0 && high != 0xffff) return false;
   }
   return true;

@@ -41,7 +41,7 @@ bool ReadNumber(absl::string_view text, uint64_t* value) {
 }
 
 // The pages of one size, joined as they come.
-class PageSet {
+class V2pPages {
  public:
   bool Add(uint64_t start, uint64_t end) {
     auto above = ranges_.lower_bound(start);
@@ -146,7 +146,7 @@ class V2pParser {
   bool in_page_ = false;
   uint64_t va_ = 0;
   uint64_t page_size_ = 0;
-  absl::btree_map<uint64_t, PageSet> pages_;  // by size
+  absl::btree_map<uint64_t, V2pPages> pages_;  // by size
 };
 
 // Parses the rows of a modules.log.

@@ -13,10 +13,10 @@ namespace {
 
 // A span ends behind the instruction that reaches this many operations, or at
 // the end of a batch.
-constexpr size_t kOpsOfASpan = 1024;
+constexpr size_t kOpsOfATurn = 1024;
 
 // The longest instruction (SDM Vol. 2, 2.3.11).
-constexpr uint64_t kLongestInstruction = 15;
+constexpr uint64_t kLongestFetch = 15;
 // No access of one x86 instruction is longer (XSAVE area with AMX tiles, SDM
 // "XSAVE-Managed Features").
 constexpr uint64_t kLongestData = 16 * 1024;
@@ -60,7 +60,7 @@ absl::StatusOr<std::span<const GuestOp>> ProcessStream::Next(
     started_stream_ = true;
     failure_ = NextProgram();
   }
-  while (failure_.ok() && !ended_ && writer_.ops().size() < kOpsOfASpan) {
+  while (failure_.ok() && !ended_ && writer_.ops().size() < kOpsOfATurn) {
     failure_ = at_ == batch_.records.size() ? Refill() : ReadBatch();
   }
   if (!failure_.ok()) return failure_;
@@ -152,7 +152,7 @@ absl::Status ProcessStream::ReadBatch() {
     const TraceRecord& record = batch_.records[at_];
     // A span may end where an instruction begins, so that what it reads and
     // writes can become one operation.
-    if (ops.size() >= kOpsOfASpan && record.type > kRecordWrite) break;
+    if (ops.size() >= kOpsOfATurn && record.type > kRecordWrite) break;
     const absl::Status read = ReadRecord(record);
     if (!read.ok()) return read;
   }
@@ -198,10 +198,9 @@ absl::Status ProcessStream::ReadInstruction(const TraceRecord& record) {
     if (!finished.ok()) return finished;
   }
   if (record.size == 0) return absl::OkStatus();  // names what follows
-  if (record.size > kLongestInstruction) {
+  if (record.size > kLongestFetch) {
     return ErrorAt(absl::StrCat("an instruction of ", record.size,
-                                " bytes, expected at most ",
-                                kLongestInstruction));
+                                " bytes, expected at most ", kLongestFetch));
   }
   if (!mapped_known_) {
     const absl::Status mapped = MapKnown();

@@ -14,7 +14,7 @@ namespace {
 constexpr uint64_t kSharesMemory = 0x100;  // Linux, include/uapi/linux/sched.h
 
 // Whether the call changes mappings.
-bool ChangesMappings(uint64_t number) {
+bool IsMappingCall(uint64_t number) {
   switch (number) {
     case kMmap:
     case kMprotect:
@@ -163,7 +163,7 @@ absl::Status ProcessStream::FinishKnown(const TracedCall& call,
 
 absl::Status ProcessStream::FinishUnknown(const TracedCall& call) {
   writer_.Push(call.may_block ? GuestOpKind::kYield : GuestOpKind::kSyscall);
-  if (!ChangesMappings(call.number)) return absl::OkStatus();
+  if (!IsMappingCall(call.number)) return absl::OkStatus();
   ++counts_.unknown_calls;
   state_unknown_ = true;
   return absl::OkStatus();

@@ -10,7 +10,7 @@ namespace xmmu {
 namespace {
 
 constexpr size_t kTypeAt32 = kRecordBytes32;  // of the second record, bytes
-constexpr size_t kHeadBytes = kRecordBytes + 2;
+constexpr size_t kTraceHeadBytes = kRecordBytes + 2;
 
 // The head of a final trace has about ten records (raw2trace.cpp), and in a
 // core-sharded one any number that say that the core waits stand before the
@@ -27,8 +27,8 @@ uint16_t TypeAt(absl::string_view content, size_t offset) {
 }
 
 bool BeginsWithHeader(absl::string_view content) {
-  return content.size() >= kHeadBytes && TypeAt(content, 0) == kRecordHeader &&
-         TypeAt(content, 2) == 0;
+  return content.size() >= kTraceHeadBytes &&
+         TypeAt(content, 0) == kRecordHeader && TypeAt(content, 2) == 0;
 }
 
 bool IsSecondOfHead(uint16_t type) {
@@ -130,7 +130,7 @@ absl::Status CheckFirstBytes(const std::string& path) {
       ByteSource::Open(path);
   if (!source.ok()) return source.status();
   std::string content;
-  while (content.size() < kHeadBytes) {
+  while (content.size() < kTraceHeadBytes) {
     const absl::StatusOr<absl::string_view> block = (*source)->Next();
     if (!block.ok()) return block.status();
     if (block->empty()) break;
@@ -154,7 +154,7 @@ absl::Status CheckFirstBytes(const std::string& path) {
     return absl::OkStatus();
   }
   return (*source)->ErrorAt(
-      0, BeginsWithHeader(content) || content.size() >= kHeadBytes
+      0, BeginsWithHeader(content) || content.size() >= kTraceHeadBytes
              ? "no final trace of drmemtrace, expected its header and a thread "
                "or a marker behind it"
              : "it is cut off within its header, expected records of 12 bytes");

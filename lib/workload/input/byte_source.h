@@ -58,7 +58,7 @@ class ByteSource {
   int descriptor_ = -1;
   bool zip_ = false;
   bool in_member_ = false;
-  bool ended_ = false;  // Next() has returned nothing
+  bool ended_ = false;    // Next() has returned nothing
   uint64_t members_ = 0;  // begun so far
   uint64_t member_ = 0;
   uint64_t offset_ = 0;

@@ -81,7 +81,7 @@ bool TakeGroupBehind(string_view& text, uint32_t& group) {
 
 // Reads what stands before `[CPU]`: `NAME-PID`, `NAME-PID (TGID)`, `NAME PID`
 // or `NAME PID/TID`.
-bool ReadTask(string_view text, TextEvent& event) {
+bool ReadTaskField(string_view text, TextEvent& event) {
   text = WithoutBlanksBehind(text);
   if (!TakeGroupBehind(text, event.group)) return false;
   std::optional<uint32_t> id = TakeIdBehind(text);
@@ -205,7 +205,7 @@ bool ReadEventLine(string_view line, TextEvent& event) {
     if (!absl::ConsumePrefix(&rest, "]")) continue;
     TextEvent read;
     read.cpu = static_cast<uint32_t>(*cpu);
-    if (!ReadTask(line.substr(0, open), read)) continue;
+    if (!ReadTaskField(line.substr(0, open), read)) continue;
     if (!ReadBehindCpu(rest, read)) continue;
     event = read;
     return true;

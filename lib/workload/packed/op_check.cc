@@ -64,7 +64,6 @@ bool HasOnly(const GuestOp& op, uint32_t fields) {
 }
 
 constexpr uint8_t kEveryRight = kMapRead | kMapWrite | kMapExecute;
-constexpr uint8_t kRightBits = kMapRead | kMapWrite | kMapExecute;
 constexpr uint8_t kAllMapFlags = kMapPopulate | kMapLocked | kMapLockOnFault |
                                  kMapZeroFilled | kMapOnePageFaults |
                                  kCallGoesOn;
@@ -79,7 +78,6 @@ const char* WrongInCall(const GuestOp& op) {
                             : kCallGoesOn;
   if ((op.flags & ~flags) != 0) return "a flag that there is not";
   if ((op.rights & ~kEveryRight) != 0) return "a right that there is not";
-  if ((op.rights & ~kRightBits) != 0) return "a right that there is not";
   if (op.backing > Backing::kSharedAnonymous) {
     return "a backing that there is not";
   }

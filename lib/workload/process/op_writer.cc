@@ -28,9 +28,7 @@ absl::StatusOr<AccessWindow> OpWriter::WindowFor(uint64_t va, uint64_t length,
   if (va >= kUserEnd || length > kUserEnd - va) return nothing;
   for (uint64_t page = PageDown(va); page < va + length; page += kPageSize) {
     if (state_.map.Find(page) != state_.map.end()) continue;
-    if (page < kLowestMapping || !MayInfer(page)) return nothing;
-    const absl::Status inferred = Infer(page, store);
-    if (page < state_.map.layout().lowest) return nothing;
+    if (page < state_.map.layout().lowest || !MayInfer(page)) return nothing;
     const absl::Status inferred = Infer(page, store, fetch);
     if (!inferred.ok()) return inferred;
   }
@@ -55,7 +53,6 @@ bool OpWriter::MayInfer(uint64_t va) const {
       .has_value();
 }
 
-absl::Status OpWriter::Infer(uint64_t va, bool store) {
 // A stack reaches from 128 KiB below the page up to its top.
 AddressMap::Range OpWriter::StackAround(uint64_t va) const {
   const ImageLayout& layout = state_.map.layout();
@@ -112,6 +109,8 @@ absl::Status OpWriter::MapImage(uint64_t start, Region region) {
                      ", expected whole pages of user space"));
   }
   return Map(start, region.end, region);
+}
+
 absl::Status OpWriter::MapHoles(uint64_t start, const Region& region) {
   while (const auto first = state_.map.FirstHole(start, region.end)) {
     Region part = region;
