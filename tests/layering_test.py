@@ -42,15 +42,16 @@ MAY_USE = {
     "policy/shadow": "base machine mmu xen xen/shadow policy",
     "guest": "base machine workload mmu xen policy",
     "sim": "base machine machine/file workload mmu xen policy guest",
-    "report": "base machine machine/file workload workload/inspect mmu xen policy"
-              " guest sim",
+    "report": "base machine machine/file workload workload/inspect"
+              " workload/linux_text workload/xentrace mmu xen policy guest sim",
     "study": "base machine machine/file workload mmu xen policy guest sim"
              " report study/grid study/published",
     "study/grid": "base machine machine/file mmu report study",
     "study/published": "base machine machine/file workload mmu xen policy guest"
                        " sim report study",
-    "cli": "base machine machine/file workload workload/inspect workload/qemu"
-           " mmu xen policy guest sim report study study/grid study/published",
+    "cli": "base machine machine/file workload workload/input workload/inspect"
+           " workload/linux_text workload/qemu workload/xentrace mmu xen policy"
+           " guest sim report study study/grid study/published",
     "testing": "base machine machine/file workload mmu xen policy guest sim"
                " report study testing/conformance",
     "testing/conformance": "base machine workload mmu xen xen/direct xen/shadow"

@@ -6,7 +6,8 @@ std::vector<Command> Commands() {
   return {CompareCommand(),   CrossoverCommand(),  ShadowsCommand(),
           GridCommand(),      PublishedCommand(),  RecordCommand(),
           TraceCommand(),     TraceInfoCommand(),  TraceHeadCommand(),
-          TraceShowCommand(), TraceReachCommand(), ListCommand()};
+          TraceShowCommand(), TraceReachCommand(), TraceCompareCommand(),
+          ListCommand()};
 }
 
 }  // namespace xmmu::cli

@@ -42,6 +42,7 @@ Command RecordCommand();
 Command ListCommand();
 Command TraceCommand();
 Command TraceInfoCommand();
+Command TraceCompareCommand();
 Command TraceHeadCommand();
 Command TraceShowCommand();
 Command TraceReachCommand();

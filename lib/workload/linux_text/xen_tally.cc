@@ -16,9 +16,32 @@ bool SetsEntry(XenEventKind kind) {
 }  // namespace
 
 uint64_t XenCounts::hypercalls() const {
-  uint64_t sum = multicalls;
-  for (const Call& call : calls) sum += call.calls;
-  return sum;
+  return multicalls + calls[kHypercallMmuUpdate].calls +
+         calls[kHypercallUpdateVaMapping].calls +
+         calls[kHypercallMmuextOp].calls;
+}
+
+XenCounts& XenCounts::operator+=(const XenCounts& other) {
+  for (size_t i = 0; i < events.size(); ++i) events[i] += other.events[i];
+  for (size_t i = 0; i < calls.size(); ++i) {
+    calls[i].calls += other.calls[i].calls;
+    calls[i].members += other.calls[i].members;
+    calls[i].operations += other.calls[i].operations;
+  }
+  multicalls += other.multicalls;
+  empty_flushes += other.empty_flushes;
+  joined += other.joined;
+  lone_set_ptes += other.lone_set_ptes;
+  queued_set_ptes += other.queued_set_ptes;
+  for (size_t i = 0; i < tables_pinned.size(); ++i) {
+    tables_pinned[i] += other.tables_pinned[i];
+    tables_unpinned[i] += other.tables_unpinned[i];
+  }
+  user_cr3 += other.user_cr3;
+  for (const auto& [size, times] : other.flush_sizes) {
+    flush_sizes[size] += times;
+  }
+  return *this;
 }
 
 void XenTally::Add(const TextEvent& event, const XenEvent& xen,
@@ -61,7 +84,9 @@ void XenTally::Add(const TextEvent& event, const XenEvent& xen,
 // A set_pte in lazy mode queues its update at once, so what it was counted as is
 // taken back.
 void XenTally::Queue(const XenEvent& xen, Cpu& cpu, XenCounts& counts) {
-  if (xen.op == kHypercallMmuUpdate && cpu.set_pte_last) {
+  // It may have been counted elsewhere: the caller decides where.
+  if (xen.op == kHypercallMmuUpdate && cpu.set_pte_last &&
+      counts.lone_set_ptes > 0) {
     cpu.set_pte_last = false;
     --counts.lone_set_ptes;
     ++counts.queued_set_ptes;

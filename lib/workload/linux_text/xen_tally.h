@@ -57,8 +57,10 @@ struct XenCounts {
   uint64_t of(XenEventKind kind) const {
     return events[static_cast<size_t>(kind)];
   }
-  // Entries into Xen that this file knows of.
+  // Entries into Xen for page tables: mmu_update, update_va_mapping and mmuext_op
+  // by themselves, and multicalls.
   uint64_t hypercalls() const;
+  XenCounts& operator+=(const XenCounts& other);
 };
 
 class XenTally {
