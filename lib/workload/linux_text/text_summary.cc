@@ -31,7 +31,9 @@ class TextSummarizer {
   absl::flat_hash_set<uint32_t> pids_;
   absl::btree_set<uint32_t> cpus_;
   XenTally tally_;
-  XenCounts before_;  // what came before the first operation
+  XenCounts before_;          // what came before the first operation
+  uint64_t line_before_ = 0;  // of the last event
+  uint64_t time_before_ = 0;
   // What others did since the last event of the program's.
   XenCounts since_;
 };
@@ -71,8 +73,10 @@ absl::Status TextSummarizer::Take(const TextEvent& event, uint64_t line) {
       !(read->kind == LinuxEventKind::kFault && read->address == 0);
   if (summary_.first_line == 0 && mine && operates) {
     summary_.first_line = line;
-    summary_.first_time = event.time;
+    summary_.first_time = line_before_ == 0 ? event.time : time_before_;
   }
+  line_before_ = line;
+  time_before_ = event.time;
   const bool begun = summary_.first_line != 0;
   if (begun) cpus_.insert(event.cpu);
   if (begun && mine) {

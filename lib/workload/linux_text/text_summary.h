@@ -29,7 +29,9 @@ struct LinuxTextSummary {
   // to the last one of a task of the program's.
   uint64_t first_line = 0;
   uint64_t last_line = 0;
-  uint64_t first_time = 0;  // as TextEvent::time
+  // As TextEvent::time; the first one is that of the event before, as Xen
+  // bounces a fault before Linux's event of it.
+  uint64_t first_time = 0;
   uint64_t last_time = 0;
   uint64_t cpus = 0;  // that have events there
   bool has_xen_events = false;
