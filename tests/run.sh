@@ -66,6 +66,7 @@ if $all; then
   fuzz guest_fuzz 1000 1000 tests/fuzz/corpus
   fuzz conformance_fuzz 300 400 tests/fuzz/corpus_conformance
   fuzz tree_fuzz 100 2000
+  fuzz linux_text_fuzz 2000 4000 tests/fuzz/corpus_linux_text
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do

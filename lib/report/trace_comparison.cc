@@ -307,6 +307,11 @@ std::vector<std::string> LimitsOf(const TraceComparison& c) {
         "what Linux issued: the text has no xen: events, so it ran without a "
         "paravirtual MMU or was not asked for them");
   }
+  if (c.text.tree.unended != 0) {
+    limits.push_back(absl::StrCat(
+        "exits: ", c.text.tree.unended,
+        " processes run on where the text ends, the simulated ones end there"));
+  }
   if (c.text.cpus > 1 && c.simulated.options.vcpus == 1) {
     limits.push_back(absl::StrCat("flushes of other CPUs: Linux ran on ",
                                   c.text.cpus, ", the simulated guest on one"));

@@ -15,6 +15,9 @@ namespace {
 
 using absl::string_view;
 
+// What trace-cmd prints before fields whose format it cannot evaluate.
+constexpr string_view kUnparsed = "[FAILED TO PARSE] ";
+
 struct NamedCall {
   string_view name;
   uint64_t number;
@@ -80,6 +83,16 @@ std::optional<string_view> WordBehindLast(string_view text, string_view key) {
   return text.substr(0, text.find(' '));
 }
 
+// The number behind the last `error_code=`, which Linux prints with 0x, and
+// trace-cmd without where it cannot evaluate Linux's format.
+std::optional<uint64_t> ErrorCodeOf(string_view text, bool unparsed) {
+  const auto word = WordBehindLast(text, " error_code=");
+  if (!word.has_value()) return std::nullopt;
+  uint64_t code = 0;
+  if (unparsed && absl::SimpleAtoi(*word, &code)) return code;
+  return absl::StartsWith(*word, "0x") ? HexNumber(*word) : std::nullopt;
+}
+
 // `address=A ip=I error_code=C`; kernel addresses may be symbols, which have
 // blanks if they are a module's.
 absl::StatusOr<LinuxEvent> ReadFault(const TextEvent& event) {
@@ -88,18 +101,16 @@ absl::StatusOr<LinuxEvent> ReadFault(const TextEvent& event) {
   read.kind = LinuxEventKind::kFault;
   read.in_kernel = event.name == "page_fault_kernel";
   string_view text = event.arguments;
+  const bool unparsed = absl::ConsumePrefix(&text, kUnparsed);
+  const auto code = ErrorCodeOf(text, unparsed);
+  const bool begins = absl::ConsumePrefix(&text, "address=");
   const size_t ip = text.find(" ip=");
-  const auto code = WordBehindLast(text, " error_code=0x");
-  if (!absl::ConsumePrefix(&text, "address=") || ip == string_view::npos ||
-      !code.has_value()) {
+  if (!begins || ip == string_view::npos || ip == 0 || !code.has_value() ||
+      *code > UINT32_MAX) {
     return NoSuchArguments(event, kExpected);
   }
-  const string_view address = event.arguments.substr(8, ip - 8);
-  const auto value = HexNumber(*code);
-  if (!value.has_value() || *value > UINT32_MAX || address.empty()) {
-    return NoSuchArguments(event, kExpected);
-  }
-  read.code = static_cast<uint32_t>(*value);
+  const string_view address = text.substr(0, ip);
+  read.code = static_cast<uint32_t>(*code);
   if (absl::StartsWith(address, "0x")) {
     const auto number = HexNumber(address);
     if (!number.has_value()) return NoSuchArguments(event, kExpected);
@@ -127,6 +138,7 @@ absl::StatusOr<LinuxEvent> ReadExec(const TextEvent& event) {
   LinuxEvent read;
   read.kind = LinuxEventKind::kExec;
   string_view text = event.arguments;
+  absl::ConsumePrefix(&text, kUnparsed);
   const auto old_pid = ProcessIdOf(WordBehindLast(text, " old_pid="));
   const size_t end = text.rfind(" pid=");
   const auto pid = ProcessIdOf(WordBehindLast(text, " pid="));

@@ -39,6 +39,19 @@ TEST_F(LinuxTextTest, HighLoadsAndStoresShowTheStackAndFetchesTheVdso) {
             "exit\n");
 }
 
+TEST_F(LinuxTextTest, FieldsThatTraceCmdCannotFormatAreRead) {
+  EXPECT_EQ(Text(Line(7,
+                      "page_fault_user: [FAILED TO PARSE] address=0x401234 "
+                      "ip=0x401234 error_code=20") +
+                 Line(7,
+                      "sched_process_exec: [FAILED TO PARSE] filename=/a "
+                      "pid=7 old_pid=7")),
+            "map 0x400000+0x10000 private rwx offset 0x400000\n"
+            "fetch 0x401234+0x1\n"
+            "exec\n"
+            "exit\n");
+}
+
 TEST_F(LinuxTextTest, FaultsOfTheKernelsOwnAreNone) {
   EXPECT_EQ(
       Text(UserFault(7, "401234", "14") + KernelFault(7, "init_task", "2") +
