@@ -99,11 +99,12 @@ int main(int argc, char** argv) {
   return sum == 1;
 }
 END
-sql="create table t(a integer primary key, b text, c integer);
-with recursive n(i) as (select 1 union all select i + 1 from n limit $(choose 2000 100000))
-insert into t select i, 'row ' || i, (i * 7919) % 10007 from n;
-create index by_c on t(c);
-select count(*), sum(a) from t where c between 100 and 200;"
+# The table is there before; what is recorded are a query and an update of it.
+if command -v sqlite3 >/dev/null; then
+  sqlite3 fresh.db "create table t(a integer primary key, b text, c integer);
+    with recursive n(i) as (select 1 union all select i + 1 from n limit $(choose 2000 100000))
+    insert into t select i, 'row ' || i, (i * 7919) % 10007 from n;" || exit 1
+fi
 
 # What the rows are: a name and the command behind it.
 python=$(PATH=/usr/bin:/bin command -v python3 || command -v python3)
@@ -113,10 +114,9 @@ declare -A command=(
   [gcc-c]="gcc -O$(choose 0 2) -c unit.c -o unit.o"
   [threads-8]="./threads $(choose 300 20000)"
   [make-j2]="make -s -B -j2"
-  [sqlite3]="sqlite3 rows.db \"\$sql\""
+  [sqlite3]="sqlite3 rows.db 'select count(*), sum(a) from t where c between 100 and 200; update t set c = c + 1 where a % 100 = 0;'"
   [32-bit]="./narrow $(choose 1000 50000)"
 )
-export sql
 g++ -O2 threads.cc -o threads -pthread || exit 1
 if gcc -m32 -O2 narrow.c -o narrow 2>/dev/null; then
   names+=(32-bit)
@@ -131,6 +131,9 @@ seconds() {
   { time "$@" >said 2>&1 </dev/null; } 2>&1 | awk '{ print $1 + $2 }'
 }
 
+# What a row before has changed is as it was.
+renew() { [[ ! -e fresh.db ]] || cp fresh.db rows.db; }
+
 printf '%-10s %14s %8s %9s %9s %8s %12s %12s\n' program operations itself \
   qemu lackey times packed gzipped
 for name in "${names[@]}"; do
@@ -141,16 +144,16 @@ for name in "${names[@]}"; do
     continue
   fi
   line=(sh -c "exec ${command[$name]}")
-  rm -f rows.db
+  renew
   itself=$(seconds "${line[@]}")
-  rm -f rows.db
+  renew
   qemu=$(seconds "$xmmu" record -o "$name.xmmu" -- "${line[@]}")
   [[ -s $name.xmmu ]] || { cat said >&2; exit 1; }
   operations=$("$xmmu" trace info --format=csv "$name.xmmu" |
     sed -n 's/^operations,//p')
   lackey=- times=- gzipped=-
   if [[ -z $qemu_only ]]; then
-    rm -f rows.db
+    renew
     lackey=$(seconds bash "$record_sh" -o "log" -- "${line[@]}")
     gzipped=$(cat log.*.gz | wc -c)
     rm -f log.*.gz

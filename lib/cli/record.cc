@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -104,6 +106,25 @@ absl::Status CheckOutput(const std::string& path) {
       absl::StrCat("--output: ", path, ": ", std::strerror(errno)));
 }
 
+// The file that `path` leads to by links.
+std::string TargetOf(const std::string& path) {
+  char target[PATH_MAX];
+  return realpath(path.c_str(), target) == nullptr ? path : target;
+}
+
+// Gives the file `packed` the rights of the one at `output`, if there is one,
+// and puts it there.
+absl::Status PutInPlace(const std::string& packed, const std::string& output) {
+  const std::string target = TargetOf(output);
+  struct stat old;
+  const bool good = (stat(target.c_str(), &old) != 0 ||
+                     chmod(packed.c_str(), old.st_mode & 0777) == 0) &&
+                    std::rename(packed.c_str(), target.c_str()) == 0;
+  return good ? absl::OkStatus()
+              : absl::InvalidArgumentError(
+                    absl::StrCat(output, ": ", std::strerror(errno)));
+}
+
 absl::StatusOr<Recording> RecordingOf(const Arguments& arguments) {
   Recording recording{arguments.Text("output", "trace.xmmu"),
                       arguments.files()};
@@ -186,7 +207,7 @@ void TellEnd(const Recording& recording, const Spool& spool, int status) {
 
 // Returns the command's status.
 absl::StatusOr<int> Record(const Recording& recording) {
-  auto spool = Spool::Create(recording.output);
+  auto spool = Spool::Create(TargetOf(recording.output));
   if (!spool.ok()) return spool.status();
   const auto command = recording.by_lackey ? CommandByLackey(recording, **spool)
                                            : CommandByQemu(recording, **spool);
@@ -207,10 +228,8 @@ absl::StatusOr<int> Record(const Recording& recording) {
                                : PackSpool(directory, packed);
   });
   if (!recorded.ok()) return recorded;
-  if (std::rename(packed.c_str(), recording.output.c_str()) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(recording.output, ": ", std::strerror(errno)));
-  }
+  recorded = PutInPlace(packed, recording.output);
+  if (!recorded.ok()) return recorded;
   TellEnd(recording, **spool, *status);
   return status;
 }

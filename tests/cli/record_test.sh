@@ -130,6 +130,16 @@ for name in 'a b' "it's" 'näm' $'new\nline' '100%' 'com,ma' '-dash' 'a=b' '$HOM
   expect "lines said in $name" 1 "$(wc -l <"./$name/err")"
 done
 
+# A trace takes the place of a file with its rights, through a link.
+mkdir place
+echo old >place/file
+chmod 640 place/file
+ln -s place/file link
+"$xmmu" record -o link -- true 2>err || fail "$(cat err)"
+expect "the rights of a trace" 640 "$(stat -c %a place/file)"
+[[ -L link ]] || fail "the link is gone"
+"$xmmu" trace info link >out 2>err || fail "$(cat err)"
+
 # 32-bit programs, alone and in a tree of both kinds.
 if "$cc" -m32 -O1 -o narrow "$programs/narrow.c" 2>/dev/null; then
   records 0 ./narrow
