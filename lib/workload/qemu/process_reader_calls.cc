@@ -12,18 +12,15 @@
 namespace xmmu {
 namespace {
 
-// The addresses that a call that succeeded has taken, where nothing was before.
-// Empty for other calls.
+// The addresses that a call that succeeded has mapped. Empty for other calls.
 AddressMap::Range TakenBy(const TranslatedCall& translated,
                           const ProcessState& state) {
   const std::array<uint64_t, 6>& args = translated.call.args;
   const uint64_t value = translated.result.value;
   switch (translated.call.number) {
     case kMmap:
-      if ((args[3] & kMapFixed) != 0) return {0, 0};
       return {value, PageUp(value + args[1])};
     case kMremap:
-      if ((args[3] & kMremapFixed) != 0) return {0, 0};
       if (value != args[0]) return {value, PageUp(value + args[2])};
       return {PageUp(value + args[1]), PageUp(value + args[2])};
     case kShmat:
@@ -35,9 +32,32 @@ AddressMap::Range TakenBy(const TranslatedCall& translated,
   }
 }
 
-bool Frees(const SystemCall& call) {
-  return call.number == kMunmap || call.number == kMremap ||
-         call.number == kShmdt || call.number == kBrk;
+// Whether the call replaces what is mapped there, and not only takes what is
+// free.
+bool IsFixed(const SystemCall& call) {
+  return (call.number == kMmap && (call.args[3] & kMapFixed) != 0) ||
+         (call.number == kMremap && (call.args[3] & kMremapFixed) != 0);
+}
+
+// The addresses that a call that succeeded has unmapped. Empty for other calls.
+AddressMap::Range FreedBy(const TranslatedCall& translated,
+                          const ProcessState& state) {
+  const std::array<uint64_t, 6>& args = translated.call.args;
+  switch (translated.call.number) {
+    case kMunmap:
+    case kMremap:
+      return {args[0], PageUp(args[0] + args[1])};
+    case kShmdt:
+      return {args[0], kTaskEnd};  // as far as the segment reaches
+    case kBrk:
+      return {PageUp(translated.result.value), PageUp(state.brk)};
+    default:
+      return {0, 0};
+  }
+}
+
+bool Meets(AddressMap::Range a, AddressMap::Range b) {
+  return a.start < b.end && b.start < a.end;
 }
 
 bool IsTaken(const AddressMap& map, AddressMap::Range range) {
@@ -76,10 +96,12 @@ absl::Status ProcessReader::ReadCall(Thread& thread, bool* turn_over) {
   ++shared_.counts.calls;
   thread.call = *std::move(call);
   if (!thread.call->returned) return absl::OkStatus();
-  if (MakesThread(Translate(*thread.call).call)) return FinishCall(thread);
-  const absl::Status noted =
-      NoteTime(thread, TimeOf(thread.call->return_clock), turn_over);
-  if (!noted.ok() || *turn_over) return noted;
+  const uint64_t returned = TimeOf(thread.call->return_clock);
+  absl::Status status;
+  const bool early = MakesThread(Translate(*thread.call).call);
+  if (early) status = FinishCall(thread);
+  if (status.ok()) status = NoteTime(thread, returned, turn_over);
+  if (early || *turn_over || !status.ok()) return status;
   return FinishCall(thread);
 }
 
@@ -112,11 +134,9 @@ absl::Status ProcessReader::Apply(Thread& thread,
                                   const TranslatedCall& translated,
                                   const SpoolCall& recorded) {
   const SystemCall call = translated.Call();
-  const bool fixed = call.number == kMmap && translated.result.success &&
-                     (call.args[3] & kMapFixed) != 0;
   const bool replaces =
-      fixed && IsTaken(writer_.state().map,
-                       {call.args[0], PageUp(call.args[0] + call.args[1])});
+      translated.result.success && IsFixed(call) &&
+      IsTaken(writer_.state().map, TakenBy(translated, writer_.state()));
   const size_t first = writer_.ops().size();
   const absl::Status finished = writer_.Finish(call, translated.result);
   if (!finished.ok()) {
@@ -138,8 +158,11 @@ absl::Status ProcessReader::Apply(Thread& thread,
 
 absl::Status ProcessReader::EmitCall(Thread& thread, bool replaces) {
   const std::vector<GuestOp>& ops = writer_.ops();
-  absl::Status status;
-  if (alone()) return accesses_.AppendOps();
+  absl::Status status = BeforeActing(thread);
+  if (alone()) {
+    status.Update(accesses_.AppendOps());
+    return status;
+  }
   const bool takes_away =
       replaces || std::any_of(ops.begin(), ops.end(), [](const GuestOp& op) {
         return TakesAway(op.kind);
@@ -148,7 +171,6 @@ absl::Status ProcessReader::EmitCall(Thread& thread, bool replaces) {
       takes_away || std::any_of(ops.begin(), ops.end(), [](const GuestOp& op) {
         return ChangesMappings(op.kind);
       });
-  status.Update(BeforeActing(thread));
   if (takes_away) status.Update(AwaitOthers(thread));
   status.Update(accesses_.AppendOps());
   thread.acted = true;
@@ -215,13 +237,18 @@ absl::Status ProcessReader::FreeFor(Thread& thread,
       continue;
     }
     const TranslatedCall freeing = Translate(*other.call);
-    if (!Frees(freeing.call) || !freeing.result.success) continue;
+    if (!freeing.result.success ||
+        !Meets(FreedBy(freeing, writer_.state()), range)) {
+      continue;
+    }
     status.Update(accesses_.Turn(other.task));
     status.Update(FinishCall(other));
     status.Update(accesses_.Turn(thread.task));
     if (!status.ok()) return status;
   }
-  if (!IsTaken(map, range)) return absl::OkStatus();
+  if (IsFixed(translated.call) || !IsTaken(map, range)) {
+    return absl::OkStatus();
+  }
   ++shared_.counts.overlaps;
   SystemCall unmap;
   unmap.number = kMunmap;
