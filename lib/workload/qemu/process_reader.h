@@ -133,7 +133,8 @@ class ProcessReader {
   absl::Status NameThread(Thread& thread, uint64_t tid, TaskId task);
   // Finishes calls of other threads that must have freed what the call takes.
   // What is there in spite of that is unmapped.
-  absl::Status FreeFor(Thread& thread, const TranslatedCall& translated);
+  absl::Status FreeFor(Thread& thread, const TranslatedCall& translated,
+                       uint64_t offset);
   // Hands the child that the call has created on to the caller of Run().
   void BearChild(const SystemCall& call, int64_t result);
 

@@ -124,7 +124,7 @@ absl::Status ProcessReader::FinishCall(Thread& thread) {
   if (!possible.ok()) {
     return ErrorAt(thread, recorded.offset, possible.message());
   }
-  absl::Status status = FreeFor(thread, translated);
+  absl::Status status = FreeFor(thread, translated, recorded.offset);
   status.Update(NameTasks(thread, translated, recorded.offset));
   if (!status.ok()) return status;
   return Apply(thread, translated, recorded);
@@ -226,7 +226,8 @@ absl::Status ProcessReader::NameThread(Thread& thread, uint64_t tid,
 }
 
 absl::Status ProcessReader::FreeFor(Thread& thread,
-                                    const TranslatedCall& translated) {
+                                    const TranslatedCall& translated,
+                                    uint64_t offset) {
   if (!translated.result.success || alone()) return absl::OkStatus();
   const AddressMap& map = writer_.state().map;
   const AddressMap::Range range = TakenBy(translated, writer_.state());
@@ -254,7 +255,8 @@ absl::Status ProcessReader::FreeFor(Thread& thread,
   unmap.number = kMunmap;
   unmap.args = {range.start, range.end - range.start};
   unmap.readable = true;
-  return writer_.Finish(unmap, {.success = true, .value = 0});
+  status = writer_.Finish(unmap, {.success = true, .value = 0});
+  return status.ok() ? status : ErrorAt(thread, offset, status.message());
 }
 
 void ProcessReader::BearChild(const SystemCall& call, int64_t result) {
