@@ -196,6 +196,8 @@ class SpoolTest : public testing::Test {
   std::string directory() const { return directory_; }
 
   void Write(const std::string& name, const std::vector<uint64_t>& words) {
+    // Some file systems write a file through that is truncated.
+    std::filesystem::remove(Path(name));
     std::ofstream file(Path(name), std::ios::binary);
     file.write(reinterpret_cast<const char*>(words.data()),
                static_cast<std::streamsize>(words.size() * 8));
