@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "absl/strings/str_cat.h"
-
 namespace xmmu {
 namespace {
 
@@ -29,17 +27,6 @@ bool Continues(uint64_t start, const Region& a, const Region& b) {
 }
 
 }  // namespace
-
-absl::Status CheckAddressLimit(uint64_t limit) {
-  constexpr uint64_t kSegment = uint64_t{1} << kSegmentShift;
-  constexpr uint64_t kMostSegments = 64;  // slots are the bits of a word
-  if (limit % kSegment == 0 && limit / kSegment <= kMostSegments) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "an address limit of ", limit,
-      " bytes, expected a multiple of 256 MiB up to 16 GiB, or 0"));
-}
 
 void AddressMap::Clear() {
   regions_.clear();

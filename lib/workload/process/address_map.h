@@ -10,7 +10,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
 #include "workload/process/image_layout.h"
 #include "workload/process/segment_table.h"
 #include "xmmu/workload/workload.h"
@@ -51,9 +50,6 @@ struct Region {
   // not join mappings that differ in them.
   uint8_t advices = 0;
 };
-
-// Checks TraceOptions::address_limit.
-absl::Status CheckAddressLimit(uint64_t limit);
 
 class AddressMap {
  public:
