@@ -235,7 +235,8 @@ TEST(RegionTest, EachDomainHasARegionOfItsOwn) {
 
 TEST(RegionTest, IntervalsOfAMigrationAddUpAsWell) {
   SimulatorOptions options = OptionsOf("xi-shadow", PagingMode::kPae);
-  options.migration = {.rounds = 3, .every_ops = 30};
+  // The workload ends first, and one more round the migration.
+  options.migration = {.rounds = 1000, .every_ops = 30};
   const ReportRow plain = RunRow(options, kOne);
   options.region.interval = 40;
   const ReportRow series = RunRow(options, kOne);
