@@ -66,7 +66,7 @@ using PiecesTest = SchedulerTest;
 TEST_P(PiecesTest, ARunInPiecesIsTheSameRun) {
   const RunSeen whole = RunInPieces(GetParam(), 1'000'000);
   EXPECT_GT(whole.operations, 400u);
-  for (const uint64_t piece : {1, 7, 100}) {
+  for (const uint64_t piece : {1u, 7u, 100u}) {
     EXPECT_TRUE(RunInPieces(GetParam(), piece) == whole) << piece;
   }
 }

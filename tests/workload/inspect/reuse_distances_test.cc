@@ -60,7 +60,8 @@ TEST(ReuseDistancesTest, MissesAreThoseOfAnLruCacheOfAnySize) {
     ReuseDistances distances;
     for (const uint64_t page : pages) distances.Touch({0, page});
     EXPECT_EQ(distances.touches(), pages.size());
-    for (const size_t entries : {1, 2, 7, 8, 9, 10, 64, 500, 2999, 4000}) {
+    for (const size_t entries :
+         {1u, 2u, 7u, 8u, 9u, 10u, 64u, 500u, 2999u, 4000u}) {
       LruCache cache(entries);
       for (const uint64_t page : pages) cache.Touch(page);
       EXPECT_EQ(distances.MissesOf(entries), cache.misses())
