@@ -237,9 +237,24 @@ absl::Status ProcessReader::ReadMap(Thread& thread, uint64_t payload) {
     region.offset = words[3];
   }
   if ((payload >> 8 & spool::kMapStack) != 0) region.backing = Backing::kStack;
-  status = writer_.MapImage(words[1], region);
+  status = region.backing == Backing::kStack
+               ? MapStack(words[1], region)
+               : writer_.MapImage(words[1], region);
   if (!status.ok()) return ErrorAt(thread, record, status.message());
   return accesses_.AppendOps();
+}
+
+// The pages that exec wrote to are there with kExec.
+absl::Status ProcessReader::MapStack(uint64_t start, Region region) {
+  if (!exec_stack_.has_value() || exec_stack_->end != region.end ||
+      exec_stack_->start < start) {
+    return writer_.MapImage(start, region);
+  }
+  absl::Status status = writer_.MapImage(exec_stack_->start, region);
+  if (!status.ok()) return status;
+  writer_.ops().pop_back();
+  region.end = exec_stack_->start;
+  return start == region.end ? status : writer_.MapImage(start, region);
 }
 
 absl::Status ProcessReader::ReadProgram(Thread& thread, uint64_t payload) {

@@ -115,6 +115,7 @@ class ProcessReader {
   absl::Status NoteTime(Thread& thread, uint64_t time, bool* turn_over);
   absl::Status ReadBlock(Thread& thread, uint64_t id);
   absl::Status ReadMap(Thread& thread, uint64_t payload);
+  absl::Status MapStack(uint64_t start, Region region);
   absl::Status ReadProgram(Thread& thread, uint64_t payload);
 
   // process_reader_calls.cc
@@ -169,6 +170,8 @@ class ProcessReader {
   bool done_ = false;
   bool executes_ = false;  // the program has begun to run
   bool narrow_;            // it is a 32-bit program
+  // The pages of the program's stack that its exec wrote to.
+  std::optional<AddressMap::Range> exec_stack_;
   std::vector<std::unique_ptr<Thread>> threads_;
   size_t main_ = 0;
   std::set<std::pair<uint64_t, size_t>> queue_;  // time, index of a thread

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "workload/qemu/exec_stack.h"
 #include "workload/qemu/process_reader.h"
 
 namespace xmmu {
@@ -73,6 +74,12 @@ absl::Status ProcessReader::EndProgram() {
   last_.clear();
   if (in_exec != nullptr && status.ok()) {
     writer_.BeginExec(Translate(*in_exec->call).Call());
+    GuestOp& exec = writer_.ops().back();
+    if (another) exec_stack_ = FindExecStack(process_.programs[program_ + 1]);
+    if (exec_stack_.has_value()) {
+      exec.va = VirtAddr(exec_stack_->start);
+      exec.length = exec_stack_->end - exec_stack_->start;
+    }
     status = accesses_.AppendOps();
   }
   main_posts_ = main().posts;

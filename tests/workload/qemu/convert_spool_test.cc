@@ -238,6 +238,33 @@ TEST_F(ConvertSpoolTest, AnExecIsTheNextProgramOfTheSameTask) {
   EXPECT_EQ(Count("programs"), 2);
 }
 
+// _start pushes below what exec has written, or loads its first word.
+TEST_F(ConvertSpoolTest, AnExecBringsThePagesOfTheStackThatItWroteTo) {
+  Write("7.0.blocks", BlockWords().Block(kCode, {1}));
+  Write("7.0.0", Program(7).Block(1).Call(59, 4, {}));
+  Write("7.1.blocks", BlockWords().Block(kCode, {1}));
+  const auto maps = [&](ThreadWords words) {
+    Write("7.1.0", std::move(words));
+    KeptOps streams;
+    EXPECT_EQ(Convert(streams), "");
+    return streams.Behind(7, 3);
+  };
+  EXPECT_EQ(maps(Program(7).Block(1).Store(0, kStackEnd - 0x1008, 3)),
+            "exec 40007ff000 +4096\n"
+            "map 400000 +65536 rights 5\n"
+            "map 4000000000 +8384512 rights 3\n"
+            "fetch 400000 +1\n"
+            "store 40007feff8 +8\n"
+            "exit\n");
+  EXPECT_EQ(maps(Program(7).Block(1).Load(0, kStackEnd - 0x1008, 3)),
+            "exec 40007fe000 +8192\n"
+            "map 400000 +65536 rights 5\n"
+            "map 4000000000 +8380416 rights 3\n"
+            "fetch 400000 +1\n"
+            "load 40007feff8 +8\n"
+            "exit\n");
+}
+
 TEST_F(ConvertSpoolTest, AChildThatWroteNothingExits) {
   Write("7.0.blocks", BlockWords().Block(kCode, {1}));
   Write("7.0.0", Program(7).Block(1).Done(58, 2, {}, 8).Call(231, 4, {}));
