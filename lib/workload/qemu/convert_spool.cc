@@ -30,10 +30,10 @@ constexpr const char* kLacksNarrow =
 using Waiting =
     absl::btree_map<std::pair<uint64_t, uint64_t>, std::deque<size_t>>;
 
-class SpoolConverter {
+class SpoolConverter : public ProcessReader::Children {
  public:
   SpoolConverter(const SpoolDirectory& spool, OpSink& to)
-      : spool_(spool), shared_{to, ids_, counts_} {
+      : spool_(spool), shared_{to, ids_, counts_, *this} {
     for (size_t i = 0; i < spool.processes.size(); ++i) {
       const SpoolProcess& process = spool.processes[i];
       if (i == spool.root) continue;
@@ -58,6 +58,14 @@ class SpoolConverter {
       }
     }
     return CheckAllRead();
+  }
+
+  std::optional<uint64_t> FindChild(uint64_t parent) const override {
+    const auto found = waiting_.lower_bound({parent, 0});
+    if (found == waiting_.end() || found->first.first != parent) {
+      return std::nullopt;
+    }
+    return found->first.second;
   }
 
   SpoolFactCounts counts() const {

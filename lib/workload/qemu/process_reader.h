@@ -48,11 +48,20 @@ class ProcessReader {
     std::shared_ptr<const BlockTable> blocks;
   };
 
+  // Who knows the children that no fork has named yet.
+  class Children {
+   public:
+    virtual ~Children() = default;
+    // Returns the pid of the oldest one that `parent` has forked.
+    virtual std::optional<uint64_t> FindChild(uint64_t parent) const = 0;
+  };
+
   // What processes of one conversion share.
   struct Shared {
     OpSink& sink;
     TaskIds& ids;
     SpoolCounts& counts;
+    const Children& children;
   };
 
   // `process` outlives the reader. It is task `task`. `blocks` are its parent's,
@@ -95,6 +104,7 @@ class ProcessReader {
     bool begun = false;  // its first word has been read
     bool acted = false;  // it has operations behind its last kPost
     bool ended = false;
+    bool exited = false;            // its kExit is written
     std::optional<SpoolCall> call;  // which it is in
   };
   // A point of a task that others may await.
@@ -151,6 +161,8 @@ class ProcessReader {
   absl::Status EndThread(Thread& thread);
   absl::Status Leave(Thread& thread);
   absl::Status Exit(Thread& thread);
+  absl::Status AdoptChild(Thread& thread);
+  Thread* ThreadInExec();
   absl::Status EndProgram();
 
   Thread& main() { return *threads_[main_]; }

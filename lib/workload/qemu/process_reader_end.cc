@@ -8,15 +8,24 @@
 
 namespace xmmu {
 
-// A thread that is in an exec lives on until it is known which one succeeded,
-// and the first thread as long as there are others: its end is the process's.
+namespace {
+
+// Whether it is known only at the end of all threads what the call did.
+bool IsOpenToTheEnd(const SystemCall& call) {
+  return StartsProgram(call) || MakesProcess(call);
+}
+
+}  // namespace
+
+// A thread that is in an exec or a fork stays until all have ended, and the
+// first thread as long as there are others: its end is the process's.
 absl::Status ProcessReader::EndThread(Thread& thread) {
   accesses_.EndBlock();
   absl::Status status;
   thread.ended = true;
   if (thread.call.has_value()) {
     const SystemCall call = Translate(*thread.call).call;
-    if (StartsProgram(call)) return Leave(thread);
+    if (IsOpenToTheEnd(call)) return Leave(thread);
     if (!EndsThread(call)) status = AbandonCall(thread);
   }
   status.Update(Leave(thread));
@@ -36,26 +45,54 @@ absl::Status ProcessReader::Leave(Thread& thread) {
 }
 
 absl::Status ProcessReader::Exit(Thread& thread) {
+  thread.exited = true;
   if (main().ended) last_.push_back({thread.task, thread.posts + 1});
   return accesses_.AppendTo(thread.task, {.kind = GuestOpKind::kExit});
 }
 
-// The last thread that was in an exec when its file ended has made it succeed,
-// which ended the others.
-absl::Status ProcessReader::EndProgram() {
+// A process that was killed in a fork does not say which child it has, but the
+// child's files name their parent.
+absl::Status ProcessReader::AdoptChild(Thread& thread) {
+  if (!MakesProcess(Translate(*thread.call).call)) return absl::OkStatus();
+  const std::optional<uint64_t> pid = shared_.children.FindChild(process_.pid);
+  absl::Status status = accesses_.Turn(thread.task);
+  if (pid.has_value()) {
+    thread.call->returned = true;
+    thread.call->result = static_cast<int64_t>(*pid);
+    status.Update(FinishCall(thread));
+  } else {
+    status.Update(AbandonCall(thread));
+  }
+  return status;
+}
+
+// Returns the last thread that was in an exec when its file ended: it made that
+// succeed, which ended the others. Null if there is none.
+ProcessReader::Thread* ProcessReader::ThreadInExec() {
   Thread* in_exec = nullptr;
-  absl::Status status;
   for (const auto& thread : threads_) {
-    if (!thread->call.has_value() || !thread->begun) continue;
+    if (!thread->begun || !thread->call.has_value()) continue;
     if (!StartsProgram(Translate(*thread->call).call)) continue;
     if (in_exec == nullptr || in_exec->time < thread->time) {
       in_exec = thread.get();
     }
   }
+  return in_exec;
+}
+
+absl::Status ProcessReader::EndProgram() {
+  absl::Status status;
   for (const auto& thread : threads_) {
-    const bool waits = thread->call.has_value() && thread->begun &&
-                       StartsProgram(Translate(*thread->call).call);
-    if (waits && thread.get() != &main()) status.Update(Exit(*thread));
+    if (!thread->begun || !thread->call.has_value()) continue;
+    status.Update(AdoptChild(*thread));
+    if (!status.ok() || birth_.has_value()) return status;
+  }
+  Thread* const in_exec = ThreadInExec();
+  for (const auto& thread : threads_) {
+    const bool named = thread->begun && thread->task != 0;
+    if (named && !thread->exited && thread.get() != &main()) {
+      status.Update(Exit(*thread));
+    }
   }
   for (const auto& [tid, named] : named_) {
     status.Update(accesses_.AppendTo(named.task, {.kind = GuestOpKind::kExit}));

@@ -278,6 +278,20 @@ TEST_F(ConvertSpoolTest, AChildThatWroteNothingExits) {
   EXPECT_EQ(Count("processes without a word"), 1);
 }
 
+TEST_F(ConvertSpoolTest, AForkThatAKillCutShortHasTheChildThatNamesItsParent) {
+  Write("7.0.blocks", BlockWords().Block(kCode, {1}));
+  Write("7.0.0", Program(7).Done(57, 2, {}, 8).Call(57, 4, {}));
+  Write("8.0.blocks", BlockWords(2));
+  Write("8.0.0", ThreadWords(8, 2).Forked(7).Block(1).Call(57, 3, {}));
+  Write("9.0.blocks", BlockWords(2));
+  Write("9.0.0", ThreadWords(9, 4).Forked(7).Block(1));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Behind(7, 2), "fork task 8\nfork task 9\nexit\n");
+  EXPECT_EQ(streams.Text(8), "fetch 400000 +1\nsyscall\nexit\n");
+  EXPECT_EQ(streams.Text(9), "fetch 400000 +1\nexit\n");
+}
+
 TEST_F(ConvertSpoolTest, AnIdThatWasUsedAgainIsATaskOfItsOwn) {
   Write("7.0.blocks", BlockWords().Block(kCode, {1, 1}));
   Write("7.0.0", Program(7)
