@@ -45,6 +45,10 @@ for command in "${commands[@]}"; do
     fail "no manual page of xmmu $command"
 done
 "$tmp/prefix/bin/xmmu-record" --help | grep -q PREFIX || fail "no xmmu-record"
+if command -v qemu-x86_64 >/dev/null; then
+  (cd "$tmp" && PATH=$tmp/prefix/bin:$PATH xmmu record -o whole.xmmu -- true)
+  "$tmp/prefix/bin/xmmu" compare "$tmp/whole.xmmu" --levels=4 --policies=native
+fi
 if command -v valgrind >/dev/null; then
   ln -s "$tmp/prefix/bin/xmmu-record" "$tmp/link"
   "$tmp/link" -o "$tmp/trace" -- true
