@@ -1,21 +1,34 @@
 #include "workload/packed/layout.h"
 
-#include <algorithm>
+#include <array>
 
 namespace xmmu {
 
 static_assert(kPackedKinds.size() == size_t(GuestOpKind::kAwait) + 1,
               "every kind of operation has a number in the file");
 
+namespace {
+
+constexpr std::array<uint8_t, kPackedKinds.size()> NumbersByKind() {
+  std::array<uint8_t, kPackedKinds.size()> numbers{};
+  for (size_t i = 0; i < kPackedKinds.size(); ++i) {
+    numbers[static_cast<size_t>(kPackedKinds[i])] = static_cast<uint8_t>(i);
+  }
+  return numbers;
+}
+constexpr std::array<uint8_t, kPackedKinds.size()> kNumbers = NumbersByKind();
+
+}  // namespace
+
 uint8_t PackedNumberOf(GuestOpKind kind) {
-  const auto found = std::find(kPackedKinds.begin(), kPackedKinds.end(), kind);
-  return static_cast<uint8_t>(found - kPackedKinds.begin());
+  return kNumbers[static_cast<size_t>(kind)];
 }
 
 void PutFixed32(std::string* out, uint32_t value) {
-  for (int shift = 0; shift < 32; shift += 8) {
-    out->push_back(static_cast<char>(value >> shift));
-  }
+  const char bytes[] = {static_cast<char>(value), static_cast<char>(value >> 8),
+                        static_cast<char>(value >> 16),
+                        static_cast<char>(value >> 24)};
+  out->append(bytes, sizeof(bytes));
 }
 
 void PutFixed64(std::string* out, uint64_t value) {
@@ -79,15 +92,6 @@ absl::string_view ByteCursor::Text(uint64_t bytes) {
   const absl::string_view text(at_, static_cast<size_t>(bytes));
   at_ += bytes;
   return text;
-}
-
-// Each lane takes a word in by exclusive or, multiplies by an odd constant of
-// its own and folds the upper half down, as Murmur's finalizer does.
-void OpHash::Word(uint64_t word) {
-  low_ = (low_ ^ word) * 0xFF51AFD7ED558CCD;
-  low_ ^= low_ >> 32;
-  high_ = (high_ ^ word) * 0xC4CEB9FE1A85EC53;
-  high_ ^= high_ >> 29;
 }
 
 void OpHash::Add(const GuestOp& op) {

@@ -120,7 +120,14 @@ class OpHash {
   std::pair<uint64_t, uint64_t> value() const { return {low_, high_}; }
 
  private:
-  void Word(uint64_t word);
+  // Each lane takes a word in by exclusive or, multiplies by an odd constant of
+  // its own and folds the upper half down, as Murmur's finalizer does.
+  void Word(uint64_t word) {
+    low_ = (low_ ^ word) * 0xFF51AFD7ED558CCD;
+    low_ ^= low_ >> 32;
+    high_ = (high_ ^ word) * 0xC4CEB9FE1A85EC53;
+    high_ ^= high_ >> 29;
+  }
 
   uint64_t low_ = 0;
   uint64_t high_ = 0;
