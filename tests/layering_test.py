@@ -21,7 +21,7 @@ MAY_USE = {
     "machine/file": "base machine",
     "workload": "base workload/input workload/process workload/lackey"
                 " workload/linux_text workload/packed workload/qemu"
-                " workload/drmemtrace workload/champsim",
+                " workload/drmemtrace workload/champsim workload/xentrace",
     "workload/champsim": "base workload workload/input workload/process",
     "workload/drmemtrace": "base workload workload/input workload/process",
     "workload/input": "base",

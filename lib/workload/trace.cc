@@ -19,6 +19,7 @@
 #include "workload/linux_text/linux_text_format.h"
 #include "workload/packed/packed_format.h"
 #include "workload/trace_format.h"
+#include "workload/xentrace/xentrace_reader.h"
 
 namespace xmmu {
 namespace {
@@ -103,6 +104,11 @@ std::string NamesOfFormats() {
 absl::StatusOr<const TraceFormat*> FormatOf(const std::string& path) {
   const absl::StatusOr<TraceSample> sample = SampleOf(path);
   if (!sample.ok()) return sample.status();
+  if (IsXentrace(sample->content)) {
+    return FileError(path, 0,
+                     "is a file of xentrace, which has no program's accesses, "
+                     "expected a trace; xmmu trace compare counts it");
+  }
   for (const TraceFormat& format : kFormats) {
     if (format.sniff(*sample)) return &format;
   }

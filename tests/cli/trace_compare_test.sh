@@ -62,5 +62,9 @@ accepts s
 echo hello >hello
 refuses "hello:1: 'hello' is no line of Linux's" hello
 
+# It is no trace by itself.
+command=(trace)
+refuses "xen.bin:0: is a file of xentrace" info xen.bin
+
 ((failures == 0)) && echo "all as promised"
 exit $((failures != 0))

@@ -148,6 +148,7 @@ absl::StatusOr<LinuxEvent> ReadExec(const TextEvent& event) {
   }
   read.path = text.substr(9, end - 9);
   read.pid = *pid;
+  read.old_pid = *old_pid;
   return read;
 }
 

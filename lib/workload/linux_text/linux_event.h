@@ -37,6 +37,8 @@ struct LinuxEvent {
   bool in_kernel = false;  // page_fault_kernel: the kernel ran
 
   uint32_t pid = 0;        // kFork: the child; kExec, kExit: the process
+  // kExec: what the thread was called before; it gets its process's id.
+  uint32_t old_pid = 0;
   bool sleeps = false;     // kSwitch: the task waits, it is not preempted
   absl::string_view path;  // kExec
 

@@ -98,7 +98,8 @@ ThreadFound& TreeReader::ThreadOf(const TextEvent& event) {
   if (!thread.fork.has_value() && !thread.root.has_value()) {
     JoinRoot(event, thread);
   }
-  if (thread.fork.has_value() && event.group != 0) {
+  if (thread.fork.has_value() && event.group != 0 &&
+      forks_[*thread.fork].birth.pid == event.pid) {
     forks_[*thread.fork].thread_by_group = event.group != event.pid;
   }
   return thread;
@@ -143,8 +144,16 @@ void TreeReader::TakeFork(const TextEvent& event, const LinuxEvent& read,
 }
 
 void TreeReader::TakeExec(const TextEvent& event, const LinuxEvent& read) {
+  // A thread that executes gets the id of its process, whose other threads have
+  // ended (de_thread, Linux, fs/exec.c).
+  const auto renamed = threads_.find(read.old_pid);
+  if (read.old_pid != read.pid && renamed != threads_.end()) {
+    const ThreadFound found = renamed->second;
+    threads_.erase(renamed);
+    threads_[read.pid] = found;
+  }
   ThreadFound& thread = ThreadOf(event);
-  if (thread.fork.has_value() && event.pid == read.pid) {
+  if (thread.fork.has_value() && read.old_pid == read.pid) {
     forks_[*thread.fork].execs = true;
   }
   if (tree_.command.empty()) tree_.command = Printable(std::string(read.path));

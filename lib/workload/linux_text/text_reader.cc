@@ -12,6 +12,15 @@ absl::StatusOr<TextReader> TextReader::Open(const std::string& path) {
   return TextReader(*std::move(lines));
 }
 
+absl::Status TextReader::SkipTo(uint64_t line) {
+  while (lines_.line() < line) {
+    const auto skipped = lines_.Next();
+    if (!skipped.ok()) return skipped.status();
+    if (!skipped->has_value()) break;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<TextEvent>> TextReader::Next() {
   for (;;) {
     const auto line = lines_.Next();

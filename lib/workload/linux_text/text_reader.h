@@ -27,6 +27,10 @@ class TextReader {
   // line that Linux does not print.
   absl::StatusOr<std::optional<TextEvent>> Next();
 
+  // Passes over the lines up to `line`, whatever they are.
+  // Errors: those of TextLines.
+  absl::Status SkipTo(uint64_t line);
+
   uint64_t line() const { return lines_.line(); }
   absl::Status Error(absl::string_view what) const {
     return lines_.Error(what);

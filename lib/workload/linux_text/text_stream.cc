@@ -57,6 +57,8 @@ absl::StatusOr<std::span<const GuestOp>> TextStream::Next(
   if (!reader_.has_value() && !ended_) {
     absl::StatusOr<TextReader> reader = TextReader::Open(path_);
     if (!reader.ok()) return reader.status();
+    const absl::Status skipped = reader->SkipTo(begin_);
+    if (!skipped.ok()) return skipped;
     reader_.emplace(*std::move(reader));
   }
   while (!ended_ && writer_.ops().size() < kOpsOfASpan) {
@@ -78,7 +80,13 @@ absl::Status TextStream::ReadSome(std::vector<Child>* children) {
     End();
     return released;
   }
-  if (reader_->line() <= begin_) return absl::OkStatus();
+  if ((*event)->name == "sched_process_exec") {
+    const absl::StatusOr<LinuxEvent> exec = ParseLinuxEvent(**event);
+    // A thread that executes gets the id of its process.
+    if (exec.ok() && calls_.erase(exec->old_pid) != 0) {
+      calls_.try_emplace(exec->pid);
+    }
+  }
   // Somebody's fork may give an id of ours anew, whose end was lost.
   if (!Mine((*event)->pid)) {
     const TextBirth* const birth = tree_.BirthAt(reader_->line());

@@ -111,6 +111,25 @@ TEST_F(LinuxProcessesTest, ThreadGroupsTellThreads) {
               HasSubstr("syscall\nfetch 0x401000+0x1\nfork 11\n"));
 }
 
+// It gets the id of its process, whose first thread has ended.
+TEST_F(LinuxProcessesTest, AThreadThatExecsGoesOnAsItsProcess) {
+  const auto tasks =
+      Tasks(Line(7, "sys_enter_clone: clone_flags: 0x10100") + ForkLine(7, 8) +
+            UserFault(8, "401000", "14") + ExitLine(7) +
+            Line(7, "sched_process_exec: filename=/a pid=7 old_pid=8") +
+            UserFault(7, "402000", "14") + ExitLine(7) +
+            UserFault(7, "403000", "14"));
+  ASSERT_TRUE(tasks.ok()) << tasks.status();
+  EXPECT_EQ(ToText(tasks->at(7)),
+            "syscall\n"
+            "map 0x400000+0x10000 private rwx offset 0x400000\n"
+            "fetch 0x401000+0x1\n"
+            "exec\n"
+            "map 0x400000+0x10000 private rwx offset 0x400000\n"
+            "fetch 0x402000+0x1\n"
+            "exit\n");
+}
+
 // An exit of one thread is not yet that of its process.
 TEST_F(LinuxProcessesTest, AProcessEndsWithItsLastThread) {
   EXPECT_EQ(Text(Line(7, "sys_enter_clone: clone_flags: 0x10100") +
