@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/printable.h"
 #include "workload/input/file_error.h"
-#include "workload/linux_text/linux_layout.h"
 #include "workload/linux_text/process_tree.h"
 #include "workload/linux_text/text_stream.h"
+#include "workload/process/program_layout.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -25,7 +25,7 @@ class LinuxTextTrace final : public Trace {
       : path_(std::move(path)), tree_(std::move(tree)), options_(options) {
     for (const TextRoot& root : tree_.roots) {
       Begin(root.task, root.pids, 0,
-            ProcessState(options.address_limit, kLinuxLayout));
+            ProcessState(options.address_limit, kProgramLayout));
     }
     if (tree_.roots.size() > 1) ForkRoots();
   }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "workload/linux_text/linux_layout.h"
 #include "workload/process/call_number.h"
 #include "workload/process/call_rules.h"
 
@@ -16,11 +15,6 @@ constexpr size_t kOpsOfASpan = 256;
 // The kernel's stores before an exec's event: to the pages behind the data of
 // program and interpreter, and to the stack; assumed to be no more.
 constexpr size_t kMostHeld = 8;
-
-constexpr uint64_t kChunkOfText = 64 * 1024;  // as OpWriter's
-constexpr uint64_t kAllProt = 7;
-// Stands for the vdso, which no descriptor is open on.
-constexpr uint64_t kVdsoDescriptor = 0x7fffffff;
 
 uint8_t RightForFault(uint32_t code) {
   if ((code & kFaultFetch) != 0) return kMapExecute;
@@ -166,31 +160,11 @@ absl::Status TextStream::ReleaseHeld() {
   return absl::OkStatus();
 }
 
-absl::Status TextStream::MapVdso(uint64_t va) {
-  const AddressMap& map = writer_.state().map;
-  if (va < kLowestStack || map.Find(va) != map.end()) return absl::OkStatus();
-  writer_.state().descriptors[kVdsoDescriptor] = {.file = FileIdentity("vdso"),
-                                                  .path = "vdso"};
-  const uint64_t chunk = va & ~(kChunkOfText - 1);
-  const AddressMap::Range hole = map.Hole(va, chunk, chunk + kChunkOfText);
-  SystemCall call;
-  call.number = kMmap;
-  call.readable = true;
-  call.args = {hole.start,      hole.end - hole.start,
-               kAllProt,        kMapPrivate | kMapFixed,
-               kVdsoDescriptor, hole.start};
-  return FinishCall(call, hole.start);
-}
-
 absl::Status TextStream::Access(const LinuxEvent& fault) {
   const uint8_t right = RightForFault(fault.code);
   const bool fetch = right == kMapExecute;
-  if (fetch) {
-    const absl::Status mapped = MapVdso(fault.address);
-    if (!mapped.ok()) return mapped;
-  }
   const auto window =
-      writer_.WindowFor(fault.address, 1, /*store=*/right == kMapWrite);
+      writer_.WindowFor(fault.address, 1, /*store=*/right == kMapWrite, fetch);
   if (!window.ok()) return window.status();
   if ((window->rights & right) == 0) {
     ++counts_.faults_refused;
@@ -293,7 +267,7 @@ absl::Status TextStream::FinishCall(SystemCall call, uint64_t result) {
   done.value = done.success ? result : uint64_t{0} - result;
   if (call.number == kMmap) {
     call.args[4] &= 0xffffffff;
-    if (call.args[4] != kVdsoDescriptor && done.success) NameFile(call);
+    if (done.success) NameFile(call);
   }
   const absl::Status possible = CheckCall(call, done);
   if (!possible.ok()) return possible;

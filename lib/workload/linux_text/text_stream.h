@@ -57,8 +57,6 @@ class TextStream {
   absl::Status Fault(const LinuxEvent& fault);
   absl::Status Access(const LinuxEvent& fault);
   absl::Status ReleaseHeld();
-  // Maps what is fetched where stacks are: the vdso, which lies above one.
-  absl::Status MapVdso(uint64_t va);
   absl::Status Fork(std::vector<Child>* children);
   absl::Status Exec(absl::string_view path);
   absl::Status EnterCall(const TextEvent& event, const LinuxEvent& read);

@@ -30,7 +30,7 @@ TEST_F(LinuxTextTest, HighLoadsAndStoresShowTheStackAndFetchesTheVdso) {
   EXPECT_EQ(Text(UserFault(7, "7ffc00041008", "6") +
                  UserFault(7, "7ffc00061234", "14") +
                  UserFault(7, "7ffbf7ffffff", "6")),
-            "map 0x7ffc00021000+0x21000 stack rw-\n"
+            "map 0x7ffc00021000+0x2f000 stack rwx\n"
             "store 0x7ffc00041008+0x1\n"
             "map 0x7ffc00060000+0x10000 private rwx offset 0x7ffc00060000\n"
             "fetch 0x7ffc00061234+0x1\n"
