@@ -42,6 +42,10 @@ cmake --build --preset ci -j "$jobs"
 
 step tests
 if $all; then
+  # Samples of traces that may not be copied, where they are.
+  if [[ -z ${XMMU_TRACE_SAMPLES:-} && -d ../shared/trace-samples ]]; then
+    export XMMU_TRACE_SAMPLES=$PWD/../shared/trace-samples
+  fi
   XMMU_TREE_SEEDS=100 ctest --preset ci -j "$jobs"
 else
   ctest --preset ci -j "$jobs" -LE long
@@ -67,6 +71,7 @@ if $all; then
   fuzz conformance_fuzz 300 400 tests/fuzz/corpus_conformance
   fuzz tree_fuzz 100 2000
   fuzz linux_text_fuzz 2000 4000 tests/fuzz/corpus_linux_text
+  fuzz drmemtrace_fuzz 2000 2000 tests/fuzz/corpus_drmemtrace
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do

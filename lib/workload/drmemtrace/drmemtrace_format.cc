@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "absl/container/btree_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/printable.h"
 #include "workload/drmemtrace/process_stream.h"
 #include "workload/drmemtrace/trace_set.h"
+#include "workload/input/snappy_frames.h"
 #include "workload/process/address_map.h"
 #include "workload/process/program_layout.h"
 #include "xmmu/base/check.h"
@@ -162,8 +164,10 @@ TraceFacts DrmemtraceTrace::facts() const {
 }  // namespace
 
 bool IsDrmemtrace(const TraceSample& sample) {
-  return sample.directory ? IsDrmemtraceDirectory(sample.path)
-                          : IsDrmemtraceContent(sample.content);
+  if (sample.directory) return IsDrmemtraceDirectory(sample.path);
+  // Nothing else that is a trace is in Snappy's framing.
+  return IsDrmemtraceContent(sample.content) ||
+         absl::StartsWith(sample.raw, kSnappyMagic);
 }
 
 absl::StatusOr<std::unique_ptr<Trace>> OpenDrmemtrace(

@@ -130,9 +130,11 @@ class V2pParser {
     if (page_size_ == 0) {
       return Error("a page of unknown size, expected page_size before it");
     }
-    const uint64_t start = va_ / page_size_ * page_size_;
-    if (start >= kUserEnd || start == 0) return absl::OkStatus();
-    if (pages_[page_size_].Add(start, start + page_size_)) {
+    const uint64_t page = va_ / page_size_ * page_size_;
+    const uint64_t start = std::max(page, kLowestMapping);
+    const uint64_t end = std::min(page + page_size_, kTaskEnd);
+    if (page >= kTaskEnd || start >= end ||
+        pages_[page_size_].Add(start, end)) {
       return absl::OkStatus();
     }
     return Error(absl::StrCat("more than ", kMostRanges,
@@ -226,8 +228,7 @@ class ModuleParser {
           "offset, 'v#1', a length and as many bytes, and a path");
     }
     rest_.remove_prefix(bytes);
-    absl::ConsumePrefix(&rest_, ",");
-    --line_;
+    --line_;  // TakeLine() counts it
     const absl::string_view path = absl::StripAsciiWhitespace(TakeLine());
     if (row.start > row.end || row.end > kUserEnd) return absl::OkStatus();
     row.is_file = true;

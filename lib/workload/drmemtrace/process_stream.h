@@ -122,7 +122,9 @@ class ProcessStream {
   TaskId ChildOf(const TracedCall& call, const SystemCallResult& result) const;
   // Whether a call that Linux would have refused is believed to have another
   // explanation than damage.
-  bool Tolerates() const { return state_unknown_ || threads_.size() > 1; }
+  bool Tolerates() const {
+    return state_unknown_ || threads_.size() > 1 + threads_.count(0);
+  }
 
   const TraceSet& set_;
   TaskId process_;

@@ -125,7 +125,7 @@ absl::Status OpWriter::MapHoles(uint64_t start, const Region& region) {
 
 void OpWriter::Grant(uint64_t va, uint8_t right) {
   const auto found = state_.map.Find(va);
-  if (found == state_.map.end()) return;
+  if (found == state_.map.end() || (found->second.rights & right) != 0) return;
   const uint64_t chunk = va & ~(kChunk - 1);
   const uint64_t start = std::max(found->first, chunk);
   const uint64_t end = std::min(found->second.end, chunk + kChunk);

@@ -8,9 +8,9 @@
 namespace xmmu {
 namespace {
 
-class Counter {
+class RecordCounter {
  public:
-  explicit Counter(RecordCounts* counts) : counts_(*counts) {}
+  explicit RecordCounter(RecordCounts* counts) : counts_(*counts) {}
 
   void Take(const TraceRecord& record) {
     if (record.use != RecordUse::kUsed) return;
@@ -72,7 +72,7 @@ class Counter {
 }  // namespace
 
 absl::Status CountRecords(PieceSource& source, RecordCounts* counts) {
-  Counter counter(counts);
+  RecordCounter counter(counts);
   uint64_t thread = 0;
   for (;;) {
     const absl::StatusOr<RecordBatch> batch = source.Read();
