@@ -5,10 +5,10 @@
 #                               [--keep=DIRECTORY] [XMMU]
 #
 # A row a program: how many operations its trace has, the seconds of processor
-# time (user and system, of all processes) that the program takes by itself, that
-# `xmmu record` takes by QEMU, the packing included, and record.sh by Lackey; how
-# many times as much the latter is; and the bytes of the packed trace beside those
-# of Lackey's gzipped logs.
+# time (user and system, of all processes) that the program takes by itself and
+# that `xmmu record` takes with each recorder, the packing included; how many times
+# as much Lackey takes as QEMU; and the bytes of the packed traces. Lackey's logs of
+# 32-bit programs cannot be packed: there it is record.sh that is measured.
 #
 # Nearly all of the time that it takes, which is more than an hour, is Lackey's.
 # --small has smaller inputs for the same programs; --qemu-only leaves Lackey out;
@@ -134,8 +134,9 @@ seconds() {
 # What a row before has changed is as it was.
 renew() { [[ ! -e fresh.db ]] || cp fresh.db rows.db; }
 
-printf '%-10s %14s %8s %9s %9s %8s %12s %12s\n' program operations itself \
-  qemu lackey times packed gzipped
+row='%-10s %14s %8s %9s %9s %6s %12s %12s\n'
+# shellcheck disable=SC2059 # the format is the one above
+printf "$row" program operations itself qemu lackey times 'qemu, bytes' 'lackey'
 for name in "${names[@]}"; do
   [[ -z $only || $only == *",$name,"* ]] || continue
   read -r first _ <<<"${command[$name]}"
@@ -151,16 +152,21 @@ for name in "${names[@]}"; do
   [[ -s $name.xmmu ]] || { cat said >&2; exit 1; }
   operations=$("$xmmu" trace info --format=csv "$name.xmmu" |
     sed -n 's/^operations,//p')
-  lackey=- times=- gzipped=-
+  lackey=- times=- bytes=-
   if [[ -z $qemu_only ]]; then
     renew
-    lackey=$(seconds bash "$record_sh" -o "log" -- "${line[@]}")
-    gzipped=$(cat log.*.gz | wc -c)
-    rm -f log.*.gz
+    if [[ $name == 32-bit ]]; then
+      lackey=$(seconds bash "$record_sh" -o log -- "${line[@]}")
+      rm -f log.*.gz
+    else
+      lackey=$(seconds "$xmmu" record --with=lackey -o by-lackey.xmmu -- "${line[@]}")
+      bytes=$(wc -c <by-lackey.xmmu)
+    fi
     times=$(awk "BEGIN { printf \"%.0f\", $lackey / $qemu }")
   fi
-  printf '%-10s %14s %8s %9s %9s %8s %12s %12s\n' "$name" "$operations" \
-    "$itself" "$qemu" "$lackey" "$times" "$(wc -c <"$name.xmmu")" "$gzipped"
+  # shellcheck disable=SC2059 # the format is the one above
+  printf "$row" "$name" "$operations" "$itself" "$qemu" "$lackey" "$times" \
+    "$(wc -c <"$name.xmmu")" "$bytes"
   [[ -z $keep ]] || mv "$name.xmmu" "$keep/"
   rm -f "$name.xmmu"
 done
