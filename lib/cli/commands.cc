@@ -3,10 +3,11 @@
 namespace xmmu::cli {
 
 std::vector<Command> Commands() {
-  return {CompareCommand(),   CrossoverCommand(),  ShadowsCommand(),
-          GridCommand(),      PublishedCommand(),  RecordCommand(),
-          TraceCommand(),     TraceInfoCommand(),  TraceHeadCommand(),
-          TraceShowCommand(), TraceReachCommand(), TraceCompareCommand(),
+  return {CompareCommand(),    CrossoverCommand(),  ShadowsCommand(),
+          GridCommand(),       PublishedCommand(),  RecordCommand(),
+          TraceCommand(),      TraceInfoCommand(),  TraceHeadCommand(),
+          TraceShowCommand(),  TracePackCommand(),  TraceCutCommand(),
+          TraceReachCommand(), TraceCheckCommand(), TraceCompareCommand(),
           ListCommand()};
 }
 

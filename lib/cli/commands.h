@@ -45,7 +45,10 @@ Command TraceInfoCommand();
 Command TraceCompareCommand();
 Command TraceHeadCommand();
 Command TraceShowCommand();
+Command TracePackCommand();
+Command TraceCutCommand();
 Command TraceReachCommand();
+Command TraceCheckCommand();
 
 // All of them, in the order of --help.
 std::vector<Command> Commands();

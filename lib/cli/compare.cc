@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "cli/trace_input.h"
 #include "study/claims.h"
 #include "xmmu/machine/machine_file.h"
 #include "xmmu/report/report.h"
@@ -154,13 +156,20 @@ absl::Status CheckEffects(const Arguments& arguments,
       kOfParavirtual);
 }
 
+// What a comparison runs, and what a trace says of itself once it has run.
+struct CompareInput {
+  TraceInput files;
+  std::shared_ptr<std::optional<TraceFacts>> facts;
+};
+
 absl::StatusOr<Comparison> RunAll(const Arguments& arguments,
                                   const Catalog& catalog,
+                                  const CompareInput& input,
                                   const ComparisonPlan& plan, bool migrates) {
   // Rows with a migration run twice.
   Progress progress(plan.rows.size() * (migrates ? 2 : 1));
-  const WorkloadFactory workload =
-      WorkloadOf(catalog, arguments.Text("workload"), arguments.files());
+  const WorkloadFactory workload = WorkloadOf(
+      catalog, arguments.Text("workload"), input.files.paths(), input.facts);
   return RunComparison(plan,
                        [&](const SimulatorOptions& row)
                            -> absl::StatusOr<std::unique_ptr<Workload>> {
@@ -173,15 +182,17 @@ absl::StatusOr<Comparison> RunAll(const Arguments& arguments,
 // What the report says besides of how to run it again. People look at the
 // command, so a text report needs no hash of the trace.
 absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
+                                       const CompareInput& input,
                                        const MachineModel& machine) {
   RunIdentity identity;
   identity.command_line = arguments.command_line();
+  identity.trace = *input.facts;
   const auto format = FormatOf(arguments);
   if (!format.ok()) return format.status();
   if (*format == ReportFormat::kText) return identity;
   identity.machine_file = MachineToml(machine);
   if (arguments.files().empty()) return identity;
-  auto digest = TraceDigest(arguments.files());
+  auto digest = TraceDigest(input.files.paths());
   if (!digest.ok()) return digest.status();
   identity.trace_sha1 = *std::move(digest);
   return identity;
@@ -206,11 +217,16 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   if (!status.ok()) return status;
   auto output = ReportOutput::Open(arguments);
   if (!output.ok()) return output.status();
-  const auto comparison =
-      RunAll(arguments, catalog, *plan, options->base.migration.wanted());
-  if (!comparison.ok()) return comparison.status();
-  const auto identity = IdentityOf(arguments, *options->base.custom_machine);
-  if (!identity.ok()) return identity.status();
+  auto files = TraceInput::Open(arguments.files());
+  if (!files.ok()) return files.status();
+  const CompareInput input{*std::move(files),
+                           std::make_shared<std::optional<TraceFacts>>()};
+  const auto comparison = RunAll(arguments, catalog, input, *plan,
+                                 options->base.migration.wanted());
+  if (!comparison.ok()) return input.files.Named(comparison.status());
+  const auto identity =
+      IdentityOf(arguments, input, *options->base.custom_machine);
+  if (!identity.ok()) return input.files.Named(identity.status());
   if (!sweep->has_value()) {
     return output->Write(ComparisonDocument(*comparison, *identity));
   }
@@ -229,8 +245,8 @@ Command CompareCommand() {
           "TRACE",
           "Runs one workload under several memory-virtualization strategies on "
           "a simulated machine and reports cycles, events and memory side by "
-          "side. A trace is the set of Lackey logs of one process tree, plain "
-          "or gzip.",
+          "side. A trace is the files of one recording, in a format that xmmu "
+          "list formats names, or - for one file on standard input.",
           &CompareOptions,
           &RunCompare};
 }

@@ -18,6 +18,7 @@
 #include "xmmu/report/dictionary.h"
 #include "xmmu/report/machine_report.h"
 #include "xmmu/workload/system_calls.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu::cli {
 namespace {
@@ -106,6 +107,14 @@ NameList CallList(const Catalog&) {
   return list;
 }
 
+NameList FormatList(const Catalog&) {
+  NameList list;
+  for (const TraceFormatName& format : TraceFormats()) {
+    list.push_back({std::string(format.name), std::string(format.help)});
+  }
+  return list;
+}
+
 // What can be listed.
 struct Topic {
   std::string_view name;
@@ -121,6 +130,8 @@ constexpr Topic kTopics[] = {
     {"machines", "machines (--machine)", &MachineList, true},
     {"workloads", "workloads (--workload=NAME[:parameter=value,...])",
      &WorkloadList, true},
+    {"formats", "formats of traces, told by what the files hold", &FormatList,
+     true},
     {"guest-ops", "how paravirtual guests write page tables (--guest-ops)",
      [](const Catalog&) {
        return NamesOfEnum(AllGuestOps(), &GuestOpsName, &GuestOpsHelp);
@@ -265,7 +276,8 @@ Command ListCommand() {
           "[TOPIC]...\nprices [--machine=NAME]",
           "TOPIC",
           "Lists what can be named, a line each. Topics are policies, "
-          "machines, workloads, guest-ops, pin, linear-map and timing, which "
+          "machines, workloads, formats, guest-ops, pin, linear-map and "
+          "timing, which "
           "are listed without a topic, options and tables; columns, counters, "
           "components, events and marks, which are names in reports, each with "
           "unit and meaning; system-calls, what a replay makes of each; and "

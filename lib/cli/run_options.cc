@@ -153,6 +153,25 @@ absl::StatusOr<std::vector<SharedMachine>> MachinesOf(
   return machines;
 }
 
+// A trace of which the facts are kept, which are whole at its end.
+class WatchedTrace final : public Workload {
+ public:
+  WatchedTrace(std::unique_ptr<Trace> trace,
+               std::shared_ptr<std::optional<TraceFacts>> facts)
+      : trace_(std::move(trace)), facts_(std::move(facts)) {}
+  ~WatchedTrace() override { *facts_ = trace_->facts(); }
+
+  std::string name() const override { return trace_->name(); }
+  TaskId first_task() const override { return trace_->first_task(); }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
+    return trace_->Next(task);
+  }
+
+ private:
+  std::unique_ptr<Trace> trace_;
+  std::shared_ptr<std::optional<TraceFacts>> facts_;
+};
+
 }  // namespace
 
 std::string GroupName(RunGroup group) {
@@ -320,19 +339,25 @@ absl::Status CheckSweepable(const SimulatorOptions& base) {
   return absl::OkStatus();
 }
 
-WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
-                           const std::vector<std::string>& files) {
+WorkloadFactory WorkloadOf(
+    const Catalog& catalog, const std::string& spec,
+    const std::vector<std::string>& files,
+    const std::shared_ptr<std::optional<TraceFacts>>& facts) {
   if (!spec.empty()) {
     return [&catalog, spec](const SimulatorOptions&) {
       return catalog.MakeWorkload(spec);
     };
   }
-  return [files](const SimulatorOptions& row) {
+  return [files, facts](const SimulatorOptions& row)
+             -> absl::StatusOr<std::unique_ptr<Workload>> {
     TraceOptions options;
     if (LinearAddressBits(row.mode) == 32) {
       options.address_limit = kAddressLimit32;
     }
-    return OpenTrace(files, options);
+    auto trace = OpenTrace(files, options);
+    if (!trace.ok()) return trace.status();
+    if (facts == nullptr) return *std::move(trace);
+    return std::make_unique<WatchedTrace>(*std::move(trace), facts);
   };
 }
 

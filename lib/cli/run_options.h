@@ -17,6 +17,7 @@
 #include "xmmu/sim/options.h"
 #include "xmmu/sim/run_fields.h"
 #include "xmmu/study/studies.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu::cli {
 
@@ -95,8 +96,12 @@ absl::Status RunStudy(std::string_view name, const StudyRequest& request,
                       const Arguments& arguments);
 
 // Makes the workload `spec`, or opens the trace of `files` if that is empty.
-WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
-                           const std::vector<std::string>& files);
+// What the trace says of itself is written to `facts`, unless that is null, when
+// each of these workloads ends.
+WorkloadFactory WorkloadOf(
+    const Catalog& catalog, const std::string& spec,
+    const std::vector<std::string>& files,
+    const std::shared_ptr<std::optional<TraceFacts>>& facts = nullptr);
 
 }  // namespace xmmu::cli
 

@@ -29,6 +29,18 @@ absl::Status RunInfo(const Arguments& arguments, const Catalog&) {
   return output->Write(TraceInfoDocument(trace.facts(), summary));
 }
 
+absl::Status RunCheck(const Arguments& arguments, const Catalog&) {
+  auto output = ReportOutput::Open(arguments);
+  if (!output.ok()) return output.status();
+  const auto opened = OpenInputTrace(arguments);
+  if (!opened.ok()) return opened.status();
+  Trace& trace = *opened->trace;
+  TraceCheck check(trace.first_task());
+  const absl::Status status = CheckTrace(trace, check);
+  if (!status.ok()) return opened->input.Named(status);
+  return output->Write(TraceCheckDocument(trace.facts(), check));
+}
+
 }  // namespace
 
 Command TraceCommand() {
@@ -56,6 +68,19 @@ Command TraceInfoCommand() {
           "operations by kind, and what it lacks.",
           [] { return OptionsOfReport(); },
           &RunInfo};
+}
+
+Command TraceCheckCommand() {
+  return {"trace check",
+          "whether a trace is whole, and what a replay infers or skips",
+          "FILE...",
+          "FILE",
+          "Reads all of a trace. What is damaged or cut off is one line and "
+          "exit status 2. Else it says what the reader of the format has "
+          "inferred and left out, and which operations do not fit what is "
+          "mapped where they stand.",
+          [] { return OptionsOfReport(); },
+          &RunCheck};
 }
 
 }  // namespace xmmu::cli

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "report/common_fields.h"
+#include "report/trace_records.h"
 #include "xmmu/sim/run_fields.h"
 
 namespace xmmu {
@@ -113,6 +114,12 @@ constexpr FieldOf<Line> kWhatRan[] = {
                         l.identity.trace_sha1));
        }
        return workload;
+     },
+     Shown::kJson},
+    {0, "trace", "", "what the trace says of itself, and what it lacks",
+     [](const Line& l) -> Value {
+       if (!l.identity.trace.has_value()) return Absent();
+       return TraceRecord(*l.identity.trace);
      },
      Shown::kJson},
     {0, "hypothetical", "",

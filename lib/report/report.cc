@@ -1,8 +1,31 @@
 #include "xmmu/report/report.h"
 
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/printable.h"
 #include "report/comparison_fields.h"
 
 namespace xmmu {
+namespace {
+
+// Says in a report of a run what the trace lacks.
+void AddTrace(const TraceFacts& facts, Document& document) {
+  if (facts.faults_only) {
+    auto& heading = std::get<std::string>(document.text.front());
+    heading.insert(heading.size() - 1,  // before the empty line
+                   "note      faults only: the trace has no other accesses, so "
+                   "that figures of hits mean nothing\n");
+  }
+  TermGroup trace{"trace", {}};
+  for (const std::string& what : facts.lacks) {
+    trace.terms.push_back({"lacks", "", Printable(what)});
+  }
+  document.legend.push_back(std::move(trace));
+}
+
+}  // namespace
 
 Document ComparisonDocument(const Comparison& comparison,
                             const RunIdentity& identity) {
@@ -14,6 +37,7 @@ Document ComparisonDocument(const Comparison& comparison,
   document.data = ComparisonRecord(comparison, identity);
   document.json_indent = 2;
   document.legend = ComparisonLegend(comparison);
+  if (identity.trace.has_value()) AddTrace(*identity.trace, document);
   return document;
 }
 

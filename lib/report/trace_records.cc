@@ -49,6 +49,15 @@ std::vector<Field> FactFields(const TraceFacts& facts) {
                     std::move(lacks))};
 }
 
+Record TraceRecord(const TraceFacts& facts) {
+  Record record;
+  for (Field& field : FactFields(facts)) {
+    if (field.key == "environment") continue;
+    record.fields.push_back(std::move(field));
+  }
+  return record;
+}
+
 Field CountsField(const TraceFacts& facts) {
   Record counts;
   for (const auto& [name, count] : facts.counts) {

@@ -25,6 +25,9 @@ Field FieldWith(std::string_view key, std::string_view unit,
           AsValue(std::forward<T>(value))};
 }
 
+// What a report of a run says of the trace that ran: format, command, what it
+// lacks, and whether it has faults alone.
+Record TraceRecord(const TraceFacts& facts);
 // Format, command, environment, what the trace lacks.
 std::vector<Field> FactFields(const TraceFacts& facts);
 // What the reader of the trace counted, inferred and left out.

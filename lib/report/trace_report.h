@@ -11,6 +11,7 @@
 
 #include "workload/inspect/op_words.h"
 #include "workload/inspect/page_reach.h"
+#include "workload/inspect/trace_check.h"
 #include "workload/inspect/trace_summary.h"
 #include "xmmu/report/document.h"
 #include "xmmu/workload/trace.h"
@@ -29,6 +30,10 @@ Document TraceOpsDocument(std::span<const NumberedOp> ops);
 Document TraceReachDocument(const TraceFacts& facts, std::string_view what,
                             const PageReach& reach,
                             std::span<const uint64_t> more);
+
+// What a check of a trace that is whole has found. CSV has a line for each
+// figure.
+Document TraceCheckDocument(const TraceFacts& facts, const TraceCheck& check);
 
 }  // namespace xmmu
 

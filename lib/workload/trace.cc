@@ -8,11 +8,13 @@
 #include <cstring>
 #include <iterator>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
 #include "workload/champsim/champsim_format.h"
 #include "workload/drmemtrace/drmemtrace_format.h"
+#include "workload/foreign_file.h"
 #include "workload/input/byte_source.h"
 #include "workload/input/file_error.h"
 #include "workload/lackey/lackey_format.h"
@@ -108,6 +110,13 @@ absl::StatusOr<const TraceFormat*> FormatOf(const std::string& path) {
     return FileError(path, 0,
                      "is a file of xentrace, which has no program's accesses, "
                      "expected a trace; xmmu trace compare counts it");
+  }
+  const std::string foreign = ForeignFile(*sample);
+  if (!foreign.empty()) {
+    const bool says = absl::StrContains(foreign, ", expected ");
+    return FileError(path, 0,
+                     absl::StrCat(foreign, says ? " or " : ", expected ",
+                                  "a trace of the formats ", NamesOfFormats()));
   }
   for (const TraceFormat& format : kFormats) {
     if (format.sniff(*sample)) return &format;

@@ -19,7 +19,7 @@ for name in compare crossover shadows grid published trace list; do
 done
 
 refuses "want a command: compare, crossover"
-for name in info head show reach; do
+for name in info head show reach pack cut check; do
   accepts trace "$name" --help
   (($(wc -L <out) <= 80)) || fail "a line of trace $name --help is long"
   grep -q "^Usage: xmmu trace $name " out || fail "no usage of trace $name"

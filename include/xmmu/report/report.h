@@ -7,11 +7,13 @@
 // Any thread.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "xmmu/report/document.h"
 #include "xmmu/sim/results.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu {
 
@@ -24,6 +26,8 @@ struct RunIdentity {
   std::string machine_file;
   // TraceDigest() of the trace.
   std::string trace_sha1;
+  // What the trace says of itself, once it has been read.
+  std::optional<TraceFacts> trace = std::nullopt;
 };
 
 // The number of the form of the JSON object of a comparison, its key "schema".

@@ -184,6 +184,12 @@ bool Mappings::Allows(uint64_t va, uint64_t length, uint8_t rights) const {
   return false;
 }
 
+bool Mappings::Meets(uint64_t va, uint64_t length) const {
+  if (Find(va) != map_.end()) return true;
+  const auto next = map_.lower_bound(va);
+  return next != map_.end() && next->first - va < length;
+}
+
 void Mappings::Split(uint64_t va) {
   const auto it = map_.upper_bound(va);
   if (it == map_.begin()) return;

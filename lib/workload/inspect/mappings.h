@@ -61,6 +61,9 @@ class Mappings {
   // Whether all of [va, va+length) is mapped with each of `rights`.
   bool Allows(uint64_t va, uint64_t length, uint8_t rights) const;
 
+  // Whether anything of [va, va+length) is mapped.
+  bool Meets(uint64_t va, uint64_t length) const;
+
   // Mapped bytes of that backing.
   uint64_t bytes(Backing backing) const {
     return bytes_[static_cast<size_t>(backing)];

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "workload/inspect/op_names.h"
 
 namespace xmmu {
 namespace {
@@ -53,33 +54,37 @@ absl::Status StreamMerger::AddTask(TaskId id,
   return absl::OkStatus();
 }
 
-absl::StatusOr<StreamPiece> StreamMerger::Next() {
+absl::Status StreamMerger::Refill(Task& task) {
+  if (!task.pending.empty()) return absl::OkStatus();
+  const auto ops = workload_.Next(task.id);
+  if (!ops.ok()) return ops.status();
+  if (ops->empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the workload has no next operation of task ", task.id,
+                     ": want one at least, and kExit for the last"));
+  }
+  task.pending = *ops;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StreamPiece> StreamMerger::Next(uint64_t most) {
   if (queue_.empty()) {
     if (tasks_.empty()) return StreamPiece{};
     return Deadlock();
   }
   Task& task = tasks_.at(queue_.front());
-  if (task.pending.empty()) {
-    const auto ops = workload_.Next(task.id);
-    if (!ops.ok()) return ops.status();
-    if (ops->empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the workload has no next operation of task ", task.id,
-                       ": want one at least, and kExit for the last"));
-    }
-    task.pending = *ops;
-  }
+  absl::Status status = Refill(task);
+  if (!status.ok()) return status;
   size_t count = 0;
   while (count < task.pending.size()) {
     const GuestOpKind kind = task.pending[count++].kind;
-    if (kind <= GuestOpKind::kModify ? --task.slice_left == 0
-                                     : EndsPiece(kind)) {
-      break;
-    }
+    const bool ends =
+        kind <= GuestOpKind::kModify ? --task.slice_left == 0 : EndsPiece(kind);
+    if (ends || (IsCounted(kind) && --most == 0)) break;
   }
   const StreamPiece piece{task.id, task.pending.first(count)};
   task.pending = task.pending.subspan(count);
-  const absl::Status status = Apply(task, piece.ops.back());
+  status = Apply(task, piece.ops.back());
   if (!status.ok()) return status;
   return piece;
 }
@@ -121,9 +126,11 @@ absl::Status StreamMerger::Start(Task& task, const GuestOp& op) {
   process->id = op.child;
   process->parent = task.process;
   task.process->children.push_back(op.child);
+  const TaskId parent = task.id;
   const absl::Status status = AddTask(op.child, std::move(process));
+  // `task` may be elsewhere now.
   if (!status.ok() || op.kind == GuestOpKind::kFork) return status;
-  tasks_.at(op.child).vfork_parent = task.id;
+  tasks_.at(op.child).vfork_parent = parent;
   queue_.pop_front();
   return status;
 }
@@ -234,6 +241,12 @@ void StreamMerger::WakeParent(const Process& process) {
     Wake(other);
   }
   if (!taken) parent->zombies.push_back(process.id);
+}
+
+std::vector<TaskId> StreamMerger::LiveTasks() const {
+  std::vector<TaskId> ids;
+  for (const auto& [id, task] : tasks_) ids.push_back(id);
+  return ids;
 }
 
 std::optional<GuestOp> StreamMerger::BlockedIn(TaskId id) const {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,12 +39,16 @@ class StreamMerger {
   // `workload` outlives the merger, and nobody else reads it.
   explicit StreamMerger(Workload& workload);
 
-  // Returns the next piece; its operations stay valid until the next call.
+  // Returns the next piece; its operations stay valid until the next call. At
+  // most `most` of them, at least 1, are counted ones (IsCounted()).
   //
   // Errors: those of Workload::Next(); InvalidArgument for a task that is
   // started twice and for tasks that wait for something that never happens.
-  absl::StatusOr<StreamPiece> Next();
+  absl::StatusOr<StreamPiece> Next(
+      uint64_t most = std::numeric_limits<uint64_t>::max());
 
+  // Tasks that live behind all pieces so far, by number.
+  std::vector<TaskId> LiveTasks() const;
   // The kWait or kAwait that a live task is in, behind all pieces so far.
   std::optional<GuestOp> BlockedIn(TaskId task) const;
   // Children of the process of a live task that have ended and that nobody has
@@ -72,6 +77,8 @@ class StreamMerger {
   };
 
   absl::Status AddTask(TaskId id, std::shared_ptr<Process> process);
+  // Makes sure that the task has operations that are not in a piece yet.
+  absl::Status Refill(Task& task);
   // Does what `op`, the last of a piece of the running task, does to the order.
   absl::Status Apply(Task& task, const GuestOp& op);
   absl::Status Start(Task& task, const GuestOp& op);
