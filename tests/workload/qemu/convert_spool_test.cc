@@ -134,6 +134,23 @@ TEST_F(ConvertSpoolTest, WhatIsNotMappedOrNotWithThatRightIsLeftOutAndCounted) {
   EXPECT_EQ(Count("accesses to what is not mapped, left out"), 3);
 }
 
+// Not even if their fetches are left out.
+TEST_F(ConvertSpoolTest, AccessesOfTwoInstructionsAreNeverOne) {
+  Write("7.0.blocks", BlockWords().Block(kCode - 8, {1, 1, 1, 1}));
+  const uint64_t at = kStackStart;
+  Write("7.0.0", Program(7)
+                     .Block(1)
+                     .Store(0, at, 3)
+                     .Store(1, at + 8, 3)
+                     .Load(2, at, 3)
+                     .Store(3, at, 3));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Behind(7, 2),
+            "store 4000000000 +8\nstore 4000000008 +8\n"
+            "load 4000000000 +8\nstore 4000000000 +8\nexit\n");
+}
+
 TEST_F(ConvertSpoolTest, CallsBecomeWhatTheTableOfCallsSays) {
   Write("7.0.blocks", BlockWords().Block(kCode, {1}));
   const uint64_t path = kStackStart + 0x100;
