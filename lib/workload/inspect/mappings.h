@@ -17,7 +17,7 @@
 namespace xmmu {
 
 // Kinds of backings.
-inline constexpr size_t kBackings =
+inline constexpr size_t kBackingKinds =
     static_cast<size_t>(Backing::kSharedAnonymous) + 1;
 
 // What operations on ranges have said of one, besides its rights.
@@ -83,7 +83,7 @@ class Mappings {
   void Advise(const GuestOp& op);
 
   Map map_;
-  std::array<uint64_t, kBackings> bytes_{};
+  std::array<uint64_t, kBackingKinds> bytes_{};
 };
 
 }  // namespace xmmu

@@ -29,7 +29,7 @@ std::shared_ptr<SpaceState> TaskStates::NewSpace(const Mappings* from) {
 }
 
 void TaskStates::Count(const Mappings& mappings, bool add) {
-  for (size_t i = 0; i < kBackings; ++i) {
+  for (size_t i = 0; i < kBackingKinds; ++i) {
     const uint64_t bytes = mappings.bytes(static_cast<Backing>(i));
     mapped_[i] = add ? mapped_[i] + bytes : mapped_[i] - bytes;
   }

@@ -78,7 +78,7 @@ class TaskStates {
   TaskId first_task_;
   absl::btree_map<TaskId, TaskState> tasks_;
   std::vector<TaskId> order_;
-  std::array<uint64_t, kBackings> mapped_{};
+  std::array<uint64_t, kBackingKinds> mapped_{};
   uint64_t spaces_ = 0;
   uint64_t objects_ = 0;
 };

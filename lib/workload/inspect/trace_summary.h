@@ -98,7 +98,7 @@ class TraceSummary {
   void NotePeak();
 
   std::array<KindSummary, kOpKinds> kinds_;
-  std::array<BackingSummary, kBackings> backings_;
+  std::array<BackingSummary, kBackingKinds> backings_;
   std::vector<TaskSummary> tasks_;
   absl::btree_map<TaskId, size_t> index_;  // in tasks_
   TaskStates states_;
