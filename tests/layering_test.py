@@ -66,7 +66,7 @@ TESTS_MAY_USE_TOO = {
     # Guests on shadows are those of the same suite.
     "policy/shadow": "testing/conformance",
     # What a run was is checked in its report.
-    "sim": "report workload/lackey",
+    "sim": "report workload/lackey workload/drmemtrace workload/inspect",
     # Streams are compared by the names of their operations.
     "workload/champsim": "workload/drmemtrace workload/inspect",
     "workload/drmemtrace": "workload/inspect",

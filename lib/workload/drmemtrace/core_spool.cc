@@ -167,9 +167,13 @@ void CoreSpool::Merge() {
     const auto [thread, at] = turns.top().second;
     turns.pop();
     const Pieces& pieces = threads_[thread];
-    const auto process = process_of_.find(thread);
-    processes_[process == process_of_.end() ? thread : process->second]
-        .push_back(pieces[at]);
+    const auto known = process_of_.find(thread);
+    const uint64_t process =
+        known == process_of_.end() ? thread : known->second;
+    // Other ids stand for a core that is idle.
+    if (process >= 1 && process <= UINT32_MAX) {
+      processes_[process].push_back(pieces[at]);
+    }
     if (at + 1 < pieces.size()) {
       turns.push({pieces[at + 1].key, {thread, at + 1}});
     }

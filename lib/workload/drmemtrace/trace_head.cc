@@ -112,6 +112,8 @@ class HeadReader {
     head_.first.thread = head_.thread;
     if (head_.process == 0) head_.process = head_.thread;
     constexpr uint64_t kMost = UINT32_MAX;
+    // A core can have run nothing at all.
+    if (head_.core_sharded()) return std::move(head_);
     if (head_.process >= 1 && head_.process <= kMost && head_.thread >= 1) {
       return std::move(head_);
     }

@@ -267,6 +267,10 @@ absl::StatusOr<TraceSet> ReadTraceSet(const std::vector<std::string>& files) {
   }
   absl::StatusOr<TraceSet> set = builder.Finish();
   if (!set.ok()) return set;
+  if (set->processes.empty()) {
+    return FileError(files.front(), 0,
+                     "no thread in any file, expected the records of some");
+  }
   absl::Status status = FindForks(&*set);
   if (status.ok()) status = ChooseRoot(&*set);
   if (!status.ok()) return status;

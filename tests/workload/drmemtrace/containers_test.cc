@@ -182,6 +182,11 @@ TEST_F(ContainersTest, CoresAreRegroupedByThread) {
   one.Add(22, 4, 6).Add(24, 4, 5).Fetch(0x6000001, 1).Tail(6).Marker(33, 0);
   File("cores/drmemtrace.core.000000.trace", zero.bytes());
   File("cores/drmemtrace.core.000001.trace", one.bytes());
+  // A core that was idle all the time.
+  TraceBytes idle;
+  idle.Add(25, 0, 7).Marker(12, 7).Marker(9, 0x10e40).Marker(33, 0);
+  idle.Add(22, 4, ~uint64_t{0}).Add(24, 4, ~uint64_t{0}).Marker(33, 0);
+  File("cores/drmemtrace.core.000002.trace", idle.bytes());
   const auto read = ReadAll({Path("cores")});
   ASSERT_TRUE(read.ok()) << read.status();
   std::string order;
@@ -190,6 +195,7 @@ TEST_F(ContainersTest, CoresAreRegroupedByThread) {
     order += absl::StrCat(op.va.value() >> 24, ".", op.va.value() & 15, " ");
   }
   EXPECT_EQ(order, "8.0 6.0 6.1 8.1 8.2 8.3 8.4 8.5 ");
+  EXPECT_EQ(read->size(), 1u);
   EXPECT_EQ(Count("threads"), 2u);
 }
 
