@@ -23,7 +23,7 @@ source "$root/examples/setup.sh"
 
 if (($# == 0)); then
   cd "$root"
-  set -- examples/traces/ls-sort.*.gz --machine=xeon-2003 --levels=3 \
+  set -- examples/traces/ls-sort.xmmu --machine=xeon-2003 --levels=3 \
     --policies=all
 fi
 exec "$root/build/compare/examples/xmmu" compare "$@"

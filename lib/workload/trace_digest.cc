@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "workload/input/file_error.h"
 #include "workload/input/sha1.h"
 #include "workload/lackey/log_file.h"
+#include "workload/packed/layout.h"
+#include "workload/packed/packed_format.h"
+#include "xmmu/workload/packed_trace.h"
 
 namespace xmmu {
 namespace {
@@ -33,9 +37,23 @@ absl::StatusOr<std::string> FileDigest(const std::string& path) {
   return hash.Hex();
 }
 
+bool IsPackedFile(const std::string& path) {
+  TraceSample sample;
+  sample.raw.resize(kPackedMagic.size());
+  if (!LogFile::Open(path).ok()) return false;  // a pipe, say
+  std::ifstream file(path, std::ios::binary);
+  file.read(sample.raw.data(), static_cast<std::streamsize>(sample.raw.size()));
+  return IsPackedTrace(sample);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> TraceDigest(std::span<const std::string> files) {
+  if (files.size() == 1 && IsPackedFile(files[0])) {
+    const auto packed = PackedTraceReader::Open(files[0]);
+    if (!packed.ok()) return packed.status();
+    return (*packed)->content_hash();
+  }
   std::vector<std::string> lines;
   for (const std::string& path : files) {
     absl::StatusOr<std::string> digest = FileDigest(path);

@@ -5,14 +5,14 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "xmmu/sim/compare.h"
-#include "xmmu/workload/lackey_trace.h"
 #include "xmmu/workload/synthetic.h"
+#include "xmmu/workload/trace.h"
 
 namespace xmmu::same_world_test {
 namespace {
@@ -87,18 +87,6 @@ std::string NameOf(
   return name;
 }
 
-// The logs of the recording `name` of examples/traces/.
-std::vector<std::string> LogsOf(const std::string& name) {
-  std::vector<std::string> logs;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           XMMU_SOURCE_DIR "/examples/traces")) {
-    if (entry.path().filename().string().rfind(name + ".", 0) == 0) {
-      logs.push_back(entry.path().string());
-    }
-  }
-  return logs;
-}
-
 // Every strategy of the table, by its guests' defaults, in every mode it exists
 // for. Variants have the built-in workloads above.
 class SameWorldRecordedTest : public ::testing::TestWithParam<PagingMode> {
@@ -120,7 +108,9 @@ class SameWorldRecordedTest : public ::testing::TestWithParam<PagingMode> {
     TraceOptions trace;
     if (LinearAddressBits(mode) == 32) trace.address_limit = 0xC0000000;
     return Compare(options, [&](const SimulatorOptions&) {
-      return OpenLackeyTrace(LogsOf(name), trace);
+      return OpenTrace(
+          {absl::StrCat(XMMU_SOURCE_DIR "/examples/traces/", name, ".xmmu")},
+          trace);
     });
   }
 };

@@ -21,6 +21,9 @@ namespace xmmu {
 //   for f in FILE...; do zcat -f $f | sha1sum | cut -c1-40; done | sort |
 //     sha1sum
 //
+// Of a packed trace it is the content hash of the file (packed_trace.h), which
+// does not depend on how the operations were written either.
+//
 // Reads all files to their ends. Errors: InvalidArgument "FILE:1: what" for
 // what cannot be read.
 absl::StatusOr<std::string> TraceDigest(std::span<const std::string> files);

@@ -21,7 +21,7 @@ class LackeyTrace final : public Trace {
       : waiting_(std::move(heads)), root_(root), options_(options) {
     const LogHead& head = waiting_.at(root);
     const size_t slash = head.program.rfind('/');
-    command_ = Printable(head.program);
+    command_ = Printable(head.command);
     name_ = absl::StrCat("trace:", Printable(head.program.substr(slash + 1)));
     Begin(root, /*forked=*/false,
           ProcessState(options.address_limit, kValgrindLayout));
@@ -99,7 +99,7 @@ class LackeyTrace final : public Trace {
   TaskId root_;
   TraceOptions options_;
   std::string name_;
-  std::string command_;  // its first word
+  std::string command_;
   absl::Status failure_;
 };
 

@@ -132,7 +132,8 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
     if (!in_head) {
       forked = absl::StartsWith(**line, " --> ");
     } else if (absl::StartsWith(text, kCommand)) {
-      head.program = std::string(FirstWord(text.substr(kCommand.size())));
+      head.command = std::string(text.substr(kCommand.size()));
+      head.program = std::string(FirstWord(head.command));
     } else if (absl::StartsWith(text, kParent)) {
       size_t at = kParent.size();
       const auto parent = ParseNumber(text, &at, 10);

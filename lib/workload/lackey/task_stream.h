@@ -29,7 +29,8 @@ struct LogHead {
   std::string path;
   TaskId pid = 0;
   TaskId parent = 0;
-  std::string program;  // first word of "Command:"
+  std::string command;  // what is behind "Command:"
+  std::string program;  // its first word
   // Whether the log starts behind a fork, in the parent's program, and not with
   // a program of its own.
   bool forked = false;

@@ -17,9 +17,14 @@
 namespace xmmu {
 namespace {
 
-// The recorded command without its folder and its arguments.
+// The recorded program without its folder: the first word of the command, whose
+// spaces have a backslash before them.
 std::string ProgramOf(absl::string_view command) {
-  const absl::string_view word = command.substr(0, command.find(' '));
+  size_t end = 0;
+  while (end < command.size() && command[end] != ' ') {
+    end += command[end] == '\\' ? 2 : 1;
+  }
+  const absl::string_view word = command.substr(0, end);
   const size_t slash = word.rfind('/');
   return std::string(slash == absl::string_view::npos ? word
                                                       : word.substr(slash + 1));

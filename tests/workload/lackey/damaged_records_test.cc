@@ -254,9 +254,11 @@ class DamageTest : public DamagedRecordsTest {
   // A bundled log with one of its accesses.
   static Log Read(const std::string& name) {
     Log log{name, {}};
-    gzFile file = gzopen(
-        absl::StrCat(XMMU_SOURCE_DIR "/examples/traces/", name, ".gz").c_str(),
-        "rb");
+    gzFile file =
+        gzopen(absl::StrCat(XMMU_SOURCE_DIR "/tests/workload/lackey/recorded/",
+                            name, ".gz")
+                   .c_str(),
+               "rb");
     char line[8192];
     bool accessed = false;
     while (gzgets(file, line, sizeof line) != nullptr) {

@@ -149,7 +149,7 @@ TEST_F(PackedRelocationTest, BundledTracesAreMovedAsTheirLogsAre) {
   for (const std::string prefix : {"ls-sort", "xz"}) {
     std::vector<std::string> logs;
     for (const auto& entry : std::filesystem::directory_iterator(
-             XMMU_SOURCE_DIR "/examples/traces")) {
+             XMMU_SOURCE_DIR "/tests/workload/lackey/recorded")) {
       if (entry.path().filename().string().rfind(prefix + ".", 0) == 0) {
         logs.push_back(entry.path());
       }

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 std::vector<std::string> Logs(const std::string& prefix) {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(
-           XMMU_SOURCE_DIR "/examples/traces")) {
+           XMMU_SOURCE_DIR "/tests/workload/lackey/recorded")) {
     if (entry.path().filename().string().rfind(prefix + ".", 0) == 0) {
       files.push_back(entry.path());
     }
@@ -39,7 +39,21 @@ class PackedTraceTest : public PackedTest {
     const auto streams = ReadBack();
     ASSERT_TRUE(streams.ok()) << streams.status();
     EXPECT_TRUE(SameStreams(*recorded, *streams));
-    RecordProperty("bytes", std::to_string(std::filesystem::file_size(path_)));
+    ExpectAThirdOf(Logs(prefix));
+    // The bundled trace is of these logs.
+    const auto bundled = PackedTraceReader::Open(
+        XMMU_SOURCE_DIR "/examples/traces/" + prefix + ".xmmu");
+    ASSERT_TRUE(bundled.ok()) << bundled.status();
+    EXPECT_EQ((*bundled)->content_hash(),
+              (*PackedTraceReader::Open(path_))->content_hash());
+  }
+
+  void ExpectAThirdOf(const std::vector<std::string>& logs) const {
+    uint64_t bytes = 0;
+    for (const std::string& log : logs) {
+      bytes += std::filesystem::file_size(log);
+    }
+    EXPECT_LE(std::filesystem::file_size(path_), bytes / 3);
   }
 };
 
