@@ -142,8 +142,8 @@ inline std::string TraceTest::ToText(const GuestOp& op) {
       "protect", "remap", "discard", "advise",  "copy-in", "copy-out",
       "open",    "close", "remove",  "fork",    "vfork",   "exec",
       "clone",   "wait",  "yield",   "syscall", "exit"};
-  static constexpr const char* kBackings[] = {"anonymous", "stack", "private",
-                                              "shared", "shared-anonymous"};
+  static constexpr const char* kBackingNames[] = {
+      "anonymous", "stack", "private", "shared", "shared-anonymous"};
   std::string text = kKinds[static_cast<size_t>(op.kind)];
   const auto add = [&](const char* name, uint64_t value) {
     if (value != 0) absl::StrAppend(&text, name, "0x", absl::Hex(value));
@@ -153,7 +153,7 @@ inline std::string TraceTest::ToText(const GuestOp& op) {
   add(" to ", op.target.value());
   add("+", op.new_length);
   if (op.kind == GuestOpKind::kMap) {
-    absl::StrAppend(&text, " ", kBackings[static_cast<size_t>(op.backing)]);
+    absl::StrAppend(&text, " ", kBackingNames[static_cast<size_t>(op.backing)]);
   }
   if (op.kind == GuestOpKind::kMap || op.kind == GuestOpKind::kProtect) {
     absl::StrAppend(&text, op.rights & kMapRead ? " r" : " -",
