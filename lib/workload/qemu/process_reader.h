@@ -131,6 +131,7 @@ class ProcessReader {
   // process_reader_calls.cc
   absl::Status ReadCall(Thread& thread, bool* turn_over);
   TranslatedCall Translate(const SpoolCall& call) const;
+  bool MaySucceedHere(const SystemCall& call) const;
   absl::Status AbandonCall(Thread& thread);
   // The call that `thread` is in has returned.
   absl::Status FinishCall(Thread& thread);

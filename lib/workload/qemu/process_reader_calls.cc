@@ -82,6 +82,16 @@ TranslatedCall ProcessReader::Translate(const SpoolCall& call) const {
   return narrow_ ? TranslateI386Call(call) : TranslateCall(call);
 }
 
+// Whether a call that Linux refuses may have succeeded all the same: QEMU lets
+// an madvise succeed whatever is mapped there (linux-user/mmap.c,
+// target_madvise), and where a 32-bit program's ipc(2) has attached a segment is
+// not known.
+bool ProcessReader::MaySucceedHere(const SystemCall& call) const {
+  return call.number == kMadvise ||
+         (narrow_ && (call.number == kShmdt || call.number == kMprotect ||
+                      call.number == kMremap));
+}
+
 // A thread that a clone makes may run before the clone returns, so the clone
 // comes before that. All other calls have their effect as they return, unless
 // another thread's shows that they had it before (FreeFor).
@@ -140,9 +150,7 @@ absl::Status ProcessReader::Apply(Thread& thread,
   const size_t first = writer_.ops().size();
   const absl::Status finished = writer_.Finish(call, translated.result);
   if (!finished.ok()) {
-    // QEMU lets an madvise succeed whatever is mapped there (linux-user/mmap.c,
-    // target_madvise).
-    if (call.number != kMadvise) {
+    if (!MaySucceedHere(call)) {
       return ErrorAt(thread, recorded.offset, finished.message());
     }
     ++shared_.counts.refused;

@@ -16,12 +16,10 @@ struct SpoolCounts {
   // Accesses, and fetched instructions, to what is not mapped, or not with that
   // right: the guest's kernel would have raised a signal.
   uint64_t unmapped = 0;
-  // Calls that QEMU let succeed, and Linux refuses.
+  // Calls that succeeded, and Linux refuses by what is known to be mapped.
   uint64_t refused = 0;
   // Mappings of one thread where another's was still known: unmapped first.
   uint64_t overlaps = 0;
-  // Calls that changed mappings in a way that the recording does not say.
-  uint64_t unknown = 0;
   // Children of which there are no files: killed before their first word.
   uint64_t without_files = 0;
   // Threads that no clone in the recording named, which are left out.

@@ -118,6 +118,16 @@ TEST_F(I386CallsTest, IpcIsTheCallThatItsFirstArgumentNames) {
             "in 40000100 +12 ...\nyield\nexit\n");  // SEMOP of two
 }
 
+// The result of SHMAT is in memory that the recording does not have.
+TEST_F(I386CallsTest, ASegmentThatIpcAttachedIsLeftOutAndSoIsItsDetach) {
+  EXPECT_EQ(Become(Narrow()
+                       .Done(117, 2, {23, 0, 0x10000, 0x3b0, 0, 0}, 5)
+                       .Done(117, 4, {21, 5, 0, kBuffer, 0, 0}, 0)
+                       .Done(117, 6, {22, 0, 0, 0, 0x50000000, 0}, 0)),
+            "syscall\nsyscall\nsyscall\nexit\n");
+  EXPECT_EQ(Count("calls that Linux refuses, left out"), 1);
+}
+
 TEST_F(I386CallsTest, CallsWithoutMemoryAreEntriesIntoTheKernel) {
   EXPECT_EQ(Become(Narrow()
                        .Done(199, 2, {}, 0)  // getuid32
