@@ -55,6 +55,16 @@ TEST_F(LinuxProcessesTest, ChildrenWithoutTablesAreThreads) {
   EXPECT_EQ(ToText(tasks->at(8)), "fetch 0x404000+0x1\nexit\n");
 }
 
+// A fault makes tables of a tree that is pinned: they are of no child.
+TEST_F(LinuxProcessesTest, TablesOfAFaultMakeNoProcess) {
+  const auto tasks =
+      Tasks(Line(5, kPins) + UserFault(7, "401000", "14") +
+            Line(7, "xen_mmu_alloc_ptpage: mm 0x1  pfn 8e8a  level 4  pinned") +
+            ForkLine(7, 8) + UserFault(8, "402000", "14"));
+  ASSERT_TRUE(tasks.ok()) << tasks.status();
+  EXPECT_EQ(tasks->size(), 1);
+}
+
 // The first event of the text may be of the tables that a fork builds.
 TEST_F(LinuxProcessesTest, TablesBuiltBeforeTheFirstFaultCount) {
   const auto tasks = Tasks(Line(7, kPins) + ForkLine(7, 8) + ExitLine(8));
