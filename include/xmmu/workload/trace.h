@@ -9,8 +9,9 @@
 // Addresses under an address limit. Address space is cut into segments of 256
 // MiB. A segment below the limit keeps its number, unless it was given away;
 // any other gets the highest free number below the limit, in order of first
-// appearance in the process. A mapping over several segments stays in one
-// piece. A fork hands the table on, an exec empties it. A mapping that does not
+// appearance in the process; where addresses were given out upwards, as by
+// QEMU, the lowest free number from a third of the limit on, as long as there
+// is one. A mapping over several segments stays in one piece. A fork hands the table on, an exec empties it. A mapping that does not
 // fit is an error.
 //
 // Single-threaded.

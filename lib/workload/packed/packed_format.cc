@@ -30,6 +30,13 @@ std::string ProgramOf(absl::string_view command) {
                                                       : word.substr(slash + 1));
 }
 
+// QEMU's user-mode emulation gives out addresses from TASK_UNMAPPED_BASE up
+// (linux-user/mmap.c, QEMU 7.2).
+MmapLayout LayoutOf(std::string_view format_of_origin) {
+  return format_of_origin == "qemu" ? MmapLayout::kBottomUp
+                                    : MmapLayout::kTopDown;
+}
+
 class PackedTrace final : public Trace {
  public:
   PackedTrace(std::string path, std::unique_ptr<PackedTraceReader> reader,
@@ -38,7 +45,8 @@ class PackedTrace final : public Trace {
     name_ = absl::StrCat("trace:", ProgramOf(reader_->head().command));
     born_.insert(first_task());
     if (options.address_limit != 0) {
-      relocation_.emplace(options.address_limit, first_task());
+      relocation_.emplace(options.address_limit, first_task(),
+                          LayoutOf(reader_->head().format_of_origin));
     }
   }
 

@@ -27,8 +27,9 @@ absl::Status DoesNotFit(VirtAddr va, uint64_t length) {
 
 }  // namespace
 
-OpRelocation::OpRelocation(uint64_t limit, TaskId first_task) : limit_(limit) {
-  tables_[first_task] = std::make_shared<SegmentTable>(limit);
+OpRelocation::OpRelocation(uint64_t limit, TaskId first_task, MmapLayout layout)
+    : limit_(limit), layout_(layout) {
+  tables_[first_task] = std::make_shared<SegmentTable>(limit, layout);
 }
 
 absl::StatusOr<size_t> OpRelocation::Append(TaskId task,
@@ -66,7 +67,7 @@ absl::Status OpRelocation::Move(TaskId task, const GuestOp& op,
       return absl::OkStatus();
     case GuestOpKind::kExec: {
       Table& fresh = tables_[task];
-      fresh = std::make_shared<SegmentTable>(limit_);
+      fresh = std::make_shared<SegmentTable>(limit_, layout_);
       return MoveMapping(*fresh, op, moved);
     }
     case GuestOpKind::kFork:

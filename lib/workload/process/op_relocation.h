@@ -24,7 +24,8 @@ namespace xmmu {
 class OpRelocation {
  public:
   // REQUIRES: CheckAddressLimit(limit).
-  OpRelocation(uint64_t limit, TaskId first_task);
+  OpRelocation(uint64_t limit, TaskId first_task,
+               MmapLayout layout = MmapLayout::kTopDown);
 
   // Appends the next operations of `task` to `moved`, up to and with the first
   // kAwait, and returns how many of `ops` that were. What is behind it comes
@@ -57,6 +58,7 @@ class OpRelocation {
   void Start(const GuestOp& op, const Table& parent);
 
   uint64_t limit_;
+  MmapLayout layout_;
   absl::btree_map<TaskId, Table> tables_;  // of tasks that have not ended
 };
 

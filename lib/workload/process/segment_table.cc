@@ -38,9 +38,27 @@ bool SegmentTable::SlotsFree(uint64_t slot, uint64_t count) const {
   return true;
 }
 
+// Later mappings continue the first ones, down or up, so that one which spans
+// segments finds them beside each other. Upwards there is room from a third of
+// the address space on, which is where a 32-bit Linux begins
+// (TASK_UNMAPPED_BASE, arch/x86/include/asm/processor.h); what is below is the
+// heap's as long as there is other room.
+std::optional<uint64_t> SegmentTable::FreeSlots(uint64_t count) const {
+  if (count > slots_) return std::nullopt;
+  const uint64_t last = slots_ - count;
+  const uint64_t base = slots_ / 3;
+  const bool upwards = layout_ == MmapLayout::kBottomUp;
+  for (uint64_t slot = base; upwards && slot <= last; ++slot) {
+    if (SlotsFree(slot, count)) return slot;
+  }
+  for (uint64_t slot = last + 1; slot-- > 0;) {
+    if (SlotsFree(slot, count)) return slot;
+  }
+  return std::nullopt;
+}
+
 // A segment that is placed already decides for all. Otherwise segments keep
-// their number if they can, and else get the highest free slots
-// (xmmu/workload/trace.h).
+// their number if they can (xmmu/workload/trace.h).
 std::optional<uint64_t> SegmentTable::SlotFor(uint64_t first,
                                               uint64_t last) const {
   const uint64_t count = last - first + 1;
@@ -51,11 +69,7 @@ std::optional<uint64_t> SegmentTable::SlotFor(uint64_t first,
     return placed->second - before;
   }
   if (SlotsFree(first, count)) return first;
-  if (count > slots_) return std::nullopt;
-  for (uint64_t slot = slots_ - count + 1; slot-- > 0;) {
-    if (SlotsFree(slot, count)) return slot;
-  }
-  return std::nullopt;
+  return FreeSlots(count);
 }
 
 // Segments that are placed already must be where the range needs them; nothing

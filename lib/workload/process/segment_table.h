@@ -19,11 +19,17 @@ inline constexpr int kSegmentShift = 28;
 // number of segments that a table can have, or 0.
 absl::Status CheckAddressLimit(uint64_t limit);
 
+// Which way the recording system gave out addresses: Linux's mmap layout, or
+// the one it calls legacy (arch/x86/mm/mmap.c), which is QEMU's, too.
+enum class MmapLayout : uint8_t { kTopDown, kBottomUp };
+
 class SegmentTable {
  public:
   // `limit` is TraceOptions::address_limit. REQUIRES: CheckAddressLimit().
-  explicit SegmentTable(uint64_t limit)
-      : slots_(static_cast<uint32_t>(limit >> kSegmentShift)) {}
+  explicit SegmentTable(uint64_t limit,
+                        MmapLayout layout = MmapLayout::kTopDown)
+      : slots_(static_cast<uint32_t>(limit >> kSegmentShift)),
+        layout_(layout) {}
 
   // Empties the table, as an exec does.
   void Clear();
@@ -40,10 +46,14 @@ class SegmentTable {
   // Returns the slot for segment `first` that keeps the segments first to last
   // in one piece, or nothing if there is no such slot.
   std::optional<uint64_t> SlotFor(uint64_t first, uint64_t last) const;
+  // Returns the first of so many free slots for segments that cannot keep their
+  // number, or nothing.
+  std::optional<uint64_t> FreeSlots(uint64_t count) const;
   bool SlotsFree(uint64_t slot, uint64_t count) const;
 
   absl::btree_map<uint64_t, uint64_t> segments_;  // segment -> slot
-  uint32_t slots_;      // below the limit; 0: no relocation
+  uint32_t slots_;  // below the limit; 0: no relocation
+  MmapLayout layout_;
   uint64_t taken_ = 0;  // slots given away, a bit each
 };
 

@@ -56,6 +56,23 @@ TEST_F(PackedRelocationTest, SegmentsAreGivenInOrderOfTheirMappings) {
   EXPECT_EQ(PlaceOf(200), 9u);
 }
 
+TEST_F(PackedRelocationTest, WhatGrewUpwardsGoesUpFromAThirdOfTheLimit) {
+  relocation_ = OpRelocation(kLimit, 1, MmapLayout::kBottomUp);
+  Map(0);
+  Map(1024);
+  EXPECT_EQ(PlaceOf(1024), 4u);
+  // A mapping that begins in a segment that is placed has the next one free.
+  const auto moved =
+      Move({.kind = kMap, .va = At(1024, kSegment / 2), .length = kSegment});
+  EXPECT_EQ(moved[0].va, At(4, kSegment / 2));
+  EXPECT_EQ(PlaceOf(1025), 5u);
+  Map(1026, 6);
+  EXPECT_EQ(PlaceOf(1031), 11u);
+  // What is above is used up.
+  Map(1032);
+  EXPECT_EQ(PlaceOf(1032), 3u);
+}
+
 TEST_F(PackedRelocationTest, ARangeOverSegmentsThatPartIsOneCallOfSeveralOps) {
   Map(100);
   Map(101);
