@@ -54,9 +54,9 @@ Command CrossoverCommand() {
           "TRACE",
           "Measures what one page-table update costs under each strategy, by "
           "how many there are to make in one L1 table, and says from how many "
-          "on which way is the cheaper one. With a trace, the set of Lackey "
-          "logs of one process tree: how many updates the program makes at a "
-          "time, and what each way of making them costs it.",
+          "on which way is the cheaper one. With a trace in any format "
+          "that xmmu list formats names: how many updates the program makes at "
+          "a time, and what each way of making them costs it.",
           &CrossoverOptions,
           &RunCrossover};
 }

@@ -110,8 +110,8 @@ Command ShadowsCommand() {
           "compare the kinds of shadow page tables",
           "[TRACE]...",
           "TRACE",
-          "Measures what single events, whole workloads and, with a trace, the "
-          "set of Lackey logs of one process tree, a recorded program cost "
+          "Measures what single events, whole workloads and, with a trace in "
+          "any format that xmmu list formats names, a recorded program cost "
           "under each kind of shadow page tables, split by component; and says "
           "where XI shadow is 4 times as fast as the shadow of its day, what "
           "Xen's own gained from 2006 to 2008, and what backlinks gain on "

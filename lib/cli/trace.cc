@@ -2,8 +2,10 @@
 
 #include "xmmu/workload/trace.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,15 +14,38 @@
 #include "cli/run_options.h"
 #include "cli/trace_input.h"
 #include "report/trace_report.h"
+#include "report/xentrace_report.h"
 #include "workload/inspect/trace_summary.h"
+#include "workload/xentrace/xentrace_counts.h"
+#include "workload/xentrace/xentrace_reader.h"
 
 namespace xmmu::cli {
 namespace {
 
+// A file of xentrace is no trace, so that its counts are all there is to say.
+absl::Status CountXentrace(const TraceInput& input, ReportOutput& output) {
+  const auto summary = SummarizeXentrace(input.paths().front(), {});
+  if (!summary.ok()) return input.Named(summary.status());
+  return output.Write(XentraceDocument(*summary));
+}
+
+absl::StatusOr<bool> IsOneXentrace(const TraceInput& input) {
+  if (input.paths().size() != 1) return false;
+  const std::string& path = input.paths().front();
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  return IsXentraceFile(path);
+}
+
 absl::Status RunInfo(const Arguments& arguments, const Catalog&) {
   auto output = ReportOutput::Open(arguments);
   if (!output.ok()) return output.status();
-  const auto opened = OpenInputTrace(arguments);
+  auto input = ReadInput(arguments);
+  if (!input.ok()) return input.status();
+  // What cannot be read is for OpenTrace() to name.
+  const auto of_xen = IsOneXentrace(*input);
+  if (of_xen.ok() && *of_xen) return CountXentrace(*input, *output);
+  const auto opened = OpenInputTrace(*std::move(input));
   if (!opened.ok()) return opened.status();
   Trace& trace = *opened->trace;
   TraceSummary summary(trace.first_task());
@@ -60,14 +85,17 @@ Command TraceCommand() {
 }
 
 Command TraceInfoCommand() {
-  return {"trace info",
-          "what the trace is, its tasks and its operations by kind",
-          "FILE...",
-          "FILE",
-          "Reads all of a trace and says what it is: format, command, tasks, "
-          "operations by kind, and what it lacks.",
-          [] { return OptionsOfReport(); },
-          &RunInfo};
+  return {
+      "trace info",
+      "what the trace is, its tasks and its operations by kind",
+      "FILE...",
+      "FILE",
+      "Reads all of a trace and says what it is: format, command, tasks, "
+      "operations by kind, and what it lacks. A file of xentrace, which has "
+      "no program's accesses, is counted: records by event, hypercalls, VM "
+      "exits, CPUs.",
+      [] { return OptionsOfReport(); },
+      &RunInfo};
 }
 
 Command TraceCheckCommand() {

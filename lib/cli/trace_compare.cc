@@ -14,10 +14,10 @@
 #include "cli/run_options.h"
 #include "cli/trace_input.h"
 #include "report/trace_comparison.h"
-#include "workload/input/byte_source.h"
 #include "workload/input/file_error.h"
 #include "workload/linux_text/text_summary.h"
 #include "workload/xentrace/xentrace_counts.h"
+#include "workload/xentrace/xentrace_reader.h"
 #include "xmmu/sim/compare.h"
 
 namespace xmmu::cli {
@@ -57,18 +57,10 @@ struct ComparedFiles {
   std::optional<std::string> xentrace;
 };
 
-absl::StatusOr<bool> IsOfXentrace(const std::string& path) {
-  const auto source = ByteSource::Open(path);
-  if (!source.ok()) return source.status();
-  const auto block = (*source)->Next();
-  if (!block.ok()) return block.status();
-  return IsXentrace(*block);
-}
-
 absl::StatusOr<ComparedFiles> SortFiles(const std::vector<std::string>& paths) {
   ComparedFiles files;
   for (const std::string& path : paths) {
-    const auto of_xen = IsOfXentrace(path);
+    const auto of_xen = IsXentraceFile(path);
     if (!of_xen.ok()) return of_xen.status();
     const bool is_second =
         *of_xen ? files.xentrace.has_value() : !files.text.empty();
@@ -86,6 +78,11 @@ absl::StatusOr<ComparedFiles> SortFiles(const std::vector<std::string>& paths) {
     }
   }
   if (!files.text.empty()) return files;
+  if (files.xentrace.has_value()) {
+    return FileError(*files.xentrace, 0,
+                     "is a file of xentrace, expected a text of Linux's "
+                     "tracing beside it; xmmu trace info counts one by itself");
+  }
   return absl::InvalidArgumentError(
       "want a text of Linux's tracing, and a file of xentrace if there is one; "
       "see --help");

@@ -108,16 +108,24 @@ absl::Status TraceInput::Named(const absl::Status& status) const {
   return absl::Status(status.code(), Named(std::string(status.message())));
 }
 
-absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments) {
+absl::StatusOr<TraceInput> ReadInput(const Arguments& arguments) {
   if (arguments.files().empty()) {
     return absl::InvalidArgumentError(
         "want the files of one trace; see --help");
   }
-  auto input = TraceInput::Open(arguments.files());
+  return TraceInput::Open(arguments.files());
+}
+
+absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input) {
+  auto trace = OpenTrace(input.paths(), {});
+  if (!trace.ok()) return input.Named(trace.status());
+  return InputTrace{std::move(input), *std::move(trace)};
+}
+
+absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments) {
+  auto input = ReadInput(arguments);
   if (!input.ok()) return input.status();
-  auto trace = OpenTrace(input->paths(), {});
-  if (!trace.ok()) return input->Named(trace.status());
-  return InputTrace{*std::move(input), *std::move(trace)};
+  return OpenInputTrace(*std::move(input));
 }
 
 }  // namespace xmmu::cli

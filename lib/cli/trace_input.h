@@ -52,8 +52,15 @@ struct InputTrace {
   std::unique_ptr<Trace> trace;
 };
 
+// The files that the arguments name.
+// Errors: InvalidArgument if they name none, and as TraceInput::Open().
+absl::StatusOr<TraceInput> ReadInput(const Arguments& arguments);
+
+// Opens the trace that the files are.
+// Errors: as OpenTrace().
+absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input);
 // Opens the trace that the arguments name.
-// Errors: InvalidArgument if they name none, and as OpenTrace().
+// Errors: as ReadInput() and OpenTrace().
 absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments);
 
 }  // namespace xmmu::cli

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,13 +84,27 @@ std::vector<Record> TaskRecords(const TraceSummary& summary) {
   return records;
 }
 
+// Threads that were recorded, as the reader counted them; nothing if it did
+// not, as where a format does not tell them apart.
+std::optional<uint64_t> RecordedThreads(const TraceFacts& facts) {
+  for (const auto& [name, count] : facts.counts) {
+    if (name == "threads") return count;
+  }
+  return std::nullopt;
+}
+
 Record InfoRecord(const TraceFacts& facts, const TraceSummary& summary) {
+  const std::optional<uint64_t> threads = RecordedThreads(facts);
   Record record{FactFields(facts)};
   std::vector<Field> fields = {
       FieldWith("processes", "processes", "processes that ever lived",
                 summary.processes()),
-      FieldWith("threads", "threads", "threads of all processes",
+      FieldWith("streams", "", "streams of operations: a task each",
                 summary.tasks().size()),
+      FieldWith("recorded_threads", "threads",
+                "threads that were recorded, of which a stream may join "
+                "several; null where the format does not tell",
+                threads.has_value() ? Cell(*threads) : Cell()),
       FieldWith("address_spaces", "", "address spaces: processes and execs",
                 summary.address_spaces()),
       FieldWith("operations", "operations", "operations of all kinds",
@@ -127,12 +142,23 @@ std::string PagesText(const PageCounts& pages) {
                       Grouped(pages.written), " written");
 }
 
+// Each recorded thread is a task, or several are one stream of operations.
+std::string StreamsText(const TraceFacts& facts, uint64_t streams) {
+  const std::optional<uint64_t> threads = RecordedThreads(facts);
+  if (threads == streams) return Counted(streams, "thread", "threads");
+  const std::string text =
+      Counted(streams, "stream of operations", "streams of operations");
+  if (!threads.has_value()) return text;
+  return absl::StrCat(text, " for ",
+                      Counted(*threads, "recorded thread", "recorded threads"));
+}
+
 std::string InfoHeading(const TraceFacts& facts, const TraceSummary& summary) {
   std::string text = FactLines(facts);
   text += FactLine(
       "tasks",
       absl::StrCat(Counted(summary.processes(), "process", "processes"), ", ",
-                   Counted(summary.tasks().size(), "thread", "threads"), "; ",
+                   StreamsText(facts, summary.tasks().size()), "; ",
                    Counted(summary.address_spaces(), "address space",
                            "address spaces")));
   text += FactLine("operations",

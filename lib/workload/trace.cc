@@ -109,7 +109,7 @@ absl::StatusOr<const TraceFormat*> FormatOf(const std::string& path) {
   if (IsXentrace(sample->content)) {
     return FileError(path, 0,
                      "is a file of xentrace, which has no program's accesses, "
-                     "expected a trace; xmmu trace compare counts it");
+                     "expected a trace; xmmu trace info counts one by itself");
   }
   const std::string foreign = ForeignFile(*sample);
   if (!foreign.empty()) {

@@ -76,7 +76,7 @@ fi
 # Eight threads that run at once, and one that is still running at the end.
 records 5 ./threads
 has processes 2
-has threads 11
+has streams 11
 operations clone 9
 nothing_unmapped
 

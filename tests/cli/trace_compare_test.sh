@@ -51,7 +51,7 @@ refuses "--policy=pining" "$text" --policy=pining
 refuses "--guest-ops=none" "$text" --guest-ops=none
 
 refuses "want a text of Linux's tracing"
-refuses "want a text of Linux's tracing" xen.bin
+refuses "xen.bin:0: is a file of xentrace, expected a text" xen.bin
 refuses "a second text" "$text" "$text"
 refuses "a second file of xentrace" "$text" xen.bin xen.bin
 printf '\003\360\001\040\000\000\000\000\000\000\000\000' >empty.bin
@@ -62,9 +62,36 @@ accepts s
 echo hello >hello
 refuses "hello:1: 'hello' is no line of Linux's" hello
 
-# It is no trace by itself.
+# It is no trace by itself, but its own counts are shown.
 command=(trace)
-refuses "xen.bin:0: is a file of xentrace" info xen.bin
+refuses "xen.bin:0: is a file of xentrace" head xen.bin
+refuses "xen.bin:0: is a file of xentrace" info xen.bin xen.bin
+for file in xen.bin -; do
+  accepts info "$file" --format=json <xen.bin
+  python3 -c '
+import json, sys
+info = json.load(sys.stdin)
+assert info["format"] == "xentrace" and info["records"] == 4, info
+assert [(e["number"], e["name"], e["records"]) for e in info["events"]] == [
+    (0x20100d, "PV_HYPERCALL_V2", 3), (0x201104, "PV_PAGE_FAULT", 1)], info
+(call,) = info["hypercalls"]
+assert call["name"] == "mmu_update" and call["calls"] == 3, info
+assert call["operations"] == 5 + 7 + 9, info
+(cpu,) = info["cpus"]
+assert cpu["windows"] == 1 and cpu["went_back"] == 0, info
+assert cpu["first_tsc"] < cpu["last_tsc"], info
+assert any("RUNSTATE_CHANGE" in what for what in info["lacks"]), info
+' <out || fail "the JSON of a file of xentrace is not what it should be"
+done
+accepts info xen.bin --format=csv
+grep -q '^hypercall,1,mmu_update,3,3,0,21,0,0,0,' out ||
+  fail "no CSV of hypercalls: $(cat out)"
+head -c 60 xen.bin >cut.bin
+accepts info cut.bin
+grep -q '^lacks  *its end: it is cut off' out || fail "not cut off: $(cat out)"
+(cat xen.bin && echo more of it) >damaged.bin
+refuses "damaged.bin:152: the word" info damaged.bin
+refuses "-:152: the word" info - <damaged.bin
 
 ((failures == 0)) && echo "all as promised"
 exit $((failures != 0))

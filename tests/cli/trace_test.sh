@@ -40,6 +40,20 @@ refuses "cut.log:1001: the log of process" info cut.log
 refuses "trace info: -:1001: the log of process" info - <cut.log
 refuses "-:0: is empty" info - </dev/null
 refuses "-:0: cannot be read" info - <&-
+
+# A descriptor's number is no program's name; what DynamoRIO's names tell is.
+python3 -c '
+import struct, sys
+for record in [(25, 0, 1), (22, 0, 7), (24, 0, 7), (28, 2, 9), (28, 3, 0),
+               (10, 4, 0x401000), (23, 0, 7), (26, 0, 0)]:
+    sys.stdout.buffer.write(struct.pack("<HHQ", *record))
+' >drmemtrace.app.7.0001.trace
+accepts info drmemtrace.app.7.0001.trace
+grep -q '^command  *app$' out || fail "not the program's name: $(cat out)"
+accepts info - <drmemtrace.app.7.0001.trace
+grep -q '^command' out && fail "a command from a descriptor: $(cat out)"
+"$xmmu" compare - --policies=nested --format=json <drmemtrace.app.7.0001.trace |
+  grep -q '"workload": "trace:-"' || fail "a workload named by a descriptor"
 refuses "-: given twice" info - - <"$trace"
 refuses "no-such-log:0: cannot be found" info no-such-log
 

@@ -4,8 +4,8 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
 #include "workload/champsim/champsim_stream.h"
+#include "workload/input/file_error.h"
 #include "workload/process/address_map.h"
 #include "xmmu/base/check.h"
 
@@ -17,8 +17,7 @@ class ChampsimTrace final : public Trace {
   ChampsimTrace(std::vector<std::string> files, ChampsimLayout layout,
                 const TraceOptions& options)
       : files_(std::move(files)), layout_(layout), options_(options) {
-    const std::string& first = files_.front();
-    name_ = Printable(first.substr(first.rfind('/') + 1));
+    name_ = FileTitle(files_.front());
     Begin({.child = first_task(), .file = 0, .space = std::nullopt});
   }
 

@@ -33,7 +33,7 @@ class DrmemtraceTrace final : public Trace {
   }
 
   std::string name() const override {
-    return absl::StrCat("trace:", Printable(Program()));
+    return absl::StrCat("trace:", Printable(First().name));
   }
   TaskId first_task() const override { return set_.root; }
   TraceFacts facts() const override;
@@ -56,9 +56,7 @@ class DrmemtraceTrace final : public Trace {
   }
 
  private:
-  const std::string& Program() const {
-    return set_.processes.at(set_.root)[0].name;
-  }
+  const TracedProgram& First() const { return set_.processes.at(set_.root)[0]; }
 
   ProcessState FreshState() const {
     return ProcessState(options_.address_limit, kProgramLayout);
@@ -126,7 +124,7 @@ std::vector<std::string> DrmemtraceTrace::Lacks() const {
 TraceFacts DrmemtraceTrace::facts() const {
   TraceFacts facts;
   facts.format = "drmemtrace";
-  facts.command = Printable(Program());
+  facts.command = Printable(First().program);
   facts.environment = {{"recorded by", "DynamoRIO's drmemtrace"}};
   std::string version = absl::StrCat(set_.oldest_version);
   if (set_.newest_version != set_.oldest_version) {

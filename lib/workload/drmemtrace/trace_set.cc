@@ -79,7 +79,8 @@ std::string OuterOf(const std::string& directory) {
   return IsInner(FolderName(directory)) ? ParentOf(directory) : directory;
 }
 
-// "drmemtrace.APP.PID.NNNN.dir" and "drmemtrace.APP.TID.NNNN.trace.zip".
+// "APP" of "drmemtrace.APP.PID.NNNN.dir" or "drmemtrace.APP.TID.NNNN.trace.zip";
+// empty for files of other names.
 std::string ProgramName(const std::string& path) {
   const std::string outer = FolderName(OuterOf(ParentOf(path)));
   for (const std::string& name : {outer, fs::path(path).filename().string()}) {
@@ -96,7 +97,7 @@ std::string ProgramName(const std::string& path) {
       if (number) return std::string(rest.substr(0, rest.find(parts[i]) - 1));
     }
   }
-  return fs::path(path).filename().string();
+  return {};
 }
 
 absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& path) {
@@ -175,7 +176,9 @@ class SetBuilder {
  private:
   TracedProgram ProgramOf(const TraceHead& head, const PieceKey& first) const {
     TracedProgram program;
-    program.name = ProgramName(head.path);
+    program.program = ProgramName(head.path);
+    program.name =
+        program.program.empty() ? FileTitle(head.path) : program.program;
     program.directory = ParentOf(head.path);
     program.whole_directory = whole_.contains(OuterOf(program.directory));
     program.first = first;

@@ -21,7 +21,9 @@ namespace xmmu {
 // One program that a process ran, from its begin or exec to its end or the next
 // exec: DynamoRIO writes a directory for each.
 struct TracedProgram {
-  std::string name;       // of the program, as far as names of files tell
+  // The program, as its directory or file is named by DynamoRIO; else empty.
+  std::string program;
+  std::string name;       // the same, or instead that of its file
   std::string directory;  // in which its files are
   // Whether other files in the directory are of the same recording: it was
   // named as a whole, or is the folder of a trace's own.

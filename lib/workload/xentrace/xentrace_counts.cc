@@ -38,22 +38,44 @@ constexpr EventName kXentraceNames[] = {
     {0x081001, "HVM_VMENTRY"},
     {0x081002, "HVM_VMEXIT"},
     {0x081003, "HVM_VMEXIT_SVM"},
+    // Of a guest's own guest (TRC_HVM_NESTEDFLAG).
+    {0x081401, "HVM_VMENTRY nested"},
+    {0x081402, "HVM_VMEXIT nested"},
+    {0x081403, "HVM_VMEXIT_SVM nested"},
     {0x082001, "HVM_PF_XEN"},
     {0x082002, "HVM_PF_INJECT"},
     {0x082003, "HVM_INJ_EXC"},
     {0x082004, "HVM_INJ_VIRQ"},
+    {0x082005, "HVM_REINJ_VIRQ"},
+    {0x082006, "HVM_IO_READ"},
+    {0x082007, "HVM_IO_WRITE"},
     {0x082008, "HVM_CR_READ"},
     {0x082009, "HVM_CR_WRITE"},
+    {0x08200a, "HVM_DR_READ"},
+    {0x08200b, "HVM_DR_WRITE"},
     {0x08200c, "HVM_MSR_READ"},
     {0x08200d, "HVM_MSR_WRITE"},
     {0x08200e, "HVM_CPUID"},
     {0x08200f, "HVM_INTR"},
+    {0x082010, "HVM_NMI"},
+    {0x082011, "HVM_SMI"},
     {0x082012, "HVM_VMMCALL"},
     {0x082013, "HVM_HLT"},
     {0x082014, "HVM_INVLPG"},
+    {0x082015, "HVM_MCE"},
+    {0x082016, "HVM_IOPORT_READ"},
+    {0x082017, "HVM_IOMEM_READ"},
+    {0x082018, "HVM_CLTS"},
+    {0x082019, "HVM_LMSW"},
     {0x08201a, "HVM_RDTSC"},
     {0x082020, "HVM_INTR_WINDOW"},
     {0x082021, "HVM_NPF"},
+    {0x082022, "HVM_REALMODE_EMULATE"},
+    {0x082023, "HVM_TRAP"},
+    {0x082024, "HVM_TRAP_DEBUG"},
+    {0x082025, "HVM_VLAPIC"},
+    {0x082216, "HVM_IOPORT_WRITE"},
+    {0x082217, "HVM_IOMEM_WRITE"},
     {0x10f001, "MEM_PAGE_GRANT_MAP"},
     {0x10f002, "MEM_PAGE_GRANT_UNMAP"},
     {0x10f003, "MEM_PAGE_GRANT_TRANSFER"},
@@ -170,6 +192,11 @@ uint64_t XentraceCounts::events_named(string_view name) const {
   return sum;
 }
 
+XentraceCounts::ByWords XentraceCounts::words_of(uint32_t event) const {
+  const auto found = words_.find(event);
+  return found == words_.end() ? ByWords{} : found->second;
+}
+
 void XentraceCounts::CloseMulticall(Multicall& multicall) {
   if (!multicall.open) return;
   ++(multicall.executed >= multicall.count ? multicalls_whole_
@@ -203,24 +230,38 @@ void XentraceCounts::AddCall(const XentraceRecord& record, bool member) {
   }
 }
 
+XentraceCounts::Cpu& XentraceCounts::NoteTime(const XentraceRecord& record) {
+  Cpu& cpu = cpus_[record.cpu];
+  ++cpu.records;
+  if (!record.timed) return cpu;
+  cpu.went_back +=
+      cpu.seen.first <= cpu.seen.last && record.tsc < cpu.seen.last;
+  cpu.seen.first = std::min(cpu.seen.first, record.tsc);
+  cpu.seen.last = std::max(cpu.seen.last, record.tsc);
+  return cpu;
+}
+
 void XentraceCounts::Add(const XentraceRecord& record,
                          const TscWindow& window) {
   if (record.tsc < window.first || record.tsc > window.last) return;
   ++records_;
   ++events_[record.event];
+  ++words_[record.event][record.words];
+  Cpu& cpu = NoteTime(record);
   if (record.tsc != 0) {
     seen_.first = std::min(seen_.first, record.tsc);
     seen_.last = std::max(seen_.last, record.tsc);
   }
   if (record.event == kLostRecords && record.words >= 1) {
     lost_ += record.payload[0];
+    cpu.lost += record.payload[0];
   } else if (record.event == kPvHypercall || record.event == kPvSubcall) {
     AddCall(record, record.event == kPvSubcall);
   } else {
     const uint32_t event = record.event & ~(kWideLayout | kNested);
-    if ((event == kHvmExit || event == kHvmExitSvm) && record.words >= 1) {
-      ++exits_[record.payload[0]];
-    }
+    if (record.words == 0) return;
+    if (event == kHvmExit) ++exits_[record.payload[0]];
+    if (event == kHvmExitSvm) ++svm_exits_[record.payload[0]];
   }
 }
 
@@ -240,7 +281,9 @@ absl::StatusOr<XentraceSummary> SummarizeXentrace(const std::string& path,
     summary.counts.Add(**record, window);
   }
   summary.counts.End();
+  summary.bytes = reader->bytes();
   summary.windows = reader->windows();
+  summary.windows_by_cpu = reader->windows_by_cpu();
   summary.truncated = reader->truncated();
   return summary;
 }

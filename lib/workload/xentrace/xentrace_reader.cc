@@ -28,6 +28,14 @@ bool IsXentrace(absl::string_view first_bytes) {
   return first_bytes.size() >= kWordBytes && WordAt(first_bytes) == kWindowHead;
 }
 
+absl::StatusOr<bool> IsXentraceFile(const std::string& path) {
+  const auto source = ByteSource::Open(path);
+  if (!source.ok()) return source.status();
+  const auto block = (*source)->Next();
+  if (!block.ok()) return block.status();
+  return IsXentrace(*block);
+}
+
 absl::StatusOr<XentraceReader> XentraceReader::Open(
     const std::string& path, std::optional<uint32_t> only_cpu) {
   auto source = ByteSource::Open(path);
@@ -102,6 +110,7 @@ absl::StatusOr<bool> XentraceReader::BeginWindow() {
                            "words"));
     }
     ++windows_;
+    ++windows_by_cpu_[cpu_];
     if (!only_cpu_.has_value() || *only_cpu_ == cpu_) return true;
     const absl::StatusOr<bool> skipped = Skip(window_left_);
     if (!skipped.ok()) return skipped.status();

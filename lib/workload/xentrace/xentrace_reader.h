@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "workload/input/byte_source.h"
@@ -37,6 +38,9 @@ struct XentraceRecord {
 
 // Whether a file may be one of xentrace's: by its first word.
 bool IsXentrace(absl::string_view first_bytes);
+// The same of the file at `path`, plain or compressed.
+// Errors: as ByteSource::Open() and Next().
+absl::StatusOr<bool> IsXentraceFile(const std::string& path);
 
 class XentraceReader {
  public:
@@ -56,7 +60,11 @@ class XentraceReader {
   absl::StatusOr<std::optional<XentraceRecord>> Next();
 
   bool truncated() const { return truncated_; }
+  uint64_t bytes() const { return offset_; }     // decompressed, read so far
   uint64_t windows() const { return windows_; }  // begun so far
+  const absl::btree_map<uint32_t, uint64_t>& windows_by_cpu() const {
+    return windows_by_cpu_;
+  }
 
  private:
   XentraceReader(std::unique_ptr<ByteSource> source,
@@ -78,6 +86,7 @@ class XentraceReader {
   bool source_ended_ = false;
   bool truncated_ = false;
   uint64_t windows_ = 0;
+  absl::btree_map<uint32_t, uint64_t> windows_by_cpu_;
   uint64_t window_left_ = 0;  // bytes
   uint32_t cpu_ = 0;
   std::array<uint64_t, 4096> tsc_{};  // by CPU, the last one seen

@@ -4,11 +4,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "workload/drmemtrace/known_mappings.h"
 #include "workload/drmemtrace/record_counts.h"
 #include "workload/drmemtrace/thread_merge.h"
 #include "workload/drmemtrace/trace_set.h"
@@ -133,6 +136,9 @@ TEST(DrmemtraceSamples, SystemCallsHaveTheirNumbers) {
                                           {262, 2},
                                           {273, 1},
                                           {334, 1}}));
+  RecordCounts allasm;
+  Read("drmemtrace.allasm_x86_64.trace.zip", &allasm);
+  EXPECT_EQ(allasm.by_number, (Numbers{{1, 16}, {231, 1}}));
   RecordCounts main;
   Read("threadsig.main", &main);
   EXPECT_EQ(main.by_number, (Numbers{{1, 2},
@@ -178,6 +184,58 @@ TEST(DrmemtraceSamples, TheWorkloadHasTheAccessesOfTheRecords) {
     EXPECT_EQ(ops[GuestOpKind::kStore], row.write - row.rmw) << row.file;
     EXPECT_LE(ops[GuestOpKind::kMap], row.blocks + 5) << row.file;
   }
+}
+
+// 26 rows, of which those of the vdso contain its image.
+TEST(DrmemtraceSamples, ModulesAreRowsWhateverBytesTheyContain) {
+  const auto modules = ReadModules(Samples() + "modules.log");
+  ASSERT_TRUE(modules.ok()) << modules.status();
+  ASSERT_EQ(modules->size(), 26u);
+  const KnownMapping& first = modules->front();
+  EXPECT_EQ(first.start, 0x7f014c68e000u);
+  EXPECT_EQ(first.end, 0x7f014c6a4000u);
+  const KnownMapping& vdso = (*modules)[17];
+  EXPECT_EQ(vdso.start, 0x7ffc2dde8000u);
+  EXPECT_EQ(vdso.end, 0x7ffc2dde9000u);
+  EXPECT_EQ(vdso.offset, 0x1000u);
+  EXPECT_EQ(vdso.file, (*modules)[16].file);
+  const KnownMapping& after = (*modules)[18];
+  EXPECT_EQ(after.start, 0x7f018ff22000u);
+  EXPECT_NE(after.file, vdso.file);
+  const KnownMapping& last = modules->back();
+  EXPECT_EQ(last.start, 0x7f0190103000u);
+  EXPECT_EQ(last.end, 0x7f0190109000u);
+  EXPECT_EQ(last.offset, 0x1b000u);  // recorded as 0x1bc08
+  EXPECT_EQ(last.file, (*modules)[22].file);
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> RangesOf(
+    const std::vector<KnownMapping>& mappings) {
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const KnownMapping& mapping : mappings) {
+    EXPECT_EQ(mapping.page_shift, 21);
+    EXPECT_FALSE(mapping.is_file);
+    ranges.emplace_back(mapping.start, mapping.end);
+  }
+  return ranges;
+}
+
+// Nine pages of an AArch64 program, of which two lie below x86-64's 2^47.
+TEST(DrmemtraceSamples, VirtualPagesInDecimal) {
+  const auto pages = ReadV2p(Samples() + "v2p.textproto");
+  ASSERT_TRUE(pages.ok()) << pages.status();
+  using Range = std::pair<uint64_t, uint64_t>;
+  EXPECT_EQ(RangesOf(*pages), (std::vector<Range>{{0x400000, 0x600000},
+                                                  {0x71000000, 0x71200000}}));
+}
+
+// Four addresses of the page at 0, one of them left out: what a program may map
+// of it begins at 64 KiB (Linux, vm.mmap_min_addr).
+TEST(DrmemtraceSamples, VirtualPagesInHexadecimalAndOneWithoutAnAddress) {
+  const auto pages = ReadV2p(Samples() + "v2p_example.textproto");
+  ASSERT_TRUE(pages.ok()) << pages.status();
+  using Range = std::pair<uint64_t, uint64_t>;
+  EXPECT_EQ(RangesOf(*pages), (std::vector<Range>{{0x10000, 0x200000}}));
 }
 
 TEST(DrmemtraceSamples, TemplatesAreNoTraces) {

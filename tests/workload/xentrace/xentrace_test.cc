@@ -152,7 +152,38 @@ TEST_F(XentraceTest, ExitsAreCountedByReason) {
       Window(0, Timed(0x81102, 1, {48, 1, 2}) + Timed(0x81002, 2, {48, 1}) +
                     Timed(0x81103, 3, {0x400, 1, 2}) + Timed(0x81001, 4, {})));
   EXPECT_EQ(summary.counts.exits().at(48), 2);
-  EXPECT_EQ(summary.counts.exits().at(0x400), 1);
+  EXPECT_EQ(summary.counts.exits().count(0x400), 0);
+  EXPECT_EQ(summary.counts.svm_exits().at(0x400), 1);
+}
+
+TEST_F(XentraceTest, CpusHaveWindowsTimesAndLosses) {
+  const XentraceSummary summary =
+      Read(Window(0, Timed(0x1f001, 20, {7, 0, 0, 0}) + Timed(0x81001, 30, {}) +
+                         Record(0x82013, {})) +
+           Window(3, "") + Window(0, Timed(0x81001, 29, {})) +
+           Window(1, Record(0x82013, {})));
+  EXPECT_THAT(summary.windows_by_cpu,
+              ElementsAre(testing::Pair(0, 2), testing::Pair(1, 1),
+                          testing::Pair(3, 1)));
+  const auto& cpus = summary.counts.cpus();
+  EXPECT_EQ(cpus.size(), 2);
+  EXPECT_EQ(cpus.at(0).records, 4);
+  EXPECT_EQ(cpus.at(0).lost, 7);
+  EXPECT_EQ(cpus.at(0).seen.first, 20);
+  EXPECT_EQ(cpus.at(0).seen.last, 30);
+  EXPECT_EQ(cpus.at(0).went_back, 1);
+  EXPECT_EQ(cpus.at(1).lost, 0);
+  EXPECT_GT(cpus.at(1).seen.first, cpus.at(1).seen.last);
+  EXPECT_EQ(summary.bytes, 4 * 12 + 28 + 12 + 4 + 12 + 4);
+}
+
+TEST_F(XentraceTest, RecordsAreCountedByTheirWords) {
+  const XentraceSummary summary =
+      Read(Window(0, Call(1, 1, 3) + Call(2, 1, 2) + Timed(0x20100d, 4, {23})));
+  EXPECT_THAT(summary.counts.words_of(0x20100d),
+              ElementsAre(0, 1, 2, 0, 0, 0, 0, 0));
+  EXPECT_THAT(summary.counts.words_of(0x81001),
+              ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
 }
 
 TEST_F(XentraceTest, NamesOfEvents) {
@@ -162,6 +193,8 @@ TEST_F(XentraceTest, NamesOfEvents) {
   EXPECT_EQ(XentraceEventName(0x021011), "RUNSTATE_CHANGE");
   EXPECT_EQ(XentraceEventName(0x021002), "CONTINUE_RUNNING");
   EXPECT_EQ(XentraceEventName(0x40f208), "SHADOW_EMULATE");
+  EXPECT_EQ(XentraceEventName(0x082216), "HVM_IOPORT_WRITE");
+  EXPECT_EQ(XentraceEventName(0x081502), "HVM_VMEXIT nested");
   EXPECT_EQ(XentraceEventName(0x999999), "");
 }
 
