@@ -52,8 +52,8 @@ accepts info drmemtrace.app.7.0001.trace
 grep -q '^command  *app$' out || fail "not the program's name: $(cat out)"
 accepts info - <drmemtrace.app.7.0001.trace
 grep -q '^command' out && fail "a command from a descriptor: $(cat out)"
-"$xmmu" compare - --policies=nested --format=json <drmemtrace.app.7.0001.trace |
-  grep -q '"workload": "trace:-"' || fail "a workload named by a descriptor"
+"$xmmu" compare - --policies=nested-paging --format=json <drmemtrace.app.7.0001.trace |
+  grep -qF '"trace:-"' || fail "a workload named by a descriptor"
 refuses "-: given twice" info - - <"$trace"
 refuses "no-such-log:0: cannot be found" info no-such-log
 
