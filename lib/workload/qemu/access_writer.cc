@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "workload/qemu/spool_words.h"
 
 namespace xmmu {
@@ -104,6 +103,7 @@ void AccessWriter::EndBlock() {
   if (block_.instructions == 0) return;
   Fetch(block_.instructions);
   block_ = Block();
+  fetched_ = 0;
 }
 
 void AccessWriter::JoinModify() {
@@ -119,22 +119,14 @@ void AccessWriter::JoinModify() {
 
 absl::StatusOr<const uint64_t*> AccessWriter::Accesses(const uint64_t* at,
                                                        const uint64_t* end) {
-  problem_.clear();
   const uint64_t* const begin = at;
   for (; at != end && spool::IsAccess(*at); ++at) {
     const uint64_t word = *at;
     const unsigned instruction = spool::InstructionOf(word);
     if (instruction + 1 != fetched_) {
       if (instruction < fetched_ || instruction >= block_.instructions) {
-        problem_ = absl::StrCat(
-            "an access by instruction ", instruction,
-            block_.instructions == 0
-                ? std::string(" outside any block, expected a BLOCK first")
-                : absl::StrCat(" behind ", fetched_, " of a block of ",
-                               block_.instructions,
-                               ", expected one of the "
-                               "others"));
-        break;
+        ++counts_.strays;
+        continue;
       }
       Fetch(instruction + 1);
       first_ = count_;

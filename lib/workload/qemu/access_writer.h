@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
 #include "absl/status/status.h"
 #include "workload/process/op_writer.h"
@@ -34,13 +33,16 @@ class AccessWriter {
   void EndBlock();
   bool in_block() const { return block_.instructions != 0; }
 
-  // Takes words that are accesses of the block, up to the first that is none,
-  // which it returns; or that cannot be one, and then `problem()` says why.
+  // Takes words that are accesses, up to the first that is none, which it
+  // returns. Those that are not the block's are left out: as QEMU delivers a
+  // signal it loads from descriptor tables, and its plug-in interface names for
+  // these accesses an instruction that ran before (QEMU 7.2, linux-user/i386/
+  // signal.c, setup_rt_frame, and accel/tcg/user-exec.c, which ask for the
+  // callbacks in CPUState::plugin_mem_cbs).
   //
   // Errors: those of the sink, and of the look-up of mappings.
   absl::StatusOr<const uint64_t*> Accesses(const uint64_t* at,
                                            const uint64_t* end);
-  const std::string& problem() const { return problem_; }
 
   // Gives the sink what map.ops() has, and empties that.
   absl::Status AppendOps();
@@ -106,7 +108,6 @@ class AccessWriter {
   uint64_t fetch_at_ = 0;    // address of the next
   size_t first_ = 0;         // of the operations of the last instruction
   uint64_t last_bytes_ = 0;  // of the last access's word, 0: none can be joined
-  std::string problem_;
   absl::Status failure_;
 };
 

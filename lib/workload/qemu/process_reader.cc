@@ -89,6 +89,10 @@ absl::Status ProcessReader::BeginProgram() {
 absl::Status ProcessReader::BeginThread(Thread& thread) {
   thread.begun = true;
   if (&thread != &main()) {
+    if (named_.count(thread.tid) == 0) {
+      const absl::Status adopted = AdoptThread(thread.tid);
+      if (!adopted.ok()) return adopted;
+    }
     const auto named = named_.find(thread.tid);
     if (named == named_.end()) {
       ++shared_.counts.unnamed_threads;
@@ -142,9 +146,6 @@ absl::Status ProcessReader::ReadAccesses(Thread& thread) {
   const absl::StatusOr<const uint64_t*> behind =
       accesses_.Accesses(file.at(), file.end());
   if (!behind.ok()) return behind.status();
-  if (!accesses_.problem().empty()) {
-    return ErrorAt(thread, file.OffsetOf(*behind), accesses_.problem());
-  }
   file.SetAt(*behind);
   return absl::OkStatus();
 }

@@ -43,6 +43,8 @@ class ProcessReader {
     TaskId task = 0;
     uint64_t pid = 0;
     uint64_t parent = 0;  // its pid
+    // It may have another pid in its own sight.
+    bool renamed = false;
     bool narrow = false;
     ProcessState state;
     std::shared_ptr<const BlockTable> blocks;
@@ -131,7 +133,9 @@ class ProcessReader {
   // process_reader_calls.cc
   absl::Status ReadCall(Thread& thread, bool* turn_over);
   TranslatedCall Translate(const SpoolCall& call) const;
-  bool MaySucceedHere(const SystemCall& call) const;
+  bool MaySucceedHere(const TranslatedCall& translated) const;
+  absl::Status ApplyPart(const TranslatedCall& translated);
+  absl::Status ProtectKnown(SystemCall call);
   absl::Status AbandonCall(Thread& thread);
   // The call that `thread` is in has returned.
   absl::Status FinishCall(Thread& thread);
@@ -162,6 +166,7 @@ class ProcessReader {
   absl::Status EndThread(Thread& thread);
   absl::Status Leave(Thread& thread);
   absl::Status Exit(Thread& thread);
+  absl::Status AdoptThread(uint64_t tid);
   absl::Status AdoptChild(Thread& thread);
   Thread* ThreadInExec();
   absl::Status EndProgram();
@@ -205,6 +210,7 @@ class ProcessReader {
   // Ends of threads that came after that of the first one, which waits for them.
   std::vector<Point> last_;
   std::optional<Birth> birth_;
+  bool renames_children_ = false;  // by a namespace of process ids
 };
 
 }  // namespace xmmu

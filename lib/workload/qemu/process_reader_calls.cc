@@ -12,6 +12,15 @@
 namespace xmmu {
 namespace {
 
+// Linux, include/uapi/linux: shm.h, sched.h. Numbers of calls: arch/x86/entry/
+// syscalls/syscall_64.tbl and syscall_32.tbl.
+constexpr uint64_t kShmRemapFlag = 040000;
+constexpr uint64_t kNewPidFlag = 0x20000000;
+constexpr uint64_t kUnshare = 272;
+constexpr uint64_t kSetns = 308;
+constexpr uint64_t kUnshareNarrow = 310;
+constexpr uint64_t kSetnsNarrow = 346;
+
 // The addresses that a call that succeeded has mapped. Empty for other calls.
 AddressMap::Range TakenBy(const TranslatedCall& translated,
                           const ProcessState& state) {
@@ -23,8 +32,12 @@ AddressMap::Range TakenBy(const TranslatedCall& translated,
     case kMremap:
       if (value != args[0]) return {value, PageUp(value + args[2])};
       return {PageUp(value + args[1]), PageUp(value + args[2])};
-    case kShmat:
-      return {value, value + kPageSize};
+    case kShmat: {
+      const auto segment = state.segments.find(args[0]);
+      const uint64_t bytes =
+          segment == state.segments.end() ? 1 : segment->second.bytes;
+      return {value, PageUp(value + std::max<uint64_t>(bytes, 1))};
+    }
     case kBrk:
       return {PageUp(state.brk), state.brk == 0 ? 0 : PageUp(value)};
     default:
@@ -36,7 +49,41 @@ AddressMap::Range TakenBy(const TranslatedCall& translated,
 // free.
 bool IsFixed(const SystemCall& call) {
   return (call.number == kMmap && (call.args[3] & kMapFixed) != 0) ||
-         (call.number == kMremap && (call.args[3] & kMremapFixed) != 0);
+         (call.number == kMremap && (call.args[3] & kMremapFixed) != 0) ||
+         (call.number == kShmat && (call.args[2] & kShmRemapFlag) != 0);
+}
+
+// Whether [range.start, range.end) are pages that a program may map.
+bool IsUserRange(AddressMap::Range range) {
+  return range.start % kPageSize == 0 && range.start < range.end &&
+         range.end <= kTaskEnd;
+}
+
+// Whether children of the process may have other ids in their own sight than in
+// its sight from now on (Linux, kernel/nsproxy.c).
+bool ChangesPidNamespace(const SpoolCall& call, bool narrow) {
+  if (call.number == (narrow ? kUnshareNarrow : kUnshare)) {
+    return (call.args[0] & kNewPidFlag) != 0;
+  }
+  return call.number == (narrow ? kSetnsNarrow : kSetns) &&
+         (call.args[1] == 0 || (call.args[1] & kNewPidFlag) != 0);
+}
+
+// QEMU hands on of a mapping's type the bits MAP_SHARED and MAP_PRIVATE, and not
+// MAP_FIXED_NOREPLACE, so that its address is a hint (QEMU 7.2,
+// linux-user/syscall.c, mmap_flags_tbl).
+//
+// A brk that fails returns the break, which a call of another thread may have
+// moved, so it says no more than one that asks.
+void AskAsQemu(TranslatedCall& translated) {
+  constexpr uint64_t kTypes = kMapTypeMask & ~uint64_t{3};
+  if (!translated.result.success) return;
+  if (translated.call.number == kBrk &&
+      translated.call.args[0] != translated.result.value) {
+    translated.call.args[0] = 0;
+  }
+  if (translated.call.number != kMmap) return;
+  translated.call.args[3] &= ~(kTypes | kMapFixedNoReplace);
 }
 
 // The addresses that a call that succeeded has unmapped. Empty for other calls.
@@ -79,17 +126,84 @@ bool ChangesMappings(GuestOpKind kind) {
 }  // namespace
 
 TranslatedCall ProcessReader::Translate(const SpoolCall& call) const {
-  return narrow_ ? TranslateI386Call(call) : TranslateCall(call);
+  TranslatedCall translated =
+      narrow_ ? TranslateI386Call(call) : TranslateCall(call);
+  AskAsQemu(translated);
+  return translated;
 }
 
-// Whether a call that Linux refuses may have succeeded all the same: QEMU lets
-// an madvise succeed whatever is mapped there (linux-user/mmap.c,
-// target_madvise), and where a 32-bit program's ipc(2) has attached a segment is
-// not known.
-bool ProcessReader::MaySucceedHere(const SystemCall& call) const {
-  return call.number == kMadvise ||
-         (narrow_ && (call.number == kShmdt || call.number == kMprotect ||
-                      call.number == kMremap));
+// Whether a call that succeeded, and Linux refuses by what is known to be
+// mapped, may have done so all the same. What is mapped is known but nearly:
+// where a 32-bit program's ipc(2) has attached a segment is in no recording, a
+// fork has copied the mappings at some time between its call and its return,
+// and QEMU lets calls succeed that Linux refuses (7.2, linux-user/mmap.c,
+// target_madvise; mprotect of what it has reserved for a 32-bit program). Only
+// what is no range of user space is damage.
+bool ProcessReader::MaySucceedHere(const TranslatedCall& translated) const {
+  const std::array<uint64_t, 6>& args = translated.call.args;
+  switch (translated.call.number) {
+    case kMmap:
+    case kShmat:
+    case kBrk:
+      return false;
+    case kMremap:
+      return IsUserRange(
+          {translated.result.value, PageUp(translated.result.value + args[2])});
+    default:
+      return true;
+  }
+}
+
+// Does what a call has done of which Linux has refused a part: a call on
+// mappings goes on where something is mapped, and a mapping that was moved from
+// where nothing was known is a new one.
+absl::Status ProcessReader::ApplyPart(const TranslatedCall& translated) {
+  SystemCall call = translated.call;
+  ++shared_.counts.refused;
+  if (call.number == kMprotect || call.number == kPkeyMprotect) {
+    return ProtectKnown(call);
+  }
+  if (call.number != kMremap) return absl::OkStatus();
+  const uint64_t from = call.args[0];
+  const uint64_t length = call.args[1];
+  const uint64_t value = translated.result.value;
+  const uint64_t new_length = call.args[2];
+  const bool keeps_old = (call.args[3] & kMremapDontUnmap) != 0;
+  absl::Status status;
+  call.number = kMunmap;
+  if (!keeps_old && length != 0) {
+    call.args = {from, length};
+    status = writer_.Finish(call, {.success = true, .value = 0});
+  }
+  constexpr uint64_t kReadWrite = 3;
+  call.number = kMmap;
+  call.args = {value,        new_length,
+               kReadWrite,   kMapPrivate | kMapAnonymous | kMapFixed,
+               ~uint64_t{0}, 0};
+  status.Update(writer_.Finish(call, {.success = true, .value = value}));
+  return status;
+}
+
+absl::Status ProcessReader::ProtectKnown(SystemCall call) {
+  const uint64_t start = call.args[0];
+  const uint64_t length = call.args[1];
+  std::vector<AddressMap::Range> pieces;
+  if (length <= kTaskEnd && start <= kTaskEnd - length) {
+    writer_.state().map.ForEachPiece(start, PageUp(start + length),
+                                     [&](uint64_t from, uint64_t to, uint64_t) {
+                                       pieces.push_back({from, to});
+                                     });
+  }
+  for (const AddressMap::Range piece : pieces) {
+    call.args[0] = piece.start;
+    call.args[1] = piece.end - piece.start;
+    const size_t first = writer_.ops().size();
+    const absl::Status status =
+        writer_.Finish(call, {.success = true, .value = 0});
+    // The rights that it gives may be none of the mapping's.
+    if (!status.ok()) writer_.ops().resize(first);
+  }
+  return absl::OkStatus();
 }
 
 // A thread that a clone makes may run before the clone returns, so the clone
@@ -148,14 +262,17 @@ absl::Status ProcessReader::Apply(Thread& thread,
       translated.result.success && IsFixed(call) &&
       IsTaken(writer_.state().map, TakenBy(translated, writer_.state()));
   const size_t first = writer_.ops().size();
-  const absl::Status finished = writer_.Finish(call, translated.result);
-  if (!finished.ok()) {
-    if (!MaySucceedHere(call)) {
-      return ErrorAt(thread, recorded.offset, finished.message());
-    }
-    ++shared_.counts.refused;
+  absl::Status finished = writer_.Finish(call, translated.result);
+  if (!finished.ok() && MaySucceedHere(translated)) {
     writer_.ops().resize(first);
-    writer_.Push(GuestOpKind::kSyscall);
+    finished = ApplyPart(translated);
+    if (writer_.ops().size() == first) writer_.Push(GuestOpKind::kSyscall);
+  }
+  if (!finished.ok()) {
+    return ErrorAt(thread, recorded.offset, finished.message());
+  }
+  if (translated.result.success && ChangesPidNamespace(recorded, narrow_)) {
+    renames_children_ = true;
   }
   const absl::Status emitted = EmitCall(thread, replaces || first != 0);
   if (call.child != 0) {
@@ -236,7 +353,7 @@ absl::Status ProcessReader::NameThread(Thread& thread, uint64_t tid,
 absl::Status ProcessReader::FreeFor(Thread& thread,
                                     const TranslatedCall& translated,
                                     uint64_t offset) {
-  if (!translated.result.success || alone()) return absl::OkStatus();
+  if (!translated.result.success) return absl::OkStatus();
   const AddressMap& map = writer_.state().map;
   const AddressMap::Range range = TakenBy(translated, writer_.state());
   absl::Status status;
@@ -269,7 +386,8 @@ absl::Status ProcessReader::FreeFor(Thread& thread,
 
 void ProcessReader::BearChild(const SystemCall& call, int64_t result) {
   birth_.emplace(Birth{call.child, static_cast<uint64_t>(result), process_.pid,
-                       narrow_, writer_.ChildState(call), blocks_});
+                       renames_children_, narrow_, writer_.ChildState(call),
+                       blocks_});
 }
 
 }  // namespace xmmu

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "workload/qemu/exec_stack.h"
 #include "workload/qemu/process_reader.h"
 
@@ -12,12 +11,12 @@ namespace {
 
 // Whether it is known only at the end of all threads what the call did.
 bool IsOpenToTheEnd(const SystemCall& call) {
-  return StartsProgram(call) || MakesProcess(call);
+  return StartsProgram(call) || MakesProcess(call) || MakesThread(call);
 }
 
 }  // namespace
 
-// A thread that is in an exec or a fork stays until all have ended, and the
+// A thread that is in an exec, a fork or a clone stays until all have ended, and the
 // first thread as long as there are others: its end is the process's.
 absl::Status ProcessReader::EndThread(Thread& thread) {
   accesses_.EndBlock();
@@ -50,10 +49,30 @@ absl::Status ProcessReader::Exit(Thread& thread) {
   return accesses_.AppendTo(thread.task, {.kind = GuestOpKind::kExit});
 }
 
+// A thread that was killed in a clone does not say which thread it has made:
+// the one that no clone has named.
+absl::Status ProcessReader::AdoptThread(uint64_t tid) {
+  for (const auto& thread : threads_) {
+    if (!thread->begun || !thread->ended || !thread->call.has_value()) continue;
+    if (!MakesThread(Translate(*thread->call).call)) continue;
+    thread->call->returned = true;
+    thread->call->result = static_cast<int64_t>(tid);
+    absl::Status status = accesses_.Turn(thread->task);
+    status.Update(FinishCall(*thread));
+    return status;
+  }
+  return absl::OkStatus();
+}
+
 // A process that was killed in a fork does not say which child it has, but the
 // child's files name their parent.
 absl::Status ProcessReader::AdoptChild(Thread& thread) {
-  if (!MakesProcess(Translate(*thread.call).call)) return absl::OkStatus();
+  const SystemCall call = Translate(*thread.call).call;
+  if (MakesThread(call)) {
+    const absl::Status turned = accesses_.Turn(thread.task);
+    return turned.ok() ? AbandonCall(thread) : turned;
+  }
+  if (!MakesProcess(call)) return absl::OkStatus();
   const std::optional<uint64_t> pid = shared_.children.FindChild(process_.pid);
   absl::Status status = accesses_.Turn(thread.task);
   if (pid.has_value()) {
@@ -100,17 +119,13 @@ absl::Status ProcessReader::EndProgram() {
   named_.clear();
   left_.clear();
   const bool another = program_ + 1 < process_.programs.size();
-  if (another && in_exec == nullptr) {
-    return ErrorAt(main(), main().file.offset(),
-                   absl::StrCat("process ", process_.pid,
-                                " ran another program, expected an execve "
-                                "that did not return"));
-  }
   status.Update(accesses_.Turn(task_));
   for (const Point& point : last_) status.Update(Await(point));
   last_.clear();
-  if (in_exec != nullptr && status.ok()) {
-    writer_.BeginExec(Translate(*in_exec->call).Call());
+  if (another && in_exec == nullptr) ++shared_.counts.unnamed_programs;
+  if ((another || in_exec != nullptr) && status.ok()) {
+    writer_.BeginExec(in_exec == nullptr ? ExecCall()
+                                         : Translate(*in_exec->call).Call());
     GuestOp& exec = writer_.ops().back();
     if (another) exec_stack_ = FindExecStack(process_.programs[program_ + 1]);
     if (exec_stack_.has_value()) {

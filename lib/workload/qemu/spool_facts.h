@@ -16,12 +16,19 @@ struct SpoolCounts {
   // Accesses, and fetched instructions, to what is not mapped, or not with that
   // right: the guest's kernel would have raised a signal.
   uint64_t unmapped = 0;
+  // Accesses that no instruction of the block before them made: QEMU's own, as
+  // it delivers a signal.
+  uint64_t strays = 0;
   // Calls that succeeded, and Linux refuses by what is known to be mapped.
   uint64_t refused = 0;
-  // Mappings of one thread where another's was still known: unmapped first.
+  // Mappings where another one was still known, which was unmapped first.
   uint64_t overlaps = 0;
   // Children of which there are no files: killed before their first word.
   uint64_t without_files = 0;
+  // Processes, and programs of a process, that nothing in the recording started:
+  // their parents, or the programs before them, were kept from writing.
+  uint64_t unnamed_processes = 0;
+  uint64_t unnamed_programs = 0;
   // Threads that no clone in the recording named, which are left out.
   uint64_t unnamed_threads = 0;
 };

@@ -177,12 +177,39 @@ TEST_F(SpoolThreadsTest, AThreadThatNeverRanExits) {
 
 TEST_F(SpoolThreadsTest, AThreadThatNoCloneNamedIsLeftOut) {
   WriteBlocks();
-  Write("7.0.0", Program(7).Call(kClone, 2, {kThreadFlags, 0, 0, 0, 0, 0}));
+  Write("7.0.0", Program(7).Block(1));
   Write("7.0.1", ThreadWords(9, 2).Block(1));
   KeptOps streams;
   ASSERT_EQ(Convert(streams), "");
   EXPECT_EQ(streams.by_task.count(9), 0);
   EXPECT_EQ(Count("threads that no clone named, left out"), 1);
+}
+
+// The first thread is still in its clone when the second one executes.
+TEST_F(SpoolThreadsTest, AThreadIsThatOfACloneThatWasCutShort) {
+  WriteBlocks();
+  Write("7.0.0", Program(7).Block(1).Call(kClone, 2, {kThreadFlags}));
+  Write("7.0.1",
+        ThreadWords(9, 2).Block(2).Call(59, 3, {kStackStart}).Text(0, "/b"));
+  Write("7.1.blocks", BlockWords().Block(kCode, {1}));
+  Write("7.1.0", Program(7).Block(1));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Behind(7, 2),
+            "fetch 400000 +1\nclone task 9\n"
+            "await task 9 +1\nin 4000000000 +3 ...\nexec\n"
+            "map 400000 +65536 rights 5\nmap 4000000000 +8388608 rights 3\n"
+            "fetch 400000 +1\nexit\n");
+  EXPECT_EQ(streams.Text(9), "fetch 400001 +1\nexit\n");
+  EXPECT_EQ(Count("threads that no clone named, left out"), 0);
+}
+
+TEST_F(SpoolThreadsTest, ACloneThatMadeNoThreadIsACall) {
+  WriteBlocks();
+  Write("7.0.0", Program(7).Call(kClone, 2, {kThreadFlags}));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Behind(7, 2), "syscall\nexit\n");
 }
 
 // ---- Random recordings, replayed in random orders.
