@@ -12,7 +12,6 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,11 +23,11 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_status.h"
+#include "cli/pack_spool.h"
 #include "cli/record_program.h"
 #include "cli/record_spool.h"
 #include "cli/record_tools.h"
 #include "cli/record_tree.h"
-#include "workload/qemu/convert_spool.h"
 #include "xmmu/workload/packed_trace.h"
 #include "xmmu/workload/trace.h"
 
@@ -40,35 +39,6 @@ constexpr int kNoRecording = 125;
 
 void Tell(std::string_view text) {
   std::fprintf(stderr, "xmmu record: %s\n", Printable(text).c_str());
-}
-
-// Takes the operations of a spool into a packed trace.
-class PackedSink final : public OpSink {
- public:
-  explicit PackedSink(PackedTraceWriter& to) : to_(to) {}
-  absl::Status Append(TaskId task, std::span<const GuestOp> ops) override {
-    return to_.Append(task, ops);
-  }
-
- private:
-  PackedTraceWriter& to_;
-};
-
-absl::Status PackSpool(const std::string& directory, const std::string& to) {
-  const absl::StatusOr<SpoolHead> spool = ReadSpoolHead(directory);
-  if (!spool.ok()) return spool.status();
-  auto writer =
-      PackedTraceWriter::Create(to, {.format_of_origin = spool->facts.format,
-                                     .command = spool->facts.command,
-                                     .environment = spool->facts.environment,
-                                     .lacks = spool->facts.lacks,
-                                     .faults_only = spool->facts.faults_only,
-                                     .first_task = spool->first_task});
-  if (!writer.ok()) return writer.status();
-  PackedSink sink(**writer);
-  auto counts = ConvertSpool(directory, sink);
-  if (!counts.ok()) return counts.status();
-  return (*writer)->Finish(*std::move(counts));
 }
 
 absl::Status PackLogs(const std::string& directory, const std::string& to) {
@@ -193,10 +163,14 @@ absl::Status CheckRecorded(const Recording& recording, const Spool& spool,
 
 void TellEnd(const Recording& recording, const Spool& spool, int status) {
   for (const std::string& line : spool.Lines()) Tell(line);
+  // What both lack was tried: QEMU 7.2 and Valgrind 3.19, an instruction of each
+  // extension. The command is not run again by itself, as all that it does to
+  // files and to others would be done twice.
   if (status == 128 + SIGILL && !recording.by_lackey) {
     Tell(
-        "the command was ended by SIGILL: if it needs instructions that QEMU "
-        "lacks (AVX-512, say), record it with --with=lackey");
+        "the command was ended by SIGILL: if it needs FMA4 or XTEST, which "
+        "QEMU lacks, record it with --with=lackey; neither of the two has "
+        "AVX-512, SHA or GFNI");
   }
   std::error_code ignored;
   const uint64_t bytes = std::filesystem::file_size(recording.output, ignored);

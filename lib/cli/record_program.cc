@@ -1,7 +1,10 @@
 #include "cli/record_program.h"
 
 #include <elf.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -134,11 +137,24 @@ ScriptLine ReadScriptLine(const std::string& path) {
 }
 
 // What would change the rights of who runs the file does so for the kernel's
-// exec only; for root, what belongs to root changes nothing.
-bool ChangesRights(const struct stat& file) {
-  return ((file.st_mode & S_ISUID) != 0 && file.st_uid != geteuid()) ||
-         ((file.st_mode & S_ISGID) != 0 && (file.st_mode & S_IXGRP) != 0 &&
-          file.st_gid != getegid());
+// exec only; for root, what belongs to root changes nothing (Linux, fs/exec.c,
+// bprm_fill_uid; security/commoncap.c, get_file_caps). The plug-in has the same
+// rules for what the command starts.
+bool ChangesRights(const std::string& path) {
+  struct stat file;
+  struct statvfs system;
+  if (stat(path.c_str(), &file) != 0) return false;
+  if (statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_NOSUID) != 0) {
+    return false;
+  }
+  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) return false;
+  if ((file.st_mode & S_ISUID) != 0 && file.st_uid != geteuid()) return true;
+  if ((file.st_mode & S_ISGID) != 0 && (file.st_mode & S_IXGRP) != 0 &&
+      file.st_gid != getegid()) {
+    return true;
+  }
+  return geteuid() != 0 &&
+         getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
 }
 
 absl::Status CheckExecutable(const std::string& path) {
@@ -170,12 +186,11 @@ absl::Status CheckElf(const std::string& path, const ElfHead& elf) {
     return Refuse(path, absl::StrCat("its dynamic linker ", interpreter, ": ",
                                      std::strerror(errno)));
   }
-  struct stat file;
-  if (stat(path.c_str(), &file) == 0 && ChangesRights(file)) {
+  if (ChangesRights(path)) {
     return Refuse(path,
-                  "runs with rights of its own (set-uid or set-gid), which "
-                  "it does not get under QEMU: record as the user that it "
-                  "runs as");
+                  "runs with rights of its own (set-uid, set-gid or "
+                  "capabilities), which it does not get under QEMU: record as "
+                  "the user that it runs as");
   }
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
+#include "cli/pack_spool.h"
 #include "cli/run_options.h"
 #include "cli/trace_input.h"
 #include "workload/inspect/trace_cut.h"
@@ -71,9 +72,20 @@ absl::StatusOr<std::string> PackedPath(const Arguments& arguments) {
   return path;
 }
 
+// Whether a directory is named, and nothing else: the spool of a recorder that
+// was killed before it could pack it.
+bool NamesSpool(const std::vector<std::string>& files) {
+  struct stat file;
+  return files.size() == 1 && stat(files.front().c_str(), &file) == 0 &&
+         S_ISDIR(file.st_mode);
+}
+
 absl::Status RunPack(const Arguments& arguments, const Catalog&) {
   const auto path = PackedPath(arguments);
   if (!path.ok()) return path.status();
+  if (NamesSpool(arguments.files())) {
+    return PackSpool(arguments.files().front(), *path);
+  }
   const auto opened = OpenInputTrace(arguments);
   if (!opened.ok()) return opened.status();
   auto writer = PackedTraceWriter::Create(*path, PackedHeadOf(*opened->trace));
@@ -179,7 +191,9 @@ Command TracePackCommand() {
           "--output=FILE FILE...",
           "FILE",
           "Writes a trace as a packed one, which holds the same operations, "
-          "takes less room and is read faster. Suffix .xmmu.",
+          "takes less room and is read faster. Suffix .xmmu. FILE may also be "
+          "the directory .record.XXXXXX that `xmmu record` leaves, beside the "
+          "trace that was to be, if it is killed by SIGKILL.",
           &PackOptions,
           &RunPack};
 }

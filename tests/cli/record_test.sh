@@ -181,11 +181,77 @@ done
 [[ ! -e ran ]] || fail "a command ran without a place for its trace"
 refuses "-o: want a value" -o
 refuses "given twice" -o x --output=y -- true
+
+# Programs with rights of their own: of another user, of another group, and, for
+# who is not root, capabilities.
+own="runs with rights of its own (set-uid, set-gid or capabilities)"
+if ((EUID == 0)) && [[ ! $(findmnt -no OPTIONS --target .) =~ nosuid ]]; then
+  cp count as_user && chown 65534 as_user && chmod 4755 as_user
+  cp count as_group && chgrp 65534 as_group && chmod 2755 as_group
+  cp count as_root && chmod 6755 as_root
+  for program in as_user as_group; do
+    refused 125 "./$program: $own" -- "./$program"
+    records 7 sh -c "./$program; exit \$?"
+    grep -qF "./$program: $own, so it was not recorded" err || fail "$program: $(cat err)"
+    has processes 2
+    operations fetch 12111 2>/dev/null && fail "$program is in the trace"
+  done
+  records 7 ./as_root
+  operations fetch 12111
+else
+  echo "skipped: not root or no set-uid here, programs with rights of their own are not tried"
+fi
+cp count capable
+mkdir open && chmod 777 open
+if ((EUID == 0)) && command -v setcap setpriv >/dev/null &&
+  setcap cap_net_raw+ep capable 2>/dev/null && chmod 755 . &&
+  setpriv --reuid=65534 --regid=65534 --clear-groups "$xmmu" list machines >/dev/null 2>&1; then
+  as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups "$xmmu" record -o open/x --)
+  "${as_nobody[@]}" ./capable >out 2>err
+  expect "a command with capabilities" 125 $?
+  grep -qF "./capable: $own" err || fail "capabilities: $(cat err)"
+  "${as_nobody[@]}" sh -c './capable; exit $?' >out 2>err
+  expect "a child with capabilities" 7 $?
+  grep -qF "./capable: $own, so it was not recorded" err || fail "capabilities: $(cat err)"
+  records 7 ./capable
+else
+  echo "skipped: no setcap or setpriv, or not root: programs with capabilities are not tried"
+fi
+
 # A child that cannot be recorded runs, and is named.
 records 126 sh -c './arm 2>/dev/null'
 grep -q "./arm: is no program for x86, so it was not recorded" err || fail "$(cat err)"
 records 132 sh -c 'kill -ILL $$' 2>/dev/null
 grep -q -- "--with=lackey" err || fail "no advice after SIGILL: $(cat err)"
+# What the advice names: vfmaddps and xtest, which Valgrind knows, and a vxorps
+# and a sha1nexte that it does not know either, so that Lackey ends there.
+instruction() {
+  printf '.globl _start\n_start: xor %%eax, %%eax\n.byte %s\n' "$2" >"$1.S"
+  printf 'mov $231, %%eax\nxor %%edi, %%edi\nsyscall\n' >>"$1.S"
+  "$cc" -nostdlib -static -o "$1" "$1.S" || exit 1
+}
+instruction fma4 0xc4,0xe3,0x79,0x68,0xc2,0x30
+instruction tsx 0x0f,0x01,0xd6
+instruction avx512 0x62,0xf1,0x7c,0x48,0x57,0xc0
+instruction sha 0x0f,0x38,0xc8,0xc1
+for program in fma4 tsx avx512 sha; do
+  records 132 "./$program" 2>/dev/null
+  grep -q "if it needs FMA4 or XTEST" err || fail "$program, no advice: $(cat err)"
+done
+if command -v valgrind >/dev/null; then
+  for program in fma4 tsx; do
+    "$xmmu" record -o lackey.xmmu --with=lackey -- "./$program" >out 2>err
+    expect "Lackey, $program" 0 $?
+  done
+  refused 125 "Valgrind does not know the instruction of the bytes 0x62 0xF1 0x7C 0x48" \
+    --with=lackey -- ./avx512
+  refused 125 "Valgrind does not know the instruction of the bytes 0xF 0x38 0xC8" \
+    --with=lackey -- ./sha
+  # One that no processor knows is the program's own SIGILL, with a message.
+  instruction ud2 0x0f,0x0b
+  "$xmmu" record -o lackey.xmmu --with=lackey -- ./ud2 >out 2>err
+  expect "Lackey, ud2" 132 $?
+fi
 
 # A signal for the recorder is the command's; what was recorded is kept.
 rm -f trace.xmmu
@@ -202,6 +268,29 @@ kill -TERM "$recorder"
 wait "$recorder"
 expect "a signal, status" 143 $?
 has processes 2
+
+# A recorder that is killed leaves a directory, which can be packed when the
+# command has ended.
+"$xmmu" record -- sh -c './count; echo on; sleep 1' >out 2>err &
+recorder=$!
+for ((i = 0; i < 100; ++i)); do
+  [[ -s out ]] && break
+  sleep 0.1
+done
+kill -KILL "$recorder"
+wait "$recorder" 2>/dev/null
+sleep 2
+rm -f trace.xmmu
+"$xmmu" trace pack -o trace.xmmu .record.* >out 2>err || fail "trace pack of a spool: $(cat err)"
+expect "trace pack of a spool says" "" "$(cat out err)"
+has processes 3
+nothing_unmapped
+rm -rf .record.*
+mkdir nothing
+"$xmmu" trace pack -o none.xmmu nothing >out 2>err
+expect "trace pack of an empty directory" 2 $?
+expect "trace pack of an empty directory, lines" 1 "$(wc -l <err)"
+[[ ! -e none.xmmu ]] || fail "trace pack of an empty directory left a trace"
 
 # A disk that is full ends the recording, in words.
 if mkdir small && mount -t tmpfs -o size=2m none small 2>/dev/null; then

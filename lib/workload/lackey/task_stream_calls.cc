@@ -1,6 +1,7 @@
 // Reads the lines of a log that are no accesses: system calls and messages.
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -32,6 +33,31 @@ bool IsAccess(absl::string_view line) {
          ParseNumber(line, &++at, 10).has_value() && at == line.size();
 }
 
+// Says what has become of a log whose line tells of Valgrind's own end, or
+// nothing. These lines have no mark with a process id. Lackey with --trace-mem
+// ends at the first instruction that Valgrind does not know, whether or not the
+// program would get as far as to its SIGILL: its assertion on the instruction's
+// length fails (Valgrind 3.19, VEX/priv/guest_amd64_toIR.c and guest_x86_toIR.c,
+// decode_failure; lackey/lk_main.c, addEvent_Ir; coregrind/m_libcassert.c).
+std::string EndOfValgrind(absl::string_view line) {
+  constexpr absl::string_view kUnknown = "unhandled instruction bytes: ";
+  const size_t at = line.find(kUnknown);
+  if (absl::StartsWith(line, "vex ") && at != absl::string_view::npos) {
+    return absl::StrCat("Valgrind does not know the instruction of the bytes ",
+                        Shown(line.substr(at + kUnknown.size())),
+                        " and ended here, expected a program without it");
+  }
+  const bool impossible =
+      absl::StartsWith(line, "valgrind: the 'impossible' happened") ||
+      absl::StartsWith(line, "vex: the `impossible' happened");
+  const bool assertion = absl::EndsWith(line, "' failed.") &&
+                         (absl::StrContains(line, ": Assertion '") ||
+                          absl::StrContains(line, ": Assertion `"));
+  if (!impossible && !assertion) return "";
+  return absl::StrCat("Valgrind itself failed here, '", Shown(line),
+                      "', expected a log with its end");
+}
+
 // Whether Valgrind made the dynamic linker open the file, as it does in every
 // program.
 bool IsPreload(absl::string_view path) {
@@ -56,6 +82,8 @@ absl::Status TaskStream::ReadOther(std::vector<Birth>* births) {
                                        "(--log-file=NAME.%p)"));
   }
   if (absl::StartsWith(line, "SB ")) return ReadSuperblock(line);
+  const std::string ended = EndOfValgrind(line);
+  if (!ended.empty()) return ErrorAt(line_, ended);
   return ReadForkReturn(line);
 }
 

@@ -92,6 +92,34 @@ TEST_F(TraceErrorsTest, LinesThatAreNoRecord) {
   }
 }
 
+// What Valgrind 3.19 writes at a vxorps of 512 bits, in 64-bit and 32-bit code,
+// at the assertion of Lackey's that follows, and what else it ends with.
+TEST_F(TraceErrorsTest, LinesOfAValgrindThatEndsItself) {
+  const std::string bytes = "0x62 0xF1 0x7C 0x48 0x57 0xC0 0x48 0x8D 0x3D 0x99";
+  for (const char* processor : {"amd64", "x86"}) {
+    EXPECT_EQ(
+        ErrorOf(absl::StrCat("vex ", processor,
+                             "->IR: unhandled instruction bytes: ", bytes,
+                             "\nvex amd64->IR:   REX=0 REX.W=0")),
+        At(8, "Valgrind does not know the instruction of the bytes " + bytes +
+                  " and ended here, expected a program without it"));
+  }
+  for (const char* line :
+       {"Lackey: lk_main.c:529 (f): Assertion 'isize' failed.",
+        "vex: priv/main.c:1 (f): Assertion `x' failed.",
+        "valgrind: the 'impossible' happened:",
+        "vex: the `impossible' happened:"}) {
+    EXPECT_EQ(ErrorOf(line),
+              At(8, absl::StrCat("Valgrind itself failed here, '", line,
+                                 "', expected a log with its end")));
+  }
+  for (const char* line :
+       {"vex amd64->IR:   REX=0", "unhandled instruction bytes: 0x62",
+        "valgrind: something", "Assertion 'x' failed", "x' failed."}) {
+    EXPECT_EQ(ErrorOf(line), NoRecord(line));
+  }
+}
+
 TEST_F(TraceErrorsTest, AResultNeedsACall) {
   const std::string result = " --> [pre-success] Success(0x0) ";
   EXPECT_EQ(ErrorOf(result), NoRecord(result));

@@ -4,7 +4,15 @@
 #define XMMU_LIB_WORKLOAD_QEMU_PLUGIN_QEMU_PLUGIN_API_H_
 
 // What the plug-in uses of QEMU's interface for TCG plug-ins, version 1, which
-// Debian packages no header of. Source: QEMU 7.2, include/qemu/qemu-plugin.h.
+// Debian packages no header of. The declarations and their wording are this
+// file's own, as far as the names, types and values of an interface can be; the
+// interface is that of QEMU 7.2, include/qemu/qemu-plugin.h:
+//
+//   Copyright (C) 2017, Emilio G. Cota <cota@braap.org>
+//   Copyright (C) 2019, Linaro
+//   License: GNU GPL, version 2 or later.
+//
+// COPYING, beside this file, has the text of that licence, version 2.
 
 #include <stdbool.h>
 #include <stddef.h>
