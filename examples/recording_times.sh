@@ -15,6 +15,10 @@
 # --only names the rows to measure; --keep keeps the traces in a directory, by the
 # names of the programs. XMMU is the program to use, by default the one in PATH.
 #
+# The last line names the rows in which Lackey takes less than 20 times as much as
+# QEMU: short ones, as those of --small, in which QEMU runs few of the blocks of
+# code that it translates more than once.
+#
 # Needs gcc, g++, make, python3, sqlite3, and for the 32-bit program a compiler
 # for it (gcc-multilib); what is missing is left out, in words.
 set -u -o pipefail
@@ -134,6 +138,7 @@ seconds() {
 # What a row before has changed is as it was.
 renew() { [[ ! -e fresh.db ]] || cp fresh.db rows.db; }
 
+below=() measured=0
 row='%-10s %14s %8s %9s %9s %6s %12s %12s\n'
 # shellcheck disable=SC2059 # the format is the one above
 printf "$row" program operations itself qemu lackey times 'qemu, bytes' 'lackey'
@@ -159,10 +164,14 @@ for name in "${names[@]}"; do
       lackey=$(seconds bash "$record_sh" -o log -- "${line[@]}")
       rm -f log.*.gz
     else
+      rm -f by-lackey.xmmu
       lackey=$(seconds "$xmmu" record --with=lackey -o by-lackey.xmmu -- "${line[@]}")
+      [[ -s by-lackey.xmmu ]] || { cat said >&2; exit 1; }
       bytes=$(wc -c <by-lackey.xmmu)
     fi
-    times=$(awk "BEGIN { printf \"%.0f\", $lackey / $qemu }")
+    times=$(awk "BEGIN { printf \"%.1f\", $lackey / $qemu }")
+    measured=$((measured + 1))
+    awk "BEGIN { exit !($lackey < 20 * $qemu) }" && below+=("$name")
   fi
   # shellcheck disable=SC2059 # the format is the one above
   printf "$row" "$name" "$operations" "$itself" "$qemu" "$lackey" "$times" \
@@ -170,3 +179,10 @@ for name in "${names[@]}"; do
   [[ -z $keep ]] || mv "$name.xmmu" "$keep/"
   rm -f "$name.xmmu"
 done
+if ((measured == 0)); then
+  echo "Lackey was not measured."
+elif ((${#below[@]} == 0)); then
+  echo "Lackey takes 20 times as much as QEMU or more in all rows measured: $measured."
+else
+  echo "Lackey takes less than 20 times as much as QEMU in ${#below[@]} of $measured rows: ${below[*]}."
+fi

@@ -194,7 +194,6 @@ if ((EUID == 0)) && [[ ! $(findmnt -no OPTIONS --target .) =~ nosuid ]]; then
     records 7 sh -c "./$program; exit \$?"
     grep -qF "./$program: $own, so it was not recorded" err || fail "$program: $(cat err)"
     has processes 2
-    operations fetch 12111 2>/dev/null && fail "$program is in the trace"
   done
   records 7 ./as_root
   operations fetch 12111
@@ -271,6 +270,7 @@ has processes 2
 
 # A recorder that is killed leaves a directory, which can be packed when the
 # command has ended.
+rm -f out
 "$xmmu" record -- sh -c './count; echo on; sleep 1' >out 2>err &
 recorder=$!
 for ((i = 0; i < 100; ++i)); do
