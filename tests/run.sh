@@ -73,6 +73,7 @@ if $all; then
   fuzz linux_text_fuzz 2000 4000 tests/fuzz/corpus_linux_text
   fuzz drmemtrace_fuzz 2000 2000 tests/fuzz/corpus_drmemtrace
   fuzz packed_fuzz 20000 1000 tests/fuzz/corpus_packed
+  fuzz lackey_fuzz 5000 4000 tests/fuzz/corpus_lackey
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do

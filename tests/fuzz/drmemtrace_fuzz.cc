@@ -14,52 +14,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/trace_reading.h"
 #include "workload/drmemtrace/known_mappings.h"
 #include "xmmu/workload/trace.h"
 
 namespace {
-
-// An error is one line that names a file; anything else is none.
-void Check(const absl::Status& status, const std::string& directory) {
-  const std::string message(status.message());
-  if (status.ok()) return;
-  if (message.find('\n') == std::string::npos && message.find(directory) == 0) {
-    return;
-  }
-  std::fprintf(stderr, "no error of the file's: %s\n", message.c_str());
-  std::abort();
-}
-
-bool IsFork(xmmu::GuestOpKind kind) {
-  return kind == xmmu::GuestOpKind::kFork || kind == xmmu::GuestOpKind::kVfork;
-}
-
-// Reads all tasks to their ends.
-absl::Status ReadAll(xmmu::Trace& trace) {
-  std::vector<xmmu::TaskId> tasks = {trace.first_task()};
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    for (bool ended = false; !ended;) {
-      const auto ops = trace.Next(tasks[i]);
-      if (!ops.ok()) return ops.status();
-      if (ops->empty()) std::abort();
-      for (const xmmu::GuestOp& op : *ops) {
-        if (ended) std::abort();
-        ended = op.kind == xmmu::GuestOpKind::kExit;
-        if (IsFork(op.kind)) tasks.push_back(op.child);
-      }
-    }
-  }
-  trace.facts();
-  return absl::OkStatus();
-}
 
 std::string Put(const std::filesystem::path& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
@@ -70,8 +35,8 @@ void ReadTrace(const std::vector<std::string>& files,
                const std::string& directory) {
   for (const uint64_t limit : {uint64_t{0}, uint64_t{0xc0000000}}) {
     const auto trace = xmmu::OpenTrace(files, {.address_limit = limit});
-    Check(trace.status(), directory);
-    if (trace.ok()) Check(ReadAll(**trace), directory);
+    xmmu::CheckError(trace.status(), directory);
+    if (trace.ok()) xmmu::CheckError(xmmu::ReadToTheEnd(**trace), directory);
   }
 }
 
@@ -87,10 +52,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string bytes(data + 1, data + size);
   if (data[0] == 1) {
     const std::string path = Put(directory / "v2p.textproto", bytes);
-    Check(xmmu::ReadV2p(path).status(), directory);
+    xmmu::CheckError(xmmu::ReadV2p(path).status(), directory);
   } else if (data[0] == 2) {
     const std::string path = Put(directory / "modules.log", bytes);
-    Check(xmmu::ReadModules(path).status(), directory);
+    xmmu::CheckError(xmmu::ReadModules(path).status(), directory);
   } else if (data[0] == 0) {
     ReadTrace({Put(directory / "trace", bytes)}, directory);
   } else {

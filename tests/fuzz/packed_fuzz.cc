@@ -104,7 +104,7 @@ void TryOps(const std::string& bytes) {
     }
     if ((fields & xmmu::kHasRights) != 0) op.rights = byte(1) % 8;
     if ((fields & xmmu::kHasChild) != 0) op.child = byte(2);
-    if ((fields & xmmu::kHasFile) != 0) op.file = byte(2) << 20;
+    if ((fields & xmmu::kHasFile) != 0) op.file = uint32_t{byte(2)} << 20;
     if (xmmu::WrongInOp(op) == nullptr) ops.push_back(op);
   }
   RequireSame(ops);
