@@ -1,7 +1,7 @@
 // Every strategy gives the guest the same world: all policies, with every way
 // their guests have of writing and pinning page tables, in all paging modes, on
-// one and on four vCPUs, under each built-in workload; and the defaults under
-// the recorded programs. A comparison fails by itself if two digests differ.
+// one and on four vCPUs, under each built-in workload. A comparison fails by
+// itself if two digests differ. Recorded programs: same_world_recorded_test.cc.
 
 #include <gtest/gtest.h>
 
@@ -9,10 +9,8 @@
 #include <tuple>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/workload/synthetic.h"
-#include "xmmu/workload/trace.h"
 
 namespace xmmu::same_world_test {
 namespace {
@@ -86,58 +84,6 @@ std::string NameOf(
   }
   return name;
 }
-
-// Every strategy of the table, by its guests' defaults, in every mode it exists
-// for. Variants have the built-in workloads above.
-class SameWorldRecordedTest : public ::testing::TestWithParam<PagingMode> {
- protected:
-  absl::StatusOr<Comparison> CompareOn(const std::string& name,
-                                       int vcpus) const {
-    const PagingMode mode = GetParam();
-    ComparisonOptions options;
-    // The default machine has neither the 64-bit modes nor NX: those rows are
-    // hypothetical.
-    options.base.mode = mode;
-    options.base.vcpus = vcpus;
-    options.policies.clear();
-    for (const PolicyEntry& policy : Policies()) {
-      if (!policy.variant_of.empty()) continue;
-      options.policies.push_back({std::string(policy.name)});
-    }
-    options.leave_out_unsupported = true;
-    TraceOptions trace;
-    if (LinearAddressBits(mode) == 32) trace.address_limit = 0xC0000000;
-    return Compare(options, [&](const SimulatorOptions&) {
-      return OpenTrace(
-          {absl::StrCat(XMMU_SOURCE_DIR "/examples/traces/", name, ".xmmu")},
-          trace);
-    });
-  }
-};
-
-TEST_P(SameWorldRecordedTest, AllPoliciesAgreeOnAShellPipeline) {
-  for (const int vcpus : {1, 4}) {
-    const auto comparison = CompareOn("ls-sort", vcpus);
-    ASSERT_TRUE(comparison.ok()) << comparison.status();
-    EXPECT_TRUE(DigestsAgree(*comparison));
-    EXPECT_EQ(comparison->rows.front().cost.count(Counter::kForks), 3u);
-  }
-}
-
-// There is only one process, so more vCPUs would change nothing.
-TEST_P(SameWorldRecordedTest, AllPoliciesAgreeOnACompressor) {
-  const auto comparison = CompareOn("xz", 1);
-  ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_TRUE(DigestsAgree(*comparison));
-  EXPECT_EQ(comparison->rows.front().cost.count(Counter::kForks), 0u);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, SameWorldRecordedTest,
-                         ::testing::ValuesIn(kAllPagingModes),
-                         [](const ::testing::TestParamInfo<PagingMode>& mode) {
-                           return "Levels" +
-                                  std::to_string(LevelCount(mode.param));
-                         });
 
 INSTANTIATE_TEST_SUITE_P(
     All, SameWorldTest,

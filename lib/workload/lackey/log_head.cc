@@ -91,63 +91,72 @@ absl::Status CheckTitle(const std::string& path, absl::string_view line) {
                    kProcessIdEnd - 1));
 }
 
+// Reads the title. What is no log at all is told by its beginning, which is
+// looked at before an error of its lines: it may have no newline at all.
+absl::Status ReadTitle(const LogFile& file, HeadLines& lines, LogHead* head) {
+  const auto line = lines.Next();
+  const absl::string_view begin = file.buffered();
+  if (!begin.empty() && MessageText(begin).size() == begin.size()) {
+    return FileError(head->path, 1, Foreign(begin));
+  }
+  if (!line.ok()) return line.status();
+  if (!line->has_value()) {
+    return FileError(head->path, 1,
+                     absl::StrCat("the file is empty, ", kExpectedTitle));
+  }
+  head->pid = MessagePid(**line);
+  return CheckTitle(head->path, **line);
+}
+
+// Reads "Parent PID: 7".
+absl::Status ReadParent(absl::string_view text, uint64_t line, LogHead* head) {
+  size_t at = kParent.size();
+  const auto parent = ParseNumber(text, &at, 10);
+  if (!parent.has_value() || *parent >= kProcessIdEnd || at != text.size()) {
+    return FileError(head->path, line,
+                     absl::StrCat("'", Shown(text), "', expected '", kParent,
+                                  "' and a process id below ", kProcessIdEnd));
+  }
+  head->parent = static_cast<TaskId>(*parent);
+  return absl::OkStatus();
+}
+
+// Reads the messages of the process up to the first other line, which in the
+// log of a forked process is the return of the fork. An error of a line behind
+// the parent is left to the stream, which reads all lines again.
+absl::Status ReadMessages(HeadLines& lines, LogHead* head, bool* has_parent) {
+  for (;;) {
+    const auto line = lines.Next();
+    if (!line.ok() && !*has_parent) return line.status();
+    if (!line.ok() || !line->has_value()) return absl::OkStatus();
+    const absl::string_view text = MessageText(**line);
+    if (MessagePid(**line) != head->pid) {
+      head->forked = absl::StartsWith(**line, " --> ");
+      return absl::OkStatus();
+    }
+    if (absl::StartsWith(text, kCommand)) {
+      head->command = std::string(text.substr(kCommand.size()));
+      head->program = std::string(FirstWord(head->command));
+    } else if (absl::StartsWith(text, kParent)) {
+      const absl::Status read = ReadParent(text, lines.number(), head);
+      if (!read.ok()) return read;
+      *has_parent = true;
+    }
+  }
+}
+
 }  // namespace
 
-// The head is the messages of the process up to the first other line. In the
-// log of a forked process that line is the return of the fork.
 absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
   absl::StatusOr<std::unique_ptr<LogFile>> file = LogFile::Open(path);
   if (!file.ok()) return file.status();
   HeadLines lines(file->get());
-  auto line = lines.Next();
-  // A foreign file may have no newline at all, so its beginning is looked at
-  // before the error of its lines.
-  const absl::string_view begin = (*file)->buffered();
-  if (!begin.empty() && MessageText(begin).size() == begin.size()) {
-    return FileError(path, 1, Foreign(begin));
-  }
-  if (!line.ok()) return line.status();
-  if (!line->has_value()) {
-    return FileError(path, 1,
-                     absl::StrCat("the file is empty, ", kExpectedTitle));
-  }
-  const absl::Status title = CheckTitle(path, **line);
-  if (!title.ok()) return title;
   LogHead head;
   head.path = path;
-  head.pid = MessagePid(**line);
   bool has_parent = false;
-  bool forked = false;
-  for (bool in_head = true; in_head;) {
-    line = lines.Next();
-    if (!line.ok()) {
-      // An error behind the head is left to the stream, which reads all lines
-      // again.
-      if (!has_parent) return line.status();
-      break;
-    }
-    if (!line->has_value()) break;
-    const absl::string_view text = MessageText(**line);
-    in_head = MessagePid(**line) == head.pid;
-    if (!in_head) {
-      forked = absl::StartsWith(**line, " --> ");
-    } else if (absl::StartsWith(text, kCommand)) {
-      head.command = std::string(text.substr(kCommand.size()));
-      head.program = std::string(FirstWord(head.command));
-    } else if (absl::StartsWith(text, kParent)) {
-      size_t at = kParent.size();
-      const auto parent = ParseNumber(text, &at, 10);
-      if (!parent.has_value() || *parent >= kProcessIdEnd ||
-          at != text.size()) {
-        return FileError(
-            path, lines.number(),
-            absl::StrCat("'", Shown(text), "', expected '", kParent,
-                         "' and a process id below ", kProcessIdEnd));
-      }
-      head.parent = static_cast<TaskId>(*parent);
-      has_parent = true;
-    }
-  }
+  absl::Status read = ReadTitle(**file, lines, &head);
+  if (read.ok()) read = ReadMessages(lines, &head, &has_parent);
+  if (!read.ok()) return read;
   if (head.program.empty() || !has_parent) {
     return FileError(
         path, lines.number(),
@@ -155,7 +164,6 @@ absl::StatusOr<LogHead> ReadLogHead(const std::string& path) {
         "'==PID== Command: ...' and '==PID== Parent PID: ...', "
         "as --log-file=NAME.%p writes");
   }
-  head.forked = forked;
   return head;
 }
 

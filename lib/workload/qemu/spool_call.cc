@@ -110,9 +110,9 @@ absl::StatusOr<SpoolCall> ReadSpoolCall(SpoolFile& file) {
 }
 
 SystemCallResult ResultOf(int64_t value, bool narrow) {
-  constexpr int64_t kMostErrno = 4095;
+  constexpr int64_t kMaxErrno = 4095;
   if (narrow) value = static_cast<int32_t>(static_cast<uint64_t>(value));
-  if (value < 0 && value >= -kMostErrno) {
+  if (value < 0 && value >= -kMaxErrno) {
     return {false, static_cast<uint64_t>(-value)};
   }
   const auto result = static_cast<uint64_t>(value);

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "workload/packed/packed_support.h"
+#include "workload/packed/small_streams.h"
 
 namespace xmmu::damaged_packed_test {
 namespace {

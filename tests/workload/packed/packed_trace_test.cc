@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "workload/packed/packed_support.h"
+#include "workload/packed/small_streams.h"
 #include "xmmu/workload/lackey_trace.h"
 
 namespace xmmu::packed_trace_test {
