@@ -25,7 +25,7 @@ class SameWorldRecordedTest : public ::testing::TestWithParam<PagingMode> {
     const auto comparison = CompareOn(name, vcpus);
     ASSERT_TRUE(comparison.ok()) << comparison.status();
     EXPECT_TRUE(DigestsAgree(*comparison));
-    EXPECT_GE(comparison->rows.size(), 5u);
+    EXPECT_GE(comparison->rows.size(), 2u);
     for (const ReportRow& row : comparison->rows) {
       EXPECT_EQ(row.operations, comparison->rows.front().operations)
           << RowLabel(row);
