@@ -54,6 +54,23 @@ accepts info - <drmemtrace.app.7.0001.trace
 grep -q '^command' out && fail "a command from a descriptor: $(cat out)"
 "$xmmu" compare - --policies=nested-paging --format=json <drmemtrace.app.7.0001.trace |
   grep -qF '"trace:-"' || fail "a workload named by a descriptor"
+
+# Threads that are one stream are said apart from it.
+python3 -c '
+import struct, sys
+for record in [(25, 0, 1), (22, 0, 7), (24, 0, 7), (28, 2, 9), (28, 3, 0),
+               (10, 4, 0x401000), (22, 0, 8), (24, 0, 7), (28, 2, 10),
+               (28, 3, 0), (10, 4, 0x401004), (23, 0, 8), (22, 0, 7),
+               (23, 0, 7), (26, 0, 0)]:
+    sys.stdout.buffer.write(struct.pack("<HHQ", *record))
+' >two-threads
+accepts info two-threads
+grep -q '^tasks  *1 process, 1 stream of operations for 2 recorded threads;' \
+  out || fail "threads are not told from streams: $(cat out)"
+accepts info two-threads --format=csv
+grep -q '^recorded_threads,2' out || fail "no recorded threads: $(cat out)"
+grep -q '^streams,1' out || fail "no streams: $(cat out)"
+grep -q '^command,$' out || fail "a file's name for a command: $(cat out)"
 refuses "-: given twice" info - - <"$trace"
 refuses "no-such-log:0: cannot be found" info no-such-log
 
