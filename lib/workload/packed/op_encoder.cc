@@ -113,7 +113,7 @@ void OpEncoder::AddRun() {
 }
 
 void OpEncoder::PutAddresses(const Run& run) {
-  DataPlace* place = &places_[0] + run.first_data;
+  DataPlace* place = places_.data() + run.first_data;
   for (const uint64_t address : addresses_) {
     const uint64_t near = ZigZag(address - last_data_);
     const uint64_t own = ZigZag(address - place->last);
