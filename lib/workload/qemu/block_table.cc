@@ -22,8 +22,10 @@ absl::StatusOr<std::shared_ptr<const BlockTable>> BlockTable::Read(
   SpoolFile file(path);
   for (;;) {
     const absl::StatusOr<bool> more = table->ReadBlock(file);
-    if (!more.ok()) return more.status();
-    if (!*more) return table;
+    if (!more.ok() && !absl::IsOutOfRange(more.status())) return more.status();
+    if (more.ok() && *more) continue;
+    table->cut_ = file.IsAtBorder();
+    return table;
   }
 }
 

@@ -37,6 +37,9 @@ class BlockTable {
   // Returns the block of that number, or one without instructions.
   Block Find(uint64_t id) const;
 
+  // Whether the program may have run blocks that it could not write any more.
+  bool cut() const { return cut_ || (parent_ != nullptr && parent_->cut()); }
+
   const std::string& path() const { return path_; }
 
  private:
@@ -53,6 +56,7 @@ class BlockTable {
   std::string path_;
   std::shared_ptr<const BlockTable> parent_;
   uint64_t first_ = 1;  // the number of entries_[0]
+  bool cut_ = false;
   std::vector<Entry> entries_;
   std::vector<uint8_t> lengths_;
 };

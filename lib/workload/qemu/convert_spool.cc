@@ -80,6 +80,7 @@ class SpoolConverter : public ProcessReader::Children {
         {"system calls", counts_.calls},
         {"accesses to what is not mapped, left out", counts_.unmapped},
         {"accesses that no block has, left out", counts_.strays},
+        {"blocks that were not written, left out", counts_.lost_blocks},
         {"calls that Linux refuses, left out", counts_.refused},
         {"mappings in the way of a call, unmapped", counts_.overlaps},
         {"processes without a word", counts_.without_files},
@@ -148,6 +149,7 @@ absl::Status ReadProgramTexts(const SpoolProgram& program, TraceFacts& facts) {
     const uint64_t payload = spool::PayloadOf(*word);
     file.SetAt(file.at() + 1);
     const auto text = file.TakeBytes(spool::LengthOf(payload), record);
+    if (absl::IsOutOfRange(text.status())) break;
     if (!text.ok()) return text.status();
     switch (spool::TagOf(payload)) {
       case spool::kProgramPath:

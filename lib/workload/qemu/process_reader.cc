@@ -118,6 +118,7 @@ absl::Status ProcessReader::BeginThread(Thread& thread) {
 absl::Status ProcessReader::Advance(Thread& thread) {
   absl::Status status;
   if (!thread.begun) status = BeginThread(thread);
+  if (absl::IsOutOfRange(status)) return EndThread(thread);
   if (thread.ended || !status.ok()) return status;
   status = accesses_.Turn(thread.task);
   if (status.ok() && thread.call.has_value() && thread.call->returned) {
@@ -137,6 +138,8 @@ absl::Status ProcessReader::Advance(Thread& thread) {
       status = ReadWord(thread, *at, &turn_over);
       turn_over |= birth_.has_value();
     }
+    // The recording of the thread ends within the word's record.
+    if (absl::IsOutOfRange(status)) status = EndThread(thread);
   }
   return status;
 }
@@ -193,7 +196,7 @@ absl::Status ProcessReader::NoteTime(Thread& thread, uint64_t time,
 
 absl::Status ProcessReader::ReadBlock(Thread& thread, uint64_t id) {
   const Block block = blocks_->Find(id);
-  if (block.instructions == 0) {
+  if (block.instructions == 0 && !blocks_->cut()) {
     return ErrorAt(
         thread, thread.file.offset(),
         absl::StrCat("block ", id, ", expected one of ", blocks_->path()));
@@ -210,8 +213,19 @@ absl::Status ProcessReader::ReadBlock(Thread& thread, uint64_t id) {
   if (thread.seen != changes_) status.Update(BeforeActing(thread));
   thread.acted = true;
   thread.file.SetAt(thread.file.at() + 1);
+  if (block.instructions == 0) {
+    ++shared_.counts.lost_blocks;
+    return status;
+  }
   status.Update(accesses_.BeginBlock(block));
   return status;
+}
+
+// A kill can come as the last record is being written: it ends with zeros, and
+// nothing is behind it.
+bool ProcessReader::IsCutShort(Thread& thread) {
+  const absl::StatusOr<uint64_t> behind = thread.file.Peek();
+  return behind.ok() && *behind == 0;
 }
 
 absl::Status ProcessReader::ReadMap(Thread& thread, uint64_t payload) {
@@ -229,6 +243,7 @@ absl::Status ProcessReader::ReadMap(Thread& thread, uint64_t payload) {
   if (!status.ok()) return status;
   const absl::StatusOr<std::string> path = thread.file.TakeBytes(bytes, record);
   if (!path.ok()) return path.status();
+  if (words[2] == 0 && IsCutShort(thread)) return EndThread(thread);
   Region region;
   region.end = words[2];
   region.rights = static_cast<uint8_t>(payload & 7);
@@ -277,6 +292,9 @@ absl::Status ProcessReader::ReadProgram(Thread& thread, uint64_t payload) {
   if (kind != spool::kProgramArchitecture) return absl::OkStatus();
   narrow_ = *text == "i386";
   if (narrow_ || *text == "x86_64") return absl::OkStatus();
+  if (!text->empty() && text->back() == '\0' && IsCutShort(thread)) {
+    return EndThread(thread);
+  }
   return ErrorAt(
       thread, record,
       absl::StrCat("a program for ", *text, ", expected x86_64 or i386"));

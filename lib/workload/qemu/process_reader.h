@@ -126,6 +126,7 @@ class ProcessReader {
   absl::Status ReadWord(Thread& thread, uint64_t word, bool* turn_over);
   absl::Status NoteTime(Thread& thread, uint64_t time, bool* turn_over);
   absl::Status ReadBlock(Thread& thread, uint64_t id);
+  static bool IsCutShort(Thread& thread);
   absl::Status ReadMap(Thread& thread, uint64_t payload);
   absl::Status MapStack(uint64_t start, Region region);
   absl::Status ReadProgram(Thread& thread, uint64_t payload);

@@ -70,7 +70,8 @@ struct ThreadHead {
   std::optional<uint64_t> parent;
 };
 
-// Returns nothing for a file without a word.
+// Returns nothing for a file without a word, or with nothing behind its THREAD:
+// its process or thread was killed before it did anything.
 absl::StatusOr<std::optional<ThreadHead>> ReadThreadHead(
     const std::string& path) {
   SpoolFile file(path);
@@ -92,6 +93,7 @@ absl::StatusOr<std::optional<ThreadHead>> ReadThreadHead(
   }
   const absl::StatusOr<uint64_t> next = file.Peek();
   if (!next.ok()) return next.status();
+  if (*next == 0) return std::nullopt;
   if (!spool::IsAccess(*next) && spool::TypeOf(*next) == spool::kForked) {
     head.parent = spool::PayloadOf(*next);
     if (*head.parent == 0 || *head.parent >= kProcessIdEnd) {

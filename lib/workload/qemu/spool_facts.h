@@ -16,6 +16,8 @@ struct SpoolCounts {
   // Accesses, and fetched instructions, to what is not mapped, or not with that
   // right: the guest's kernel would have raised a signal.
   uint64_t unmapped = 0;
+  // Blocks executed that a program could not write any more.
+  uint64_t lost_blocks = 0;
   // Accesses that no instruction of the block before them made: QEMU's own, as
   // it delivers a signal.
   uint64_t strays = 0;

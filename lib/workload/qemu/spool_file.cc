@@ -91,10 +91,11 @@ absl::Status SpoolFile::Take(uint64_t count, uint64_t record,
     const absl::Status filled = Fill();
     if (!filled.ok()) return filled;
     if (at_ == end_) {
-      return ErrorAt(
+      const absl::Status error = ErrorAt(
           offset(),
           absl::StrCat("the file ends here, expected ", count - words.size(),
                        " more words of the record at ", record));
+      return IsAtBorder() ? absl::OutOfRangeError(error.message()) : error;
     }
     const auto some = std::min<uint64_t>(count - words.size(),
                                          static_cast<uint64_t>(end_ - at_));

@@ -37,11 +37,20 @@ class SpoolFile {
   absl::StatusOr<uint64_t> Peek();
   // Takes `count` words that belong to the record at `record`, zero or not.
   //
-  // Errors: as Fill(), and for a file that ends within them.
+  // Errors: as Fill(), and for a file that ends within them: OutOfRange if it
+  // ends where the recorder's next window would have begun.
   absl::Status Take(uint64_t count, uint64_t record,
                     std::vector<uint64_t>& words);
   // As Take(), the first `bytes` bytes of the words.
   absl::StatusOr<std::string> TakeBytes(uint64_t bytes, uint64_t record);
+
+  // Whether the file's length is reached and is a whole number of windows, as of
+  // a file to which the recorder could add no more: it was killed, or had given
+  // up the rights to. Source: plugin/spool.c, FIRST_WINDOW.
+  bool IsAtBorder() const {
+    constexpr uint64_t kWindow = 64 * 1024;
+    return at_ == end_ && offset() % kWindow == 0;
+  }
 
   // The position of `word`, one of [at(), end()], in bytes.
   uint64_t OffsetOf(const uint64_t* word) const {

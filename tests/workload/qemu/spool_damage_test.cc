@@ -89,7 +89,7 @@ TEST_F(SpoolDamageTest, ARecordingHasOneProcessThatNoneHasForked) {
   EXPECT_EQ(Error(),
             "8.0.0:0: process 8 was not forked, nor was 7, expected the "
             "processes of one recording");
-  Write("8.0.0", ThreadWords(9, 1));
+  Write("8.0.0", ThreadWords(9, 1).Block(1));
   EXPECT_EQ(Error(),
             "8.0.0:0: no thread 8 in 8.0.*, expected the one that it began "
             "with");

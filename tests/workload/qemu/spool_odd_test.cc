@@ -202,4 +202,55 @@ TEST_F(SpoolOddTest, AProgramThatNoExecBeganIsOneAllTheSame) {
   EXPECT_EQ(Count("programs that no exec began"), 1);
 }
 
+// ---- Recordings that end where the recorder could write no more.
+
+constexpr size_t kWindowWords = 8192;  // plugin/spool.c, FIRST_WINDOW
+
+TEST_F(SpoolOddTest, AFileThatEndsWithAWindowEndsItsThreadWithinARecord) {
+  ThreadWords words = Program(7).Block(2);
+  while (words.words().size() < kWindowWords - 2) words.Clock(1);
+  words.Call(kMmap, 2, Mmap(0, 1));
+  words.words().resize(kWindowWords);
+  EXPECT_EQ(Become(words), "fetch 400000 +4\nexit\n");
+}
+
+TEST_F(SpoolOddTest, BlocksThatWereNotWrittenAreLeftOut) {
+  BlockWords blocks;
+  while (blocks.words().size() < kWindowWords - 2) blocks.Block(kCode, {1});
+  blocks.Block(kCode, {1});
+  const uint64_t last = blocks.words()[kWindowWords - 2] >> 16;
+  blocks.words().resize(kWindowWords);
+  Write("7.0.blocks", blocks);
+  Write("7.0.0", Program(7)
+                     .Block(last - 1)
+                     .Block(last)
+                     .Load(0, kStackStart, 3)
+                     .Block(last + 1)
+                     .Block(1));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Behind(7, 2), "fetch 400000 +1\nfetch 400000 +1\nexit\n");
+  EXPECT_EQ(Count("blocks that were not written, left out"), 2);
+  EXPECT_EQ(Count(kStrays), 1);
+}
+
+TEST_F(SpoolOddTest, AProcessThatWasKilledInItsFirstWordsDidNothing) {
+  WriteBlocks();
+  Write("7.0.0", Program(7).Done(kFork, 2, {}, 8).Done(kFork, 4, {}, 9));
+  Write("8.0.blocks", BlockWords(3));
+  Write("8.0.0", ThreadWords(8, 2));  // and no FORKED yet
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Text(8), "exit\n");
+  EXPECT_EQ(Count("processes without a word"), 2);
+}
+
+TEST_F(SpoolOddTest, AKillCutsTheLastRecordShort) {
+  EXPECT_EQ(Become(Program(7).Map(5, 0x500000, 0)), "exit\n");
+  EXPECT_EQ(Become(ThreadWords(7, 1)
+                       .Program(1, "/bin/a")
+                       .Program(3, std::string("i38\0", 4))),
+            "");
+}
+
 }  // namespace xmmu::spool_odd_test
