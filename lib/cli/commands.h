@@ -31,6 +31,9 @@ struct Command {
   // Does the work; not called for --help. Null if a second word has to say what.
   // Errors: InvalidArgument for what the user can put right.
   absl::Status (*run)(const Arguments& arguments, const Catalog& catalog);
+  // The exit status for a command line that is wrong. A command that ends with
+  // the status of another program has one that is not likely to be that's.
+  int refusal_status = 2;
 };
 
 Command CompareCommand();

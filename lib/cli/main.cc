@@ -140,6 +140,17 @@ absl::Status RunCommand(const Command& command,
   return command.run(arguments, catalog);
 }
 
+// A bad command line, with the exit status that the command `name` has for it.
+absl::Status RefusalBy(std::string_view name, std::span<const Command> commands,
+                       const absl::Status& refusal) {
+  for (const Command& command : commands) {
+    if (command.name == name && command.refusal_status != kBadInput) {
+      return WithExitStatus(refusal, command.refusal_status);
+    }
+  }
+  return refusal;
+}
+
 // `name` becomes that of the command, for messages.
 absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
                  std::string& name) {
@@ -153,7 +164,7 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
   std::vector<std::string> command_line = WithoutOption("output", words);
   command_line.insert(command_line.begin(), "xmmu");
   auto line = ParseCommandLine(options, std::move(words));
-  if (!line.ok()) return line.status();
+  if (!line.ok()) return RefusalBy(name, commands, line.status());
   line->arguments.SetCommandLine(std::move(command_line));
   const auto catalog = Catalog::Make(extensions);
   if (!catalog.ok()) return catalog.status();

@@ -62,6 +62,9 @@ struct Recording {
 
 absl::Status CheckOutput(const std::string& path) {
   struct stat file;
+  if (path.empty()) {
+    return absl::InvalidArgumentError("--output: want the name of a file");
+  }
   if (path.ends_with('/')) {
     return absl::InvalidArgumentError(
         absl::StrCat("--output: ", path, ": want the name of a file"));
@@ -156,9 +159,23 @@ absl::Status CheckRecorded(const Recording& recording, const Spool& spool,
     return absl::InvalidArgumentError("there is no recording, see above");
   }
   if (recording.by_lackey || spool.HasPrograms()) return absl::OkStatus();
+  if (spool.HasBegun()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        recording.command.front(), ": QEMU ended with status ", status,
+        " before the program's first instruction: the file is cut or damaged, "
+        "or memory is short (ulimit -v)"));
+  }
   return absl::InvalidArgumentError(absl::StrCat(
       "QEMU ended with status ", status,
-      " and left no recording, expected one with plug-ins, as Debian 12's"));
+      " and left no recording: memory is short (ulimit -v), or it is none with "
+      "plug-ins, as Debian 12's"));
+}
+
+// "FILE (1234 bytes)".
+std::string SizeOf(const std::string& file) {
+  std::error_code ignored;
+  return absl::StrCat(file, " (", std::filesystem::file_size(file, ignored),
+                      " bytes)");
 }
 
 void TellEnd(const Recording& recording, const Spool& spool, int status) {
@@ -172,11 +189,19 @@ void TellEnd(const Recording& recording, const Spool& spool, int status) {
         "QEMU lacks, record it with --with=lackey; neither of the two has "
         "AVX-512, SHA or GFNI");
   }
-  std::error_code ignored;
-  const uint64_t bytes = std::filesystem::file_size(recording.output, ignored);
   Tell(absl::StrCat(recording.command.front(), " ended with status ", status,
-                    ", recorded in ", recording.output, " (", bytes,
-                    " bytes)"));
+                    ", recorded in ", SizeOf(recording.output)));
+}
+
+// What ran may take hours to run again: what it left stays.
+absl::Status KeepSpool(const Recording& recording, Spool& spool,
+                       const absl::Status& failure) {
+  spool.Keep();
+  return absl::Status(
+      failure.code(),
+      absl::StrCat(std::string(failure.message()), "; what was recorded is in ",
+                   spool.directory(),
+                   recording.by_lackey ? "" : ", which xmmu trace pack packs"));
 }
 
 // Returns the command's status.
@@ -201,9 +226,8 @@ absl::StatusOr<int> Record(const Recording& recording) {
     return recording.by_lackey ? PackLogs(directory, packed)
                                : PackSpool(directory, packed);
   });
-  if (!recorded.ok()) return recorded;
-  recorded = PutInPlace(packed, recording.output);
-  if (!recorded.ok()) return recorded;
+  if (recorded.ok()) recorded = PutInPlace(packed, recording.output);
+  if (!recorded.ok()) return KeepSpool(recording, **spool, recorded);
   TellEnd(recording, **spool, *status);
   return status;
 }
@@ -246,7 +270,8 @@ Command RecordCommand() {
                  .group = "Options",
                  .help = "show this help and end"}};
           },
-          &Run};
+          &Run,
+          kNoRecording};
 }
 
 }  // namespace xmmu::cli

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,7 +27,9 @@ struct Spool::Status {
 
   std::atomic<uint64_t> failed;
   std::atomic<uint64_t> used;
-  char text[kBytes - 2 * sizeof(uint64_t)];
+  uint64_t recorder;
+  uint64_t pid_namespace;
+  char text[kBytes - 4 * sizeof(uint64_t)];
 };
 
 namespace {
@@ -78,8 +81,11 @@ absl::StatusOr<std::unique_ptr<Spool>> Spool::Create(
     std::filesystem::remove_all(directory, ignored);
     return refused;
   }
-  return std::unique_ptr<Spool>(
-      new Spool(std::move(directory), static_cast<Status*>(page)));
+  auto* const status = static_cast<Status*>(page);
+  struct stat own;
+  status->recorder = static_cast<uint64_t>(getpid());
+  if (stat("/proc/self/ns/pid", &own) == 0) status->pid_namespace = own.st_ino;
+  return std::unique_ptr<Spool>(new Spool(std::move(directory), status));
 }
 
 Spool::~Spool() {
@@ -104,13 +110,25 @@ std::vector<std::string> Spool::Lines() const {
   return lines;
 }
 
-bool Spool::HasPrograms() const {
+bool Spool::HasFiles(bool (*of_interest)(const std::string& extension)) const {
   std::error_code ignored;
   for (const auto& entry :
        std::filesystem::directory_iterator(directory_, ignored)) {
-    if (entry.path().extension() == ".blocks") return true;
+    if (of_interest(entry.path().extension())) return true;
   }
   return false;
+}
+
+bool Spool::HasBegun() const {
+  return HasFiles(
+      [](const std::string& extension) { return extension == ".blocks"; });
+}
+
+// A thread has a file from its first instruction on.
+bool Spool::HasPrograms() const {
+  return HasFiles([](const std::string& extension) {
+    return extension.size() > 1 && extension[1] >= '0' && extension[1] <= '9';
+  });
 }
 
 }  // namespace xmmu::cli

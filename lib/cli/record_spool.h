@@ -35,11 +35,14 @@ class Spool {
   // Lines of the plug-in: why it could not go on, or else which programs were
   // not recorded, each once.
   std::vector<std::string> Lines() const;
-  // Whether any program was recorded.
+  // Whether any program was begun, and whether any ran.
+  bool HasBegun() const;
   bool HasPrograms() const;
 
  private:
   struct Status;
+
+  bool HasFiles(bool (*of_interest)(const std::string& extension)) const;
 
   Spool(std::string directory, Status* status)
       : directory_(std::move(directory)), status_(status) {}

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -63,12 +65,17 @@ std::vector<char*> PointersTo(const std::vector<std::string>& words) {
   return pointers;
 }
 
+// A recorder that was killed can end nothing, and what nobody waits for would
+// fill the disk. It is for this process only: a child does not inherit it.
+void EndWithParent() { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
 // Becomes the command, with signals as programs expect them; tells the errno of
 // a failure through `failure`.
 [[noreturn]] void BecomeCommand(const TreeCommand& command,
                                 const WatchedSignals& signals, int failure) {
   const std::vector<char*> words = PointersTo(command.words);
   const std::vector<char*> environment = PointersTo(command.environment);
+  EndWithParent();
   std::signal(SIGPIPE, SIG_DFL);
   std::signal(SIGXFSZ, SIG_DFL);
   signals.Restore();
@@ -149,8 +156,20 @@ class TreeWaiter {
   bool asked_ = false;  // what is left running has been asked to end
 };
 
+// The limit is for the command. It is lifted as far as this user may.
+void LiftFileLimit() {
+  constexpr rlim_t kMost = 4096;
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kMost) return;
+  const rlimit most = {kMost, std::max(kMost, limit.rlim_max)};
+  const rlimit hard = {limit.rlim_max, limit.rlim_max};
+  if (setrlimit(RLIMIT_NOFILE, &most) != 0) setrlimit(RLIMIT_NOFILE, &hard);
+}
+
 // What a child that works apart tells through `pipe`: the message of an error.
 [[noreturn]] void WorkApart(absl::FunctionRef<absl::Status()> work, int pipe) {
+  EndWithParent();
+  LiftFileLimit();
   const absl::Status status = work();
   const std::string message(status.message());
   const ssize_t written =

@@ -19,6 +19,7 @@
 #include "elf_file.h"
 #include "guest.h"
 #include "image.h"
+#include "rights.h"
 #include "spool.h"
 
 // Linux 6.1, fs/exec.c, exec_binprm: a script's interpreter may be a script, five
@@ -182,14 +183,23 @@ static void start(struct plan* plan, char** arguments, char** environment) {
   free(words);
 }
 
-static void run(const char* path, uint64_t arguments, uint64_t environment) {
-  if (faccessat(AT_FDCWD, spool_directory(), W_OK | X_OK, AT_EACCESS) != 0) {
-    spool_note(
-        "was started without the rights to write there, so it was not "
-        "recorded",
-        path);
-    return;
+// Whether QEMU, its plug-in and the spool can be used by what is started here.
+static bool can_record(const char* path) {
+  char status[PATH_MAX];
+  snprintf(status, sizeof(status), "%s/status", spool_directory());
+  if (rights_after_exec(spool_directory(), W_OK | X_OK) &&
+      rights_after_exec(status, R_OK | W_OK) &&
+      rights_after_exec(tools.self, R_OK)) {
+    return true;
   }
+  spool_note(
+      "was started without the rights to write to the recording or to read "
+      "the plug-in, so it was not recorded",
+      path);
+  return false;
+}
+
+static void run(const char* path, uint64_t arguments, uint64_t environment) {
   struct plan* const plan = calloc(1, sizeof(*plan));
   if (plan == NULL || strlen(path) >= sizeof(plan->path)) {
     free(plan);
@@ -198,6 +208,7 @@ static void run(const char* path, uint64_t arguments, uint64_t environment) {
   strcpy(plan->path, path);
   int more = 1;
   for (int depth = 0; more == 1; ++depth) more = look_at(plan, depth);
+  if (more == 0 && !can_record(path)) more = -1;
   char** const words = more == 0 ? guest_texts(arguments) : NULL;
   char** const variables = more == 0 ? guest_texts(environment) : NULL;
   if (words != NULL && variables != NULL) start(plan, words, variables);
@@ -212,6 +223,17 @@ static bool is_own_program(const char* path) {
   char own[64];
   snprintf(own, sizeof(own), "/proc/%ld/exe", (long)getpid());
   return strcmp(path, "/proc/self/exe") == 0 || strcmp(path, own) == 0;
+}
+
+_Noreturn void exec_unrecorded(void) {
+  char** words = NULL;
+  const char* const path = image_command(&words);
+  for (char** variable = environ; *variable != NULL; ++variable) {
+    image_decode_variable(*variable);
+  }
+  if (path != NULL) execve(path, words, environ);
+  // What env(1) says of what is there and cannot be run.
+  _exit(126);
 }
 
 void exec_program(uint64_t path, uint64_t arguments, uint64_t environment) {

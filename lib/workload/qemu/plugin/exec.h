@@ -14,6 +14,7 @@ struct exec_tools {
   const char* wide;
   const char* narrow;
   const char* plugin;
+  const char* self;  // the plug-in's file
 };
 void exec_begin(const struct exec_tools* tools);
 
@@ -23,7 +24,11 @@ void exec_begin(const struct exec_tools* tools);
 // new program cannot be recorded, which it notes.
 void exec_program(uint64_t path, uint64_t arguments, uint64_t environment);
 
-// The same for execveat(2).
+// Runs without QEMU, and so without a recording, what this QEMU was called for.
+// To be called before QEMU has loaded that.
+_Noreturn void exec_unrecorded(void);
+
+// The same as exec_program() for execveat(2).
 void exec_program_at(uint64_t directory, uint64_t path, uint64_t arguments,
                      uint64_t environment, uint64_t flags);
 

@@ -193,6 +193,12 @@ bool image_is_of_loader(const char* variable) {
   return false;
 }
 
+void image_decode_variable(char* variable) {
+  const char first = variable[0];
+  variable[0] = (char)(first & 0x7f);
+  if (!image_is_of_loader(variable)) variable[0] = first;
+}
+
 // Variables stand at the top of the stack, each behind a zero byte. Pointers and
 // random bytes below them are not taken for such: their bytes would have to be
 // one of the names.
@@ -260,26 +266,42 @@ static void put_rest(struct file* to, const struct mappings* now) {
   }
 }
 
-// What QEMU was called with: whoever calls it puts "-0 NAME -- PATH ARGUMENT..."
-// at the end. Returns PATH.
-static const char* put_command(struct file* to, char* words, size_t size) {
+// What QEMU was called with, from the program's name on: whoever calls it puts
+// "-0 NAME -- PATH ARGUMENT..." at the end.
+struct command {
+  char* name;
+  char* dashes;
+  char* path;
+  char* rest;
+};
+
+static struct command split_command(char* words, size_t size) {
   char* const end = words + size;
   char* word = words;
   while (word < end && strcmp(word, "-0") != 0) word += strlen(word) + 1;
   if (word >= end) spool_fail("QEMU was not called by xmmu record", "plug-in");
-  char* const name = word + strlen(word) + 1;
-  char* const dashes = name + strlen(name) + 1;
-  char* const path = dashes + strlen(dashes) + 1;
-  char* const rest = path + strlen(path) + 1;
+  struct command command;
+  command.name = word + strlen(word) + 1;
+  command.dashes = command.name + strlen(command.name) + 1;
+  command.path = command.dashes + strlen(command.dashes) + 1;
+  command.rest = command.path + strlen(command.path) + 1;
+  return command;
+}
+
+// Returns PATH.
+static const char* put_command(struct file* to, char* words, size_t size) {
+  const struct command command = split_command(words, size);
+  const char* const end = words + size;
+  const char* const path = command.path;
   put_text(to, TEXT_PATH, path, strlen(path));
   // The arguments of the program begin with its name.
   static char line[65536];
-  size_t used = (size_t)(dashes - name);
-  size_t more = end > rest ? (size_t)(end - rest) : 0;
+  size_t used = (size_t)(command.dashes - command.name);
+  size_t more = end > command.rest ? (size_t)(end - command.rest) : 0;
   if (used > sizeof(line)) used = sizeof(line);
   if (more > sizeof(line) - used) more = sizeof(line) - used;
-  memcpy(line, name, used);
-  memcpy(line + used, rest, more);
+  memcpy(line, command.name, used);
+  memcpy(line + used, command.rest, more);
   put_text(to, TEXT_COMMAND_LINE, line, used + more - 1);
   return path;
 }
@@ -301,6 +323,23 @@ static char* read_command(size_t* size) {
   close(descriptor);
   words[*size] = 0;
   return words;
+}
+
+const char* image_command(char*** words) {
+  size_t size = 0;
+  char* const text = read_command(&size);
+  const struct command command = split_command(text, size);
+  const char* const end = text + size;
+  size_t count = 0;
+  for (const char* word = text; word < end; word += strlen(word) + 1) ++count;
+  *words = calloc(count + 1, sizeof(**words));
+  if (*words == NULL) return NULL;
+  count = 0;
+  (*words)[count++] = command.name;
+  for (char* word = command.rest; word < end; word += strlen(word) + 1) {
+    (*words)[count++] = word;
+  }
+  return command.path;
 }
 
 void image_write(struct file* to) {

@@ -32,5 +32,10 @@ extern struct image_hidden image_hidden __attribute__((visibility("hidden")));
 // Variables that would change QEMU itself have, while they are QEMU's, a first
 // letter with bit 7 set; image_write() puts that right in the program's memory.
 bool image_is_of_loader(const char* variable);
+void image_decode_variable(char* variable);
+
+// Returns the path of the program that this QEMU was called for, and its words in
+// `words`, which end with a null pointer; a null pointer if memory is short.
+const char* image_command(char*** words);
 
 #endif  // XMMU_LIB_WORKLOAD_QEMU_PLUGIN_IMAGE_H_

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,18 @@ void spool_check(void) {
   }
 }
 
+// Programs that nobody records any more would fill the disk.
+static void check_recorder(void) {
+  struct stat own;
+  if (status == NULL || lost || stat("/proc/self/ns/pid", &own) != 0 ||
+      own.st_ino != status->pid_namespace) {
+    return;
+  }
+  if (kill((pid_t)status->recorder, 0) != 0 && errno == ESRCH) {
+    spool_fail("is gone", "xmmu record");
+  }
+}
+
 // The program's own limits are not for these files.
 struct limits {
   struct rlimit files;
@@ -113,13 +126,17 @@ static void lose(const char* reason) {
   lost = true;
 }
 
+static bool is_out_of_reach(int error) {
+  return error == EACCES || error == EPERM || error == ENOENT;
+}
+
 // Whether `error` is due to what the process has done to itself.
 static bool is_loss(int error) {
   if (error == EMFILE || error == EFBIG) {
     lose(
         "has set itself limits within which it cannot be recorded, so its "
         "recording ends there");
-  } else if (error == EACCES || error == EPERM || error == ENOENT) {
+  } else if (is_out_of_reach(error)) {
     lose(
         "has given up the rights to write there, or changed its root, so its "
         "recording ends there");
@@ -170,6 +187,7 @@ static void map_nothing(struct file* file) {
 void spool_grow(struct file* file) {
   const int error = errno;
   spool_check();
+  check_recorder();
   uint64_t bytes = FIRST_WINDOW;
   if (file->window != NULL) {
     munmap(file->window, file->bytes);
@@ -226,7 +244,7 @@ static void begin_program(void) {
   restore_limits(&limits);
 }
 
-void spool_begin(const char* name) {
+bool spool_begin(const char* name) {
   snprintf(directory, sizeof(directory), "%s", name);
   struct limits limits;
   lift_limits(&limits);
@@ -239,11 +257,13 @@ void spool_begin(const char* name) {
     page = mmap(NULL, STATUS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
                 descriptor, 0);
   }
+  if (page == MAP_FAILED && is_out_of_reach(errno)) return false;
   if (page == MAP_FAILED) spool_fail(strerror(errno), "status");
   close(descriptor);
   status = page;
   spool_check();
   begin_program();
+  return true;
 }
 
 // The child has its parent's windows, which are not its own to write to, and

@@ -43,6 +43,8 @@ struct file {
 struct thread {
   struct file file;
   uint64_t clock;  // the last value that is in the file
+  // The stack as the translated code of the last block calls from it.
+  uintptr_t code_frame;
   bool skips_return;
   struct thread* other;  // the next in a list of all
 };
@@ -51,14 +53,17 @@ struct thread {
 // the first error, and lines about what could not be recorded.
 #define STATUS_BYTES 65536
 struct status {
-  uint64_t failed;  // not 0: the recording is void, and all its programs end
-  uint64_t used;    // bytes of text, more than fit if lines were left out
-  char text[STATUS_BYTES - 16];
+  uint64_t failed;    // not 0: the recording is void, and all its programs end
+  uint64_t used;      // bytes of text, more than fit if lines were left out
+  uint64_t recorder;  // its process id; when it is gone, all programs end
+  uint64_t pid_namespace;  // that it is in: the inode of /proc/self/ns/pid
+  char text[STATUS_BYTES - 32];
 };
 
-// Begins the files of a program in `directory`. The calling process ends if that
-// cannot be.
-void spool_begin(const char* directory);
+// Begins the files of a program in `directory`. Returns false if that is out of
+// reach of this process, which has not the rights or has another root; the
+// process ends if there is another reason.
+bool spool_begin(const char* directory);
 // Begins those of a child that has just been forked.
 void spool_begin_child(void);
 const char* spool_directory(void);

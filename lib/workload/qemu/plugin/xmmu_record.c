@@ -60,6 +60,7 @@ static struct thread* this_thread(void) {
 static void on_block(unsigned int vcpu, void* data) {
   (void)vcpu;
   struct thread* const thread = this_thread();
+  thread->code_frame = (uintptr_t)__builtin_frame_address(0);
   if (__builtin_expect(!has_image, 0)) put_head(thread);
   const uint64_t clock = __atomic_load_n(&spool_clock, __ATOMIC_RELAXED);
   if (__builtin_expect(clock != thread->clock, 0)) {
@@ -72,14 +73,25 @@ static void on_block(unsigned int vcpu, void* data) {
 // `data` has the bits that are the same each time. QEMU 7.2 calls what is
 // registered for loads alone, or for stores alone, at each access, so one
 // function is registered for both.
+//
+// QEMU's own accesses to the program's memory come here, too, once code has left
+// the callback of its last instruction behind: registers that it stores for a
+// handler of a signal and loads after it, descriptors of segments (QEMU 7.2,
+// linux-user/i386/signal.c, setup_rt_frame, and target/i386/tcg/fpu_helper.c,
+// do_fxsave; later ones clear the callback, accel/tcg/cpu-exec.c, cpu_tb_exec).
+// It makes them when it has returned from the code, so they are called from above
+// the frame of that on the stack, and those of the code from there or below.
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
                       uint64_t va, void* data) {
   (void)vcpu;
   if (__builtin_expect(va - image_hidden.start < image_hidden.bytes, 0)) return;
+  struct thread* const thread = this_thread();
+  const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+  if (__builtin_expect(frame > thread->code_frame, 0)) return;
   const uint64_t store = qemu_plugin_mem_is_store(info) ? STORE : 0;
   const uint64_t shift = qemu_plugin_mem_size_shift(info);
-  spool_put(&this_thread()->file, (uint64_t)(uintptr_t)data | ACCESS | store |
-                                      shift << 59 | (va & VA_MASK));
+  spool_put(&thread->file, (uint64_t)(uintptr_t)data | ACCESS | store |
+                               shift << 59 | (va & VA_MASK));
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
@@ -252,7 +264,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
                                            char** argv) {
   const char* spool = NULL;
   const char* self = NULL;
-  struct exec_tools tools = {NULL, NULL, NULL};
+  struct exec_tools tools = {NULL, NULL, NULL, NULL};
   for (int i = 0; i < argc; ++i) {
     if (!take(argv[i], "spool", &spool) && !take(argv[i], "self", &self) &&
         !take(argv[i], "wide", &tools.wide)) {
@@ -262,7 +274,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
   if (spool == NULL || self == NULL || info->system_emulation) return 1;
   tools.plugin = plugin_option(self, argc, argv);
   guest.narrow = strcmp(info->target_name, "i386") == 0;
-  spool_begin(spool);
+  tools.self = self;
+  if (!spool_begin(spool)) exec_unrecorded();
   exec_begin(&tools);
   pthread_atfork(before_fork, NULL, after_fork);
   qemu_plugin_register_vcpu_init_cb(id, on_first_vcpu);
