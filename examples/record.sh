@@ -245,7 +245,8 @@ done
   exec "$work/launcher" --command-line-only=yes --tool=lackey --vgdb=no \
     --trace-mem=yes --trace-syscalls=yes --trace-children=yes -- "$@"
 ) <&0 &
-wait "$!"
+# The shell would say that a signal ended it, with these lines.
+wait "$!" 2>/dev/null
 status=$?
 
 # Processes can outlive the command, and start others meanwhile.

@@ -96,6 +96,11 @@ absl::StatusOr<TraceSample> SampleOf(const std::string& path) {
   return sample;
 }
 
+// Whether an error is about a line.
+bool IsText(const TraceSample& sample) {
+  return !sample.directory && !absl::StrContains(sample.content, '\0');
+}
+
 std::string NamesOfFormats() {
   return absl::StrJoin(kFormats, ", ",
                        [](std::string* out, const TraceFormat& format) {
@@ -121,7 +126,7 @@ absl::StatusOr<const TraceFormat*> FormatOf(const std::string& path) {
   for (const TraceFormat& format : kFormats) {
     if (format.sniff(*sample)) return &format;
   }
-  return FileError(path, sample->directory ? 0 : 1,
+  return FileError(path, IsText(*sample) ? 1 : 0,
                    absl::StrCat("no trace of a known format, expected one of ",
                                 NamesOfFormats()));
 }

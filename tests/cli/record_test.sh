@@ -68,6 +68,9 @@ if command -v valgrind >/dev/null; then
   "$xmmu" record -o lackey.xmmu --with=lackey -- ./count >out 2>err
   expect "Lackey, status" 7 $?
   expect "Lackey, output" "" "$(cat out)"
+  "$xmmu" record -o killed.xmmu --with=lackey -- sh -c 'kill -9 $$' >out 2>err
+  expect "Lackey, killed" 137 $?
+  expect "Lackey, killed, lines" 1 "$(wc -l <err)"
   expect "Lackey's fetches" 12111 "$("$xmmu" trace info --format=csv lackey.xmmu |
     sed -n 's/^operations_by_kind.fetch,//p')"
 else

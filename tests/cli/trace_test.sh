@@ -147,6 +147,8 @@ refuses "perf.data:0: is a perf.data of Linux's perf, expected what perf script"
 printf 'PK\3\4' >some.zip
 refuses "some.zip:" info some.zip
 printf 'anything\n' >any
+head -c 1000 /bin/ls | tail -c 900 >binary
+refuses "binary:0: no trace of a known format" info binary
 refuses "any:1: no trace of a known format, expected one of packed, lackey" \
   info any
 
