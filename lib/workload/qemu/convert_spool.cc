@@ -36,6 +36,10 @@ class SpoolConverter : public ProcessReader::Children {
     for (size_t i = 0; i < spool.processes.size(); ++i) {
       const SpoolProcess& process = spool.processes[i];
       if (i == spool.root) continue;
+      if (!process.programs[0].parent.has_value()) {
+        ++counts_.unnamed_processes;
+        continue;
+      }
       waiting_[{*process.programs[0].parent, process.pid}].push_back(i);
     }
   }

@@ -162,6 +162,13 @@ absl::StatusOr<SpoolDirectory> ReadSpoolDirectory(
     }
     spool.processes.back().programs.push_back(*std::move(*program));
   }
+  // The command is its process's first program. Later ones without a first were
+  // run by processes that could not write their own first words.
+  if (roots.size() > 1) {
+    std::erase_if(roots, [&](size_t root) {
+      return spool.processes[root].programs[0].generation != 0;
+    });
+  }
   if (roots.size() == 1) {
     spool.root = roots[0];
     return spool;

@@ -189,6 +189,17 @@ TEST_F(SpoolOddTest, AProcessThatNoForkNamesIsLeftOut) {
   EXPECT_EQ(Count("processes that no fork named, left out"), 2);
 }
 
+TEST_F(SpoolOddTest, ALaterProgramOfAProcessWithoutAFirstIsLeftOut) {
+  WriteBlocks();
+  Write("7.0.0", Program(7).Done(kFork, 2, {}, 8).Block(2));
+  Write("8.1.blocks", BlockWords().Block(kCode, {1}));
+  Write("8.1.0", Program(8).Block(1));
+  KeptOps streams;
+  ASSERT_EQ(Convert(streams), "");
+  EXPECT_EQ(streams.Text(8), "exit\n");
+  EXPECT_EQ(Count("processes that no fork named, left out"), 1);
+}
+
 TEST_F(SpoolOddTest, AProgramThatNoExecBeganIsOneAllTheSame) {
   WriteBlocks();
   Write("7.0.0", Program(7).Block(2));
