@@ -193,15 +193,16 @@ void TellEnd(const Recording& recording, const Spool& spool, int status) {
                     ", recorded in ", SizeOf(recording.output)));
 }
 
-// What ran may take hours to run again: what it left stays.
+// What ran may take hours to run again: what it left stays. Lackey's logs are too
+// large for that, and end where Valgrind does.
 absl::Status KeepSpool(const Recording& recording, Spool& spool,
                        const absl::Status& failure) {
+  if (recording.by_lackey) return failure;
   spool.Keep();
   return absl::Status(
       failure.code(),
       absl::StrCat(std::string(failure.message()), "; what was recorded is in ",
-                   spool.directory(),
-                   recording.by_lackey ? "" : ", which xmmu trace pack packs"));
+                   spool.directory(), ", which xmmu trace pack packs"));
 }
 
 // Returns the command's status.
