@@ -36,7 +36,9 @@ struct LinuxEvent {
   uint32_t code = 0;       // the processor's error code
   bool in_kernel = false;  // page_fault_kernel: the kernel ran
 
-  uint32_t pid = 0;        // kFork: the child; kExec, kExit: the process
+  // kFork: the child; kExec, kExit: the process.
+  uint32_t pid = 0;
+
   // kExec: what the thread was called before; it gets its process's id.
   uint32_t old_pid = 0;
   bool sleeps = false;     // kSwitch: the task waits, it is not preempted
