@@ -104,7 +104,7 @@ head -c 100000 /dev/zero | tr '\0' '[' >brackets.toml
 for odd in pipe directory socket /dev/zero /dev/stdin; do
   command=(compare)
   refuses "want a regular file" $touch_few --machine-file=$odd <pipe_of_nobody
-  refuses "expected a Lackey log" --policies=native $odd <pipe_of_nobody
+  refuses ", expected " --policies=native $odd <pipe_of_nobody
   command=(crossover)
   refuses "want a regular file" --machine-file=$odd <pipe_of_nobody
   command=(grid)
