@@ -47,7 +47,6 @@ std::vector<Option> ShowOptions() {
 }
 
 absl::StatusOr<OpRange> RangeOf(const Arguments& arguments, uint64_t count) {
-  OpRange range;
   const auto from =
       WholeNumber(arguments, "from", 0, std::numeric_limits<uint64_t>::max());
   if (!from.ok()) return from.status();
