@@ -1,26 +1,62 @@
 #include "xmmu/machine/phys_memory.h"
 
+#include <algorithm>
+
 #include "xmmu/base/check.h"
 
 namespace xmmu {
+namespace {
 
-PhysMemory::Frame& PhysMemory::MakeFrame(Mfn mfn) {
-  // Architectural machine addresses have at most 52 bits, so frame numbers have
-  // 40.
-  XMMU_CHECK(mfn.value() >> 40 == 0);
-  const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
-  if (top >= top_.size()) top_.resize(top + 1);
-  if (top_[top] == nullptr) {
-    top_[top] = std::make_unique<Mid>();
-    host_bytes_ += sizeof(Mid);
+// Architectural machine addresses have at most 52 bits, so frame numbers have
+// 40.
+constexpr int kFrameBits = 40;
+
+}  // namespace
+
+const PhysMemory::Rule* PhysMemory::RuleOf(Mfn mfn) const {
+  auto after = std::upper_bound(
+      rules_.begin(), rules_.end(), mfn,
+      [](Mfn wanted, const Rule& rule) { return wanted < rule.first; });
+  if (after == rules_.begin()) return nullptr;
+  const Rule& rule = *--after;
+  return mfn - rule.first < rule.count ? &rule : nullptr;
+}
+
+uint64_t PhysMemory::ReadUnwritten(MachineAddr addr) const {
+  if (ABSL_PREDICT_TRUE(rules_.empty())) return 0;
+  const Rule* const rule = RuleOf(FrameOf(addr));
+  return rule == nullptr ? 0 : rule->WordAt(FrameOf(addr), WordIndex(addr));
+}
+
+void PhysMemory::DescribeTables(Mfn first, uint64_t count, uint64_t entry,
+                                uint64_t step) {
+  if (count == 0) return;
+  XMMU_CHECK((first.value() + count - 1) >> kFrameBits == 0);
+  const auto place = std::upper_bound(
+      rules_.begin(), rules_.end(), first,
+      [](Mfn wanted, const Rule& rule) { return wanted < rule.first; });
+  rules_.insert(place, {first, count, entry, step});
+}
+
+PhysMemory::Words& PhysMemory::OwnWords(Mfn mfn) {
+  XMMU_CHECK(mfn.value() >> kFrameBits == 0);
+  Words*& words = words_.At(mfn.value());
+  if (ABSL_PREDICT_TRUE(words != nullptr)) return *words;
+  words = blocks_.Alloc();
+  const Rule* const rule = rules_.empty() ? nullptr : RuleOf(mfn);
+  if (rule == nullptr) {
+    words->fill(0);
+  } else {
+    for (size_t i = 0; i < words->size(); ++i) {
+      (*words)[i] = rule->WordAt(mfn, i);
+    }
   }
-  std::unique_ptr<Chunk>& chunk =
-      (*top_[top])[(mfn.value() >> kChunkBits) & ((1u << kMidBits) - 1)];
-  if (chunk == nullptr) {
-    chunk = std::make_unique<Chunk>();
-    host_bytes_ += sizeof(Chunk);
-  }
-  return (*chunk)[mfn.value() & ((1u << kChunkBits) - 1)];
+  return *words;
+}
+
+uint64_t& PhysMemory::TokenOf(Mfn mfn) {
+  XMMU_CHECK(mfn.value() >> kFrameBits == 0);
+  return tokens_.At(mfn.value());
 }
 
 void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
@@ -30,13 +66,9 @@ void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
 
 void PhysMemory::Put64(MachineAddr addr, uint64_t value) {
   XMMU_DCHECK(addr.value() % 8 == 0);
-  Frame& frame = MakeFrame(FrameOf(addr));
-  if (frame.words == nullptr) {
-    if (value == 0) return;  // reads as zero already
-    frame.words = std::make_unique<Words>();
-    host_bytes_ += sizeof(Words);
-  }
-  (*frame.words)[WordIndex(addr)] = value;
+  const Mfn mfn = FrameOf(addr);
+  if (value == 0 && !HasWords(mfn)) return;  // reads as zero already
+  OwnWords(mfn)[WordIndex(addr)] = value;
 }
 
 // Memory is kept as words of 8 bytes; a 4-byte entry is one half of such a
@@ -68,15 +100,7 @@ void PhysMemory::WriteEntry(MachineAddr addr, int bytes, uint64_t value) {
   }
 }
 
-void PhysMemory::FoldStore(MachineAddr addr, uint64_t value) {
-  Frame& frame = MakeFrame(FrameOf(addr));
-  frame.token = MixHash(MixHash(frame.token, PageOffset(addr)), value);
-}
-
-void PhysMemory::SetContentToken(Mfn mfn, uint64_t token) {
-  MakeFrame(mfn).token = token;
-}
-
+// A frame that a rule described keeps words, which say that they are zero.
 void PhysMemory::ZeroFrame(Mfn mfn) {
   // Zeroing stores to each line, which a flush filter that watches it must see.
   if (!stores_.empty()) {
@@ -84,29 +108,31 @@ void PhysMemory::ZeroFrame(Mfn mfn) {
       NoteStore(AddressOf(mfn) + at);
     }
   }
-  if (FindFrame(mfn) == nullptr) return;
-  Frame& frame = MakeFrame(mfn);
-  if (frame.words != nullptr) host_bytes_ -= sizeof(Words);
-  frame.words.reset();
-  frame.token = 0;
+  if (ContentToken(mfn) != 0) TokenOf(mfn) = 0;
+  if (ABSL_PREDICT_FALSE(IsDescribed(mfn))) {
+    OwnWords(mfn).fill(0);
+  } else if (words_.Get(mfn.value()) != nullptr) {
+    Words*& words = words_.At(mfn.value());
+    blocks_.Free(words);
+    words = nullptr;
+  }
 }
 
 void PhysMemory::CopyFrame(Mfn to, Mfn from) {
   if (to == from) return;
   ZeroFrame(to);
-  const Frame* source = FindFrame(from);
-  if (source == nullptr) return;
-  Frame& target = MakeFrame(to);
-  // MakeFrame may have grown the tree, but never moves a chunk.
-  target.token = source->token;
-  if (source->words != nullptr) {
-    target.words = std::make_unique<Words>(*source->words);
-    host_bytes_ += sizeof(Words);
+  const uint64_t token = ContentToken(from);
+  if (token != 0) TokenOf(to) = token;
+  if (!HasWords(from)) return;
+  Words& target = OwnWords(to);
+  for (size_t i = 0; i < target.size(); ++i) {
+    target[i] = Read64(AddressOf(from) + 8 * i);
   }
 }
 
 bool PhysMemory::SameContent(Mfn a, Mfn b) const {
   if (ContentToken(a) != ContentToken(b)) return false;
+  if (!HasWords(a) && !HasWords(b)) return true;
   for (uint64_t offset = 0; offset < kPageSize; offset += 8) {
     if (Read64(AddressOf(a) + offset) != Read64(AddressOf(b) + offset)) {
       return false;

@@ -128,7 +128,7 @@ class PageWalker::ModeWalk {
       }
       addr = page.AddressOf(gpa);
     }
-    const Pte pdpte(LoadEntry<3>(va, addr));
+    const Pte pdpte(LoadEntry(addr));
     WalkEntry& used = *std::construct_at(trace.next++);
     used.addr = addr;
     used.entry = pdpte;
@@ -162,7 +162,7 @@ class PageWalker::ModeWalk {
                                             Trace trace) {
     const MachineAddr addr =
         EntryAddress(kMode, table, IndexOf(kMode, kLevel, va));
-    const Pte entry(LoadEntry<kLevel>(va, addr));
+    const Pte entry(LoadEntry(addr));
     // The members are set one by one: a temporary would be copied with wider
     // loads than it was stored with, which stalls the host.
     WalkEntry& used = *std::construct_at(trace.next++);
@@ -213,16 +213,11 @@ class PageWalker::ModeWalk {
 
   // Every entry that a walk reads comes through here, by the address of the
   // entry in the address space that the tables live in.
-  template <int kLevel>
-  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t LoadEntry(VirtAddr va,
-                                                  MachineAddr addr) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t LoadEntry(MachineAddr addr) {
     if constexpr (kEffects == WalkEffects::kCaches) {
       walker_.clock_.Charge(CostOfPteLoad(walker_.hierarchy_->Touch(addr)));
     }
-    const uint64_t region =
-        va.value() >> LevelShift(kMode, kLevel) >> IndexBits(kMode, 1);
-    return walker_.finder_.template Read<kLevel, kEntryBytes>(walker_.memory_,
-                                                              region, addr);
+    return walker_.memory_.ReadEntry(addr, kEntryBytes);
   }
 
   // Sets flags in an entry, as the locked update of the processor does. Returns

@@ -4,14 +4,6 @@
 
 namespace xmmu {
 
-uint64_t TableFinder::Learn(const PhysMemory& memory, MachineAddr addr,
-                            int entry_bytes, Table& table) {
-  table.frame = memory.FindFrame(FrameOf(addr));
-  // An absent frame may come into being later, so it is not remembered.
-  table.mfn = table.frame == nullptr ? kInvalidMfn : FrameOf(addr);
-  return memory.ReadEntry(addr, entry_bytes);
-}
-
 // Each combination of mode, effects and dimensions is an instance of ModeWalk,
 // so that a walk tests none of them.
 template <WalkEffects kEffects>

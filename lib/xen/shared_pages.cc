@@ -8,11 +8,9 @@ namespace xmmu {
 
 uint64_t HashContent(const PhysMemory& memory, Mfn mfn) {
   uint64_t hash = memory.ContentToken(mfn);
-  const PhysMemory::Frame* const frame = memory.FindFrame(mfn);
+  const bool zeros = !memory.HasWords(mfn);
   for (uint64_t offset = 0; offset < kPageSize; offset += 8) {
-    const uint64_t word =
-        frame == nullptr ? 0
-                         : PhysMemory::Read64(*frame, AddressOf(mfn) + offset);
+    const uint64_t word = zeros ? 0 : memory.Read64(AddressOf(mfn) + offset);
     hash = MixHash(hash, word);
   }
   return hash;

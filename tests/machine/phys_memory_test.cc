@@ -15,9 +15,13 @@ TEST(PhysMemoryTest, UntouchedMemoryReadsZeroAndCostsNothing) {
 TEST(PhysMemoryTest, WritingZeroToAnUntouchedFrameStoresNoPage) {
   PhysMemory memory;
   memory.Write64(MachineAddr(0x1000), 0);
-  const uint64_t empty = memory.host_bytes();
+  EXPECT_EQ(memory.host_bytes(), 0u);
   memory.Write64(MachineAddr(0x1000), 1);
-  EXPECT_EQ(memory.host_bytes() - empty, kPageSize);
+  const uint64_t one = memory.host_bytes();
+  memory.Write64(MachineAddr(0x2000), 0);
+  EXPECT_EQ(memory.host_bytes(), one);
+  memory.Write64(MachineAddr(0x2000), 1);
+  EXPECT_EQ(memory.host_bytes() - one, kPageSize);
 }
 
 TEST(PhysMemoryTest, WordsReadBackAtBothEndsOfTheAddressSpace) {
@@ -45,7 +49,7 @@ TEST(PhysMemoryTest, AMappedDataPageCostsTensOfBytesNotAPage) {
   for (uint64_t i = 0; i < kFrames; ++i) {
     memory.FoldStore(AddressOf(Mfn(i)), i);
   }
-  EXPECT_LT(memory.host_bytes() / kFrames, 32u);
+  EXPECT_LT(memory.host_bytes() / kFrames, 9u);
 }
 
 TEST(PhysMemoryTest, TheTokenTellsWhatWasStoredWhereAndInWhichOrder) {
@@ -84,6 +88,61 @@ TEST(PhysMemoryTest, CopyOfAnUntouchedFrameIsZero) {
   memory.Write64(MachineAddr(0x1000), 1);
   memory.CopyFrame(Mfn(1), Mfn(100));
   EXPECT_EQ(memory.Read64(MachineAddr(0x1000)), 0u);
+}
+
+TEST(PhysMemoryTest, DescribedTablesFollowTheirRuleAtNoHostMemory) {
+  PhysMemory memory;
+  constexpr uint64_t kTables = uint64_t{1} << 31;  // 4 PiB of a direct map
+  memory.DescribeTables(Mfn(0x1000), kTables, 0x8067, kPageSize);
+  EXPECT_EQ(memory.host_bytes(), 0u);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0xfff)) + 0xff8), 0u);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x1000))), 0x8067u);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x1000)) + 8), 0x9067u);
+  const MachineAddr last = AddressOf(Mfn(0x1000 + kTables - 1)) + 0xff8;
+  EXPECT_EQ(memory.Read64(last), 0x8067 + (kTables * 512 - 1) * kPageSize);
+  EXPECT_EQ(memory.Read64(last + 8), 0u);
+  EXPECT_TRUE(memory.HasWords(Mfn(0x1000 + kTables - 1)));
+  EXPECT_FALSE(memory.HasWords(Mfn(0x1000 + kTables)));
+}
+
+TEST(PhysMemoryTest, ADescribedTableThatIsWrittenKeepsItsOtherWords) {
+  PhysMemory memory;
+  memory.DescribeTables(Mfn(0x10), 3, 1, 0x1000);
+  memory.Write64(AddressOf(Mfn(0x11)) + 16, 0);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x11)) + 8), 0x201001u);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x11)) + 16), 0u);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x11)) + 24), 0x203001u);
+  memory.Write32(AddressOf(Mfn(0x12)) + 4, 7);
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x12))), 0x700400001u);
+}
+
+TEST(PhysMemoryTest, ADescribedTableIsZeroedAndCopiedAsAnyFrame) {
+  PhysMemory memory;
+  memory.DescribeTables(Mfn(0x10), 2, 5, 0x1000);
+  memory.CopyFrame(Mfn(0x20), Mfn(0x11));
+  EXPECT_TRUE(memory.SameContent(Mfn(0x20), Mfn(0x11)));
+  EXPECT_FALSE(memory.SameContent(Mfn(0x20), Mfn(0x10)));
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x20)) + 8), 0x201005u);
+  memory.ZeroFrame(Mfn(0x11));
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x11)) + 8), 0u);
+  EXPECT_TRUE(memory.SameContent(Mfn(0x11), Mfn(0x30)));
+  memory.CopyFrame(Mfn(0x10), Mfn(0x30));
+  EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x10))), 0u);
+}
+
+TEST(PhysMemoryTest, AFrameThatIsZeroedGivesItsBlockToTheNext) {
+  PhysMemory memory;
+  for (uint64_t mfn = 1; mfn <= 100; ++mfn) {
+    memory.Write64(AddressOf(Mfn(mfn)) + 8 * mfn, mfn);
+  }
+  const uint64_t full = memory.host_bytes();
+  for (uint64_t mfn = 1; mfn <= 100; ++mfn) memory.ZeroFrame(Mfn(mfn));
+  EXPECT_EQ(full - memory.host_bytes(), 100 * kPageSize);
+  for (uint64_t mfn = 1; mfn <= 100; ++mfn) {
+    memory.Write64(AddressOf(Mfn(mfn)), 1);
+    EXPECT_EQ(memory.Read64(AddressOf(Mfn(mfn)) + 8 * mfn), 0u);
+  }
+  EXPECT_EQ(memory.host_bytes(), full);
 }
 
 TEST(MixHashTest, IsTheSameOnEveryMachine) {

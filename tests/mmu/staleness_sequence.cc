@@ -107,8 +107,7 @@ void Sequence::MakeTables() {
   }
   for (const uint64_t address : words) {
     const MachineAddr word(address);
-    watched_.push_back(
-        {address, memory_.Read64(word), memory_.FindFrame(FrameOf(word))});
+    watched_.push_back({address, memory_.Read64(word)});
   }
 }
 
@@ -183,8 +182,7 @@ Access Sequence::RandomAccess() {
 std::vector<Change> Sequence::CollectChanges() {
   std::vector<Change> changes;
   for (Watched& word : watched_) {
-    const uint64_t now =
-        PhysMemory::Read64(*word.frame, MachineAddr(word.address));
+    const uint64_t now = memory_.Read64(MachineAddr(word.address));
     if (now == word.value) continue;
     changes.push_back({word.address, word.value, now});
     word.value = now;

@@ -56,7 +56,6 @@ class Sequence {
   struct Watched {
     uint64_t address = 0;
     uint64_t value = 0;
-    const PhysMemory::Frame* frame = nullptr;
   };
 
   uint64_t Below(uint64_t end) { return random_() % end; }

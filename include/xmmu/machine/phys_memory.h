@@ -10,25 +10,26 @@
 //  * a content token, one 64-bit hash for everything that programs store as
 //    data. Recorded traces say where a program stores, not what; folding each
 //    store into the token keeps "did two frames come to hold the same?" and
-//    "did this load see that store?" answerable at 16 host bytes a frame.
+//    "did this load see that store?" answerable at 8 host bytes a frame.
+// The two are kept apart: walks read words alone, programs' accesses tokens
+// alone, and each side is as dense as the host's caches like it.
 //
 // Charges nothing; who reads an entry charges it. Single-threaded.
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/internal/host_prefetch.h"
+#include "xmmu/base/internal/sparse_array.h"
+#include "xmmu/machine/internal/word_blocks.h"
 
 namespace xmmu {
 
 class PhysMemory {
-  static constexpr int kWordsPerFrame = 512;
-  using Words = std::array<uint64_t, kWordsPerFrame>;
-
  public:
   PhysMemory() = default;
   PhysMemory(const PhysMemory&) = delete;
@@ -36,8 +37,9 @@ class PhysMemory {
 
   // Read and write words. REQUIRES: `addr` is naturally aligned and below 2^52.
   uint64_t Read64(MachineAddr addr) const {
-    const Words* words = FindWords(addr);
-    return words == nullptr ? 0 : (*words)[WordIndex(addr)];
+    const Words* const words = words_.Get(FrameOf(addr).value());
+    if (ABSL_PREDICT_FALSE(words == nullptr)) return ReadUnwritten(addr);
+    return (*words)[WordIndex(addr)];
   }
   uint32_t Read32(MachineAddr addr) const {
     return static_cast<uint32_t>(Read64(WordBase(addr)) >> HalfShift(addr));
@@ -45,42 +47,25 @@ class PhysMemory {
   void Write64(MachineAddr addr, uint64_t value);
   void Write32(MachineAddr addr, uint32_t value);
 
-  // A handle on a frame for a reader that comes back to it: it sees every later
-  // write, and stays valid as long as this object.
-  class Frame {
-    friend class PhysMemory;
-    std::unique_ptr<Words> words;
-    uint64_t token = 0;
-  };
-  // Returns null for a frame in a 2 MiB range that was never written to.
-  const Frame* FindFrame(Mfn mfn) const {
-    const uint64_t top = mfn.value() >> (kChunkBits + kMidBits);
-    if (ABSL_PREDICT_FALSE(top >= top_.size() || top_[top] == nullptr)) {
-      return nullptr;
-    }
-    const Chunk* chunk =
-        (*top_[top])[(mfn.value() >> kChunkBits) & ((1u << kMidBits) - 1)]
-            .get();
-    if (chunk == nullptr) return nullptr;
-    return &(*chunk)[mfn.value() & ((1u << kChunkBits) - 1)];
-  }
-  // The word at the offset of `addr` in a frame.
-  static uint64_t Read64(const Frame& frame, MachineAddr addr) {
-    return frame.words == nullptr ? 0 : (*frame.words)[WordIndex(addr)];
+  // Whether a frame may have words that are not zero.
+  bool HasWords(Mfn mfn) const {
+    return words_.Get(mfn.value()) != nullptr || IsDescribed(mfn);
   }
 
   // Read and write a page-table entry of 4 or 8 bytes.
   uint64_t ReadEntry(MachineAddr addr, int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
   }
-  static uint64_t ReadEntry(const Frame& frame, MachineAddr addr, int bytes) {
-    const uint64_t word = Read64(frame, WordBase(addr));
-    return bytes == 8 ? word : static_cast<uint32_t>(word >> HalfShift(addr));
-  }
   void WriteEntry(MachineAddr addr, int bytes, uint64_t value);
   // As WriteEntry(), by a page walker that sets A or D; it is not counted as a
   // store (WatchStores).
   void WriteEntryByWalker(MachineAddr addr, int bytes, uint64_t value);
+
+  // Lets the frames from `first` on hold tables of 8-byte entries that follow a
+  // rule: word i of the frame `first` + k is `entry` + (512 * k + i) * `step`.
+  // This takes no host memory for a frame until it is written to, and counts
+  // for no store. REQUIRES: the frames were never written to.
+  void DescribeTables(Mfn first, uint64_t count, uint64_t entry, uint64_t step);
 
   // Lines of 64 bytes, by number. Once a line is watched, each store of a word
   // to it counts, whichever CPU it is by. Stores of a program's data, which are
@@ -93,15 +78,12 @@ class PhysMemory {
   }
 
   // The content token of a frame; 0 for a frame of zeros.
-  uint64_t ContentToken(Mfn mfn) const {
-    const Frame* frame = FindFrame(mfn);
-    return frame == nullptr ? 0 : frame->token;
-  }
+  uint64_t ContentToken(Mfn mfn) const { return tokens_.Get(mfn.value()); }
   // Folds a program's store of the data `value` at `addr` into the frame's
   // token.
   void FoldStore(MachineAddr addr, uint64_t value);
   // Names the content of a whole frame, e.g. a page read from a file.
-  void SetContentToken(Mfn mfn, uint64_t token);
+  void SetContentToken(Mfn mfn, uint64_t token) { TokenOf(mfn) = token; }
 
   // Zero and copy both the words and the token of a frame.
   void ZeroFrame(Mfn mfn);
@@ -109,15 +91,36 @@ class PhysMemory {
   // Whether two frames hold the same words and the same token.
   bool SameContent(Mfn a, Mfn b) const;
 
+  // Ask the host to bring what a later read of the word at `addr`, or of a
+  // frame's token, will need into its caches. No simulated state changes.
+  void Prefetch(MachineAddr addr) const {
+    const Words* const words = words_.Get(FrameOf(addr).value());
+    if (words != nullptr) HostPrefetch(&(*words)[WordIndex(addr)]);
+  }
+  void PrefetchToken(Mfn mfn) const {
+    const uint64_t* const token = tokens_.Find(mfn.value());
+    if (token != nullptr) HostPrefetch(token);
+  }
+
   // Host bytes in use, for the memory figures of a report.
-  uint64_t host_bytes() const { return host_bytes_; }
+  uint64_t host_bytes() const {
+    return words_.host_bytes() + tokens_.host_bytes() + blocks_.host_bytes();
+  }
 
  private:
-  static constexpr int kChunkBits = 9;  // frames a chunk: 2 MiB
-  static constexpr int kMidBits = 12;   // chunks a mid node: 8 GiB
+  using Words = WordBlocks::Block;
 
-  using Chunk = std::array<Frame, size_t{1} << kChunkBits>;
-  using Mid = std::array<std::unique_ptr<Chunk>, size_t{1} << kMidBits>;
+  // Tables that follow a rule: see DescribeTables().
+  struct Rule {
+    Mfn first;
+    uint64_t count = 0;
+    uint64_t entry = 0;
+    uint64_t step = 0;
+
+    uint64_t WordAt(Mfn mfn, size_t index) const {
+      return entry + ((mfn - first) * WordBlocks::kWords + index) * step;
+    }
+  };
 
   static size_t WordIndex(MachineAddr addr) {
     return (addr.value() & kPageOffsetMask) >> 3;
@@ -129,11 +132,17 @@ class PhysMemory {
     return static_cast<int>(addr.value() & 4) * 8;
   }
 
-  const Words* FindWords(MachineAddr addr) const {
-    const Frame* frame = FindFrame(FrameOf(addr));
-    return frame == nullptr ? nullptr : frame->words.get();
+  // The word of a frame that has no words of its own.
+  uint64_t ReadUnwritten(MachineAddr addr) const;
+  // The rule of a frame, or nullptr. That of a frame with words of its own no
+  // longer holds.
+  const Rule* RuleOf(Mfn mfn) const;
+  bool IsDescribed(Mfn mfn) const {
+    return !rules_.empty() && RuleOf(mfn) != nullptr;
   }
-  Frame& MakeFrame(Mfn mfn);
+  // The words of a frame to be written to.
+  Words& OwnWords(Mfn mfn);
+  uint64_t& TokenOf(Mfn mfn);
   void Put64(MachineAddr addr, uint64_t value);
   // The word around `addr` with the half at `addr` replaced by `value`.
   uint64_t WordWith(MachineAddr addr, uint32_t value) const;
@@ -144,8 +153,10 @@ class PhysMemory {
   }
 
   absl::flat_hash_map<uint64_t, uint64_t> stores_;
-  std::vector<std::unique_ptr<Mid>> top_;
-  uint64_t host_bytes_ = 0;
+  std::vector<Rule> rules_;  // ascending
+  WordBlocks blocks_;
+  SparseArray<Words*> words_;  // null: zeros, or what a rule says
+  SparseArray<uint64_t> tokens_;
 };
 
 // Stirs `value` into `state`. This is the hash of content tokens and digests,
@@ -157,6 +168,17 @@ constexpr uint64_t MixHash(uint64_t state, uint64_t value) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);
+}
+
+// Folds a store of `value` at byte `offset` of a page into its token.
+constexpr uint64_t FoldedToken(uint64_t token, uint64_t offset,
+                               uint64_t value) {
+  return MixHash(MixHash(token, offset), value);
+}
+
+inline void PhysMemory::FoldStore(MachineAddr addr, uint64_t value) {
+  uint64_t& token = TokenOf(FrameOf(addr));
+  token = FoldedToken(token, PageOffset(addr), value);
 }
 
 }  // namespace xmmu

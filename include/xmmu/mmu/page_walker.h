@@ -156,35 +156,6 @@ static_assert(pte::kWritable >> 1 == rights::kWritable);
 static_assert(pte::kUser >> 1 == rights::kUser);
 static_assert(pte::kNoExecute >> 63 << 2 == rights::kNoExecute);
 
-// Remembers where the host keeps the tables of recent walks, so that a walk
-// need not wait for one level before it finds the next. It models no hardware:
-// its answers are always true, and no result depends on it.
-class TableFinder {
- public:
-  // Reads the entry at `addr`, which belongs to a table of `level` for linear
-  // addresses of the given `region`.
-  template <int kLevel, int kEntryBytes>
-  uint64_t Read(const PhysMemory& memory, uint64_t region, MachineAddr addr) {
-    Table& table = tables_[kLevel][region % kTables];
-    if (ABSL_PREDICT_TRUE(table.mfn == FrameOf(addr))) {
-      return PhysMemory::ReadEntry(*table.frame, addr, kEntryBytes);
-    }
-    return Learn(memory, addr, kEntryBytes, table);
-  }
-
- private:
-  static constexpr size_t kTables = 16;
-  struct Table {
-    Mfn mfn = kInvalidMfn;
-    const PhysMemory::Frame* frame = nullptr;
-  };
-  ABSL_ATTRIBUTE_COLD static uint64_t Learn(const PhysMemory& memory,
-                                            MachineAddr addr, int entry_bytes,
-                                            Table& table);
-
-  std::array<std::array<Table, kTables>, 6> tables_{};
-};
-
 // Which effects a walk has.
 enum class WalkEffects : uint8_t {
   kNone,    // a probe
@@ -224,8 +195,6 @@ class PageWalker {
   void WalkInMode(const PagingContext& context, const Access& access,
                   const WalkStart& start, WalkResult& result) const;
 
-  // No result depends on the finder, so a probe may change it.
-  mutable TableFinder finder_;
   PhysMemory& memory_;
   MemoryHierarchy* hierarchy_;
   CycleClock& clock_;

@@ -62,16 +62,15 @@ class Reader {
 
   void Table(Pfn table, int level, VirtAddr base, uint64_t rights,
              GuestPages& pages) {
-    const PhysMemory::Frame* const frame = memory_.FindFrame(SeenAs(table));
-    if (frame == nullptr) return;
+    const Mfn seen = SeenAs(table);
+    if (!memory_.HasWords(seen)) return;
     const uint64_t span = uint64_t{1} << LevelShift(mode_, level);
     const int slots = EntryCount(mode_, level);
     for (int slot = 0; slot < slots; ++slot) {
       const VirtAddr va = base + static_cast<uint64_t>(slot) * span;
       if (va >= user_end_) break;
-      const Pte entry(PhysMemory::ReadEntry(
-          *frame, EntryAddress(mode_, MachineAddr(0), slot),
-          EntryBytes(mode_)));
+      const Pte entry(memory_.ReadEntry(
+          EntryAddress(mode_, AddressOf(seen), slot), EntryBytes(mode_)));
       if (entry.raw() == 0) continue;
       const bool pdpte = mode_ == PagingMode::kPae && level == 3;
       if (level == 1 || (!pdpte && entry.page_size())) {
@@ -130,10 +129,10 @@ class Reader {
     const auto [it, inserted] = contents_.try_emplace(pfn.value(), 0);
     if (!inserted) return it->second;
     const Mfn mfn = domain_.p2m().MfnOf(pfn);
-    const PhysMemory::Frame* const frame = memory_.FindFrame(mfn);
+    const bool zeros = !memory_.HasWords(mfn);
     uint64_t hash = memory_.ContentToken(mfn);
-    for (uint64_t at = 0; frame != nullptr && at < kPageSize; at += 8) {
-      const uint64_t word = PhysMemory::Read64(*frame, MachineAddr(at));
+    for (uint64_t at = 0; !zeros && at < kPageSize; at += 8) {
+      const uint64_t word = memory_.Read64(AddressOf(mfn) + at);
       if (word != 0) hash = MixHash(hash + at, word);
     }
     it->second = hash;

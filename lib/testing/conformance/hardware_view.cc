@@ -96,13 +96,11 @@ class Descent {
     std::string wrong =
         JudgeTable(host_, domain_, table, level, /*in_use=*/true);
     if (!wrong.empty()) return "a walk meets " + wrong;
-    const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
-    if (frame == nullptr) return "";
+    if (!host_.memory().HasWords(table)) return "";
     const int slots = EntryCount(mode_, level);
     for (int slot = 0; slot < slots && wrong.empty(); ++slot) {
-      const Pte entry(PhysMemory::ReadEntry(
-          *frame, EntryAddress(mode_, AddressOf(table), slot),
-          EntryBytes(mode_)));
+      const Pte entry(host_.memory().ReadEntry(
+          EntryAddress(mode_, AddressOf(table), slot), EntryBytes(mode_)));
       if (entry.present() && !IsXens(table, slot)) {
         wrong = Entry(entry, level, writable);
       }

@@ -111,10 +111,9 @@ class Auditor {
   void CountTable(Pfn pfn, const PageInfo& page) {
     const int level = LevelOf(page.type);
     const Mfn table = domain_.p2m().MfnOf(pfn);
-    const PhysMemory::Frame* const frame = host_.memory().FindFrame(table);
-    if (frame == nullptr) return;
     // The entries of an open table that hold references are in its snapshot.
-    const PhysMemory::Frame& valid = SnapshotOf(table, *frame);
+    const Mfn valid = SnapshotOf(table);
+    if (!host_.memory().HasWords(valid)) return;
     for (int slot = 0; slot < EntryCount(rules_.mode, level); ++slot) {
       const bool kernel_l2 = !rules_.kernel_l2 || page.pae_xen_l2;
       if (level == rules_.xen_slots.level && kernel_l2 &&
@@ -125,18 +124,19 @@ class Auditor {
           EntryAddress(rules_.mode, AddressOf(table), slot);
       const Pte entry = AsCounted(
           where,
-          Pte(PhysMemory::ReadEntry(valid, where, EntryBytes(rules_.mode))));
+          Pte(host_.memory().ReadEntry(AddressOf(valid) + PageOffset(where),
+                                       EntryBytes(rules_.mode))));
       if (entry.present()) CountEntry(entry, {{}, level, table, slot});
     }
   }
 
-  const PhysMemory::Frame& SnapshotOf(Mfn table,
-                                      const PhysMemory::Frame& frame) const {
+  // The frame whose entries hold references: the table itself, or the snapshot
+  // of an open one.
+  Mfn SnapshotOf(Mfn table) const {
     const PtwrInfo* const open = domain_.direct().FindOpen(table);
-    if (open == nullptr || open->method != PtwrMethod::kSnapshot) return frame;
-    const auto* const snapshot = host_.memory().FindFrame(open->snapshot);
-    XMMU_CHECK(snapshot != nullptr);
-    return *snapshot;
+    const bool snapshot =
+        open != nullptr && open->method == PtwrMethod::kSnapshot;
+    return snapshot ? open->snapshot : table;
   }
 
   // An entry as it would be if no table were open: an unhooked entry is

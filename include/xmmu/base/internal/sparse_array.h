@@ -1,0 +1,81 @@
+#ifndef XMMU_BASE_INTERNAL_SPARSE_ARRAY_H_
+#define XMMU_BASE_INTERNAL_SPARSE_ARRAY_H_
+
+// An array of values by frame number, most of which have the value that T() has.
+// It takes host memory for chunks of 4,096 neighbours in which one has been
+// changed, and for a directory of them: two dependent loads, which the host's
+// first cache holds, lead to a value.
+//
+// Single-threaded.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/optimization.h"
+
+namespace xmmu {
+
+template <typename T>
+class SparseArray {
+ public:
+  // Returns the value at `index`, or nullptr if none near it was ever changed.
+  const T* Find(uint64_t index) const {
+    const uint64_t top = index >> (kChunkBits + kMidBits);
+    if (ABSL_PREDICT_FALSE(top >= top_.size())) return nullptr;
+    const Mid* const mid = top_[top].get();
+    if (ABSL_PREDICT_FALSE(mid == nullptr)) return nullptr;
+    const Chunk* const chunk = (*mid)[index >> kChunkBits & kMidMask].get();
+    if (ABSL_PREDICT_FALSE(chunk == nullptr)) return nullptr;
+    return &(*chunk)[index & kChunkMask];
+  }
+  T Get(uint64_t index) const {
+    const T* const found = Find(index);
+    return ABSL_PREDICT_TRUE(found != nullptr) ? *found : T();
+  }
+
+  // Returns the value at `index` to be changed. The reference stays valid as
+  // long as the array.
+  T& At(uint64_t index) {
+    const T* const found = Find(index);
+    if (ABSL_PREDICT_TRUE(found != nullptr)) return const_cast<T&>(*found);
+    return Make(index);
+  }
+
+  // Bytes of the chunks and their directory.
+  uint64_t host_bytes() const { return host_bytes_; }
+
+ private:
+  static constexpr int kChunkBits = 12;
+  static constexpr int kMidBits = 12;
+  static constexpr uint64_t kChunkMask = (uint64_t{1} << kChunkBits) - 1;
+  static constexpr uint64_t kMidMask = (uint64_t{1} << kMidBits) - 1;
+
+  using Chunk = std::array<T, size_t{1} << kChunkBits>;
+  using Mid = std::array<std::unique_ptr<Chunk>, size_t{1} << kMidBits>;
+
+  T& Make(uint64_t index) {
+    const uint64_t top = index >> (kChunkBits + kMidBits);
+    if (top >= top_.size()) top_.resize(top + 1);
+    if (top_[top] == nullptr) {
+      top_[top] = std::make_unique<Mid>();
+      host_bytes_ += sizeof(Mid);
+    }
+    std::unique_ptr<Chunk>& chunk =
+        (*top_[top])[index >> kChunkBits & kMidMask];
+    if (chunk == nullptr) {
+      chunk = std::make_unique<Chunk>();
+      host_bytes_ += sizeof(Chunk);
+    }
+    return (*chunk)[index & kChunkMask];
+  }
+
+  std::vector<std::unique_ptr<Mid>> top_;
+  uint64_t host_bytes_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_BASE_INTERNAL_SPARSE_ARRAY_H_
