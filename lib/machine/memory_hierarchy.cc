@@ -56,6 +56,15 @@ MemoryHierarchy::MemoryHierarchy(const MachineModel& model, CacheArray* l3)
 // Entry loads fill the levels that they went through, and no prefetcher sees
 // them (assumed).
 MemoryLevel MemoryHierarchy::Touch(MachineAddr addr) {
+  if (ABSL_PREDICT_FALSE(rules_.exclusive_l2)) return TouchExclusive(addr);
+  if (!rules_.walker_skips_l1 && l1_.Touch(addr)) return MemoryLevel::kL1;
+  if (l2_.Touch(addr)) return MemoryLevel::kL2;
+  return l3_->Touch(addr) ? MemoryLevel::kL3 : MemoryLevel::kDram;
+}
+
+// An exclusive L2 gets its lines from L1; a walker that skips L1 fills L2
+// itself.
+MemoryLevel MemoryHierarchy::TouchExclusive(MachineAddr addr) {
   using Found = CacheArray::Found;
   const uint64_t line = addr.value() >> kLineShift;
   if (!rules_.walker_skips_l1) {
@@ -64,9 +73,7 @@ MemoryLevel MemoryHierarchy::Touch(MachineAddr addr) {
   const bool in_l2 = l2_.Use(line, line) != Found::kNo;
   if (!rules_.walker_skips_l1) FillL1(line, line);
   if (in_l2) return MemoryLevel::kL2;
-  // An exclusive L2 gets its lines from L1; a walker that skips L1 fills L2
-  // itself.
-  if (!rules_.exclusive_l2 || rules_.walker_skips_l1) l2_.Fill(line, line);
+  if (rules_.walker_skips_l1) l2_.Fill(line, line);
   return l3_->Touch(addr) ? MemoryLevel::kL3 : MemoryLevel::kDram;
 }
 

@@ -82,6 +82,7 @@ class MemoryHierarchy {
   void Clear();
 
  private:
+  MemoryLevel TouchExclusive(MachineAddr addr);
   // A load that missed L1. `index` chooses the set of L1 to fill.
   DataAccess LoadBeyondL1(uint64_t line, uint64_t index, uint64_t now);
   // The first load of a line that a prefetcher brought into L1: it waits until
