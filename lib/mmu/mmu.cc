@@ -4,6 +4,7 @@
 #include "xmmu/mmu/mmu.h"
 
 #include "absl/base/optimization.h"
+#include "tlb_search.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -47,40 +48,56 @@ TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
     return GeneralProtection(access.va);
   }
   const TlbSide side = SideOf(access);
-  if (const TlbSlot* slot = tlb_.FindL1(side, access.va, context_.pcid)) {
-    if (MustWalkAnew(*slot, access)) return WalkAnew(*slot, access);
-    if (!MustSetDirty(*slot, access)) {
-      counters_.Add(Counter::kTlbL1Hits);
-      return ServeFromTlb(*slot, access);
+  Tlb::L1Set set;
+  if (const TlbSlot* hit = tlb_.FindL1(side, access.va, context_.pcid, set)) {
+    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(hit->rights(), access))) {
+      return RefuseFromL1(*hit, access);
     }
-  } else if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
-    if (MustWalkAnew(*hit, access)) return WalkAnew(*hit, access);
-    if (!MustSetDirty(*hit, access)) {
-      counters_.Add(Counter::kTlbL2Hits);
-      clock_.Charge(CostEvent::kTlbL2Hit);
-      const TlbSlot found = *hit;
-      tlb_.Refill(side, access.va, found);
-      return ServeFromTlb(found, access);
-    }
-  } else {
-    return WalkFor(access);
+    counters_.Add(Counter::kTlbL1Hits);
+    return TranslateResult(hit->Translate(access.va));
   }
+  if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
+    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(hit->rights(), access))) {
+      return RefuseFromL2(*hit, access, set);
+    }
+    TakeL2Hit(*hit, access, set);
+    return TranslateResult(hit->Translate(access.va));
+  }
+  return WalkFor(access);
+}
+
+inline void Mmu::TakeL2Hit(const TlbSlot& hit, const Access& access,
+                           Tlb::L1Set set) {
+  counters_.Add(Counter::kTlbL2Hits);
+  clock_.Charge(CostEvent::kTlbL2Hit);
+  tlb_.Refill(SideOf(access), access.va, hit, set);
+}
+
+TranslateResult Mmu::RefuseFromL1(const TlbSlot& hit, const Access& access) {
+  const uint32_t why = context_.rules.Violation(hit.rights(), access);
+  if (const auto walked = WalkInstead(access, why)) return *walked;
+  counters_.Add(Counter::kTlbL1Hits);
+  return RaisePageFault(access, why);
+}
+
+TranslateResult Mmu::RefuseFromL2(const TlbSlot& hit, const Access& access,
+                                  Tlb::L1Set set) {
+  const uint32_t why = context_.rules.Violation(hit.rights(), access);
+  if (const auto walked = WalkInstead(access, why)) return *walked;
+  TakeL2Hit(hit, access, set);
+  return RaisePageFault(access, why);
+}
+
+std::optional<TranslateResult> Mmu::WalkInstead(const Access& access,
+                                                uint32_t why) {
+  if (walks_anew_ && (AppliesNested() || why != 0)) {
+    return WalkAnew(access, /*refused=*/why != 0);
+  }
+  if (why != 0) return std::nullopt;
   // A write has met a cached page with D = 0: the walker sets it, and the entry
   // is made anew.
   tlb_.DropPage(access.va, context_.pcid, /*globals=*/true);
   return WalkFor(access);
-}
-
-bool Mmu::MustSetDirty(const TlbSlot& slot, const Access& access) const {
-  return !context_.rules.Serves(slot.rights, access) &&
-         context_.rules.Violation(slot.rights, access) == 0;
-}
-
-TranslateResult Mmu::ServeFromTlb(const TlbSlot& slot, const Access& access) {
-  if (ABSL_PREDICT_TRUE(context_.rules.Serves(slot.rights, access))) {
-    return TranslateResult(slot.Translate(access.va));
-  }
-  return RaisePageFault(access, context_.rules.Violation(slot.rights, access));
 }
 
 TranslateResult Mmu::WalkFor(const Access& access) {
@@ -156,8 +173,7 @@ void Mmu::DropFaulting(VirtAddr va) {
 
 // AMD's processors drop all that is cached for the address before they report a
 // fault; otherwise only the entry that does not serve goes.
-TranslateResult Mmu::WalkAnew(const TlbSlot& slot, const Access& access) {
-  const bool refused = context_.rules.Violation(slot.rights, access) != 0;
+TranslateResult Mmu::WalkAnew(const Access& access, bool refused) {
   if (refused && vendor() == Vendor::kAmd) {
     DropFaulting(access.va);
   } else {

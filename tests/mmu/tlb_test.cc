@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "mmu/tlb_search.h"
 
 namespace xmmu::tlb_test {
 namespace {
@@ -28,8 +29,13 @@ void FillPage(Tlb& tlb, VirtAddr va, uint16_t pcid = 0, bool global = false,
   tlb.Fill(kData, va, Entry(va, pcid, global, shift));
 }
 
+const TlbSlot* FindL1(Tlb& tlb, VirtAddr va, uint16_t pcid = 0) {
+  Tlb::L1Set set;
+  return tlb.FindL1(kData, va, pcid, set);
+}
+
 bool InL1(Tlb& tlb, VirtAddr va, uint16_t pcid = 0) {
-  return tlb.FindL1(kData, va, pcid) != nullptr;
+  return FindL1(tlb, va, pcid) != nullptr;
 }
 
 TlbGeometry L1Only(TlbArrayGeometry array) {
@@ -60,7 +66,7 @@ TEST(TlbTest, AHitThroughTheHintKeepsAnEntryYoung) {
   Tlb tlb(L1Only({2, 0, kTlb4K}));
   FillPage(tlb, Page(1));
   FillPage(tlb, Page(2));
-  TlbSlot& slot = tlb.Guess(kData, Page(1));
+  const TlbSlot& slot = tlb.Guess(kData, Page(1));
   ASSERT_TRUE(slot.Matches(TlbSlot::Key(Page(1), 0)));
   tlb.Touch(slot);
   FillPage(tlb, Page(3));
@@ -126,7 +132,7 @@ TEST(TlbTest, AnEntryServesItsPageToTheLastByteAndNoFurther) {
     EXPECT_TRUE(InL1(tlb, va + (bytes - 1))) << shift;
     EXPECT_FALSE(InL1(tlb, va - uint64_t{1})) << shift;
     EXPECT_FALSE(InL1(tlb, va + bytes)) << shift;
-    const TlbSlot* const slot = tlb.FindL1(kData, va + (bytes - 1), 0);
+    const TlbSlot* const slot = FindL1(tlb, va + (bytes - 1));
     EXPECT_EQ(slot->Translate(va + (bytes - 1)),
               Entry(va, 0, false, shift).base + (bytes - 1));
   }
@@ -190,7 +196,8 @@ TEST(TlbTest, InstructionAndDataL1AreSeparate) {
   Tlb tlb(L1Only({16, 4, kTlb4K}));
   tlb.Fill(kInstruction, Page(5), Entry(Page(5)));
   EXPECT_FALSE(InL1(tlb, Page(5)));
-  EXPECT_NE(tlb.FindL1(kInstruction, Page(5), 0), nullptr);
+  Tlb::L1Set set;
+  EXPECT_NE(tlb.FindL1(kInstruction, Page(5), 0, set), nullptr);
 }
 
 TEST(TlbTest, AUnifiedL2ServesBothSidesAndASplitOneDoesNot) {
@@ -213,12 +220,14 @@ TEST(TlbTest, RefillPutsAnL2EntryIntoL1Unchanged) {
   FillPage(tlb, Page(5), 3, true);
   FillPage(tlb, Page(6), 3);
   ASSERT_FALSE(InL1(tlb, Page(5), 3));
+  Tlb::L1Set set;
+  EXPECT_EQ(tlb.FindL1(kData, Page(5), 3, set), nullptr);
   const TlbSlot* const found = tlb.FindL2(kData, Page(5), 3);
   ASSERT_NE(found, nullptr);
-  tlb.Refill(kData, Page(5), *found);
-  const TlbSlot* const refilled = tlb.FindL1(kData, Page(5), 9);
+  tlb.Refill(kData, Page(5), *found, set);
+  const TlbSlot* const refilled = FindL1(tlb, Page(5), 9);
   ASSERT_NE(refilled, nullptr);
-  EXPECT_EQ(refilled->ToEntry(), Entry(Page(5), 3, true));
+  EXPECT_EQ(tlb.EntryOf(*refilled), Entry(Page(5), 3, true));
 }
 
 TEST(TlbTest, EntriesComeBackAsTheyWereFilled) {

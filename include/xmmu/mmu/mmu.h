@@ -25,6 +25,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
 #include "xmmu/machine/control_registers.h"
@@ -255,9 +256,9 @@ class Mmu {
   // Returns the address of an L1 hit that allows the access, if the hint finds
   // it at the first attempt.
   std::optional<MachineAddr> LookupL1(const Access& access) {
-    TlbSlot& slot = tlb_.Guess(SideOf(access), access.va);
+    const TlbSlot& slot = tlb_.Guess(SideOf(access), access.va);
     if (!slot.Matches(TlbSlot::Key(access.va, context_.pcid)) ||
-        !context_.rules.Serves(slot.rights, access)) {
+        !context_.rules.Serves(slot.rights(), access)) {
       return std::nullopt;
     }
     tlb_.Touch(slot);
@@ -269,20 +270,25 @@ class Mmu {
   TranslateResult WalkFor(const Access& access);
   // Caches the upper entries of `walk`, which started with `rights`.
   void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
-  // Whether a cached page allows the write but has D = 0.
-  bool MustSetDirty(const TlbSlot& slot, const Access& access) const;
-  // The address in a cached page, or the fault if its rights refuse the access.
-  TranslateResult ServeFromTlb(const TlbSlot& slot, const Access& access);
+  // Counts and charges a hit of the second level, and puts it into L1.
+  void TakeL2Hit(const TlbSlot& hit, const Access& access, Tlb::L1Set set);
+  // Walk or fault, as a cached page does not serve the access: its rights
+  // refuse it, or it is a write that has to set D first.
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL1(const TlbSlot& hit,
+                                                       const Access& access);
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL2(const TlbSlot& hit,
+                                                       const Access& access,
+                                                       Tlb::L1Set set);
+  // Walks if such an access goes to the tables, whose cached page refuses it
+  // with the error code `why`, or 0.
+  std::optional<TranslateResult> WalkInstead(const Access& access,
+                                             uint32_t why);
   TranslateResult RaisePageFault(const Access& access, uint32_t error_code);
-  // Walks because a cached page does not serve the access. In a virtual machine
-  // only a walk tells whose tables are to blame, or whether only D is missing
-  // in one of them. AMD's processors never report a fault from a cached page.
-  TranslateResult WalkAnew(const TlbSlot& slot, const Access& access);
-  // Whether a cached page that does not serve the access sends it to a walk.
-  bool MustWalkAnew(const TlbSlot& slot, const Access& access) const {
-    return walks_anew_ && !context_.rules.Serves(slot.rights, access) &&
-           (AppliesNested() || context_.rules.Violation(slot.rights, access));
-  }
+  // Walks because a cached page does not serve the access, which its rights
+  // have `refused` or not. In a virtual machine only a walk tells whose tables
+  // are to blame, or whether only D is missing in one of them. AMD's processors
+  // never report a fault from a cached page.
+  TranslateResult WalkAnew(const Access& access, bool refused);
   // Drops what is cached for the address of a page fault.
   void DropFaulting(VirtAddr va);
   // As FillStructureCaches(), of a two-dimensional walk.
