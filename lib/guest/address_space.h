@@ -6,13 +6,17 @@
 // hardware.
 
 #include <cstdint>
+#include <iterator>
+#include <list>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "guest/page_cache.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/check.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/workload/workload.h"
 
@@ -155,12 +159,55 @@ struct TablePage {
   bool kept = false;   // given up, but kept as a table
 };
 
+// The table pages of one address space, in the order in which they came. What
+// is done to one of them takes the same time however many there are.
+class TableList {
+ public:
+  using Tables = std::list<TablePage>;
+
+  TableList() = default;
+  TableList(const TableList&) = delete;
+  TableList& operator=(const TableList&) = delete;
+
+  void Add(const TablePage& table) {
+    tables_.push_back(table);
+    by_pfn_[table.pfn] = std::prev(tables_.end());
+  }
+  // Returns the table in `pfn`. REQUIRES: there is one.
+  TablePage& Get(Pfn pfn) { return *Place(pfn); }
+  // Takes it out of the list and returns it. REQUIRES: there is one.
+  TablePage Remove(Pfn pfn) {
+    const Tables::iterator place = Place(pfn);
+    const TablePage table = *place;
+    by_pfn_.erase(pfn);
+    tables_.erase(place);
+    return table;
+  }
+  void clear() {
+    tables_.clear();
+    by_pfn_.clear();
+  }
+  size_t size() const { return tables_.size(); }
+  Tables::const_iterator begin() const { return tables_.begin(); }
+  Tables::const_iterator end() const { return tables_.end(); }
+
+ private:
+  Tables::iterator Place(Pfn pfn) {
+    const auto it = by_pfn_.find(pfn);
+    XMMU_CHECK(it != by_pfn_.end());
+    return it->second;
+  }
+
+  Tables tables_;
+  absl::flat_hash_map<Pfn, Tables::iterator> by_pfn_;  // only looked up
+};
+
 struct AddressSpace {
   Pfn root = kInvalidPfn;
   // The root in user mode of a 64-bit paravirtual guest.
   Pfn user_root = kInvalidPfn;
   // All its table pages but the roots.
-  std::vector<TablePage> tables;
+  TableList tables;
   // A zeroed table page for each large page that may have to be split, none of
   // which is linked.
   std::vector<Pfn> deposits;

@@ -31,7 +31,7 @@ void PageTables::Split(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot) {
   const TablePage table{.pfn = mm.deposits.back(), .level = 1, .base = slot.va};
   mm.deposits.pop_back();
   ops_.TableAllocated(vcpu, mm, table);
-  mm.tables.push_back(table);
+  mm.tables.Add(table);
   const Pfn head = core_.PfnOf(old.raw());
   const bool zero = head == core_.huge_zero_page;
   if (!zero) core_.frames.SplitBlock(head);

@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
       if (!own.ok()) return own.status();
       kernel_l2 = *own;
       CopyKernelEntries(vcpu, 2, core_.kernel_l2, kernel_l2);
-      mm->tables.push_back({kernel_l2, 2, /*kernel_l2=*/true});
+      mm->tables.Add({kernel_l2, 2, /*kernel_l2=*/true});
     }
     StoreEntry(vcpu, mm->root, 3, core_.MakeTableEntry(3, kernel_l2));
   } else {
@@ -142,7 +142,7 @@ absl::StatusOr<Pfn> PageTables::MakeTable(Vcpu& vcpu, AddressSpace& mm,
                        .level = static_cast<uint8_t>(slot.level - 1),
                        .base = slot.va};
   if (!kept.has_value()) ops_.TableAllocated(vcpu, mm, page);
-  mm.tables.push_back(page);
+  mm.tables.Add(page);
   ops_.SetTableEntry(vcpu, mm, slot.level, slot.table, slot.index,
                      core_.MakeTableEntry(slot.level, *child));
   return child;
@@ -199,13 +199,10 @@ std::optional<PteSlot> PageTables::Find(Vcpu& vcpu, AddressSpace& mm,
 void PageTables::MoveTable(Vcpu& vcpu, AddressSpace& mm, const PteSlot& from,
                            const PteSlot& to, uint64_t entry) {
   const Pfn table = core_.PfnOf(entry);
-  const auto it =
-      std::find_if(mm.tables.begin(), mm.tables.end(),
-                   [&](const TablePage& page) { return page.pfn == table; });
-  XMMU_CHECK(it != mm.tables.end());
+  TablePage& page = mm.tables.Get(table);
   ops_.SetTableEntry(vcpu, mm, 2, from.table, from.index, 0);
-  it->base = to.va;
-  ops_.TableMoved(vcpu, mm, *it);
+  page.base = to.va;
+  ops_.TableMoved(vcpu, mm, page);
   ops_.SetTableEntry(vcpu, mm, 2, to.table, to.index,
                      core_.MakeTableEntry(2, table));
 }
@@ -280,14 +277,10 @@ void PageTables::FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
                            int index, Pfn child,
                            std::vector<TablePage>& freed) {
   ops_.SetTableEntry(vcpu, mm, level, table, index, 0);
-  const auto it =
-      std::find_if(mm.tables.begin(), mm.tables.end(),
-                   [&](const TablePage& page) { return page.pfn == child; });
-  XMMU_CHECK(it != mm.tables.end());
-  it->kept = Keeps(freed.size());
-  if (!it->kept) ops_.TableReleased(vcpu, mm, *it);
-  freed.push_back(*it);
-  mm.tables.erase(it);
+  TablePage& page = mm.tables.Get(child);
+  page.kept = Keeps(freed.size());
+  if (!page.kept) ops_.TableReleased(vcpu, mm, page);
+  freed.push_back(mm.tables.Remove(child));
 }
 
 void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,

@@ -160,7 +160,7 @@ class PvopsMmuOps final : public ParavirtualMmuOps {
   // Returns every table below the roots, each before those under it
   // (xen_pgd_walk).
   static std::vector<TablePage> Walk(const AddressSpace& mm) {
-    std::vector<TablePage> tables = mm.tables;
+    std::vector<TablePage> tables(mm.tables.begin(), mm.tables.end());
     std::sort(tables.begin(), tables.end(),
               [](const TablePage& a, const TablePage& b) {
                 return a.base != b.base ? a.base < b.base : a.level > b.level;

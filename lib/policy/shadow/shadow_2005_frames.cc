@@ -13,6 +13,23 @@ namespace {
 // A score has four bits (Xen 3.0.0, include/asm-x86/mm.h, PGT_score_mask).
 constexpr uint32_t kMaxScore = 15;
 
+// How many of `slots`, which are sorted, are of the first one's shadow.
+size_t CountInFirst(std::span<const ShadowSlot> slots) {
+  const auto end = std::find_if(
+      slots.begin(), slots.end(),
+      [&](const ShadowSlot& slot) { return slot.page != slots[0].page; });
+  return static_cast<size_t>(end - slots.begin());
+}
+
+// Those of `slots`, which are sorted, that are of the shadow `id`.
+std::span<const ShadowSlot> SlotsIn(std::span<const ShadowSlot> slots,
+                                    ShadowId id) {
+  const auto [begin, end] = std::equal_range(
+      slots.begin(), slots.end(), ShadowSlot{id, 0},
+      [](const ShadowSlot& a, const ShadowSlot& b) { return a.page < b.page; });
+  return {begin, end};
+}
+
 }  // namespace
 
 Shadow2005Paging::FrameInfo& Shadow2005Paging::InfoOf(Mfn mfn) {
@@ -83,7 +100,7 @@ bool Shadow2005Paging::IsWritableMapping(const ShadowSlot& slot,
 // the frame would be if memory were mapped in one piece, or where the back
 // pointer says.
 void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
-                                  uint32_t wanted,
+                                  WritableSlots there, uint32_t wanted,
                                   std::vector<ShadowSlot>& found) {
   const Mfn mfn = domain().MfnOf(gfn);
   const bool predicting = options_.search == WritableSearch::kPrediction;
@@ -103,9 +120,48 @@ void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
   } else {
     first = -1;
   }
-  for (int i = 0; i < shape().entries() && found.size() < wanted; ++i) {
-    Charge(cpu, CostEvent::kXenPteRead);
-    if (i != first && IsWritableMapping({id, i}, mfn)) found.push_back({id, i});
+  // Xen looks at one entry after the other until it has found all.
+  auto looked_at = static_cast<uint64_t>(shape().entries());
+  for (const ShadowSlot& slot : there) {
+    if (slot.index == first) continue;
+    found.push_back(slot);
+    if (found.size() < wanted) continue;
+    looked_at = static_cast<uint64_t>(slot.index) + 1;
+    break;
+  }
+  Charge(cpu, CostEvent::kXenPteRead, looked_at);
+}
+
+// Charges for the shadows in which SearchPage() finds nothing: those of L1 in
+// [begin, end) of the pool, but `guess`.
+void Shadow2005Paging::ChargeVainSearches(Cpu& cpu, ShadowId begin,
+                                          ShadowId end, ShadowId guess) {
+  uint64_t pages_searched =
+      uint64_t{pages().InUseBelow(1, end)} - pages().InUseBelow(1, begin);
+  if (begin <= guess && guess < end) --pages_searched;
+  if (pages_searched == 0) return;
+  const bool looks_first = options_.search != WritableSearch::kAll;
+  Charge(cpu, CostEvent::kTempMap, pages_searched);
+  Charge(cpu, CostEvent::kXenPteRead,
+         pages_searched * (static_cast<uint64_t>(shape().entries()) +
+                           (looks_first ? 1 : 0)));
+}
+
+// Searches all L1 shadows but `guess`, in the order of the pool, until there
+// are `wanted`. `all` are the writable mappings of `gfn` in that order.
+void Shadow2005Paging::SearchPool(Cpu& cpu, Gfn gfn, WritableSlots all,
+                                  ShadowId guess, uint32_t wanted,
+                                  std::vector<ShadowSlot>& found) {
+  ShadowId begin = 0;
+  while (found.size() < wanted) {
+    const WritableSlots there = all.first(CountInFirst(all));
+    const ShadowId id = there.empty() ? pages().count() : there[0].page;
+    all = all.subspan(there.size());
+    if (id == guess) continue;
+    ChargeVainSearches(cpu, begin, id, guess);
+    if (there.empty()) return;
+    SearchPage(cpu, id, gfn, there, wanted, found);
+    begin = id + 1;
   }
 }
 
@@ -126,7 +182,8 @@ void Shadow2005Paging::Predicted(Gfn gfn, Gfn table, bool right) {
 std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
                                                              Gfn gfn) {
   std::vector<ShadowSlot> found;
-  const FrameInfo info = InfoOf(domain().MfnOf(gfn));
+  const Mfn mfn = domain().MfnOf(gfn);
+  const FrameInfo info = InfoOf(mfn);
   Charge(cpu, CostEvent::kXenPteRead);
   uint32_t wanted = ~uint32_t{0};
   ShadowId guess = kNoShadow;
@@ -134,6 +191,10 @@ std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
     wanted = info.writable;
     if (wanted == 0) return found;
   }
+  std::vector<ShadowSlot> all = pages().EntriesTo(mfn);
+  std::erase_if(all, [&](const ShadowSlot& slot) {
+    return !IsWritableMapping(slot, mfn);
+  });
   if (options_.search == WritableSearch::kBackPointer) guess = info.last.page;
   if (options_.search == WritableSearch::kPrediction) {
     Charge(cpu, CostEvent::kXenPteRead);  // the hash
@@ -141,20 +202,18 @@ std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
                                       static_cast<uint64_t>(shape().entries()));
     if (it != predictions_.end()) {
       guess = pages().Find({it->second.table, 1});
-      if (guess != kNoShadow) SearchPage(cpu, guess, gfn, wanted, found);
+      if (guess != kNoShadow) {
+        SearchPage(cpu, guess, gfn, SlotsIn(all, guess), wanted, found);
+      }
       if (found.empty()) Predicted(gfn, Gfn(), false);
     }
   } else if (guess != kNoShadow && pages()[guess].in_use &&
              pages()[guess].key.level == 1) {
-    SearchPage(cpu, guess, gfn, wanted, found);
+    SearchPage(cpu, guess, gfn, SlotsIn(all, guess), wanted, found);
   } else {
     guess = kNoShadow;
   }
-  for (ShadowId id = 0; id < pages().count() && found.size() < wanted; ++id) {
-    const ShadowPage& page = pages()[id];
-    if (id == guess || !page.in_use || page.key.level != 1) continue;
-    SearchPage(cpu, id, gfn, wanted, found);
-  }
+  SearchPool(cpu, gfn, all, guess, wanted, found);
   return found;
 }
 
@@ -222,7 +281,7 @@ absl::Status Shadow2005Paging::AuditOpen(const OpenTable& open) const {
 }
 
 absl::Status Shadow2005Paging::AuditMore() const {
-  for (const Gfn gfn : pages().out_of_sync()) {
+  for (const Gfn gfn : pages().OutOfSync()) {
     const OpenTable* const open = FindOpen(gfn);
     if (open == nullptr) {
       return absl::InternalError("a table out of sync has no snapshot");

@@ -115,11 +115,7 @@ ShadowStrategy::FlushReach Shadow2005Paging::FollowFlush(
   GuestWalk walk = SyncVa(vcpu, {va});
   // A processor forgets all non-leaf entries as well (SDM Vol. 3A, "Operations
   // that Invalidate TLBs and Paging-Structure Caches"); Xen does not.
-  for (const Gfn gfn : pages().out_of_sync()) {
-    if (HighestOf(gfn) == 1) continue;
-    SyncAll(vcpu);
-    break;
-  }
+  if (pages().AnyOutOfSync(/*lowest=*/2)) SyncAll(vcpu);
   const bool in_pieces = Freshen(vcpu, walk, va);
   const std::optional<ShadowSlot> slot = LeafSlot(vcpu, va);
   // "Not strictly necessary, but it might save a fault later."

@@ -22,7 +22,9 @@
 //
 // Single-threaded.
 
+#include <list>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -143,8 +145,6 @@ class Shadow2005Paging final : public ShadowStrategy {
   // Enters A and D that have been set on behalf of the guest, on the way of
   // `walk`, into the snapshots: they are no change of the guest's.
   void NoteFlags(Cpu& cpu, const GuestWalk& walk);
-  // The highest level at which the table `gfn` is shadowed.
-  int HighestOf(Gfn gfn) const;
 
   // Walks the guest's tables for `access`; through the linear map, if the
   // hypervisor has one in the shadows.
@@ -174,10 +174,16 @@ class Shadow2005Paging final : public ShadowStrategy {
   void Get(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   void Put(Cpu& cpu, const ShadowSlot& slot, Pte entry);
   bool IsWritableMapping(const ShadowSlot& slot, Mfn mfn) const;
-  // Adds the writable mappings of `gfn` in the L1 shadow `id` to `found`, until
-  // there are `wanted`.
-  void SearchPage(Cpu& cpu, ShadowId id, Gfn gfn, uint32_t wanted,
-                  std::vector<ShadowSlot>& found);
+  // Some writable mappings of a frame, by shadow and then by index.
+  using WritableSlots = std::span<const ShadowSlot>;
+  // Adds the writable mappings of `gfn` in the L1 shadow `id`, which are
+  // `there`, to `found`, until there are `wanted`.
+  void SearchPage(Cpu& cpu, ShadowId id, Gfn gfn, WritableSlots there,
+                  uint32_t wanted, std::vector<ShadowSlot>& found);
+  void SearchPool(Cpu& cpu, Gfn gfn, WritableSlots all, ShadowId guess,
+                  uint32_t wanted, std::vector<ShadowSlot>& found);
+  void ChargeVainSearches(Cpu& cpu, ShadowId begin, ShadowId end,
+                          ShadowId guess);
   // The prediction for `gfn` was right, and led to `table`, or was wrong.
   void Predicted(Gfn gfn, Gfn table, bool right);
   absl::Status AuditFrames() const;
@@ -186,7 +192,8 @@ class Shadow2005Paging final : public ShadowStrategy {
   const Shadow2005Options options_;
   std::vector<Extra> extras_;      // by shadow
   std::vector<FrameInfo> frames_;  // by guest frame
-  std::vector<OpenTable> open_;    // in the order in which they went so
+  std::list<OpenTable> open_;      // in the order in which they went so
+  absl::flat_hash_map<Gfn, std::list<OpenTable>::iterator> open_at_;
   absl::flat_hash_map<uint64_t, Prediction> predictions_;  // only looked up
   std::vector<ShadowId> unlinked_;  // lost a link since the last Reap()
   std::vector<ShadowId> dead_;   // roots that the guest seems to be done with

@@ -17,13 +17,11 @@ void Shadow2005Paging::Range::Add(int index) {
 }
 
 const Shadow2005Paging::OpenTable* Shadow2005Paging::FindOpen(Gfn gfn) const {
-  if (pages().out_of_sync().empty()) return nullptr;
+  if (!pages().AnyOutOfSync()) return nullptr;
   const GuestTable* const table = pages().FindTable(gfn);
   if (table == nullptr || !table->out_of_sync) return nullptr;
-  for (const OpenTable& open : open_) {
-    if (open.gfn == gfn) return &open;
-  }
-  return nullptr;
+  const auto it = open_at_.find(gfn);
+  return it == open_at_.end() ? nullptr : &*it->second;
 }
 
 Shadow2005Paging::OpenTable* Shadow2005Paging::FindOpen(Gfn gfn) {
@@ -51,18 +49,10 @@ Pte Shadow2005Paging::SourceOf(const ShadowSlot& slot) const {
                        shape().GuestIndex(key.level, key.part, slot.index));
 }
 
-int Shadow2005Paging::HighestOf(Gfn gfn) const {
-  int level = 0;
-  for (const ShadowId id : pages().FindTable(gfn)->shadows) {
-    level = std::max(level, int{pages()[id].key.level});
-  }
-  return level;
-}
-
 // For an L1 only the entries used so far need a snapshot; for higher levels all
 // of them.
 Shadow2005Paging::Range Shadow2005Paging::RangeOf(Gfn gfn) const {
-  if (HighestOf(gfn) > 1) return {0, EntryCount(shape().guest(), 1) - 1};
+  if (pages().LevelOf(gfn) > 1) return {0, EntryCount(shape().guest(), 1) - 1};
   return extras_[pages().FindTable(gfn)->shadows.front()].used;
 }
 
@@ -75,6 +65,7 @@ void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
     // dropped.
     Forget(cpu, gfn);
     open_.push_back({gfn, host().AllocXenFrame(), RangeOf(gfn), {}});
+    open_at_[gfn] = std::prev(open_.end());
     const OpenTable& open = open_.back();
     const auto bytes = static_cast<uint64_t>(EntryBytes(shape().guest()));
     const MachineAddr table = AddressOf(domain().MfnOf(gfn));
@@ -134,8 +125,7 @@ bool Shadow2005Paging::HasChanged(Cpu& cpu, const GuestWalk& walk) const {
 }
 
 GuestWalk Shadow2005Paging::SyncVa(VcpuContext& vcpu, const Access& access) {
-  if (!pages().out_of_sync().empty() &&
-      HasChanged(*vcpu.cpu, Look(vcpu, access))) {
+  if (pages().AnyOutOfSync() && HasChanged(*vcpu.cpu, Look(vcpu, access))) {
     SyncAll(vcpu);
   }
   return Look(vcpu, access);
@@ -143,7 +133,7 @@ GuestWalk Shadow2005Paging::SyncVa(VcpuContext& vcpu, const Access& access) {
 
 // The records tell where the writable entries are, so nothing is searched for.
 void Shadow2005Paging::ProtectOpen(Cpu& cpu) {
-  for (const Gfn gfn : pages().out_of_sync()) {
+  for (const Gfn gfn : pages().OutOfSync()) {
     const std::vector<ShadowSlot> writable = FindOpen(gfn)->writable;
     for (const ShadowSlot& slot : writable) {
       Charge(cpu, CostEvent::kTempMap);
@@ -156,10 +146,10 @@ void Shadow2005Paging::ProtectOpen(Cpu& cpu) {
 
 // Xen: shadow_sync_all.
 void Shadow2005Paging::SyncAll(VcpuContext& vcpu) {
-  if (pages().out_of_sync().empty()) return;
+  if (!pages().AnyOutOfSync()) return;
   Cpu& cpu = *vcpu.cpu;
   ProtectOpen(cpu);
-  const std::vector<Gfn> tables = pages().out_of_sync();
+  const std::vector<Gfn> tables = pages().OutOfSync();
   for (int level = 1; level <= shape().top_level(); ++level) {
     for (const Gfn gfn : tables) {
       for (const ShadowId id : pages().FindTable(gfn)->shadows) {
@@ -171,6 +161,7 @@ void Shadow2005Paging::SyncAll(VcpuContext& vcpu) {
   cpu.counters.Add(Counter::kShadowResyncs, tables.size());
   for (const OpenTable& open : open_) FreeSnapshot(cpu, open);
   open_.clear();
+  open_at_.clear();
 }
 
 // Xen: resync_all. A root is taken for dead if all its entries are zero, or one
@@ -261,10 +252,11 @@ void Shadow2005Paging::ShadowGoes(Cpu& cpu, ShadowId id) {
 }
 
 void Shadow2005Paging::Forget(Cpu& cpu, Gfn gfn) {
-  std::erase_if(open_, [&](const OpenTable& open) {
-    if (open.gfn == gfn) FreeSnapshot(cpu, open);
-    return open.gfn == gfn;
-  });
+  const auto it = open_at_.find(gfn);
+  if (it == open_at_.end()) return;
+  FreeSnapshot(cpu, *it->second);
+  open_.erase(it->second);
+  open_at_.erase(it);
 }
 
 }  // namespace xmmu

@@ -137,7 +137,9 @@ class Shadow2006Paging : public ShadowStrategy {
   }
 
   std::vector<VirtAddr> GuessesFor(Gfn gfn) const;
-  // Adds the `left` writable mappings of `gfn` that there are to `found`.
+  uint64_t LookedAt(int level, const ShadowSlot& last) const;
+  // Adds the `left` writable mappings of `gfn` that there are to `found`, which
+  // is empty. REQUIRES: there are some.
   void SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
                  std::vector<ShadowSlot>& found);
   void CountMapping(Cpu& cpu, const ShadowSlot& slot, Pte entry, bool added);

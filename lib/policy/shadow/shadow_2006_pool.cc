@@ -131,47 +131,44 @@ std::vector<VirtAddr> Shadow2006Paging::GuessesFor(Gfn gfn) const {
   return guesses;
 }
 
-// Searches one L1 shadow after the other until all are found.
+// How many entries a search of the shadows of `level` looks at that goes from
+// one to the next and ends with the entry at `last`.
+uint64_t Shadow2006Paging::LookedAt(int level, const ShadowSlot& last) const {
+  return uint64_t{pages().InUseBelow(level, last.page)} *
+             static_cast<uint64_t>(shape().entries()) +
+         static_cast<uint64_t>(last.index) + 1;
+}
+
+// Xen searches one L1 shadow after the other until all are found. Here they are
+// known, and so is where the search ends.
 void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
                                  std::vector<ShadowSlot>& found) {
   cpu.counters.Add(Counter::kShadowBruteForce);
   const Mfn mfn = domain().MfnOf(gfn);
-  for (ShadowId id = 0; id < pages().count() && left != 0; ++id) {
-    if (!pages()[id].in_use || pages()[id].key.level != 1) continue;
-    int i = 0;
-    for (; i < shape().entries() && left != 0; ++i) {
-      const ShadowSlot slot{id, i};
-      const Pte entry = pages().Read(slot);
-      if (!entry.writable() || !Contains(slot, entry, mfn)) continue;
-      found.push_back(slot);
-      --left;
-    }
-    Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(i));
+  for (const ShadowSlot& slot : pages().EntriesTo(mfn)) {
+    if (pages()[slot.page].key.level != 1) continue;
+    const Pte entry = pages().Read(slot);
+    if (!entry.writable() || !Contains(slot, entry, mfn)) continue;
+    found.push_back(slot);
+    --left;
   }
-  XMMU_CHECK(left == 0);
+  XMMU_CHECK(left == 0 && !found.empty());
+  Charge(cpu, CostEvent::kXenPteRead, LookedAt(1, found.back()));
 }
 
-// Searches all shadows of the level above until the last reference is found.
+// Xen searches all shadows of the level above until the last reference is
+// found.
 std::vector<ShadowSlot> Shadow2006Paging::FindLinks(ShadowId child,
                                                     uint64_t& looked_at) const {
-  std::vector<ShadowSlot> found;
   uint32_t left = pages()[child].refs;
   for (const Root& root : roots()) {
     left -= static_cast<uint32_t>(
         std::count(root.top.begin(), root.top.end(), child));
   }
-  const int above = pages()[child].key.level + 1;
-  for (ShadowId id = 0; id < pages().count() && left != 0; ++id) {
-    if (!pages()[id].in_use || pages()[id].key.level != above) continue;
-    for (int i = 0; i < shape().entries() && left != 0; ++i, ++looked_at) {
-      const ShadowSlot slot{id, i};
-      const Pte entry = pages().Read(slot);
-      if (!IsLink(slot, entry) || entry.frame() != pages()[child].mfn) continue;
-      found.push_back(slot);
-      --left;
-    }
-  }
-  XMMU_CHECK(left == 0);
+  if (left == 0) return {};
+  std::vector<ShadowSlot> found = LinksOf(child);
+  XMMU_CHECK(found.size() == left);
+  looked_at += LookedAt(pages()[child].key.level + 1, found.back());
   return found;
 }
 

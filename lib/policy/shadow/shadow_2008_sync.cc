@@ -273,7 +273,7 @@ absl::Status Shadow2008Paging::AuditMore() const {
           place.gfn.value()));
     }
   }
-  if (listed == pages().out_of_sync().size()) return absl::OkStatus();
+  if (listed == pages().OutOfSyncCount()) return absl::OkStatus();
   return absl::InternalError("a table out of sync has no place, or two");
 }
 

@@ -79,29 +79,16 @@ void XiPaging::OpenTable(VcpuContext& vcpu, Gfn gfn) {
   vcpu.cpu->counters.Add(Counter::kShadowOpened);
 }
 
-int XiPaging::LevelOf(Gfn gfn) const {
-  int level = 0;
-  for (const ShadowId id : pages().FindTable(gfn)->shadows) {
-    level = std::max(level, int{pages()[id].key.level});
-  }
-  return level;
-}
-
 bool XiPaging::Unused(Gfn gfn) const {
   const std::vector<ShadowId>& shadows = pages().FindTable(gfn)->shadows;
   return std::all_of(shadows.begin(), shadows.end(),
                      [&](ShadowId id) { return pages()[id].refs == 0; });
 }
 
+// From the top down, so that a table which loses its last link by that is not
+// compared.
 void XiPaging::SyncTables(VcpuContext& vcpu, int lowest) {
-  std::vector<Gfn> open = pages().out_of_sync();
-  // From the top down, so that a table which loses its last link by that is not
-  // compared.
-  std::stable_sort(open.begin(), open.end(),
-                   [&](Gfn a, Gfn b) { return LevelOf(a) > LevelOf(b); });
-  for (const Gfn gfn : open) {
-    if (LevelOf(gfn) >= lowest) SyncTable(vcpu, gfn);
-  }
+  for (const Gfn gfn : pages().OutOfSyncFrom(lowest)) SyncTable(vcpu, gfn);
 }
 
 // A table that nothing uses ceases to be one until it is used again; so a frame

@@ -115,8 +115,6 @@ class XiPaging : public ShadowStrategy {
   void SyncTables(VcpuContext& vcpu, int lowest);
   // Whether nothing leads to any shadow of the table `gfn`.
   bool Unused(Gfn gfn) const;
-  // The highest level at which the table `gfn` is shadowed.
-  int LevelOf(Gfn gfn) const;
 
   struct Extras {
     Mfn snapshot = kInvalidMfn;

@@ -247,8 +247,8 @@ void XiSnapshotPool::TableSynced(Gfn gfn) {
 // Each table out of sync may come to have more shadows, so snapshots are kept
 // free for all that it can have.
 void XiSnapshotPool::OpenTable(VcpuContext& vcpu, Gfn gfn) {
-  while ((pages().out_of_sync().size() + 1) * most_a_table_ > count_) {
-    SyncTable(vcpu, pages().out_of_sync().front());
+  while ((pages().OutOfSyncCount() + 1) * most_a_table_ > count_) {
+    SyncTable(vcpu, pages().FirstOutOfSync());
   }
   const GuestTable* const table = pages().FindTable(gfn);
   if (table == nullptr) return;

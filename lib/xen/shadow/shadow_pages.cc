@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "xen/shadow/shadow_index.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -10,7 +11,8 @@ ShadowPages::ShadowPages(Host& host, PagingMode mode, uint32_t count)
     : host_(host),
       mode_(mode),
       large_shift_(LevelShift(mode, 2) - kPageShift),
-      pages_(count) {
+      pages_(count),
+      ranks_(static_cast<size_t>(LevelCount(mode)) + 2, ShadowRanks(count)) {
   for (ShadowId id = 0; id < count; ++id) {
     pages_[id].mfn = host_.AllocXenFrame();
     by_frame_[pages_[id].mfn] = id;
@@ -50,9 +52,12 @@ ShadowId ShadowPages::Take(const ShadowKey& key) {
   if (!key.splinter) {
     GuestTable& table = tables_[key.gfn];
     if (table.shadows.empty()) ++TablesNear(key.gfn);
+    const int level = LevelOf(table);
     table.shadows.push_back(id);
+    Relist(key.gfn, table, level);
   }
   peak_in_use_ = std::max(peak_in_use_, ++in_use_);
+  ranks_[key.level].Add(id, +1);
   PushNewest(id);
   return id;
 }
@@ -62,7 +67,9 @@ void ShadowPages::Release(ShadowId id) {
   XMMU_CHECK(page.in_use && page.refs == 0 && page.pins == 0);
   if (!page.key.splinter) {
     GuestTable& table = tables_[page.key.gfn];
+    const int level = LevelOf(table);
     std::erase(table.shadows, id);
+    Relist(page.key.gfn, table, level);
     if (table.shadows.empty()) {
       SetOutOfSync(page.key.gfn, false);
       --TablesNear(page.key.gfn);
@@ -70,6 +77,7 @@ void ShadowPages::Release(ShadowId id) {
     }
   }
   by_key_.erase(page.key);
+  ranks_[page.key.level].Add(id, -1);
   Unlink(id);
   page.in_use = false;
   page.tlbflush_timestamp = host_.tlb_clock();
@@ -106,8 +114,38 @@ Pte ShadowPages::Read(const ShadowSlot& slot) const {
 }
 
 void ShadowPages::Write(const ShadowSlot& slot, Pte entry) {
+  if (index_ != nullptr) {
+    const Pte old = Read(slot);
+    if (old.present()) index_->Remove(slot, old.frame());
+    if (entry.present()) index_->Add(slot, entry.frame());
+  }
   host_.memory().WriteEntry(AddressOfSlot(slot), EntryBytes(mode_),
                             entry.raw());
+}
+
+void ShadowPages::MakeIndex() const {
+  index_ = std::make_unique<ShadowIndex>(count());
+  const int entries = EntryCount(mode_, 1);
+  for (ShadowId id = 0; id < count(); ++id) {
+    if (!pages_[id].in_use) continue;
+    for (int i = 0; i < entries; ++i) {
+      const Pte entry = Read({id, i});
+      if (entry.present()) index_->Add({id, i}, entry.frame());
+    }
+  }
+}
+
+std::vector<ShadowSlot> ShadowPages::EntriesTo(Mfn mfn) const {
+  if (index_ == nullptr) MakeIndex();
+  return index_->EntriesTo(mfn);
+}
+
+uint32_t ShadowPages::InUse(int level) const {
+  return ranks_[static_cast<size_t>(level)].total();
+}
+
+uint32_t ShadowPages::InUseBelow(int level, ShadowId id) const {
+  return ranks_[static_cast<size_t>(level)].Below(id);
 }
 
 GuestTable* ShadowPages::FindTable(Gfn gfn) {
@@ -125,14 +163,74 @@ bool ShadowPages::AnyTableIn(Gfn first) const {
   return index < tables_near_.size() && tables_near_[index] != 0;
 }
 
+int ShadowPages::LevelOf(const GuestTable& table) const {
+  int level = 0;
+  for (const ShadowId id : table.shadows) {
+    level = std::max(level, int{pages_[id].key.level});
+  }
+  return level;
+}
+
+int ShadowPages::LevelOf(Gfn gfn) const { return LevelOf(*FindTable(gfn)); }
+
+void ShadowPages::Relist(Gfn gfn, const GuestTable& table, int level) {
+  const int now = LevelOf(table);
+  if (!table.out_of_sync || now == level) return;
+  out_of_sync_[static_cast<size_t>(level)].erase(table.turn);
+  out_of_sync_[static_cast<size_t>(now)][table.turn] = gfn;
+}
+
+std::vector<Gfn> ShadowPages::OutOfSync() const {
+  std::vector<std::pair<uint64_t, Gfn>> by_turn;
+  for (const auto& tables : out_of_sync_) {
+    by_turn.insert(by_turn.end(), tables.begin(), tables.end());
+  }
+  std::sort(by_turn.begin(), by_turn.end());
+  std::vector<Gfn> all;
+  all.reserve(by_turn.size());
+  for (const auto& [turn, gfn] : by_turn) all.push_back(gfn);
+  return all;
+}
+
+std::vector<Gfn> ShadowPages::OutOfSyncFrom(int lowest) const {
+  std::vector<Gfn> found;
+  for (size_t level = out_of_sync_.size(); level-- > 0;) {
+    if (static_cast<int>(level) < lowest) break;
+    for (const auto& [turn, gfn] : out_of_sync_[level]) found.push_back(gfn);
+  }
+  return found;
+}
+
+size_t ShadowPages::OutOfSyncCount() const {
+  size_t count = 0;
+  for (const auto& tables : out_of_sync_) count += tables.size();
+  return count;
+}
+
+Gfn ShadowPages::FirstOutOfSync() const {
+  std::pair<uint64_t, Gfn> first{~uint64_t{0}, kInvalidGfn};
+  for (const auto& tables : out_of_sync_) {
+    if (!tables.empty())
+      first = std::min(first, {tables.begin()->first, tables.begin()->second});
+  }
+  return first.second;
+}
+
+bool ShadowPages::AnyOutOfSync(int lowest) const {
+  return std::any_of(out_of_sync_.begin() + lowest, out_of_sync_.end(),
+                     [](const auto& tables) { return !tables.empty(); });
+}
+
 void ShadowPages::SetOutOfSync(Gfn gfn, bool on) {
   GuestTable& table = tables_[gfn];
   if (table.out_of_sync == on) return;
   table.out_of_sync = on;
+  auto& tables = out_of_sync_[static_cast<size_t>(LevelOf(table))];
   if (on) {
-    out_of_sync_.push_back(gfn);
+    table.turn = ++turns_;
+    tables[table.turn] = gfn;
   } else {
-    std::erase(out_of_sync_, gfn);
+    tables.erase(table.turn);
   }
 }
 

@@ -2,6 +2,7 @@
 // shadows, everything that leads to a frame.
 
 #include <algorithm>
+#include <tuple>
 
 #include "xmmu/base/check.h"
 #include "xmmu/xen/shadow/shadow_paging.h"
@@ -14,18 +15,33 @@ bool ShadowPaging::Contains(const ShadowSlot& slot, Pte entry, Mfn mfn) const {
   return mfn >= entry.frame() && mfn - entry.frame() < shape_.large_frames();
 }
 
+void ShadowPaging::ChargeSearch(Cpu& cpu, uint64_t shadows) const {
+  if (shadows == 0) return;
+  Charge(cpu, CostEvent::kXenPteRead,
+         shadows * static_cast<uint64_t>(shape_.entries()));
+}
+
+// The hypervisor looks at all entries; the host knows which they are.
 std::vector<ShadowSlot> ShadowPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
+  ChargeSearch(cpu, uint64_t{pages_.InUse(1)} + pages_.InUse(2));
   std::vector<ShadowSlot> found;
   const Mfn mfn = domain_.MfnOf(gfn);
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
-    if (!pages_[id].in_use || pages_[id].key.level > 2) continue;
-    Charge(cpu, CostEvent::kXenPteRead,
-           static_cast<uint64_t>(shape_.entries()));
-    for (int i = 0; i < shape_.entries(); ++i) {
-      const ShadowSlot slot{id, i};
+  if (mfn == kInvalidMfn) return found;
+  const auto add = [&](Mfn named) {
+    for (const ShadowSlot& slot : pages_.EntriesTo(named)) {
+      if (pages_[slot.page].key.level > 2) continue;
       if (Contains(slot, pages_.Read(slot), mfn)) found.push_back(slot);
     }
-  }
+  };
+  add(mfn);
+  // An entry for a large page names its first frame.
+  const Mfn first(mfn.value() & ~(shape_.large_frames() - 1));
+  if (first == mfn) return found;
+  add(first);
+  std::sort(found.begin(), found.end(),
+            [](const ShadowSlot& a, const ShadowSlot& b) {
+              return std::tie(a.page, a.index) < std::tie(b.page, b.index);
+            });
   return found;
 }
 
@@ -34,19 +50,17 @@ std::vector<ShadowSlot> ShadowPaging::WritableMappingsOf(Cpu& cpu, Gfn gfn) {
 }
 
 std::vector<ShadowSlot> ShadowPaging::LinksTo(Cpu& cpu, ShadowId child) {
+  ChargeSearch(cpu, pages_.InUse(pages_[child].key.level + 1));
+  return LinksOf(child);
+}
+
+std::vector<ShadowSlot> ShadowPaging::LinksOf(ShadowId child) const {
   std::vector<ShadowSlot> found;
   const int above = pages_[child].key.level + 1;
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
-    if (!pages_[id].in_use || pages_[id].key.level != above) continue;
-    Charge(cpu, CostEvent::kXenPteRead,
-           static_cast<uint64_t>(shape_.entries()));
-    for (int i = 0; i < shape_.entries(); ++i) {
-      const ShadowSlot slot{id, i};
-      const Pte entry = pages_.Read(slot);
-      if (IsLink(slot, entry) && entry.frame() == pages_[child].mfn) {
-        found.push_back(slot);
-      }
-    }
+  for (const ShadowSlot& slot : pages_.EntriesTo(pages_[child].mfn)) {
+    const bool link =
+        pages_[slot.page].key.level == above && IsLink(slot, pages_.Read(slot));
+    if (link) found.push_back(slot);
   }
   return found;
 }

@@ -16,16 +16,22 @@
 // It is only storage: xmmu/xen/shadow/shadow_paging.h makes and fills shadows.
 // Charges nothing. No result depends on the order of a hash. Single-threaded.
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/shadow/shadow_shape.h"
 
 namespace xmmu {
+
+class ShadowIndex;
+class ShadowRanks;
 
 // A shadow by its place in the pool.
 using ShadowId = uint32_t;
@@ -68,6 +74,7 @@ struct GuestTable {
   std::vector<ShadowId> shadows;  // in the order in which they were made
   // The guest may write to it for now (xmmu/xen/shadow/shadow_paging.h).
   bool out_of_sync = false;
+  uint64_t turn = 0;  // its place among those out of sync
 };
 
 class ShadowPages {
@@ -105,6 +112,18 @@ class ShadowPages {
   ShadowId oldest() const { return oldest_; }
   ShadowId NewerThan(ShadowId id) const { return pages_[id].newer; }
 
+  // The present entries of all shadows that name the frame `mfn`, by shadow and
+  // then by index; what each means is for the caller to find. The first call
+  // looks at all entries, others only at what they return.
+  std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
+  // How many shadows of `level` are in use, splinters being of level 1; and how
+  // many of those that come before `id` in the pool.
+  uint32_t InUse(int level) const;
+  uint32_t InUseBelow(int level, ShadowId id) const;
+  // What EntriesTo() goes by (xen/shadow/shadow_index.h), for tests; nullptr
+  // before its first call.
+  const ShadowIndex* index() const { return index_.get(); }
+
   MachineAddr AddressOfSlot(const ShadowSlot& slot) const;
   Pte Read(const ShadowSlot& slot) const;
   void Write(const ShadowSlot& slot, Pte entry);
@@ -116,8 +135,19 @@ class ShadowPages {
   // table.
   bool AnyTableIn(Gfn first) const;
 
+  // The highest level at which the table `gfn` is shadowed. REQUIRES: it is.
+  int LevelOf(Gfn gfn) const;
+
   // The tables that are out of sync, in the order in which they went so.
-  const std::vector<Gfn>& out_of_sync() const { return out_of_sync_; }
+  std::vector<Gfn> OutOfSync() const;
+  // Those with a LevelOf() of `lowest` or more, from the highest level down; of
+  // a level in that order.
+  std::vector<Gfn> OutOfSyncFrom(int lowest) const;
+  size_t OutOfSyncCount() const;
+  // The one that has been so for longest. REQUIRES: there is one.
+  Gfn FirstOutOfSync() const;
+  // Whether there are any of OutOfSyncFrom(`lowest`).
+  bool AnyOutOfSync(int lowest = 1) const;
   void SetOutOfSync(Gfn gfn, bool on);
 
  private:
@@ -126,6 +156,12 @@ class ShadowPages {
   void PushNewest(ShadowId id);
   // How many tables the large page that contains `gfn` has.
   uint32_t& TablesNear(Gfn gfn);
+  int LevelOf(const GuestTable& table) const;
+  // Lets `table`, if it is out of sync, be listed by the level that it has by
+  // now; before it had `level`.
+  void Relist(Gfn gfn, const GuestTable& table, int level);
+  // Makes the index of all entries there are.
+  void MakeIndex() const;
 
   Host& host_;
   const PagingMode mode_;
@@ -141,7 +177,12 @@ class ShadowPages {
   absl::flat_hash_map<Mfn, ShadowId> by_frame_;
   absl::flat_hash_map<Gfn, GuestTable> tables_;
   std::vector<uint32_t> tables_near_;  // by large page of guest memory
-  std::vector<Gfn> out_of_sync_;
+  // The tables out of sync, by level and by turn.
+  std::array<absl::btree_map<uint64_t, Gfn>, 6> out_of_sync_;
+  uint64_t turns_ = 0;
+  std::vector<ShadowRanks> ranks_;  // of what is in use, by level
+  // Strategies that never search have none.
+  mutable std::unique_ptr<ShadowIndex> index_;
 };
 
 }  // namespace xmmu

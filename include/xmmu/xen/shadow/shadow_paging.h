@@ -230,6 +230,11 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   bool IsLink(const ShadowSlot& slot, Pte entry) const;
   ShadowId Child(Pte link) const { return pages_.FindFrame(link.frame()); }
   void Charge(Cpu& cpu, CostEvent event, uint64_t times = 1) const;
+  // All entries that lead to the shadow `child`, which is in use; by shadow and
+  // then by index. Not charged: see LinksTo().
+  std::vector<ShadowSlot> LinksOf(ShadowId child) const;
+  // Charges a look at all entries of as many shadows.
+  void ChargeSearch(Cpu& cpu, uint64_t shadows) const;
   // Whether the leaf `entry`, at `slot`, maps the frame `mfn`.
   bool Contains(const ShadowSlot& slot, Pte entry, Mfn mfn) const;
 

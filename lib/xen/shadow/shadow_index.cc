@@ -1,0 +1,48 @@
+#include "xen/shadow/shadow_index.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace xmmu {
+
+void ShadowIndex::Add(const ShadowSlot& slot, Mfn mfn) {
+  std::unique_ptr<Links>& links = links_[slot.page];
+  if (links == nullptr) links = std::make_unique<Links>();
+  const Ref ref = RefOf(slot);
+  Ref& head = heads_[mfn];
+  LinkOf(ref) = {.next = head, .previous = 0};
+  if (head != 0) LinkOf(head).previous = ref;
+  head = ref;
+}
+
+void ShadowIndex::Remove(const ShadowSlot& slot, Mfn mfn) {
+  const Link link = LinkOf(RefOf(slot));
+  if (link.next != 0) LinkOf(link.next).previous = link.previous;
+  if (link.previous != 0) {
+    LinkOf(link.previous).next = link.next;
+    return;
+  }
+  const auto head = heads_.find(mfn);
+  if (link.next == 0) {
+    heads_.erase(head);
+  } else {
+    head->second = link.next;
+  }
+}
+
+std::vector<ShadowSlot> ShadowIndex::EntriesTo(Mfn mfn) const {
+  std::vector<ShadowSlot> found;
+  const auto head = heads_.find(mfn);
+  if (head == heads_.end()) return found;
+  for (Ref ref = head->second; ref != 0; ref = LinkOf(ref).next) {
+    found.push_back(SlotOf(ref));
+  }
+  steps_ += found.size();
+  std::sort(found.begin(), found.end(),
+            [](const ShadowSlot& a, const ShadowSlot& b) {
+              return std::tie(a.page, a.index) < std::tie(b.page, b.index);
+            });
+  return found;
+}
+
+}  // namespace xmmu

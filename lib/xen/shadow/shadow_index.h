@@ -1,0 +1,99 @@
+#ifndef XMMU_LIB_XEN_SHADOW_SHADOW_INDEX_H_
+#define XMMU_LIB_XEN_SHADOW_SHADOW_INDEX_H_
+
+// Which entries of a domain's shadows lead to a machine frame, and how many
+// shadows of a level lie before another in the pool. Xen's searches of all
+// shadows take the time of a search on the simulated machine, which is charged;
+// the host finds the answer, and what to charge, here.
+//
+// It knows nothing of what entries mean: whoever changes one says so. It is the
+// host's alone: it charges nothing and no table of the hypervisor's stands for
+// it. Single-threaded.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "xmmu/base/address.h"
+#include "xmmu/xen/shadow/shadow_pages.h"
+
+namespace xmmu {
+
+// The entries that lead to each frame, as one doubly linked list a frame.
+class ShadowIndex {
+ public:
+  // For `shadows` shadows of up to 1,024 entries.
+  explicit ShadowIndex(uint32_t shadows) : links_(shadows) {}
+
+  // The entry at `slot` has come to lead to `mfn`, or no longer does.
+  void Add(const ShadowSlot& slot, Mfn mfn);
+  void Remove(const ShadowSlot& slot, Mfn mfn);
+
+  // The entries that lead to `mfn`, by shadow and then by index.
+  std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
+
+  // How many entries all calls of EntriesTo() have looked at.
+  uint64_t steps() const { return steps_; }
+
+ private:
+  // An entry by its shadow and index, plus one; 0 is none.
+  using Ref = uint64_t;
+  static constexpr int kIndexBits = 10;
+  struct Link {
+    Ref next = 0;
+    Ref previous = 0;
+  };
+  using Links = std::array<Link, size_t{1} << kIndexBits>;
+
+  static Ref RefOf(const ShadowSlot& slot) {
+    return (uint64_t{slot.page} << kIndexBits |
+            static_cast<uint64_t>(slot.index)) +
+           1;
+  }
+  static ShadowSlot SlotOf(Ref ref) {
+    return {static_cast<ShadowId>((ref - 1) >> kIndexBits),
+            static_cast<int>((ref - 1) & ((1u << kIndexBits) - 1))};
+  }
+  Link& LinkOf(Ref ref) {
+    return (*links_[(ref - 1) >> kIndexBits])[(ref - 1) %
+                                              (size_t{1} << kIndexBits)];
+  }
+  const Link& LinkOf(Ref ref) const {
+    return const_cast<ShadowIndex*>(this)->LinkOf(ref);
+  }
+
+  std::vector<std::unique_ptr<Links>> links_;  // by shadow, made when needed
+  absl::flat_hash_map<Mfn, Ref> heads_;        // only looked up
+  mutable uint64_t steps_ = 0;
+};
+
+// A set of places in the pool that knows how many of them lie below a place (a
+// binary indexed tree).
+class ShadowRanks {
+ public:
+  explicit ShadowRanks(uint32_t places) : sums_(places + size_t{1}) {}
+
+  void Add(ShadowId place, int change) {
+    total_ += static_cast<uint32_t>(change);
+    for (size_t i = place + size_t{1}; i < sums_.size(); i += i & (~i + 1)) {
+      sums_[i] += static_cast<uint32_t>(change);
+    }
+  }
+  uint32_t total() const { return total_; }
+  // How many are below `place`.
+  uint32_t Below(ShadowId place) const {
+    uint32_t sum = 0;
+    for (size_t i = place; i != 0; i &= i - 1) sum += sums_[i];
+    return sum;
+  }
+
+ private:
+  std::vector<uint32_t> sums_;
+  uint32_t total_ = 0;
+};
+
+}  // namespace xmmu
+
+#endif  // XMMU_LIB_XEN_SHADOW_SHADOW_INDEX_H_
