@@ -1,6 +1,9 @@
 // The audit of shadows: everything about them that can be recounted.
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
+#include "xen/shadow/shadow_index.h"
 #include "xmmu/xen/shadow/shadow_paging.h"
 
 namespace xmmu {
@@ -37,6 +40,7 @@ bool StillIs(Pte now, Pte then) {
 absl::Status ShadowPaging::Audit() const {
   if (owed_ != 0) return absl::InternalError("a flush was never executed");
   if (absl::Status pool = AuditPool(); !pool.ok()) return pool;
+  if (absl::Status index = AuditIndex(); !index.ok()) return index;
   if (absl::Status refs = AuditRefs(); !refs.ok()) return refs;
   const std::vector<bool> live = LiveShadows();
   for (ShadowId id = 0; id < pages_.count(); ++id) {
@@ -69,6 +73,46 @@ absl::Status ShadowPaging::AuditPool() const {
     return absl::InternalError(
         absl::StrFormat("%d shadows in use, %d counted, %d in the list by use",
                         pages_.in_use(), in_use, listed));
+  }
+  return absl::OkStatus();
+}
+
+// Whether searches would find what a look at all entries finds.
+absl::Status ShadowPaging::AuditIndex() const {
+  std::vector<uint32_t> below(static_cast<size_t>(LevelCount(shape_.shadow())) +
+                              2);
+  std::vector<std::pair<Mfn, ShadowSlot>> entries;
+  for (ShadowId id = 0; id < pages_.count(); ++id) {
+    if (!pages_[id].in_use) continue;
+    const int level = pages_[id].key.level;
+    if (pages_.InUseBelow(level, id) != below[static_cast<size_t>(level)]++) {
+      return absl::InternalError("shadows of a level are miscounted");
+    }
+    for (int i = 0; i < shape_.entries(); ++i) {
+      const Pte entry = pages_.Read({id, i});
+      if (entry.present()) entries.push_back({entry.frame(), {id, i}});
+    }
+  }
+  if (pages_.index() == nullptr) return absl::OkStatus();
+  if (pages_.index()->size() != entries.size()) {
+    return absl::InternalError("the index has other entries");
+  }
+  std::stable_sort(
+      entries.begin(), entries.end(),
+      [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < entries.size();) {
+    const Mfn mfn = entries[i].first;
+    for (const ShadowSlot& slot : pages_.EntriesTo(mfn)) {
+      const bool right = i < entries.size() && entries[i].first == mfn &&
+                         entries[i].second.page == slot.page &&
+                         entries[i].second.index == slot.index;
+      if (!right) return absl::InternalError("the index has other entries");
+      ++i;
+    }
+    if (i < entries.size() && entries[i].first == mfn) {
+      return absl::InternalError(NameOf(pages_, entries[i].second) +
+                                 " is not in the index");
+    }
   }
   return absl::OkStatus();
 }

@@ -13,9 +13,11 @@ void ShadowIndex::Add(const ShadowSlot& slot, Mfn mfn) {
   LinkOf(ref) = {.next = head, .previous = 0};
   if (head != 0) LinkOf(head).previous = ref;
   head = ref;
+  ++size_;
 }
 
 void ShadowIndex::Remove(const ShadowSlot& slot, Mfn mfn) {
+  --size_;
   const Link link = LinkOf(RefOf(slot));
   if (link.next != 0) LinkOf(link.next).previous = link.previous;
   if (link.previous != 0) {

@@ -34,6 +34,8 @@ class ShadowIndex {
   // The entries that lead to `mfn`, by shadow and then by index.
   std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
 
+  // How many entries there are.
+  uint64_t size() const { return size_; }
   // How many entries all calls of EntriesTo() have looked at.
   uint64_t steps() const { return steps_; }
 
@@ -66,6 +68,7 @@ class ShadowIndex {
 
   std::vector<std::unique_ptr<Links>> links_;  // by shadow, made when needed
   absl::flat_hash_map<Mfn, Ref> heads_;        // only looked up
+  uint64_t size_ = 0;
   mutable uint64_t steps_ = 0;
 };
 

@@ -288,9 +288,10 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   void CleanLog(Cpu& cpu, const DirtyBitmap& marked) final;
   void DisableLogging(Cpu&) final {}
 
-  // The parts of Audit(): pool and hash, references, entries. `live` says that
-  // a root leads to the entry's shadow.
+  // The parts of Audit(): pool and hash, index, references, entries. `live`
+  // says that a root leads to the entry's shadow.
   absl::Status AuditPool() const;
+  absl::Status AuditIndex() const;
   absl::Status AuditRefs() const;
   absl::Status AuditEntry(const ShadowSlot& slot, bool live) const;
   // SourceOf(), or the least that it can have been where that is unknown.
