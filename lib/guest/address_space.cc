@@ -5,10 +5,13 @@
 namespace xmmu {
 
 Vma* VmaMap::Find(VirtAddr va) {
+  if (last_ != nullptr && last_->start <= va && va < last_->end) return last_;
   auto it = by_start_.upper_bound(va);
   if (it == by_start_.begin()) return nullptr;
   --it;
-  return va < it->second.end ? &it->second : nullptr;
+  if (va >= it->second.end) return nullptr;
+  last_ = &it->second;
+  return last_;
 }
 
 bool VmaMap::Overlaps(VirtAddr start, VirtAddr end) const {
@@ -21,6 +24,7 @@ bool VmaMap::Overlaps(VirtAddr start, VirtAddr end) const {
 void VmaMap::SplitAt(VirtAddr va) {
   Vma* const vma = Find(va);
   if (vma == nullptr || vma->start == va) return;
+  ForgetLast();
   Vma upper = *vma;
   upper.file_offset += va - vma->start;
   upper.start = va;
@@ -31,6 +35,7 @@ void VmaMap::SplitAt(VirtAddr va) {
 std::vector<Vma> VmaMap::Carve(VirtAddr start, VirtAddr end) {
   SplitAt(start);
   SplitAt(end);
+  ForgetLast();
   std::vector<Vma> removed;
   auto it = by_start_.lower_bound(start);
   while (it != by_start_.end() && it->first < end) {
@@ -62,6 +67,7 @@ std::optional<Vma> VmaMap::OneMapping(VirtAddr start, VirtAddr end) const {
 }
 
 Vma& VmaMap::Join(VirtAddr start, VirtAddr end) {
+  ForgetLast();
   auto it = std::prev(by_start_.upper_bound(start));
   while (it->second.end < end) {
     const auto next = std::next(it);
@@ -104,6 +110,7 @@ void VmaMap::SpreadPlain(VirtAddr start, VirtAddr end) {
 // A new mapping replaces what was there, so the caller carves first.
 void VmaMap::Insert(const Vma& vma) {
   XMMU_CHECK(vma.start < vma.end && !Overlaps(vma.start, vma.end));
+  ForgetLast();
   by_start_.emplace(vma.start, vma);
 }
 

@@ -145,8 +145,13 @@ class VmaMap {
 
  private:
   void SplitAt(VirtAddr va);
+  // To be called before a VMA comes, goes, or gets other bounds.
+  void ForgetLast() { last_ = nullptr; }
 
   absl::btree_map<VirtAddr, Vma> by_start_;
+  // What Find() returned last, or nullptr: a fault and what it is recorded as
+  // look the same VMA up (Linux, before 6.1: vmacache_find).
+  Vma* last_ = nullptr;
 };
 
 // One page-table page.

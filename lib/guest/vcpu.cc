@@ -137,9 +137,18 @@ std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
   return std::nullopt;
 }
 
-std::optional<MachineAddr> Vcpu::ResolveKernel(const Access& access,
-                                               MemoryOperand& operand) {
-  Outcome outcome = Resolve(access, operand);
+TranslateResult Vcpu::TranslateKernel(const Access& access) {
+  if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
+    return TranslateResult(
+        PageFault{access.va, 0, FaultVector::kGeneralProtection});
+  }
+  return context_.cpu->mmu.Translate(access);
+}
+
+std::optional<MachineAddr> Vcpu::ResolveKernelFault(const PageFault& fault,
+                                                    const Access& access,
+                                                    MemoryOperand& operand) {
+  Outcome outcome = ResolveFault(fault, access, operand);
   if (ABSL_PREDICT_FALSE(outcome.fault.has_value())) {
     // The handler finds nothing to do; the fault has dropped the stale entry.
     context_.cpu->clock.Charge(CostEvent::kGuestFaultPath);
@@ -152,19 +161,27 @@ std::optional<MachineAddr> Vcpu::ResolveKernel(const Access& access,
   return outcome.addr;
 }
 
+void Vcpu::ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr) {
+  Cpu& cpu = *context_.cpu;
+  cpu.clock.Charge(event);
+  if (cpu.data_through_caches) cpu.TouchData(addr, va);
+}
+
 void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
   const Access access{va,
                       operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
                       kernel_in_ring3_};
-  const std::optional<MachineAddr> addr = ResolveKernel(access, operand);
+  const TranslateResult result = TranslateKernel(access);
+  const std::optional<MachineAddr> addr =
+      ABSL_PREDICT_TRUE(result.ok())
+          ? result.addr()
+          : ResolveKernelFault(result.fault(), access, operand);
   // The policy has charged for what it emulated.
   if (!addr.has_value()) return;  // emulated
-  Cpu& cpu = *context_.cpu;
   const bool locked =
       operand.kind != OperandKind::kLoad && operand.kind != OperandKind::kStore;
-  cpu.clock.Charge(locked ? CostEvent::kGuestLockedOp
-                          : CostEvent::kGuestAccess);
-  if (cpu.data_through_caches) cpu.TouchData(*addr, va);
+  ChargeKernelAccess(
+      locked ? CostEvent::kGuestLockedOp : CostEvent::kGuestAccess, va, *addr);
   operand.Perform(host_.memory(), *addr);
 }
 
@@ -179,18 +196,39 @@ void Vcpu::KernelExecute(std::span<Instruction> code) {
   context_.following = {};
 }
 
+// Most kernel accesses go through at once, and these take the short way.
 uint64_t Vcpu::Load(VirtAddr va, int bytes) {
+  const Access access{va, AccessKind::kRead, kernel_in_ring3_};
+  const TranslateResult result = TranslateKernel(access);
+  if (ABSL_PREDICT_TRUE(result.ok())) {
+    ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
+    return host_.memory().ReadEntry(result.addr(), bytes);
+  }
   MemoryOperand operand{.kind = OperandKind::kLoad,
                         .size = static_cast<uint8_t>(bytes)};
-  KernelExecute(va, operand);
+  const auto addr = ResolveKernelFault(result.fault(), access, operand);
+  if (addr.has_value()) {
+    ChargeKernelAccess(CostEvent::kGuestAccess, va, *addr);
+    operand.Perform(host_.memory(), *addr);
+  }
   return operand.seen;
 }
 
 void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
-  MemoryOperand operand{.kind = OperandKind::kStore,
-                        .size = static_cast<uint8_t>(bytes),
-                        .value = value};
-  KernelExecute(va, operand);
+  const Access access{va, AccessKind::kWrite, kernel_in_ring3_};
+  const TranslateResult result = TranslateKernel(access);
+  std::optional<MachineAddr> addr;
+  if (ABSL_PREDICT_TRUE(result.ok())) {
+    addr = result.addr();
+  } else {
+    MemoryOperand operand{.kind = OperandKind::kStore,
+                          .size = static_cast<uint8_t>(bytes),
+                          .value = value};
+    addr = ResolveKernelFault(result.fault(), access, operand);
+  }
+  if (!addr.has_value()) return;  // emulated
+  ChargeKernelAccess(CostEvent::kGuestAccess, va, *addr);
+  host_.memory().WriteEntry(*addr, bytes, value);
 }
 
 uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
@@ -204,7 +242,9 @@ uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
 std::optional<MachineAddr> Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
   MemoryOperand none;
   const Access access{va, kind, kernel_in_ring3_};
-  const std::optional<MachineAddr> addr = ResolveKernel(access, none);
+  const TranslateResult result = TranslateKernel(access);
+  if (ABSL_PREDICT_TRUE(result.ok())) return result.addr();
+  const auto addr = ResolveKernelFault(result.fault(), access, none);
   if (!addr.has_value()) Fail(access, "a policy emulates a whole page by");
   return addr;
 }

@@ -118,9 +118,14 @@ class Vcpu {
   Outcome Resolve(const Access& access, MemoryOperand& operand);
   Outcome ResolveFault(PageFault fault, const Access& access,
                        MemoryOperand& operand);
-  // As Resolve, for the kernel's own accesses.
-  std::optional<MachineAddr> ResolveKernel(const Access& access,
-                                           MemoryOperand& operand);
+  // Translates an access of the kernel's own, within the segment limit.
+  TranslateResult TranslateKernel(const Access& access);
+  // As ResolveFault(), for such an access.
+  std::optional<MachineAddr> ResolveKernelFault(const PageFault& fault,
+                                                const Access& access,
+                                                MemoryOperand& operand);
+  // Charges for an access of the kernel's at `va` that went through to `addr`.
+  void ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr);
 
   // Performs an access of the program's or of the kernel for it.
   void Transfer(AccessKind kind, MachineAddr addr, uint64_t value,

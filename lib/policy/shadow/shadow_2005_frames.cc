@@ -35,8 +35,7 @@ std::span<const ShadowSlot> SlotsIn(std::span<const ShadowSlot> slots,
 Shadow2005Paging::FrameInfo& Shadow2005Paging::InfoOf(Mfn mfn) {
   const uint64_t pfn = domain().p2m().PfnOf(mfn).value();
   XMMU_CHECK(pfn < domain().p2m().size());
-  if (pfn >= frames_.size()) frames_.resize(pfn + 1);
-  return frames_[pfn];
+  return frames_.At(pfn);
 }
 
 void Shadow2005Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
@@ -225,7 +224,7 @@ std::vector<ShadowSlot> Shadow2005Paging::LinksTo(Cpu& cpu, ShadowId id) {
 
 // Counts all references again.
 absl::Status Shadow2005Paging::AuditFrames() const {
-  std::vector<FrameInfo> counted(frames_.size());
+  std::vector<FrameInfo> counted(domain().p2m().size());
   for (ShadowId id = 0; id < pages().count(); ++id) {
     if (!pages()[id].in_use) continue;
     for (int i = 0; i < shape().entries(); ++i) {
@@ -245,14 +244,14 @@ absl::Status Shadow2005Paging::AuditFrames() const {
     }
   }
   for (uint64_t pfn = 0; pfn < counted.size(); ++pfn) {
-    if (counted[pfn].refs == frames_[pfn].refs &&
-        counted[pfn].writable == frames_[pfn].writable) {
+    const FrameInfo known = frames_.Get(pfn);
+    if (counted[pfn].refs == known.refs &&
+        counted[pfn].writable == known.writable) {
       continue;
     }
     return absl::InternalError(absl::StrFormat(
         "frame 0x%x: %d references, %d writable; counted %d, %d", pfn,
-        frames_[pfn].refs, frames_[pfn].writable, counted[pfn].refs,
-        counted[pfn].writable));
+        known.refs, known.writable, counted[pfn].refs, counted[pfn].writable));
   }
   return absl::OkStatus();
 }
@@ -269,7 +268,7 @@ absl::Status Shadow2005Paging::AuditOpen(const OpenTable& open) const {
     if (!IsWritableMapping(slot, mfn)) return error("a stale record");
   }
   const uint64_t pfn = domain().p2m().PfnOf(mfn).value();
-  if (open.writable.size() != frames_[pfn].writable) {
+  if (open.writable.size() != frames_.Get(pfn).writable) {
     return error("a writable mapping without a record");
   }
   for (int i = 0; i < EntryCount(shape().guest(), 1); ++i) {

@@ -32,8 +32,7 @@ Shadow2005Paging::Shadow2005Paging(Host& host, Domain& domain,
                                    uint32_t shadows)
     : ShadowStrategy(host, domain, shape, shadows, DoorOf(options)),
       options_(options),
-      extras_(shadows),
-      frames_(domain.p2m().size()) {
+      extras_(shadows) {
   XMMU_CHECK(shape.guest() == shape.shadow());
 }
 

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/policy/shadow_options.h"
 
@@ -191,7 +192,7 @@ class Shadow2005Paging final : public ShadowStrategy {
 
   const Shadow2005Options options_;
   std::vector<Extra> extras_;      // by shadow
-  std::vector<FrameInfo> frames_;  // by guest frame
+  SparseArray<FrameInfo> frames_;  // by guest frame
   std::list<OpenTable> open_;      // in the order in which they went so
   absl::flat_hash_map<Gfn, std::list<OpenTable>::iterator> open_at_;
   absl::flat_hash_map<uint64_t, Prediction> predictions_;  // only looked up

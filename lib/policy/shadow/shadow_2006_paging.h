@@ -19,7 +19,7 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/policy/shadow_options.h"
 
@@ -150,9 +150,9 @@ class Shadow2006Paging : public ShadowStrategy {
   std::optional<VirtAddr> fault_va_;
   // Shadows that may have lost their last reference.
   std::vector<ShadowId> unlinked_;
-  // How many writable mappings each frame has. It is never iterated over, whose
-  // order would not be deterministic.
-  absl::flat_hash_map<Mfn, uint32_t> writable_;
+  // How many writable mappings each frame has, and all of them.
+  SparseArray<uint32_t> writable_;
+  uint64_t all_writable_ = 0;
 };
 
 }  // namespace xmmu

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_format.h"
 #include "policy/shadow/shadow_2006_paging.h"
 #include "xmmu/base/check.h"
@@ -53,16 +54,13 @@ void Shadow2006Paging::CountMapping(Cpu& cpu, const ShadowSlot&, Pte entry,
   if (!entry.present() || IsMark(entry)) return;
   Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
   if (!entry.writable()) return;
-  if (added) {
-    ++writable_[entry.frame()];
-  } else if (--writable_[entry.frame()] == 0) {
-    writable_.erase(entry.frame());
-  }
+  uint32_t& count = writable_.At(entry.frame().value());
+  added ? ++count : --count;
+  added ? ++all_writable_ : --all_writable_;
 }
 
 uint32_t Shadow2006Paging::WritableCount(Gfn gfn) const {
-  const auto it = writable_.find(domain().MfnOf(gfn));
-  return it == writable_.end() ? 0 : it->second;
+  return writable_.Get(domain().MfnOf(gfn).value());
 }
 
 // Xen: sh_remove_write_access.
@@ -269,7 +267,13 @@ absl::Status Shadow2006Paging::AuditMore() const {
       }
     }
   }
-  if (counted != writable_) {
+  uint64_t all = 0;
+  bool right = true;
+  for (const auto& [mfn, count] : counted) {
+    right = right && writable_.Get(mfn.value()) == count;
+    all += count;
+  }
+  if (!right || all != all_writable_) {
     return absl::InternalError("writable mappings are not as counted");
   }
   return absl::OkStatus();

@@ -1,6 +1,8 @@
 // The parts of an SPTI beside the shadow itself: its snapshot, and the
 // backlinks by which the entries that lead to a frame are found.
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "policy/shadow/xi_paging.h"
 
@@ -17,7 +19,7 @@ XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
     : ShadowStrategy(host, domain, shape, shadows),
       options_(options),
       extras_(shadows),
-      frame_heads_(domain.p2m().size()),
+      heads_(domain.p2m().size()),
       shadow_heads_(shadows) {
   for (Extras& extra : extras_) {
     if (!options_.snapshots_on_demand) extra.snapshot = host.AllocXenFrame();
@@ -35,7 +37,7 @@ XiPaging::~XiPaging() {
 }
 
 uint64_t XiPaging::BookkeepingBytes() const {
-  return options_.backlinks ? frame_heads_.size() * sizeof(Ref) : 0;
+  return options_.backlinks ? heads_ * sizeof(Ref) : 0;
 }
 
 std::vector<MemoryPart> XiPaging::MemoryParts() const {
@@ -99,8 +101,8 @@ XiPaging::Ref& XiPaging::HeadOf(const ShadowSlot& slot, Pte entry) {
   if (IsLink(slot, entry)) return shadow_heads_[Child(entry)];
   const uint64_t pfn = domain().p2m().PfnOf(entry.frame()).value();
   XMMU_CHECK(pfn < domain().p2m().size());
-  if (pfn >= frame_heads_.size()) frame_heads_.resize(pfn + 1);
-  return frame_heads_[pfn];
+  heads_ = std::max(heads_, pfn + 1);
+  return frame_heads_.At(pfn);
 }
 
 void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
@@ -146,8 +148,8 @@ std::vector<ShadowSlot> XiPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
   const Mfn mfn = domain().MfnOf(gfn);
   const auto search = [&](uint64_t pfn) {
     Charge(cpu, CostEvent::kXenPteRead);
-    if (pfn >= frame_heads_.size()) return;
-    for (Ref ref = frame_heads_[pfn]; ref != 0; ref = Next(ref)) {
+    if (pfn >= heads_) return;
+    for (Ref ref = frame_heads_.Get(pfn); ref != 0; ref = Next(ref)) {
       Charge(cpu, CostEvent::kXenPteRead);
       const ShadowSlot slot = SlotOf(ref);
       if (Contains(slot, pages().Read(slot), mfn)) found.push_back(slot);
@@ -181,9 +183,9 @@ void XiPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) {
     return;
   }
   // All heads are looked at; one read is a cache line of eight.
-  Charge(cpu, CostEvent::kXenPteRead, (frame_heads_.size() + 7) / 8);
-  for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
-    if (frame_heads_[pfn] != 0) protect(Pfn(pfn));
+  Charge(cpu, CostEvent::kXenPteRead, (heads_ + 7) / 8);
+  for (uint64_t pfn = 0; pfn < heads_; ++pfn) {
+    if (frame_heads_.Get(pfn) != 0) protect(Pfn(pfn));
   }
 }
 
@@ -213,10 +215,10 @@ absl::Status XiPaging::AuditList(Ref head, uint64_t target, bool to_shadow,
 absl::Status XiPaging::AuditMore() const {
   if (!options_.backlinks) return absl::OkStatus();
   uint64_t listed = 0;
-  for (uint64_t pfn = 0; pfn < frame_heads_.size(); ++pfn) {
+  for (uint64_t pfn = 0; pfn < heads_; ++pfn) {
     const uint64_t mfn = domain().p2m().MfnOf(Pfn(pfn)).value();
     const absl::Status status =
-        AuditList(frame_heads_[pfn], mfn, false, listed);
+        AuditList(frame_heads_.Get(pfn), mfn, false, listed);
     if (!status.ok()) return status;
   }
   uint64_t present = 0;

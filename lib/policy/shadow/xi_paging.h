@@ -25,6 +25,7 @@
 #include <array>
 #include <vector>
 
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/policy/shadow_options.h"
 
@@ -123,7 +124,8 @@ class XiPaging : public ShadowStrategy {
 
   const XiShadowOptions options_;
   std::vector<Extras> extras_;     // by shadow
-  std::vector<Ref> frame_heads_;   // by guest frame
+  SparseArray<Ref> frame_heads_;   // by guest frame
+  uint64_t heads_;                 // how many there are
   std::vector<Ref> shadow_heads_;  // by shadow
 };
 

@@ -87,7 +87,9 @@ HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
   vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
   if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
   PvRequest request(host, vcpu, rules);
-  if (ClosesTables(call)) WritableTables(request).CloseTables();
+  if (ClosesTables(call) && vcpu.domain->direct().ptwr_in_use()) {
+    WritableTables(request).CloseTables();
+  }
   HypercallResult result;
   if (!vcpu.domain->crashed()) result = Dispatch(request, call);
   request.Finish();

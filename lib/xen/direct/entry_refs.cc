@@ -48,30 +48,34 @@ XenErrno PageTypes::GetPageFromL1e(Pte& entry, DomainId page_owner) {
   if (BadFlags(entry, 1) != 0) {
     return Refuse(XenErrno::kEINVAL, "flags that an L1 entry must not have");
   }
+  return GetPageOfL1e(entry, page_owner);
+}
+
+XenErrno PageTypes::GetPageOfL1e(Pte& entry, DomainId page_owner) {
   const Mfn mfn = entry.frame();
   if (IsIoMemory(mfn)) return GetIoMemory(entry, page_owner);
-  const PageInfo& page = Page(mfn);
+  PageInfo& page = Page(mfn);
   if (page.ref_count == 0) {
     return Refuse(XenErrno::kEBUSY, "the frame is nobody's");
   }
   // A page that several domains share belongs to none of them.
   const bool shared = page.owner == kDomCow && !entry.writable();
-  if (!(shared && GetSharedPage(mfn)) && !GetPage(mfn, page_owner)) {
+  if (!(shared && GetSharedPage(mfn)) && !GetPage(page, page_owner)) {
     return Refuse(XenErrno::kEBUSY, "the frame is another domain's");
   }
   const bool write = entry.writable();
-  if (write && GetPageType(mfn, {PageType::kWritable}) != XenErrno::kOk) {
-    PutPage(mfn);
+  if (write && GetPageType(mfn, page, {PageType::kWritable}) != XenErrno::kOk) {
+    PutPage(mfn, page);
     return Refuse(XenErrno::kEBUSY,
                   "a writable mapping of a frame in use as something else");
   }
   if (page.xen_heap && (entry.flags() & kCacheAttributes) != 0) {
     if (write) PutPageType(mfn);
-    PutPage(mfn);
+    PutPage(mfn, page);
     return Refuse(XenErrno::kEACCES, "cache attributes of a page of Xen's");
   }
   if (write && (entry.flags() & kCacheAttributes) == kWriteCombining) {
-    Page(mfn).non_coherent = true;
+    page.non_coherent = true;
   }
   return XenErrno::kOk;
 }
@@ -103,11 +107,13 @@ bool PageTypes::MayMapIoMemory(Mfn mfn) const {
   return mfn.value() >> (host_.model().features.maxphyaddr - kPageShift) == 0;
 }
 
-void PageTypes::PutPageFromL1e(Pte entry) {
-  if (!entry.present() || IsIoMemory(entry.frame())) return;
-  if (Page(entry.frame()).owner == kDomCow) return PutSharedPage(entry.frame());
-  if (entry.writable()) PutPageType(entry.frame());
-  PutPage(entry.frame());
+void PageTypes::PutPageOfPresent(Pte entry) {
+  const Mfn mfn = entry.frame();
+  if (IsIoMemory(mfn)) return;
+  PageInfo& page = Page(mfn);
+  if (page.owner == kDomCow) return PutSharedPage(mfn);
+  if (entry.writable()) PutPageType(mfn);
+  PutPage(mfn, page);
 }
 
 TypeRequest PageTypes::ChildRequest(int level, Mfn table, int slot) const {

@@ -42,9 +42,9 @@ class Hypercalls : private RequestPart {
   // mmu_update.cc
   // Executes one request of mmu_update.
   XenErrno OneUpdate(const MmuUpdate& request, DomainId page_owner);
-  // OneUpdate() of an entry of a page that is locked as what it is.
-  XenErrno UpdateTable(MachineAddr entry, const MmuUpdate& request,
-                       DomainId page_owner);
+  // OneUpdate() of an entry of a page that is locked as `type`, which it is.
+  XenErrno UpdateTable(MachineAddr entry, PageType type,
+                       const MmuUpdate& request, DomainId page_owner);
   // OneUpdate() of MMU_MACHPHYS_UPDATE.
   XenErrno UpdateMachphys(const MmuUpdate& request, DomainId page_owner);
   // Finds the domain that the foreign-domain argument `named` means. Returns

@@ -60,7 +60,8 @@ XenErrno Hypercalls::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
       return RefuseAs(XenErrno::kENOSYS, "unknown mmu_update command");
   }
   const Mfn table = FrameOf(request.entry);
-  if (!types_.GetPage(table, domain_.id())) {
+  PageInfo* const page = host_.frames().Valid(table) ? &Page(table) : nullptr;
+  if (page == nullptr || !types_.GetPage(*page, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "the table is not the domain's");
   }
   if (table != mapped_) {
@@ -70,11 +71,11 @@ XenErrno Hypercalls::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
   const auto bytes = static_cast<uint64_t>(entry_bytes());
   const MachineAddr entry(request.entry.value() & ~(bytes - 1));
   XenErrno error;
-  if (types_.LockPage(table)) {
-    error = UpdateTable(entry, request, page_owner);
-    types_.UnlockPage(table);
+  if (types_.LockPage(*page)) {
+    error = UpdateTable(entry, page->type, request, page_owner);
+    types_.UnlockPage(*page);
   } else {
-    error = types_.GetPageType(table, {PageType::kWritable});
+    error = types_.GetPageType(table, *page, {PageType::kWritable});
     if (error == XenErrno::kOk) {
       Count(Counter::kWritableMmuUpdates);
       Charge(CostEvent::kXenPteWrite);
@@ -82,15 +83,15 @@ XenErrno Hypercalls::OneUpdate(const MmuUpdate& request, DomainId page_owner) {
       types_.PutPageType(table);
     }
   }
-  types_.PutPage(table);
+  types_.PutPage(table, *page);
   return error;
 }
 
-XenErrno Hypercalls::UpdateTable(MachineAddr entry, const MmuUpdate& request,
+XenErrno Hypercalls::UpdateTable(MachineAddr entry, PageType type,
+                                 const MmuUpdate& request,
                                  DomainId page_owner) {
   const Pte value = EntryValue(request.value);
   const bool preserve_ad = request.command == MmuUpdateCommand::kPreserveAd;
-  const PageType type = Page(FrameOf(entry)).type;
   if (type == PageType::kL1) {
     return types_.ModL1Entry(entry, value, preserve_ad, page_owner);
   }

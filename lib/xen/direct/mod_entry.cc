@@ -21,7 +21,7 @@ XenErrno PageTypes::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
     UpdateEntry(entry, old, Adjust(value, 1), preserve_ad);
     return XenErrno::kOk;
   }
-  const XenErrno error = GetPageFromL1e(value, page_owner);
+  const XenErrno error = GetPageOfL1e(value, page_owner);
   if (error != XenErrno::kOk) return error;
   UpdateEntry(entry, old, Adjust(value, 1), preserve_ad);
   PutPageFromL1e(old);

@@ -5,28 +5,6 @@
 
 namespace xmmu {
 
-bool PageTypes::GetPage(Mfn mfn, DomainId owner) {
-  if (!host_.frames().Valid(mfn)) return false;
-  PageInfo& page = Page(mfn);
-  if (page.ref_count == 0 || !page.is_ram) return false;
-  if (page.owner != owner) {
-    // Xen reads the owner only after it has taken the reference, which it drops
-    // again.
-    Charge(CostEvent::kLockedOp, 2);
-    return false;
-  }
-  Charge(CostEvent::kLockedOp);
-  ++page.ref_count;
-  return true;
-}
-
-void PageTypes::PutPage(Mfn mfn) {
-  PageInfo& page = Page(mfn);
-  XMMU_CHECK(page.ref_count > 0);
-  Charge(CostEvent::kLockedOp);
-  if (--page.ref_count == 0) FreePage(mfn);
-}
-
 void PageTypes::FreePage(Mfn mfn) {
   const PageInfo& page = Page(mfn);
   XMMU_CHECK(page.type_count == 0 && !page.allocated && !page.pinned);

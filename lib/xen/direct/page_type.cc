@@ -23,8 +23,8 @@ void NoteHook(PageInfo& page, const TypeRequest& request) {
 
 }  // namespace
 
-XenErrno PageTypes::GetPageType(Mfn mfn, const TypeRequest& request) {
-  PageInfo& page = Page(mfn);
+XenErrno PageTypes::GetPageType(Mfn mfn, PageInfo& page,
+                                const TypeRequest& request) {
   table_keeps_type_ = false;
   // A table that is still open may be the reason for the conflict, so it is
   // closed before anything is refused (Xen 3.0: so that set_gdt and its like
@@ -156,23 +156,6 @@ XenErrno PageTypes::GetPageAndType(Mfn mfn, const TypeRequest& request) {
 void PageTypes::PutPageAndType(Mfn mfn, Mfn parent) {
   PutPageType(mfn, parent);
   PutPage(mfn);
-}
-
-bool PageTypes::LockPage(Mfn mfn) {
-  PageInfo& page = Page(mfn);
-  if (!page.validated || page.type_count == 0) return false;
-  Charge(CostEvent::kLockedOp);
-  ++page.type_count;
-  return true;
-}
-
-void PageTypes::UnlockPage(Mfn mfn) {
-  PageInfo& page = Page(mfn);
-  // No operation on a table under its lock drops the reference that keeps its
-  // type.
-  XMMU_CHECK(page.type_count > 1);
-  Charge(CostEvent::kLockedOp);
-  --page.type_count;
 }
 
 void PageTypes::NotePinChange(Mfn table) {

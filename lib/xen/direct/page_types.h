@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "xen/direct/request.h"
+#include "xmmu/base/check.h"
 
 namespace xmmu {
 
@@ -33,16 +34,24 @@ class PageTypes : private RequestPart {
   // --- page_refs.cc: general references.
   // Takes a reference to `mfn`; false if it is not RAM of `owner` (Xen:
   // get_page, mfn_valid included).
-  bool GetPage(Mfn mfn, DomainId owner);
+  bool GetPage(Mfn mfn, DomainId owner) {
+    return host_.frames().Valid(mfn) && GetPage(Page(mfn), owner);
+  }
   // Drops a reference; the last one frees the frame.
-  void PutPage(Mfn mfn);
+  void PutPage(Mfn mfn) { PutPage(mfn, Page(mfn)); }
+  // The same where the PageInfo, `page`, is at hand.
+  bool GetPage(PageInfo& page, DomainId owner);
+  void PutPage(Mfn mfn, PageInfo& page);
   // Whether `mfn` is not RAM, or a device's (Xen: is_iomem_page).
   bool IsIoMemory(Mfn mfn) const;
 
   // --- page_type.cc: type references, and what validation adds to their price.
   // Takes a reference to the type asked for. The first one flushes whoever may
   // hold entries of the frame's earlier use, and validates it.
-  XenErrno GetPageType(Mfn mfn, const TypeRequest& request);
+  XenErrno GetPageType(Mfn mfn, const TypeRequest& request) {
+    return GetPageType(mfn, Page(mfn), request);
+  }
+  XenErrno GetPageType(Mfn mfn, PageInfo& page, const TypeRequest& request);
   // Drops a type reference that `parent`, the table that refers to it, held;
   // kInvalidMfn if it was no table.
   void PutPageType(Mfn mfn, Mfn parent = kInvalidMfn);
@@ -53,8 +62,10 @@ class PageTypes : private RequestPart {
   // Takes a type reference for as long as Xen works on a table (Xen:
   // page_lock). False, and free, if the frame is not in use as something
   // validated.
-  bool LockPage(Mfn mfn);
-  void UnlockPage(Mfn mfn);
+  bool LockPage(Mfn mfn) { return LockPage(Page(mfn)); }
+  void UnlockPage(Mfn mfn) { UnlockPage(Page(mfn)); }
+  bool LockPage(PageInfo& page);
+  void UnlockPage(PageInfo& page);
   // Marks `table`, whose pin has been set or cleared, if the rules send pins
   // with the page.
   void NotePinChange(Mfn table);
@@ -64,7 +75,9 @@ class PageTypes : private RequestPart {
   // insists on (Xen: get_page_from_l1e). `page_owner` is whose page it may be.
   XenErrno GetPageFromL1e(Pte& entry, DomainId page_owner);
   // Drops the references that `entry` holds; none if it is not present.
-  void PutPageFromL1e(Pte entry);
+  void PutPageFromL1e(Pte entry) {
+    if (entry.present()) PutPageOfPresent(entry);
+  }
   // `entry` as Xen stores it at `level` (Xen: adjust_guest_l1e.. l4e).
   Pte Adjust(Pte entry, int level) const;
 
@@ -110,6 +123,9 @@ class PageTypes : private RequestPart {
   XenErrno ValidateDescriptors(Mfn page);
 
   // entry_refs.cc
+  void PutPageOfPresent(Pte entry);
+  // GetPageFromL1e() of an entry whose flags may be.
+  XenErrno GetPageOfL1e(Pte& entry, DomainId page_owner);
   // GetPageFromL1e() of device memory, which takes no references.
   XenErrno GetIoMemory(Pte& entry, DomainId page_owner);
   // Whether the domain has rights on the device memory at `mfn`.
@@ -160,6 +176,42 @@ class PageTypes : private RequestPart {
   // Set by Promote() for the caller of GetPageType().
   bool table_keeps_type_ = false;
 };
+
+// Each change of an entry comes by these several times.
+
+inline bool PageTypes::GetPage(PageInfo& page, DomainId owner) {
+  if (page.ref_count == 0 || !page.is_ram) return false;
+  if (page.owner != owner) {
+    // Xen reads the owner only after it has taken the reference, which it drops
+    // again.
+    Charge(CostEvent::kLockedOp, 2);
+    return false;
+  }
+  Charge(CostEvent::kLockedOp);
+  ++page.ref_count;
+  return true;
+}
+
+inline void PageTypes::PutPage(Mfn mfn, PageInfo& page) {
+  XMMU_CHECK(page.ref_count > 0);
+  Charge(CostEvent::kLockedOp);
+  if (--page.ref_count == 0) FreePage(mfn);
+}
+
+inline bool PageTypes::LockPage(PageInfo& page) {
+  if (!page.validated || page.type_count == 0) return false;
+  Charge(CostEvent::kLockedOp);
+  ++page.type_count;
+  return true;
+}
+
+inline void PageTypes::UnlockPage(PageInfo& page) {
+  // No operation on a table under its lock drops the reference that keeps its
+  // type.
+  XMMU_CHECK(page.type_count > 1);
+  Charge(CostEvent::kLockedOp);
+  --page.type_count;
+}
 
 }  // namespace xmmu
 

@@ -33,19 +33,20 @@ XenErrno Hypercalls::UpdateFoundEntry(MachineAddr entry, Pte value,
     return types_.ModL1Entry(entry, value, false, page_owner);
   }
   Charge(CostEvent::kTempMap);
-  if (!types_.GetPage(table, domain_.id())) {
+  PageInfo* const page = host_.frames().Valid(table) ? &Page(table) : nullptr;
+  if (page == nullptr || !types_.GetPage(*page, domain_.id())) {
     return Refuse(XenErrno::kEINVAL, "no L1 maps that address");
   }
   XenErrno error;
-  if (!types_.LockPage(table)) {
+  if (!types_.LockPage(*page)) {
     error = Refuse(XenErrno::kEINVAL, "no L1 maps that address");
   } else {
-    error = Page(table).type == PageType::kL1
+    error = page->type == PageType::kL1
                 ? types_.ModL1Entry(entry, value, false, page_owner)
                 : Refuse(XenErrno::kEINVAL, "no L1 maps that address");
-    types_.UnlockPage(table);
+    types_.UnlockPage(*page);
   }
-  types_.PutPage(table);
+  types_.PutPage(table, *page);
   return error;
 }
 

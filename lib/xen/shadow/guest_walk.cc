@@ -8,17 +8,19 @@ namespace {
 class Walker {
  public:
   Walker(const Host& host, const Domain& domain, Cpu& cpu,
-         const PagingContext& paging, const Access& access, bool mapped)
+         const PagingContext& paging, const Access& access, bool mapped,
+         GuestWalk& walk)
       : host_(host),
         domain_(domain),
         cpu_(cpu),
         paging_(paging),
         access_(access),
-        mapped_(mapped) {
+        mapped_(mapped),
+        walk_(walk) {
     walk_.write = access.is_write();
   }
 
-  GuestWalk Run() {
+  void Run() {
     int level = LevelCount(paging_.mode);
     Gfn table(paging_.root.value() >> kPageShift);
     uint64_t offset = PageOffset(paging_.root);
@@ -63,13 +65,12 @@ class Walker {
   }
 
   // The walk ends with a page fault.
-  GuestWalk Fail(uint32_t why) {
+  void Fail(uint32_t why) {
     walk_.error_code = why | paging_.rules.ErrorBitsOf(access_);
-    return walk_;
   }
 
   // The walk has reached `leaf`; it is ok if that allows the access.
-  GuestWalk Finish(Pte leaf, int level) {
+  void Finish(Pte leaf, int level) {
     const PagingMode mode = paging_.mode;
     walk_.reached_leaf = true;
     walk_.page_level = level;
@@ -95,7 +96,6 @@ class Walker {
     if (!walk_.ok) {
       walk_.error_code = paging_.rules.Violation(judged, access_);
     }
-    return walk_;
   }
 
   const Host& host_;
@@ -105,7 +105,7 @@ class Walker {
   const Access& access_;
   const bool mapped_;
   uint8_t rights_ = rights::kAll;
-  GuestWalk walk_;
+  GuestWalk& walk_;
 };
 
 }  // namespace
@@ -113,7 +113,9 @@ class Walker {
 GuestWalk WalkGuest(const Host& host, const Domain& domain, Cpu& cpu,
                     const PagingContext& paging, const Access& access,
                     bool mapped) {
-  return Walker(host, domain, cpu, paging, access, mapped).Run();
+  GuestWalk walk;
+  Walker(host, domain, cpu, paging, access, mapped, walk).Run();
+  return walk;
 }
 
 bool SetAccessedAndDirty(Host& host, Cpu& cpu, PagingMode mode,

@@ -79,6 +79,7 @@ absl::Status ShadowPaging::AuditPool() const {
 
 // Whether searches would find what a look at all entries finds.
 absl::Status ShadowPaging::AuditIndex() const {
+  if (pages_.index() == nullptr) return absl::OkStatus();
   std::vector<uint32_t> below(static_cast<size_t>(LevelCount(shape_.shadow())) +
                               2);
   std::vector<std::pair<Mfn, ShadowSlot>> entries;
@@ -93,7 +94,6 @@ absl::Status ShadowPaging::AuditIndex() const {
       if (entry.present()) entries.push_back({entry.frame(), {id, i}});
     }
   }
-  if (pages_.index() == nullptr) return absl::OkStatus();
   if (pages_.index()->size() != entries.size()) {
     return absl::InternalError("the index has other entries");
   }

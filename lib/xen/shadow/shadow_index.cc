@@ -6,10 +6,10 @@
 namespace xmmu {
 
 void ShadowIndex::Add(const ShadowSlot& slot, Mfn mfn) {
-  std::unique_ptr<Links>& links = links_[slot.page];
-  if (links == nullptr) links = std::make_unique<Links>();
+  std::unique_ptr<Link[]>& links = links_[slot.page];
+  if (links == nullptr) links = std::make_unique<Link[]>(entries_);
   const Ref ref = RefOf(slot);
-  Ref& head = heads_[mfn];
+  Ref& head = heads_.At(mfn.value());
   LinkOf(ref) = {.next = head, .previous = 0};
   if (head != 0) LinkOf(head).previous = ref;
   head = ref;
@@ -22,21 +22,14 @@ void ShadowIndex::Remove(const ShadowSlot& slot, Mfn mfn) {
   if (link.next != 0) LinkOf(link.next).previous = link.previous;
   if (link.previous != 0) {
     LinkOf(link.previous).next = link.next;
-    return;
-  }
-  const auto head = heads_.find(mfn);
-  if (link.next == 0) {
-    heads_.erase(head);
   } else {
-    head->second = link.next;
+    heads_.At(mfn.value()) = link.next;
   }
 }
 
 std::vector<ShadowSlot> ShadowIndex::EntriesTo(Mfn mfn) const {
   std::vector<ShadowSlot> found;
-  const auto head = heads_.find(mfn);
-  if (head == heads_.end()) return found;
-  for (Ref ref = head->second; ref != 0; ref = LinkOf(ref).next) {
+  for (Ref ref = heads_.Get(mfn.value()); ref != 0; ref = LinkOf(ref).next) {
     found.push_back(SlotOf(ref));
   }
   steps_ += found.size();

@@ -15,62 +15,11 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/xen/shadow/shadow_pages.h"
 
 namespace xmmu {
-
-// The entries that lead to each frame, as one doubly linked list a frame.
-class ShadowIndex {
- public:
-  // For `shadows` shadows of up to 1,024 entries.
-  explicit ShadowIndex(uint32_t shadows) : links_(shadows) {}
-
-  // The entry at `slot` has come to lead to `mfn`, or no longer does.
-  void Add(const ShadowSlot& slot, Mfn mfn);
-  void Remove(const ShadowSlot& slot, Mfn mfn);
-
-  // The entries that lead to `mfn`, by shadow and then by index.
-  std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
-
-  // How many entries there are.
-  uint64_t size() const { return size_; }
-  // How many entries all calls of EntriesTo() have looked at.
-  uint64_t steps() const { return steps_; }
-
- private:
-  // An entry by its shadow and index, plus one; 0 is none.
-  using Ref = uint64_t;
-  static constexpr int kIndexBits = 10;
-  struct Link {
-    Ref next = 0;
-    Ref previous = 0;
-  };
-  using Links = std::array<Link, size_t{1} << kIndexBits>;
-
-  static Ref RefOf(const ShadowSlot& slot) {
-    return (uint64_t{slot.page} << kIndexBits |
-            static_cast<uint64_t>(slot.index)) +
-           1;
-  }
-  static ShadowSlot SlotOf(Ref ref) {
-    return {static_cast<ShadowId>((ref - 1) >> kIndexBits),
-            static_cast<int>((ref - 1) & ((1u << kIndexBits) - 1))};
-  }
-  Link& LinkOf(Ref ref) {
-    return (*links_[(ref - 1) >> kIndexBits])[(ref - 1) %
-                                              (size_t{1} << kIndexBits)];
-  }
-  const Link& LinkOf(Ref ref) const {
-    return const_cast<ShadowIndex*>(this)->LinkOf(ref);
-  }
-
-  std::vector<std::unique_ptr<Links>> links_;  // by shadow, made when needed
-  absl::flat_hash_map<Mfn, Ref> heads_;        // only looked up
-  uint64_t size_ = 0;
-  mutable uint64_t steps_ = 0;
-};
 
 // A set of places in the pool that knows how many of them lie below a place (a
 // binary indexed tree).
@@ -95,6 +44,66 @@ class ShadowRanks {
  private:
   std::vector<uint32_t> sums_;
   uint32_t total_ = 0;
+};
+
+// The entries that lead to each frame, as one doubly linked list a frame, and
+// the shadows in use of each level.
+class ShadowIndex {
+ public:
+  // For `shadows` shadows of levels up to `levels`, and of `entries` entries
+  // each, at most 1,024.
+  ShadowIndex(uint32_t shadows, int levels, int entries)
+      : entries_(static_cast<size_t>(entries)),
+        ranks_(static_cast<size_t>(levels) + 1, ShadowRanks(shadows)),
+        links_(shadows) {}
+
+  // The shadows in use of `level`, 1 to `levels`.
+  ShadowRanks& ranks(int level) { return ranks_[static_cast<size_t>(level)]; }
+
+  // The entry at `slot` has come to lead to `mfn`, or no longer does.
+  void Add(const ShadowSlot& slot, Mfn mfn);
+  void Remove(const ShadowSlot& slot, Mfn mfn);
+
+  // The entries that lead to `mfn`, by shadow and then by index.
+  std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
+
+  // How many entries there are.
+  uint64_t size() const { return size_; }
+  // How many entries all calls of EntriesTo() have looked at.
+  uint64_t steps() const { return steps_; }
+
+ private:
+  // An entry by its shadow and index, plus one; 0 is none.
+  using Ref = uint64_t;
+  static constexpr int kIndexBits = 10;
+  struct Link {
+    Ref next = 0;
+    Ref previous = 0;
+  };
+
+  static Ref RefOf(const ShadowSlot& slot) {
+    return (uint64_t{slot.page} << kIndexBits |
+            static_cast<uint64_t>(slot.index)) +
+           1;
+  }
+  static ShadowSlot SlotOf(Ref ref) {
+    return {static_cast<ShadowId>((ref - 1) >> kIndexBits),
+            static_cast<int>((ref - 1) & ((1u << kIndexBits) - 1))};
+  }
+  Link& LinkOf(Ref ref) {
+    const ShadowSlot slot = SlotOf(ref);
+    return links_[slot.page][static_cast<size_t>(slot.index)];
+  }
+  const Link& LinkOf(Ref ref) const {
+    return const_cast<ShadowIndex*>(this)->LinkOf(ref);
+  }
+
+  const size_t entries_;
+  std::vector<ShadowRanks> ranks_;              // by level
+  std::vector<std::unique_ptr<Link[]>> links_;  // by shadow, made when needed
+  SparseArray<Ref> heads_;                      // by frame
+  uint64_t size_ = 0;
+  mutable uint64_t steps_ = 0;
 };
 
 }  // namespace xmmu

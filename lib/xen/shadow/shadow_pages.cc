@@ -1,6 +1,7 @@
 #include "xmmu/xen/shadow/shadow_pages.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "xen/shadow/shadow_index.h"
 #include "xmmu/base/check.h"
@@ -11,11 +12,10 @@ ShadowPages::ShadowPages(Host& host, PagingMode mode, uint32_t count)
     : host_(host),
       mode_(mode),
       large_shift_(LevelShift(mode, 2) - kPageShift),
-      pages_(count),
-      ranks_(static_cast<size_t>(LevelCount(mode)) + 2, ShadowRanks(count)) {
+      pages_(count) {
   for (ShadowId id = 0; id < count; ++id) {
     pages_[id].mfn = host_.AllocXenFrame();
-    by_frame_[pages_[id].mfn] = id;
+    by_frame_.At(pages_[id].mfn.value()) = id + 1;
     free_.push_back(count - 1 - id);
   }
 }
@@ -25,13 +25,34 @@ ShadowPages::~ShadowPages() {
 }
 
 ShadowId ShadowPages::Find(const ShadowKey& key) const {
-  const auto it = by_key_.find(key);
-  return it == by_key_.end() ? kNoShadow : it->second;
+  if (key.splinter) {
+    const auto it = splinters_.find(key.gfn);
+    return it == splinters_.end() ? kNoShadow : it->second;
+  }
+  const GuestTable* const table = FindTable(key.gfn);
+  if (table == nullptr) return kNoShadow;
+  const auto it =
+      std::find_if(table->shadows.begin(), table->shadows.end(),
+                   [&](ShadowId id) { return pages_[id].key == key; });
+  return it == table->shadows.end() ? kNoShadow : *it;
 }
 
-ShadowId ShadowPages::FindFrame(Mfn mfn) const {
-  const auto it = by_frame_.find(mfn);
-  return it == by_frame_.end() ? kNoShadow : it->second;
+GuestTable& ShadowPages::MakeTable(Gfn gfn) {
+  uint32_t& place = table_at_.At(gfn.value());
+  if (place == 0 && free_tables_.empty()) {
+    tables_.emplace_back();
+    place = static_cast<uint32_t>(tables_.size());
+  } else if (place == 0) {
+    place = free_tables_.back();
+    free_tables_.pop_back();
+  }
+  return tables_[place - 1];
+}
+
+void ShadowPages::DropTable(Gfn gfn) {
+  uint32_t& place = table_at_.At(gfn.value());
+  tables_[place - 1] = GuestTable();
+  free_tables_.push_back(std::exchange(place, 0));
 }
 
 uint32_t& ShadowPages::TablesNear(Gfn gfn) {
@@ -48,16 +69,18 @@ ShadowId ShadowPages::Take(const ShadowKey& key) {
   page.in_use = true;
   page.key = key;
   host_.memory().ZeroFrame(page.mfn);
-  XMMU_CHECK(by_key_.try_emplace(key, id).second);
-  if (!key.splinter) {
-    GuestTable& table = tables_[key.gfn];
+  XMMU_CHECK(Find(key) == kNoShadow);
+  if (key.splinter) {
+    splinters_[key.gfn] = id;
+  } else {
+    GuestTable& table = MakeTable(key.gfn);
     if (table.shadows.empty()) ++TablesNear(key.gfn);
     const int level = LevelOf(table);
     table.shadows.push_back(id);
     Relist(key.gfn, table, level);
   }
   peak_in_use_ = std::max(peak_in_use_, ++in_use_);
-  ranks_[key.level].Add(id, +1);
+  if (index_ != nullptr) index_->ranks(key.level).Add(id, +1);
   PushNewest(id);
   return id;
 }
@@ -65,19 +88,20 @@ ShadowId ShadowPages::Take(const ShadowKey& key) {
 void ShadowPages::Release(ShadowId id) {
   ShadowPage& page = pages_[id];
   XMMU_CHECK(page.in_use && page.refs == 0 && page.pins == 0);
-  if (!page.key.splinter) {
-    GuestTable& table = tables_[page.key.gfn];
+  if (page.key.splinter) {
+    splinters_.erase(page.key.gfn);
+  } else {
+    GuestTable& table = *FindTable(page.key.gfn);
     const int level = LevelOf(table);
     std::erase(table.shadows, id);
     Relist(page.key.gfn, table, level);
     if (table.shadows.empty()) {
       SetOutOfSync(page.key.gfn, false);
       --TablesNear(page.key.gfn);
-      tables_.erase(page.key.gfn);
+      DropTable(page.key.gfn);
     }
   }
-  by_key_.erase(page.key);
-  ranks_[page.key.level].Add(id, -1);
+  if (index_ != nullptr) index_->ranks(page.key.level).Add(id, -1);
   Unlink(id);
   page.in_use = false;
   page.tlbflush_timestamp = host_.tlb_clock();
@@ -123,39 +147,33 @@ void ShadowPages::Write(const ShadowSlot& slot, Pte entry) {
                             entry.raw());
 }
 
-void ShadowPages::MakeIndex() const {
-  index_ = std::make_unique<ShadowIndex>(count());
+ShadowIndex& ShadowPages::Index() const {
+  if (index_ != nullptr) return *index_;
+  // A search may ask for the level above the topmost one.
+  const int levels = LevelCount(mode_) + 1;
   const int entries = EntryCount(mode_, 1);
+  index_ = std::make_unique<ShadowIndex>(count(), levels, entries);
   for (ShadowId id = 0; id < count(); ++id) {
     if (!pages_[id].in_use) continue;
+    index_->ranks(pages_[id].key.level).Add(id, +1);
     for (int i = 0; i < entries; ++i) {
       const Pte entry = Read({id, i});
       if (entry.present()) index_->Add({id, i}, entry.frame());
     }
   }
+  return *index_;
 }
 
 std::vector<ShadowSlot> ShadowPages::EntriesTo(Mfn mfn) const {
-  if (index_ == nullptr) MakeIndex();
-  return index_->EntriesTo(mfn);
+  return Index().EntriesTo(mfn);
 }
 
 uint32_t ShadowPages::InUse(int level) const {
-  return ranks_[static_cast<size_t>(level)].total();
+  return Index().ranks(level).total();
 }
 
 uint32_t ShadowPages::InUseBelow(int level, ShadowId id) const {
-  return ranks_[static_cast<size_t>(level)].Below(id);
-}
-
-GuestTable* ShadowPages::FindTable(Gfn gfn) {
-  const auto it = tables_.find(gfn);
-  return it == tables_.end() ? nullptr : &it->second;
-}
-
-const GuestTable* ShadowPages::FindTable(Gfn gfn) const {
-  const auto it = tables_.find(gfn);
-  return it == tables_.end() ? nullptr : &it->second;
+  return Index().ranks(level).Below(id);
 }
 
 bool ShadowPages::AnyTableIn(Gfn first) const {
@@ -222,8 +240,9 @@ bool ShadowPages::AnyOutOfSync(int lowest) const {
 }
 
 void ShadowPages::SetOutOfSync(Gfn gfn, bool on) {
-  GuestTable& table = tables_[gfn];
-  if (table.out_of_sync == on) return;
+  GuestTable* const found = FindTable(gfn);
+  if (found == nullptr || found->out_of_sync == on) return;
+  GuestTable& table = *found;
   table.out_of_sync = on;
   auto& tables = out_of_sync_[static_cast<size_t>(LevelOf(table))];
   if (on) {

@@ -18,12 +18,14 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/shadow/shadow_shape.h"
@@ -31,7 +33,6 @@
 namespace xmmu {
 
 class ShadowIndex;
-class ShadowRanks;
 
 // A shadow by its place in the pool.
 using ShadowId = uint32_t;
@@ -95,7 +96,7 @@ class ShadowPages {
   // The shadow of `key`, or the shadow whose frame is `mfn`, in use or not;
   // kNoShadow if there is none.
   ShadowId Find(const ShadowKey& key) const;
-  ShadowId FindFrame(Mfn mfn) const;
+  ShadowId FindFrame(Mfn mfn) const { return by_frame_.Get(mfn.value()) - 1; }
 
   // Takes a shadow for `key` from the pool, zeroes its frame and makes it the
   // most recently used. The one given back last is taken first; its
@@ -120,8 +121,8 @@ class ShadowPages {
   // many of those that come before `id` in the pool.
   uint32_t InUse(int level) const;
   uint32_t InUseBelow(int level, ShadowId id) const;
-  // What EntriesTo() goes by (xen/shadow/shadow_index.h), for tests; nullptr
-  // before its first call.
+  // What these three go by (xen/shadow/shadow_index.h), for tests; nullptr
+  // before the first call of one.
   const ShadowIndex* index() const { return index_.get(); }
 
   MachineAddr AddressOfSlot(const ShadowSlot& slot) const;
@@ -129,8 +130,13 @@ class ShadowPages {
   void Write(const ShadowSlot& slot, Pte entry);
 
   // The guest table in `gfn`; nullptr if the frame is not shadowed.
-  GuestTable* FindTable(Gfn gfn);
-  const GuestTable* FindTable(Gfn gfn) const;
+  GuestTable* FindTable(Gfn gfn) {
+    const uint32_t place = table_at_.Get(gfn.value());
+    return place == 0 ? nullptr : &tables_[place - 1];
+  }
+  const GuestTable* FindTable(Gfn gfn) const {
+    return const_cast<ShadowPages*>(this)->FindTable(gfn);
+  }
   // Whether one of the frames of the large page that begins at `first` is a
   // table.
   bool AnyTableIn(Gfn first) const;
@@ -156,12 +162,15 @@ class ShadowPages {
   void PushNewest(ShadowId id);
   // How many tables the large page that contains `gfn` has.
   uint32_t& TablesNear(Gfn gfn);
+  // The table in `gfn`, which becomes one if it is none; and makes it none.
+  GuestTable& MakeTable(Gfn gfn);
+  void DropTable(Gfn gfn);
   int LevelOf(const GuestTable& table) const;
   // Lets `table`, if it is out of sync, be listed by the level that it has by
   // now; before it had `level`.
   void Relist(Gfn gfn, const GuestTable& table, int level);
-  // Makes the index of all entries there are.
-  void MakeIndex() const;
+  // The index, made of all that there is at the first call.
+  ShadowIndex& Index() const;
 
   Host& host_;
   const PagingMode mode_;
@@ -172,15 +181,18 @@ class ShadowPages {
   uint32_t peak_in_use_ = 0;
   ShadowId newest_ = kNoShadow;
   ShadowId oldest_ = kNoShadow;
-  // Only looked up, never iterated.
-  absl::flat_hash_map<ShadowKey, ShadowId> by_key_;
-  absl::flat_hash_map<Mfn, ShadowId> by_frame_;
-  absl::flat_hash_map<Gfn, GuestTable> tables_;
+  // The place in the pool of each frame of it, plus one.
+  SparseArray<ShadowId> by_frame_;
+  // The guest's tables, and by their frame where they are, plus one. Any other
+  // shadow is found by the table that it shadows.
+  std::deque<GuestTable> tables_;
+  std::vector<uint32_t> free_tables_;
+  SparseArray<uint32_t> table_at_;
+  absl::flat_hash_map<Gfn, ShadowId> splinters_;  // only looked up
   std::vector<uint32_t> tables_near_;  // by large page of guest memory
   // The tables out of sync, by level and by turn.
   std::array<absl::btree_map<uint64_t, Gfn>, 6> out_of_sync_;
   uint64_t turns_ = 0;
-  std::vector<ShadowRanks> ranks_;  // of what is in use, by level
   // Strategies that never search have none.
   mutable std::unique_ptr<ShadowIndex> index_;
 };
