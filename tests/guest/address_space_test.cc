@@ -1,5 +1,10 @@
 #include "guest/address_space.h"
 
+#include <algorithm>
+#include <map>
+#include <random>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace xmmu::address_space_test {
@@ -49,6 +54,54 @@ TEST(VmaMapTest, OverlapsNeedsASharedByte) {
   EXPECT_TRUE(map.Overlaps(VirtAddr(0x1000), VirtAddr(0x2001)));
   EXPECT_TRUE(map.Overlaps(VirtAddr(0x3fff), VirtAddr(0x5000)));
   EXPECT_FALSE(map.Overlaps(VirtAddr(0x4000), VirtAddr(0x5000)));
+}
+
+// What was found last is no answer once something has changed.
+TEST(VmaMapTest, FindsWhatIsThereAfterEachChange) {
+  std::mt19937 random(7);
+  VmaMap map;
+  std::map<uint64_t, uint64_t> pages;  // by page number: its page of the file
+  for (int step = 0; step < 20000; ++step) {
+    const uint64_t first = 1 + random() % 64;
+    const uint64_t end = first + 1 + random() % 16;
+    if (random() % 8 == 0) {
+      map.Carve(VirtAddr(first << kPageShift), VirtAddr(end << kPageShift));
+      for (uint64_t page = first; page < end; ++page) pages.erase(page);
+      if (random() % 2 == 0) {
+        const uint64_t offset = random() % 1000;
+        map.Insert(Piece(first << kPageShift, end << kPageShift,
+                         offset << kPageShift));
+        for (uint64_t page = first; page < end; ++page) {
+          pages[page] = offset + page - first;
+        }
+      }
+    }
+    const VirtAddr va(first << kPageShift | random() % kPageSize);
+    const Vma* const vma = map.Find(va);
+    const auto known = pages.find(first);
+    ASSERT_EQ(vma != nullptr, known != pages.end()) << "step " << step;
+    if (vma != nullptr) {
+      ASSERT_EQ(vma->FilePage(va), known->second) << "step " << step;
+    }
+  }
+}
+
+TEST(TableListTest, KeepsTheOrderInWhichTablesCame) {
+  TableList tables;
+  for (uint64_t i = 0; i < 100; ++i) {
+    tables.Add({.pfn = Pfn(100 - i), .base = VirtAddr(i)});
+  }
+  EXPECT_EQ(tables.Remove(Pfn(50)).base, VirtAddr(50));
+  EXPECT_EQ(tables.Remove(Pfn(100)).base, VirtAddr(0));
+  tables.Get(Pfn(1)).kept = true;
+  tables.Add({.pfn = Pfn(50), .base = VirtAddr(200)});
+  std::vector<uint64_t> order;
+  for (const TablePage& table : tables) order.push_back(table.base.value());
+  ASSERT_EQ(order.size(), 99u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+  EXPECT_EQ(order.front(), 1u);
+  EXPECT_EQ(order.back(), 200u);
+  EXPECT_TRUE(tables.Remove(Pfn(1)).kept);
 }
 
 TEST(VmaMapDeathTest, InsertingOverAnotherIsABug) {

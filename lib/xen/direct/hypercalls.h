@@ -10,8 +10,6 @@
 #include <span>
 
 #include "absl/status/status.h"
-#include "xen/direct/base_pointers.h"
-#include "xen/direct/l1_lookup.h"
 #include "xen/direct/page_types.h"
 #include "xen/direct/request.h"
 #include "xmmu/xen/hypercall.h"
@@ -21,10 +19,7 @@ namespace xmmu {
 class Hypercalls : private RequestPart {
  public:
   explicit Hypercalls(PvRequest& request)
-      : RequestPart(request),
-        types_(request),
-        lookup_(request),
-        bases_(request) {}
+      : RequestPart(request), types_(request) {}
 
   HypercallResult MmuUpdates(const MmuUpdateCall& call);
   HypercallResult MmuextOps(const MmuextCall& call);
@@ -68,8 +63,6 @@ class Hypercalls : private RequestPart {
   void FlushAfterUpdate(const UpdateVaMappingCall& call);
 
   PageTypes types_;
-  L1Lookup lookup_;
-  BasePointers bases_;
   // The table that mmu_update mapped last: a further request to it needs no
   // mapping.
   Mfn mapped_ = kInvalidMfn;

@@ -1,5 +1,6 @@
 // HYPERVISOR_mmuext_op: Xen 4.17, xen/arch/x86/mm.c, do_mmuext_op.
 
+#include "xen/direct/base_pointers.h"
 #include "xen/direct/hypercalls.h"
 
 namespace xmmu {
@@ -55,10 +56,10 @@ XenErrno Hypercalls::OneOp(const MmuextOp& op, DomainId owner) {
     return RefuseAs(XenErrno::kEPERM, "only for the own domain");
   }
   if (op.command == MmuextCommand::kNewBaseptr) {
-    return bases_.NewBasePointer(op.mfn);
+    return BasePointers(request_).NewBasePointer(op.mfn);
   }
   if (op.command == MmuextCommand::kNewUserBaseptr) {
-    return bases_.NewUserBasePointer(op.mfn);
+    return BasePointers(request_).NewUserBasePointer(op.mfn);
   }
   return FlushOp(op);
 }
@@ -72,7 +73,7 @@ XenErrno Hypercalls::PinOp(const MmuextOp& op, DomainId owner, int level) {
   if (!types_.GetPage(op.mfn, owner)) {
     return Refuse(XenErrno::kEINVAL, "the table is not the domain's");
   }
-  const XenErrno error = bases_.Pin(op.mfn, level);
+  const XenErrno error = BasePointers(request_).Pin(op.mfn, level);
   if (error != XenErrno::kOk) types_.PutPage(op.mfn);
   return error;
 }
@@ -87,7 +88,7 @@ XenErrno Hypercalls::PageOp(const MmuextOp& op, DomainId owner) {
     error = Refuse(XenErrno::kEINVAL, "the frame is not the domain's");
   } else {
     if (op.command == MmuextCommand::kUnpin) {
-      error = bases_.Unpin(op.mfn);
+      error = BasePointers(request_).Unpin(op.mfn);
     } else {
       error = types_.GetPageType(op.mfn, {PageType::kWritable});
       if (error == XenErrno::kOk) {

@@ -2,6 +2,7 @@
 // do_update_va_mapping and map_guest_l1e; Xen 3.0.0, the same file.
 
 #include "xen/direct/hypercalls.h"
+#include "xen/direct/l1_lookup.h"
 
 namespace xmmu {
 
@@ -12,7 +13,8 @@ absl::Status Hypercalls::UpdateVaMapping(const UpdateVaMappingCall& call) {
   if (!ResolveOwner(call.page_owner, page_owner, error)) {
     return StatusOf(error);
   }
-  const std::optional<MachineAddr> entry = lookup_.FindL1Entry(call.va);
+  const std::optional<MachineAddr> entry =
+      L1Lookup(request_).FindL1Entry(call.va);
   if (!entry.has_value()) {
     return StatusOf(Refuse(XenErrno::kEINVAL, "no L1 maps that address"));
   }
