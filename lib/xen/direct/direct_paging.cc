@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "xen/direct/base_pointers.h"
 #include "xen/direct/direct_write_logging.h"
 #include "xen/direct/hypercalls.h"
 #include "xen/direct/page_sharing.h"
