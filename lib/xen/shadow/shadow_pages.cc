@@ -129,14 +129,6 @@ void ShadowPages::Touch(ShadowId id) {
   PushNewest(id);
 }
 
-MachineAddr ShadowPages::AddressOfSlot(const ShadowSlot& slot) const {
-  return EntryAddress(mode_, AddressOf(pages_[slot.page].mfn), slot.index);
-}
-
-Pte ShadowPages::Read(const ShadowSlot& slot) const {
-  return Pte(host_.memory().ReadEntry(AddressOfSlot(slot), EntryBytes(mode_)));
-}
-
 void ShadowPages::Write(const ShadowSlot& slot, Pte entry) {
   if (index_ != nullptr) {
     const Pte old = Read(slot);

@@ -125,8 +125,13 @@ class ShadowPages {
   // before the first call of one.
   const ShadowIndex* index() const { return index_.get(); }
 
-  MachineAddr AddressOfSlot(const ShadowSlot& slot) const;
-  Pte Read(const ShadowSlot& slot) const;
+  MachineAddr AddressOfSlot(const ShadowSlot& slot) const {
+    return EntryAddress(mode_, AddressOf(pages_[slot.page].mfn), slot.index);
+  }
+  Pte Read(const ShadowSlot& slot) const {
+    return Pte(
+        host_.memory().ReadEntry(AddressOfSlot(slot), EntryBytes(mode_)));
+  }
   void Write(const ShadowSlot& slot, Pte entry);
 
   // The guest table in `gfn`; nullptr if the frame is not shadowed.
