@@ -33,62 +33,75 @@ CacheArray::CacheArray(const CacheGeometry& geometry, bool resists_thrashing)
 
 CacheArray::Found CacheArray::UseOrFill(uint64_t line, uint64_t index,
                                         uint64_t& evicted) {
+  if (absent()) {
+    evicted = kNoLine;
+    return Found::kNo;
+  }
   const size_t set = SetOf(index);
-  const size_t way = WayOf(set, line);
-  if (way != kNoWay) return UseWay(set, way);
-  evicted = absent() ? kNoLine : FillSet(set, line, /*prefetched=*/false);
+  TagSets::Set tags = tags_[set];
+  const size_t way = WayOf(set, tags, line);
+  if (way != kNoWay) return UseWay(tags, way);
+  evicted = FillSet(set, tags, line, /*prefetched=*/false);
   return Found::kNo;
 }
 
 bool CacheArray::Holds(uint64_t line) const {
-  return WayOf(SetOf(line), line) != kNoWay;
+  if (absent()) return false;
+  const size_t set = SetOf(line);
+  return WayOf(set, tags_[set], line) != kNoWay;
 }
 
 uint64_t CacheArray::Fill(uint64_t line, uint64_t index, bool prefetched) {
-  return absent() ? kNoLine : FillSet(SetOf(index), line, prefetched);
+  if (absent()) return kNoLine;
+  const size_t set = SetOf(index);
+  TagSets::Set tags = tags_[set];
+  return FillSet(set, tags, line, prefetched);
 }
 
 void CacheArray::Drop(uint64_t line) {
+  if (absent()) return;
   const size_t set = SetOf(line);
-  const size_t way = WayOf(set, line);
-  if (way != kNoWay) tags_.Free(set, way);
+  TagSets::Set tags = tags_[set];
+  const size_t way = WayOf(set, tags, line);
+  if (way != kNoWay) tags.Free(way);
 }
 
 void CacheArray::Clear() { tags_.Clear(); }
 
-size_t CacheArray::WayOfAny(size_t set, uint64_t line) const {
-  if (absent() || tags_.Find<kTagMask>(set, LowPart(line)) == kNoWay) {
-    return kNoWay;
-  }
+size_t CacheArray::WayOfAny(size_t set, const TagSets::Set& tags,
+                            uint64_t line) const {
+  if (tags.Find<kTagMask>(LowPart(line)) == kNoWay) return kNoWay;
   for (size_t way = 0; way < ways_; ++way) {
-    if (LineAt(set, way) == line) return way;
+    if (LineAt(set, tags, way) == line) return way;
   }
   return kNoWay;
 }
 
-uint64_t CacheArray::LineAt(size_t set, size_t way) const {
-  if (tags_.IsFree(set, way)) return kNoLine;
-  const uint64_t low = LowPart(tags_.tag(set, way));
-  if (high_parts_.empty()) return low;
+uint64_t CacheArray::LineAt(size_t set, const TagSets::Set& tags,
+                            size_t way) const {
+  if (tags.IsFree(way)) return kNoLine;
+  const uint64_t low = LowPart(tags.tag(way));
+  if (ABSL_PREDICT_TRUE(high_parts_.empty())) return low;
   return low | uint64_t{high_parts_[set * ways_ + way]} << kTagBits;
 }
 
 // The least recently used line of the set goes; a line that was never filled is
 // older than any other.
-uint64_t CacheArray::FillSet(size_t set, uint64_t line, bool prefetched) {
+uint64_t CacheArray::FillSet(size_t set, TagSets::Set& tags, uint64_t line,
+                             bool prefetched) {
   if (ABSL_PREDICT_FALSE(line >= kFirstHigh && high_parts_.empty())) {
     high_parts_.assign(sets_ * ways_, 0);
     simple_lines_ = 0;
   }
-  const size_t way = tags_.Victim(set);
-  const uint64_t evicted = LineAt(set, way);
+  const size_t way = tags.Victim();
+  const uint64_t evicted = LineAt(set, tags, way);
   const bool next_to_go = resists_thrashing_ && ++fills_ % kBimodalPeriod != 0;
   if (next_to_go) {
-    tags_.MakeNextToGo(set, way);
+    tags.MakeNextToGo(way);
   } else {
-    tags_.Renew(set, way);
+    tags.Renew(way);
   }
-  tags_.set_tag(set, way, prefetched ? LowPart(line) | kMark : LowPart(line));
+  tags.set_tag(way, prefetched ? LowPart(line) | kMark : LowPart(line));
   if (ABSL_PREDICT_FALSE(!high_parts_.empty())) {
     high_parts_[set * ways_ + way] = static_cast<uint16_t>(line >> kTagBits);
   }

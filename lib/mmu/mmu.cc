@@ -118,9 +118,13 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     from_root = true;
   }
   WalkResult walk;
-  const Cycles begin = clock_.now();
-  walker_.Walk(context_, access, start, walk);
-  if (ABSL_PREDICT_FALSE(clock_.overlaps())) clock_.LeaveToWalker(begin);
+  if (ABSL_PREDICT_TRUE(!clock_.overlaps())) {
+    walker_.Walk(context_, access, start, walk);
+  } else {
+    const Cycles begin = clock_.now();
+    walker_.Walk(context_, access, start, walk);
+    clock_.LeaveToWalker(begin);
+  }
   if (ABSL_PREDICT_FALSE(AppliesNested())) {
     if (walk.vector != FaultVector::kPageFault) {
       return RaiseViolation(access, walk);
@@ -155,8 +159,8 @@ void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
     const WalkEntry& used = walk.entries[i];
     const bool pdpte = context_.mode == PagingMode::kPae && used.level == 3;
     if (!pdpte) rights = AccumulateRights(rights, used.entry);
-    psc_.Fill(used.level, va, context_.pcid, AddressOf(used.entry.frame()),
-              rights);
+    psc_.FillMissed(used.level, va, context_.pcid,
+                    AddressOf(used.entry.frame()), rights);
   }
 }
 

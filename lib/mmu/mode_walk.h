@@ -42,15 +42,15 @@ class PageWalker::ModeWalk {
   static constexpr int kEntryBytes = EntryBytes(kMode);
   static constexpr bool kProbe = kEffects == WalkEffects::kNone;
 
-  // What the walk has seen on the way down.
+  // What the walk has seen on the way down, in two registers of the host.
   struct Trace {
-    uint64_t granted;  // AND of the entries: R/W and U/S count
-    uint64_t denied;   // OR of the entries: XD counts
-    WalkEntry* next;   // where the next entry is recorded
+    // AND of the entries with XD inverted: R/W, U/S and that bit count.
+    uint64_t granted;
+    WalkEntry* next;  // where the next entry is recorded
 
     uint8_t rights() const {
       return static_cast<uint8_t>((granted >> 1 & rights::kAll) |
-                                  (denied >> 63 << 2));
+                                  (~granted >> 63 << 2));
     }
   };
 
@@ -64,7 +64,8 @@ class PageWalker::ModeWalk {
   };
 
   Trace Begin(const WalkStart& start) {
-    return {uint64_t{start.rights} << 1, uint64_t{start.rights} << 61,
+    const uint64_t above = start.rights;
+    return {(above & rights::kAll) << 1 | (~above << 61 & pte::kNoExecute),
             result_.entries.entries_.data()};
   }
 
@@ -169,8 +170,7 @@ class PageWalker::ModeWalk {
     used.addr = addr;
     used.entry = entry;
     used.level = kLevel;
-    trace.granted &= entry.raw();
-    trace.denied |= entry.raw();
+    trace.granted &= entry.raw() ^ pte::kNoExecute;
     const LevelRules& rules = context_.levels[kLevel];
     if constexpr (kLevel == 1) {
       if (ABSL_PREDICT_FALSE(!rules.IsUsedLeaf(entry))) {
@@ -250,7 +250,7 @@ class PageWalker::ModeWalk {
 
   // Judges the access at a valid leaf, and makes the translation.
   template <int kLevel>
-  ABSL_ATTRIBUTE_ALWAYS_INLINE void FinishAtLeaf(const Trace& trace) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void FinishAtLeaf(Trace trace) {
     ChargeWalk(trace);
     WalkEntry& leaf = *(trace.next - 1);
     const Pte entry = leaf.entry;
@@ -337,16 +337,17 @@ class PageWalker::ModeWalk {
   }
 
   // Records the path and charges for it, whatever the outcome of the walk.
-  void ChargeWalk(const Trace& trace) {
+  void ChargeWalk(Trace trace) {
     WalkPath& path = result_.entries;
-    path.size_ = static_cast<size_t>(trace.next - path.entries_.data());
+    const auto size = static_cast<size_t>(trace.next - path.entries_.data());
+    path.size_ = size;
     if constexpr (!kProbe) {
       walker_.clock_.Charge(CostEvent::kWalkOverhead);
       walker_.counters_.Add(Counter::kPageWalks);
-      walker_.counters_.Add(Counter::kPteLoads, path.size_);
+      walker_.counters_.Add(Counter::kPteLoads, size);
     }
     if constexpr (kEffects == WalkEffects::kFlat) {
-      walker_.clock_.Charge(CostEvent::kPteLoadFlat, path.size_);
+      walker_.clock_.Charge(CostEvent::kPteLoadFlat, size);
     }
   }
 

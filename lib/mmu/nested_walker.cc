@@ -255,7 +255,9 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
     table = xmmu::AddressOf(entry.frame());
     if (!decoded.leaf) {
       SetFlags<kProbe>(addr, entry, accessed_);
-      if constexpr (!kProbe) psc_.Fill(level, key, /*pcid=*/0, table, rights);
+      if constexpr (!kProbe) {
+        psc_.FillMissed(level, key, /*pcid=*/0, table, rights);
+      }
       continue;
     }
     const uint8_t needed = RightsFor(access);

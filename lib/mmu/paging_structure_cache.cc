@@ -1,7 +1,5 @@
 #include "xmmu/mmu/internal/paging_structure_cache.h"
 
-#include <bit>
-
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -15,78 +13,88 @@ PagingStructureCache::PagingStructureCache(
     array.ways = shape.ways == 0 ? shape.entries : shape.ways;
     XMMU_CHECK(shape.entries % array.ways == 0);
     array.sets = shape.entries / array.ways;
+    array.divides = !std::has_single_bit(array.sets);
+    array.set_mask = array.sets - 1;
+    array.tags = TagSets(array.sets, array.ways);
     array.slots.resize(shape.entries);
+    array.held.resize((size_t{shape.entries} + 63) / 64);
     capacity_ += shape.entries;
   }
+  SetMode(PagingMode::k4Level);
 }
 
-uint64_t PagingStructureCache::TagOf(int level, VirtAddr va,
-                                     uint16_t pcid) const {
-  const int shift = LevelShift(mode_, level);
-  return (va.value() >> shift << shift) | pcid;
-}
-
-// Sets are chosen by the low bits of the region's number (assumed).
-PagingStructureCache::Slot* PagingStructureCache::SetOf(int level,
-                                                        VirtAddr va) {
-  Array& array = arrays_[static_cast<size_t>(level)];
-  if (array.sets == 1) return array.slots.data();
-  const uint64_t region = va.value() >> LevelShift(mode_, level);
-  // A division is slow on the host, and nearly all caches have 2^n sets.
-  const uint64_t set = std::has_single_bit(array.sets)
-                           ? region & (array.sets - 1)
-                           : region % array.sets;
-  return &array.slots[set * array.ways];
-}
-
-PagingStructureCache::Slot* PagingStructureCache::Find(int level, VirtAddr va,
-                                                       uint16_t pcid) {
-  const Array& array = arrays_[static_cast<size_t>(level)];
-  if (array.live == 0) return nullptr;
-  const uint64_t tag = TagOf(level, va, pcid);
-  Slot* const set = SetOf(level, va);
-  for (Slot* slot = set; slot != set + array.ways; ++slot) {
-    if (slot->tag == tag && slot->entry.tag == vm_) return slot;
+void PagingStructureCache::SetMode(PagingMode mode) {
+  for (int level = 2; level <= kTopLevel; ++level) {
+    arrays_[static_cast<size_t>(level)].shift = LevelShift(mode, level);
   }
-  return nullptr;
+}
+
+size_t PagingStructureCache::FindWithTag(const Array& array, const Place& place,
+                                         uint16_t pcid) const {
+  for (size_t way = 0; way < array.ways; ++way) {
+    if (IsAt(array.slots[place.set * array.ways + way], place, pcid)) {
+      return way;
+    }
+  }
+  return TagSets::kNoWay;
 }
 
 // The deepest entry is that of the lowest level, so the search starts there.
 const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
                                                              uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
-    if (Slot* const slot = Find(level, va, pcid)) {
-      slot->last_use = ++use_;
-      return &slot->entry;
-    }
+    Array& array = arrays_[static_cast<size_t>(level)];
+    if (array.live == 0) continue;
+    const Place place = PlaceOf(array, va, pcid);
+    TagSets::Set tags = array.tags[place.set];
+    const size_t way = Find(array, tags, place, pcid);
+    if (way == TagSets::kNoWay) continue;
+    tags.Renew(way);
+    return &array.slots[place.set * array.ways + way];
   }
   return nullptr;
 }
 
-// An entry that is held is replaced in place; else the least recently used one
-// of the set goes.
-void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
-                                    MachineAddr table, uint8_t rights,
-                                    Gfn guest_table) {
+// An entry that is held is replaced in place.
+void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
+                                MachineAddr table, uint8_t rights,
+                                Gfn guest_table) {
   Array& array = arrays_[static_cast<size_t>(level)];
-  Slot* victim = Find(level, va, pcid);
-  if (victim == nullptr) {
-    Slot* const set = SetOf(level, va);
-    victim = set;
-    for (Slot* slot = set + 1; slot != set + array.ways; ++slot) {
-      if (slot->last_use < victim->last_use) victim = slot;
-    }
-    if (victim->tag == kNoTag) {
-      ++array.live;
-      ++live_;
+  if (array.live != 0) {
+    const Place place = PlaceOf(array, va, pcid);
+    TagSets::Set tags = array.tags[place.set];
+    const size_t way = Find(array, tags, place, pcid);
+    if (way != TagSets::kNoWay) {
+      tags.Renew(way);
+      PagingStructureEntry& entry = array.slots[place.set * array.ways + way];
+      entry.table = table;
+      entry.rights = rights;
+      entry.guest_table = guest_table;
+      return;
     }
   }
-  const uint64_t tag = TagOf(level, va, pcid);
-  victim->tag = tag;
-  victim->last_use = ++use_;
-  PagingStructureEntry& entry = victim->entry;
+  FillMissed(level, va, pcid, table, rights, guest_table);
+}
+
+// The least recently used entry of the set goes.
+void PagingStructureCache::FillNew(int level, VirtAddr va, uint16_t pcid,
+                                   MachineAddr table, uint8_t rights,
+                                   Gfn guest_table) {
+  Array& array = arrays_[static_cast<size_t>(level)];
+  const Place place = PlaceOf(array, va, pcid);
+  TagSets::Set tags = array.tags[place.set];
+  const size_t way = tags.Victim();
+  tags.Renew(way);
+  tags.set_tag(way, place.tag);
+  const size_t slot = place.set * array.ways + way;
+  PagingStructureEntry& entry = array.slots[slot];
+  if (entry.level == 0) {
+    array.held[slot / 64] |= uint64_t{1} << slot % 64;
+    ++array.live;
+    ++live_;
+  }
   entry.level = level;
-  entry.va = VirtAddr(tag & ~kPageOffsetMask);
+  entry.va = place.va;
   entry.pcid = pcid;
   entry.table = table;
   entry.rights = rights;
@@ -94,8 +102,10 @@ void PagingStructureCache::FillHeld(int level, VirtAddr va, uint16_t pcid,
   entry.guest_table = guest_table;
 }
 
-void PagingStructureCache::Drop(Array& array, Slot& slot) {
-  slot = Slot();
+void PagingStructureCache::Drop(Array& array, size_t slot) {
+  array.tags[slot / array.ways].Free(slot % array.ways);
+  array.slots[slot] = PagingStructureEntry();
+  array.held[slot / 64] &= ~(uint64_t{1} << slot % 64);
   --array.live;
   --live_;
 }
@@ -106,11 +116,14 @@ void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
     Array& array = arrays_[static_cast<size_t>(level)];
     if (array.live == 0) continue;
-    const uint64_t tag = TagOf(level, va, pcid);
-    Slot* const set = SetOf(level, va);
-    for (Slot* slot = set; slot != set + array.ways; ++slot) {
-      const bool serves = slot->tag == tag && slot->entry.tag.vpid == vm_.vpid;
-      if (serves) Drop(array, *slot);
+    const Place place = PlaceOf(array, va, pcid);
+    if (array.tags[place.set].Find(place.tag) == TagSets::kNoWay) continue;
+    const size_t first = place.set * array.ways;
+    for (size_t slot = first; slot < first + array.ways; ++slot) {
+      const PagingStructureEntry& entry = array.slots[slot];
+      const bool serves = entry.va == place.va && entry.pcid == pcid &&
+                          entry.tag.vpid == vm_.vpid && entry.level != 0;
+      if (serves) Drop(array, slot);
     }
   }
 }
@@ -130,8 +143,8 @@ void PagingStructureCache::DropAll() {
 std::vector<PagingStructureEntry> PagingStructureCache::Entries() const {
   std::vector<PagingStructureEntry> entries;
   for (const Array& array : arrays_) {
-    for (const Slot& slot : array.slots) {
-      if (slot.tag != kNoTag) entries.push_back(slot.entry);
+    for (const PagingStructureEntry& entry : array.slots) {
+      if (entry.level != 0) entries.push_back(entry);
     }
   }
   return entries;

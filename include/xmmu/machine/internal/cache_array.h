@@ -43,9 +43,11 @@ class CacheArray {
   // line's own unless linear addresses choose. Makes it the most recently used.
   // A prefetched line loses its mark, and the answer says that it had one.
   Found Use(uint64_t line, uint64_t index) {
+    if (absent()) return Found::kNo;
     const size_t set = SetOf(index);
-    const size_t way = WayOf(set, line);
-    return way == kNoWay ? Found::kNo : UseWay(set, way);
+    TagSets::Set tags = tags_[set];
+    const size_t way = WayOf(set, tags, line);
+    return way == kNoWay ? Found::kNo : UseWay(tags, way);
   }
   // As Use(), and as Fill() if the line is absent; `evicted` is set in that
   // case alone.
@@ -73,27 +75,27 @@ class CacheArray {
   }
 
   // Returns the way that has `line`, or kNoWay.
-  size_t WayOf(size_t set, uint64_t line) const {
+  size_t WayOf(size_t set, const TagSets::Set& tags, uint64_t line) const {
     if (ABSL_PREDICT_FALSE(line >= simple_lines_)) {
-      return WayOfAny(set, line);
+      return WayOfAny(set, tags, line);
     }
-    return tags_.Find<kTagMask>(set, static_cast<uint32_t>(line));
+    return tags.Find<kTagMask>(static_cast<uint32_t>(line));
   }
   // As WayOf(), of a line that its tag alone does not tell.
-  size_t WayOfAny(size_t set, uint64_t line) const;
-  Found UseWay(size_t set, size_t way) {
-    tags_.Renew(set, way);
-    const uint32_t tag = tags_.tag(set, way);
+  size_t WayOfAny(size_t set, const TagSets::Set& tags, uint64_t line) const;
+  static Found UseWay(TagSets::Set& tags, size_t way) {
+    tags.Renew(way);
+    const uint32_t tag = tags.tag(way);
     if (ABSL_PREDICT_TRUE((tag & kMark) == 0)) return Found::kYes;
-    tags_.set_tag(set, way, tag & kTagMask);
+    tags.set_tag(way, tag & kTagMask);
     return Found::kPrefetched;
   }
-  // As Fill(), into a set of an array that exists.
-  uint64_t FillSet(size_t set, uint64_t line, bool prefetched);
+  uint64_t FillSet(size_t set, TagSets::Set& tags, uint64_t line,
+                   bool prefetched);
   // Returns the line in a way, or kNoLine.
-  uint64_t LineAt(size_t set, size_t way) const;
+  uint64_t LineAt(size_t set, const TagSets::Set& tags, size_t way) const;
 
-  // The set that `index` chooses; an absent array has an empty one.
+  // The set that `index` chooses.
   size_t SetOf(uint64_t index) const {
     const uint64_t coarse = index >> coarse_shift_;
     return power_of_two_ ? coarse & set_mask_ : Remainder(coarse);
@@ -122,7 +124,7 @@ class CacheArray {
   bool resists_thrashing_ = false;
   uint32_t fills_ = 0;
   // The tags of lines below this one tell which they are. It is kFirstHigh, or
-  // 0 once there are high parts, or no lines at all.
+  // 0 once there are high parts.
   uint64_t simple_lines_ = 0;
   TagSets tags_;
   // By set and way, the high parts of lines. Empty until a line has one.

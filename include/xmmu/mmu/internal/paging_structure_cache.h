@@ -11,11 +11,14 @@
 // Replacement in a set is true LRU (assumed). Charges nothing. Single-threaded.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/internal/tag_sets.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/vm_controls.h"
@@ -24,8 +27,8 @@ namespace xmmu {
 
 // A cached non-leaf entry of `level` (2: a PDE ... 5: a PML5E).
 struct PagingStructureEntry {
-  int level = 0;
-  VirtAddr va;  // first address that the entry maps
+  int level = 0;  // 0: none
+  VirtAddr va;    // first address that the entry maps
   uint16_t pcid = 0;
   MachineAddr table;   // the table below
   uint8_t rights = 0;  // accumulated over the entry and all above it
@@ -54,10 +57,13 @@ class PagingStructureCache {
   // level without a cache. REQUIRES: the entry is valid, has A = 1 in memory
   // and names a table.
   void Fill(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
-            uint8_t rights, Gfn guest_table = Gfn()) {
-    if (arrays_[static_cast<size_t>(level)].sets != 0) {
-      FillHeld(level, va, pcid, table, rights, guest_table);
-    }
+            uint8_t rights, Gfn guest_table = Gfn());
+  // As Fill(), of an entry that is not held: since the last change a Lookup()
+  // of `va` has found none at this level or below.
+  void FillMissed(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
+                  uint8_t rights, Gfn guest_table = Gfn()) {
+    if (arrays_[static_cast<size_t>(level)].sets == 0) return;
+    FillNew(level, va, pcid, table, rights, guest_table);
   }
 
   // Drop what would serve `va` in `pcid`, all of a PCID, or all. Each drops
@@ -70,8 +76,12 @@ class PagingStructureCache {
   void DropIf(Predicate predicate) {
     for (Array& array : arrays_) {
       if (array.live == 0) continue;
-      for (Slot& slot : array.slots) {
-        if (slot.tag != kNoTag && predicate(slot.entry)) Drop(array, slot);
+      for (size_t i = 0; i < array.held.size(); ++i) {
+        for (uint64_t left = array.held[i]; left != 0; left &= left - 1) {
+          const size_t slot =
+              i * 64 + static_cast<size_t>(std::countr_zero(left));
+          if (predicate(array.slots[slot])) Drop(array, slot);
+        }
       }
     }
   }
@@ -79,7 +89,7 @@ class PagingStructureCache {
   // Sets the paging mode, which determines how much an entry of each level
   // maps.
   // REQUIRES: no entry of the guest in force is held.
-  void SetMode(PagingMode mode) { mode_ = mode; }
+  void SetMode(PagingMode mode);
   // Sets the guest whose entries are looked up and filled from now on.
   void SetVm(VmTag tag) { vm_ = tag; }
 
@@ -89,36 +99,63 @@ class PagingStructureCache {
  private:
   static constexpr int kTopLevel = 5;
 
-  struct Slot {
-    uint64_t tag = kNoTag;
-    uint64_t last_use = 0;
-    PagingStructureEntry entry;
-  };
   struct Array {
     uint32_t sets = 0;
     uint32_t ways = 0;
     uint32_t live = 0;
-    std::vector<Slot> slots;
+    int shift = 0;          // an entry maps 2^shift bytes
+    uint64_t set_mask = 0;  // sets - 1, if that is a power of two
+    bool divides = false;   // it is none
+    TagSets tags;
+    std::vector<PagingStructureEntry> slots;  // by set and way
+    std::vector<uint64_t> held;  // a bit for each slot that holds an entry
   };
-  // Every tag is clear between the PCID and the address of its region, so that
-  // no entry has this one.
-  static constexpr uint64_t kNoTag = ~uint64_t{0};
 
+  // Where an entry is, or would be.
+  struct Place {
+    size_t set = 0;
+    uint32_t tag = 0;
+    VirtAddr va;  // the first address that the entry maps
+  };
+  // Sets are chosen by the low bits of the region's number (assumed). The tag
+  // tells most entries apart, but not all: it is the number's low half, with
+  // PCID and VPID in it.
+  Place PlaceOf(const Array& array, VirtAddr va, uint16_t pcid) const {
+    const uint64_t region = va.value() >> array.shift;
+    const auto owner = uint32_t{pcid} << 20 ^ uint32_t { vm_.vpid } << 16;
+    return {ABSL_PREDICT_TRUE(!array.divides) ? region & array.set_mask
+                                              : region % array.sets,
+            static_cast<uint32_t>(region) ^ owner,
+            VirtAddr(region << array.shift)};
+  }
+  // Returns the way that holds the entry, or TagSets::kNoWay.
+  size_t Find(const Array& array, const TagSets::Set& tags, const Place& place,
+              uint16_t pcid) const {
+    const size_t way = tags.Find(place.tag);
+    if (way == TagSets::kNoWay) return way;
+    const size_t first = place.set * array.ways;
+    if (ABSL_PREDICT_TRUE(IsAt(array.slots[first + way], place, pcid))) {
+      return way;
+    }
+    return FindWithTag(array, place, pcid);
+  }
+  // As Find(), where several entries may have the same tag.
+  size_t FindWithTag(const Array& array, const Place& place,
+                     uint16_t pcid) const;
+  bool IsAt(const PagingStructureEntry& entry, const Place& place,
+            uint16_t pcid) const {
+    return entry.va == place.va && entry.pcid == pcid && entry.tag == vm_ &&
+           entry.level != 0;
+  }
   const PagingStructureEntry* LookupHeld(VirtAddr va, uint16_t pcid);
-  void FillHeld(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
-                uint8_t rights, Gfn guest_table);
-  // The first address that the entry maps, with the PCID in the low bits.
-  uint64_t TagOf(int level, VirtAddr va, uint16_t pcid) const;
-  Slot* SetOf(int level, VirtAddr va);
-  Slot* Find(int level, VirtAddr va, uint16_t pcid);
-  void Drop(Array& array, Slot& slot);
+  void FillNew(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
+               uint8_t rights, Gfn guest_table);
+  void Drop(Array& array, size_t slot);
 
   std::array<Array, kTopLevel + 1> arrays_;
   uint32_t capacity_ = 0;  // entries that all caches have room for
   uint32_t live_ = 0;      // entries held in all caches
-  PagingMode mode_ = PagingMode::k4Level;
   VmTag vm_;
-  uint64_t use_ = 0;
 };
 
 }  // namespace xmmu
