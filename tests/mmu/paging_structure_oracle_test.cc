@@ -169,7 +169,9 @@ class CacheOracle {
     const Entry* const found = cache_.Lookup(va, pcid);
     const std::optional<Entry> wanted = naive_.Lookup(va, pcid);
     ASSERT_EQ(found != nullptr, wanted.has_value());
-    if (found != nullptr) ASSERT_EQ(*found, *wanted);
+    if (found != nullptr) {
+      ASSERT_EQ(*found, *wanted);
+    }
     const int from = found == nullptr ? 5 : found->level - 1;
     for (int level = from; level >= static_cast<int>(2 + Below(2)); --level) {
       Fill(level, va, pcid, /*missed=*/true);
