@@ -49,6 +49,39 @@ void PageWalker::Walk(const PagingContext& context, const Access& access,
   }
 }
 
+// Goes down by what memory holds now, whatever the rights and flags say. Where
+// there is no table yet nothing is learned, as one may come.
+void PageWalker::PrefetchHost(const PagingContext& context, VirtAddr va) const {
+  if (context.nested != nullptr) return;
+  const PagingMode mode = context.mode;
+  const auto load = [&](MachineAddr table, int level) {
+    return Pte(memory_.ReadEntry(
+        EntryAddress(mode, table, IndexOf(mode, level, va)), EntryBytes(mode)));
+  };
+  const uint64_t region =
+      (va.value() >> LevelShift(mode, 3)) ^ context.root.value();
+  Hint& hint = hints_[region % hints_.size()];
+  if (hint.region != region) {
+    MachineAddr table = context.root;
+    for (int level = LevelCount(mode); level > 2; --level) {
+      const Pte entry = load(table, level);
+      if (!entry.present()) return;
+      table = AddressOf(entry.frame());
+    }
+    hint = {region, table};
+  }
+  const Pte pde = load(hint.table, 2);
+  if (ABSL_PREDICT_FALSE(!pde.present())) {
+    hint = Hint();
+    return;
+  }
+  if (pde.page_size()) return;
+  const MachineAddr pte =
+      EntryAddress(mode, AddressOf(pde.frame()), IndexOf(mode, 1, va));
+  memory_.Prefetch(pte);
+  if (hierarchy_ != nullptr) hierarchy_->PrefetchHost(pte);
+}
+
 WalkResult PageWalker::Probe(const PagingContext& context,
                              const Access& access) const {
   WalkResult result;

@@ -65,6 +65,13 @@ class MemoryHierarchy {
   // The page walker loads the line of `addr`; returns where the line was found.
   MemoryLevel Touch(MachineAddr addr);
 
+  // Asks the host to bring into its caches what Touch() of `addr` will look at.
+  // No simulated state changes.
+  void PrefetchHost(MachineAddr addr) const {
+    l2_.PrefetchHost(addr);
+    l3_->PrefetchHost(addr);
+  }
+
   // A data access at `addr`, by the linear address `va`, at time `now` of the
   // CPU's clock.
   DataAccess Load(MachineAddr addr, VirtAddr va, Cycles now) {

@@ -97,6 +97,13 @@ class Mmu {
     return TranslateBeyondL1(access);
   }
 
+  // Asks the host to bring into its caches what a walk for `va` would read,
+  // as whoever knows accesses to come may do some of them ahead. Nothing that is
+  // simulated changes, and the answer to no access depends on it.
+  void PrefetchHost(VirtAddr va) const {
+    if (ABSL_PREDICT_TRUE(paging())) walker_.PrefetchHost(context_, va);
+  }
+
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
   // PDPTE registers in PAE mode, if the processor has them (CpuFeatures,
   // walks_pdptes). A flush filter may keep it from flushing, while CR4.PCIDE =

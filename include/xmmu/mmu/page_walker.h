@@ -181,10 +181,21 @@ class PageWalker {
   void Walk(const PagingContext& context, const Access& access,
             const WalkStart& start, WalkResult& result);
 
+  // Asks the host to bring into its caches what a walk for `va` will read last,
+  // the entry of its page. No simulated state changes.
+  void PrefetchHost(const PagingContext& context, VirtAddr va) const;
+
   // Walks from the root without any effect, charge or count.
   WalkResult Probe(const PagingContext& context, const Access& access) const;
 
  private:
+  // The table of level 2 for a region of addresses, as it was once. It tells
+  // PrefetchHost() where to look, and nothing else: it may be out of date.
+  struct Hint {
+    uint64_t region = ~uint64_t{0};
+    MachineAddr table;
+  };
+
   // One walk of one mode; it is in lib/mmu/mode_walk.h.
   template <PagingMode kMode, WalkEffects kEffects, bool kNested>
   class ModeWalk;
@@ -199,6 +210,7 @@ class PageWalker {
   MemoryHierarchy* hierarchy_;
   CycleClock& clock_;
   Counters& counters_;
+  mutable std::array<Hint, 64> hints_{};
 };
 
 }  // namespace xmmu

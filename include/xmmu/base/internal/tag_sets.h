@@ -21,6 +21,7 @@
 #endif
 
 #include "absl/base/optimization.h"
+#include "xmmu/base/internal/host_prefetch.h"
 
 namespace xmmu {
 
@@ -160,6 +161,12 @@ class TagSets {
   // What is called on such a set must change nothing.
   const Set operator[](size_t set) const {
     return const_cast<TagSets&>(*this)[set];
+  }
+  // Asks the host to bring a set into its caches.
+  void PrefetchHost(size_t set) const {
+    const std::byte* const block = blocks_.data()->bytes + set * block_bytes_;
+    HostPrefetch(block);
+    HostPrefetch(block + used_bytes_ - 1);
   }
   // Frees all ways.
   void Clear();

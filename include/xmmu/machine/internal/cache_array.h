@@ -39,6 +39,11 @@ class CacheArray {
     return UseOrFill(line, line, evicted) != Found::kNo;
   }
 
+  // Asks the host to bring the set of `addr` into its caches.
+  void PrefetchHost(MachineAddr addr) const {
+    if (!absent()) tags_.PrefetchHost(SetOf(addr.value() >> kLineShift));
+  }
+
   // Looks for `line`, in the set that `index` chooses: a line number, the
   // line's own unless linear addresses choose. Makes it the most recently used.
   // A prefetched line loses its mark, and the answer says that it had one.
