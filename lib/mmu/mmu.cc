@@ -40,7 +40,15 @@ Mmu::Mmu(const MachineModel& model, PhysMemory& memory,
           PdpteRegisters{});
 }
 
-TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(const TlbSlot& hit,
+                                                        const Access& access,
+                                                        Tlb::L1Set set) {
+  counters_.Add(Counter::kTlbL2Hits);
+  clock_.Charge(CostEvent::kTlbL2Hit);
+  tlb_.Refill(SideOf(access), access.va, hit, set);
+}
+
+TranslateResult Mmu::TranslateBeyondL1(Access access) {
   if (ABSL_PREDICT_FALSE(!paging())) {
     return TranslateWithoutPaging(access);
   }
@@ -64,13 +72,6 @@ TranslateResult Mmu::TranslateBeyondL1(const Access& access) {
     return TranslateResult(hit->Translate(access.va));
   }
   return WalkFor(access);
-}
-
-inline void Mmu::TakeL2Hit(const TlbSlot& hit, const Access& access,
-                           Tlb::L1Set set) {
-  counters_.Add(Counter::kTlbL2Hits);
-  clock_.Charge(CostEvent::kTlbL2Hit);
-  tlb_.Refill(SideOf(access), access.va, hit, set);
 }
 
 TranslateResult Mmu::RefuseFromL1(const TlbSlot& hit, const Access& access) {

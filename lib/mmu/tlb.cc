@@ -15,7 +15,7 @@ namespace {
 // Whether the guest's page contains `va`, whatever the PCID.
 bool IsOfPage(const TlbSlot& slot, const TlbExtras& extras, VirtAddr va) {
   const int shift =
-      extras.guest_shift != 0 ? extras.guest_shift : slot.page_shift();
+      extras.guest_shift() != 0 ? extras.guest_shift() : slot.page_shift();
   return ((va.value() ^ slot.va().value()) >> shift) == 0;
 }
 
@@ -154,14 +154,24 @@ void Tlb::Unbook(Level& level, size_t slot) {
   }
 }
 
-inline size_t Tlb::Put(Level& level, VirtAddr va, const TlbSlot& entry,
-                       const TlbExtras& extras) {
+size_t Tlb::OldestOfAny(size_t set, uint32_t ways) const {
+  const uint32_t* const stamps = &stamps_[set];
+  if (ways > lanes::kLanes) {
+    return set + lanes::IndexOfSmallestOfMany(stamps, ways);
+  }
+  return set +
+         static_cast<size_t>(std::min_element(stamps, stamps + ways) - stamps);
+}
+
+size_t Tlb::Put(Level& level, VirtAddr va, TlbSlot entry, TlbExtras extras) {
   const size_t size_class = entry.size_class();
   const Home& home = level.homes[size_class];
   if (home.sets == 0) return 0;
   const uint64_t vpn = va.value() >> entry.page_shift();
   const size_t set = SetOf(home, vpn);
-  const size_t index = OldestOf(home, set);
+  const size_t index = home.search == Search::kAny
+                           ? OldestOfAny(set, home.ways)
+                           : OldestOf(home.search, set, home.ways);
   TlbSlot& slot = slots_[index];
   // An entry of the same kind as the evicted one needs no booking.
   if (ABSL_PREDICT_FALSE(!slot.IsOfKind(entry))) {
@@ -175,25 +185,16 @@ inline size_t Tlb::Put(Level& level, VirtAddr va, const TlbSlot& entry,
   return index;
 }
 
-inline void Tlb::PutInL1(TlbSide side, VirtAddr va, const TlbSlot& entry,
-                         const TlbExtras& extras) {
+void Tlb::PutInL1(TlbSide side, VirtAddr va, TlbSlot entry, TlbExtras extras) {
   if (const size_t index = Put(L1(side), va, entry, extras)) {
     SetHint(side, va, index);
   }
 }
 
-void Tlb::RefillAnySize(TlbSide side, VirtAddr va, const TlbSlot& found) {
-  PutInL1(side, va, found, has_extras_ ? extras_[IndexOf(found)] : TlbExtras());
-}
-
 inline TlbExtras Tlb::ExtrasFor(const TlbEntry& entry) {
-  TlbExtras extras;
-  extras.vpid = vm_.vpid;
-  extras.root = vm_.root;
-  extras.guest_shift = entry.guest_shift;
-  if (entry.global) extras.global_pcid = entry.pcid;
-  fractured_ |= entry.guest_shift != 0;
-  has_extras_ |= extras != TlbExtras();
+  const TlbExtras extras(vm_, entry);
+  fractured_ |= extras.guest_shift() != 0;
+  has_extras_ |= extras.any();
   return extras;
 }
 
@@ -204,8 +205,10 @@ void Tlb::FillExecuteOnly(VirtAddr va, const TlbEntry& entry) {
 void Tlb::Fill(TlbSide side, VirtAddr va, const TlbEntry& entry) {
   const TlbSlot slot(entry);
   const TlbExtras extras = ExtrasFor(entry);
-  PutInL1(side, va, slot, extras);
-  Put(L2(side), va, slot, extras);
+  if (const size_t index = PutBySearch(L1(side), va, slot, extras)) {
+    SetHint(side, va, index);
+  }
+  PutBySearch(L2(side), va, slot, extras);
 }
 
 void Tlb::Clear(size_t slot) {
@@ -223,7 +226,7 @@ void Tlb::DropMatches(VirtAddr va, uint16_t pcid, bool globals) {
       const uint64_t vpn = va.value() >> shifts_[size];
       VisitMatches(SetOf(home, vpn), home.ways, FilterTag(size, vpn), key,
                    [&](size_t index) {
-                     if (extras_[index].vpid != vm_.vpid) return false;
+                     if (extras_[index].vpid() != vm_.vpid) return false;
                      if (slots_[index].global() && !globals) return false;
                      Unbook(level, index);
                      Clear(index);
@@ -239,7 +242,7 @@ void Tlb::DropPage(VirtAddr va, uint16_t pcid, bool globals) {
   DropMatches(va, pcid, globals);
   if (ABSL_PREDICT_TRUE(!fractured_)) return;
   const auto piece = [=, this](const TlbSlot& slot, const TlbExtras& extras) {
-    return extras.guest_shift != 0 && extras.vpid == vm_.vpid &&
+    return extras.guest_shift() != 0 && extras.vpid() == vm_.vpid &&
            IsOfPage(slot, extras, va);
   };
   DropIf(/*global=*/false, [&](const TlbSlot& slot, const TlbExtras& extras) {
@@ -288,11 +291,11 @@ void Tlb::DropInWord(Home& home, bool global, uint32_t word,
 void Tlb::DropPcid(uint16_t pcid, bool globals) {
   const uint16_t vpid = vm_.vpid;
   DropIf(/*global=*/false, [=](const TlbSlot& slot, const TlbExtras& extras) {
-    return slot.pcid() == pcid && extras.vpid == vpid;
+    return slot.pcid() == pcid && extras.vpid() == vpid;
   });
   if (!globals) return;
   DropIf(/*global=*/true, [=](const TlbSlot&, const TlbExtras& extras) {
-    return extras.global_pcid == pcid && extras.vpid == vpid;
+    return extras.global_pcid() == pcid && extras.vpid() == vpid;
   });
 }
 
@@ -302,7 +305,7 @@ void Tlb::DropAll() { DropVpid(vm_.vpid, /*globals=*/true); }
 
 void Tlb::DropVpid(uint16_t vpid, bool globals) {
   const auto in_vpid = [vpid](const TlbSlot&, const TlbExtras& extras) {
-    return extras.vpid == vpid;
+    return extras.vpid() == vpid;
   };
   DropIf(/*global=*/false, in_vpid);
   if (globals) DropIf(/*global=*/true, in_vpid);
@@ -311,18 +314,19 @@ void Tlb::DropVpid(uint16_t vpid, bool globals) {
 // INVVPID by address and INVLPGA drop globals and all pieces as well.
 void Tlb::DropVpidPage(uint16_t vpid, VirtAddr va) {
   DropIfAny([=](const TlbSlot& slot, const TlbExtras& extras) {
-    return extras.vpid == vpid && IsOfPage(slot, extras, va);
+    return extras.vpid() == vpid && IsOfPage(slot, extras, va);
   });
 }
 
 void Tlb::DropTagged() {
-  DropIfAny(
-      [](const TlbSlot&, const TlbExtras& extras) { return extras.vpid != 0; });
+  DropIfAny([](const TlbSlot&, const TlbExtras& extras) {
+    return extras.vpid() != 0;
+  });
 }
 
 void Tlb::DropRoot(uint8_t root) {
   DropIfAny([root](const TlbSlot&, const TlbExtras& extras) {
-    return extras.root == root;
+    return extras.root() == root;
   });
 }
 
@@ -360,12 +364,12 @@ TlbEntry Tlb::EntryOf(const TlbSlot& found) const {
   TlbEntry entry;
   entry.vpn = found.va().value() >> found.page_shift();
   entry.base = found.Translate(found.va());
-  entry.pcid = found.global() ? extras.global_pcid : found.pcid();
+  entry.pcid = found.global() ? extras.global_pcid() : found.pcid();
   entry.page_shift = static_cast<uint8_t>(found.page_shift());
   entry.rights = found.rights();
   entry.global = found.global();
-  entry.guest_shift = extras.guest_shift;
-  entry.vm = {extras.vpid, extras.root};
+  entry.guest_shift = extras.guest_shift();
+  entry.vm = {extras.vpid(), extras.root()};
   return entry;
 }
 

@@ -76,36 +76,54 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline const TlbSlot* Tlb::FindL2(TlbSide side,
 }
 
 // A free slot has the stamp 0, so that it counts as the oldest.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::OldestOf(const Home& home,
-                                                         size_t set) const {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::OldestOf(Search search,
+                                                         size_t set,
+                                                         uint32_t ways) const {
   const uint32_t* const stamps = &stamps_[set];
-  if (home.search == Search::kFour) {
-    return set + lanes::IndexOfSmallest4(stamps);
-  }
-  if (home.ways > lanes::kLanes) {
-    return set + lanes::IndexOfSmallestOfMany(stamps, home.ways);
-  }
-  return set + static_cast<size_t>(
-                   std::min_element(stamps, stamps + home.ways) - stamps);
+  if (search == Search::kFour) return set + lanes::IndexOfSmallest4(stamps);
+  return set + lanes::IndexOfSmallest16(stamps, ways);
 }
 
-// In a set of which FindL1() knows that it holds pages of 4 KiB alone, a slot of
-// the kind of `found` needs no booking.
+// Where only pages of 4 KiB are held, an entry of the same kind as the one that
+// it replaces needs no booking.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutQuickly(const Level& level,
+                                                           size_t set,
+                                                           uint64_t vpn,
+                                                           TlbSlot entry,
+                                                           TlbExtras extras) {
+  const size_t index = OldestOf(level.search, set, level.homes[0].ways);
+  TlbSlot& slot = slots_[index];
+  if (ABSL_PREDICT_FALSE(!slot.IsOfKind(entry))) return 0;
+  slot = entry;
+  tags_[index] = FilterTag(0, vpn);
+  stamps_[index] = NextStamp();
+  if (ABSL_PREDICT_FALSE(has_extras_)) extras_[index] = extras;
+  return index;
+}
+
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::Refill(TlbSide side, VirtAddr va,
                                                      const TlbSlot& found,
                                                      L1Set set) {
   if (ABSL_PREDICT_TRUE(set.first != 0)) {
-    const size_t index = OldestOf(L1(side).homes[0], set.first);
-    TlbSlot& slot = slots_[index];
-    if (ABSL_PREDICT_TRUE(slot.IsOfKind(found))) {
-      slot = found;
-      if (has_extras_) extras_[index] = extras_[IndexOf(found)];
-      tags_[index] = FilterTag(0, va.value() >> kPageShift);
-      stamps_[index] = NextStamp();
-      return SetHint(side, va, index);
-    }
+    const size_t index = PutQuickly(
+        L1(side), set.first, va.value() >> kPageShift, found, ExtrasOf(found));
+    if (ABSL_PREDICT_TRUE(index != 0)) return SetHint(side, va, index);
   }
-  RefillAnySize(side, va, found);
+  PutInL1(side, va, found, ExtrasOf(found));
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutBySearch(Level& level,
+                                                            VirtAddr va,
+                                                            TlbSlot entry,
+                                                            TlbExtras extras) {
+  if (level.search == Search::kFour || level.search == Search::kSixteen) {
+    const Home& home = level.homes[0];
+    const uint64_t vpn = va.value() >> kPageShift;
+    const size_t set = home.first + (vpn & (home.sets - 1)) * home.ways;
+    const size_t index = PutQuickly(level, set, vpn, entry, extras);
+    if (ABSL_PREDICT_TRUE(index != 0)) return index;
+  }
+  return Put(level, va, entry, extras);
 }
 
 }  // namespace xmmu

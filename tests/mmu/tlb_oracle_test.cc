@@ -119,12 +119,13 @@ class TlbOracle {
   bool FoundByHint(TlbSide side, VirtAddr va, uint16_t pcid) {
     const size_t serving = naive_.CountL1(side, va, pcid);
     if (serving > 1) return false;
-    const TlbSlot& slot = tlb_.Guess(side, va);
+    const size_t index = tlb_.Guess(side, va);
+    const TlbSlot& slot = tlb_.slot(index);
     const bool matches = slot.Matches(TlbSlot::Key(va, pcid));
     EXPECT_LE(matches, serving == 1);
     if (!matches || serving == 0) return false;
     Agree(&slot, naive_.FindL1(side, va, pcid));
-    tlb_.Touch(slot);
+    tlb_.Touch(index);
     return true;
   }
 

@@ -66,9 +66,9 @@ TEST(TlbTest, AHitThroughTheHintKeepsAnEntryYoung) {
   Tlb tlb(L1Only({2, 0, kTlb4K}));
   FillPage(tlb, Page(1));
   FillPage(tlb, Page(2));
-  const TlbSlot& slot = tlb.Guess(kData, Page(1));
-  ASSERT_TRUE(slot.Matches(TlbSlot::Key(Page(1), 0)));
-  tlb.Touch(slot);
+  const size_t index = tlb.Guess(kData, Page(1));
+  ASSERT_TRUE(tlb.slot(index).Matches(TlbSlot::Key(Page(1), 0)));
+  tlb.Touch(index);
   FillPage(tlb, Page(3));
   EXPECT_TRUE(InL1(tlb, Page(1)));
   EXPECT_FALSE(InL1(tlb, Page(2)));
@@ -78,7 +78,8 @@ TEST(TlbTest, TheHintOfAnEvictedPageMatchesNothing) {
   Tlb tlb(L1Only({1, 0, kTlb4K}));
   FillPage(tlb, Page(1));
   FillPage(tlb, Page(2));
-  EXPECT_FALSE(tlb.Guess(kData, Page(1)).Matches(TlbSlot::Key(Page(1), 0)));
+  const TlbSlot& slot = tlb.slot(tlb.Guess(kData, Page(1)));
+  EXPECT_FALSE(slot.Matches(TlbSlot::Key(Page(1), 0)));
 }
 
 TEST(TlbTest, PagesOfOtherSetsEvictNothing) {

@@ -90,9 +90,15 @@ class Mmu {
   // is cached of the linear and of the guest-physical address (SDM Vol. 3C,
   // "Operations that Invalidate Cached Mappings").
   TranslateResult Translate(const Access& access) {
-    if (const std::optional<MachineAddr> addr = LookupL1(access)) {
+    // Most accesses are hits that the hint finds at the first attempt.
+    const size_t index = tlb_.Guess(SideOf(access), access.va);
+    const TlbSlot slot = tlb_.slot(index);
+    if (ABSL_PREDICT_TRUE(
+            slot.Matches(TlbSlot::Key(access.va, context_.pcid)) &&
+            context_.rules.Serves(slot.rights(), access))) {
+      tlb_.Touch(index);
       counters_.Add(Counter::kTlbL1Hits);
-      return TranslateResult(*addr);
+      return TranslateResult(slot.Translate(access.va));
     }
     return TranslateBeyondL1(access);
   }
@@ -260,19 +266,8 @@ class Mmu {
     return access.is_fetch() ? TlbSide::kInstruction : TlbSide::kData;
   }
 
-  // Returns the address of an L1 hit that allows the access, if the hint finds
-  // it at the first attempt.
-  std::optional<MachineAddr> LookupL1(const Access& access) {
-    const TlbSlot& slot = tlb_.Guess(SideOf(access), access.va);
-    if (!slot.Matches(TlbSlot::Key(access.va, context_.pcid)) ||
-        !context_.rules.Serves(slot.rights(), access)) {
-      return std::nullopt;
-    }
-    tlb_.Touch(slot);
-    return slot.Translate(access.va);
-  }
   // Translates by a search of L1, by L2, or by a walk.
-  TranslateResult TranslateBeyondL1(const Access& access);
+  TranslateResult TranslateBeyondL1(Access access);
   // Walks, and caches what the walk found.
   TranslateResult WalkFor(const Access& access);
   // Caches the upper entries of `walk`, which started with `rights`.

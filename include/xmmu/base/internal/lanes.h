@@ -13,7 +13,6 @@
 // Pure functions; any thread.
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -86,34 +85,51 @@ constexpr uint32_t FirstBits(uint32_t count) {
   return count >= 16 ? 0xffff : (1u << count) - 1;
 }
 
-// Returns the index of the smallest of four words, the first of several. The
-// choice is made by masks, as compilers make branches of conditions.
+// Returns the index of the smallest of four words, the first of several. With
+// the index in the low bits the smallest value names it, and compilers make no
+// branches of that.
 inline uint32_t IndexOfSmallest4(const uint32_t* words) {
-  const uint32_t low = words[1] < words[0];
-  const uint32_t high = 2 + (words[3] < words[2]);
-  const uint32_t least_low = std::min(words[0], words[1]);
-  const uint32_t least_high = std::min(words[2], words[3]);
-  const uint32_t is_high = least_high < least_low;
-  return low ^ ((low ^ high) & (0 - is_high));
+  const auto with_index = [words](uint32_t i) {
+    return uint64_t{words[i]} << 2 | i;
+  };
+  return static_cast<uint32_t>(
+      std::min(std::min(with_index(0), with_index(1)),
+               std::min(with_index(2), with_index(3))) &
+      3);
+}
+
+inline Lanes Lesser(Lanes a, Lanes b) { return a < b ? a : b; }
+
+// Returns the smallest of the lanes in all of them.
+inline Lanes SmallestInAll(Lanes lanes) {
+  const Lanes pairs =
+      Lesser(lanes, Lanes{lanes[2], lanes[3], lanes[0], lanes[1]});
+  return Lesser(pairs, Lanes{pairs[1], pairs[0], pairs[3], pairs[2]});
 }
 
 // Returns the index of the smallest of `count` words, the first of several.
-// REQUIRES: 4 < count, and each word is below 2^31.
+// REQUIRES: 4 < count <= 16, and each word is below 2^31.
+inline uint32_t IndexOfSmallest16(const uint32_t* words, uint32_t count) {
+  // Where a vector would end behind the last word it overlaps another.
+  const uint32_t last = count - kLanes;
+  const Lanes low = Lesser(Load(words), Load(words + std::min(4u, last)));
+  const Lanes high =
+      Lesser(Load(words + std::min(8u, last)), Load(words + last));
+  const Lanes least = SmallestInAll(Lesser(low, high));
+  return static_cast<uint32_t>(std::countr_zero(
+      MaskOf(Load(words) == least, Load(words + 4) == least,
+             Load(words + 8) == least, Load(words + 12) == least)));
+}
+
+// The same for any number of words above 4.
 inline uint32_t IndexOfSmallestOfMany(const uint32_t* words, uint32_t count) {
-  Lanes least = Load(words);
-  uint32_t i = kLanes;
-  for (; i + kLanes <= count; i += kLanes) {
-    const Lanes next = Load(words + i);
-    least = next < least ? next : least;
+  const uint32_t last = count - kLanes;
+  Lanes least = Load(words + last);
+  for (uint32_t i = 0; i < last; i += kLanes) {
+    least = Lesser(least, Load(words + i));
   }
-  // The last vector may overlap the one before.
-  const Lanes last = Load(words + count - kLanes);
-  least = last < least ? last : least;
-  std::array<uint32_t, kLanes> each;
-  std::memcpy(each.data(), &least, sizeof(least));
-  const uint32_t smallest =
-      std::min(std::min(each[0], each[1]), std::min(each[2], each[3]));
-  for (i = 0;; i += 16) {
+  const auto smallest = static_cast<uint32_t>(SmallestInAll(least)[0]);
+  for (uint32_t i = 0;; i += 16) {
     const uint32_t marks = MarkEqual16(words + i, smallest);
     if (marks != 0) return i + static_cast<uint32_t>(std::countr_zero(marks));
   }

@@ -115,10 +115,17 @@ class TlbSlot {
   static constexpr uint64_t kKindMask = 0xf00;
   static constexpr std::array<uint8_t, 4> kShifts = {kPageShift, 21, 22, 30};
 
+  // By page shift, the size in its place.
+  static constexpr std::array<uint16_t, 32> kSizes = [] {
+    std::array<uint16_t, 32> sizes{};
+    for (size_t size = 0; size < kShifts.size(); ++size) {
+      sizes[kShifts[size]] = static_cast<uint16_t>(size << kSizeShift);
+    }
+    return sizes;
+  }();
   static constexpr uint64_t KindOf(const TlbEntry& entry) {
-    uint64_t size = 0;
-    while (kShifts[size] != entry.page_shift) ++size;
-    return kValid | (entry.global ? kGlobal : 0) | size << kSizeShift;
+    return kSizes[entry.page_shift & 31] | kValid |
+           (entry.global ? kGlobal : 0);
   }
   // By kind, what of a key its entries compare: neither the page offset nor,
   // if they are global, the PCID. A slot that is not valid compares nothing.
@@ -139,17 +146,32 @@ class TlbSlot {
 };
 static_assert(sizeof(TlbSlot) == 16);
 
-// What else an entry may have; all zero for most.
-struct TlbExtras {
-  uint16_t vpid = 0;
-  uint16_t global_pcid = 0;  // the PCID that a global entry was made under
-  uint8_t root = 0;
-  uint8_t guest_shift = 0;
+// What else an entry may have, which most have not: a guest whose it is, the
+// PCID that a global entry was made under, and the size of the guest's page. As
+// one number it is compared and copied at once; 0 is nothing.
+class TlbExtras {
+ public:
+  constexpr TlbExtras() = default;
+  constexpr TlbExtras(VmTag vm, const TlbEntry& entry)
+      : bits_(vm.vpid | uint64_t{vm.root} << 16 |
+              uint64_t{entry.guest_shift} << 24 |
+              (entry.global ? uint64_t{entry.pcid} << 32 : 0)) {}
 
-  bool operator==(const TlbExtras&) const = default;
-  constexpr bool BelongsTo(VmTag vm) const {
-    return vpid == vm.vpid && root == vm.root;
+  constexpr uint16_t vpid() const { return static_cast<uint16_t>(bits_); }
+  constexpr uint8_t root() const { return static_cast<uint8_t>(bits_ >> 16); }
+  constexpr uint8_t guest_shift() const {
+    return static_cast<uint8_t>(bits_ >> 24);
   }
+  constexpr uint16_t global_pcid() const {
+    return static_cast<uint16_t>(bits_ >> 32);
+  }
+  constexpr bool any() const { return bits_ != 0; }
+  constexpr bool BelongsTo(VmTag vm) const {
+    return vpid() == vm.vpid && root() == vm.root;
+  }
+
+ private:
+  uint64_t bits_ = 0;
 };
 
 class Tlb {
@@ -159,13 +181,14 @@ class Tlb {
   // are renumbered; REQUIRES: it is below 2^31 and above the number of entries.
   explicit Tlb(const TlbGeometry& geometry, uint32_t last_stamp = kLastStamp);
 
-  // Returns the slot that last served a page with the low bits of `va` in this
-  // side's L1, or a slot that matches nothing if there was none.
-  const TlbSlot& Guess(TlbSide side, VirtAddr va) const {
-    return slots_[hints_[static_cast<size_t>(side)][HintIndex(va)]];
+  // Returns the index of the slot that last served a page with the low bits of
+  // `va` in this side's L1, or of one that matches nothing if there was none.
+  size_t Guess(TlbSide side, VirtAddr va) const {
+    return hints_[static_cast<size_t>(side)][HintIndex(va)];
   }
-  // Makes `slot` the most recently used.
-  void Touch(const TlbSlot& slot) { stamps_[IndexOf(slot)] = NextStamp(); }
+  const TlbSlot& slot(size_t index) const { return slots_[index]; }
+  // Makes the slot at `index` the most recently used.
+  void Touch(size_t index) { stamps_[index] = NextStamp(); }
 
   // Where FindL1() has searched, for the Refill() that may follow.
   class L1Set {
@@ -301,8 +324,10 @@ class Tlb {
                                                 uint64_t key) const;
   // Sets which sizes of pages a level holds.
   static void SetHeldSizes(Level& level, uint32_t sizes);
-  // Returns the index of the least recently used slot of a set of `home`.
-  size_t OldestOf(const Home& home, size_t set) const;
+  // Return the index of the least recently used slot of a set. REQUIRES
+  // (OldestOf): `search` is kFour or kSixteen.
+  size_t OldestOf(Search search, size_t set, uint32_t ways) const;
+  size_t OldestOfAny(size_t set, uint32_t ways) const;
   // Whether the slot has the tag of the guest in force.
   bool IsOwn(size_t index) const {
     return ABSL_PREDICT_TRUE(!has_extras_) || extras_[index].BelongsTo(vm_);
@@ -317,12 +342,21 @@ class Tlb {
 
   // Puts an entry into the least recently used slot of its set, if the level
   // holds the size, and returns the index of the slot, or else 0.
-  size_t Put(Level& level, VirtAddr va, const TlbSlot& entry,
-             const TlbExtras& extras);
-  ABSL_ATTRIBUTE_NOINLINE void RefillAnySize(TlbSide side, VirtAddr va,
-                                             const TlbSlot& found);
-  void PutInL1(TlbSide side, VirtAddr va, const TlbSlot& entry,
-               const TlbExtras& extras);
+  ABSL_ATTRIBUTE_NOINLINE size_t Put(Level& level, VirtAddr va, TlbSlot entry,
+                                     TlbExtras extras);
+  ABSL_ATTRIBUTE_NOINLINE void PutInL1(TlbSide side, VirtAddr va, TlbSlot entry,
+                                       TlbExtras extras);
+  // The same in few instructions, for a set of 4 KiB pages alone. Returns 0 and
+  // does nothing if the slot's last entry is of another kind.
+  size_t PutQuickly(const Level& level, size_t set, uint64_t vpn, TlbSlot entry,
+                    TlbExtras extras);
+  // Put(), in few instructions if that will do.
+  size_t PutBySearch(Level& level, VirtAddr va, TlbSlot entry,
+                     TlbExtras extras);
+  TlbExtras ExtrasOf(const TlbSlot& slot) const {
+    return ABSL_PREDICT_TRUE(!has_extras_) ? TlbExtras()
+                                           : extras_[IndexOf(slot)];
+  }
   // What an entry that is filled now has beside the slot.
   TlbExtras ExtrasFor(const TlbEntry& entry);
   // Enters `slot` of a level into the bitmap for its kind, or takes it out.
