@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "cli/arguments.h"
 #include "cli/catalog.h"
+#include "cli/console.h"
 
 namespace xmmu::cli {
 
@@ -29,11 +30,15 @@ struct Command {
   // Its options, those of one group together, in the order of --help.
   std::vector<Option> (*options)();
   // Does the work; not called for --help. Null if a second word has to say what.
-  // Errors: InvalidArgument for what the user can put right.
-  absl::Status (*run)(const Arguments& arguments, const Catalog& catalog);
+  // Errors: InvalidArgument for what the user can put right; Cancelled once
+  // `console` has asked to stop.
+  absl::Status (*run)(const Arguments& arguments, const Catalog& catalog,
+                      Console& console);
   // The exit status for a command line that is wrong. A command that ends with
   // the status of another program has one that is not likely to be that's.
   int refusal_status = 2;
+  // Whether it waits for signals by itself, and Console does not.
+  bool takes_signals = false;
 };
 
 Command CompareCommand();

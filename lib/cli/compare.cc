@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/trace_input.h"
 #include "study/claims.h"
@@ -44,6 +43,7 @@ std::vector<Option> CompareOptions() {
        OptionsOfRun(RunGroup::kTiming),
        OptionsOfRun(RunGroup::kRegion),
        OptionsOfSweep(),
+       OptionsOfJobs(),
        OptionsOfReport()});
 }
 
@@ -159,25 +159,8 @@ absl::Status CheckEffects(const Arguments& arguments,
 // What a comparison runs, and what a trace says of itself once it has run.
 struct CompareInput {
   TraceInput files;
-  std::shared_ptr<std::optional<TraceFacts>> facts;
+  std::shared_ptr<TraceFactsSlot> facts;
 };
-
-absl::StatusOr<Comparison> RunAll(const Arguments& arguments,
-                                  const Catalog& catalog,
-                                  const CompareInput& input,
-                                  const ComparisonPlan& plan, bool migrates) {
-  // Rows with a migration run twice.
-  Progress progress(plan.rows.size() * (migrates ? 2 : 1));
-  const WorkloadFactory workload = WorkloadOf(
-      catalog, arguments.Text("workload"), input.files.paths(), input.facts);
-  return RunComparison(plan,
-                       [&](const SimulatorOptions& row)
-                           -> absl::StatusOr<std::unique_ptr<Workload>> {
-                         auto made = workload(row);
-                         if (!made.ok()) return made.status();
-                         return progress.Watch(row.policy, *std::move(made));
-                       });
-}
 
 // What the report says besides of how to run it again. People look at the
 // command, so a text report needs no hash of the trace.
@@ -186,7 +169,7 @@ absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
                                        const MachineModel& machine) {
   RunIdentity identity;
   identity.command_line = arguments.command_line();
-  identity.trace = *input.facts;
+  identity.trace = input.facts->Get();
   const auto format = FormatOf(arguments);
   if (!format.ok()) return format.status();
   if (*format == ReportFormat::kText) return identity;
@@ -199,11 +182,15 @@ absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
 }
 
 // All that can be wrong is found before the work, not after it.
-absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
+absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
+                        Console& console) {
   absl::Status status = CheckWorkload(arguments, catalog);
   if (!status.ok()) return status;
-  const auto options = ComparisonOf(arguments, catalog);
+  auto options = ComparisonOf(arguments, catalog);
   if (!options.ok()) return options.status();
+  auto jobs = JobsOf(arguments, console);
+  if (!jobs.ok()) return jobs.status();
+  options->jobs = *jobs;
   const auto sweep = SweepOf(arguments);
   if (!sweep.ok()) return sweep.status();
   if (sweep->has_value()) status = CheckSweepable(options->base);
@@ -215,14 +202,15 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   if (!plan.ok()) return plan.status();
   status = CheckEffects(arguments, *plan);
   if (!status.ok()) return status;
-  auto output = ReportOutput::Open(arguments);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
   auto files = TraceInput::Open(arguments.files());
   if (!files.ok()) return files.status();
   const CompareInput input{*std::move(files),
-                           std::make_shared<std::optional<TraceFacts>>()};
-  const auto comparison = RunAll(arguments, catalog, input, *plan,
-                                 options->base.migration.wanted());
+                           std::make_shared<TraceFactsSlot>()};
+  const auto comparison =
+      RunComparison(*plan, WorkloadOf(catalog, arguments.Text("workload"),
+                                      input.files.paths(), input.facts));
   if (!comparison.ok()) return input.files.Named(comparison.status());
   const auto identity =
       IdentityOf(arguments, input, *options->base.custom_machine);
@@ -230,7 +218,8 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog) {
   if (!sweep->has_value()) {
     return output->Write(ComparisonDocument(*comparison, *identity));
   }
-  const auto sensitivity = SweepComparison(*comparison, **sweep);
+  jobs->progress = nullptr;  // the simulations are done
+  const auto sensitivity = SweepComparison(*comparison, **sweep, *jobs);
   if (!sensitivity.ok()) return sensitivity.status();
   return output->Write(
       SensitivityDocument(*comparison, *sensitivity, *identity));

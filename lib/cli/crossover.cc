@@ -21,10 +21,12 @@ std::vector<Option> CrossoverOptions() {
                    .help = "measure variants of strategies, too"}},
                  OptionsOfBases(),
                  OptionsOfSweep(),
+                 OptionsOfJobs(),
                  OptionsOfReport()});
 }
 
-absl::Status RunCrossover(const Arguments& arguments, const Catalog& catalog) {
+absl::Status RunCrossover(const Arguments& arguments, const Catalog& catalog,
+                          Console& console) {
   StudyRequest request;
   const auto variants = arguments.IsOn("variants");
   if (!variants.ok()) return variants.status();
@@ -36,13 +38,13 @@ absl::Status RunCrossover(const Arguments& arguments, const Catalog& catalog) {
   if (!sweep.ok()) return sweep.status();
   request.sweep = *sweep;
   const std::vector<std::string>& files = arguments.files();
-  if (files.empty()) return RunStudy("crossover", request, arguments);
+  if (files.empty()) return RunStudy("crossover", request, arguments, console);
   if (request.sweep.has_value()) {
     return absl::InvalidArgumentError(
         "--sensitivity is of crossings: want no trace; see xmmu compare");
   }
   request.workloads = {WorkloadOf(catalog, "", files)};
-  return RunStudy("batches", request, arguments);
+  return RunStudy("batches", request, arguments, console);
 }
 
 }  // namespace

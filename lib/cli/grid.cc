@@ -49,6 +49,7 @@ std::vector<Option> GridOptions() {
          .group = "Errors",
          .value = "N",
          .help = "cells of each machine that --errors lists; default 10"}},
+       OptionsOfJobs(),
        OptionsOfReport("of --errors: ")});
 }
 
@@ -97,7 +98,8 @@ absl::Status CheckErrors(const Arguments& arguments, bool errors) {
   return arguments.WantsFor("--errors", kOfErrors);
 }
 
-absl::Status RunGrid(const Arguments& arguments, const Catalog&) {
+absl::Status RunGrid(const Arguments& arguments, const Catalog&,
+                     Console& console) {
   const auto errors = arguments.IsOn("errors");
   if (!errors.ok()) return errors.status();
   absl::Status status = CheckErrors(arguments, *errors);
@@ -109,11 +111,13 @@ absl::Status RunGrid(const Arguments& arguments, const Catalog&) {
   if (!seed.ok()) return seed.status();
   const auto clock = ClockOf(arguments);
   if (!clock.ok()) return clock.status();
+  const auto jobs = JobsOf(arguments, console);
+  if (!jobs.ok()) return jobs.status();
   auto cells = CellsOf(arguments);
   if (!cells.ok()) return cells.status();
-  auto output = ReportOutput::Open(arguments);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
-  status = SimulateGrid(*cells, *clock, *seed);
+  status = SimulateGrid(*cells, *clock, *seed, *jobs);
   if (!status.ok()) return status;
   if (!*errors) return output->WriteText(FormatGridCsv(*cells));
   const auto found = CompareGrid(*cells, *worst);

@@ -247,7 +247,8 @@ absl::StatusOr<std::string> TopicsOf(const Arguments& arguments,
   return text;
 }
 
-absl::Status RunList(const Arguments& arguments, const Catalog& catalog) {
+absl::Status RunList(const Arguments& arguments, const Catalog& catalog,
+                     Console& console) {
   const std::vector<std::string>& wanted = arguments.files();
   const std::vector<std::string_view> names = TopicNames();
   for (const std::string& name : wanted) {
@@ -260,7 +261,7 @@ absl::Status RunList(const Arguments& arguments, const Catalog& catalog) {
   if (prices && wanted.size() > 1) {
     return absl::InvalidArgumentError("prices: want this topic alone");
   }
-  auto output = OpenOutput(arguments);
+  auto output = OpenOutput(arguments, console);
   if (!output.ok()) return output.status();
   const auto text =
       prices ? PricesOf(arguments, catalog) : TopicsOf(arguments, catalog);

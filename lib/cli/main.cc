@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -20,6 +22,7 @@
 #include "cli/catalog.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/console.h"
 #include "cli/exit_status.h"
 #include "cli/help.h"
 #include "cli/output_file.h"
@@ -111,10 +114,23 @@ std::vector<std::string> WithoutOption(std::string_view name,
   return kept;
 }
 
+// Where a report goes, and on how many cores it was made, is no part of what it
+// says.
+constexpr std::string_view kOfThisRun[] = {"output", "jobs"};
+
+// Whether `word`, of a file of options, is one of those.
+bool IsOfThisRun(std::string_view word) {
+  return std::any_of(
+      std::begin(kOfThisRun), std::end(kOfThisRun),
+      [&](std::string_view option) {
+        return word.starts_with(absl::StrCat("--", Abs(option), "="));
+      });
+}
+
 absl::Status RunCommand(const Command& command,
                         std::span<const Command> commands,
                         std::span<const Option> options, Arguments arguments,
-                        const Catalog& catalog) {
+                        const Catalog& catalog, Console& console) {
   const auto help = arguments.IsOn("help");
   if (!help.ok()) return help.status();
   if (*help) {
@@ -129,7 +145,7 @@ absl::Status RunCommand(const Command& command,
     std::vector<std::string> words =
         WithoutOption("config", arguments.command_line());
     for (std::string& word : arguments.WordsOfConfig()) {
-      if (!word.starts_with("--output=")) words.push_back(std::move(word));
+      if (!IsOfThisRun(word)) words.push_back(std::move(word));
     }
     arguments.SetCommandLine(std::move(words));
   }
@@ -137,7 +153,8 @@ absl::Status RunCommand(const Command& command,
     return absl::InvalidArgumentError(absl::StrCat(
         arguments.files().front(), ": want options alone, see --help"));
   }
-  return command.run(arguments, catalog);
+  if (!command.takes_signals) console.Begin(std::string(command.name));
+  return command.run(arguments, catalog, console);
 }
 
 // A bad command line, with the exit status that the command `name` has for it.
@@ -153,15 +170,17 @@ absl::Status RefusalBy(std::string_view name, std::span<const Command> commands,
 
 // `name` becomes that of the command, for messages.
 absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
-                 std::string& name) {
+                 std::string& name, Console& console) {
   const std::vector<Command> commands = Commands();
   std::vector<CommandOptions> options;
   for (const Command& command : commands) {
     options.push_back({command.name, command.options()});
   }
   name = CommandOf(options, words);
-  // Where a report goes is no part of what it says.
-  std::vector<std::string> command_line = WithoutOption("output", words);
+  std::vector<std::string> command_line = words;
+  for (const std::string_view option : kOfThisRun) {
+    command_line = WithoutOption(option, command_line);
+  }
   command_line.insert(command_line.begin(), "xmmu");
   auto line = ParseCommandLine(options, std::move(words));
   if (!line.ok()) return RefusalBy(name, commands, line.status());
@@ -171,7 +190,7 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
   for (size_t i = 0; i < commands.size(); ++i) {
     if (commands[i].name != name) continue;
     return RunCommand(commands[i], commands, options[i].options,
-                      std::move(line->arguments), *catalog);
+                      std::move(line->arguments), *catalog, console);
   }
   return RunWithout(line->arguments, commands);
 }
@@ -185,16 +204,21 @@ int Main(int argc, char** argv, const Extensions& extensions) {
   // So is a file that grows beyond the limit of ulimit -f.
   std::signal(SIGXFSZ, SIG_IGN);
   std::string command;
+  Console console;
   try {
     std::vector<std::string> words;
     if (argc > 1) words.assign(argv + 1, argv + argc);
-    const absl::Status status = Run(std::move(words), extensions, command);
-    return ExitStatus(command, status);
+    const absl::Status status =
+        Run(std::move(words), extensions, command, console);
+    console.End();
+    return ExitStatus(command, console.ResultOf(status));
   } catch (const std::bad_alloc&) {
+    console.End();
     Say(command,
         "not enough memory for this; want a smaller guest, fewer vCPUs, or a "
         "machine with smaller caches");
   } catch (const std::exception& error) {
+    console.End();
     Say(command, error.what());
   }
   return EXIT_FAILURE;

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -47,22 +46,6 @@ bool WriteAll(int descriptor, const std::string& text) {
   return true;
 }
 
-// Signals that end a program wait for as long as one of these lives.
-class SignalsHeld {
- public:
-  SignalsHeld() {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsHeld() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 // Makes a file beside `path` that was not there, whatever others may have put
 // into the directory, and writes its name to `name`.
 int MakeBeside(const std::string& path, std::string& name) {
@@ -80,8 +63,9 @@ int MakeBeside(const std::string& path, std::string& name) {
 }
 
 // Puts a file with `text` in the place of the one at `path`.
-absl::Status Replace(const std::string& path, const std::string& text) {
-  const SignalsHeld held;
+absl::Status Replace(const std::string& path, const std::string& text,
+                     Console& console) {
+  const Console::Hold hold(console);
   std::string name;
   const int descriptor = MakeBeside(path, name);
   if (descriptor < 0) return Failed(path);
@@ -105,11 +89,11 @@ absl::Status Replace(const std::string& path, const std::string& text) {
 
 // Whether Replace() will find the directory writable, and the name one that a
 // file there can have.
-absl::Status CheckReplaceable(const std::string& path) {
+absl::Status CheckReplaceable(const std::string& path, Console& console) {
   if (access(path.c_str(), W_OK) != 0 && errno != ENOENT) {
     return Refused(path, std::strerror(errno));
   }
-  const SignalsHeld held;
+  const Console::Hold hold(console);
   std::string name;
   const int descriptor = MakeBeside(path, name);
   if (descriptor < 0) return Refused(path, std::strerror(errno));
@@ -159,25 +143,27 @@ absl::Status WriteStandardOutput(const std::string& text) {
              : Failed("");
 }
 
-OutputFile::OutputFile(std::string path, int descriptor)
-    : path_(std::move(path)), descriptor_(descriptor) {}
+OutputFile::OutputFile(std::string path, int descriptor, Console& console)
+    : path_(std::move(path)), descriptor_(descriptor), console_(&console) {}
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
-      descriptor_(std::exchange(other.descriptor_, -1)) {}
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      console_(other.console_) {}
 
 OutputFile::~OutputFile() {
   if (descriptor_ > STDERR_FILENO) close(descriptor_);
 }
 
-absl::StatusOr<OutputFile> OutputFile::Open(
-    const std::string& path, std::span<const std::string> inputs) {
-  if (path.empty()) return OutputFile("", -1);
+absl::StatusOr<OutputFile> OutputFile::Open(const std::string& path,
+                                            std::span<const std::string> inputs,
+                                            Console& console) {
+  if (path.empty()) return OutputFile("", -1, console);
   struct stat status;
   const bool exists = stat(path.c_str(), &status) == 0;
   struct stat other;
   if (exists && fstat(STDOUT_FILENO, &other) == 0 && IsSame(status, other)) {
-    return OutputFile("", -1);
+    return OutputFile("", -1, console);
   }
   for (const std::string& input : inputs) {
     if (exists && stat(input.c_str(), &other) == 0 && IsSame(status, other)) {
@@ -186,20 +172,22 @@ absl::StatusOr<OutputFile> OutputFile::Open(
   }
   if (exists && (!S_ISREG(status.st_mode) || IsDescriptor(path))) {
     const int descriptor = OpenInPlace(path);
-    if (descriptor >= 0) return OutputFile(path, descriptor);
+    if (descriptor >= 0) return OutputFile(path, descriptor, console);
     return Refused(path,
                    errno == ENXIO ? "nobody reads it" : std::strerror(errno));
   }
   const absl::StatusOr<std::string> file = FollowLinks(path);
   if (!file.ok()) return file.status();
-  const absl::Status replaceable = CheckReplaceable(*file);
+  const absl::Status replaceable = CheckReplaceable(*file, console);
   if (!replaceable.ok()) return replaceable;
-  return OutputFile(*file, -1);
+  return OutputFile(*file, -1, console);
 }
 
 absl::Status OutputFile::Write(const std::string& text) {
+  const absl::Status begun = console_->BeginOutput();
+  if (!begun.ok()) return begun;
   if (path_.empty()) return WriteStandardOutput(text);
-  if (descriptor_ < 0) return Replace(path_, text);
+  if (descriptor_ < 0) return Replace(path_, text, *console_);
   const bool written = WriteAll(descriptor_, text);
   const int error = errno;
   const bool closed = close(std::exchange(descriptor_, -1)) == 0;

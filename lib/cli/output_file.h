@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cli/console.h"
 
 namespace xmmu::cli {
 
@@ -17,27 +18,31 @@ absl::Status WriteStandardOutput(const std::string& text);
 // whole, with the rights of the one that it replaces. What is no regular file
 // (a pipe, a terminal, /dev/stdout) is written in place. Opened before the
 // work, so that a path that cannot be written is known at once; there is no
-// temporary file until Write(), and no signal that can leave one behind.
+// temporary file until Write(), and no signal that can leave one behind. Nothing
+// is written after an interrupt.
 class OutputFile {
  public:
   // An empty path is standard output. `inputs` are files that must not be
-  // overwritten.
+  // overwritten. `console` outlives this.
   // Errors: InvalidArgument with the path and what is wrong.
   static absl::StatusOr<OutputFile> Open(const std::string& path,
-                                         std::span<const std::string> inputs);
+                                         std::span<const std::string> inputs,
+                                         Console& console);
 
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
-  // Writes `text` and closes. Errors: Unavailable with the path and the reason.
+  // Writes `text` and closes. Errors: Unavailable with the path and the reason;
+  // Cancelled after an interrupt.
   absl::Status Write(const std::string& text);
 
  private:
-  OutputFile(std::string path, int descriptor);
+  OutputFile(std::string path, int descriptor, Console& console);
 
   std::string path_;  // empty: standard output
   int descriptor_;    // -1: the file at `path_` is replaced
+  Console* console_;
 };
 
 }  // namespace xmmu::cli

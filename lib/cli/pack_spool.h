@@ -8,12 +8,15 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "cli/console.h"
 
 namespace xmmu::cli {
 
-// Writes the file `to`, which appears when it is whole.
-// Errors: as ReadSpoolHead(), ConvertSpool() and PackedTraceWriter.
-absl::Status PackSpool(const std::string& directory, const std::string& to);
+// Writes the file `to`, which appears when it is whole. An interrupt that comes to
+// `console`, if that is not null, ends it.
+// Errors: as ReadSpoolHead(), ConvertSpool() and PackedTraceWriter; Cancelled.
+absl::Status PackSpool(const std::string& directory, const std::string& to,
+                       Console* console);
 
 }  // namespace xmmu::cli
 

@@ -27,10 +27,12 @@ std::vector<Option> PublishedOptions() {
                    .help = absl::StrCat("tables: ", TableNames(),
                                         ", or all; default all; see xmmu list "
                                         "tables")}},
+                 OptionsOfJobs(),
                  OptionsOfReport()});
 }
 
-absl::Status RunPublished(const Arguments& arguments, const Catalog&) {
+absl::Status RunPublished(const Arguments& arguments, const Catalog&,
+                          Console& console) {
   const auto names = arguments.List("table");
   if (!names.ok()) return names.status();
   std::vector<std::string_view> known;
@@ -44,7 +46,7 @@ absl::Status RunPublished(const Arguments& arguments, const Catalog&) {
     if (ParsePublishedStudy(name).has_value()) continue;
     return arguments.Refuse("table", name, WantedName(name, known));
   }
-  return RunStudy("published", request, arguments);
+  return RunStudy("published", request, arguments, console);
 }
 
 }  // namespace

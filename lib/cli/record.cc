@@ -225,7 +225,7 @@ absl::StatusOr<int> Record(const Recording& recording) {
   const std::string packed = absl::StrCat(directory, "/packed");
   recorded = RunApart([&] {
     return recording.by_lackey ? PackLogs(directory, packed)
-                               : PackSpool(directory, packed);
+                               : PackSpool(directory, packed, nullptr);
   });
   if (recorded.ok()) recorded = PutInPlace(packed, recording.output);
   if (!recorded.ok()) return KeepSpool(recording, **spool, recorded);
@@ -233,7 +233,7 @@ absl::StatusOr<int> Record(const Recording& recording) {
   return status;
 }
 
-absl::Status Run(const Arguments& arguments, const Catalog&) {
+absl::Status Run(const Arguments& arguments, const Catalog&, Console&) {
   const auto recording = RecordingOf(arguments);
   if (!recording.ok()) return WithExitStatus(recording.status(), kNoRecording);
   const auto status = Record(*recording);
@@ -272,7 +272,8 @@ Command RecordCommand() {
                  .help = "show this help and end"}};
           },
           &Run,
-          kNoRecording};
+          kNoRecording,
+          /*takes_signals=*/true};
 }
 
 }  // namespace xmmu::cli

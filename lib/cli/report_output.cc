@@ -1,9 +1,14 @@
-// Where reports go and how they look: --format, --legend, --output.
+// Where reports go and how they look: --format, --legend, --output; and how what
+// they tell of is run: --jobs.
 
+#include <sched.h>
+
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +28,15 @@ std::string FormatNames() {
     absl::StrAppend(&names, Abs(ReportFormatName(formats[i])));
   }
   return names;
+}
+
+// The cores that this process may use.
+uint64_t Cores() {
+  cpu_set_t allowed;
+  const bool known = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
+  const uint64_t cores = known ? static_cast<uint64_t>(CPU_COUNT(&allowed))
+                               : std::thread::hardware_concurrency();
+  return std::clamp(cores, uint64_t{1}, uint64_t{Jobs::kMaxThreads});
 }
 
 }  // namespace
@@ -56,12 +70,13 @@ std::vector<Option> OptionsOfReport(std::string_view of_what) {
   return options;
 }
 
-absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments) {
+absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
+                                      Console& console) {
   std::vector<std::string> inputs = arguments.files();
   for (const char* name : {"machine-file", "config", "cells"}) {
     if (arguments.Given(name)) inputs.push_back(arguments.Text(name));
   }
-  return OutputFile::Open(arguments.Text("output"), inputs);
+  return OutputFile::Open(arguments.Text("output"), inputs, console);
 }
 
 absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
@@ -75,7 +90,8 @@ absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
   return arguments.Refuse("format", WantedName(name, names));
 }
 
-absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments) {
+absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
+                                                Console& console) {
   const auto format = FormatOf(arguments);
   if (!format.ok()) return format.status();
   const auto legend = arguments.IsOn("legend");
@@ -85,7 +101,7 @@ absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments) {
     const absl::Status status = arguments.WantsFor("--format=text", kOfText);
     if (!status.ok()) return status;
   }
-  auto file = OpenOutput(arguments);
+  auto file = OpenOutput(arguments, console);
   if (!file.ok()) return file.status();
   return ReportOutput(*format, *legend, *std::move(file));
 }
@@ -100,9 +116,35 @@ absl::Status ReportOutput::WriteText(const std::string& text) {
   return file_.Write(text);
 }
 
-absl::Status RunStudy(std::string_view name, const StudyRequest& request,
-                      const Arguments& arguments) {
-  auto output = ReportOutput::Open(arguments);
+std::vector<Option> OptionsOfJobs() {
+  return {{.name = "jobs",
+           .group = "Run",
+           .value = "N",
+           .help = absl::StrCat("simulations that run at a time, 1 to ",
+                                Jobs::kMaxThreads,
+                                ", a core each; results do not depend on it; "
+                                "default as many as there are cores")}};
+}
+
+absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console) {
+  const auto threads =
+      WholeNumber(arguments, "jobs", Cores(), Jobs::kMaxThreads);
+  if (!threads.ok()) return threads.status();
+  if (*threads == 0) {
+    return arguments.Refuse("jobs",
+                            absl::StrCat("want 1 to ", Jobs::kMaxThreads));
+  }
+  return Jobs{.threads = static_cast<int>(*threads),
+              .stop = console.stop(),
+              .progress = &console.progress()};
+}
+
+absl::Status RunStudy(std::string_view name, StudyRequest request,
+                      const Arguments& arguments, Console& console) {
+  auto jobs = JobsOf(arguments, console);
+  if (!jobs.ok()) return jobs.status();
+  request.jobs = *std::move(jobs);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
   const auto document = FindStudy(name)->run(request);
   if (!document.ok()) return document.status();

@@ -157,9 +157,9 @@ absl::StatusOr<std::vector<SharedMachine>> MachinesOf(
 class WatchedTrace final : public Workload {
  public:
   WatchedTrace(std::unique_ptr<Trace> trace,
-               std::shared_ptr<std::optional<TraceFacts>> facts)
+               std::shared_ptr<TraceFactsSlot> facts)
       : trace_(std::move(trace)), facts_(std::move(facts)) {}
-  ~WatchedTrace() override { *facts_ = trace_->facts(); }
+  ~WatchedTrace() override { facts_->Set(trace_->facts()); }
 
   std::string name() const override { return trace_->name(); }
   TaskId first_task() const override { return trace_->first_task(); }
@@ -169,7 +169,7 @@ class WatchedTrace final : public Workload {
 
  private:
   std::unique_ptr<Trace> trace_;
-  std::shared_ptr<std::optional<TraceFacts>> facts_;
+  std::shared_ptr<TraceFactsSlot> facts_;
 };
 
 }  // namespace
@@ -339,10 +339,9 @@ absl::Status CheckSweepable(const SimulatorOptions& base) {
   return absl::OkStatus();
 }
 
-WorkloadFactory WorkloadOf(
-    const Catalog& catalog, const std::string& spec,
-    const std::vector<std::string>& files,
-    const std::shared_ptr<std::optional<TraceFacts>>& facts) {
+WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
+                           const std::vector<std::string>& files,
+                           const std::shared_ptr<TraceFactsSlot>& facts) {
   if (!spec.empty()) {
     return [&catalog, spec](const SimulatorOptions&) {
       return catalog.MakeWorkload(spec);

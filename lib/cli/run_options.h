@@ -4,6 +4,7 @@
 // Options that several commands have, and what they say.
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,7 +13,9 @@
 #include "absl/status/statusor.h"
 #include "cli/arguments.h"
 #include "cli/catalog.h"
+#include "cli/console.h"
 #include "cli/output_file.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/report/document.h"
 #include "xmmu/sim/options.h"
 #include "xmmu/sim/run_fields.h"
@@ -63,7 +66,8 @@ absl::Status CheckSweepable(const SimulatorOptions& base);
 
 // Opens what --output names. The files that are read are not overwritten.
 // Errors: InvalidArgument with the path and what is wrong.
-absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments);
+absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
+                                      Console& console);
 
 // The format of --format, text without it.
 // Errors: InvalidArgument for a name that is none.
@@ -74,7 +78,8 @@ class ReportOutput {
  public:
   // Errors: InvalidArgument for a format that is none, for a legend that no
   // text has, and as OpenOutput().
-  static absl::StatusOr<ReportOutput> Open(const Arguments& arguments);
+  static absl::StatusOr<ReportOutput> Open(const Arguments& arguments,
+                                           Console& console);
 
   // Writes the document, behind a text its legend if that is wanted. Once.
   absl::Status Write(const Document& document);
@@ -90,18 +95,46 @@ class ReportOutput {
   OutputFile file_;
 };
 
+// --jobs, of a command that runs simulations.
+std::vector<Option> OptionsOfJobs();
+
+// How simulations are run: as many at a time as --jobs says, until an interrupt
+// comes to `console`, which is told how far they are.
+// Errors: InvalidArgument for a number out of range.
+absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console);
+
 // Runs the study of Studies() with that name and writes its document.
-// Errors: as ReportOutput::Open(), before the work, and those of the study.
-absl::Status RunStudy(std::string_view name, const StudyRequest& request,
-                      const Arguments& arguments);
+// Errors: as JobsOf() and ReportOutput::Open(), before the work, and those of the
+// study.
+absl::Status RunStudy(std::string_view name, StudyRequest request,
+                      const Arguments& arguments, Console& console);
+
+// What a trace has said of itself at the end of the run that ended last. All
+// rows of a comparison run the whole of the trace, and get the same from it.
+// Any thread.
+class TraceFactsSlot {
+ public:
+  void Set(TraceFacts facts) {
+    const std::lock_guard lock(mutex_);
+    facts_ = std::move(facts);
+  }
+  std::optional<TraceFacts> Get() const {
+    const std::lock_guard lock(mutex_);
+    return facts_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<TraceFacts> facts_;
+};
 
 // Makes the workload `spec`, or opens the trace of `files` if that is empty.
 // What the trace says of itself is written to `facts`, unless that is null, when
-// each of these workloads ends.
+// each of these workloads ends. Any thread may call the factory.
 WorkloadFactory WorkloadOf(
     const Catalog& catalog, const std::string& spec,
     const std::vector<std::string>& files,
-    const std::shared_ptr<std::optional<TraceFacts>>& facts = nullptr);
+    const std::shared_ptr<TraceFactsSlot>& facts = nullptr);
 
 }  // namespace xmmu::cli
 

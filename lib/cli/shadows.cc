@@ -34,6 +34,7 @@ std::vector<Option> ShadowsOptions() {
                    .value = "N,...",
                    .help = "numbers of vCPUs, 1 to 64; default 1,2"}},
                  OptionsOfSweep(),
+                 OptionsOfJobs(),
                  OptionsOfReport()});
 }
 
@@ -84,7 +85,8 @@ absl::StatusOr<std::vector<WorkloadFactory>> WorkloadsOf(
   return factories;
 }
 
-absl::Status RunShadows(const Arguments& arguments, const Catalog& catalog) {
+absl::Status RunShadows(const Arguments& arguments, const Catalog& catalog,
+                        Console& console) {
   StudyRequest request;
   const auto sweep = SweepOf(arguments);
   if (!sweep.ok()) return sweep.status();
@@ -100,7 +102,7 @@ absl::Status RunShadows(const Arguments& arguments, const Catalog& catalog) {
     const absl::Status sweepable = CheckSweepable(base);
     if (!sweepable.ok()) return sweepable;
   }
-  return RunStudy("shadows", request, arguments);
+  return RunStudy("shadows", request, arguments, console);
 }
 
 }  // namespace

@@ -37,15 +37,16 @@ absl::StatusOr<bool> IsOneXentrace(const TraceInput& input) {
   return IsXentraceFile(path);
 }
 
-absl::Status RunInfo(const Arguments& arguments, const Catalog&) {
-  auto output = ReportOutput::Open(arguments);
+absl::Status RunInfo(const Arguments& arguments, const Catalog&,
+                     Console& console) {
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
   auto input = ReadInput(arguments);
   if (!input.ok()) return input.status();
   // What cannot be read is for OpenTrace() to name.
   const auto of_xen = IsOneXentrace(*input);
   if (of_xen.ok() && *of_xen) return CountXentrace(*input, *output);
-  const auto opened = OpenInputTrace(*std::move(input));
+  const auto opened = OpenInputTrace(*std::move(input), console);
   if (!opened.ok()) return opened.status();
   Trace& trace = *opened->trace;
   TraceSummary summary(trace.first_task());
@@ -54,10 +55,11 @@ absl::Status RunInfo(const Arguments& arguments, const Catalog&) {
   return output->Write(TraceInfoDocument(trace.facts(), summary));
 }
 
-absl::Status RunCheck(const Arguments& arguments, const Catalog&) {
-  auto output = ReportOutput::Open(arguments);
+absl::Status RunCheck(const Arguments& arguments, const Catalog&,
+                      Console& console) {
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
-  const auto opened = OpenInputTrace(arguments);
+  const auto opened = OpenInputTrace(arguments, console);
   if (!opened.ok()) return opened.status();
   Trace& trace = *opened->trace;
   TraceCheck check(trace.first_task());

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/job_list.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/trace_input.h"
 #include "report/trace_comparison.h"
+#include "sim/comparison_run.h"
 #include "workload/input/file_error.h"
 #include "workload/linux_text/text_summary.h"
 #include "workload/xentrace/xentrace_counts.h"
@@ -49,6 +50,7 @@ std::vector<Option> TraceCompareOptions() {
        OptionsOfRun(RunGroup::kMachine),
        OptionsOfRun(RunGroup::kGuest),
        OptionsOfRun(RunGroup::kTiming),
+       OptionsOfJobs(),
        OptionsOfReport()});
 }
 
@@ -155,41 +157,47 @@ absl::StatusOr<XentraceSummary> MeanwhileInXen(const std::string& path,
                    " to ", text.last_time, "), expected one of the same run"));
 }
 
+// Reads what the text, and the file of xentrace, say of the recorded run.
+absl::Status SummarizeFiles(const ComparedFiles& files,
+                            TraceComparison& result) {
+  auto text = SummarizeLinuxText(files.text);
+  if (!text.ok()) return text.status();
+  result.text = *std::move(text);
+  if (!files.xentrace.has_value()) return absl::OkStatus();
+  auto xen = MeanwhileInXen(*files.xentrace, result.text);
+  if (xen.ok()) result.xen = *std::move(xen);
+  return xen.status();
+}
+
+// Reads the files and replays the text, side by side if there are cores.
 absl::StatusOr<TraceComparison> CompareFiles(const ComparedFiles& files,
                                              const ComparisonPlan& plan,
                                              const Catalog& catalog) {
   TraceComparison result;
-  auto text = SummarizeLinuxText(files.text);
-  if (!text.ok()) return text.status();
-  result.text = *std::move(text);
-  if (files.xentrace.has_value()) {
-    auto xen = MeanwhileInXen(*files.xentrace, result.text);
-    if (!xen.ok()) return xen.status();
-    result.xen = *std::move(xen);
-  }
+  ComparisonRun run(plan, WorkloadOf(catalog, "", {files.text}));
+  JobList jobs;
+  jobs.Add(
+      [&](const std::stop_token&) { return SummarizeFiles(files, result); });
+  run.AddJobs(jobs);
+  absl::Status status = jobs.Run(plan.jobs);
+  if (!status.ok()) return status;
   const auto trace = OpenTrace({files.text}, {});
   if (!trace.ok()) return trace.status();
   result.facts = (*trace)->facts();
-  Progress progress(1);
-  const WorkloadFactory workload = WorkloadOf(catalog, "", {files.text});
-  auto simulated =
-      RunComparison(plan,
-                    [&](const SimulatorOptions& row)
-                        -> absl::StatusOr<std::unique_ptr<Workload>> {
-                      auto made = workload(row);
-                      if (!made.ok()) return made.status();
-                      return progress.Watch(row.policy, *std::move(made));
-                    });
+  auto simulated = run.Finish();
   if (!simulated.ok()) return simulated.status();
   result.simulated = *std::move(simulated);
   return result;
 }
 
-absl::Status RunTraceCompare(const Arguments& arguments,
-                             const Catalog& catalog) {
-  const auto plan = PlanOf(arguments, catalog);
+absl::Status RunTraceCompare(const Arguments& arguments, const Catalog& catalog,
+                             Console& console) {
+  auto plan = PlanOf(arguments, catalog);
   if (!plan.ok()) return plan.status();
-  auto output = ReportOutput::Open(arguments);
+  auto jobs = JobsOf(arguments, console);
+  if (!jobs.ok()) return jobs.status();
+  plan->jobs = *std::move(jobs);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
   const auto input = TraceInput::Open(arguments.files());
   if (!input.ok()) return input.status();

@@ -69,6 +69,30 @@ absl::Status CopyInput(int descriptor) {
       "-:0: is empty, expected a trace on standard input");
 }
 
+// Passes a trace through, tells how far it is read, and ends it at an interrupt.
+class ConsoleTrace final : public Trace {
+ public:
+  ConsoleTrace(std::unique_ptr<Trace> trace, Console& console)
+      : trace_(std::move(trace)),
+        stop_(console.stop()),
+        progress_(console.progress()) {}
+
+  TraceFacts facts() const override { return trace_->facts(); }
+  std::string name() const override { return trace_->name(); }
+  TaskId first_task() const override { return trace_->first_task(); }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
+    if (stop_.stop_requested()) return absl::CancelledError("stopped");
+    absl::StatusOr<std::span<const GuestOp>> ops = trace_->Next(task);
+    if (ops.ok()) progress_.AddOperations(ops->size());
+    return ops;
+  }
+
+ private:
+  std::unique_ptr<Trace> trace_;
+  const std::stop_token stop_;
+  JobProgress& progress_;
+};
+
 }  // namespace
 
 absl::StatusOr<TraceInput> TraceInput::Open(std::vector<std::string> files) {
@@ -116,16 +140,18 @@ absl::StatusOr<TraceInput> ReadInput(const Arguments& arguments) {
   return TraceInput::Open(arguments.files());
 }
 
-absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input) {
+absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input, Console& console) {
   auto trace = OpenTrace(input.paths(), {});
   if (!trace.ok()) return input.Named(trace.status());
-  return InputTrace{std::move(input), *std::move(trace)};
+  return InputTrace{std::move(input),
+                    std::make_unique<ConsoleTrace>(*std::move(trace), console)};
 }
 
-absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments) {
+absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments,
+                                          Console& console) {
   auto input = ReadInput(arguments);
   if (!input.ok()) return input.status();
-  return OpenInputTrace(*std::move(input));
+  return OpenInputTrace(*std::move(input), console);
 }
 
 }  // namespace xmmu::cli

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cli/arguments.h"
+#include "cli/console.h"
 #include "xmmu/workload/trace.h"
 
 namespace xmmu::cli {
@@ -56,12 +57,14 @@ struct InputTrace {
 // Errors: InvalidArgument if they name none, and as TraceInput::Open().
 absl::StatusOr<TraceInput> ReadInput(const Arguments& arguments);
 
-// Opens the trace that the files are.
+// Opens the trace that the files are. It tells `console`, which outlives it, how
+// far it is read, and ends with Cancelled after an interrupt.
 // Errors: as OpenTrace().
-absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input);
+absl::StatusOr<InputTrace> OpenInputTrace(TraceInput input, Console& console);
 // Opens the trace that the arguments name.
 // Errors: as ReadInput() and OpenTrace().
-absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments);
+absl::StatusOr<InputTrace> OpenInputTrace(const Arguments& arguments,
+                                          Console& console);
 
 }  // namespace xmmu::cli
 

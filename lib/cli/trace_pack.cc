@@ -80,16 +80,18 @@ bool NamesSpool(const std::vector<std::string>& files) {
          S_ISDIR(file.st_mode);
 }
 
-absl::Status RunPack(const Arguments& arguments, const Catalog&) {
+absl::Status RunPack(const Arguments& arguments, const Catalog&,
+                     Console& console) {
   const auto path = PackedPath(arguments);
   if (!path.ok()) return path.status();
   if (NamesSpool(arguments.files())) {
-    return PackSpool(arguments.files().front(), *path);
+    return PackSpool(arguments.files().front(), *path, &console);
   }
-  const auto opened = OpenInputTrace(arguments);
+  const auto opened = OpenInputTrace(arguments, console);
   if (!opened.ok()) return opened.status();
   auto writer = PackedTraceWriter::Create(*path, PackedHeadOf(*opened->trace));
   if (!writer.ok()) return writer.status();
+  console.RemoveIfEnded((*writer)->unfinished_path());
   return opened->input.Named(PackTrace(*opened->trace, **writer));
 }
 
@@ -156,7 +158,7 @@ PackedHead HeadOfCut(const Trace& trace, const TraceRegion& region,
 }
 
 absl::Status WriteCut(const Arguments& arguments, const TraceInput& input,
-                      Trace& trace) {
+                      Trace& trace, Console& console) {
   const auto path = PackedPath(arguments);
   if (!path.ok()) return path.status();
   const auto region = RegionOf(arguments, input);
@@ -166,6 +168,7 @@ absl::Status WriteCut(const Arguments& arguments, const TraceInput& input,
   auto writer =
       PackedTraceWriter::Create(*path, HeadOfCut(trace, *region, **cut));
   if (!writer.ok()) return writer.status();
+  console.RemoveIfEnded((*writer)->unfinished_path());
   const auto append = [&](TaskId task, std::span<const GuestOp> ops) {
     return (*writer)->Append(task, ops);
   };
@@ -176,11 +179,12 @@ absl::Status WriteCut(const Arguments& arguments, const TraceInput& input,
        {"operations of the piece", *written}});
 }
 
-absl::Status RunCut(const Arguments& arguments, const Catalog&) {
-  const auto opened = OpenInputTrace(arguments);
+absl::Status RunCut(const Arguments& arguments, const Catalog&,
+                    Console& console) {
+  const auto opened = OpenInputTrace(arguments, console);
   if (!opened.ok()) return opened.status();
   return opened->input.Named(
-      WriteCut(arguments, opened->input, *opened->trace));
+      WriteCut(arguments, opened->input, *opened->trace, console));
 }
 
 }  // namespace

@@ -75,7 +75,8 @@ absl::StatusOr<std::vector<uint64_t>> EntriesOf(const Arguments& arguments) {
   return entries;
 }
 
-absl::Status RunReach(const Arguments& arguments, const Catalog&) {
+absl::Status RunReach(const Arguments& arguments, const Catalog&,
+                      Console& console) {
   const auto which = WhichOf(arguments);
   if (!which.ok()) return which.status();
   const auto entries = EntriesOf(arguments);
@@ -83,9 +84,9 @@ absl::Status RunReach(const Arguments& arguments, const Catalog&) {
   const auto process =
       WholeNumber(arguments, "process", 0, std::numeric_limits<TaskId>::max());
   if (!process.ok()) return process.status();
-  auto output = ReportOutput::Open(arguments);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
-  const auto opened = OpenInputTrace(arguments);
+  const auto opened = OpenInputTrace(arguments, console);
   if (!opened.ok()) return opened.status();
   PageReach reach;
   const absl::Status status = MeasureReach(

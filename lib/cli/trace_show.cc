@@ -74,12 +74,13 @@ absl::Status NoneInRange(const OpRange& range) {
                    " on; want what trace info counts"));
 }
 
-absl::Status RunShow(const Arguments& arguments, uint64_t count) {
+absl::Status RunShow(const Arguments& arguments, uint64_t count,
+                     Console& console) {
   const auto range = RangeOf(arguments, count);
   if (!range.ok()) return range.status();
-  auto output = ReportOutput::Open(arguments);
+  auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
-  const auto opened = OpenInputTrace(arguments);
+  const auto opened = OpenInputTrace(arguments, console);
   if (!opened.ok()) return opened.status();
   const auto ops = TakeOps(*opened->trace, *range);
   if (!ops.ok()) return opened->input.Named(ops.status());
@@ -105,8 +106,8 @@ Command TraceHeadCommand() {
           "FILE",
           kHeadText,
           &HeadOptions,
-          [](const Arguments& arguments, const Catalog&) {
-            return RunShow(arguments, kHeadCount);
+          [](const Arguments& arguments, const Catalog&, Console& console) {
+            return RunShow(arguments, kHeadCount, console);
           }};
 }
 
@@ -117,8 +118,8 @@ Command TraceShowCommand() {
           "FILE",
           kShowText,
           &ShowOptions,
-          [](const Arguments& arguments, const Catalog&) {
-            return RunShow(arguments, kShowCount);
+          [](const Arguments& arguments, const Catalog&, Console& console) {
+            return RunShow(arguments, kShowCount, console);
           }};
 }
 

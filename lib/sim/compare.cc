@@ -7,8 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/job_list.h"
 #include "base/text.h"
-#include "xmmu/sim/simulator.h"
+#include "sim/comparison_run.h"
+#include "xmmu/policy/policy.h"
+#include "xmmu/xen/host.h"
 
 namespace xmmu {
 namespace {
@@ -21,7 +24,9 @@ absl::Status WithPrefix(std::string_view prefix, const absl::Status& status) {
 // Adds the rows of one strategy after the other to a plan.
 class Planner {
  public:
-  explicit Planner(const ComparisonOptions& options) : options_(options) {}
+  explicit Planner(const ComparisonOptions& options) : options_(options) {
+    plan_.jobs = options.jobs;
+  }
 
   // Plans the rows of one strategy; without a hypervisor it has one row.
   absl::Status Add(const PolicyChoice& choice) {
@@ -178,145 +183,6 @@ class Planner {
   ComparisonPlan plan_;
 };
 
-// Names a row in errors, before there is a ReportRow for RowLabel().
-std::string LabelOf(const SimulatorOptions& row) {
-  if (!row.pin.has_value()) {
-    return absl::StrCat(row.policy, ThpSuffix(row.thp));
-  }
-  return absl::StrCat(
-      row.policy, "/",
-      row.guest_ops.has_value() ? Abs(GuestOpsName(*row.guest_ops)) : "", "/",
-      Abs(PinWhenName(*row.pin)), row.share_file_pages ? "/shared" : "",
-      LinearMapSuffix(row.linear_map));
-}
-
-// Returns what rows like that of `simulator` share, with the defaults of its
-// guest and its machine filled in.
-SimulatorOptions SharedOptions(const Simulator& simulator,
-                               const GuestOptions& guest) {
-  const SimulatorOptions unset;
-  SimulatorOptions options = simulator.options();
-  options.policy = unset.policy;
-  options.custom_policy = unset.custom_policy;
-  options.guest_ops = unset.guest_ops;
-  options.pin = unset.pin;
-  options.share_file_pages = unset.share_file_pages;
-  options.linear_map = unset.linear_map;
-  options.thp = unset.thp;
-  options.quantum_ops = guest.quantum_ops;
-  options.fault_around_pages = guest.fault_around_pages;
-  options.flush_ceiling_pages = guest.flush_ceiling_pages;
-  options.machine = std::string(simulator.machine().name);
-  options.flush_filter = simulator.machine().flush_filter.active();
-  return options;
-}
-
-// Passes a workload through and keeps the error that it ended with, if any.
-class WatchedWorkload final : public Workload {
- public:
-  explicit WatchedWorkload(Workload& workload) : workload_(workload) {}
-
-  std::string name() const override { return workload_.name(); }
-  TaskId first_task() const override { return workload_.first_task(); }
-  absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) override {
-    absl::StatusOr<std::span<const GuestOp>> ops = workload_.Next(task);
-    if (!ops.ok()) error_ = ops.status();
-    return ops;
-  }
-
-  const absl::Status& error() const { return error_; }
-
- private:
-  Workload& workload_;
-  absl::Status error_;
-};
-
-// Makes a workload for each domain of `row`.
-absl::Status MakeWorkloads(const SimulatorOptions& row,
-                           const WorkloadFactory& factory,
-                           std::vector<std::unique_ptr<Workload>>& workloads) {
-  if (!factory) {
-    return absl::InvalidArgumentError("no workload: its factory is null");
-  }
-  for (int i = 0; i < row.domains; ++i) {
-    absl::StatusOr<std::unique_ptr<Workload>> workload = factory(row);
-    if (!workload.ok()) return workload.status();
-    if (*workload == nullptr) {
-      return absl::InvalidArgumentError("the factory made no workload");
-    }
-    workloads.push_back(*std::move(workload));
-  }
-  return absl::OkStatus();
-}
-
-// Runs `row`; the first one describes `comparison`.
-absl::StatusOr<ReportRow> RunOnce(const SimulatorOptions& row,
-                                  const WorkloadFactory& factory,
-                                  Comparison& comparison) {
-  std::vector<std::unique_ptr<Workload>> workloads;
-  absl::Status made = MakeWorkloads(row, factory, workloads);
-  if (!made.ok()) return made;
-  absl::StatusOr<std::unique_ptr<Simulator>> simulator = Simulator::Create(row);
-  if (!simulator.ok()) return WithPrefix(LabelOf(row), simulator.status());
-  std::vector<WatchedWorkload> watched;
-  for (const auto& workload : workloads) watched.emplace_back(*workload);
-  std::vector<Workload*> in_order;
-  for (WatchedWorkload& workload : watched) in_order.push_back(&workload);
-  absl::StatusOr<ReportRow> result = (*simulator)->Run(in_order);
-  for (const WatchedWorkload& workload : watched) {
-    if (!workload.error().ok()) return workload.error();
-  }
-  if (!result.ok()) return WithPrefix(LabelOf(row), result.status());
-  if (comparison.rows.empty()) {
-    const MachineModel& machine = (*simulator)->machine();
-    comparison.version = std::string(Version());
-    comparison.options =
-        SharedOptions(**simulator, (*simulator)->guest().options());
-    comparison.machine_description = std::string(machine.description);
-    comparison.hypothetical = !HasMode(*OwnMachineOf(row), row.mode);
-    comparison.costs = machine.costs;
-    // The machine owns the texts of the sources and may be gone first.
-    for (CostConstant& cost : comparison.costs) cost.source = {};
-    comparison.workload = workloads.front()->name();
-  }
-  return result;
-}
-
-// Runs a row. A row with a migration is run without one as well, which tells
-// what the migration costs.
-absl::Status RunRow(SimulatorOptions row, const WorkloadFactory& factory,
-                    Comparison& comparison) {
-  absl::StatusOr<ReportRow> result = RunOnce(row, factory, comparison);
-  if (!result.ok()) return result.status();
-  if (result->migration.has_value() && result->migration->refused.empty()) {
-    row.migration = MigrationOptions();
-    const absl::StatusOr<ReportRow> without = RunOnce(row, factory, comparison);
-    if (!without.ok()) return without.status();
-    if (without->guest_digest != result->guest_digest) {
-      return absl::InternalError(absl::StrCat(
-          "the guest sees that it is migrated under ", RowLabel(*result)));
-    }
-    result->migration->extra_cycles =
-        static_cast<int64_t>(result->cost.cycles.count()) -
-        static_cast<int64_t>(without->cost.cycles.count());
-  }
-  comparison.rows.push_back(*std::move(result));
-  return absl::OkStatus();
-}
-
-// The guest must see the same under every strategy.
-absl::Status CheckDigests(const Comparison& comparison) {
-  if (DigestsAgree(comparison)) return absl::OkStatus();
-  const ReportRow& first = comparison.rows.front();
-  std::vector<std::string> others;
-  for (const ReportRow& row : comparison.rows) {
-    if (row.guest_digest != first.guest_digest) others.push_back(RowLabel(row));
-  }
-  return absl::InternalError(
-      absl::StrCat("the guest did not see the same under ", RowLabel(first),
-                   " and under ", absl::StrJoin(others, ", ")));
-}
-
 }  // namespace
 
 absl::StatusOr<ComparisonPlan> PlanComparison(
@@ -330,17 +196,12 @@ absl::StatusOr<ComparisonPlan> PlanComparison(
 
 absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
                                          const WorkloadFactory& workload) {
-  Comparison comparison;
-  comparison.left_out = plan.left_out;
-  for (const SimulatorOptions& row : plan.rows) {
-    if (absl::Status status = RunRow(row, workload, comparison); !status.ok()) {
-      return status;
-    }
-  }
-  if (absl::Status status = CheckDigests(comparison); !status.ok()) {
-    return status;
-  }
-  return comparison;
+  ComparisonRun run(plan, workload);
+  JobList jobs;
+  run.AddJobs(jobs);
+  absl::Status status = jobs.Run(plan.jobs);
+  if (!status.ok()) return status;
+  return run.Finish();
 }
 
 absl::StatusOr<Comparison> Compare(const ComparisonOptions& options,

@@ -29,6 +29,9 @@ void GuestDriver::Start(TaskId task) {
 }
 
 void GuestDriver::Perform(const GuestOp& op) {
+  if (status_.ok() && options().stop.stop_requested()) {
+    status_ = absl::CancelledError("stopped");
+  }
   if (status_.ok()) status_ = simulator_->guest().Perform(task_, op);
 }
 

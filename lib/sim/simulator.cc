@@ -10,6 +10,7 @@
 #include "sim/measurement.h"
 #include "sim/migration.h"
 #include "sim/own_names.h"
+#include "sim/stoppable_workload.h"
 #include "xmmu/base/address.h"
 #include "xmmu/policy/tick.h"
 
@@ -167,6 +168,7 @@ absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Create(
     const SimulatorOptions& options) {
   if (absl::Status status = CheckChoices(options); !status.ok()) return status;
   if (absl::Status status = CheckRanges(options); !status.ok()) return status;
+  if (options.stop.stop_requested()) return absl::CancelledError("stopped");
   absl::StatusOr<MachineModel> machine = MachineOf(options);
   if (!machine.ok()) return machine.status();
   if (absl::Status status = CheckName("machine", machine->name); !status.ok()) {
@@ -261,6 +263,12 @@ absl::StatusOr<ReportRow> Simulator::Run(std::span<Workload* const> workloads) {
 }
 
 absl::Status Simulator::RunOn(size_t index, Workload& workload) {
+  if (!options_.stop.stop_possible()) return Measure(index, workload);
+  StoppableWorkload stoppable(workload, options_.stop);
+  return Measure(index, stoppable);
+}
+
+absl::Status Simulator::Measure(size_t index, Workload& workload) {
   GuestKernel& guest = *guests_[index];
   const auto number = static_cast<int>(index);
   if (!options_.migration.wanted()) {

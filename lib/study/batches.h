@@ -9,10 +9,11 @@
 // look at it again, which is what writable page tables are about: the entries
 // found changed when a table that was open is closed.
 //
-// Single-threaded.
+// Called by one thread; runs as many simulations at a time as Jobs::threads says.
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,14 @@ struct Batches {
 // count. Errors: those of RunComparison.
 absl::StatusOr<Batches> MeasureBatches(const SimulatorOptions& base,
                                        const std::vector<UpdateWay>& ways,
-                                       const WorkloadFactory& workload);
+                                       const WorkloadFactory& workload,
+                                       const Jobs& jobs = {});
+
+// Runs it on each of `all`, a job a way. Errors: as MeasureBatches(), that of the
+// first one that has any.
+absl::StatusOr<std::vector<Batches>> MeasureAllBatches(
+    std::span<const BaseWays> all, const WorkloadFactory& workload,
+    const Jobs& jobs = {});
 
 // The document of batches.
 //   text   a table of the batches and one of the cycles; and in words, for each

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/job_list.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -27,6 +28,14 @@ void SetRatios(const CostTally& fewer, const CostTally& more,
   }
 }
 
+void JudgeOrder(const std::vector<ReportRow>& rows, const PriceSweep& sweep,
+                OrderVerdict& order) {
+  const CostTally& fewer = rows[order.fewer].cost.tally;
+  const CostTally& more = rows[order.more].cost.tally;
+  order.verdict = JudgeSign(Difference(fewer, more), sweep);
+  SetRatios(fewer, more, sweep, order);
+}
+
 // A sweep varies the machine's prices, by CostEvent; a policy's own have no
 // place in it.
 absl::Status CheckNoOwnEvents(const std::vector<ReportRow>& rows) {
@@ -42,7 +51,8 @@ absl::Status CheckNoOwnEvents(const std::vector<ReportRow>& rows) {
 }  // namespace
 
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
-                                            const SweepOptions& options) {
+                                            const SweepOptions& options,
+                                            const Jobs& jobs) {
   if (comparison.options.vcpus != 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "sensitivity is of one vCPU, not of ", comparison.options.vcpus,
@@ -66,16 +76,17 @@ absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
                rows[i].cost.cycles.count());
     for (size_t j = i + 1; j < rows.size(); ++j) {
       const bool in_order = rows[i].cost.cycles <= rows[j].cost.cycles;
-      OrderVerdict order;
+      OrderVerdict& order = sensitivity.orders.emplace_back();
       order.fewer = in_order ? i : j;
       order.more = in_order ? j : i;
-      const CostTally& fewer = rows[order.fewer].cost.tally;
-      const CostTally& more = rows[order.more].cost.tally;
-      order.verdict = JudgeSign(Difference(fewer, more), sensitivity.sweep);
-      SetRatios(fewer, more, sensitivity.sweep, order);
-      sensitivity.orders.push_back(std::move(order));
     }
   }
+  absl::Status judged = ParallelFor(
+      jobs, sensitivity.orders.size(), [&](size_t i, const std::stop_token&) {
+        JudgeOrder(rows, sensitivity.sweep, sensitivity.orders[i]);
+        return absl::OkStatus();
+      });
+  if (!judged.ok()) return judged;
   return sensitivity;
 }
 

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "study/price_sweep.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/report/report.h"
 #include "xmmu/sim/results.h"
 
@@ -37,14 +38,17 @@ struct Sensitivity {
   std::vector<OrderVerdict> orders;  // of all pairs of rows
 };
 
-// Judges the order of each two rows of `comparison` at other prices.
+// Judges the order of each two rows of `comparison` at other prices, a job a
+// pair.
 // Errors: InvalidArgument for a comparison on several vCPUs, or with data
 // through the caches, where what was prefetched arrives by the clock: there
 // what happens depends on what it costs, and tallies cannot be priced anew; for
-// a policy with priced events of its own, which no sweep varies.
+// a policy with priced events of its own, which no sweep varies. Cancelled if a
+// stop was requested.
 // REQUIRES: the rows were charged at the prices of comparison.costs.
 absl::StatusOr<Sensitivity> SweepComparison(const Comparison& comparison,
-                                            const SweepOptions& options);
+                                            const SweepOptions& options,
+                                            const Jobs& jobs = {});
 
 // The document of a comparison with what it rests on.
 //   text   that of ComparisonDocument(), then the conclusions in words

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/job_list.h"
+
 namespace xmmu {
 namespace {
 
@@ -122,27 +124,67 @@ class CrossingSweep {
     }
   }
 
-  std::vector<CrossingVerdict> Run() {
-    for (const SweptPrice& price : sweep_.swept) {
-      PriceList prices = sweep_.prices;
-      prices[static_cast<size_t>(price.event)] = price.low;
-      const std::vector<Shape> low = ShapesAt(prices);
-      prices[static_cast<size_t>(price.event)] = price.high;
-      const std::vector<Shape> high = ShapesAt(prices);
-      for (size_t i = 0; i < pairs_.size(); ++i) {
-        pairs_[i].AddEnds(price, low[i], high[i]);
-      }
-    }
-    for (const PriceList& prices : sweep_.samples) {
-      const std::vector<Shape> shapes = ShapesAt(prices);
-      for (size_t i = 0; i < pairs_.size(); ++i) pairs_[i].AddSample(shapes[i]);
-    }
+  absl::StatusOr<std::vector<CrossingVerdict>> Run(const Jobs& jobs) {
+    absl::Status status = SweepEnds(jobs);
+    if (status.ok()) status = SweepSamples(jobs);
+    if (!status.ok()) return status;
     std::vector<CrossingVerdict> verdicts;
     for (const Pair& pair : pairs_) verdicts.push_back(pair.verdict());
     return verdicts;
   }
 
  private:
+  // Samples whose shapes are kept at a time.
+  static constexpr size_t kKept = 256;
+
+  // The machine's prices with that of the swept one at `index / 2` at the low
+  // end of its band, or for an odd index at the high one.
+  PriceList EndOf(size_t index) const {
+    const SweptPrice& price = sweep_.swept[index / 2];
+    PriceList prices = sweep_.prices;
+    prices[static_cast<size_t>(price.event)] =
+        index % 2 == 0 ? price.low : price.high;
+    return prices;
+  }
+
+  absl::Status SweepEnds(const Jobs& jobs) {
+    std::vector<std::vector<Shape>> ends(2 * sweep_.swept.size());
+    absl::Status status =
+        ParallelFor(jobs, ends.size(), [&](size_t i, const std::stop_token&) {
+          ends[i] = ShapesAt(EndOf(i));
+          return absl::OkStatus();
+        });
+    if (!status.ok()) return status;
+    return ParallelFor(
+        jobs, pairs_.size(), [&](size_t i, const std::stop_token&) {
+          for (size_t price = 0; price < sweep_.swept.size(); ++price) {
+            pairs_[i].AddEnds(sweep_.swept[price], ends[2 * price][i],
+                              ends[2 * price + 1][i]);
+          }
+          return absl::OkStatus();
+        });
+  }
+
+  absl::Status SweepSamples(const Jobs& jobs) {
+    const size_t count = sweep_.samples.size();
+    std::vector<std::vector<Shape>> shapes(std::min(count, kKept));
+    for (size_t first = 0; first < count; first += kKept) {
+      const size_t some = std::min(count - first, kKept);
+      absl::Status status =
+          ParallelFor(jobs, some, [&](size_t i, const std::stop_token&) {
+            shapes[i] = ShapesAt(sweep_.samples[first + i]);
+            return absl::OkStatus();
+          });
+      if (!status.ok()) return status;
+      for (size_t i = 0; i < some; ++i) {
+        for (size_t pair = 0; pair < pairs_.size(); ++pair) {
+          pairs_[pair].AddSample(shapes[i][pair]);
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<Shape> ShapesAt(const PriceList& prices) const {
     std::vector<WayCycles> cycles;
     for (const UpdateCosts& costs : crossover_.ways) {
@@ -163,11 +205,14 @@ class CrossingSweep {
 
 }  // namespace
 
-CrossingSensitivity SweepCrossings(const Crossover& crossover,
-                                   const SweepOptions& options) {
+absl::StatusOr<CrossingSensitivity> SweepCrossings(const Crossover& crossover,
+                                                   const SweepOptions& options,
+                                                   const Jobs& jobs) {
   CrossingSensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(crossover.costs, options);
-  sensitivity.verdicts = CrossingSweep(crossover, sensitivity.sweep).Run();
+  auto verdicts = CrossingSweep(crossover, sensitivity.sweep).Run(jobs);
+  if (!verdicts.ok()) return verdicts.status();
+  sensitivity.verdicts = *std::move(verdicts);
   return sensitivity;
 }
 

@@ -6,15 +6,17 @@
 // one at all. Looked at are the ends of each band, one price at a time, and
 // samples of all prices at once.
 //
-// Single-threaded.
+// Called by one thread; works on as many at a time as Jobs::threads says.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "study/crossover.h"
 #include "study/price_sweep.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/report/document.h"
 
 namespace xmmu {
@@ -56,10 +58,13 @@ struct CrossingSensitivity {
   std::vector<CrossingVerdict> verdicts;
 };
 
-// Judges all pairs of `crossover` at other prices.
-// REQUIRES: CheckSweep() of its prices is OK.
-CrossingSensitivity SweepCrossings(const Crossover& crossover,
-                                   const SweepOptions& options);
+// Judges all pairs of `crossover` at other prices, a job for each list of prices
+// that is looked at and each pair.
+// Errors: Cancelled if a stop was requested. REQUIRES: CheckSweep() of its prices
+// is OK.
+absl::StatusOr<CrossingSensitivity> SweepCrossings(const Crossover& crossover,
+                                                   const SweepOptions& options,
+                                                   const Jobs& jobs = {});
 
 // The crossings of a Crossover in words, each with the prices that move it.
 std::string FormatCrossingSensitivityText(

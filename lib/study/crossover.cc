@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/job_list.h"
 #include "base/text.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/sim/guest_driver.h"
@@ -22,6 +23,7 @@ absl::Status MeasureWay(const SimulatorOptions& options,
   guest->Write(pages);
   costs.cycles.resize(pages);
   costs.forms.resize(pages);
+  costs.by_mark = {};
   for (uint64_t updates = pages; updates > 0; --updates) {
     const Cost empty = guest->Measure([&] { guest->Syscall(); });
     const Cost all = guest->Measure([&] { guest->Protect(updates, kMapRead); });
@@ -73,6 +75,52 @@ bool IsParavirtual(const UpdateWay& way, PagingMode mode) {
   return abi.ok() && abi->paravirtual;
 }
 
+// The crossover of a base and ways that have not been measured yet.
+absl::StatusOr<Crossover> DescribeCrossover(const BaseWays& measured) {
+  if (measured.ways.empty()) {
+    return absl::InvalidArgumentError("want one way of updates at least");
+  }
+  Crossover crossover;
+  crossover.mode = measured.base.mode;
+  const absl::StatusOr<MachineModel> machine = MachineOf(measured.base);
+  if (!machine.ok()) return machine.status();
+  crossover.machine = std::string(machine->name);
+  crossover.machine_description = std::string(machine->description);
+  crossover.costs = machine->costs;
+  for (CostConstant& cost : crossover.costs) cost.source = {};
+  for (const UpdateWay& way : measured.ways) {
+    crossover.ways.emplace_back().way = way;
+  }
+  return crossover;
+}
+
+// Adds a job for each way of `crossover`, which outlives them.
+void AddWays(const SimulatorOptions& base, Crossover& crossover,
+             JobList& list) {
+  for (UpdateCosts& costs : crossover.ways) {
+    SimulatorOptions options = base;
+    options.policy = costs.way.policy;
+    if (IsParavirtual(costs.way, base.mode)) {
+      options.guest_ops = costs.way.ops;
+    }
+    list.Add([options, &crossover, &costs](const std::stop_token& stop) {
+      SimulatorOptions stoppable = options;
+      stoppable.stop = stop;
+      return MeasureWay(stoppable, crossover.costs, costs);
+    });
+  }
+}
+
+void FindCrossings(Crossover& crossover) {
+  for (size_t i = 0; i < crossover.ways.size(); ++i) {
+    if (!IsParavirtual(crossover.ways[i].way, crossover.mode)) continue;
+    for (size_t j = i + 1; j < crossover.ways.size(); ++j) {
+      crossover.compared.emplace_back(i, j);
+      AddCrossings(crossover.ways[i], crossover.ways[j], crossover.crossings);
+    }
+  }
+}
+
 }  // namespace
 
 std::string UpdateWayName(const UpdateWay& way) {
@@ -96,35 +144,31 @@ std::vector<UpdateWay> AllUpdateWays(PagingMode mode, bool variants) {
 }
 
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
-                                           const std::vector<UpdateWay>& ways) {
-  if (ways.empty()) {
-    return absl::InvalidArgumentError("want one way of updates at least");
+                                           const std::vector<UpdateWay>& ways,
+                                           const Jobs& jobs) {
+  const BaseWays one{base, ways};
+  absl::StatusOr<std::vector<Crossover>> all =
+      MeasureCrossovers({&one, 1}, jobs);
+  if (!all.ok()) return all.status();
+  return std::move(all->front());
+}
+
+absl::StatusOr<std::vector<Crossover>> MeasureCrossovers(
+    std::span<const BaseWays> all, const Jobs& jobs) {
+  std::vector<Crossover> crossovers;
+  JobList list;
+  for (const BaseWays& one : all) {
+    auto crossover = DescribeCrossover(one);
+    if (!crossover.ok()) return crossover.status();
+    crossovers.push_back(*std::move(crossover));
   }
-  Crossover crossover;
-  crossover.mode = base.mode;
-  const absl::StatusOr<MachineModel> machine = MachineOf(base);
-  if (!machine.ok()) return machine.status();
-  crossover.machine = std::string(machine->name);
-  crossover.machine_description = std::string(machine->description);
-  crossover.costs = machine->costs;
-  for (CostConstant& cost : crossover.costs) cost.source = {};
-  for (const UpdateWay& way : ways) {
-    SimulatorOptions options = base;
-    options.policy = way.policy;
-    if (IsParavirtual(way, base.mode)) options.guest_ops = way.ops;
-    UpdateCosts& costs = crossover.ways.emplace_back();
-    costs.way = way;
-    absl::Status status = MeasureWay(options, crossover.costs, costs);
-    if (!status.ok()) return status;
+  for (size_t i = 0; i < all.size(); ++i) {
+    AddWays(all[i].base, crossovers[i], list);
   }
-  for (size_t i = 0; i < crossover.ways.size(); ++i) {
-    if (!IsParavirtual(crossover.ways[i].way, base.mode)) continue;
-    for (size_t j = i + 1; j < crossover.ways.size(); ++j) {
-      crossover.compared.emplace_back(i, j);
-      AddCrossings(crossover.ways[i], crossover.ways[j], crossover.crossings);
-    }
-  }
-  return crossover;
+  absl::Status status = list.Run(jobs);
+  if (!status.ok()) return status;
+  for (Crossover& crossover : crossovers) FindCrossings(crossover);
+  return crossovers;
 }
 
 }  // namespace xmmu

@@ -10,9 +10,10 @@
 // figure is the call less an empty system call: everything that the guest, the
 // hypervisor and the hardware do for it.
 //
-// Single-threaded.
+// Called by one thread; runs as many simulations at a time as Jobs::threads says.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "study/price_sweep.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/report/document.h"
 #include "xmmu/sim/by_mark.h"
@@ -73,9 +75,22 @@ struct Crossover {
 
 // Measures 1 to as many updates as an L1 table has entries, with each of
 // `ways`. Of `base`, machine, mode, timing and vcpus count.
-// Errors: those of Simulator::Create. REQUIRES: `ways` is not empty.
+// Errors: InvalidArgument if there is no way; those of Simulator::Create;
+// Cancelled if a stop was requested.
 absl::StatusOr<Crossover> MeasureCrossover(const SimulatorOptions& base,
-                                           const std::vector<UpdateWay>& ways);
+                                           const std::vector<UpdateWay>& ways,
+                                           const Jobs& jobs = {});
+
+// A base and the ways that are measured on it.
+struct BaseWays {
+  SimulatorOptions base;
+  std::vector<UpdateWay> ways;
+};
+
+// Measures each of `all`, a job a way. Errors: as MeasureCrossover(), that of
+// the first one that has any.
+absl::StatusOr<std::vector<Crossover>> MeasureCrossovers(
+    std::span<const BaseWays> all, const Jobs& jobs = {});
 
 // The document of crossovers.
 //   text   a table of cycles an update for powers of two, and the crossings

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/job_list.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "study/sweep_report.h"
@@ -74,6 +75,25 @@ ShadowVerdict Judge(const ShadowPair& pair, const Subject& subject,
   verdict.is_true = verdict.verdict.sign < 0 || (verdict.verdict.sign == 0 &&
                                                  claim != ShadowClaim::kFaster);
   return verdict;
+}
+
+// What is to be judged.
+struct JudgedClaim {
+  const ShadowPair* pair = nullptr;
+  Subject subject;
+  ShadowClaim claim = ShadowClaim::kFaster;
+};
+
+std::vector<JudgedClaim> ClaimsOf(const ShadowStudy& study) {
+  std::vector<JudgedClaim> claims;
+  for (const ShadowPair& pair : ShadowPairs()) {
+    for (const Subject& subject : SubjectsOf(study, pair)) {
+      for (const ShadowClaim claim : kClaims) {
+        claims.push_back({&pair, subject, claim});
+      }
+    }
+  }
+  return claims;
 }
 
 std::string ClaimWords(const ShadowVerdict& verdict) {
@@ -163,8 +183,9 @@ std::string_view ShadowClaimName(ShadowClaim claim) {
   return "";
 }
 
-absl::StatusOr<ShadowSensitivity> SweepShadowStudy(
-    const ShadowStudy& study, const SweepOptions& options) {
+absl::StatusOr<ShadowSensitivity> SweepShadowStudy(const ShadowStudy& study,
+                                                   const SweepOptions& options,
+                                                   const Jobs& jobs) {
   if (study.vcpus != 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("sensitivity is of one vCPU, not of ", study.vcpus,
@@ -174,14 +195,16 @@ absl::StatusOr<ShadowSensitivity> SweepShadowStudy(
     return status;
   ShadowSensitivity sensitivity;
   sensitivity.sweep = MakePriceSweep(study.costs, options);
-  for (const ShadowPair& pair : ShadowPairs()) {
-    for (const Subject& subject : SubjectsOf(study, pair)) {
-      for (const ShadowClaim claim : kClaims) {
-        sensitivity.verdicts.push_back(
-            Judge(pair, subject, claim, sensitivity.sweep));
-      }
-    }
-  }
+  const std::vector<JudgedClaim> claims = ClaimsOf(study);
+  sensitivity.verdicts.resize(claims.size());
+  absl::Status judged =
+      ParallelFor(jobs, claims.size(), [&](size_t i, const std::stop_token&) {
+        const JudgedClaim& claim = claims[i];
+        sensitivity.verdicts[i] =
+            Judge(*claim.pair, claim.subject, claim.claim, sensitivity.sweep);
+        return absl::OkStatus();
+      });
+  if (!judged.ok()) return judged;
   return sensitivity;
 }
 

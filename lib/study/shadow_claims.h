@@ -39,10 +39,12 @@ struct ShadowSensitivity {
   std::vector<ShadowVerdict> verdicts;
 };
 
-// Judges all claims of `study` at other prices.
-// Errors: InvalidArgument for a study of several vCPUs, as SweepComparison().
+// Judges all claims of `study` at other prices, a job a claim.
+// Errors: InvalidArgument for a study of several vCPUs, and Cancelled, as
+// SweepComparison().
 absl::StatusOr<ShadowSensitivity> SweepShadowStudy(const ShadowStudy& study,
-                                                   const SweepOptions& options);
+                                                   const SweepOptions& options,
+                                                   const Jobs& jobs = {});
 
 // The answers that other prices turn, in words; those that hold are counted.
 std::string FormatShadowSensitivityText(const ShadowStudy& study,

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
+
+#include "base/job_list.h"
+#include "sim/comparison_run.h"
 
 namespace xmmu {
 namespace {
@@ -39,39 +43,107 @@ double Quotient(uint64_t a, uint64_t b) {
   return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b);
 }
 
+// One study on its way: its jobs write into it, each at a place of its own.
+class ShadowStudyRun {
+ public:
+  // This outlives the jobs.
+  absl::Status AddJobs(const SimulatorOptions& base,
+                       std::span<const WorkloadFactory> workloads,
+                       const Jobs& jobs, JobList& list) {
+    const absl::StatusOr<MachineModel> machine = MachineOf(base);
+    if (!machine.ok()) return machine.status();
+    study_.mode = base.mode;
+    study_.vcpus = base.vcpus;
+    study_.policies = PoliciesStudied();
+    study_.machine = std::string(machine->name);
+    study_.machine_description = std::string(machine->description);
+    study_.costs = machine->costs;
+    for (CostConstant& cost : study_.costs) cost.source = {};
+    AddEvents(base, list);
+    return AddWorkloads(base, workloads, jobs, list);
+  }
+
+  // REQUIRES: the jobs have been run without an error.
+  absl::StatusOr<ShadowStudy> Finish() {
+    for (const auto& run : workloads_) {
+      absl::StatusOr<Comparison> rows = run->Finish();
+      if (!rows.ok()) return rows.status();
+      study_.workloads.push_back(*std::move(rows));
+    }
+    return std::move(study_);
+  }
+
+ private:
+  void AddEvents(const SimulatorOptions& base, JobList& list) {
+    study_.events.resize(study_.policies.size());
+    for (size_t i = 0; i < study_.policies.size(); ++i) {
+      list.Add([this, base, i](const std::stop_token& stop) {
+        SimulatorOptions options = base;
+        options.policy = study_.policies[i];
+        options.stop = stop;
+        absl::StatusOr<EventCosts> costs = MeasureEvents(options);
+        if (costs.ok()) study_.events[i] = *std::move(costs);
+        return costs.status();
+      });
+    }
+  }
+
+  absl::Status AddWorkloads(const SimulatorOptions& base,
+                            std::span<const WorkloadFactory> workloads,
+                            const Jobs& jobs, JobList& list) {
+    if (workloads.empty()) return absl::OkStatus();
+    ComparisonOptions comparison;
+    comparison.base = base;
+    comparison.jobs = jobs;
+    comparison.policies.clear();
+    for (const std::string& policy : study_.policies) {
+      comparison.policies.push_back({policy, {}});
+    }
+    const absl::StatusOr<ComparisonPlan> plan = PlanComparison(comparison);
+    if (!plan.ok()) return plan.status();
+    for (const WorkloadFactory& workload : workloads) {
+      workloads_.push_back(std::make_unique<ComparisonRun>(*plan, workload));
+      workloads_.back()->AddJobs(list);
+    }
+    return absl::OkStatus();
+  }
+
+  ShadowStudy study_;
+  std::vector<std::unique_ptr<ComparisonRun>> workloads_;
+};
+
 }  // namespace
 
 std::span<const ShadowPair> ShadowPairs() { return kPairs; }
 
 absl::StatusOr<ShadowStudy> MeasureShadowStudy(
-    const SimulatorOptions& base, std::span<const WorkloadFactory> workloads) {
-  ShadowStudy study;
-  study.mode = base.mode;
-  study.vcpus = base.vcpus;
-  study.policies = PoliciesStudied();
-  const absl::StatusOr<MachineModel> machine = MachineOf(base);
-  if (!machine.ok()) return machine.status();
-  study.machine = std::string(machine->name);
-  study.machine_description = std::string(machine->description);
-  study.costs = machine->costs;
-  for (CostConstant& cost : study.costs) cost.source = {};
-  ComparisonOptions comparison;
-  comparison.base = base;
-  comparison.policies.clear();
-  for (const std::string& policy : study.policies) {
-    SimulatorOptions options = base;
-    options.policy = policy;
-    absl::StatusOr<EventCosts> costs = MeasureEvents(options);
-    if (!costs.ok()) return costs.status();
-    study.events.push_back(*std::move(costs));
-    comparison.policies.push_back({policy, {}});
+    const SimulatorOptions& base, std::span<const WorkloadFactory> workloads,
+    const Jobs& jobs) {
+  absl::StatusOr<std::vector<ShadowStudy>> all =
+      MeasureShadowStudies({&base, 1}, workloads, jobs);
+  if (!all.ok()) return all.status();
+  return std::move(all->front());
+}
+
+absl::StatusOr<std::vector<ShadowStudy>> MeasureShadowStudies(
+    std::span<const SimulatorOptions> bases,
+    std::span<const WorkloadFactory> workloads, const Jobs& jobs) {
+  std::vector<std::unique_ptr<ShadowStudyRun>> runs;
+  JobList list;
+  for (const SimulatorOptions& base : bases) {
+    runs.push_back(std::make_unique<ShadowStudyRun>());
+    absl::Status status = runs.back()->AddJobs(base, workloads, jobs, list);
+    if (!status.ok()) return status;
   }
-  for (const WorkloadFactory& workload : workloads) {
-    absl::StatusOr<Comparison> rows = Compare(comparison, workload);
-    if (!rows.ok()) return rows.status();
-    study.workloads.push_back(*std::move(rows));
+  absl::Status status = list.Run(jobs);
+  if (!status.ok()) return status;
+  std::vector<ShadowStudy> studies;
+  for (const auto& run : runs) {
+    auto study = run->Finish();
+    if (!study.ok()) return study.status();
+    studies.push_back(*std::move(study));
   }
-  return study;
+  return studies;
 }
 
 double ShadowRatio::total() const { return Quotient(older, newer); }

@@ -10,7 +10,7 @@
 // Each strategy is measured by single events (study/events.h) and over whole
 // workloads, and held against its predecessor.
 //
-// Single-threaded.
+// Called by one thread; runs as many simulations at a time as Jobs::threads says.
 
 #include <cstdint>
 #include <span>
@@ -49,7 +49,15 @@ struct ShadowStudy {
 // machine, mode, timing, memory and vcpus count.
 // Errors: those of MeasureEvents and of RunComparison.
 absl::StatusOr<ShadowStudy> MeasureShadowStudy(
-    const SimulatorOptions& base, std::span<const WorkloadFactory> workloads);
+    const SimulatorOptions& base, std::span<const WorkloadFactory> workloads,
+    const Jobs& jobs = {});
+
+// Measures the same on each of `bases`: a job for a strategy's events, and one
+// for a strategy and workload. Errors: as MeasureShadowStudy(), that of the first
+// base and job that has any.
+absl::StatusOr<std::vector<ShadowStudy>> MeasureShadowStudies(
+    std::span<const SimulatorOptions> bases,
+    std::span<const WorkloadFactory> workloads, const Jobs& jobs = {});
 
 // Cycles of both of a pair, for one event or workload.
 struct ShadowRatio {

@@ -22,21 +22,34 @@ absl::Status WantsBases(const StudyRequest& request) {
   return absl::InvalidArgumentError("want a machine and mode at least");
 }
 
+// Each base with all ways that there are on it.
+std::vector<BaseWays> AllWaysOf(const StudyRequest& request) {
+  std::vector<BaseWays> all;
+  for (const SimulatorOptions& base : request.bases) {
+    all.push_back({base, AllUpdateWays(base.mode, request.variants)});
+  }
+  return all;
+}
+
+// What is no simulation is not counted beside them.
+Jobs WithoutProgress(Jobs jobs) {
+  jobs.progress = nullptr;
+  return jobs;
+}
+
 absl::StatusOr<Document> RunCrossover(const StudyRequest& request) {
   if (absl::Status status = WantsBases(request); !status.ok()) return status;
-  std::vector<Crossover> all;
-  for (const SimulatorOptions& base : request.bases) {
-    auto crossover =
-        MeasureCrossover(base, AllUpdateWays(base.mode, request.variants));
-    if (!crossover.ok()) return crossover.status();
-    all.push_back(*std::move(crossover));
-  }
-  if (!request.sweep.has_value()) return CrossoverDocument(all);
+  const auto all = MeasureCrossovers(AllWaysOf(request), request.jobs);
+  if (!all.ok()) return all.status();
+  if (!request.sweep.has_value()) return CrossoverDocument(*all);
   std::vector<SweptCrossover> swept;
-  for (const Crossover& crossover : all) {
+  for (const Crossover& crossover : *all) {
     absl::Status status = CheckSweep(crossover.costs, *request.sweep);
     if (!status.ok()) return status;
-    swept.push_back({&crossover, SweepCrossings(crossover, *request.sweep)});
+    auto sensitivity = SweepCrossings(crossover, *request.sweep,
+                                      WithoutProgress(request.jobs));
+    if (!sensitivity.ok()) return sensitivity.status();
+    swept.push_back({&crossover, *std::move(sensitivity)});
   }
   return CrossingSensitivityDocument(swept);
 }
@@ -46,29 +59,22 @@ absl::StatusOr<Document> RunBatches(const StudyRequest& request) {
   if (request.workloads.size() != 1) {
     return absl::InvalidArgumentError("want one workload");
   }
-  std::vector<Batches> all;
-  for (const SimulatorOptions& base : request.bases) {
-    auto batches =
-        MeasureBatches(base, AllUpdateWays(base.mode, request.variants),
-                       request.workloads.front());
-    if (!batches.ok()) return batches.status();
-    all.push_back(*std::move(batches));
-  }
-  return BatchesDocument(all);
+  const auto all = MeasureAllBatches(AllWaysOf(request),
+                                     request.workloads.front(), request.jobs);
+  if (!all.ok()) return all.status();
+  return BatchesDocument(*all);
 }
 
 absl::StatusOr<Document> RunShadows(const StudyRequest& request) {
   if (absl::Status status = WantsBases(request); !status.ok()) return status;
-  std::vector<ShadowStudy> studies;
-  for (const SimulatorOptions& base : request.bases) {
-    auto study = MeasureShadowStudy(base, request.workloads);
-    if (!study.ok()) return study.status();
-    studies.push_back(*std::move(study));
-  }
-  if (!request.sweep.has_value()) return ShadowStudyDocument(studies);
+  const auto studies =
+      MeasureShadowStudies(request.bases, request.workloads, request.jobs);
+  if (!studies.ok()) return studies.status();
+  if (!request.sweep.has_value()) return ShadowStudyDocument(*studies);
   std::vector<SweptShadowStudy> swept;
-  for (const ShadowStudy& study : studies) {
-    auto sensitivity = SweepShadowStudy(study, *request.sweep);
+  for (const ShadowStudy& study : *studies) {
+    auto sensitivity =
+        SweepShadowStudy(study, *request.sweep, WithoutProgress(request.jobs));
     if (!sensitivity.ok()) return sensitivity.status();
     swept.push_back({&study, *std::move(sensitivity)});
   }
@@ -91,13 +97,9 @@ absl::StatusOr<Document> RunPublished(const StudyRequest& request) {
       wanted.push_back(entry.study);
     }
   }
-  std::vector<PublishedTable> tables;
-  for (const PublishedStudy study : wanted) {
-    auto table = MeasurePublished(study);
-    if (!table.ok()) return table.status();
-    tables.push_back(*std::move(table));
-  }
-  return PublishedDocument(tables);
+  const auto tables = MeasurePublishedTables(wanted, request.jobs);
+  if (!tables.ok()) return tables.status();
+  return PublishedDocument(*tables);
 }
 
 constexpr Study kTable[] = {

@@ -46,7 +46,7 @@ Crossover Example(uint32_t low, uint32_t high) {
 TEST(CrossingSensitivityTest, ACrossingLiesWithinARangeOfUpdates) {
   // Once is cheaper where n * a > 100.
   const CrossingSensitivity sensitivity =
-      SweepCrossings(Example(5, 20), {.samples = 0});
+      SweepCrossings(Example(5, 20), {.samples = 0}).value();
   const CrossingVerdict& verdict = sensitivity.verdicts[0];
   EXPECT_EQ(verdict.few, 0u);
   EXPECT_EQ(verdict.many, 1u);
@@ -61,22 +61,24 @@ TEST(CrossingSensitivityTest, ACrossingLiesWithinARangeOfUpdates) {
 
 TEST(CrossingSensitivityTest, ACrossingVanishesAtAPriceThatIsFound) {
   // 64 updates of 1 take less than 100, of 2 more.
-  const CrossingVerdict gone = SweepCrossings(Example(1, 20), {}).verdicts[0];
+  const CrossingVerdict gone =
+      SweepCrossings(Example(1, 20), {}).value().verdicts[0];
   EXPECT_THAT(gone.flips, ElementsAre(PriceChange{kA, 1}));
   EXPECT_GT(gone.samples_against, 0u);
   EXPECT_FALSE(gone.mover.has_value());
-  EXPECT_TRUE(SweepCrossings(Example(2, 20), {}).verdicts[0].holds());
+  EXPECT_TRUE(SweepCrossings(Example(2, 20), {}).value().verdicts[0].holds());
 }
 
 // At 100 one update takes the same, and two take more.
 TEST(CrossingSensitivityTest, OnceIsCheaperAtOnceFromAPriceOn) {
   const CrossingVerdict verdict =
-      SweepCrossings(Example(10, 300), {}).verdicts[0];
+      SweepCrossings(Example(10, 300), {}).value().verdicts[0];
   EXPECT_THAT(verdict.flips, ElementsAre(PriceChange{kA, 100}));
 }
 
 TEST(CrossingSensitivityTest, WaysThatAlwaysTakeTheSameAreNoPair) {
-  const CrossingSensitivity sensitivity = SweepCrossings(Example(5, 20), {});
+  const CrossingSensitivity sensitivity =
+      SweepCrossings(Example(5, 20), {}).value();
   ASSERT_EQ(sensitivity.verdicts.size(), 2u);
   EXPECT_EQ(sensitivity.verdicts[1].many, 3u);
   EXPECT_EQ(sensitivity.verdicts[1].updates, 0u);
@@ -85,7 +87,7 @@ TEST(CrossingSensitivityTest, WaysThatAlwaysTakeTheSameAreNoPair) {
 
 TEST(CrossingSensitivityTest, TheFormatsSayTheSame) {
   const Crossover crossover = Example(1, 20);
-  const CrossingSensitivity sensitivity = SweepCrossings(crossover, {});
+  const CrossingSensitivity sensitivity = SweepCrossings(crossover, {}).value();
   EXPECT_THAT(FormatCrossingSensitivityText(crossover, sensitivity),
               HasSubstr("once/stores is cheaper than each/stores from 11 "
                         "updates on, with other prices from 6 to "));
@@ -109,7 +111,8 @@ TEST(CrossingSensitivityTest, MeasuredCyclesAreTheFormsAtTheirPrices) {
                                  .guest_memory_bytes = uint64_t{64} << 20};
   const auto crossover = MeasureCrossover(base, ways);
   ASSERT_TRUE(crossover.ok());
-  const CrossingSensitivity sensitivity = SweepCrossings(*crossover, {});
+  const CrossingSensitivity sensitivity =
+      SweepCrossings(*crossover, {}).value();
   for (const UpdateCosts& costs : crossover->ways) {
     for (size_t i = 0; i < costs.cycles.size(); ++i) {
       EXPECT_EQ(static_cast<uint64_t>(

@@ -1,10 +1,15 @@
 #ifndef XMMU_SIM_COMPARE_H_
 #define XMMU_SIM_COMPARE_H_
 
-// Compares several strategies on the same guest, workload and machine. One
-// Simulator runs after the other, so that memory use does not grow with rows.
+// Compares several strategies on the same guest, workload and machine. As many
+// Simulators run at a time as Jobs::threads says, one if it is not set, so that
+// memory use does not grow with rows; results do not depend on it.
 //
-// Single-threaded.
+// To be called by one thread, like all functions without a word of threads. With
+// several Jobs::threads the comparison calls what users hand it from several
+// threads at a time: a WorkloadFactory, PolicyChoice::make, and whatever is made
+// by them, each object from one thread alone. With one thread it is the caller's,
+// and there is no other.
 
 #include <functional>
 #include <memory>
@@ -12,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/sim/options.h"
 #include "xmmu/sim/results.h"
 #include "xmmu/workload/workload.h"
@@ -27,8 +33,8 @@ struct PolicyChoice {
 
 struct ComparisonOptions {
   // What all rows share. Its policy, custom_policy, guest_ops, pin,
-  // share_file_pages, linear_map and thp are not read, and its digest_thp is
-  // raised to the most permissive of `thps`.
+  // share_file_pages, linear_map, thp and stop are not read, and its digest_thp
+  // is raised to the most permissive of `thps`.
   SimulatorOptions base;
 
   // The strategies, in row order.
@@ -64,11 +70,15 @@ struct ComparisonOptions {
   // Comparison::left_out, instead of being an error. Among several guest_ops,
   // those that a strategy cannot run with are left out in any case.
   bool leave_out_unsupported = false;
+
+  // How rows are run: a job each.
+  Jobs jobs = {};
 };
 
 struct ComparisonPlan {
   std::vector<SimulatorOptions> rows;
   std::vector<std::string> left_out;  // "NAME: why"
+  Jobs jobs = {};                     // ComparisonOptions::jobs
 };
 
 // Returns the rows that `options` ask for. Runs nothing.
@@ -77,15 +87,18 @@ struct ComparisonPlan {
 // left.
 absl::StatusOr<ComparisonPlan> PlanComparison(const ComparisonOptions& options);
 
-// Makes the workload anew for each row, always the same.
+// Makes the workload anew for each row, always the same. Called from several
+// threads at a time if there are several Jobs::threads.
 using WorkloadFactory = std::function<absl::StatusOr<std::unique_ptr<Workload>>(
     const SimulatorOptions& row)>;
 
 // Runs all rows of `plan`, which share ComparisonOptions::base.
-// Errors: InvalidArgument if the factory is null or makes none; those of the
-// factory, of Simulator::Create and of Simulator::Run, the last two with the
-// row's name in front unless they are about the workload itself; Internal,
-// naming the rows, if what the guest saw differs.
+// Errors, that of the first row which has one: InvalidArgument if the factory is
+// null or makes none; those of the factory, of Simulator::Create and of
+// Simulator::Run, the last two with the row's name in front unless they are
+// about the workload itself. Internal, naming the rows, if what the guest saw
+// differs. InvalidArgument for Jobs::threads out of range; Cancelled if a stop
+// was requested.
 absl::StatusOr<Comparison> RunComparison(const ComparisonPlan& plan,
                                          const WorkloadFactory& workload);
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -102,6 +103,12 @@ struct SimulatorOptions {
   // Which part of the workload Simulator::Run measures. Not beside a migration,
   // unless the region is the whole.
   RegionOptions region = {};
+
+  // Once a stop is requested, by any thread, no simulator is made of these
+  // options any more, and one that runs a workload ends within some ten thousand
+  // operations. Simulator and GuestDriver return Cancelled. Comparisons and
+  // studies set it for each run: they are stopped by Jobs::stop.
+  std::stop_token stop = {};
 };
 
 // Returns the machine that `options` name, with the features that

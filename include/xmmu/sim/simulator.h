@@ -34,8 +34,8 @@ class Simulator {
   // that cannot be built, saying what would do; for more 32-bit domains than
   // 4 GiB hold; and for a figure or priced event of the policy's own that
   // reports could not show (a name that is taken, a price without a source).
-  // Unimplemented for a paging mode the policy has no guests of; otherwise
-  // those of GuestKernel::Boot.
+  // Unimplemented for a paging mode the policy has no guests of; Cancelled once
+  // SimulatorOptions::stop is requested; otherwise those of GuestKernel::Boot.
   static absl::StatusOr<std::unique_ptr<Simulator>> Create(
       const SimulatorOptions& options);
   ~Simulator();
@@ -46,7 +46,8 @@ class Simulator {
   // Runs the whole of `workload` on the first guest, and reports everything
   // since the boot, or what SimulatorOptions::region says of it.
   // Errors: those of GuestKernel::Run; InvalidArgument for a workload that ends
-  // before the region does, or has more than kMaxIntervals intervals.
+  // before the region does, or has more than kMaxIntervals intervals; Cancelled
+  // once SimulatorOptions::stop is requested.
   absl::StatusOr<ReportRow> Run(Workload& workload);
   // Runs one workload on each guest, in order, each as a whole.
   // Errors: InvalidArgument if there are not as many workloads as domains, or
@@ -74,9 +75,11 @@ class Simulator {
   absl::Status Boot();
   absl::Status BootGuest(const GuestAbi& abi);
   absl::Status MakePolicy();
+  // Runs `workload` on guest `index` unless a stop is requested.
+  absl::Status RunOn(size_t index, Workload& workload);
   // Runs `workload` on guest `index`, which is migrated meanwhile if that is
   // wanted, and measures it.
-  absl::Status RunOn(size_t index, Workload& workload);
+  absl::Status Measure(size_t index, Workload& workload);
 
   const SimulatorOptions options_;
   const MachineModel machine_;

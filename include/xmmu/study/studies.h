@@ -9,7 +9,8 @@
 //   const auto document = FindStudy("crossover")->run(request);
 //   if (document.ok()) std::cout << Render(*document, ReportFormat::kText);
 //
-// Single-threaded.
+// Called by one thread; runs as many simulations at a time as Jobs::threads says,
+// and calls the workload factories accordingly (xmmu/sim/compare.h).
 
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/report/document.h"
 #include "xmmu/sim/compare.h"
 #include "xmmu/sim/options.h"
@@ -36,6 +38,9 @@ struct StudyRequest {
   std::optional<SweepOptions> sweep = std::nullopt;
   // Names of published tables; all of them if empty.
   std::vector<std::string> tables = {};
+  // How the study's simulations are run; every study reads it. The document does
+  // not depend on the number of threads.
+  Jobs jobs = {};
 };
 
 struct Study {
@@ -43,7 +48,8 @@ struct Study {
   std::string_view help;   // the question, in a line
   std::string_view reads;  // members of StudyRequest that it reads
   // Errors: InvalidArgument if what it reads is missing or names nothing, or if
-  // a sweep is asked of several vCPUs; those of Simulator::Create and Run.
+  // a sweep is asked of several vCPUs; those of Simulator::Create and Run;
+  // Cancelled if a stop was requested.
   absl::StatusOr<Document> (*run)(const StudyRequest& request);
 };
 

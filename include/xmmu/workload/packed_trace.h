@@ -60,6 +60,10 @@ class PackedTraceWriter {
 
   virtual ~PackedTraceWriter() = default;
 
+  // The file that is written until Finish(): what a program leaves behind if it
+  // ends without the destructor.
+  virtual const std::string& unfinished_path() const = 0;
+
   // Adds the next operations of `task`. Tasks come in any order.
   //
   // Errors: InvalidArgument, `FILE:OFFSET: what`, if the file cannot be written,

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "base/job_list.h"
 #include "base/text.h"
 
 namespace xmmu {
@@ -197,24 +198,28 @@ absl::StatusOr<std::vector<GridCell>> ParseGridCells(std::string_view name,
 }
 
 absl::Status SimulateGrid(std::span<GridCell> cells,
-                          std::optional<double> clock_ghz, uint64_t seed) {
+                          std::optional<double> clock_ghz, uint64_t seed,
+                          const Jobs& jobs) {
   std::map<std::string, MachineModel> models;
-  for (GridCell& cell : cells) {
-    auto model = models.find(cell.machine);
-    if (model == models.end()) {
-      auto found = MachineOfGrid(cell.machine, clock_ghz);
-      if (!found.ok()) return found.status();
-      model = models.emplace(cell.machine, *std::move(found)).first;
-    }
-    const auto result = RunLoadChase(
-        model->second, {.order = cell.order,
-                        .working_set_bytes = cell.working_set_bytes,
-                        .stride_bytes = cell.stride_bytes,
-                        .seed = seed});
-    if (!result.ok()) return result.status();
-    cell.simulated = result->cycles_per_load();
+  for (const GridCell& cell : cells) {
+    if (models.contains(cell.machine)) continue;
+    auto found = MachineOfGrid(cell.machine, clock_ghz);
+    if (!found.ok()) return found.status();
+    models.emplace(cell.machine, *std::move(found));
   }
-  return absl::OkStatus();
+  return ParallelFor(
+      jobs, cells.size(), [&](size_t i, const std::stop_token& stop) {
+        GridCell& cell = cells[i];
+        const auto result =
+            RunLoadChase(models.at(cell.machine),
+                         {.order = cell.order,
+                          .working_set_bytes = cell.working_set_bytes,
+                          .stride_bytes = cell.stride_bytes,
+                          .seed = seed,
+                          .stop = stop});
+        if (result.ok()) cell.simulated = result->cycles_per_load();
+        return result.status();
+      });
 }
 
 GridRegion RegionOf(const MachineModel& machine, const GridCell& cell) {

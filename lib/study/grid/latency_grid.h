@@ -11,7 +11,7 @@
 // (p4-, xeon-, k8-, opteron-, core2-, nehalem-, westmere-, skylake-, zen2-,
 // zen3-, zen5-) and may end in its clock in GHz (-2.4): see AtClock().
 //
-// Single-threaded; no globals.
+// Called by one thread; runs as many chases at a time as Jobs::threads says.
 
 #include <cstdint>
 #include <optional>
@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "study/grid/load_chase.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/memory_hierarchy.h"
 #include "xmmu/report/document.h"
@@ -53,10 +54,11 @@ std::vector<GridCell> FullGrid(const MachineModel& machine);
 absl::StatusOr<std::vector<GridCell>> ParseGridCells(std::string_view name,
                                                      std::string_view text);
 
-// Simulates each of `cells` and sets its `simulated`.
-// Errors: as MachineOfGrid().
+// Simulates each of `cells`, a job each, and sets its `simulated`.
+// Errors: as MachineOfGrid() and RunLoadChase().
 absl::Status SimulateGrid(std::span<GridCell> cells,
-                          std::optional<double> clock_ghz, uint64_t seed);
+                          std::optional<double> clock_ghz, uint64_t seed,
+                          const Jobs& jobs = {});
 
 // Returns the file of `cells`. Where there are measured figures, a column
 // `simulated` follows theirs; else the simulated ones stand in their place.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -136,7 +137,24 @@ class ChaseMachine {
     XMMU_CHECK(!mmu_.Reset(registers).has_value());
   }
 
-  void Lap(const std::vector<uint32_t>& order, uint64_t stride) {
+  // Loads what `order` says. Errors: Cancelled.
+  absl::Status Lap(const std::vector<uint32_t>& order,
+                   const ChaseOptions& options) {
+    for (size_t first = 0; first < order.size(); first += kLoadsAtOnce) {
+      if (options.stop.stop_requested()) return absl::CancelledError("stopped");
+      const size_t count = std::min(order.size() - first, kLoadsAtOnce);
+      Load({order.data() + first, count}, options.stride_bytes);
+    }
+    return absl::OkStatus();
+  }
+
+  const CycleClock& clock() const { return clock_; }
+
+ private:
+  // Between two looks at whether to stop.
+  static constexpr size_t kLoadsAtOnce = 65536;
+
+  void Load(std::span<const uint32_t> order, uint64_t stride) {
     for (const uint32_t index : order) {
       const VirtAddr va = kBufferBase + index * stride;
       const TranslateResult result =
@@ -146,9 +164,6 @@ class ChaseMachine {
     }
   }
 
-  const CycleClock& clock() const { return clock_; }
-
- private:
   Mfn NewTable() { return Mfn(kFirstTable + tables_++); }
 
   MachineAddr EntryOf(Mfn table, int level, VirtAddr va) const {
@@ -218,12 +233,14 @@ absl::StatusOr<ChaseResult> RunLoadChase(const MachineModel& model,
   Random random(options.seed);
   ChaseMachine machine(model, options, random);
   const std::vector<uint32_t> order = OrderOf(options, random);
-  machine.Lap(order, options.stride_bytes);
+  status = machine.Lap(order, options);
+  if (!status.ok()) return status;
   const Cycles begin = machine.clock().now();
   const CostTally before = machine.clock().tallies();
   ChaseResult result;
   do {
-    machine.Lap(order, options.stride_bytes);
+    status = machine.Lap(order, options);
+    if (!status.ok()) return status;
     result.loads += order.size();
   } while (result.loads < kMinMeasuredLoads);
   result.cycles = machine.clock().now() - begin;

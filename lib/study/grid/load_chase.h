@@ -16,6 +16,7 @@
 // Single-threaded.
 
 #include <cstdint>
+#include <stop_token>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -44,6 +45,7 @@ struct ChaseOptions {
   uint64_t working_set_bytes = 4096;  // at most kMaxChaseBytes
   uint64_t stride_bytes = 64;         // a multiple of 8; two loads a lap
   uint64_t seed = 1;
+  std::stop_token stop = {};  // the chase ends soon once it is requested
 };
 
 inline constexpr uint64_t kMaxChaseBytes = uint64_t{1} << 30;
@@ -62,7 +64,7 @@ struct ChaseResult {
 // working set as many as make 4096 loads, that count. In 2-level paging on a
 // machine without long mode, else with four levels.
 // Errors: InvalidArgument for options out of the ranges given there, and what
-// CheckMachine() says.
+// CheckMachine() says; Cancelled if a stop was requested.
 absl::StatusOr<ChaseResult> RunLoadChase(const MachineModel& model,
                                          const ChaseOptions& options);
 

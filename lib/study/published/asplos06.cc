@@ -1,7 +1,9 @@
 // K. Adams, O. Agesen, "A Comparison of Software and Hardware Techniques for
 // x86 Virtualization", ASPLOS 2006: nanobenchmarks; all remembered.
 
+#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "study/published/published_studies.h"
 #include "xmmu/machine/machine_model.h"
@@ -91,39 +93,48 @@ constexpr Nanobenchmark kRows[] = {
      "all but the first through and is no such strategy"},
 };
 
+absl::StatusOr<PublishedRow> RowOfNano(const Nanobenchmark& nano,
+                                       const std::stop_token& stop) {
+  PublishedRow row;
+  row.name = nano.name;
+  row.unit = "cycles";
+  row.note = nano.note;
+  row.anchor = nano.anchor;
+  for (const char* policy : {"native", "shadow-2006"}) {
+    SimulatorOptions options = OptionsOf(Pentium4_672(), nano.mode, policy);
+    options.stop = stop;
+    auto guest = GuestDriver::Create(options);
+    if (!guest.ok()) return guest.status();
+    const double ours = nano.run(*guest);
+    if (!guest->status().ok()) return guest->status();
+    row.cells.push_back(
+        {row.cells.empty() ? nano.native : nano.hardware_vmm, ours});
+  }
+  return row;
+}
+
 }  // namespace
 
-absl::StatusOr<PublishedTable> MeasureAsplos06() {
-  const MachineModel machine = Pentium4_672();
-  PublishedTable table;
+void AddAsplos06(PublishedTable& table, JobList& jobs) {
   table.name = "asplos06";
   table.title =
       "nanobenchmarks on a Pentium 4 672 (xeon-2003 with its VM exit); their "
       "hardware VMM is shadow-2006 here, which emulates each store to a table";
   table.columns = {"native", "hardware VMM"};
-  for (const Nanobenchmark& nano : kRows) {
-    PublishedRow row;
-    row.name = nano.name;
-    row.unit = "cycles";
-    row.note = nano.note;
-    row.anchor = nano.anchor;
-    for (const char* policy : {"native", "shadow-2006"}) {
-      auto guest = GuestDriver::Create(OptionsOf(machine, nano.mode, policy));
-      if (!guest.ok()) return guest.status();
-      const double ours = nano.run(*guest);
-      if (!guest->status().ok()) return guest->status();
-      row.cells.push_back(
-          {row.cells.empty() ? nano.native : nano.hardware_vmm, ours});
-    }
-    table.rows.push_back(std::move(row));
-  }
+  table.rows.resize(std::size(kRows));
   table.rows.push_back(
       {"in; cr8wr; call/ret; divzero",
        "cycles",
        {{}, {}},
        false,
        "left out: there are no devices, no TPR, no branches and no divisions"});
-  return table;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    jobs.Add([&table, i](const std::stop_token& stop) {
+      auto row = RowOfNano(kRows[i], stop);
+      if (row.ok()) table.rows[i] = *std::move(row);
+      return row.status();
+    });
+  }
 }
 
 }  // namespace xmmu

@@ -1,7 +1,9 @@
 #include "study/published/published.h"
 
 #include <array>
+#include <utility>
 
+#include "base/job_list.h"
 #include "study/published/published_studies.h"
 #include "xmmu/base/check.h"
 
@@ -18,6 +20,20 @@ constexpr std::array<PublishedStudyEntry, 4> kStudies = {{
     {PublishedStudy::kFigures, "figures",
      "single figures from Xen's history and from papers"},
 }};
+
+void AddJobs(PublishedStudy study, PublishedTable& table, JobList& jobs) {
+  switch (study) {
+    case PublishedStudy::kSosp03:
+      return AddSosp03(table, jobs);
+    case PublishedStudy::kAsplos06:
+      return AddAsplos06(table, jobs);
+    case PublishedStudy::kVmExit:
+      return AddVmExits(table, jobs);
+    case PublishedStudy::kFigures:
+      return AddFigures(table, jobs);
+  }
+  XMMU_CHECK(false && "all studies are above");
+}
 
 }  // namespace
 
@@ -37,19 +53,23 @@ std::optional<double> PublishedCell::gap() const {
   return 100 * (*ours - *theirs) / *theirs;
 }
 
-absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study) {
-  switch (study) {
-    case PublishedStudy::kSosp03:
-      return MeasureSosp03();
-    case PublishedStudy::kAsplos06:
-      return MeasureAsplos06();
-    case PublishedStudy::kVmExit:
-      return MeasureVmExits();
-    case PublishedStudy::kFigures:
-      return MeasureFigures();
+absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study,
+                                                const Jobs& jobs) {
+  auto tables = MeasurePublishedTables({&study, 1}, jobs);
+  if (!tables.ok()) return tables.status();
+  return std::move(tables->front());
+}
+
+absl::StatusOr<std::vector<PublishedTable>> MeasurePublishedTables(
+    std::span<const PublishedStudy> studies, const Jobs& jobs) {
+  std::vector<PublishedTable> tables(studies.size());
+  JobList list;
+  for (size_t i = 0; i < studies.size(); ++i) {
+    AddJobs(studies[i], tables[i], list);
   }
-  XMMU_CHECK(false && "all studies are above");
-  return PublishedTable();
+  absl::Status status = list.Run(jobs);
+  if (!status.ok()) return status;
+  return tables;
 }
 
 }  // namespace xmmu

@@ -10,7 +10,7 @@
 //
 // Nearly all of theirs are remembered rather than read anew: see the notes.
 //
-// Single-threaded.
+// Called by one thread; runs as many simulations at a time as Jobs::threads says.
 
 #include <cstdint>
 #include <optional>
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "xmmu/base/jobs.h"
 #include "xmmu/report/document.h"
 
 namespace xmmu {
@@ -64,8 +65,13 @@ struct PublishedTable {
 };
 
 // Runs all that the table needs. Errors: those of Simulator::Create and of
-// guests; none is expected.
-absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study);
+// guests; none is expected. Cancelled if a stop was requested.
+absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study,
+                                                const Jobs& jobs = {});
+
+// Runs all that the tables need, a job a row. Errors: as MeasurePublished().
+absl::StatusOr<std::vector<PublishedTable>> MeasurePublishedTables(
+    std::span<const PublishedStudy> studies, const Jobs& jobs = {});
 
 // The document of tables.
 //   text   each table with its notes below

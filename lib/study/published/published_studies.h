@@ -1,17 +1,19 @@
 #ifndef XMMU_LIB_STUDY_PUBLISHED_PUBLISHED_STUDIES_H_
 #define XMMU_LIB_STUDY_PUBLISHED_PUBLISHED_STUDIES_H_
 
-// One function a published table, see study/published/published.h.
+// One function a published table, see study/published/published.h. It fills in
+// what is known of the table, and adds jobs that fill in the rest, each a row.
+// The table outlives them.
 
-#include "absl/status/statusor.h"
+#include "base/job_list.h"
 #include "study/published/published.h"
 
 namespace xmmu {
 
-absl::StatusOr<PublishedTable> MeasureSosp03();
-absl::StatusOr<PublishedTable> MeasureAsplos06();
-absl::StatusOr<PublishedTable> MeasureVmExits();
-absl::StatusOr<PublishedTable> MeasureFigures();
+void AddSosp03(PublishedTable& table, JobList& jobs);
+void AddAsplos06(PublishedTable& table, JobList& jobs);
+void AddVmExits(PublishedTable& table, JobList& jobs);
+void AddFigures(PublishedTable& table, JobList& jobs);
 
 }  // namespace xmmu
 

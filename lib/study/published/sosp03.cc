@@ -2,6 +2,7 @@
 // lmbench: L-UP and Xen; all remembered.
 
 #include <array>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -86,6 +87,16 @@ SimulatorOptions XenOptions() {
   return options;
 }
 
+SimulatorOptions Stoppable(SimulatorOptions options,
+                           const std::stop_token& stop) {
+  options.stop = stop;
+  return options;
+}
+
+double CyclesPerMicrosecond() {
+  return FindMachine("xeon-2003")->clock_ghz * 1000;
+}
+
 PublishedRow RowOf(std::string_view name, double native_us, double xen_us,
                    double our_native, double our_xen) {
   PublishedRow row;
@@ -98,69 +109,71 @@ PublishedRow RowOf(std::string_view name, double native_us, double xen_us,
   return row;
 }
 
-absl::Status AddProcessRows(double cycles_a_us, PublishedTable& table) {
-  for (const ProcessRow& published : kProcessRows) {
-    const auto native = MeasureLmbench(published.test, NativeOptions());
-    if (!native.ok()) return native.status();
-    const auto xen = MeasureLmbench(published.test, XenOptions());
-    if (!xen.ok()) return xen.status();
-    const auto us = [&](const EventCost& cost) {
-      return static_cast<double>(cost.cost.cycles.count()) /
-             static_cast<double>(cost.times) / cycles_a_us;
-    };
-    const auto index = static_cast<size_t>(published.test);
-    const LmbenchTestEntry& entry = LmbenchTests()[index];
-    PublishedRow row = RowOf(entry.name, published.native_us, published.xen_us,
-                             us(*native), us(*xen));
-    row.anchor = published.anchor;
-    row.note = std::string(entry.does);
-    if (!published.leaves_out.empty()) {
-      absl::StrAppend(&row.note, "; ", Abs(published.leaves_out));
-    }
-    table.rows.push_back(std::move(row));
+absl::StatusOr<PublishedRow> ProcessRowOf(const ProcessRow& published,
+                                          const std::stop_token& stop) {
+  const auto native =
+      MeasureLmbench(published.test, Stoppable(NativeOptions(), stop));
+  if (!native.ok()) return native.status();
+  const auto xen =
+      MeasureLmbench(published.test, Stoppable(XenOptions(), stop));
+  if (!xen.ok()) return xen.status();
+  const auto us = [](const EventCost& cost) {
+    return static_cast<double>(cost.cost.cycles.count()) /
+           static_cast<double>(cost.times) / CyclesPerMicrosecond();
+  };
+  const auto index = static_cast<size_t>(published.test);
+  const LmbenchTestEntry& entry = LmbenchTests()[index];
+  PublishedRow row = RowOf(entry.name, published.native_us, published.xen_us,
+                           us(*native), us(*xen));
+  row.anchor = published.anchor;
+  row.note = std::string(entry.does);
+  if (!published.leaves_out.empty()) {
+    absl::StrAppend(&row.note, "; ", Abs(published.leaves_out));
   }
-  return absl::OkStatus();
+  return row;
 }
 
-absl::Status AddSwitchRows(double cycles_a_us, PublishedTable& table) {
-  for (const SwitchRow& published : kSwitchRows) {
-    const bool arrays = published.test.array_bytes != 0;
-    std::array<double, 2> us{};
-    for (const bool xen : {false, true}) {
-      SimulatorOptions options = xen ? XenOptions() : NativeOptions();
-      if (arrays) options.timing = MemoryTiming::kAllCaches;
-      const auto cycles = MeasureContextSwitch(published.test, options);
-      if (!cycles.ok()) return cycles.status();
-      us[xen ? 1 : 0] = *cycles / cycles_a_us;
-    }
-    PublishedRow row = RowOf(published.name, published.native_us,
-                             published.xen_us, us[0], us[1]);
-    if (!arrays) row.note = std::string(kPlainSwitch);
-    if (published.test.array_bytes == 16 * kKib &&
-        published.test.processes == 2) {
-      row.note = std::string(kArraySwitch);
-    }
-    table.rows.push_back(std::move(row));
+absl::StatusOr<PublishedRow> SwitchRowOf(const SwitchRow& published,
+                                         const std::stop_token& stop) {
+  const bool arrays = published.test.array_bytes != 0;
+  std::array<double, 2> us{};
+  for (const bool xen : {false, true}) {
+    SimulatorOptions options =
+        Stoppable(xen ? XenOptions() : NativeOptions(), stop);
+    if (arrays) options.timing = MemoryTiming::kAllCaches;
+    const auto cycles = MeasureContextSwitch(published.test, options);
+    if (!cycles.ok()) return cycles.status();
+    us[xen ? 1 : 0] = *cycles / CyclesPerMicrosecond();
   }
-  return absl::OkStatus();
+  PublishedRow row = RowOf(published.name, published.native_us,
+                           published.xen_us, us[0], us[1]);
+  if (!arrays) row.note = std::string(kPlainSwitch);
+  if (published.test.array_bytes == 16 * kKib &&
+      published.test.processes == 2) {
+    row.note = std::string(kArraySwitch);
+  }
+  return row;
 }
 
 }  // namespace
 
-absl::StatusOr<PublishedTable> MeasureSosp03() {
-  const MachineModel* const machine = FindMachine("xeon-2003");
-  const double cycles_a_us = machine->clock_ghz * 1000;
-  PublishedTable table;
+void AddSosp03(PublishedTable& table, JobList& jobs) {
   table.name = "sosp03";
   table.title =
       "lmbench, Linux 2.4 on the processor and on Xen 1.x (xeon-2003, 2-level; "
       "pinning/linux-2.4/early; pte-caches, pages zeroed and copied as if "
       "cached)";
   table.columns = {"native", "Xen", "Xen - native", "Xen / native"};
-  absl::Status status = AddProcessRows(cycles_a_us, table);
-  if (status.ok()) status = AddSwitchRows(cycles_a_us, table);
-  if (!status.ok()) return status;
-  return table;
+  table.rows.resize(kProcessRows.size() + kSwitchRows.size());
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    jobs.Add([&table, i](const std::stop_token& stop) {
+      const size_t processes = kProcessRows.size();
+      auto row = i < processes ? ProcessRowOf(kProcessRows[i], stop)
+                               : SwitchRowOf(kSwitchRows[i - processes], stop);
+      if (row.ok()) table.rows[i] = *std::move(row);
+      return row.status();
+    });
+  }
 }
 
 }  // namespace xmmu

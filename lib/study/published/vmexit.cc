@@ -4,6 +4,7 @@
 // Amit's deferred flushes of PTI, linux-kernel 2019; D. Hansen on INVPCID,
 // linux-mm (both read).
 
+#include <iterator>
 #include <string_view>
 
 #include "study/published/published_studies.h"
@@ -69,12 +70,13 @@ PublishedRow RowOf(const ExitRow& exit) {
 }
 
 // Cycles of madvise(MADV_DONTNEED) of `pages` pages that have been written to.
-absl::StatusOr<double> Madvise(uint64_t pages) {
+absl::StatusOr<double> Madvise(uint64_t pages, const std::stop_token& stop) {
   constexpr uint64_t kMadviseRounds = 8;
   SimulatorOptions options;
   options.machine = "skylake-2017";
   options.mode = PagingMode::k4Level;
   options.policy = "native";
+  options.stop = stop;
   auto guest = GuestDriver::Create(options);
   if (!guest.ok()) return guest.status();
   guest->Map(pages);
@@ -92,18 +94,11 @@ absl::StatusOr<double> Madvise(uint64_t pages) {
   return static_cast<double>(cycles) / kMadviseRounds;
 }
 
-}  // namespace
-
-absl::StatusOr<PublishedTable> MeasureVmExits() {
-  PublishedTable table;
-  table.name = "vmexit";
-  table.title =
-      "VM exit and entry by generation; page flushes on skylake-2017, native";
-  table.columns = {"round trip or flush"};
-  for (const ExitRow& exit : kExits) table.rows.push_back(RowOf(exit));
-  const auto one = Madvise(1);
+// Appends the rows of flushes, all of which come from the same two figures.
+absl::Status AddFlushes(PublishedTable& table, const std::stop_token& stop) {
+  const auto one = Madvise(1, stop);
   if (!one.ok()) return one.status();
-  const auto ten = Madvise(10);
+  const auto ten = Madvise(10, stop);
   if (!ten.ok()) return ten.status();
   const double slope = (*ten - *one) / 9;
   const FlushRow flushes[] = {
@@ -127,7 +122,21 @@ absl::StatusOr<PublishedTable> MeasureVmExits() {
                           false,
                           flush.note});
   }
-  return table;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddVmExits(PublishedTable& table, JobList& jobs) {
+  table.name = "vmexit";
+  table.title =
+      "VM exit and entry by generation; page flushes on skylake-2017, native";
+  table.columns = {"round trip or flush"};
+  for (const ExitRow& exit : kExits) table.rows.push_back(RowOf(exit));
+  jobs.Add([&table](const std::stop_token& stop) {
+    table.rows.resize(std::size(kExits));
+    return AddFlushes(table, stop);
+  });
 }
 
 }  // namespace xmmu

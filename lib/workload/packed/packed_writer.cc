@@ -90,6 +90,7 @@ class NewFile {
     return failed;
   }
 
+  const std::string& draft() const { return draft_; }
   uint64_t offset() const { return offset_; }
   absl::Status ErrorAt(absl::string_view what) const {
     return FileError(path_, offset_, what);
@@ -130,6 +131,8 @@ class PackedTraceFileWriter final : public PackedTraceWriter {
     }
     return status_;
   }
+
+  const std::string& unfinished_path() const override { return file_.draft(); }
 
   absl::Status Append(TaskId id, std::span<const GuestOp> ops) override {
     if (status_.ok() && finished_) {
