@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,8 @@
 
 namespace xmmu::cli {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr int kFirstLine = 1000;  // milliseconds
 constexpr int kNextLine = 200;
@@ -123,8 +126,15 @@ void Console::Watch() {
     pause = kNextLine;
   }
   stop_.request_stop();
-  // A second signal is as good as the end of patience.
-  if (Wait(kGrace)) EndProgram();
+  // What comes now is of the same interrupt: timeout(1) sends it twice.
+  const Clock::time_point end =
+      Clock::now() + std::chrono::milliseconds(kGrace);
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - Clock::now());
+    if (left.count() <= 0) EndProgram();
+    if (!Wait(static_cast<int>(left.count()))) return;
+  }
 }
 
 bool Console::Wait(int milliseconds) {

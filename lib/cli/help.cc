@@ -83,9 +83,10 @@ std::string HelpOfProgram(std::span<const Command> commands) {
   absl::StrAppend(
       &text, "\n",
       Wrapped("xmmu COMMAND --help shows the options of a command. The exit "
-              "status is 0, or 2 for what the user can put right, or 1 for "
-              "anything else; with 1 and 2 one line is on standard error and "
-              "nothing on standard output. record ends with the status of the "
+              "status is 0, or 2 for what the user can put right, 130, 143 or "
+              "129 after SIGINT, SIGTERM or SIGHUP, or 1 for anything else; "
+              "with all but 0 one line is on standard error and nothing on "
+              "standard output. record ends with the status of the "
               "command that it runs, or 125 if there is no recording.",
               0, 0),
       "\n");

@@ -14,7 +14,11 @@
 // `list` names them, `--policies=all` runs them, and a misspelt name is
 // answered by the nearest of all.
 //
-// Single-threaded; once in a process, as it closes standard output.
+// Called by one thread, once in a process, as it closes standard output. The
+// program runs as many simulations at a time as --jobs says, by default as many
+// as there are cores: with more than one, policies and workloads of one's own are
+// made, and used, by several threads at a time, each object by one alone. With
+// --jobs=1 they are by the calling thread only.
 
 #include <cstdint>
 #include <functional>
@@ -59,9 +63,11 @@ struct Extensions {
 
 // Runs the program `xmmu`: see xmmu --help. Returns the exit status: 0; 2 for
 // what the user can put right, such as an option, a trace or an extension that
-// has the name of another; 1 for anything else, such as a full disk. With 1 and
-// 2 one line is on standard error and nothing on standard output.
-// Handles SIGPIPE by an error, and throws nothing.
+// has the name of another; 1 for anything else, such as a full disk; 130, 143 or
+// 129 after SIGINT, SIGTERM or SIGHUP, unless the process ignores it. With all
+// but 0 one line is on standard error and nothing on standard output.
+// A command that SIGINT, SIGTERM or SIGHUP does not end in a quarter of a second
+// ends the process. Handles SIGPIPE by an error, and throws nothing.
 int Main(int argc, char** argv, const Extensions& extensions = {});
 
 }  // namespace xmmu::cli
