@@ -4,8 +4,9 @@
 #   tests/run.sh         the build with warnings as errors, and all suites but
 #                        the longer part of the longest
 #   tests/run.sh --all   every suite in whole, then the core suites under the
-#                        sanitizers, the fuzzers and benchmarks for a moment,
-#                        the package, and the format
+#                        sanitizers, simulations side by side under that for
+#                        threads, the fuzzers and benchmarks for a moment, the
+#                        package, and the format
 #
 # Says what it does and when; ends with "all checks passed" or not at all.
 set -euo pipefail
@@ -58,6 +59,11 @@ if $all; then
 
   step "core tests under the sanitizers"
   ctest --preset fuzz -j "$jobs"
+
+  step "simulations side by side under the thread sanitizer"
+  cmake --preset tsan
+  cmake --build --preset tsan -j "$jobs"
+  ctest --preset tsan
 
   step "fuzzers, a moment each"
   # fuzz <target> <runs> <longest input> [<corpus>]: what it finds goes into the

@@ -215,5 +215,38 @@ TEST(SideBySideTest, AStopEndsRowsInTheMiddle) {
   }
 }
 
+// All operations of a task at once, more than a piece that can be stopped has.
+class OneSpan final : public Workload {
+ public:
+  OneSpan() : ops_(40000, {.kind = GuestOpKind::kSyscall}) {
+    ops_.back().kind = GuestOpKind::kExit;
+  }
+
+  std::string name() const override { return "one-span"; }
+  TaskId first_task() const override { return 1; }
+  absl::StatusOr<std::span<const GuestOp>> Next(TaskId) override {
+    return ops_;
+  }
+
+ private:
+  std::vector<GuestOp> ops_;
+};
+
+TEST(SideBySideTest, AStopThatDoesNotComeChangesNothing) {
+  std::vector<Cost> costs;
+  const std::stop_source stop;
+  for (const std::stop_token& token : {std::stop_token(), stop.get_token()}) {
+    auto simulator =
+        Simulator::Create({.guest_memory_bytes = kMemory, .stop = token});
+    ASSERT_TRUE(simulator.ok()) << simulator.status();
+    OneSpan workload;
+    const auto row = (*simulator)->Run(workload);
+    ASSERT_TRUE(row.ok()) << row.status();
+    costs.push_back(row->cost);
+    EXPECT_EQ(row->cost.count(Counter::kSyscalls), 39999u);
+  }
+  EXPECT_EQ(costs[0], costs[1]);
+}
+
 }  // namespace
 }  // namespace xmmu::side_by_side_test

@@ -29,7 +29,7 @@ namespace xmmu {
 
 // What is asked. A study reads what its row says and nothing else.
 struct StudyRequest {
-  // The machines and modes, one after the other; of each, machine, mode,
+  // The machines and modes, in the order of the report; of each, machine, mode,
   // timing, memory and vcpus count.
   std::vector<SimulatorOptions> bases = {};
   std::vector<WorkloadFactory> workloads = {};
