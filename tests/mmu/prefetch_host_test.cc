@@ -1,5 +1,5 @@
-// Mmu::PrefetchHost(): it may be called for any address at any time, and nothing
-// that is simulated depends on it.
+// Mmu::PrefetchHost(): it may be called for any address at any time, and
+// nothing that is simulated depends on it.
 
 #include <random>
 

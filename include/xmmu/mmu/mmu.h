@@ -103,9 +103,9 @@ class Mmu {
     return TranslateBeyondL1(access);
   }
 
-  // Asks the host to bring into its caches what a walk for `va` would read,
-  // as whoever knows accesses to come may do some of them ahead. Nothing that is
-  // simulated changes, and the answer to no access depends on it.
+  // Asks the host to bring into its caches what a walk for `va` would read, as
+  // whoever knows accesses to come may do some of them ahead. Nothing that is
+  // simulated changes, and no answer depends on it.
   void PrefetchHost(VirtAddr va) const {
     if (ABSL_PREDICT_TRUE(paging())) walker_.PrefetchHost(context_, va);
   }
