@@ -1,7 +1,5 @@
 #include "xmmu/mmu/internal/nested_walker.h"
 
-#include <algorithm>
-
 namespace xmmu {
 namespace {
 
@@ -35,7 +33,7 @@ NestedWalker::NestedWalker(const MachineModel& model, PhysMemory& memory,
       accessed_(ept_ ? ept::kAccessed : pte::kAccessed),
       dirty_(ept_ ? ept::kDirty : pte::kDirty),
       psc_(model.nested.psc),
-      slots_(model.nested.tlb_entries) {}
+      tlb_(model.nested.tlb_entries) {}
 
 void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
   controls_ = controls;
@@ -62,36 +60,20 @@ bool NestedWalker::Serves(const NestedPage& page, const NestedAccess& access) {
   return (page.rights & needed) == needed;
 }
 
-NestedWalker::Slot* NestedWalker::Find(GuestAddr gpa) {
-  for (Slot& slot : slots_) {
-    const bool held = slot.last_use != 0 && slot.page.tag == tag_;
-    if (held && slot.page.Contains(gpa)) return &slot;
-  }
-  return nullptr;
-}
-
-// The least recently used slot goes; a free one was never used.
-void NestedWalker::Fill(const NestedPage& page) {
-  if (slots_.empty()) return;
-  Slot& victim = *std::min_element(
-      slots_.begin(), slots_.end(),
-      [](const Slot& a, const Slot& b) { return a.last_use < b.last_use; });
-  victim = {page, ++use_};
-}
-
 // A cached page that does not serve the access is dropped and looked up in
 // memory again before a violation is reported (assumed for EPT, where the
 // processor need not do so).
 bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
                              uint32_t& why) {
-  if (Slot* const slot = Find(access.gpa)) {
-    if (Serves(slot->page, access)) {
-      slot->last_use = ++use_;
+  const size_t hit = tlb_.Find(access.gpa, tag_);
+  if (hit != NestedTlb::kNone) {
+    if (Serves(tlb_[hit], access)) {
+      tlb_.Use(hit);
       counters_.Add(Counter::kNestedTlbHits);
-      page = slot->page;
+      page = tlb_[hit];
       return true;
     }
-    *slot = Slot();
+    tlb_.Drop(hit);
   }
   bool found = Walk<false>(access, page, why);
   if (!found) {
@@ -103,7 +85,7 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
       if (!found) DropAddress(access.gpa);
     }
   }
-  if (found) Fill(page);
+  if (found) tlb_.Fill(page);
   return found;
 }
 
@@ -277,39 +259,31 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
 }
 
 void NestedWalker::DropAddress(GuestAddr gpa) {
-  while (Slot* const slot = Find(gpa)) *slot = Slot();
+  size_t entry = tlb_.Find(gpa, tag_);
+  while (entry != NestedTlb::kNone) {
+    tlb_.Drop(entry);
+    entry = tlb_.Find(gpa, tag_);
+  }
   psc_.DropAddress(KeyOf(gpa), /*pcid=*/0);
 }
 
 void NestedWalker::DropRoot(uint8_t root) {
-  for (Slot& slot : slots_) {
-    if (slot.page.tag.root == root) slot = Slot();
-  }
+  tlb_.DropIf([root](const NestedPage& page) { return page.tag.root == root; });
   psc_.DropIf([root](const PagingStructureEntry& entry) {
     return entry.tag.root == root;
   });
 }
 
 void NestedWalker::DropVpid(uint16_t vpid) {
-  for (Slot& slot : slots_) {
-    if (slot.page.tag.vpid == vpid) slot = Slot();
-  }
+  tlb_.DropIf([vpid](const NestedPage& page) { return page.tag.vpid == vpid; });
   psc_.DropIf([vpid](const PagingStructureEntry& entry) {
     return entry.tag.vpid == vpid;
   });
 }
 
 void NestedWalker::DropAll() {
-  for (Slot& slot : slots_) slot = Slot();
+  tlb_.DropIf([](const NestedPage&) { return true; });
   psc_.DropIf([](const PagingStructureEntry&) { return true; });
-}
-
-std::vector<NestedPage> NestedWalker::TlbEntries() const {
-  std::vector<NestedPage> pages;
-  for (const Slot& slot : slots_) {
-    if (slot.last_use != 0) pages.push_back(slot.page);
-  }
-  return pages;
 }
 
 }  // namespace xmmu

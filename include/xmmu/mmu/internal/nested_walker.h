@@ -22,7 +22,7 @@
 // "EPT Violations", "Accessed and Dirty Flags for EPT"; AMD APM Vol. 2, "Nested
 // Paging".
 //
-// Replacement is true LRU (assumed). Single-threaded.
+// Single-threaded.
 
 #include <cstdint>
 #include <vector>
@@ -35,6 +35,7 @@
 #include "xmmu/machine/phys_memory.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/access.h"
+#include "xmmu/mmu/internal/nested_tlb.h"
 #include "xmmu/mmu/internal/paging_structure_cache.h"
 #include "xmmu/mmu/vm_controls.h"
 
@@ -67,23 +68,6 @@ inline constexpr uint8_t kDirty = 1u << 3;
 inline constexpr uint8_t kUserExecute = 1u << 4;
 inline constexpr uint8_t kAll = kRead | kWrite | kExecute | kUserExecute;
 }  // namespace nested_rights
-
-// A guest-physical page and where it is in machine memory.
-struct NestedPage {
-  GuestAddr gpa;  // first address of the page
-  MachineAddr base;
-  uint8_t page_shift = kPageShift;  // 12, 21 or 30
-  uint8_t rights = 0;               // namespace nested_rights
-  VmTag tag;
-
-  constexpr bool Contains(GuestAddr addr) const {
-    return addr.value() >> page_shift == gpa.value() >> page_shift;
-  }
-  constexpr MachineAddr AddressOf(GuestAddr addr) const {
-    return base + (addr - gpa);
-  }
-  bool operator==(const NestedPage&) const = default;
-};
 
 // Accesses to guest-physical addresses, as bits of namespace nested.
 struct NestedAccess {
@@ -134,16 +118,12 @@ class NestedWalker {
 
   // What the caches hold, for tests and audits. In the paging-structure entries
   // `va` is a guest-physical address and `rights` are nested_rights.
-  std::vector<NestedPage> TlbEntries() const;
+  std::vector<NestedPage> TlbEntries() const { return tlb_.Entries(); }
   std::vector<PagingStructureEntry> PagingStructureEntries() const {
     return psc_.Entries();
   }
 
  private:
-  struct Slot {
-    NestedPage page;
-    uint64_t last_use = 0;  // 0: free
-  };
   // An entry decoded from either format.
   struct Decoded {
     bool present = false;
@@ -152,9 +132,6 @@ class NestedWalker {
     uint8_t rights = 0;
   };
 
-  // Returns the nested TLB's slot for `gpa` under the tables in force, or null.
-  Slot* Find(GuestAddr gpa);
-  void Fill(const NestedPage& page);
   // Whether a cached page serves the access at once: it grants the rights, and
   // a write need not set D first.
   static bool Serves(const NestedPage& page, const NestedAccess& access);
@@ -190,8 +167,7 @@ class NestedWalker {
   uint64_t accessed_;
   uint64_t dirty_;
   PagingStructureCache psc_;
-  std::vector<Slot> slots_;
-  uint64_t use_ = 0;
+  NestedTlb tlb_;
   bool used_cache_ = false;  // the last walk started from a cached entry
 };
 
