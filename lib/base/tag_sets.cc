@@ -26,17 +26,26 @@ TagSets::TagSets(size_t sets, size_t ways)
   Clear();
 }
 
-// The places below the way's move up, so that the order keeps its end.
 void TagSets::Set::Free(size_t way) {
   const int age = AgeOf(way);
-  const size_t ages =
-      static_cast<size_t>(end_ - ages_) / (wide_ ? sizeof(int16_t) : 1);
-  for (size_t i = 0; i < ages; ++i) {
-    const int other = AgeOf(i);
-    if (other >= kOldest && other < age) SetAge(i, other + 1);
+  if (!wide_) {
+    CloseGap<int8_t>(age);
+  } else {
+    CloseGap<int16_t>(age);
   }
   SetAge(way, kFree);
   set_tag(way, kFreeTag);
+}
+
+// The places below move up, so that the order keeps its end.
+template <typename Age>
+void TagSets::Set::CloseGap(int age) {
+  const auto gap = vectors::Vector<Age>{} + static_cast<Age>(age);
+  for (std::byte* at = ages_; at != end_; at += vectors::kBytes) {
+    auto ages = vectors::Load<Age>(at);
+    ages -= (ages > Age{kNextToGo}) & (ages < gap);
+    std::memcpy(at, &ages, vectors::kBytes);
+  }
 }
 
 void TagSets::Clear() {

@@ -104,7 +104,7 @@ void PagingStructureCache::FillNew(int level, VirtAddr va, uint16_t pcid,
 
 void PagingStructureCache::Drop(Array& array, size_t slot) {
   array.tags[slot / array.ways].Free(slot % array.ways);
-  array.slots[slot] = PagingStructureEntry();
+  array.slots[slot].level = 0;
   array.held[slot / 64] &= ~(uint64_t{1} << slot % 64);
   --array.live;
   --live_;

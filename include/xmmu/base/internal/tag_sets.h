@@ -147,6 +147,9 @@ class TagSets {
     size_t VictimIn() const;
     template <typename Age>
     void RenewIn(int age);
+    // Moves what is older than `age`, which is no longer taken, one place up.
+    template <typename Age>
+    void CloseGap(int age);
 
     std::byte* block_;
     std::byte* ages_;
