@@ -86,9 +86,7 @@ void ExpectSameSideBySide(const ComparisonOptions& options,
                           const WorkloadFactory& workload) {
   const std::string alone = Compared(options, workload, 1);
   EXPECT_NE(alone.find("\"rows\""), std::string::npos) << alone;
-  for (const int threads : {2, 4}) {
-    EXPECT_EQ(Compared(options, workload, threads), alone) << threads;
-  }
+  EXPECT_EQ(Compared(options, workload, 4), alone);
 }
 
 TEST(SideBySideTest, TwoSimulatorsOnTwoThreadsAreAsOneBehindTheOther) {
@@ -148,6 +146,8 @@ TEST(SideBySideTest, Studies) {
   request.tables = {"vmexit", "asplos06"};
   request.sweep = SweepOptions{.samples = 20};
   for (const char* name : {"batches", "shadows", "published"}) {
+    // The shadows' events take the longest, and one base has all of them.
+    if (name == std::string("shadows")) request.bases.resize(1);
     const auto text_by = [&](int threads) {
       request.jobs.threads = threads;
       const auto document = FindStudy(name)->run(request);
