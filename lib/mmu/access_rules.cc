@@ -1,5 +1,7 @@
 #include "xmmu/mmu/internal/access_rules.h"
 
+#include <algorithm>
+
 #include "xmmu/machine/paging_mode.h"
 
 namespace xmmu {
@@ -15,7 +17,6 @@ constexpr size_t kConfigs = 32;
 
 constexpr int kKinds = 4;
 constexpr size_t kRights = 16;  // without the key
-constexpr uint8_t kRightsMask = kRights - 1;
 
 // Whether paging treats the access as one of user mode: a descriptor read is
 // always the supervisor's.
@@ -114,8 +115,8 @@ AccessRules::AccessRules(const ControlRegisters& registers, bool nested)
     : config_(ConfigOf(registers)),
       reports_fetch_((config_ & (kSmep | kNx)) != 0) {
   const auto& served = kServed[nested ? config_ | kNx : config_];
-  for (size_t rights = 0; rights < kRights; ++rights) {
-    served_[rights] = served[rights];
+  for (size_t first = 0; first < served_.size(); first += kRights) {
+    std::copy(served.begin(), served.end(), served_.begin() + first);
   }
   const bool keys = (registers.cr4 & (cr4::kPke | cr4::kPks)) != 0 &&
                     LevelCount(registers.mode()) >= 4;
@@ -123,7 +124,6 @@ AccessRules::AccessRules(const ControlRegisters& registers, bool nested)
 }
 
 void AccessRules::ApplyKeys(const ControlRegisters& registers) {
-  rights_mask_ = 0xff;
   const bool wp = (config_ & kWp) != 0;
   for (size_t slot = 0; slot < key_forbids_.size(); ++slot) {
     const bool user_page = slot % 2 != 0;
@@ -142,12 +142,10 @@ void AccessRules::ApplyKeys(const ControlRegisters& registers) {
       }
     }
   }
-  const std::array<uint8_t, 256> keyless = served_;
   for (size_t index = 0; index < served_.size(); ++index) {
     const size_t user_page = (index & rights::kUser) != 0 ? 1 : 0;
     const size_t key = index >> rights::kKeyShift;
-    served_[index] = static_cast<uint8_t>(keyless[index & kRightsMask] &
-                                          ~key_forbids_[key * 2 + user_page]);
+    served_[index] &= static_cast<uint8_t>(~key_forbids_[key * 2 + user_page]);
   }
 }
 

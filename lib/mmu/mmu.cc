@@ -40,52 +40,52 @@ Mmu::Mmu(const MachineModel& model, PhysMemory& memory,
           PdpteRegisters{});
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(const TlbSlot& hit,
-                                                        const Access& access,
-                                                        Tlb::L1Set set) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(
+    size_t hit, const Access& access, const Tlb::Probe& probe) {
   counters_.Add(Counter::kTlbL2Hits);
   clock_.Charge(CostEvent::kTlbL2Hit);
-  tlb_.Refill(SideOf(access), access.va, hit, set);
+  tlb_.Refill(SideOf(access), hit, probe);
 }
 
 TranslateResult Mmu::TranslateBeyondL1(Access access) {
-  if (ABSL_PREDICT_FALSE(!paging())) {
-    return TranslateWithoutPaging(access);
-  }
-  if (ABSL_PREDICT_FALSE(!IsCanonical(context_.mode, access.va))) {
+  if (ABSL_PREDICT_FALSE(!paging())) return TranslateWithoutPaging(access);
+  if (ABSL_PREDICT_FALSE(!IsCanonicalNow(access.va))) {
     return GeneralProtection(access.va);
   }
   const TlbSide side = SideOf(access);
-  Tlb::L1Set set;
-  if (const TlbSlot* hit = tlb_.FindL1(side, access.va, context_.pcid, set)) {
-    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(hit->rights(), access))) {
-      return RefuseFromL1(*hit, access);
+  Tlb::Probe probe(access.va, context_.pcid);
+  if (const size_t hit = tlb_.FindL1(side, probe)) {
+    const TlbSlot slot = tlb_.slot(hit);
+    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(slot.rights(), access))) {
+      return RefuseFromL1(slot.rights(), access);
     }
     counters_.Add(Counter::kTlbL1Hits);
-    return TranslateResult(hit->Translate(access.va));
+    return TranslateResult(slot.Translate(access.va));
   }
-  if (const TlbSlot* hit = tlb_.FindL2(side, access.va, context_.pcid)) {
-    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(hit->rights(), access))) {
-      return RefuseFromL2(*hit, access, set);
+  if (const size_t hit = tlb_.FindL2(side, probe)) {
+    const TlbSlot slot = tlb_.slot(hit);
+    if (ABSL_PREDICT_FALSE(!context_.rules.Serves(slot.rights(), access))) {
+      return RefuseFromL2(hit, access, probe);
     }
-    TakeL2Hit(*hit, access, set);
-    return TranslateResult(hit->Translate(access.va));
+    TakeL2Hit(hit, access, probe);
+    return TranslateResult(slot.Translate(access.va));
   }
   return WalkFor(access);
 }
 
-TranslateResult Mmu::RefuseFromL1(const TlbSlot& hit, const Access& access) {
-  const uint32_t why = context_.rules.Violation(hit.rights(), access);
+TranslateResult Mmu::RefuseFromL1(uint8_t rights, const Access& access) {
+  const uint32_t why = context_.rules.Violation(rights, access);
   if (const auto walked = WalkInstead(access, why)) return *walked;
   counters_.Add(Counter::kTlbL1Hits);
   return RaisePageFault(access, why);
 }
 
-TranslateResult Mmu::RefuseFromL2(const TlbSlot& hit, const Access& access,
-                                  Tlb::L1Set set) {
-  const uint32_t why = context_.rules.Violation(hit.rights(), access);
+TranslateResult Mmu::RefuseFromL2(size_t hit, const Access& access,
+                                  const Tlb::Probe& probe) {
+  const uint8_t rights = tlb_.slot(hit).rights();
+  const uint32_t why = context_.rules.Violation(rights, access);
   if (const auto walked = WalkInstead(access, why)) return *walked;
-  TakeL2Hit(hit, access, set);
+  TakeL2Hit(hit, access, probe);
   return RaisePageFault(access, why);
 }
 

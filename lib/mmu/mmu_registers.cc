@@ -81,6 +81,8 @@ void Mmu::Install(const ControlRegisters& registers, PdpteRegisters pdpte) {
   if (!Paging(registers)) return;
   context_ = PagingContext(registers, model_.features);
   context_.pdpte = pdpte;
+  linear_bits_ = LinearAddressBits(context_.mode);
+  linear_half_ = linear_bits_ > 32 ? uint64_t{1} << (linear_bits_ - 1) : 0;
   AttachNested();
   // The filter knows entries by CR3 alone, and those cached so far were made
   // under the old registers.

@@ -10,17 +10,6 @@
 #include "xmmu/base/internal/lanes.h"
 
 namespace xmmu {
-namespace {
-
-// Whether the guest's page contains `va`, whatever the PCID.
-bool IsOfPage(const TlbSlot& slot, const TlbExtras& extras, VirtAddr va) {
-  const int shift =
-      extras.guest_shift() != 0 ? extras.guest_shift() : slot.page_shift();
-  return ((va.value() ^ slot.va().value()) >> shift) == 0;
-}
-
-}  // namespace
-
 Tlb::Tlb(const TlbGeometry& geometry, uint32_t last_stamp)
     : unified_l2_(geometry.unified_l2), last_stamp_(last_stamp) {
   MakeLevel(geometry.instruction_l1, levels_[0]);
@@ -50,6 +39,7 @@ void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
     home.power_of_two = std::has_single_bit(home.sets);
     if (home.power_of_two && home.ways >= 4 && home.ways <= 16) {
       home.search = home.ways == 4 ? Search::kFour : Search::kSixteen;
+      home.way_bits = (1u << home.ways) - 1;
     }
     home.words = (array.entries + 63u) / 64;
     slots_.resize(slots_.size() + array.entries);
@@ -63,16 +53,18 @@ void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
       }
     }
   }
+  SetHeldSizes(level, 0);
 }
 
 template <typename Visit>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::VisitMatches(
     size_t set, uint32_t ways, uint32_t tag, uint64_t key, Visit visit) const {
+  const lanes::Lanes wanted = lanes::Broadcast(tag);
   uint32_t way = 0;
   do {
     const uint32_t* const tags = &tags_[set + way];
-    uint32_t marks = ways <= lanes::kLanes ? lanes::MarkEqual4(tags, tag)
-                                           : lanes::MarkEqual16(tags, tag);
+    uint32_t marks = ways <= lanes::kLanes ? lanes::MarkEqual4(tags, wanted)
+                                           : lanes::MarkEqual16(tags, wanted);
     marks &= lanes::FirstBits(ways - way);
     for (; marks != 0; marks &= marks - 1) {
       const size_t index =
@@ -97,17 +89,17 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindInSet(size_t set,
 }
 
 // Smaller pages are found first; in a set of two sizes its order decides.
-size_t Tlb::FindAmongSizes(const Level& level, VirtAddr va,
-                           uint64_t key) const {
+size_t Tlb::FindAmongSizes(const Level& level, const Probe& probe) const {
   size_t found = 0;
   size_t found_set = 0;
   for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
     const auto size = static_cast<size_t>(std::countr_zero(sizes));
     const Home& home = level.homes[size];
-    const uint64_t vpn = va.value() >> shifts_[size];
+    const uint64_t vpn = probe.va_.value() >> shifts_[size];
     const size_t set = SetOf(home, vpn);
     if (found != 0 && set != found_set) continue;
-    const size_t index = FindInSet(set, home.ways, FilterTag(size, vpn), key);
+    const size_t index =
+        FindInSet(set, home.ways, FilterTag(size, vpn), probe.key_);
     if (index != 0 && (found == 0 || index < found)) found = index;
     found_set = set;
   }
@@ -127,9 +119,7 @@ void Tlb::Renumber() {
 
 void Tlb::SetHeldSizes(Level& level, uint32_t sizes) {
   level.held_sizes = sizes;
-  level.search = sizes == 0   ? Search::kNone
-                 : sizes == 1 ? level.homes[0].search
-                              : Search::kAny;
+  level.search = sizes <= 1 ? level.homes[0].search : Search::kAny;
 }
 
 void Tlb::Book(Level& level, size_t slot, size_t size_class, bool global) {
@@ -217,19 +207,34 @@ void Tlb::Clear(size_t slot) {
   stamps_[slot] = 0;
 }
 
+void Tlb::DropMatch(Level& level, size_t index, bool globals) {
+  if (has_extras_ && extras_[index].vpid() != vm_.vpid) return;
+  if (slots_[index].global() && !globals) return;
+  Unbook(level, index);
+  Clear(index);
+}
+
 void Tlb::DropMatches(VirtAddr va, uint16_t pcid, bool globals) {
-  const uint64_t key = TlbSlot::Key(va, pcid);
+  const Probe probe(va, pcid);
   for (Level& level : levels_) {
+    if (level.held_sizes == 0) continue;
+    if (ABSL_PREDICT_TRUE(level.search != Search::kAny)) {
+      const size_t set = QuickSet(level, probe);
+      uint32_t marks = QuickMarks(level, set, probe);
+      for (; marks != 0; marks &= marks - 1) {
+        const size_t index =
+            set + static_cast<uint32_t>(std::countr_zero(marks));
+        if (slots_[index].Matches(probe.key_)) DropMatch(level, index, globals);
+      }
+      continue;
+    }
     for (uint32_t sizes = level.held_sizes; sizes != 0; sizes &= sizes - 1) {
       const auto size = static_cast<size_t>(std::countr_zero(sizes));
       const Home& home = level.homes[size];
       const uint64_t vpn = va.value() >> shifts_[size];
-      VisitMatches(SetOf(home, vpn), home.ways, FilterTag(size, vpn), key,
-                   [&](size_t index) {
-                     if (extras_[index].vpid() != vm_.vpid) return false;
-                     if (slots_[index].global() && !globals) return false;
-                     Unbook(level, index);
-                     Clear(index);
+      VisitMatches(SetOf(home, vpn), home.ways, FilterTag(size, vpn),
+                   probe.key_, [&](size_t index) {
+                     DropMatch(level, index, globals);
                      return false;
                    });
     }
@@ -353,14 +358,15 @@ void Tlb::SetLargeShift(int shift) {
 
 std::vector<TlbEntry> Tlb::Entries() const {
   std::vector<TlbEntry> entries;
-  for (const TlbSlot& slot : slots_) {
-    if (slot.valid()) entries.push_back(EntryOf(slot));
+  for (size_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index].valid()) entries.push_back(EntryOf(index));
   }
   return entries;
 }
 
-TlbEntry Tlb::EntryOf(const TlbSlot& found) const {
-  const TlbExtras& extras = extras_[IndexOf(found)];
+TlbEntry Tlb::EntryOf(size_t index) const {
+  const TlbSlot& found = slots_[index];
+  const TlbExtras& extras = extras_[index];
   TlbEntry entry;
   entry.vpn = found.va().value() >> found.page_shift();
   entry.base = found.Translate(found.va());

@@ -19,6 +19,27 @@
 
 namespace xmmu {
 
+// An access, and where FindL1() has looked for it.
+class Tlb::Probe {
+ public:
+  Probe(VirtAddr va, uint16_t pcid)
+      : va_(va),
+        key_(TlbSlot::Key(va, pcid)),
+        vpn_(va.value() >> kPageShift),
+        tag_(lanes::Broadcast(FilterTag(0, vpn_))) {}
+
+ private:
+  friend class Tlb;
+
+  const VirtAddr va_;
+  const uint64_t key_;
+  // Of a page of 4 KiB.
+  const uint64_t vpn_;
+  const lanes::Lanes tag_;
+  // Index of the first slot of the set of L1 if it was searched quickly, else 0.
+  size_t l1_set_ = 0;
+};
+
 // A division is slow on the host, and nearly all TLBs have 2^n sets.
 inline size_t Tlb::SetOf(const Home& home, uint64_t vpn) {
   const uint64_t set = ABSL_PREDICT_TRUE(home.power_of_two)
@@ -27,52 +48,51 @@ inline size_t Tlb::SetOf(const Home& home, uint64_t vpn) {
   return home.first + set * home.ways;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindInLevel(const Level& level,
-                                                            VirtAddr va,
-                                                            uint64_t key,
-                                                            size_t& set) const {
-  if (level.search == Search::kNone) return 0;
-  if (ABSL_PREDICT_FALSE(level.search == Search::kAny)) {
-    return FindAmongSizes(level, va, key);
-  }
+inline size_t Tlb::QuickSet(const Level& level, const Probe& probe) {
   const Home& home = level.homes[0];
-  const uint64_t vpn = va.value() >> kPageShift;
-  set = home.first + (vpn & (home.sets - 1)) * home.ways;
-  const uint32_t tag = FilterTag(0, vpn);
-  uint32_t marks;
+  return home.first + (probe.vpn_ & (home.sets - 1)) * home.ways;
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline uint32_t Tlb::QuickMarks(
+    const Level& level, size_t set, const Probe& probe) const {
   if (level.search == Search::kFour) {
-    marks = lanes::MarkEqual4(&tags_[set], tag);
-  } else {
-    marks = lanes::MarkEqual16(&tags_[set], tag) & ((1u << home.ways) - 1);
+    return lanes::MarkEqual4(&tags_[set], probe.tag_);
   }
+  return lanes::MarkEqual16(&tags_[set], probe.tag_) & level.homes[0].way_bits;
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindInLevel(const Level& level,
+                                                            const Probe& probe,
+                                                            size_t& set) const {
+  if (ABSL_PREDICT_FALSE(level.search == Search::kAny)) {
+    return FindAmongSizes(level, probe);
+  }
+  set = QuickSet(level, probe);
+  const uint32_t marks = QuickMarks(level, set, probe);
   if (marks == 0) return 0;
   const size_t index = set + static_cast<uint32_t>(std::countr_zero(marks));
-  if (ABSL_PREDICT_TRUE(slots_[index].Matches(key) && IsOwn(index))) {
+  if (ABSL_PREDICT_TRUE(slots_[index].Matches(probe.key_) && IsOwn(index))) {
     return index;
   }
-  return FindAmongSizes(level, va, key);
+  return FindAmongSizes(level, probe);
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline const TlbSlot* Tlb::FindL1(TlbSide side,
-                                                               VirtAddr va,
-                                                               uint16_t pcid,
-                                                               L1Set& set) {
-  const size_t found =
-      FindInLevel(L1(side), va, TlbSlot::Key(va, pcid), set.first);
-  if (found == 0) return nullptr;
-  SetHint(side, va, found);
-  stamps_[found] = NextStamp();
-  return &slots_[found];
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindL1(TlbSide side,
+                                                       Probe& probe) {
+  const size_t found = FindInLevel(L1(side), probe, probe.l1_set_);
+  if (found == 0) return 0;
+  SetHint(side, probe.va_, found);
+  Touch(found);
+  return found;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline const TlbSlot* Tlb::FindL2(TlbSide side,
-                                                               VirtAddr va,
-                                                               uint16_t pcid) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindL2(TlbSide side,
+                                                       const Probe& probe) {
   size_t set = 0;
-  const size_t found = FindInLevel(L2(side), va, TlbSlot::Key(va, pcid), set);
-  if (found == 0) return nullptr;
-  stamps_[found] = NextStamp();
-  return &slots_[found];
+  const size_t found = FindInLevel(L2(side), probe, set);
+  if (found == 0) return 0;
+  Touch(found);
+  return found;
 }
 
 // A free slot has the stamp 0, so that it counts as the oldest.
@@ -86,39 +106,40 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::OldestOf(Search search,
 
 // Where only pages of 4 KiB are held, an entry of the same kind as the one that
 // it replaces needs no booking.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutQuickly(const Level& level,
-                                                           size_t set,
-                                                           uint64_t vpn,
-                                                           TlbSlot entry,
-                                                           TlbExtras extras) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutQuickly(
+    Level& level, size_t set, uint64_t vpn, TlbSlot entry, TlbExtras extras) {
   const size_t index = OldestOf(level.search, set, level.homes[0].ways);
   TlbSlot& slot = slots_[index];
-  if (ABSL_PREDICT_FALSE(!slot.IsOfKind(entry))) return 0;
+  if (ABSL_PREDICT_FALSE(!slot.IsOfKind(entry))) {
+    if (slot.valid() || entry.size_class() != 0) return 0;
+    Book(level, index, 0, entry.global());
+  }
   slot = entry;
   tags_[index] = FilterTag(0, vpn);
-  stamps_[index] = NextStamp();
+  Touch(index);
   if (ABSL_PREDICT_FALSE(has_extras_)) extras_[index] = extras;
   return index;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::Refill(TlbSide side, VirtAddr va,
-                                                     const TlbSlot& found,
-                                                     L1Set set) {
-  if (ABSL_PREDICT_TRUE(set.first != 0)) {
-    const size_t index = PutQuickly(
-        L1(side), set.first, va.value() >> kPageShift, found, ExtrasOf(found));
-    if (ABSL_PREDICT_TRUE(index != 0)) return SetHint(side, va, index);
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::Refill(TlbSide side, size_t found,
+                                                     const Probe& probe) {
+  const TlbSlot entry = slots_[found];
+  const TlbExtras extras = ExtrasOf(found);
+  if (ABSL_PREDICT_TRUE(probe.l1_set_ != 0)) {
+    const size_t index =
+        PutQuickly(L1(side), probe.l1_set_, probe.vpn_, entry, extras);
+    if (ABSL_PREDICT_TRUE(index != 0)) return SetHint(side, probe.va_, index);
   }
-  PutInL1(side, va, found, ExtrasOf(found));
+  PutInL1(side, probe.va_, entry, extras);
 }
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutBySearch(Level& level,
                                                             VirtAddr va,
                                                             TlbSlot entry,
                                                             TlbExtras extras) {
-  if (level.search == Search::kFour || level.search == Search::kSixteen) {
-    const Home& home = level.homes[0];
+  if (ABSL_PREDICT_TRUE(level.search != Search::kAny)) {
     const uint64_t vpn = va.value() >> kPageShift;
+    const Home& home = level.homes[0];
     const size_t set = home.first + (vpn & (home.sets - 1)) * home.ways;
     const size_t index = PutQuickly(level, set, vpn, entry, extras);
     if (ABSL_PREDICT_TRUE(index != 0)) return index;

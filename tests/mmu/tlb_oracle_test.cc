@@ -97,13 +97,13 @@ class TlbOracle {
     const uint16_t pcid = Pcid();
     if (FoundByHint(side, va, pcid)) return;
     const std::optional<TlbEntry> l1 = naive_.FindL1(side, va, pcid);
-    Tlb::L1Set set;
-    if (!Agree(tlb_.FindL1(side, va, pcid, set), l1) || l1.has_value()) return;
+    Tlb::Probe probe(va, pcid);
+    if (!Agree(tlb_.FindL1(side, probe), l1) || l1.has_value()) return;
     const std::optional<TlbEntry> l2 = naive_.FindL2(side, va, pcid);
-    const TlbSlot* const found = tlb_.FindL2(side, va, pcid);
+    const size_t found = tlb_.FindL2(side, probe);
     if (!Agree(found, l2)) return;
     if (l2.has_value()) {
-      tlb_.Refill(side, va, *found, set);
+      tlb_.Refill(side, found, probe);
       return naive_.Refill(side, *l2);
     }
     const TlbEntry entry = Walk(va, pcid);
@@ -124,18 +124,18 @@ class TlbOracle {
     const bool matches = slot.Matches(TlbSlot::Key(va, pcid));
     EXPECT_LE(matches, serving == 1);
     if (!matches || serving == 0) return false;
-    Agree(&slot, naive_.FindL1(side, va, pcid));
+    Agree(index, naive_.FindL1(side, va, pcid));
     tlb_.Touch(index);
     return true;
   }
 
-  bool Agree(const TlbSlot* found, const std::optional<TlbEntry>& expected) {
-    EXPECT_EQ(found != nullptr, expected.has_value());
-    if (found == nullptr || !expected.has_value()) {
-      return found == nullptr && !expected.has_value();
+  bool Agree(size_t found, const std::optional<TlbEntry>& expected) {
+    EXPECT_EQ(found != 0, expected.has_value());
+    if (found == 0 || !expected.has_value()) {
+      return found == 0 && !expected.has_value();
     }
-    EXPECT_EQ(tlb_.EntryOf(*found), *expected);
-    return tlb_.EntryOf(*found) == *expected;
+    EXPECT_EQ(tlb_.EntryOf(found), *expected);
+    return tlb_.EntryOf(found) == *expected;
   }
 
   // The page size and whether it is global are the address's own, so that no

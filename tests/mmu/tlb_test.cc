@@ -29,13 +29,17 @@ void FillPage(Tlb& tlb, VirtAddr va, uint16_t pcid = 0, bool global = false,
   tlb.Fill(kData, va, Entry(va, pcid, global, shift));
 }
 
-const TlbSlot* FindL1(Tlb& tlb, VirtAddr va, uint16_t pcid = 0) {
-  Tlb::L1Set set;
-  return tlb.FindL1(kData, va, pcid, set);
+size_t FindL1(Tlb& tlb, VirtAddr va, uint16_t pcid = 0, TlbSide side = kData) {
+  Tlb::Probe probe(va, pcid);
+  return tlb.FindL1(side, probe);
 }
 
 bool InL1(Tlb& tlb, VirtAddr va, uint16_t pcid = 0) {
-  return FindL1(tlb, va, pcid) != nullptr;
+  return FindL1(tlb, va, pcid) != 0;
+}
+
+bool InL2(Tlb& tlb, VirtAddr va, TlbSide side = kData) {
+  return tlb.FindL2(side, Tlb::Probe(va, 0)) != 0;
 }
 
 TlbGeometry L1Only(TlbArrayGeometry array) {
@@ -110,7 +114,7 @@ TEST(TlbTest, ATlbWithoutArraysHoldsNothing) {
   Tlb tlb{TlbGeometry{}};
   FillPage(tlb, Page(1));
   EXPECT_FALSE(InL1(tlb, Page(1)));
-  EXPECT_EQ(tlb.FindL2(kData, Page(1), 0), nullptr);
+  EXPECT_FALSE(InL2(tlb, Page(1)));
   tlb.DropPage(Page(1), 0, true);
   tlb.DropAll();
   EXPECT_EQ(tlb.size(), 0u);
@@ -133,8 +137,8 @@ TEST(TlbTest, AnEntryServesItsPageToTheLastByteAndNoFurther) {
     EXPECT_TRUE(InL1(tlb, va + (bytes - 1))) << shift;
     EXPECT_FALSE(InL1(tlb, va - uint64_t{1})) << shift;
     EXPECT_FALSE(InL1(tlb, va + bytes)) << shift;
-    const TlbSlot* const slot = FindL1(tlb, va + (bytes - 1));
-    EXPECT_EQ(slot->Translate(va + (bytes - 1)),
+    const TlbSlot& slot = tlb.slot(FindL1(tlb, va + (bytes - 1)));
+    EXPECT_EQ(slot.Translate(va + (bytes - 1)),
               Entry(va, 0, false, shift).base + (bytes - 1));
   }
 }
@@ -197,8 +201,7 @@ TEST(TlbTest, InstructionAndDataL1AreSeparate) {
   Tlb tlb(L1Only({16, 4, kTlb4K}));
   tlb.Fill(kInstruction, Page(5), Entry(Page(5)));
   EXPECT_FALSE(InL1(tlb, Page(5)));
-  Tlb::L1Set set;
-  EXPECT_NE(tlb.FindL1(kInstruction, Page(5), 0, set), nullptr);
+  EXPECT_NE(FindL1(tlb, Page(5), 0, kInstruction), 0u);
 }
 
 TEST(TlbTest, AUnifiedL2ServesBothSidesAndASplitOneDoesNot) {
@@ -209,8 +212,8 @@ TEST(TlbTest, AUnifiedL2ServesBothSidesAndASplitOneDoesNot) {
     geometry.unified_l2 = unified;
     Tlb tlb(geometry);
     tlb.Fill(kInstruction, Page(5), Entry(Page(5)));
-    EXPECT_NE(tlb.FindL2(kInstruction, Page(5), 0), nullptr);
-    EXPECT_EQ(tlb.FindL2(kData, Page(5), 0) != nullptr, unified);
+    EXPECT_TRUE(InL2(tlb, Page(5), kInstruction));
+    EXPECT_EQ(InL2(tlb, Page(5)), unified);
   }
 }
 
@@ -221,14 +224,14 @@ TEST(TlbTest, RefillPutsAnL2EntryIntoL1Unchanged) {
   FillPage(tlb, Page(5), 3, true);
   FillPage(tlb, Page(6), 3);
   ASSERT_FALSE(InL1(tlb, Page(5), 3));
-  Tlb::L1Set set;
-  EXPECT_EQ(tlb.FindL1(kData, Page(5), 3, set), nullptr);
-  const TlbSlot* const found = tlb.FindL2(kData, Page(5), 3);
-  ASSERT_NE(found, nullptr);
-  tlb.Refill(kData, Page(5), *found, set);
-  const TlbSlot* const refilled = FindL1(tlb, Page(5), 9);
-  ASSERT_NE(refilled, nullptr);
-  EXPECT_EQ(tlb.EntryOf(*refilled), Entry(Page(5), 3, true));
+  Tlb::Probe probe(Page(5), 3);
+  EXPECT_EQ(tlb.FindL1(kData, probe), 0u);
+  const size_t found = tlb.FindL2(kData, probe);
+  ASSERT_NE(found, 0u);
+  tlb.Refill(kData, found, probe);
+  const size_t refilled = FindL1(tlb, Page(5), 9);
+  ASSERT_NE(refilled, 0u);
+  EXPECT_EQ(tlb.EntryOf(refilled), Entry(Page(5), 3, true));
 }
 
 TEST(TlbTest, EntriesComeBackAsTheyWereFilled) {

@@ -273,14 +273,14 @@ class Mmu {
   // Caches the upper entries of `walk`, which started with `rights`.
   void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
   // Counts and charges a hit of the second level, and puts it into L1.
-  void TakeL2Hit(const TlbSlot& hit, const Access& access, Tlb::L1Set set);
+  void TakeL2Hit(size_t hit, const Access& access, const Tlb::Probe& probe);
   // Walk or fault, as a cached page does not serve the access: its rights
   // refuse it, or it is a write that has to set D first.
-  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL1(const TlbSlot& hit,
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL1(uint8_t rights,
                                                        const Access& access);
-  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL2(const TlbSlot& hit,
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult RefuseFromL2(size_t hit,
                                                        const Access& access,
-                                                       Tlb::L1Set set);
+                                                       const Tlb::Probe& probe);
   // Walks if such an access goes to the tables, whose cached page refuses it
   // with the error code `why`, or 0.
   std::optional<TranslateResult> WalkInstead(const Access& access,
@@ -303,6 +303,10 @@ class Mmu {
   TranslateResult ProbeWithoutPaging(const Access& access) const;
   TranslateResult ResultOf(const Access& access, const WalkResult& walk) const;
 
+  // IsCanonical() in the mode in force, in fewer instructions.
+  bool IsCanonicalNow(VirtAddr va) const {
+    return (va.value() + linear_half_) >> linear_bits_ == 0;
+  }
   bool paging() const { return (registers_.cr0 & cr0::kPg) != 0; }
   // Reads the PDPTE registers as `registers` would load them, or zeros outside
   // PAE mode and where there are none. Returns the fault that this raises, if
@@ -363,6 +367,9 @@ class Mmu {
   Counters& counters_;
   ControlRegisters registers_;
   PagingContext context_;
+  // Bits of a linear address, and half of their range where it is signed.
+  int linear_bits_ = 0;
+  uint64_t linear_half_ = 0;
   PageWalker walker_;
   PagingStructureCache psc_;
   FlushFilter filter_;

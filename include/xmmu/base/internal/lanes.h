@@ -69,13 +69,12 @@ inline uint32_t MaskOf(Lanes a, Lanes b, Lanes c, Lanes d) {
 #endif
 }
 
-// Returns bit i set for each i < 4 with words[i] == `word`.
-inline uint32_t MarkEqual4(const uint32_t* words, uint32_t word) {
-  return MaskOf(Load(words) == Broadcast(word));
+// Return bit i set for each i < 4, or 16, with words[i] equal to the word that
+// all lanes of `wanted` have.
+inline uint32_t MarkEqual4(const uint32_t* words, Lanes wanted) {
+  return MaskOf(Load(words) == wanted);
 }
-// The same for i < 16.
-inline uint32_t MarkEqual16(const uint32_t* words, uint32_t word) {
-  const Lanes wanted = Broadcast(word);
+inline uint32_t MarkEqual16(const uint32_t* words, Lanes wanted) {
   return MaskOf(Load(words) == wanted, Load(words + 4) == wanted,
                 Load(words + 8) == wanted, Load(words + 12) == wanted);
 }
@@ -116,9 +115,7 @@ inline uint32_t IndexOfSmallest16(const uint32_t* words, uint32_t count) {
   const Lanes high =
       Lesser(Load(words + std::min(8u, last)), Load(words + last));
   const Lanes least = SmallestInAll(Lesser(low, high));
-  return static_cast<uint32_t>(std::countr_zero(
-      MaskOf(Load(words) == least, Load(words + 4) == least,
-             Load(words + 8) == least, Load(words + 12) == least)));
+  return static_cast<uint32_t>(std::countr_zero(MarkEqual16(words, least)));
 }
 
 // The same for any number of words above 4.
@@ -128,9 +125,9 @@ inline uint32_t IndexOfSmallestOfMany(const uint32_t* words, uint32_t count) {
   for (uint32_t i = 0; i < last; i += kLanes) {
     least = Lesser(least, Load(words + i));
   }
-  const auto smallest = static_cast<uint32_t>(SmallestInAll(least)[0]);
+  least = SmallestInAll(least);
   for (uint32_t i = 0;; i += 16) {
-    const uint32_t marks = MarkEqual16(words + i, smallest);
+    const uint32_t marks = MarkEqual16(words + i, least);
     if (marks != 0) return i + static_cast<uint32_t>(std::countr_zero(marks));
   }
 }

@@ -43,7 +43,7 @@ class AccessRules {
   // Whether a TLB entry with `rights` serves `access` at once: the access is
   // allowed, and it is no write that has to set D first.
   bool Serves(uint8_t rights, const Access& access) const {
-    return ((served_[rights & rights_mask_] >> AccessIndex(access)) & 1) != 0;
+    return ((served_[rights] >> AccessIndex(access)) & 1) != 0;
   }
 
   // The error code of the page fault that `access` to a page with `rights`
@@ -64,14 +64,13 @@ class AccessRules {
   // Takes what protection keys forbid out of served_.
   void ApplyKeys(const ControlRegisters& registers);
 
-  // For each rights (with the key, where keys count) the accesses that are
-  // served at once, as bits AccessIndex().
+  // For each rights, with the key, the accesses that are served at once, as bits
+  // AccessIndex(). Where keys do not count, all keys have the same.
   std::array<uint8_t, 256> served_{};
   // For each key and U/S (index key * 2 + user page) the accesses that the key
   // forbids, as bits AccessIndex().
   std::array<uint8_t, 32> key_forbids_{};
-  uint8_t config_ = 0;          // WP, SMEP, SMAP, AC, NX
-  uint8_t rights_mask_ = 0x0f;  // includes the key where keys count
+  uint8_t config_ = 0;  // WP, SMEP, SMAP, AC, NX
   bool reports_fetch_ = false;
 };
 

@@ -32,147 +32,12 @@
 #include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
 #include "xmmu/machine/machine_model.h"
-#include "xmmu/mmu/internal/access_rules.h"
+#include "xmmu/mmu/internal/tlb_slot.h"
 #include "xmmu/mmu/vm_controls.h"
 
 namespace xmmu {
 
-// One cached translation.
-struct TlbEntry {
-  uint64_t vpn = 0;  // linear address >> page_shift
-  MachineAddr base;  // machine address of the page
-  uint16_t pcid = 0;
-  uint8_t page_shift = kPageShift;  // 12, 21, 22 or 30
-  uint8_t rights = 0;               // namespace rights, key included
-  bool global = false;              // matches under any PCID
-  // The size of the guest's page where nested tables cut it up ("fractured"); 0
-  // if it is as large as the entry.
-  uint8_t guest_shift = 0;
-  VmTag vm = {};  // a fill takes the Tlb's own
-
-  constexpr bool writable() const { return (rights & rights::kWritable) != 0; }
-  constexpr bool user() const { return (rights & rights::kUser) != 0; }
-  constexpr bool no_execute() const {
-    return (rights & rights::kNoExecute) != 0;
-  }
-  constexpr bool dirty() const { return (rights & rights::kDirty) != 0; }
-  constexpr int protection_key() const { return rights >> rights::kKeyShift; }
-
-  constexpr VirtAddr va() const { return VirtAddr(vpn << page_shift); }
-  constexpr uint64_t page_bytes() const { return uint64_t{1} << page_shift; }
-  bool operator==(const TlbEntry&) const = default;
-};
-
 enum class TlbSide : uint8_t { kInstruction, kData };
-
-// An entry as the arrays keep it, without what few entries have (TlbExtras). One
-// comparison decides a match: the tag is the linear page address with the PCID
-// in its low bits, less what the mask of the entry's kind leaves out.
-class TlbSlot {
- public:
-  constexpr TlbSlot() = default;  // matches nothing
-  constexpr explicit TlbSlot(const TlbEntry& entry)
-      : word_((entry.base.value() - entry.va().value()) | KindOf(entry) |
-              entry.rights) {
-    tag_ = Key(entry.va(), entry.pcid) & mask();
-  }
-
-  static constexpr uint64_t Key(VirtAddr va, uint16_t pcid) {
-    return (va.value() & ~kPageOffsetMask) | pcid;
-  }
-  constexpr bool Matches(uint64_t key) const { return (key & mask()) == tag_; }
-  constexpr MachineAddr Translate(VirtAddr va) const {
-    return MachineAddr(va.value() + (word_ & ~kPageOffsetMask));
-  }
-
-  constexpr bool valid() const { return (word_ & kValid) != 0; }
-  constexpr bool global() const { return (word_ & kGlobal) != 0; }
-  constexpr int page_shift() const {
-    return kShifts[word_ >> kSizeShift & (kShifts.size() - 1)];
-  }
-  // 0 for 4 KiB, 1 for 2 or 4 MiB, 2 for 1 GiB.
-  constexpr size_t size_class() const {
-    return ((word_ >> kSizeShift & (kShifts.size() - 1)) + 1) >> 1;
-  }
-  constexpr uint8_t rights() const { return static_cast<uint8_t>(word_); }
-  // The page's first linear address.
-  constexpr VirtAddr va() const { return VirtAddr(tag_ & ~kPageOffsetMask); }
-  // The PCID of an entry that is not global.
-  constexpr uint16_t pcid() const {
-    return static_cast<uint16_t>(tag_ & kPageOffsetMask);
-  }
-  // Whether both are valid or not, global or not, and of one page size.
-  constexpr bool IsOfKind(const TlbSlot& other) const {
-    return ((word_ ^ other.word_) & kKindMask) == 0;
-  }
-
- private:
-  // In word_ the machine address minus the linear address is above bit 11, and
-  // the rights are in bits 7:0.
-  static constexpr uint64_t kValid = 1u << 8;
-  static constexpr uint64_t kGlobal = 1u << 9;
-  static constexpr int kSizeShift = 10;
-  static constexpr uint64_t kKindMask = 0xf00;
-  static constexpr std::array<uint8_t, 4> kShifts = {kPageShift, 21, 22, 30};
-
-  // By page shift, the size in its place.
-  static constexpr std::array<uint16_t, 32> kSizes = [] {
-    std::array<uint16_t, 32> sizes{};
-    for (size_t size = 0; size < kShifts.size(); ++size) {
-      sizes[kShifts[size]] = static_cast<uint16_t>(size << kSizeShift);
-    }
-    return sizes;
-  }();
-  static constexpr uint64_t KindOf(const TlbEntry& entry) {
-    return kSizes[entry.page_shift & 31] | kValid |
-           (entry.global ? kGlobal : 0);
-  }
-  // By kind, what of a key its entries compare: neither the page offset nor,
-  // if they are global, the PCID. A slot that is not valid compares nothing.
-  static constexpr std::array<uint64_t, 16> kMasks = [] {
-    std::array<uint64_t, 16> masks{};
-    for (size_t size = 0; size < kShifts.size(); ++size) {
-      const uint64_t page = ~uint64_t{0} << kShifts[size];
-      masks[size << 2 | 1] = page | kPageOffsetMask;
-      masks[size << 2 | 3] = page;
-    }
-    return masks;
-  }();
-  constexpr uint64_t mask() const { return kMasks[word_ >> 8 & 15]; }
-
-  // This tag matches nothing under the mask of a slot that is not valid.
-  uint64_t tag_ = 1;
-  uint64_t word_ = 0;
-};
-static_assert(sizeof(TlbSlot) == 16);
-
-// What else an entry may have, which most have not: a guest whose it is, the
-// PCID that a global entry was made under, and the size of the guest's page. As
-// one number it is compared and copied at once; 0 is nothing.
-class TlbExtras {
- public:
-  constexpr TlbExtras() = default;
-  constexpr TlbExtras(VmTag vm, const TlbEntry& entry)
-      : bits_(vm.vpid | uint64_t{vm.root} << 16 |
-              uint64_t{entry.guest_shift} << 24 |
-              (entry.global ? uint64_t{entry.pcid} << 32 : 0)) {}
-
-  constexpr uint16_t vpid() const { return static_cast<uint16_t>(bits_); }
-  constexpr uint8_t root() const { return static_cast<uint8_t>(bits_ >> 16); }
-  constexpr uint8_t guest_shift() const {
-    return static_cast<uint8_t>(bits_ >> 24);
-  }
-  constexpr uint16_t global_pcid() const {
-    return static_cast<uint16_t>(bits_ >> 32);
-  }
-  constexpr bool any() const { return bits_ != 0; }
-  constexpr bool BelongsTo(VmTag vm) const {
-    return vpid() == vm.vpid && root() == vm.root;
-  }
-
- private:
-  uint64_t bits_ = 0;
-};
 
 class Tlb {
  public:
@@ -190,24 +55,21 @@ class Tlb {
   // Makes the slot at `index` the most recently used.
   void Touch(size_t index) { stamps_[index] = NextStamp(); }
 
-  // Where FindL1() has searched, for the Refill() that may follow.
-  class L1Set {
-    friend class Tlb;
-    size_t first = 0;  // the first slot of a set that holds 4 KiB pages alone
-  };
+  // An access that is looked up; it is in lib/mmu/tlb_search.h.
+  class Probe;
 
-  // Return the L1 or L2 entry for `va` in `pcid`, or nullptr. A hit becomes the
-  // most recently used. If two page sizes match, which software must have
-  // caused, the choice is always the same: the smallest size with an entry that
-  // matches decides the set, and the first way in it that matches is taken.
-  const TlbSlot* FindL1(TlbSide side, VirtAddr va, uint16_t pcid, L1Set& set);
-  const TlbSlot* FindL2(TlbSide side, VirtAddr va, uint16_t pcid);
+  // Return the index of the L1 or L2 entry that serves the access, or 0. A hit
+  // becomes the most recently used. If two page sizes match, which software must
+  // have caused, the choice is always the same: the smallest size with an entry
+  // that matches decides the set, and the first way in it that matches is taken.
+  size_t FindL1(TlbSide side, Probe& probe);
+  size_t FindL2(TlbSide side, const Probe& probe);
 
   // Refill() puts what FindL2() has found into L1 as well, Fill() the outcome of
   // a walk into L1 and L2. A level that does not hold the page size takes
-  // nothing. REQUIRES (Refill): FindL1(), which has set `set`, and FindL2() were
-  // the last calls, for the same access.
-  void Refill(TlbSide side, VirtAddr va, const TlbSlot& found, L1Set set);
+  // nothing. REQUIRES (Refill): FindL1() and then FindL2() were the last calls,
+  // with the same probe.
+  void Refill(TlbSide side, size_t found, const Probe& probe);
   void Fill(TlbSide side, VirtAddr va, const TlbEntry& entry);
   // Puts the outcome of a fetch from a page that cannot be read into L1 alone:
   // a unified L2 would serve it to reads (assumed; where a processor keeps such
@@ -246,8 +108,8 @@ class Tlb {
   // All entries in array order: L1 instruction, L1 data, L2 instruction, L2
   // data; an entry held by two arrays comes twice.
   std::vector<TlbEntry> Entries() const;
-  // The entry that FindL1(), FindL2() or Guess() has found.
-  TlbEntry EntryOf(const TlbSlot& found) const;
+  // The entry in the slot at `index`.
+  TlbEntry EntryOf(size_t index) const;
   // The number of entries held.
   size_t size() const;
 
@@ -255,14 +117,13 @@ class Tlb {
   static constexpr size_t kSizeClasses = 3;  // 4 KiB, 2 or 4 MiB, 1 GiB
   static constexpr size_t kHints = 1024;
   static constexpr uint32_t kMaxWays = 4096;
-  // lanes::IndexOfSmallest() takes words below 2^31.
+  // The searches of base/internal/lanes.h take words below 2^31.
   static constexpr uint32_t kLastStamp = (uint32_t{1} << 31) - 1;
   // A slot that is not valid has this filter tag, and no entry has it.
   static constexpr uint32_t kFreeTag = 0;
 
   // How a set is searched.
   enum class Search : uint8_t {
-    kNone,     // nothing is held
     kFour,     // four ways, of 2^n sets
     kSixteen,  // 5 to 16 ways, of 2^n sets
     kAny,      // any number of either
@@ -273,6 +134,7 @@ class Tlb {
     uint32_t first = 0;  // index of its first slot
     uint32_t sets = 0;   // 0: no array holds this size
     uint32_t ways = 0;
+    uint32_t way_bits = 0;  // kFour, kSixteen: a bit for each way
     Search search = Search::kAny;
     bool power_of_two = true;  // whether `sets` is one
     // Its bitmaps in held_: `words` words from bits[0] on for the entries that
@@ -284,19 +146,15 @@ class Tlb {
   struct Level {
     std::array<Home, kSizeClasses> homes;
     uint32_t held_sizes = 0;  // bit n: entries of size class n are held
-    // How the level is searched: as the home of 4 KiB pages while only those
+    // How the level is searched: as the home of 4 KiB pages while no others
     // are held.
-    Search search = Search::kNone;
+    Search search = Search::kAny;
   };
 
   static size_t HintIndex(VirtAddr va) {
     const uint64_t vpn = va.value() >> kPageShift;
     return (vpn ^ (vpn >> 10)) % kHints;
   }
-  size_t IndexOf(const TlbSlot& slot) const {
-    return static_cast<size_t>(&slot - slots_.data());
-  }
-
   void MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry, Level& level);
   Level& L1(TlbSide side) { return levels_[static_cast<size_t>(side)]; }
   Level& L2(TlbSide side) {
@@ -317,11 +175,14 @@ class Tlb {
                     Visit visit) const;
   // Return the index of the slot that serves the guest in force, or 0.
   size_t FindInSet(size_t set, uint32_t ways, uint32_t tag, uint64_t key) const;
+  ABSL_ATTRIBUTE_NOINLINE size_t FindAmongSizes(const Level& level,
+                                                const Probe& probe) const;
   // The quick search also sets `set` to the index of the set's first slot.
-  size_t FindInLevel(const Level& level, VirtAddr va, uint64_t key,
-                     size_t& set) const;
-  ABSL_ATTRIBUTE_NOINLINE size_t FindAmongSizes(const Level& level, VirtAddr va,
-                                                uint64_t key) const;
+  size_t FindInLevel(const Level& level, const Probe& probe, size_t& set) const;
+  // The first slot of the set of an access to a page of 4 KiB, and a bit for
+  // each way in it that has the tag. REQUIRES: `level.search` is not kAny.
+  static size_t QuickSet(const Level& level, const Probe& probe);
+  uint32_t QuickMarks(const Level& level, size_t set, const Probe& probe) const;
   // Sets which sizes of pages a level holds.
   static void SetHeldSizes(Level& level, uint32_t sizes);
   // Return the index of the least recently used slot of a set. REQUIRES
@@ -348,14 +209,13 @@ class Tlb {
                                        TlbExtras extras);
   // The same in few instructions, for a set of 4 KiB pages alone. Returns 0 and
   // does nothing if the slot's last entry is of another kind.
-  size_t PutQuickly(const Level& level, size_t set, uint64_t vpn, TlbSlot entry,
+  size_t PutQuickly(Level& level, size_t set, uint64_t vpn, TlbSlot entry,
                     TlbExtras extras);
   // Put(), in few instructions if that will do.
   size_t PutBySearch(Level& level, VirtAddr va, TlbSlot entry,
                      TlbExtras extras);
-  TlbExtras ExtrasOf(const TlbSlot& slot) const {
-    return ABSL_PREDICT_TRUE(!has_extras_) ? TlbExtras()
-                                           : extras_[IndexOf(slot)];
+  TlbExtras ExtrasOf(size_t index) const {
+    return ABSL_PREDICT_TRUE(!has_extras_) ? TlbExtras() : extras_[index];
   }
   // What an entry that is filled now has beside the slot.
   TlbExtras ExtrasFor(const TlbEntry& entry);
@@ -363,6 +223,8 @@ class Tlb {
   void Book(Level& level, size_t slot, size_t size_class, bool global);
   void Unbook(Level& level, size_t slot);
   void Clear(size_t slot);
+  // Drops the entry at `index`, which matches, unless another VPID has it.
+  void DropMatch(Level& level, size_t index, bool globals);
   // Drops the entries that match `va` in `pcid`, of the VPID in force.
   void DropMatches(VirtAddr va, uint16_t pcid, bool globals);
   // Drops the entries of all sizes, global ones or the others, for which
