@@ -46,6 +46,13 @@ std::string MemoryFolder() {
   return std::filesystem::temp_directory_path();
 }
 
+// Older commits, which ratios.sh measures with this file, cannot read ahead.
+template <typename Options>
+Options OptionsFor(Options options, bool ahead) {
+  if constexpr (requires { options.reads_ahead; }) options.reads_ahead = ahead;
+  return options;
+}
+
 // The accesses of a trace and its file, which goes with it.
 class Recording {
  public:
@@ -79,8 +86,8 @@ class Recording {
   Recording& operator=(const Recording&) = delete;
   ~Recording() { std::filesystem::remove(path_); }
 
-  std::unique_ptr<Trace> Open() const {
-    auto trace = OpenTrace({path_}, {});
+  std::unique_ptr<Trace> Open(bool ahead) const {
+    auto trace = OpenTrace({path_}, OptionsFor(TraceOptions(), ahead));
     XMMU_CHECK(trace.ok());
     return *std::move(trace);
   }
@@ -98,7 +105,8 @@ class Recording {
 // Decodes a trace without running it.
 class Decoder {
  public:
-  explicit Decoder(const Recording& recording) : trace_(recording.Open()) {
+  explicit Decoder(const Recording& recording)
+      : trace_(recording.Open(/*ahead=*/false)) {
     Decode(kSetUpOps);
   }
   // Goes on for at least `count` operations in all.
@@ -121,7 +129,8 @@ class Decoder {
 // A guest that runs the trace.
 class Replay {
  public:
-  Replay(const Recording& recording, const Case& c) : trace_(recording.Open()) {
+  Replay(const Recording& recording, const Case& c)
+      : trace_(recording.Open(/*ahead=*/false)) {
     SimulatorOptions options{.machine = "skylake-2017",
                              .mode = PagingMode::k4Level,
                              .timing = MemoryTiming::kPteCaches,

@@ -210,7 +210,8 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
                            std::make_shared<TraceFactsSlot>()};
   const auto comparison =
       RunComparison(*plan, WorkloadOf(catalog, arguments.Text("workload"),
-                                      input.files.paths(), input.facts));
+                                      input.files.paths(), input.facts,
+                                      LeaveCores(*jobs, plan->rows.size())));
   if (!comparison.ok()) return input.files.Named(comparison.status());
   const auto identity =
       IdentityOf(arguments, input, *options->base.custom_machine);

@@ -139,6 +139,12 @@ absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console) {
               .progress = &console.progress()};
 }
 
+bool LeaveCores(const Jobs& jobs, size_t simulations) {
+  const auto at_a_time =
+      std::min<uint64_t>(static_cast<uint64_t>(jobs.threads), simulations);
+  return 2 * at_a_time <= Cores();
+}
+
 absl::Status RunStudy(std::string_view name, StudyRequest request,
                       const Arguments& arguments, Console& console) {
   auto jobs = JobsOf(arguments, console);

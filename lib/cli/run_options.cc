@@ -341,15 +341,16 @@ absl::Status CheckSweepable(const SimulatorOptions& base) {
 
 WorkloadFactory WorkloadOf(const Catalog& catalog, const std::string& spec,
                            const std::vector<std::string>& files,
-                           const std::shared_ptr<TraceFactsSlot>& facts) {
+                           const std::shared_ptr<TraceFactsSlot>& facts,
+                           bool reads_ahead) {
   if (!spec.empty()) {
     return [&catalog, spec](const SimulatorOptions&) {
       return catalog.MakeWorkload(spec);
     };
   }
-  return [files, facts](const SimulatorOptions& row)
+  return [files, facts, reads_ahead](const SimulatorOptions& row)
              -> absl::StatusOr<std::unique_ptr<Workload>> {
-    TraceOptions options;
+    TraceOptions options{.reads_ahead = reads_ahead};
     if (LinearAddressBits(row.mode) == 32) {
       options.address_limit = kAddressLimit32;
     }

@@ -103,6 +103,10 @@ std::vector<Option> OptionsOfJobs();
 // Errors: InvalidArgument for a number out of range.
 absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console);
 
+// Whether each of `simulations`, run as `jobs` says, leaves a core for a thread
+// that reads its workload ahead.
+bool LeaveCores(const Jobs& jobs, size_t simulations);
+
 // Runs the study of Studies() with that name and writes its document.
 // Errors: as JobsOf() and ReportOutput::Open(), before the work, and those of the
 // study.
@@ -130,11 +134,13 @@ class TraceFactsSlot {
 
 // Makes the workload `spec`, or opens the trace of `files` if that is empty.
 // What the trace says of itself is written to `facts`, unless that is null, when
-// each of these workloads ends. Any thread may call the factory.
+// each of these workloads ends. Any thread may call the factory. A packed trace
+// is read ahead if `reads_ahead` says so.
 WorkloadFactory WorkloadOf(
     const Catalog& catalog, const std::string& spec,
     const std::vector<std::string>& files,
-    const std::shared_ptr<TraceFactsSlot>& facts = nullptr);
+    const std::shared_ptr<TraceFactsSlot>& facts = nullptr,
+    bool reads_ahead = false);
 
 }  // namespace xmmu::cli
 

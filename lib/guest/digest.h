@@ -55,6 +55,8 @@ class TaskDigest {
   }
   void Refused(VirtAddr va) { Fold(3, va.value()); }
   uint64_t value() const { return hash_; }
+  // Sets what Loaded() has made of value() elsewhere.
+  void set_value(uint64_t value) { hash_ = value; }
 
   // On several vCPUs the same events sorted by page; else nullptr.
   Sightings* sightings() { return sightings_.get(); }

@@ -81,21 +81,16 @@ absl::StatusOr<uint64_t> Scheduler::RunFor(Workload& workload,
   return operations - left;
 }
 
-absl::StatusOr<const GuestOp*> Scheduler::NextOp(Task& task,
-                                                 Workload& workload) {
-  if (task.pending.empty()) {
-    absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
-    if (!ops.ok()) return ops.status();
-    if (ops->empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the workload has no next operation of task ", task.id,
-                       ": want one at least, and kExit for the last"));
-    }
-    task.pending = *ops;
+absl::Status Scheduler::Fetch(Task& task, Workload& workload) {
+  const absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
+  if (!ops.ok()) return ops.status();
+  if (ops->empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the workload has no next operation of task ", task.id,
+                     ": want one at least, and kExit for the last"));
   }
-  const GuestOp* const op = &task.pending.front();
-  task.pending = task.pending.subspan(1);
-  return op;
+  task.pending = *ops;
+  return absl::OkStatus();
 }
 
 Scheduler::Turn Scheduler::BeginTurn(uint32_t id) {
@@ -126,16 +121,21 @@ absl::Status Scheduler::RunTurn(Workload& workload, uint64_t& left) {
     uint64_t unused = room;
     const GuestOp* call = nullptr;
     do {
-      absl::StatusOr<const GuestOp*> op = NextOp(task, workload);
-      if (!op.ok()) return op.status();
-      if ((*op)->kind > GuestOpKind::kModify) {
-        call = *op;
-        break;
-      }
-      absl::Status status = ExecuteAccess(task, vcpu, **op);
-      if (status.ok()) status = core_.failure;
+      absl::Status status;
+      if (task.pending.empty()) status = Fetch(task, workload);
       if (!status.ok()) return status;
-    } while (--unused > 0 && vcpu.now() <= turn.limit);
+      size_t taken = 1;
+      if (task.pending.front().kind > GuestOpKind::kModify) {
+        call = &task.pending.front();
+      } else {
+        const size_t most = std::min<uint64_t>(task.pending.size(), unused);
+        taken = RunAccesses(task, vcpu, task.pending.first(most), turn.limit,
+                            status);
+        unused -= taken;
+      }
+      task.pending = task.pending.subspan(taken);
+      if (!status.ok()) return status;
+    } while (call == nullptr && unused > 0 && vcpu.now() <= turn.limit);
     task.slice_left -= room - unused;
     left -= room - unused;
     if (call == nullptr) {

@@ -76,6 +76,10 @@ struct Task {
   uint32_t objects_made = 0;   // nameless ones, so far
   uint32_t spaces_shared = 0;  // address spaces to which it added threads first
 
+  // Returns what its next access stores, which nothing else does.
+  uint64_t NextValue(AccessKind kind) {
+    return kind == AccessKind::kWrite ? MixHash(id, ++stores) : 0;
+  }
   // Whether it waits in a kWait that names `whom`.
   bool WaitsForExitOf(TaskId whom) const {
     return waits == WaitsFor::kExit && waits_for == whom;
@@ -119,9 +123,25 @@ class Scheduler {
   Vcpu& VcpuOf(const Task& task) { return *core_.vcpus[task.vcpu]; }
 
   absl::Status Execute(Task& task, const GuestOp& op);
+  // --- The next are in scheduler_access.cc.
+  // Executes the accesses that `ops` begins with: one, and more until the clock
+  // is past `limit`, a fault sets `status` or an operation is none. Returns how
+  // many. REQUIRES: the first is an access.
+  size_t RunAccesses(Task& task, Vcpu& vcpu, std::span<const GuestOp> ops,
+                     Cycles limit, absl::Status& status);
+  // Executes one. REQUIRES: the vCPU is in user mode.
   absl::Status ExecuteAccess(Task& task, Vcpu& vcpu, const GuestOp& op);
   // Accesses one page until the access goes through or is refused.
   absl::Status AccessPage(Task& task, Vcpu& vcpu, AccessKind kind, VirtAddr va);
+  // Goes on with an access to one page after its first fault, which the policy
+  // has not seen yet.
+  absl::Status FinishAccess(Task& task, Vcpu& vcpu, AccessKind kind,
+                            VirtAddr va, uint64_t value,
+                            const PageFault& first);
+  static absl::Status FaultsForEver(VirtAddr va);
+  // Records an access that went through.
+  void Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token);
+  // ---
   // Lets the kernel handle a fault of the program, or of its own as it copies,
   // and returns to where it was taken.
   absl::StatusOr<FaultResult> Fault(Task& task, Vcpu& vcpu,
@@ -141,8 +161,6 @@ class Scheduler {
   // did not come to.
   void NoteRefused(Task& task, AccessKind kind, VirtAddr va);
   void NoteLeft(Task& task, AccessKind kind, VirtAddr va);
-  // Records an access that went through.
-  void Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token);
   absl::Status ExecuteSyscall(Task& task, Vcpu& vcpu, const GuestOp& op);
   // copy_from_user, copy_to_user: up to the first page that is refused.
   absl::Status Copy(Task& task, Vcpu& vcpu, const GuestOp& op);
@@ -226,7 +244,13 @@ class Scheduler {
   // Goes on with turn_ to its end, which resets it, or for `left` operations,
   // from which those executed are taken.
   absl::Status RunTurn(Workload& workload, uint64_t& left);
-  absl::StatusOr<const GuestOp*> NextOp(Task& task, Workload& workload);
+  // Fetches more operations of a task that has none pending.
+  static absl::Status Fetch(Task& task, Workload& workload);
+
+  // A program's access goes through after one fault, on several vCPUs after a
+  // few, as another vCPU may change the entry in between. If it takes more the
+  // kernel is broken.
+  static constexpr int kMaxFaults = 8;
 
   KernelCore& core_;
   std::unique_ptr<MmuOps> ops_;

@@ -8,16 +8,6 @@
 namespace xmmu {
 namespace {
 
-// Whether others may write what is at `va`. Its content is then no part of the
-// digest, as it depends on how tasks interleave.
-bool IsShared(AddressSpace& mm, VirtAddr va) {
-  if (ABSL_PREDICT_TRUE(va < mm.shared_low || va >= mm.shared_high)) {
-    return false;
-  }
-  const Vma* const vma = mm.vmas.Find(va);
-  return vma != nullptr && vma->shared();
-}
-
 // Whether forks copy the memory according to the advice.
 bool IsAboutForks(Advice advice) {
   return advice == Advice::kDontFork || advice == Advice::kDoFork ||
@@ -99,18 +89,6 @@ void Scheduler::NoteLeft(Task& task, AccessKind kind, VirtAddr va) {
   Sightings* const sightings = task.digest.sightings();
   if (sightings == nullptr || !sightings->races()) return;
   sightings->Missed(*task.mm, va, kind != AccessKind::kWrite, writers_);
-}
-
-void Scheduler::Note(Task& task, AccessKind kind, VirtAddr va, uint64_t token) {
-  const bool read = kind != AccessKind::kWrite;
-  Sightings* const sightings = task.digest.sightings();
-  if (ABSL_PREDICT_TRUE(sightings == nullptr)) {
-    if (read && !IsShared(*task.mm, va)) task.digest.Loaded(token);
-  } else if (!read) {
-    sightings->Store(*task.mm, va, writers_);
-  } else if (sightings->Load(*task.mm, va, token)) {
-    task.digest.Loaded(token);
-  }
 }
 
 void Scheduler::ForEachSightings(

@@ -2,33 +2,17 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_format.h"
 #include "guest/scheduler.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
-namespace {
-
-// A program's access goes through after one fault, on several vCPUs after a
-// few, as another vCPU may change the entry in between. If it takes more the
-// kernel is broken.
-constexpr int kMaxFaults = 8;
-
-// Returns what an access by `task` stores, which nothing else does.
-uint64_t NextValue(Task& task, AccessKind kind) {
-  return kind == AccessKind::kWrite ? MixHash(task.id, ++task.stores) : 0;
-}
-
-absl::Status FaultsForEver(VirtAddr va) {
-  return absl::InternalError(
-      absl::StrFormat("an access at 0x%x faults for ever", va.value()));
-}
-
-}  // namespace
 
 absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
   Vcpu& vcpu = VcpuOf(task);
-  if (op.kind <= GuestOpKind::kModify) return ExecuteAccess(task, vcpu, op);
+  if (op.kind <= GuestOpKind::kModify) {
+    EnterUser(task, vcpu);
+    return ExecuteAccess(task, vcpu, op);
+  }
   if (op.kind == GuestOpKind::kPost) {
     Post(task, vcpu.now());
     return absl::OkStatus();
@@ -46,50 +30,6 @@ void Scheduler::EnterKernel(Task& task, Vcpu& vcpu) {
   EnterUser(task, vcpu);
   vcpu.SwitchMode(ModeSwitch::kSyscall);
   vcpu.cpu().clock.Charge(CostEvent::kGuestSyscallPath);
-}
-
-absl::Status Scheduler::ExecuteAccess(Task& task, Vcpu& vcpu,
-                                      const GuestOp& op) {
-  EnterUser(task, vcpu);
-  AccessKind kind = AccessKind::kRead;
-  if (op.kind == GuestOpKind::kFetch) kind = AccessKind::kExecute;
-  // A read-modify-write asks for write access at once.
-  if (op.kind >= GuestOpKind::kStore) kind = AccessKind::kWrite;
-  const uint64_t room = kPageSize - PageOffset(op.va);
-  if (ABSL_PREDICT_TRUE(op.length <= room)) {
-    return AccessPage(task, vcpu, kind, op.va);
-  }
-  const VirtAddr end = op.va + op.length;
-  for (VirtAddr va = op.va; va < end; va = PageBase(va) + kPageSize) {
-    const absl::Status status = AccessPage(task, vcpu, kind, va);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Scheduler::AccessPage(Task& task, Vcpu& vcpu, AccessKind kind,
-                                   VirtAddr va) {
-  const uint64_t value = NextValue(task, kind);
-  for (int i = 0; i < kMaxFaults; ++i) {
-    uint64_t token = 0;
-    const std::optional<PageFault> fault =
-        vcpu.UserAccess(kind, va, value, &token);
-    if (ABSL_PREDICT_TRUE(!fault.has_value())) {
-      Note(task, kind, va, token);
-      return absl::OkStatus();
-    }
-    absl::StatusOr<FaultResult> result =
-        Fault(task, vcpu, *fault, ModeSwitch::kFaultReturn);
-    if (!result.ok()) return result.status();
-    if (*result == FaultResult::kRefused) {
-      // A signal: the program goes on without the access.
-      vcpu.cpu().counters.Add(Counter::kSignals);
-      NoteRefused(task, kind, va);
-      return absl::OkStatus();
-    }
-    if (!core_.failure.ok()) return core_.failure;
-  }
-  return FaultsForEver(va);
 }
 
 absl::StatusOr<FaultResult> Scheduler::Fault(Task& task, Vcpu& vcpu,
@@ -121,7 +61,7 @@ absl::Status Scheduler::Copy(Task& task, Vcpu& vcpu, const GuestOp& op) {
   bool goes_on = true;
   for (VirtAddr va = op.va; va < end; va = PageBase(va) + kPageSize) {
     // What later stores bring does not depend on how far a copy comes.
-    const uint64_t value = NextValue(task, kind);
+    const uint64_t value = task.NextValue(kind);
     if (!goes_on) {
       NoteLeft(task, kind, va);
       continue;

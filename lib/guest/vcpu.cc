@@ -26,13 +26,7 @@ Vcpu::Vcpu(Host& host, Policy& policy, VcpuContext& context,
 }
 
 Vcpu::Outcome Vcpu::Resolve(const Access& access, MemoryOperand& operand) {
-  if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
-    // Xen cuts the segments of 32-bit guests off below itself, so such an
-    // access is a #GP, whatever the tables say.
-    return ResolveFault({access.va, 0, FaultVector::kGeneralProtection}, access,
-                        operand);
-  }
-  const TranslateResult result = context_.cpu->mmu.Translate(access);
+  const TranslateResult result = Translate(access);
   if (ABSL_PREDICT_TRUE(result.ok())) return {result.addr(), {}};
   return ResolveFault(result.fault(), access, operand);
 }
@@ -70,29 +64,17 @@ void Vcpu::Fail(const Access& access, std::string_view what) {
       policy_.name(), what, access.va.value(), kMaxRetries));
 }
 
-// Programs' data is kept as one token a frame: a recorded trace says where a
-// program stores, not what.
-void Vcpu::Transfer(AccessKind kind, MachineAddr addr, uint64_t value,
-                    uint64_t* token) {
-  if (kind == AccessKind::kWrite) {
-    host_.memory().FoldStore(addr, value);
-  } else {
-    *token = host_.memory().ContentToken(FrameOf(addr));
-  }
-}
-
-std::optional<PageFault> Vcpu::UserAccess(AccessKind kind, VirtAddr va,
-                                          uint64_t value, uint64_t* token) {
-  Cpu& cpu = *context_.cpu;
+std::optional<PageFault> Vcpu::FinishUserAccess(const PageFault& fault,
+                                                AccessKind kind, VirtAddr va,
+                                                uint64_t value,
+                                                uint64_t* token) {
   const bool store = kind == AccessKind::kWrite;
   MemoryOperand operand{
       .kind = store ? OperandKind::kStore : OperandKind::kLoad, .value = value};
-  const Outcome outcome = Resolve({va, kind, /*user=*/true}, operand);
-  if (ABSL_PREDICT_FALSE(!outcome.addr.has_value())) return outcome.fault;
-  cpu.clock.Charge(CostEvent::kAccess);
-  cpu.counters.Add(Counter::kAccesses);
-  if (cpu.data_through_caches) cpu.TouchData(*outcome.addr, va);
-  Transfer(kind, *outcome.addr, value, token);
+  const Outcome outcome =
+      ResolveFault(fault, {va, kind, /*user=*/true}, operand);
+  if (!outcome.addr.has_value()) return outcome.fault;
+  PerformUserAccess(kind, *outcome.addr, va, value, token);
   return std::nullopt;
 }
 

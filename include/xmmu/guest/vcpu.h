@@ -57,7 +57,25 @@ class Vcpu {
   // fault that the guest kernel's handler has to deal with; the vCPU is then in
   // kernel mode.
   std::optional<PageFault> UserAccess(AccessKind kind, VirtAddr va,
-                                      uint64_t value, uint64_t* token);
+                                      uint64_t value, uint64_t* token) {
+    const TranslateResult result = TryUserAccess(kind, va, value, token);
+    if (ABSL_PREDICT_TRUE(result.ok())) return std::nullopt;
+    return FinishUserAccess(result.fault(), kind, va, value, token);
+  }
+  // The two halves of UserAccess(). The first translates and, if that goes
+  // well, performs the access; nobody has seen the fault that it may return.
+  // That one is the second half's, which lets the policy answer it.
+  TranslateResult TryUserAccess(AccessKind kind, VirtAddr va, uint64_t value,
+                                uint64_t* token) {
+    const TranslateResult result = Translate({va, kind, /*user=*/true});
+    if (ABSL_PREDICT_TRUE(result.ok())) {
+      PerformUserAccess(kind, result.addr(), va, value, token);
+    }
+    return result;
+  }
+  std::optional<PageFault> FinishUserAccess(const PageFault& fault,
+                                            AccessKind kind, VirtAddr va,
+                                            uint64_t value, uint64_t* token);
 
   // The kernel copies `bytes` bytes, at least one, to the program's memory at
   // `va` (`kind` kWrite: copy_to_user) or from there (kRead: copy_from_user).
@@ -114,6 +132,15 @@ class Vcpu {
     std::optional<MachineAddr> addr;  // set: translated
     std::optional<PageFault> fault;   // set: reflected; neither: emulated
   };
+  // Translates once. Xen cuts the segments of 32-bit guests off below itself,
+  // so an access beyond is a #GP, whatever the tables say.
+  TranslateResult Translate(const Access& access) {
+    if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
+      return TranslateResult(
+          PageFault{access.va, 0, FaultVector::kGeneralProtection});
+    }
+    return context_.cpu->mmu.Translate(access);
+  }
   // Translates, and lets the policy answer faults, until there is an outcome.
   Outcome Resolve(const Access& access, MemoryOperand& operand);
   Outcome ResolveFault(PageFault fault, const Access& access,
@@ -127,9 +154,26 @@ class Vcpu {
   // Charges for an access of the kernel's at `va` that went through to `addr`.
   void ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr);
 
-  // Performs an access of the program's or of the kernel for it.
+  // Performs an access of the program's or of the kernel for it. Programs' data
+  // is kept as one token a frame: a recorded trace says where a program stores,
+  // not what.
   void Transfer(AccessKind kind, MachineAddr addr, uint64_t value,
-                uint64_t* token);
+                uint64_t* token) {
+    if (kind == AccessKind::kWrite) {
+      host_.memory().FoldStore(addr, value);
+    } else {
+      *token = host_.memory().ContentToken(FrameOf(addr));
+    }
+  }
+  // Charges a translated access of the program, and performs it.
+  void PerformUserAccess(AccessKind kind, MachineAddr addr, VirtAddr va,
+                         uint64_t value, uint64_t* token) {
+    Cpu& cpu = *context_.cpu;
+    cpu.clock.Charge(CostEvent::kAccess);
+    cpu.counters.Add(Counter::kAccesses);
+    if (cpu.data_through_caches) cpu.TouchData(addr, va);
+    Transfer(kind, addr, value, token);
+  }
 
   // Returns where a whole page of the kernel's is, which nobody may emulate.
   std::optional<MachineAddr> KernelAddress(VirtAddr va, AccessKind kind);

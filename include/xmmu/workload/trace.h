@@ -36,6 +36,11 @@ struct TraceOptions {
 
   // Whether instruction fetches are in the stream (about two thirds of it).
   bool fetches = true;
+
+  // Whether a packed trace is decoded by a thread of its own, ahead of whoever
+  // reads it, once a task is read for long. What is read, and where which error
+  // comes, is the same. It pays where a core of the host is free.
+  bool reads_ahead = false;
 };
 
 // What a trace says of itself.

@@ -7,7 +7,9 @@
 #include <zlib.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,6 +91,23 @@ class ByteCursor {
     }
     return LongVarint();
   }
+  // The same, for numbers whose sizes nobody can foresee: it takes as long for
+  // each of up to 8 bytes.
+  uint64_t UnevenVarint() {
+    if (left() < 8) return Varint();
+    const uint64_t word = Word();
+    // Bit 7 of each byte that is a last one.
+    const uint64_t ends = ~word & 0x8080808080808080;
+    if (ends == 0) return LongVarint();
+    const int last = std::countr_zero(ends);
+    at_ += (last + 1) / 8;
+    // The bytes of the number, and of each the 7 bits that count: in pairs, in
+    // fours and all together.
+    uint64_t bits = word & ((uint64_t{2} << last) - 1) & 0x7F7F7F7F7F7F7F7F;
+    bits = (bits & 0x007F007F007F007F) | (bits & 0x7F007F007F007F00) >> 1;
+    bits = (bits & 0x00003FFF00003FFF) | (bits & 0x3FFF00003FFF0000) >> 2;
+    return (bits & 0x000000000FFFFFFF) | (bits & 0x0FFFFFFF00000000) >> 4;
+  }
   uint8_t Byte() {
     if (at_ == end_) return Fail();
     return static_cast<uint8_t>(*at_++);
@@ -102,6 +121,15 @@ class ByteCursor {
 
  private:
   uint64_t LongVarint();
+  // The next 8 bytes as a little-endian number.
+  uint64_t Word() const {
+    if constexpr (std::endian::native != std::endian::little) {
+      return Fixed64(at_);
+    }
+    uint64_t word;
+    std::memcpy(&word, at_, sizeof(word));
+    return word;
+  }
   uint8_t Fail() {
     failed_ = true;
     at_ = end_;

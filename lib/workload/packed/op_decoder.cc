@@ -117,32 +117,29 @@ bool OpDecoder::ReadShapes(size_t count, Run* run) {
   return true;
 }
 
-// This is the hot path of a replay from a packed trace.
+// This is the hot path of a replay from a packed trace. Which of two ways an
+// address is told is a choice between numbers where it can be, and no branch:
+// programs that jump about in memory leave nothing to predict.
 bool OpDecoder::ReadData(const Run& run, GuestOp* ops) {
+  static_assert(kOwn == kNear + 1 && kByOwn == kByNear + 1);
   const absl::string_view ways = cursors_[kWays].Text(run.data_count);
   if (ways.size() != run.data_count) return Fail(kCutOff);
   const Access* access = &accesses_[run.first];
   DataPlace* place = places_.data() + run.first_data;
-  const char* way = ways.data();
+  const char* next_way = ways.data();
   uint64_t before = last_data_;
   for (size_t i = 0; i < run.count; ++i, ++access) {
     uint64_t va = access->va;
     if (access->kind != GuestOpKind::kFetch) {
-      switch (*way++) {
-        case kSameDistance:
-          va = before + place->distance;
-          break;
-        case kSameStride:
-          va = place->last + place->stride;
-          break;
-        case kByNear:
-          va = before + UnZigZag(cursors_[kNear].Varint());
-          break;
-        case kByOwn:
-          va = place->last + UnZigZag(cursors_[kOwn].Varint());
-          break;
-        default:
-          return Fail("an address that nothing tells");
+      const auto way = static_cast<uint8_t>(*next_way++);
+      const bool from_before = way == kSameDistance || way == kByNear;
+      va = from_before ? before : place->last;
+      if (way < kByNear) {
+        va += from_before ? place->distance : place->stride;
+      } else if (way <= kByOwn) {
+        va += UnZigZag(cursors_[kNear + (way - kByNear)].UnevenVarint());
+      } else {
+        return Fail("an address that nothing tells");
       }
       place->Note(va, before);
       ++place;

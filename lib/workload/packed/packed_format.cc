@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "workload/input/file_error.h"
 #include "workload/packed/layout.h"
+#include "workload/packed/read_ahead.h"
 #include "workload/process/op_relocation.h"
 #include "xmmu/workload/packed_trace.h"
 
@@ -193,6 +194,7 @@ absl::StatusOr<std::unique_ptr<Trace>> OpenPackedTrace(
   if (!limit.ok()) return limit;
   auto reader = PackedTraceReader::Open(files[0]);
   if (!reader.ok()) return reader.status();
+  if (options.reads_ahead) reader = ReadAhead(*std::move(reader));
   return std::make_unique<PackedTrace>(files[0], *std::move(reader), options);
 }
 
