@@ -49,37 +49,54 @@ void PageWalker::Walk(const PagingContext& context, const Access& access,
   }
 }
 
-// Goes down by what memory holds now, whatever the rights and flags say. Where
-// there is no table yet nothing is learned, as one may come.
 void PageWalker::PrefetchHost(const PagingContext& context, VirtAddr va) const {
   if (context.nested != nullptr) return;
-  const PagingMode mode = context.mode;
-  const auto load = [&](MachineAddr table, int level) {
-    return Pte(memory_.ReadEntry(
-        EntryAddress(mode, table, IndexOf(mode, level, va)), EntryBytes(mode)));
-  };
-  const uint64_t region =
-      (va.value() >> LevelShift(mode, 3)) ^ context.root.value();
-  Hint& hint = hints_[region % hints_.size()];
-  if (hint.region != region) {
-    MachineAddr table = context.root;
-    for (int level = LevelCount(mode); level > 2; --level) {
-      const Pte entry = load(table, level);
-      if (!entry.present()) return;
-      table = AddressOf(entry.frame());
-    }
-    hint = {region, table};
+  if (context.mode == PagingMode::k2Level) {
+    PrefetchInMode<PagingMode::k2Level>(context, va);
+  } else {
+    // The lowest three levels of the other modes are alike.
+    PrefetchInMode<PagingMode::k4Level>(context, va);
   }
-  const Pte pde = load(hint.table, 2);
+}
+
+// Goes down by what memory holds now, whatever the rights and flags say. Where
+// there is no table yet nothing is learned, as one may come.
+template <PagingMode kMode>
+inline void PageWalker::PrefetchInMode(const PagingContext& context,
+                                       VirtAddr va) const {
+  constexpr int kBytes = EntryBytes(kMode);
+  const uint64_t region =
+      (va.value() >> LevelShift(kMode, 3)) ^ context.root.value();
+  Hint& hint = hints_[region % hints_.size()];
+  if (ABSL_PREDICT_FALSE(hint.region != region)) {
+    const std::optional<MachineAddr> table = TableOfLevel2(context, va);
+    if (!table.has_value()) return;
+    hint = {region, *table};
+  }
+  const Pte pde(memory_.ReadEntry(
+      EntryAddress(kMode, hint.table, IndexOf(kMode, 2, va)), kBytes));
   if (ABSL_PREDICT_FALSE(!pde.present())) {
     hint = Hint();
     return;
   }
   if (pde.page_size()) return;
   const MachineAddr pte =
-      EntryAddress(mode, AddressOf(pde.frame()), IndexOf(mode, 1, va));
+      EntryAddress(kMode, AddressOf(pde.frame()), IndexOf(kMode, 1, va));
   memory_.Prefetch(pte);
   if (hierarchy_ != nullptr) hierarchy_->PrefetchHost(pte);
+}
+
+std::optional<MachineAddr> PageWalker::TableOfLevel2(
+    const PagingContext& context, VirtAddr va) const {
+  const PagingMode mode = context.mode;
+  MachineAddr table = context.root;
+  for (int level = LevelCount(mode); level > 2; --level) {
+    const Pte entry(memory_.ReadEntry(
+        EntryAddress(mode, table, IndexOf(mode, level, va)), EntryBytes(mode)));
+    if (!entry.present()) return std::nullopt;
+    table = AddressOf(entry.frame());
+  }
+  return table;
 }
 
 WalkResult PageWalker::Probe(const PagingContext& context,

@@ -1,5 +1,6 @@
 // The nested TLB beside a model of it that is written from the words of its
-// header: pages with the time of their last use, looked through from end to end.
+// header: pages with the time of their last use, looked through from end to
+// end.
 
 #include "xmmu/mmu/internal/nested_tlb.h"
 

@@ -24,6 +24,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
@@ -195,6 +196,12 @@ class PageWalker {
     uint64_t region = ~uint64_t{0};
     MachineAddr table;
   };
+
+  template <PagingMode kMode>
+  void PrefetchInMode(const PagingContext& context, VirtAddr va) const;
+  // Returns the table of level 2 for `va` as memory has it, if there is one.
+  std::optional<MachineAddr> TableOfLevel2(const PagingContext& context,
+                                           VirtAddr va) const;
 
   // One walk of one mode; it is in lib/mmu/mode_walk.h.
   template <PagingMode kMode, WalkEffects kEffects, bool kNested>

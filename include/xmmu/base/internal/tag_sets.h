@@ -20,6 +20,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "xmmu/base/internal/host_prefetch.h"
 
@@ -235,7 +236,7 @@ size_t TagSets::Set::FirstOfAge() const {
 
 // The order has no gaps: without a way of the first two ages it has all ways.
 template <typename Age>
-size_t TagSets::Set::VictimIn() const {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t TagSets::Set::VictimIn() const {
   size_t way = FirstOfAge<Age, kFree>();
   if (way == kNoWay) way = FirstOfAge<Age, kNextToGo>();
   if (way == kNoWay) way = FirstOfAge<Age, kOldest>();
