@@ -52,6 +52,7 @@ TranslateResult Mmu::TranslateBeyondL1(Access access) {
   if (ABSL_PREDICT_FALSE(!IsCanonicalNow(access.va))) {
     return GeneralProtection(access.va);
   }
+  if (walked_) PrefetchUnlessAhead(access.va);
   const TlbSide side = SideOf(access);
   Tlb::Probe probe(access.va, context_.pcid);
   if (const size_t hit = tlb_.FindL1(side, probe)) {
@@ -67,10 +68,21 @@ TranslateResult Mmu::TranslateBeyondL1(Access access) {
     if (ABSL_PREDICT_FALSE(!context_.rules.Serves(slot.rights(), access))) {
       return RefuseFromL2(hit, access, probe);
     }
+    walked_ = false;
     TakeL2Hit(hit, access, probe);
     return TranslateResult(slot.Translate(access.va));
   }
+  walked_ = true;
   return WalkFor(access);
+}
+
+// While the TLBs are searched, the host can fetch what a walk will read.
+inline void Mmu::PrefetchUnlessAhead(VirtAddr va) {
+  if (ahead_ != 0) {
+    --ahead_;
+  } else {
+    walker_.PrefetchHost(context_, va);
+  }
 }
 
 TranslateResult Mmu::RefuseFromL1(uint8_t rights, const Access& access) {

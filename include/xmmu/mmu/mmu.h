@@ -107,7 +107,9 @@ class Mmu {
   // whoever knows accesses to come may do some of them ahead. Nothing that is
   // simulated changes, and no answer depends on it.
   void PrefetchHost(VirtAddr va) const {
-    if (ABSL_PREDICT_TRUE(paging())) walker_.PrefetchHost(context_, va);
+    if (ABSL_PREDICT_FALSE(!paging())) return;
+    ahead_ = kTrustAhead;
+    walker_.PrefetchHost(context_, va);
   }
 
   // MOV to CR3; bit 63 is the no-flush bit where CR4.PCIDE = 1. Loads the four
@@ -268,6 +270,8 @@ class Mmu {
 
   // Translates by a search of L1, by L2, or by a walk.
   TranslateResult TranslateBeyondL1(Access access);
+  // As PrefetchHost(), unless whoever makes the accesses has done so lately.
+  void PrefetchUnlessAhead(VirtAddr va);
   // Walks, and caches what the walk found.
   TranslateResult WalkFor(const Access& access);
   // Caches the upper entries of `walk`, which started with `rights`.
@@ -379,6 +383,12 @@ class Mmu {
   // Whether WalkAnew() applies: on AMD's processors, and on any in a virtual
   // machine.
   bool walks_anew_ = false;
+  // What the host is asked to fetch depends on these two, and nothing else
+  // does: whether the last access that missed the L1 TLBs has walked, and for
+  // how many such accesses PrefetchHost() is taken to be called ahead of them.
+  bool walked_ = false;
+  static constexpr uint32_t kTrustAhead = 64;
+  mutable uint32_t ahead_ = 0;
   // The nested roots that cached entries may be tagged with; number n is at n -
   // 1.
   std::vector<MachineAddr> nested_roots_;
