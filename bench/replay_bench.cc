@@ -4,7 +4,8 @@
 // store; timing is pte-caches. Beside it, in turns and in the same process: the
 // same accesses decoded alone, and translated alone by an MMU with tables of
 // the same shape. The counters are nanoseconds an operation, each the least of
-// all rounds: `ns`, `decode_ns`, `bare_ns`; `x_bare` is ns / bare_ns and
+// all rounds: `ns`, `decode_ns`, `bare_ns`, and `thread_ns` of the
+// thread that simulates alone; `x_bare` is ns / bare_ns and
 // `over_bare` ns - bare_ns. Those that end in _median are of the median rounds.
 
 #include <unistd.h>
@@ -36,6 +37,7 @@ struct Case {
   std::string policy;
   std::string size;
   uint64_t pages = 0;
+  bool ahead = false;  // the trace is decoded by a thread of its own
 
   Footprint footprint() const { return {pages, kPageShift, kPageSize}; }
 };
@@ -130,7 +132,7 @@ class Decoder {
 class Replay {
  public:
   Replay(const Recording& recording, const Case& c)
-      : trace_(recording.Open(/*ahead=*/false)) {
+      : trace_(recording.Open(c.ahead)) {
     SimulatorOptions options{.machine = "skylake-2017",
                              .mode = PagingMode::k4Level,
                              .timing = MemoryTiming::kPteCaches,
@@ -167,8 +169,9 @@ uint64_t TranslateAll(MappedMachine& machine, std::span<const GuestOp> ops) {
   return sum;
 }
 
-void Report(benchmark::State& state, const Rounds<3>& rounds) {
+void Report(benchmark::State& state, const Rounds<4>& rounds) {
   rounds.Report(state, "ns", 0);
+  rounds.Report(state, "thread_ns", 3);
   rounds.Report(state, "decode_ns", 1);
   rounds.Report(state, "bare_ns", 2);
   state.counters["x_bare"] = rounds.Minimum(0) / rounds.Minimum(2);
@@ -185,19 +188,21 @@ void BM_Replay(benchmark::State& state, const Case& c) {
   MappedMachine bare(Dimension::kNative, MemoryTiming::kPteCaches,
                      c.footprint());
   int64_t round = 0;
-  const auto run = [&](Rounds<3>* rounds) {
+  const auto run = [&](Rounds<4>* rounds) {
+    const double start = CpuNanoseconds(CLOCK_THREAD_CPUTIME_ID);
     const double whole = TimeOf([&] { replay.Run(count); });
+    const double thread = CpuNanoseconds(CLOCK_THREAD_CPUTIME_ID) - start;
     const double decode = TimeOf([&] { decoder.Decode(count); });
     const double translation = TimeOf([&] {
       benchmark::DoNotOptimize(TranslateAll(bare, recording.Of(round)));
     });
     ++round;
     if (rounds != nullptr)
-      rounds->Add({whole, decode, translation}, RoundOps());
+      rounds->Add({whole, decode, translation, thread}, RoundOps());
     return whole;
   };
   run(nullptr);
-  Rounds<3> rounds;
+  Rounds<4> rounds;
   while (state.KeepRunningBatch(RoundOps())) {
     state.SetIterationTime(run(&rounds) / 1e9);
   }
@@ -214,6 +219,7 @@ void Register(const Case& c) {
 void RegisterAll() {
   constexpr uint64_t kPagesOfMiB = (uint64_t{1} << 20) / kPageSize;
   Register({"native", "32-pages", 32});
+  Register({"native", "32-pages", 32, /*ahead=*/true});
   Register({"native", "64MiB", 64 * kPagesOfMiB});
   Register({"native", "1GiB", 1024 * kPagesOfMiB});
   if (IsFull()) Register({"native", "8GiB", 8192 * kPagesOfMiB});

@@ -29,9 +29,9 @@ inline int64_t RoundCount() { return IsFull() ? 7 : 3; }
 // Operations of a round.
 inline int64_t RoundOps() { return int64_t{1} << (IsFull() ? 20 : 15); }
 
-inline double CpuNanoseconds() {
+inline double CpuNanoseconds(clockid_t clock = CLOCK_PROCESS_CPUTIME_ID) {
   timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  clock_gettime(clock, &time);
   return static_cast<double>(time.tv_sec) * 1e9 +
          static_cast<double>(time.tv_nsec);
 }
