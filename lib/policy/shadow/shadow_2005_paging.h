@@ -121,6 +121,8 @@ class Shadow2005Paging final : public ShadowStrategy {
   // Lets the guest write to the table `gfn` by the entry at `slot`: takes a
   // snapshot of the table, unless it has one, and makes the entry writable.
   void Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot);
+  // Copies the range of the table to its snapshot, which is zero.
+  void CopyTo(const OpenTable& open);
   // Walks for `access`. If an entry on the way has changed since the snapshots
   // were taken, makes all tables in sync first (Xen: __shadow_sync_va).
   GuestWalk SyncVa(VcpuContext& vcpu, const Access& access);

@@ -68,13 +68,7 @@ void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
     open_at_[gfn] = std::prev(open_.end());
     const OpenTable& open = open_.back();
     const auto bytes = static_cast<uint64_t>(EntryBytes(shape().guest()));
-    const MachineAddr table = AddressOf(domain().MfnOf(gfn));
-    for (int i = open.range.first; i <= open.range.last; ++i) {
-      const MachineAddr from = EntryAddress(shape().guest(), table, i);
-      host().memory().WriteEntry(
-          SnapshotAt(open, i), EntryBytes(shape().guest()),
-          host().memory().ReadEntry(from, EntryBytes(shape().guest())));
-    }
+    CopyTo(open);
     // kCopyPage prices a whole page: collect the bytes copied and charge once
     // they make one.
     copied_ += open.range.size() * bytes;
@@ -85,6 +79,20 @@ void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
     cpu.counters.Add(Counter::kShadowOpened);
   }
   SetEntry(cpu, slot, pages().Read(slot).With(pte::kWritable));
+}
+
+void Shadow2005Paging::CopyTo(const OpenTable& open) {
+  PhysMemory& memory = host().memory();
+  const Mfn table = domain().MfnOf(open.gfn);
+  const PagingMode mode = shape().guest();
+  if (open.range.size() == static_cast<uint64_t>(EntryCount(mode, 1))) {
+    return memory.CopyFrame(open.snapshot, table);
+  }
+  for (int i = open.range.first; i <= open.range.last; ++i) {
+    const MachineAddr from = EntryAddress(mode, AddressOf(table), i);
+    memory.WriteEntry(SnapshotAt(open, i), EntryBytes(mode),
+                      memory.ReadEntry(from, EntryBytes(mode)));
+  }
 }
 
 void Shadow2005Paging::FreeSnapshot(Cpu& cpu, const OpenTable& open) {
@@ -179,10 +187,13 @@ void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
   if (HasHl2(id)) Charge(cpu, CostEvent::kSnapshotCompare, range.size());
   bool empty = true;
   bool odd = false;
+  const MachineAddr table = AddressOf(domain().MfnOf(key.gfn));
+  const PagingMode mode = shape().guest();
   for (int i = range.first; i <= range.last; ++i) {
     const ShadowSlot slot{id, i};
     const int index = shape().GuestIndex(key.level, key.part, i);
-    const Pte guest = GuestEntry(slot);
+    const Pte guest(host().memory().ReadEntry(EntryAddress(mode, table, index),
+                                              EntryBytes(mode)));
     empty = empty && guest.raw() == 0;
     odd = odd || (guest.raw() != 0 && !guest.present());
     if (open.range.Has(index) && SnapshotEntry(open, index) == guest) continue;
@@ -230,7 +241,9 @@ bool Shadow2005Paging::Follows(const ShadowSlot& slot, Pte entry,
 void Shadow2005Paging::Recheck(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   if (key.splinter || !IsTableInSync(key.gfn)) return;
-  for (int i = 0; i < shape().entries(); ++i) {
+  // Nothing else has ever been present.
+  const Range used = extras_[id].used;
+  for (int i = used.first; i <= used.last; ++i) {
     const ShadowSlot slot{id, i};
     const Pte entry = pages().Read(slot);
     if (!entry.present() || Follows(slot, entry, GuestEntry(slot))) continue;
