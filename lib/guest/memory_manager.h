@@ -343,9 +343,15 @@ class MemoryManager {
   MmuOps& ops_;
   PageTables tables_;
   PageCache cache_;
-  struct Zapped {
-    Pfn page;
-    bool large;
+  // A page whose entry is gone, in 8 bytes, as an unmapping may have millions.
+  class Zapped {
+   public:
+    Zapped(Pfn page, bool large) : bits_(page.value() << 1 | (large ? 1 : 0)) {}
+    Pfn page() const { return Pfn(bits_ >> 1); }
+    bool large() const { return (bits_ & 1) != 0; }
+
+   private:
+    uint64_t bits_;
   };
   std::vector<Zapped> zapped_;
   // Pages in the page cache that are to be shared and are not yet.
@@ -354,7 +360,10 @@ class MemoryManager {
     AddressSpace* mm;
     std::weak_ptr<char> alive;
   };
-  std::vector<Space> spaces_;  // in order of creation
+  // In order of creation. Those that are gone are taken out once they may be
+  // half of them.
+  std::vector<Space> spaces_;
+  size_t spaces_kept_ = 0;
 };
 
 }  // namespace xmmu

@@ -9,8 +9,6 @@
 //   shared --mapped by a program to be written in place--> all mappings get one
 //                                  copy, the new page of the file
 
-#include <algorithm>
-
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 #include "xmmu/xen/hypercall.h"
@@ -26,9 +24,11 @@ bool MemoryManager::Shares(const Vma& vma) const {
 
 void MemoryManager::NoteSpace(AddressSpace& mm) {
   if (!core_.options.share_file_pages && !reclaims()) return;
-  const auto gone = [](const Space& space) { return space.alive.expired(); };
-  spaces_.erase(std::remove_if(spaces_.begin(), spaces_.end(), gone),
-                spaces_.end());
+  if (spaces_.size() > 2 * spaces_kept_) {
+    std::erase_if(spaces_,
+                  [](const Space& space) { return space.alive.expired(); });
+    spaces_kept_ = spaces_.size();
+  }
   spaces_.push_back({&mm, mm.alive});
 }
 

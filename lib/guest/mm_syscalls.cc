@@ -62,7 +62,7 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                     core_.host.memory().ContentToken(mfn));
     }
     if (large && !vma.hugetlb()) tables_.DropDeposit(mm);
-    zapped_.push_back({page, large});
+    zapped_.emplace_back(page, large);
     gather.AddLeaf(slot.va, slot.level);
     dirty_shared |= vma.shared() && Pte(entry).dirty();
     return absl::OkStatus();
@@ -123,10 +123,10 @@ void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
 
 void MemoryManager::ReleasePages() {
   for (const Zapped& zapped : zapped_) {
-    if (zapped.large) {
-      core_.frames.PutBlock(zapped.page);
+    if (zapped.large()) {
+      core_.frames.PutBlock(zapped.page());
     } else {
-      core_.frames.Put(zapped.page);
+      core_.frames.Put(zapped.page());
     }
   }
   zapped_.clear();
