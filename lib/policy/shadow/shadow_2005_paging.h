@@ -121,6 +121,11 @@ class Shadow2005Paging final : public ShadowStrategy {
   // Lets the guest write to the table `gfn` by the entry at `slot`: takes a
   // snapshot of the table, unless it has one, and makes the entry writable.
   void Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot);
+  // Whether `range` is all of a guest's table.
+  bool IsWhole(const Range& range) const {
+    return range.size() ==
+           static_cast<uint64_t>(EntryCount(shape().guest(), 1));
+  }
   // Copies the range of the table to its snapshot, which is zero.
   void CopyTo(const OpenTable& open);
   // Walks for `access`. If an entry on the way has changed since the snapshots

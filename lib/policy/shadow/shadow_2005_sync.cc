@@ -85,9 +85,7 @@ void Shadow2005Paging::CopyTo(const OpenTable& open) {
   PhysMemory& memory = host().memory();
   const Mfn table = domain().MfnOf(open.gfn);
   const PagingMode mode = shape().guest();
-  if (open.range.size() == static_cast<uint64_t>(EntryCount(mode, 1))) {
-    return memory.CopyFrame(open.snapshot, table);
-  }
+  if (IsWhole(open.range)) return memory.CopyFrame(open.snapshot, table);
   for (int i = open.range.first; i <= open.range.last; ++i) {
     const MachineAddr from = EntryAddress(mode, AddressOf(table), i);
     memory.WriteEntry(SnapshotAt(open, i), EntryBytes(mode),
@@ -185,9 +183,15 @@ void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
   Charge(cpu, CostEvent::kSnapshotCompare, range.size());
   // The HL2 is compared in a loop of its own.
   if (HasHl2(id)) Charge(cpu, CostEvent::kSnapshotCompare, range.size());
+  const Mfn frame = domain().MfnOf(key.gfn);
+  // The host tells a table that is as it was from its words alone.
+  if (!root && IsWhole(open.range) &&
+      host().memory().SameContent(open.snapshot, frame)) {
+    return;
+  }
   bool empty = true;
   bool odd = false;
-  const MachineAddr table = AddressOf(domain().MfnOf(key.gfn));
+  const MachineAddr table = AddressOf(frame);
   const PagingMode mode = shape().guest();
   for (int i = range.first; i <= range.last; ++i) {
     const ShadowSlot slot{id, i};
