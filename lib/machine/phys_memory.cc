@@ -133,6 +133,9 @@ void PhysMemory::CopyFrame(Mfn to, Mfn from) {
 bool PhysMemory::SameContent(Mfn a, Mfn b) const {
   if (ContentToken(a) != ContentToken(b)) return false;
   if (!HasWords(a) && !HasWords(b)) return true;
+  const Words* const of_a = words_.Get(a.value());
+  const Words* const of_b = words_.Get(b.value());
+  if (of_a != nullptr && of_b != nullptr) return *of_a == *of_b;
   for (uint64_t offset = 0; offset < kPageSize; offset += 8) {
     if (Read64(AddressOf(a) + offset) != Read64(AddressOf(b) + offset)) {
       return false;
