@@ -63,6 +63,7 @@ struct Task {
   TaskDigest digest;
   uint64_t stores = 0;       // so far; they make each store's value unique
   uint64_t slice_left = 0;   // accesses
+  bool walks_often = false;  // of late; the host alone goes by it
   bool interrupted = false;  // goes on by returning from an interrupt
   bool in_call = false;      // its next operation is of the same system call
   Cycles ready_at;           // when it last became runnable

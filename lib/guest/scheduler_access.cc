@@ -27,6 +27,20 @@ bool IsShared(const AddressSpace& mm, VirtAddr va) {
   return vma != nullptr && vma->shared();
 }
 
+// How many accesses before its turn the host is asked for what one reads: a miss
+// of the host takes about as long as these, if they walk.
+constexpr size_t kLookahead = 4;
+
+// Asks the host for what a later access reads, if it is there and is an access.
+void LookAhead(const Mmu& mmu, std::span<const GuestOp> ops, size_t later) {
+  if (later >= ops.size() || ops[later].kind > GuestOpKind::kModify) return;
+  mmu.PrefetchHost(ops[later].va);
+}
+
+// Whether so many walks of so many accesses are enough to look ahead: where few
+// accesses walk the host has what they read in its caches anyhow.
+bool WalkOften(uint64_t walks, size_t accesses) { return walks > accesses / 8; }
+
 }  // namespace
 
 absl::Status Scheduler::FaultsForEver(VirtAddr va) {
@@ -43,8 +57,12 @@ size_t Scheduler::RunAccesses(Task& task, Vcpu& vcpu,
   // Each load waits for the digest of the one before, so it is kept at hand
   // until somebody else needs it.
   uint64_t digest = task.digest.value();
+  const Cpu& cpu = vcpu.cpu();
+  const uint64_t walks_before = cpu.counters[Counter::kPageWalks];
+  const bool looks_ahead = task.walks_often;
   size_t done = 0;
   do {
+    if (looks_ahead) LookAhead(cpu.mmu, ops, done + kLookahead);
     const GuestOp& op = ops[done];
     if (op.kind > GuestOpKind::kModify) break;
     ++done;
@@ -71,6 +89,8 @@ size_t Scheduler::RunAccesses(Task& task, Vcpu& vcpu,
     if (!status.ok()) break;
   } while (done < ops.size() && vcpu.now() <= limit);
   task.digest.set_value(digest);
+  const uint64_t walks = cpu.counters[Counter::kPageWalks] - walks_before;
+  task.walks_often = WalkOften(walks, done);
   return done;
 }
 
