@@ -12,22 +12,21 @@
 namespace xmmu {
 
 void FramePool::CountFree(Pfn pfn, int change) {
-  uint64_t& count = free_in_unit_[UnitOf(pfn)];
+  uint32_t& count = free_in_unit_.At(UnitOf(pfn));
   if (count == unit_) --full_units_;
-  count = static_cast<uint64_t>(static_cast<int64_t>(count) + change);
+  count = static_cast<uint32_t>(static_cast<int64_t>(count) + change);
   if (count == unit_) ++full_units_;
 }
 
 // Single frames go on being taken from the bottom up, blocks come from the top.
 void FramePool::BeginUnits() {
-  const auto size = static_cast<uint64_t>(references_.size());
-  head_of_.assign(size, kInvalidPfn);
-  free_in_unit_.assign(UnitOf(Pfn(size)) + 1, 0);
+  keeps_units_ = true;
   for (const Pfn pfn : free_) CountFree(pfn, +1);
-  uint64_t unit = UnitOf(next_ + (unit_ - 1));
-  const Pfn bottom = std::min(StartOf(unit), end_);
-  while (StartOf(unit + 1) <= end_) free_units_.insert(unit++);
-  spare_ = std::max(bottom, std::min(StartOf(unit), end_));
+  const uint64_t first = UnitOf(next_ + (unit_ - 1));
+  const Pfn bottom = std::min(StartOf(first), end_);
+  const uint64_t above = UnitOf(end_);  // the first that is not whole
+  if (first < above) free_units_.Insert(first, above - first);
+  spare_ = std::max(bottom, std::min(StartOf(std::max(first, above)), end_));
   spare_end_ = end_;
   end_ = bottom;
   for (Pfn pfn = next_; pfn < end_; ++pfn) CountFree(pfn, +1);
@@ -35,11 +34,10 @@ void FramePool::BeginUnits() {
 
 bool FramePool::OpenUnit() {
   if (!free_units_.empty()) {
-    const uint64_t unit = *free_units_.begin();
-    free_units_.erase(free_units_.begin());
+    const uint64_t unit = free_units_.TakeLowest();
     next_ = StartOf(unit);
     end_ = StartOf(unit + 1);
-    free_in_unit_[unit] = unit_;
+    free_in_unit_.At(unit) = static_cast<uint32_t>(unit_);
     ++full_units_;
     return true;
   }
@@ -53,44 +51,41 @@ bool FramePool::OpenUnit() {
 
 void FramePool::JoinFrames() {
   const auto full = [&](Pfn pfn) {
-    return free_in_unit_[UnitOf(pfn)] == unit_;
+    return free_in_unit_.Get(UnitOf(pfn)) == unit_;
   };
   free_.erase(std::remove_if(free_.begin(), free_.end(), full), free_.end());
   if (next_ < end_ && full(next_)) next_ = end_;
-  for (uint64_t unit = 0; unit < free_in_unit_.size(); ++unit) {
-    if (free_in_unit_[unit] != unit_) continue;
-    free_in_unit_[unit] = 0;
-    free_units_.insert(unit);
+  for (uint64_t unit = 0; full_units_ > 0;) {
+    if (free_in_unit_.Find(unit) == nullptr) {
+      unit = decltype(free_in_unit_)::NextChunk(unit);
+      continue;
+    }
+    if (free_in_unit_.Get(unit) == unit_) {
+      free_in_unit_.At(unit) = 0;
+      free_units_.Insert(unit, 1);
+      --full_units_;
+    }
+    ++unit;
   }
-  full_units_ = 0;
-}
-
-std::optional<uint64_t> FramePool::FindUnits(uint64_t count) const {
-  uint64_t run = 0;  // free units from here on
-  uint64_t above = 0;
-  for (auto it = free_units_.rbegin(); it != free_units_.rend(); ++it) {
-    run = run > 0 && above == *it + 1 ? run + 1 : 1;
-    above = *it;
-    if (run >= count && (*it + number_of_0_ / unit_) % count == 0) return *it;
-  }
-  return std::nullopt;
 }
 
 std::optional<Pfn> FramePool::AllocBlock(uint64_t frames) {
-  if (free_in_unit_.empty()) BeginUnits();
+  if (!keeps_units_) BeginUnits();
   const uint64_t count = frames / unit_;
-  std::optional<uint64_t> unit = FindUnits(count);
+  const uint64_t offset = number_of_0_ / unit_;
+  std::optional<uint64_t> unit = free_units_.FindHighest(count, offset);
   if (!unit.has_value() && full_units_ > 0) {
     JoinFrames();
-    unit = FindUnits(count);
+    unit = free_units_.FindHighest(count, offset);
   }
   if (!unit.has_value()) return std::nullopt;
-  for (uint64_t i = 0; i < count; ++i) free_units_.erase(*unit + i);
+  free_units_.Erase(*unit, count);
   const Pfn head = StartOf(*unit);
+  for (uint64_t i = 0; i < count; ++i) {
+    head_of_unit_.At(*unit + i) = head.value();
+  }
   for (uint64_t i = 0; i < frames; ++i) {
-    head_of_[head.value() + i] = head;
-    references_[head.value() + i] = 0;
-    exclusive_[head.value() + i] = false;
+    frames_.At(head.value() + i) = Frame{.in_block = true};
   }
   blocks_[head] = {
       .frames = frames, .left = frames, .references = 1, .whole = 1};
@@ -98,59 +93,67 @@ std::optional<Pfn> FramePool::AllocBlock(uint64_t frames) {
 }
 
 void FramePool::GetBlock(Pfn head) {
-  Block& block = *BlockOf(head);
+  Block& block = BlockOf(head);
   ++block.references;
   ++block.whole;
 }
 
 void FramePool::PutBlock(Pfn head) {
-  Block& block = *BlockOf(head);
+  Block& block = BlockOf(head);
   XMMU_CHECK(block.whole > 0);
   --block.references;
   if (--block.whole > 0) return;
   if (block.references == 0 && block.left == block.frames) {
     for (uint64_t i = 0; i < block.frames; ++i) {
-      head_of_[head.value() + i] = kInvalidPfn;
-      if (i % unit_ == 0) free_units_.insert(UnitOf(head + i));
+      frames_.At(head.value() + i).in_block = false;
     }
+    free_units_.Insert(UnitOf(head), block.frames / unit_);
     blocks_.erase(head);
     return;
   }
   const Pfn end = head + block.frames;
   for (Pfn pfn = head; pfn < end; ++pfn) {
-    const bool unmapped =
-        head_of_[pfn.value()] == head && references_[pfn.value()] == 0;
+    const Frame frame = frames_.Get(pfn.value());
+    const bool unmapped = frame.in_block && frame.references == 0;
     // The last one takes the block with it.
-    if (unmapped) FreeOfBlock(pfn, block);
+    if (unmapped) FreeOfBlock(pfn, head, block);
     if (!blocks_.contains(head)) return;
   }
 }
 
 void FramePool::SplitBlock(Pfn head) {
-  Block& block = *BlockOf(head);
+  Block& block = BlockOf(head);
   XMMU_CHECK(block.whole > 0);
   --block.whole;
   block.references += block.frames - 1;
   const bool known = exclusive(head);
   for (uint64_t i = 0; i < block.frames; ++i) {
-    ++references_[head.value() + i];
-    SetExclusive(head + i, known);
+    Frame& frame = frames_.At(head.value() + i);
+    ++frame.references;
+    frame.exclusive = known;
   }
 }
 
-bool FramePool::PutOfBlock(Pfn pfn) {
-  Block& block = *BlockOf(pfn);
+bool FramePool::PutOfBlock(Pfn pfn, const Frame& frame) {
+  const Pfn head = HeadOf(pfn);
+  Block& block = BlockOf(pfn);
   --block.references;
-  if (references_[pfn.value()] > 0 || block.whole > 0) return false;
-  FreeOfBlock(pfn, block);
+  if (frame.references > 0 || block.whole > 0) return false;
+  FreeOfBlock(pfn, head, block);
   return true;
 }
 
-void FramePool::FreeOfBlock(Pfn pfn, Block& block) {
-  const Pfn head = head_of_[pfn.value()];
-  head_of_[pfn.value()] = kInvalidPfn;
+void FramePool::FreeOfBlock(Pfn pfn, Pfn head, Block& block) {
+  frames_.At(pfn.value()).in_block = false;
   Free(pfn);
   if (--block.left == 0) blocks_.erase(head);
+}
+
+uint64_t FramePool::host_bytes() const {
+  return frames_.host_bytes() + free_in_unit_.host_bytes() +
+         head_of_unit_.host_bytes() + free_.size() * sizeof(Pfn) +
+         free_units_.runs() * 2 * sizeof(uint64_t) +
+         blocks_.size() * sizeof(std::pair<Pfn, Block>);
 }
 
 }  // namespace xmmu

@@ -17,10 +17,11 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "guest/free_units.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/internal/sparse_array.h"
 
 namespace xmmu {
 
@@ -30,10 +31,7 @@ class FramePool {
   // frames; they are aligned as the guest's tables number frames, in which
   // frame 0 has the number `number_of_0`.
   FramePool(Pfn first, Pfn end, uint64_t number_of_0 = 0, uint64_t unit = 512)
-      : next_(first), end_(end), number_of_0_(number_of_0), unit_(unit) {
-    references_.resize(end.value());
-    exclusive_.resize(end.value());
-  }
+      : next_(first), end_(end), number_of_0_(number_of_0), unit_(unit) {}
 
   // Returns a frame with one reference, or nothing when memory is used up.
   std::optional<Pfn> Alloc() {
@@ -47,39 +45,41 @@ class FramePool {
     } else {
       return std::nullopt;
     }
-    if (!free_in_unit_.empty()) CountFree(pfn, -1);
-    references_[pfn.value()] = 1;
-    exclusive_[pfn.value()] = false;
+    if (keeps_units_) CountFree(pfn, -1);
+    frames_.At(pfn.value()) = Frame{.references = 1};
     return pfn;
   }
 
   void Get(Pfn pfn) {
-    ++references_[pfn.value()];
-    if (Block* const block = BlockOf(pfn)) ++block->references;
+    Frame& frame = frames_.At(pfn.value());
+    ++frame.references;
+    if (frame.in_block) ++BlockOf(pfn).references;
   }
   // Drops a reference. Returns whether it was the last, so that the frame is
   // free.
   bool Put(Pfn pfn) {
-    XMMU_CHECK(references_[pfn.value()] > 0);
-    --references_[pfn.value()];
-    if (BlockOf(pfn) != nullptr) return PutOfBlock(pfn);
-    if (references_[pfn.value()] > 0) return false;
+    Frame& frame = frames_.At(pfn.value());
+    XMMU_CHECK(frame.references > 0);
+    --frame.references;
+    if (frame.in_block) return PutOfBlock(pfn, frame);
+    if (frame.references > 0) return false;
     Free(pfn);
     return true;
   }
   // Returns the references to a frame, or to the whole block that it is part of
   // (Linux: page_count).
   uint64_t references(Pfn pfn) const {
-    const Block* const block = const_cast<FramePool*>(this)->BlockOf(pfn);
-    return block != nullptr ? block->references : references_[pfn.value()];
+    const Frame frame = frames_.Get(pfn.value());
+    if (!frame.in_block) return frame.references;
+    return const_cast<FramePool*>(this)->BlockOf(pfn).references;
   }
 
   // Whether a page is known to belong to one process alone. A fork loses that
   // knowledge, even if the other process gives the page up (Linux:
   // PageAnonExclusive). A block mapped as a whole has it in its first frame.
-  bool exclusive(Pfn pfn) const { return exclusive_[pfn.value()]; }
+  bool exclusive(Pfn pfn) const { return frames_.Get(pfn.value()).exclusive; }
   void SetExclusive(Pfn pfn, bool exclusive) {
-    exclusive_[pfn.value()] = exclusive;
+    frames_.At(pfn.value()).exclusive = exclusive;
   }
 
   // Returns the first of `frames` frames in one piece and aligned to their
@@ -100,7 +100,17 @@ class FramePool {
            (spare_end_ - spare_);
   }
 
+  // Host bytes in use: a word for each frame near one that was ever taken, and
+  // what is free singly; whole free units take next to none.
+  uint64_t host_bytes() const;
+
  private:
+  struct Frame {
+    uint32_t references : 30 = 0;
+    bool exclusive : 1 = false;
+    bool in_block : 1 = false;
+  };
+  static_assert(sizeof(Frame) == 4);
   struct Block {
     uint64_t frames = 0;
     uint64_t left = 0;        // frames that are not free
@@ -108,21 +118,17 @@ class FramePool {
     uint64_t whole = 0;       // mappings of the whole
   };
 
-  // Returns the block that `pfn` is part of, or nullptr.
-  Block* BlockOf(Pfn pfn) {
-    if (head_of_.empty() || head_of_[pfn.value()] == kInvalidPfn) {
-      return nullptr;
-    }
-    return &blocks_.find(head_of_[pfn.value()])->second;
-  }
+  // Returns the block that `pfn` is part of. REQUIRES: it is part of one.
+  Block& BlockOf(Pfn pfn) { return blocks_.find(HeadOf(pfn))->second; }
+  Pfn HeadOf(Pfn pfn) const { return Pfn(head_of_unit_.Get(UnitOf(pfn))); }
   void Free(Pfn pfn) {
     free_.push_back(pfn);
-    if (!free_in_unit_.empty()) CountFree(pfn, +1);
+    if (keeps_units_) CountFree(pfn, +1);
   }
   // Goes on with Put() of a frame of a block.
-  bool PutOfBlock(Pfn pfn);
+  bool PutOfBlock(Pfn pfn, const Frame& frame);
   // Takes a frame that nobody maps out of its block and frees it.
-  void FreeOfBlock(Pfn pfn, Block& block);
+  void FreeOfBlock(Pfn pfn, Pfn head, Block& block);
 
   // --- Units are what blocks are made of: aligned runs of `unit` frames.
   uint64_t UnitOf(Pfn pfn) const {
@@ -148,14 +154,14 @@ class FramePool {
   uint64_t number_of_0_;
   uint64_t unit_;
   std::vector<Pfn> free_;
-  std::vector<uint32_t> references_;
-  std::vector<bool> exclusive_;
+  SparseArray<Frame> frames_;
 
   // These are empty until the first block is asked for.
-  std::vector<uint64_t> free_in_unit_;  // single frames, by unit
+  bool keeps_units_ = false;
+  SparseArray<uint32_t> free_in_unit_;  // single frames, by unit
   uint64_t full_units_ = 0;             // all of whose frames are free singly
-  absl::btree_set<uint64_t> free_units_;
-  std::vector<Pfn> head_of_;  // the block that a frame is in, or kInvalidPfn
+  FreeUnits free_units_;
+  SparseArray<uint64_t> head_of_unit_;  // the block that frames of it are in
   absl::flat_hash_map<Pfn, Block> blocks_;  // by head; never iterated
   Pfn spare_;  // [spare_, spare_end_) is the unaligned end of memory
   Pfn spare_end_;

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 
+#include "xmmu/base/check.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/internal/direct_paging_state.h"
 
 namespace xmmu {
 
-Pfn P2m::PfnOf(Mfn mfn) const {
+Mfn P2m::FindMfn(Pfn pfn) const {
+  const uint64_t change = changes_.Get(pfn.value());
+  if (change == kNowhere) return kInvalidMfn;
+  if (change != 0) return Mfn(change - 1);
+  return pfn.value() < main_.frames ? main_.first_mfn + pfn.value()
+                                    : kInvalidMfn;
+}
+
+Pfn P2m::FindPfn(Mfn mfn) const {
   if (!moved_.empty()) {
     const auto moved = moved_.find(mfn);
     if (moved != moved_.end()) return moved->second;
@@ -16,53 +25,55 @@ Pfn P2m::PfnOf(Mfn mfn) const {
   return pfn != kInvalidPfn && MfnOf(pfn) == mfn ? pfn : kInvalidPfn;
 }
 
-Pfn P2m::PfnByExtent(Mfn mfn) const {
-  auto after = std::upper_bound(
-      extents_.begin(), extents_.end(), mfn,
-      [](Mfn wanted, const Extent& e) { return wanted < e.first_mfn; });
-  if (after == extents_.begin()) return kInvalidPfn;
-  const Extent& extent = *--after;
-  const uint64_t offset = mfn - extent.first_mfn;
-  return offset < extent.frames ? extent.first_pfn + offset : kInvalidPfn;
+uint64_t P2m::RunFrom(Pfn pfn, uint64_t count) const {
+  const Mfn mfn = MfnOf(pfn);
+  uint64_t run = 1;
+  while (run < count) {
+    const uint64_t next = pfn.value() + run;
+    if (MfnOf(Pfn(next)) != mfn + run) break;
+    const bool unchanged = changes_.Find(next) == nullptr;
+    const uint64_t end =
+        std::min(decltype(changes_)::NextChunk(next), main_.frames);
+    run = unchanged && next < end ? end - pfn.value() : run + 1;
+  }
+  return std::min(run, count);
+}
+
+void P2m::SetAll(Mfn mfn, uint64_t count) {
+  XMMU_CHECK(size_ == 0);
+  main_ = {mfn, count};
+  size_ = count;
+  populated_ = count;
 }
 
 void P2m::Set(Pfn pfn, Mfn mfn) {
   Clear(pfn);
-  const bool append = pfn.value() == to_mfn_.size();
-  if (pfn.value() >= to_mfn_.size()) {
-    to_mfn_.resize(pfn.value() + 1, kInvalidMfn);
-  }
-  to_mfn_[pfn.value()] = mfn;
-  if (log_ != nullptr) log_->Mark(pfn);
+  ++populated_;
+  size_ = std::max(size_, pfn.value() + 1);
   moved_.erase(mfn);
-  if (PfnByExtent(mfn) == pfn) return;
-  if (append && Extend(pfn, mfn)) return;
-  moved_[mfn] = pfn;
-}
-
-// Appends to the highest extent, or starts a new one above it.
-bool P2m::Extend(Pfn pfn, Mfn mfn) {
-  if (!extents_.empty()) {
-    Extent& last = extents_.back();
-    const Mfn end = last.first_mfn + last.frames;
-    if (mfn < end) return false;
-    if (mfn == end && pfn == last.first_pfn + last.frames) {
-      ++last.frames;
-      return true;
-    }
+  if (PfnByExtent(mfn) == pfn) {
+    changes_.At(pfn.value()) = 0;
+  } else {
+    changes_.At(pfn.value()) = mfn.value() + 1;
+    moved_[mfn] = pfn;
   }
-  extents_.push_back({mfn, pfn, 1});
-  return true;
+  changed_ = true;
+  if (log_ != nullptr) log_->Mark(pfn);
 }
 
 void P2m::Clear(Pfn pfn) {
-  if (pfn.value() >= to_mfn_.size()) return;
-  Mfn& mfn = to_mfn_[pfn.value()];
+  const Mfn mfn = MfnOf(pfn);
   if (mfn == kInvalidMfn) return;
   const auto moved = moved_.find(mfn);
   if (moved != moved_.end() && moved->second == pfn) moved_.erase(moved);
-  mfn = kInvalidMfn;
+  changes_.At(pfn.value()) = kNowhere;
+  changed_ = true;
+  --populated_;
   if (log_ != nullptr) log_->Mark(pfn);
+}
+
+uint64_t P2m::host_bytes() const {
+  return changes_.host_bytes() + moved_.size() * sizeof(std::pair<Mfn, Pfn>);
 }
 
 Domain::Domain(DomainId id, const DomainOptions& options)

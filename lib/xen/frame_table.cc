@@ -1,21 +1,125 @@
 #include "xmmu/xen/internal/frame_table.h"
 
+#include <iterator>
+
 #include "xmmu/base/check.h"
 
 namespace xmmu {
 
-PageInfo& FrameTable::MakeChunk(uint64_t index, uint64_t slot) {
-  if (index >= chunks_.size()) chunks_.resize(index + 1);
-  chunks_[index] = std::make_unique<Chunk>();
-  return (*chunks_[index])[slot];
+FrameTable::Ranges::const_iterator FrameTable::AtOrBelow(Mfn mfn) const {
+  const auto after = ranges_.upper_bound(mfn);
+  return after == ranges_.begin() ? ranges_.end() : std::prev(after);
 }
 
-const PageInfo& FrameTable::operator[](Mfn mfn) const {
-  static constexpr PageInfo kUntouched;
+PageInfo FrameTable::ByRange(Mfn mfn) const {
   XMMU_DCHECK(Valid(mfn));
-  const uint64_t index = mfn.value() >> kChunkBits;
-  if (index >= chunks_.size() || chunks_[index] == nullptr) return kUntouched;
-  return (*chunks_[index])[mfn.value() & kSlotMask];
+  const auto it = AtOrBelow(mfn);
+  if (it == ranges_.end() || mfn - it->first >= it->second.count) return PageInfo();
+  return it->second.At(mfn - it->first);
+}
+
+void FrameTable::MakeOwn(Mfn mfn, Slot& slot) {
+  static_cast<PageInfo&>(slot) = ByRange(mfn);
+}
+
+void FrameTable::SplitAt(Mfn mfn) {
+  const auto it = AtOrBelow(mfn);
+  if (it == ranges_.end()) return;
+  const auto [first, range] = *it;
+  const uint64_t below = mfn - first;
+  if (below == 0 || below >= range.count) return;
+  ranges_[first].count = below;
+  ranges_[mfn] = {range.count - below, range.At(below), range.slots_count_up};
+}
+
+Mfn FrameTable::NextOwn(Mfn mfn, Mfn end) const {
+  while (mfn < end) {
+    const Slot* const slot = own_.Find(mfn.value());
+    if (slot == nullptr) {
+      mfn = Mfn(decltype(own_)::NextChunk(mfn.value()));
+      continue;
+    }
+    if (slot->owner != kNotOwn) return mfn;
+    ++mfn;
+  }
+  return end;
+}
+
+void FrameTable::SetRange(Mfn first, uint64_t count, const PageInfo& page) {
+  const Mfn end = first + count;
+  XMMU_CHECK(count > 0 && end.value() <= frames_);
+  SplitAt(first);
+  SplitAt(end);
+  ranges_.erase(ranges_.lower_bound(first), ranges_.lower_bound(end));
+  for (Mfn own = NextOwn(first, end); own < end; own = NextOwn(own, end)) {
+    own_.At(own.value()) = Slot();
+  }
+  if (page == PageInfo()) return;  // as a frame that no range has
+  ranges_[first] = {count, page};
+}
+
+void FrameTable::ForEachPiece(
+    Mfn first, uint64_t count,
+    absl::FunctionRef<void(Mfn, uint64_t, PageInfo&)> visit) {
+  const Mfn end = first + count;
+  while (first < end) {
+    const Mfn own = NextOwn(first, end);
+    while (first < own) {
+      SplitAt(first);
+      SplitAt(own);
+      auto it = ranges_.lower_bound(first);
+      if (it == ranges_.end() || it->first > first) {
+        const Mfn next =
+            it == ranges_.end() ? own : std::min(own, Mfn(it->first));
+        it = ranges_.emplace(first, Range{next - first, PageInfo()}).first;
+      }
+      const uint64_t frames = it->second.count;
+      visit(first, frames, it->second.page);
+      first += frames;
+    }
+    if (own == end) return;
+    visit(own, 1, own_.At(own.value()));
+    first = own + 1;
+  }
+}
+
+bool FrameTable::AllOf(
+    Mfn first, uint64_t count,
+    absl::FunctionRef<bool(Mfn, uint64_t, const PageInfo&)> accept) const {
+  const Mfn end = first + count;
+  while (first < end) {
+    const Mfn own = NextOwn(first, end);
+    while (first < own) {
+      auto it = AtOrBelow(first);
+      const bool inside =
+          it != ranges_.end() && first - it->first < it->second.count;
+      Mfn next = own;
+      if (inside) {
+        next = std::min(own, it->first + it->second.count);
+      } else if (const auto after = ranges_.upper_bound(first);
+                 after != ranges_.end()) {
+        next = std::min(own, Mfn(after->first));
+      }
+      if (!accept(first, next - first, ByRange(first))) return false;
+      first = next;
+    }
+    if (own == end) return true;
+    if (!accept(own, 1, *own_.Find(own.value()))) return false;
+    first = own + 1;
+  }
+  return true;
+}
+
+void FrameTable::SetSlots(Mfn first, uint64_t count, uint16_t slot) {
+  XMMU_CHECK(slot + count <= kL2SlotMany);
+  ForEachPiece(first, count, [&](Mfn at, uint64_t frames, PageInfo& page) {
+    page.l2_slot = (slot + (at - first)) & kL2SlotMutable;
+    if (frames > 1) ranges_[at].slots_count_up = true;
+  });
+}
+
+uint64_t FrameTable::host_bytes() const {
+  return own_.host_bytes() + ranges_.size() * sizeof(Ranges::value_type);
 }
 
 }  // namespace xmmu

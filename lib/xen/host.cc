@@ -118,17 +118,14 @@ uint64_t Host::FrameLimit(PagingMode mode) const {
 }
 
 void Host::Populate(Domain& domain, Mfn first, uint64_t frames) {
-  for (uint64_t i = 0; i < frames; ++i) {
-    const Mfn mfn = first + i;
-    domain.p2m().Set(Pfn(i), mfn);
-    PageInfo& page = frames_[mfn];
-    page = PageInfo();
-    page.ref_count = 1;
-    page.owner = domain.id();
-    page.allocated = true;
-    page.type = PageType::kWritable;
-    page.validated = true;
-  }
+  domain.p2m().SetAll(first, frames);
+  PageInfo page;
+  page.ref_count = 1;
+  page.owner = domain.id();
+  page.allocated = true;
+  page.type = PageType::kWritable;
+  page.validated = true;
+  frames_.SetRange(first, frames, page);
 }
 
 void Host::Place(Domain& domain) {
@@ -190,7 +187,7 @@ Mfn Host::AllocXenFrame() {
     mfn = Mfn(next_xen_frame_++);
   }
   memory_.ZeroFrame(mfn);
-  frames_[mfn] = PageInfo();
+  if (std::as_const(frames_)[mfn] != PageInfo()) frames_[mfn] = PageInfo();
   ++xen_frames_;
   peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
   return mfn;

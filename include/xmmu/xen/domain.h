@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/machine/control_registers.h"
 #include "xmmu/machine/paging_mode.h"
 #include "xmmu/mmu/memory_operand.h"
@@ -62,39 +64,72 @@ struct VcpuContext {
 
 // The pseudo-physical to machine map of one domain and its inverse. A pfn that
 // comes to lead elsewhere, or nowhere, is marked in the domain's dirty log.
+//
+// Memory that is populated in one piece takes one record, whatever its length;
+// what has changed since takes host memory page by page.
 class P2m {
  public:
   explicit P2m(DirtyLog* log = nullptr) : log_(log) {}
 
   // The frame at `pfn`; kInvalidMfn where nothing is populated.
   Mfn MfnOf(Pfn pfn) const {
-    return pfn.value() < to_mfn_.size() ? to_mfn_[pfn.value()] : kInvalidMfn;
+    if (ABSL_PREDICT_TRUE(!changed_ && pfn.value() < main_.frames)) {
+      return main_.first_mfn + pfn.value();
+    }
+    return FindMfn(pfn);
   }
   // Where `mfn` is; kInvalidPfn for a frame that is not the domain's.
-  Pfn PfnOf(Mfn mfn) const;
+  Pfn PfnOf(Mfn mfn) const {
+    const uint64_t offset = mfn.value() - main_.first_mfn.value();
+    if (ABSL_PREDICT_TRUE(!changed_ && offset < main_.frames)) {
+      return Pfn(offset);
+    }
+    return FindPfn(mfn);
+  }
+  // How many pfns from `pfn` on, at most `count`, lead to frames that follow
+  // each other; at least 1. REQUIRES: `count` > 0.
+  uint64_t RunFrom(Pfn pfn, uint64_t count) const;
+  // How many pfns are populated.
+  uint64_t populated() const { return populated_; }
+
   // Puts `mfn` at `pfn`, in place of what was there, and unmaps `pfn`.
   void Set(Pfn pfn, Mfn mfn);
+  // Puts `count` frames from `mfn` on at the pfns from 0 on. REQUIRES: nothing
+  // was ever populated.
+  void SetAll(Mfn mfn, uint64_t count);
   void Clear(Pfn pfn);
   // One past the highest pfn ever populated.
-  uint64_t size() const { return to_mfn_.size(); }
+  uint64_t size() const { return size_; }
+
+  // Host bytes in use.
+  uint64_t host_bytes() const;
 
  private:
-  // The pfn that the runs tell for `mfn`; kInvalidPfn if no run has it.
-  Pfn PfnByExtent(Mfn mfn) const;
-  // Adds `mfn` at `pfn` to the runs; false if it does not lie above them.
-  bool Extend(Pfn pfn, Mfn mfn);
-
-  DirtyLog* log_;
-  std::vector<Mfn> to_mfn_;
-  // Inverse as runs, ascending: memory is populated in few contiguous extents.
-  // A run may be out of date; then to_mfn_ does not confirm it.
+  // The pfns from 0 on that were populated at once.
   struct Extent {
     Mfn first_mfn;
-    Pfn first_pfn;
-    uint64_t frames;
+    uint64_t frames = 0;
   };
-  std::vector<Extent> extents_;
-  absl::flat_hash_map<Mfn, Pfn> moved_;  // frames that no run describes
+  // A word of changes_ for a pfn that leads nowhere; 0 is for one that leads
+  // where the extent says, and another word the frame's number, plus 1.
+  static constexpr uint64_t kNowhere = ~uint64_t{0};
+
+  // MfnOf() and PfnOf() in general.
+  Mfn FindMfn(Pfn pfn) const;
+  Pfn FindPfn(Mfn mfn) const;
+  // Where the extent has `mfn`; kInvalidPfn if it has not.
+  Pfn PfnByExtent(Mfn mfn) const {
+    const uint64_t offset = mfn.value() - main_.first_mfn.value();
+    return offset < main_.frames ? Pfn(offset) : kInvalidPfn;
+  }
+
+  DirtyLog* log_;
+  Extent main_;
+  bool changed_ = false;  // whether anything differs from the extent
+  uint64_t size_ = 0;
+  uint64_t populated_ = 0;
+  SparseArray<uint64_t> changes_;        // by pfn
+  absl::flat_hash_map<Mfn, Pfn> moved_;  // frames that are not in the extent
 };
 
 struct DomainOptions {

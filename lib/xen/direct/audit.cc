@@ -1,5 +1,6 @@
 #include "xen/direct/audit.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,10 +58,11 @@ class Auditor {
   }
 
  private:
-  // What the frame table knows of the page at `pfn`; nullptr if there is none.
-  const PageInfo* PageOf(Pfn pfn) const {
+  // What the frame table knows of the page at `pfn`; nothing if there is none.
+  std::optional<PageInfo> PageOf(Pfn pfn) const {
     const Mfn mfn = domain_.p2m().MfnOf(pfn);
-    return mfn == kInvalidMfn ? nullptr : &host_.frames()[mfn];
+    if (mfn == kInvalidMfn) return std::nullopt;
+    return host_.frames()[mfn];
   }
 
   // The recount of a frame of the domain's; nullptr for any other frame.
@@ -96,8 +98,8 @@ class Auditor {
 
   // Counts the references that the page at `pfn` holds, and those of its flags.
   void CountPage(Pfn pfn) {
-    const PageInfo* page = PageOf(pfn);
-    if (page == nullptr) return;
+    const std::optional<PageInfo> page = PageOf(pfn);
+    if (!page.has_value()) return;
     Recount& count = counts_[pfn.value()];
     if (page->allocated) ++count.refs;
     if (page->pinned) {
@@ -223,8 +225,8 @@ class Auditor {
 
   // Compares the counts of the page at `pfn` with the frame table's.
   void Compare(Pfn pfn) {
-    const PageInfo* page = PageOf(pfn);
-    if (page == nullptr) return;
+    const std::optional<PageInfo> page = PageOf(pfn);
+    if (!page.has_value()) return;
     const Recount& count = counts_[pfn.value()];
     std::string difference = Difference(*page, count);
     const uint64_t hooks = HooksOf(domain_.p2m().MfnOf(pfn));

@@ -119,7 +119,7 @@ void PageTypes::PutPageOfPresent(Pte entry) {
 TypeRequest PageTypes::ChildRequest(int level, Mfn table, int slot) const {
   TypeRequest request{TableType(level - 1)};
   request.kernel_l2 = rules_.kernel_l2 && level == 3 && slot == 3;
-  request.l2_slot = static_cast<uint16_t>(slot);
+  request.l2_slot = static_cast<uint16_t>(slot) & kL2SlotMutable;
   request.parent = table;
   return request;
 }

@@ -23,7 +23,7 @@ struct TypeRequest {
   PageType type;
   bool kernel_l2 = false;  // PGT_pae_xen_l2
   // The entry that asks: its slot, and the table that it is in.
-  uint16_t l2_slot = kL2SlotMutable;
+  uint16_t l2_slot : kL2SlotBits = kL2SlotMutable;
   Mfn parent = kInvalidMfn;
 };
 

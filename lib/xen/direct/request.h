@@ -102,7 +102,7 @@ class RequestPart {
   }
 
   PageInfo& Page(Mfn mfn) { return host_.frames()[mfn]; }
-  const PageInfo& Page(Mfn mfn) const {
+  PageInfo Page(Mfn mfn) const {
     return std::as_const(host_).frames()[mfn];
   }
 

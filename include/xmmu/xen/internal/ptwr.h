@@ -84,7 +84,7 @@ struct PtwrInfo {
   // it was pinned; and its place as PageInfo knew it.
   uint64_t hooks = 0;
   bool pinned = false;
-  uint16_t l2_slot = kL2SlotMutable;
+  uint16_t l2_slot : kL2SlotBits = kL2SlotMutable;
   Mfn hooked_in = kInvalidMfn;
 
   bool in_use() const { return table != kInvalidMfn; }
