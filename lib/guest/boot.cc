@@ -1,5 +1,8 @@
 #include "guest/boot.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_format.h"
 #include "xmmu/base/check.h"
 #include "xmmu/xen/hypercall.h"
@@ -10,17 +13,23 @@ namespace {
 // Builds the tables of the kernel's direct map in frames 0, 1, 2, ... of the
 // domain. With the hypervisor's rules in force these frames, and no others, are
 // mapped read-only.
+//
+// Whole tables are described to the memory by a rule, not written entry by
+// entry, so that the time and host memory that a boot takes do not grow with
+// the guest's leaf entries.
 class BootTables {
  public:
   BootTables(Host& host, Domain& domain, const GuestAbi& abi)
       : host_(host),
         domain_(domain),
         abi_(abi),
-        layout_(LayoutOf(domain.mode())) {}
+        layout_(LayoutOf(domain.mode())),
+        regular_(EntryBytes(domain.mode()) == 8 &&
+                 domain.p2m().RunFrom(Pfn(0), frames()) == frames()) {}
 
   Pfn Build() {
     const Pfn root = BuildTable(LevelCount(domain_.mode()), Pfn(0));
-    for (const Leaf& leaf : leaves_) FillLeaf(leaf);
+    for (const Leaves& leaves : leaves_) FillLeaves(leaves);
     return root;
   }
 
@@ -28,8 +37,10 @@ class BootTables {
   Pfn kernel_l2() const { return kernel_l2_; }
 
  private:
-  struct Leaf {
+  // L1 tables in frames that follow each other, for pages that do so, too.
+  struct Leaves {
     Pfn table;
+    uint64_t tables = 0;
     Pfn first;
   };
 
@@ -44,6 +55,54 @@ class BootTables {
         Pte(Mfn(domain_.GfnOf(target).value()), flags).raw());
   }
 
+  uint64_t EntryOf(Pfn target, uint64_t flags) const {
+    return Pte(Mfn(domain_.GfnOf(target).value()), flags).raw();
+  }
+  // Lets all entries of `count` tables lead to pages that are `span` apart from
+  // `target` on. REQUIRES: regular_.
+  void Describe(Pfn table, uint64_t count, Pfn target, uint64_t span,
+                uint64_t flags) {
+    const Mfn mfn = domain_.p2m().MfnOf(table);
+    bool fresh = true;
+    for (uint64_t i = 0; i < count; ++i) {
+      fresh = fresh && !host_.memory().HasWords(mfn + i);
+    }
+    const uint64_t first = EntryOf(target, flags);
+    const uint64_t step = span << kPageShift;
+    if (fresh) return host_.memory().DescribeTables(mfn, count, first, step);
+    for (uint64_t word = 0; word < count * kPageSize / 8; ++word) {
+      host_.memory().Write64(AddressOf(mfn) + word * 8, first + word * step);
+    }
+  }
+  // Whether the entries of a table of `level` for the pages from `first` on are
+  // all in use and follow a rule.
+  bool IsWhole(int level, Pfn first) const {
+    const PagingMode mode = domain_.mode();
+    const uint64_t span = uint64_t{1} << (LevelShift(mode, level) - kPageShift);
+    const auto entries = static_cast<uint64_t>(EntryCount(mode, level));
+    return regular_ && entries == 512 && level < LevelCount(mode) &&
+           first.value() + entries * span <= frames();
+  }
+
+  uint64_t LargeLeafFlags() const {
+    return pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty |
+           pte::kPageSize | (abi_.global_pages ? pte::kGlobal : 0);
+  }
+  static constexpr uint64_t kTableFlags = pte::kPresent | pte::kWritable |
+                                          pte::kUser | pte::kAccessed |
+                                          pte::kDirty;
+
+  // Builds the entries of a whole L2 table by a rule.
+  void BuildWholeL2(Pfn table, Pfn first) {
+    constexpr uint64_t kEntries = 512;
+    if (abi_.large_pages) {
+      return Describe(table, 1, first, kEntries, LargeLeafFlags());
+    }
+    leaves_.push_back({next_, kEntries, first});
+    Describe(table, 1, next_, 1, kTableFlags);
+    next_ += kEntries;
+  }
+
   // Builds the table of `level` whose part of the direct map begins at `first`.
   // Leaf tables are filled later, once it is known which frames are tables.
   Pfn BuildTable(int level, Pfn first) {
@@ -52,7 +111,11 @@ class BootTables {
     ++next_;
     if (mode == PagingMode::kPae && level == 2) kernel_l2_ = table;
     if (level == 1) {
-      leaves_.push_back({table, first});
+      leaves_.push_back({table, 1, first});
+      return table;
+    }
+    if (level == 2 && IsWhole(level, first)) {
+      BuildWholeL2(table, first);
       return table;
     }
     const bool root = level == LevelCount(mode);
@@ -64,29 +127,55 @@ class BootTables {
          pfn.value() < frames() && index < EntryCount(mode, level);
          pfn += span, ++index) {
       if (large) {
-        Write(table, index, pfn,
-              pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty |
-                  pte::kPageSize | (abi_.global_pages ? pte::kGlobal : 0));
+        Write(table, index, pfn, LargeLeafFlags());
       } else {
         Write(table, index, BuildTable(level - 1, pfn),
-              pdpte ? pte::kPresent
-                    : pte::kPresent | pte::kWritable | pte::kUser |
-                          pte::kAccessed | pte::kDirty);
+              pdpte ? pte::kPresent : kTableFlags);
       }
     }
     return table;
   }
 
-  // Maps the frames from leaf.first on; tables are read-only to a paravirtual
-  // guest.
-  void FillLeaf(const Leaf& leaf) {
+  // Maps the frames from leaves.first on; tables are read-only to a paravirtual
+  // guest. At most one table maps frames of both kinds.
+  void FillLeaves(Leaves leaves) {
+    const auto count = static_cast<uint64_t>(EntryCount(domain_.mode(), 1));
+    while (leaves.tables > 0) {
+      const uint64_t whole = WholeLeaves(leaves);
+      if (whole > 0) {
+        Describe(leaves.table, whole, leaves.first, 1, LeafFlags(leaves.first));
+      } else {
+        FillLeaf(leaves.table, leaves.first);
+      }
+      const uint64_t filled = std::max(whole, uint64_t{1});
+      leaves.tables -= filled;
+      leaves.table += filled;
+      leaves.first += filled * count;
+    }
+  }
+
+  // How many tables, from the first one on, have the same flags in all entries.
+  uint64_t WholeLeaves(const Leaves& leaves) const {
+    constexpr uint64_t kEntries = 512;
+    if (!IsWhole(1, leaves.first)) return 0;
+    const uint64_t inside = (frames() - leaves.first.value()) / kEntries;
+    const uint64_t first = leaves.first.value();
+    const uint64_t alike = !abi_.paravirtual || first >= next_.value()
+                               ? leaves.tables
+                               : (next_.value() - first) / kEntries;
+    return std::min({leaves.tables, inside, alike});
+  }
+
+  uint64_t LeafFlags(Pfn pfn) const {
+    const bool writable = !abi_.paravirtual || pfn >= next_;
+    return pte::kPresent | pte::kAccessed | pte::kDirty |
+           (writable ? pte::kWritable : 0);
+  }
+
+  void FillLeaf(Pfn table, Pfn pfn) {
     const int count = EntryCount(domain_.mode(), 1);
-    Pfn pfn = leaf.first;
     for (int i = 0; i < count && pfn.value() < frames(); ++i, ++pfn) {
-      const bool writable = !abi_.paravirtual || pfn >= next_;
-      Write(leaf.table, i, pfn,
-            pte::kPresent | pte::kAccessed | pte::kDirty |
-                (writable ? pte::kWritable : 0));
+      Write(table, i, pfn, LeafFlags(pfn));
     }
   }
 
@@ -94,9 +183,10 @@ class BootTables {
   Domain& domain_;
   const GuestAbi& abi_;
   const KernelLayout layout_;
+  const bool regular_;  // frames follow each other, and so do entries of words
   Pfn next_;
   Pfn kernel_l2_ = kInvalidPfn;
-  std::vector<Leaf> leaves_;
+  std::vector<Leaves> leaves_;
 };
 
 // The direct map must have room for all memory; large pages map 4 MiB at once.

@@ -1,6 +1,7 @@
 #include "xmmu/machine/phys_memory.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "xmmu/base/check.h"
 
@@ -13,28 +14,58 @@ constexpr int kFrameBits = 40;
 
 }  // namespace
 
-const PhysMemory::Rule* PhysMemory::RuleOf(Mfn mfn) const {
+const PhysMemory::TableRule* PhysMemory::RuleOf(Mfn mfn) const {
   auto after = std::upper_bound(
       rules_.begin(), rules_.end(), mfn,
-      [](Mfn wanted, const Rule& rule) { return wanted < rule.first; });
+      [](Mfn wanted, const TableRule& rule) { return wanted < rule.first; });
   if (after == rules_.begin()) return nullptr;
-  const Rule& rule = *--after;
+  const TableRule& rule = *--after;
   return mfn - rule.first < rule.count ? &rule : nullptr;
 }
 
 uint64_t PhysMemory::ReadUnwritten(MachineAddr addr) const {
   if (ABSL_PREDICT_TRUE(rules_.empty())) return 0;
-  const Rule* const rule = RuleOf(FrameOf(addr));
+  const TableRule* const rule = RuleOf(FrameOf(addr));
   return rule == nullptr ? 0 : rule->WordAt(FrameOf(addr), WordIndex(addr));
 }
 
+std::optional<PhysMemory::TableRule> PhysMemory::RuleFrom(
+    Mfn mfn, uint64_t count) const {
+  if (rules_.empty() || words_.Get(mfn.value()) != nullptr) return std::nullopt;
+  const TableRule* const rule = RuleOf(mfn);
+  if (rule == nullptr) return std::nullopt;
+  const uint64_t most = std::min(count, rule->count - (mfn - rule->first));
+  uint64_t same = 1;
+  while (same < most && words_.Get((mfn + same).value()) == nullptr) ++same;
+  return TableRule{mfn, same, rule->WordAt(mfn, 0), rule->step};
+}
+
+// Rules that go on where the last one ends are one rule. A rule may be replaced
+// in part, at one of its ends or in its middle.
 void PhysMemory::DescribeTables(Mfn first, uint64_t count, uint64_t entry,
                                 uint64_t step) {
   if (count == 0) return;
   XMMU_CHECK((first.value() + count - 1) >> kFrameBits == 0);
-  const auto place = std::upper_bound(
+  const Mfn end = first + count;
+  auto place = std::upper_bound(
       rules_.begin(), rules_.end(), first,
-      [](Mfn wanted, const Rule& rule) { return wanted < rule.first; });
+      [](Mfn wanted, const TableRule& rule) { return wanted < rule.first; });
+  if (place != rules_.begin()) {
+    TableRule& last = *std::prev(place);
+    const Mfn last_end = last.first + last.count;
+    if (last_end > first) {
+      XMMU_CHECK(last_end >= end);
+      const TableRule above{end, last_end - end, last.WordAt(end, 0),
+                            last.step};
+      last.count = first - last.first;
+      if (above.count > 0) place = rules_.insert(place, above);
+      if (std::prev(place)->count == 0) place = rules_.erase(std::prev(place));
+    } else if (last_end == first && last.step == step &&
+               last.WordAt(first, 0) == entry) {
+      last.count += count;
+      return;
+    }
+  }
   rules_.insert(place, {first, count, entry, step});
 }
 
@@ -43,7 +74,7 @@ PhysMemory::Words& PhysMemory::OwnWords(Mfn mfn) {
   Words*& words = words_.At(mfn.value());
   if (ABSL_PREDICT_TRUE(words != nullptr)) return *words;
   words = blocks_.Alloc();
-  const Rule* const rule = rules_.empty() ? nullptr : RuleOf(mfn);
+  const TableRule* const rule = rules_.empty() ? nullptr : RuleOf(mfn);
   if (rule == nullptr) {
     words->fill(0);
   } else {

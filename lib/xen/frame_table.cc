@@ -14,7 +14,8 @@ FrameTable::Ranges::const_iterator FrameTable::AtOrBelow(Mfn mfn) const {
 PageInfo FrameTable::ByRange(Mfn mfn) const {
   XMMU_DCHECK(Valid(mfn));
   const auto it = AtOrBelow(mfn);
-  if (it == ranges_.end() || mfn - it->first >= it->second.count) return PageInfo();
+  if (it == ranges_.end() || mfn - it->first >= it->second.count)
+    return PageInfo();
   return it->second.At(mfn - it->first);
 }
 
@@ -83,29 +84,27 @@ void FrameTable::ForEachPiece(
   }
 }
 
-bool FrameTable::AllOf(
-    Mfn first, uint64_t count,
-    absl::FunctionRef<bool(Mfn, uint64_t, const PageInfo&)> accept) const {
-  const Mfn end = first + count;
-  while (first < end) {
-    const Mfn own = NextOwn(first, end);
-    while (first < own) {
-      auto it = AtOrBelow(first);
-      const bool inside =
-          it != ranges_.end() && first - it->first < it->second.count;
-      Mfn next = own;
-      if (inside) {
-        next = std::min(own, it->first + it->second.count);
-      } else if (const auto after = ranges_.upper_bound(first);
-                 after != ranges_.end()) {
-        next = std::min(own, Mfn(after->first));
-      }
-      if (!accept(first, next - first, ByRange(first))) return false;
-      first = next;
-    }
-    if (own == end) return true;
-    if (!accept(own, 1, *own_.Find(own.value()))) return false;
-    first = own + 1;
+FrameTable::Piece FrameTable::PieceFrom(Mfn mfn, uint64_t most) const {
+  const Mfn own = NextOwn(mfn, mfn + most);
+  if (own == mfn) return {1, *own_.Find(mfn.value()), true};
+  const auto it = AtOrBelow(mfn);
+  const bool inside = it != ranges_.end() && mfn - it->first < it->second.count;
+  if (inside) {
+    return {std::min(own, it->first + it->second.count) - mfn,
+            it->second.At(mfn - it->first)};
+  }
+  const auto after = ranges_.upper_bound(mfn);
+  const Mfn end = after == ranges_.end() ? own : std::min(own, after->first);
+  return {end - mfn, PageInfo()};
+}
+
+bool FrameTable::AllOf(Mfn first, uint64_t count,
+                       absl::FunctionRef<bool(const PageInfo&)> accept) const {
+  while (count > 0) {
+    const Piece piece = PieceFrom(first, count);
+    if (!accept(piece.page)) return false;
+    first += piece.count;
+    count -= piece.count;
   }
   return true;
 }

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/control_registers.h"
 
@@ -34,10 +35,15 @@ constexpr uint64_t RoundUpToExtent(uint64_t frames) {
   return (frames + kExtentFrames - 1) / kExtentFrames * kExtentFrames;
 }
 
-// The frames that the machine has: as asked for, as far as addresses reach.
-uint64_t MachineFrames(const MachineModel& model, const HostOptions& options) {
-  return std::min(options.memory_frames,
-                  uint64_t{1} << (model.features.maxphyaddr - kPageShift));
+// What a machine has if nobody asks for more: 1 TiB (assumed).
+constexpr uint64_t kUsualFrames = uint64_t{1} << 28;
+
+// The frames that the machine can have: as asked for, as far as addresses
+// reach.
+uint64_t MostFrames(const MachineModel& model, const HostOptions& options) {
+  const uint64_t reach = uint64_t{1}
+                         << (model.features.maxphyaddr - kPageShift);
+  return std::min(options.memory_frames.value_or(reach), reach);
 }
 
 }  // namespace
@@ -59,7 +65,9 @@ void Cpu::TouchData(MachineAddr addr, VirtAddr va) {
 Host::Host(const MachineModel& model, const HostOptions& options)
     : model_(model),
       linear_map_(options.linear_map),
-      frames_(MachineFrames(model, options)),
+      most_frames_(MostFrames(model, options)),
+      frames_(
+          std::min(most_frames_, options.memory_frames.value_or(kUsualFrames))),
       l3_(model.l3, model.cache_rules.thrash_resistant_l3),
       next_extent_(kReservedFrames),
       next_xen_frame_(kLegacyFrames),
@@ -90,17 +98,30 @@ absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
   const uint64_t limit = FrameLimit(options.mode);
   const uint64_t first = next_extent_;
   if (first > limit || options.memory_frames > limit - first) {
-    const uint64_t room = first > limit ? 0 : limit - first;
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "no room for a domain of ", options.memory_frames >> kMibShift,
-        " MiB: at most ", room >> kMibShift, " MiB are left"));
+    return NoRoom(options, first > limit ? 0 : limit - first);
   }
   next_extent_ = RoundUpToExtent(first + options.memory_frames);
+  GrowTo(first + options.memory_frames);
   const auto id = static_cast<DomainId>(domains_.size() + 1);
   domains_.push_back(std::make_unique<Domain>(id, options));
   Populate(*domains_.back(), Mfn(first), options.memory_frames);
   Place(*domains_.back());
   return domains_.back().get();
+}
+
+absl::Status Host::NoRoom(const DomainOptions& options, uint64_t room) const {
+  const bool by_entry = FrameLimit(options.mode) < most_frames_;
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "no room for a domain of ", options.memory_frames >> kMibShift,
+      " MiB: at most ", room >> kMibShift, " MiB are left of what ",
+      by_entry ? absl::StrCat("entries of 4 bytes name, 4096 MiB")
+               : absl::StrCat("machine ", Abs(model_.name), " can have, ",
+                              most_frames_ >> kMibShift, " MiB")));
+}
+
+void Host::GrowTo(uint64_t frames) {
+  XMMU_CHECK(frames <= most_frames_);
+  frames_.Grow(frames);
 }
 
 uint64_t Host::frame_bookkeeping_bytes() const {
@@ -114,7 +135,7 @@ uint64_t Host::frame_bookkeeping_bytes() const {
 
 uint64_t Host::FrameLimit(PagingMode mode) const {
   const bool narrow = mode == PagingMode::k2Level;
-  return narrow ? std::min(frames_.size(), uint64_t{1} << 20) : frames_.size();
+  return narrow ? std::min(most_frames_, uint64_t{1} << 20) : most_frames_;
 }
 
 void Host::Populate(Domain& domain, Mfn first, uint64_t frames) {
@@ -182,7 +203,7 @@ Mfn Host::AllocXenFrame() {
       next_xen_frame_ = next_extent_;
       next_extent_ += kExtentFrames;
       xen_extent_end_ = next_extent_;
-      XMMU_CHECK(xen_extent_end_ <= frames_.size());
+      GrowTo(xen_extent_end_);
     }
     mfn = Mfn(next_xen_frame_++);
   }
@@ -191,6 +212,25 @@ Mfn Host::AllocXenFrame() {
   ++xen_frames_;
   peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
   return mfn;
+}
+
+std::optional<Mfn> Host::AllocXenFrames(uint64_t count) {
+  if (!free_xen_frames_.empty()) return std::nullopt;
+  if (next_xen_frame_ == xen_extent_end_) {
+    next_xen_frame_ = xen_extent_end_ = next_extent_;
+  }
+  const bool goes_on = xen_extent_end_ == next_extent_;
+  const uint64_t end = next_xen_frame_ + count;
+  if (end > xen_extent_end_) {
+    if (!goes_on) return std::nullopt;
+    next_extent_ += RoundUpToExtent(end - xen_extent_end_);
+    xen_extent_end_ = next_extent_;
+    GrowTo(xen_extent_end_);
+  }
+  const Mfn first(std::exchange(next_xen_frame_, end));
+  xen_frames_ += count;
+  peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
+  return first;
 }
 
 void Host::FreeXenFrame(Mfn mfn) {

@@ -42,24 +42,42 @@ NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
       domain_(domain),
       max_leaf_(std::min(max_leaf, LargestLeafOf(host.model()))),
       ept_(host.model().features.vendor == Vendor::kIntel),
-      tables_{host.AllocXenFrame()} {}
+      tables_{{host.AllocXenFrame(), 1}} {}
 
 NestedTables::~NestedTables() {
-  for (const Mfn table : tables_) host_.FreeXenFrame(table);
+  for (const TableRun& run : tables_) {
+    for (uint64_t i = 0; i < run.count; ++i) host_.FreeXenFrame(run.first + i);
+  }
 }
 
 VmControls NestedTables::Controls(uint16_t tag) const {
   return {.nested = true,
           .nested_mode = kMode,
-          .root = AddressOf(tables_.front()),
+          .root = AddressOf(root()),
           .accessed_dirty = host_.model().nested.accessed_dirty,
           .tag = tag};
 }
 
 Mfn NestedTables::NewTable(CycleClock& clock) {
   clock.Charge(CostEvent::kZeroPage);
-  tables_.push_back(host_.AllocXenFrame());
-  return tables_.back();
+  const Mfn table = host_.AllocXenFrame();
+  AddTables(table, 1);
+  return table;
+}
+
+void NestedTables::AddTables(Mfn first, uint64_t count) {
+  TableRun& last = tables_.back();
+  if (last.first + last.count == first) {
+    last.count += count;
+  } else {
+    tables_.push_back({first, count});
+  }
+}
+
+uint64_t NestedTables::table_count() const {
+  uint64_t count = 0;
+  for (const TableRun& run : tables_) count += run.count;
+  return count;
 }
 
 uint64_t NestedTables::Read(MachineAddr slot) const {
@@ -104,7 +122,7 @@ MachineAddr NestedTables::SlotOf(Mfn table, int level, Pfn pfn) {
 }
 
 NestedTables::Place NestedTables::Find(Pfn pfn) const {
-  Mfn table = tables_.front();
+  Mfn table = root();
   for (int level = kRootLevel;; --level) {
     const MachineAddr slot = SlotOf(table, level, pfn);
     const uint64_t entry = Read(slot);
@@ -118,33 +136,11 @@ int NestedTables::LeafLevelOf(Pfn pfn) const {
   return Read(place.slot) == 0 ? 0 : place.level;
 }
 
-uint64_t NestedTables::LeavesOf(int level) const {
-  return LeavesBelow(tables_.front(), kRootLevel, level);
-}
-
-uint64_t NestedTables::LeavesBelow(Mfn table, int table_level,
-                                   int level) const {
-  uint64_t leaves = 0;
-  for (int i = 0; i < kEntries; ++i) {
-    const uint64_t entry = Read(EntryAddress(kMode, AddressOf(table), i));
-    if (entry == 0) continue;
-    if (IsLeaf(entry, table_level)) {
-      leaves += table_level == level ? 1 : 0;
-    } else {
-      leaves += LeavesBelow(Pte(entry).frame(), table_level - 1, level);
-    }
-  }
-  return leaves;
-}
-
 bool NestedTables::Fits(Pfn pfn, int level) const {
   const Pfn first = FirstOf(pfn, level);
   const Mfn mfn = domain_.p2m().MfnOf(first);
   if (mfn == kInvalidMfn || mfn.value() % PagesOf(level) != 0) return false;
-  for (uint64_t i = 1; i < PagesOf(level); ++i) {
-    if (domain_.p2m().MfnOf(first + i) != mfn + i) return false;
-  }
-  return true;
+  return domain_.p2m().RunFrom(first, PagesOf(level)) == PagesOf(level);
 }
 
 int NestedTables::LargestLeaf(Pfn pfn) const {
@@ -155,10 +151,88 @@ int NestedTables::LargestLeaf(Pfn pfn) const {
 
 void NestedTables::MapAll(CycleClock& clock) {
   for (Pfn pfn; pfn.value() < domain_.p2m().size();) {
+    const uint64_t mapped = MapByRule(pfn, clock);
+    pfn += mapped;
+    if (mapped > 0) continue;
     Map(pfn, clock);
     const int level = std::max(1, LeafLevelOf(pfn));
     pfn = FirstOf(pfn, level) + PagesOf(level);
   }
+}
+
+// A table of leaves is regular if its first page begins it, all its pages lie in
+// one piece, and no larger leaf fits.
+uint64_t NestedTables::MapByRule(Pfn pfn, CycleClock& clock) {
+  const int leaf = LargestLeaf(pfn);
+  const int above = leaf + 1;
+  const bool regular =
+      leaf < 3 && pfn == FirstOf(pfn, above) && !domain_.dirty_log().enabled();
+  if (!regular || domain_.p2m().MfnOf(pfn) == kInvalidMfn) return 0;
+  if (leaf < max_leaf_ &&
+      domain_.p2m().MfnOf(pfn).value() % PagesOf(above) == 0) {
+    return 0;  // a larger leaf may fit further on
+  }
+  const uint64_t run = domain_.p2m().RunFrom(pfn, PagesOf(3));
+  const Place place = Find(pfn);
+  if (run < PagesOf(above) || place.level <= leaf || Read(place.slot) != 0) {
+    return 0;
+  }
+  const bool tables = leaf == 1 && place.level == 3 && pfn == FirstOf(pfn, 3) &&
+                      run == PagesOf(3);
+  if (tables && MapTables(pfn, place, clock)) return PagesOf(3);
+  MapTable(pfn, leaf, place, clock);
+  return PagesOf(above);
+}
+
+// The first page of a table meets the empty entry above it, all others the
+// entries of the table.
+void NestedTables::MapTable(Pfn pfn, int level, const Place& place,
+                            CycleClock& clock) {
+  constexpr uint64_t kCount = kEntries;
+  clock.Charge(CostEvent::kXenPteRead,
+               static_cast<uint64_t>(kRootLevel - place.level + 1));
+  MachineAddr slot = place.slot;
+  for (int at = place.level; at > level; --at) {
+    const Mfn table = NewTable(clock);
+    Write(slot, TableEntry(table), clock);
+    slot = SlotOf(table, at - 1, pfn);
+  }
+  const Mfn mfn = domain_.p2m().MfnOf(pfn);
+  const Mfn table = FrameOf(slot);
+  const uint64_t step = PagesOf(level) << kPageShift;
+  if (host_.memory().HasWords(table)) {  // it was another table once
+    for (uint64_t i = 0; i < kCount; ++i) {
+      host_.memory().Write64(AddressOf(table) + 8 * i,
+                             LeafEntry(mfn, level, true) + i * step);
+    }
+  } else {
+    host_.memory().DescribeTables(table, 1, LeafEntry(mfn, level, true), step);
+  }
+  leaves(level) += kCount;
+  clock.Charge(CostEvent::kXenPteWrite, kCount);
+  clock.Charge(CostEvent::kXenPteRead,
+               (kCount - 1) * static_cast<uint64_t>(kRootLevel - level + 1));
+}
+
+// An L2 table comes from the host first, and then its L1 tables in their order.
+bool NestedTables::MapTables(Pfn pfn, const Place& place, CycleClock& clock) {
+  constexpr uint64_t kCount = kEntries;
+  const std::optional<Mfn> l2 = host_.AllocXenFrames(1 + kCount);
+  if (!l2.has_value()) return false;
+  const Mfn l1 = *l2 + 1;
+  AddTables(*l2, 1 + kCount);
+  clock.Charge(CostEvent::kZeroPage, 1 + kCount);
+  host_.memory().DescribeTables(*l2, 1, TableEntry(l1), kPageSize);
+  host_.memory().DescribeTables(
+      l1, kCount, LeafEntry(domain_.p2m().MfnOf(pfn), 1, true), kPageSize);
+  Write(place.slot, TableEntry(*l2), clock);
+  leaves(1) += kCount * kCount;
+  clock.Charge(CostEvent::kXenPteWrite, kCount + kCount * kCount);
+  // The first page of all meets the empty L3 entry, that of each further L1
+  // table the empty L2 entry, and every other one the L1 table.
+  clock.Charge(CostEvent::kXenPteRead,
+               2 + 3 * (kCount - 1) + 4 * kCount * (kCount - 1));
+  return true;
 }
 
 bool NestedTables::Map(Pfn pfn, CycleClock& clock) {
@@ -179,6 +253,7 @@ bool NestedTables::Map(Pfn pfn, CycleClock& clock) {
   Write(place.slot,
         LeafEntry(domain_.p2m().MfnOf(first), leaf, MayBeWritable(first, leaf)),
         clock);
+  ++leaves(leaf);
   return true;
 }
 
@@ -200,7 +275,7 @@ void NestedTables::SetWritableBelow(Mfn table, int level, bool writable,
 }
 
 void NestedTables::SetAllWritable(bool writable, CycleClock& clock) {
-  SetWritableBelow(tables_.front(), kRootLevel, writable, clock);
+  SetWritableBelow(root(), kRootLevel, writable, clock);
 }
 
 bool NestedTables::MakeWritable(Pfn pfn, CycleClock& clock) {
@@ -233,6 +308,8 @@ void NestedTables::Split(const Place& place, CycleClock& clock) {
           LeafEntry(first, level, writable) | (whole & kept), clock);
   }
   Write(place.slot, TableEntry(table), clock);
+  --leaves(place.level);
+  leaves(level) += kEntries;
 }
 
 bool NestedTables::Unmap(Pfn pfn, CycleClock& clock) {
@@ -245,11 +322,15 @@ bool NestedTables::Unmap(Pfn pfn, CycleClock& clock) {
     place = Find(pfn);
   }
   Write(place.slot, 0, clock);
+  --leaves(1);
   return true;
 }
 
 bool NestedTables::Owns(Mfn mfn) const {
-  return std::find(tables_.begin(), tables_.end(), mfn) != tables_.end();
+  return std::any_of(tables_.begin(), tables_.end(),
+                     [mfn](const TableRun& run) {
+                       return mfn.value() - run.first.value() < run.count;
+                     });
 }
 
 absl::Status NestedTables::AuditTable(Mfn table, int level, Pfn first,
@@ -283,23 +364,24 @@ absl::Status NestedTables::AuditTable(Mfn table, int level, Pfn first,
           pfn.value() + page, frame.value() + page, wanted.value()));
     }
     recount.pages += PagesOf(level);
+    ++recount.leaves[static_cast<size_t>(level)];
   }
   return absl::OkStatus();
 }
 
 absl::Status NestedTables::Audit(bool complete) const {
   Recount recount;
-  absl::Status status = AuditTable(tables_.front(), kRootLevel, Pfn(), recount);
+  absl::Status status = AuditTable(root(), kRootLevel, Pfn(), recount);
   if (!status.ok()) return status;
-  if (recount.tables != tables_.size()) {
+  if (recount.tables != table_count()) {
     return absl::InternalError(
         absl::StrFormat("%d nested tables are in use, %d allocated",
-                        recount.tables, tables_.size()));
+                        recount.tables, table_count()));
   }
-  uint64_t pages = 0;
-  for (Pfn pfn; pfn.value() < domain_.p2m().size(); ++pfn) {
-    if (domain_.p2m().MfnOf(pfn) != kInvalidMfn) ++pages;
+  if (recount.leaves != leaves_) {
+    return absl::InternalError("leaves of nested tables are miscounted");
   }
+  const uint64_t pages = domain_.p2m().populated();
   if (complete && recount.pages != pages) {
     return absl::InternalError(absl::StrFormat(
         "nested tables map %d pages of %d", recount.pages, pages));

@@ -90,11 +90,11 @@ TEST(PhysMemoryTest, CopyOfAnUntouchedFrameIsZero) {
   EXPECT_EQ(memory.Read64(MachineAddr(0x1000)), 0u);
 }
 
-TEST(PhysMemoryTest, DescribedTablesFollowTheirRuleAtNoHostMemory) {
+TEST(PhysMemoryTest, DescribedTablesFollowTheirRuleInOneRecord) {
   PhysMemory memory;
   constexpr uint64_t kTables = uint64_t{1} << 31;  // 4 PiB of a direct map
   memory.DescribeTables(Mfn(0x1000), kTables, 0x8067, kPageSize);
-  EXPECT_EQ(memory.host_bytes(), 0u);
+  EXPECT_LE(memory.host_bytes(), 32u);
   EXPECT_EQ(memory.Read64(AddressOf(Mfn(0xfff)) + 0xff8), 0u);
   EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x1000))), 0x8067u);
   EXPECT_EQ(memory.Read64(AddressOf(Mfn(0x1000)) + 8), 0x9067u);

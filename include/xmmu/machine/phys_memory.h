@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/base/optimization.h"
@@ -64,8 +65,23 @@ class PhysMemory {
   // Lets the frames from `first` on hold tables of 8-byte entries that follow a
   // rule: word i of the frame `first` + k is `entry` + (512 * k + i) * `step`.
   // This takes no host memory for a frame until it is written to, and counts
-  // for no store. REQUIRES: the frames were never written to.
+  // for no store. REQUIRES: the frames were never written to; they were
+  // described before all together, or none of them was.
   void DescribeTables(Mfn first, uint64_t count, uint64_t entry, uint64_t step);
+  // Tables that follow a rule.
+  struct TableRule {
+    Mfn first;
+    uint64_t count = 0;
+    uint64_t entry = 0;
+    uint64_t step = 0;
+
+    uint64_t WordAt(Mfn mfn, size_t index) const {
+      return entry + ((mfn - first) * WordBlocks::kWords + index) * step;
+    }
+  };
+  // Returns the rule that `mfn` and at most `count` - 1 frames behind it still
+  // follow; nothing if `mfn` follows none.
+  std::optional<TableRule> RuleFrom(Mfn mfn, uint64_t count) const;
 
   // Lines of 64 bytes, by number. Once a line is watched, each store of a word
   // to it counts, whichever CPU it is by. Stores of a program's data, which are
@@ -104,23 +120,12 @@ class PhysMemory {
 
   // Host bytes in use, for the memory figures of a report.
   uint64_t host_bytes() const {
-    return words_.host_bytes() + tokens_.host_bytes() + blocks_.host_bytes();
+    return words_.host_bytes() + tokens_.host_bytes() + blocks_.host_bytes() +
+           rules_.size() * sizeof(TableRule);
   }
 
  private:
   using Words = WordBlocks::Block;
-
-  // Tables that follow a rule: see DescribeTables().
-  struct Rule {
-    Mfn first;
-    uint64_t count = 0;
-    uint64_t entry = 0;
-    uint64_t step = 0;
-
-    uint64_t WordAt(Mfn mfn, size_t index) const {
-      return entry + ((mfn - first) * WordBlocks::kWords + index) * step;
-    }
-  };
 
   static size_t WordIndex(MachineAddr addr) {
     return (addr.value() & kPageOffsetMask) >> 3;
@@ -136,7 +141,7 @@ class PhysMemory {
   uint64_t ReadUnwritten(MachineAddr addr) const;
   // The rule of a frame, or nullptr. That of a frame with words of its own no
   // longer holds.
-  const Rule* RuleOf(Mfn mfn) const;
+  const TableRule* RuleOf(Mfn mfn) const;
   bool IsDescribed(Mfn mfn) const {
     return !rules_.empty() && RuleOf(mfn) != nullptr;
   }
@@ -153,7 +158,7 @@ class PhysMemory {
   }
 
   absl::flat_hash_map<uint64_t, uint64_t> stores_;
-  std::vector<Rule> rules_;  // ascending
+  std::vector<TableRule> rules_;  // ascending
   WordBlocks blocks_;
   SparseArray<Words*> words_;  // null: zeros, or what a rule says
   SparseArray<uint64_t> tokens_;

@@ -32,7 +32,9 @@ namespace xmmu {
 struct HostOptions {
   int cpus = 1;  // 1 to 64
   MemoryTiming timing = MemoryTiming::kPteCaches;
-  uint64_t memory_frames = uint64_t{1} << 28;  // machine size: 1 TiB, sparse
+  // The machine's size; it is sparse. Without it a machine has 1 TiB, and more
+  // if its domains need it, as far as its addresses reach.
+  std::optional<uint64_t> memory_frames = std::nullopt;
   // How Xen reaches the tables of its paravirtual guests.
   LinearMap linear_map = LinearMap::kDefault;
 };
@@ -105,6 +107,10 @@ class Host {
   // zeroing.
   Mfn AllocXenFrame();
   void FreeXenFrame(Mfn mfn);
+  // Allocates `count` frames that follow each other, if those are the next that
+  // AllocXenFrame() would return, and takes no host memory for them. Else
+  // nothing is done.
+  std::optional<Mfn> AllocXenFrames(uint64_t count);
   uint64_t xen_frames() const { return xen_frames_; }
   // The most frames that the hypervisor has had at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
@@ -115,8 +121,8 @@ class Host {
   // 24 + 4 for those (Xen 3.0.0 for i386, struct pfn_info).
   uint64_t frame_bookkeeping_bytes() const;
 
-  // One past the last frame that a guest of `mode` can have: a 4-byte entry
-  // names frames below 2^20.
+  // One past the last frame that a guest of `mode` can have: as far as the
+  // machine's addresses reach; a 4-byte entry names frames below 2^20.
   uint64_t FrameLimit(PagingMode mode) const;
 
   // Frees a domain's frame without references: it is nobody's, its content
@@ -183,6 +189,10 @@ class Host {
   CpuMask NeedFlush(CpuMask candidates, uint32_t timestamp) const;
 
  private:
+  // The error for a domain that does not fit.
+  absl::Status NoRoom(const DomainOptions& options, uint64_t room) const;
+  // Lets the machine have `frames` frames. REQUIRES: its addresses reach them.
+  void GrowTo(uint64_t frames);
   // Gives the frames from `first` on to a new domain.
   void Populate(Domain& domain, Mfn first, uint64_t frames);
   // Assigns CPUs to the vCPUs of a new domain.
@@ -206,6 +216,7 @@ class Host {
   const MachineModel& model_;
   const LinearMap linear_map_;
   PhysMemory memory_;
+  const uint64_t most_frames_;  // that the machine can have
   FrameTable frames_;
   CacheArray l3_;
   std::vector<std::unique_ptr<Cpu>> cpus_;

@@ -13,6 +13,8 @@
 // Charges the clock it is given kZeroPage for a new table, kXenPteWrite for
 // each entry written and kXenPteRead for each looked at. Single-threaded.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -57,9 +59,13 @@ class NestedTables {
   // The level of the leaf that maps `pfn`; 0 if none does.
   int LeafLevelOf(Pfn pfn) const;
 
-  // Returns how many leaves of `level`, 1 to 3, there are. Walks all tables;
-  // not charged.
-  uint64_t LeavesOf(int level) const;
+  // Returns how many leaves of `level`, 1 to 3, there are.
+  uint64_t LeavesOf(int level) const {
+    return leaves_[static_cast<size_t>(level)];
+  }
+
+  // Host bytes in use beside the frames.
+  uint64_t host_bytes() const { return tables_.size() * sizeof(TableRun); }
 
   // Whether `mfn` is one of the tables.
   bool Owns(Mfn mfn) const;
@@ -73,13 +79,34 @@ class NestedTables {
     MachineAddr slot;
     int level = 0;
   };
+  using LeafCounts = std::array<uint64_t, 4>;  // by level
   struct Recount {
     uint64_t tables = 1;
     uint64_t pages = 0;
+    LeafCounts leaves{};
+  };
+  // Tables in frames that follow each other.
+  struct TableRun {
+    Mfn first;
+    uint64_t count = 0;
   };
 
   // Allocates a table, empty; charges kZeroPage.
   Mfn NewTable(CycleClock& clock);
+  void AddTables(Mfn first, uint64_t count);
+  uint64_t table_count() const;
+  Mfn root() const { return tables_.front().first; }
+  uint64_t& leaves(int level) { return leaves_[static_cast<size_t>(level)]; }
+
+  // What Map() does page by page, for the pages from `pfn` on in one piece, if
+  // there they fill whole tables and are as regular as a rule can tell:
+  // changes, counts and charges are the same, host time and memory do not
+  // depend on the pages. Returns how many pages it has mapped; often none.
+  uint64_t MapByRule(Pfn pfn, CycleClock& clock);
+  // MapByRule() of one table of leaves of `level` at `place`, empty yet, or of
+  // one of L1 tables.
+  void MapTable(Pfn pfn, int level, const Place& place, CycleClock& clock);
+  bool MapTables(Pfn pfn, const Place& place, CycleClock& clock);
   uint64_t Read(MachineAddr slot) const;
   void Write(MachineAddr slot, uint64_t entry, CycleClock& clock);
   // The entries, in the machine's format, that lead to a table or map a page.
@@ -100,8 +127,6 @@ class NestedTables {
   void SetWritableBelow(Mfn table, int level, bool writable, CycleClock& clock);
   // Whether the log lets the whole page of `level` from `first` on be writable.
   bool MayBeWritable(Pfn first, int level) const;
-  // LeavesOf() of what is below `table`.
-  uint64_t LeavesBelow(Mfn table, int table_level, int level) const;
   // Audit() of what is below `table`, adding up what it finds in `recount`.
   absl::Status AuditTable(Mfn table, int level, Pfn first,
                           Recount& recount) const;
@@ -110,7 +135,8 @@ class NestedTables {
   const Domain& domain_;
   const int max_leaf_;
   const bool ept_;
-  std::vector<Mfn> tables_;  // the root first
+  std::vector<TableRun> tables_;  // the root first
+  LeafCounts leaves_{};
 };
 
 }  // namespace xmmu

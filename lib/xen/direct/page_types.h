@@ -151,6 +151,31 @@ class PageTypes : private RequestPart {
   XenErrno PromoteL1(Mfn table);
   XenErrno PromoteUpper(Mfn table, int level, bool& keeps_type);
   XenErrno PromoteSlot(Mfn table, int level, int slot, bool& child_keeps_type);
+
+  // promote_by_rule.cc: many alike tables at once.
+  // L1 tables that follow a rule, and what all their entries lead to.
+  struct LeafTables {
+    Mfn tables;
+    uint64_t count = 0;  // 0: there are none
+    Pte entry;           // the first one's first
+    uint64_t pages() const { return count * 512; }
+  };
+  // What PromoteSlot() does for the slots of `table` from `slot` on whose
+  // tables follow rules (PhysMemory::DescribeTables), as a guest's boot tables
+  // do: state, counts, charges are the same. Returns how many slots are done;
+  // none where anything is out of the ordinary.
+  int PromoteByRule(Mfn table, int level, int slot);
+  // Whether the machine has the frames [first, first + count).
+  bool HasFrames(Mfn first, uint64_t count) const;
+  // Whether a frame can become a table of `level` by its first use, by an entry
+  // like `entry`, and nothing need be flushed.
+  bool CanBecomeTable(const PageInfo& page, int level, Pte entry) const;
+  // The L1 tables from slot `slot` of `table`, an L2 table, on that
+  // PromoteByRule() can do.
+  LeafTables FindLeafTables(Mfn table, int slot) const;
+  bool CanBeLeaves(const LeafTables& leaves) const;
+  // Validates them, hooked in `table` from `slot` on.
+  void PromoteLeafTables(const LeafTables& leaves, Mfn table, int slot);
   // Undoes the slots of a table whose slot `slot` was refused.
   void FailPromotion(Mfn table, int level, int slot, bool child_keeps_type);
   // Takes back the flags that Adjust() has added to an L3 entry.

@@ -63,6 +63,11 @@ XenErrno PageTypes::PromoteUpper(Mfn table, int level, bool& keeps_type) {
   uint64_t scanned = 0;
   for (int slot = 0; slot < slots; ++slot) {
     if (!IsGuestSlot(page, level, slot)) continue;
+    if (const int done = PromoteByRule(table, level, slot); done > 0) {
+      scanned += static_cast<uint64_t>(done);
+      slot += done - 1;
+      continue;
+    }
     ++scanned;
     bool child_keeps_type = false;
     const XenErrno error = PromoteSlot(table, level, slot, child_keeps_type);

@@ -44,6 +44,12 @@ class SparseArray {
     return Make(index);
   }
 
+  // Returns the first index behind those that take host memory together with
+  // `index`: where to go on once Find() has told that none of them does.
+  static constexpr uint64_t NextChunk(uint64_t index) {
+    return ((index >> kChunkBits) + 1) << kChunkBits;
+  }
+
   // Bytes of the chunks and their directory.
   uint64_t host_bytes() const { return host_bytes_; }
 

@@ -62,10 +62,17 @@ class FrameTable {
   // see SetSlots().
   void ForEachPiece(Mfn first, uint64_t count,
                     absl::FunctionRef<void(Mfn, uint64_t, PageInfo&)> visit);
+  // Frames that are alike.
+  struct Piece {
+    uint64_t count = 0;
+    PageInfo page;
+    bool own = false;  // one frame, with host memory of its own
+  };
+  // Returns the piece that begins at `mfn` and has at most `most` frames.
+  Piece PieceFrom(Mfn mfn, uint64_t most) const;
   // Returns whether `accept` takes the frames of all such pieces.
-  bool AllOf(
-      Mfn first, uint64_t count,
-      absl::FunctionRef<bool(Mfn, uint64_t, const PageInfo&)> accept) const;
+  bool AllOf(Mfn first, uint64_t count,
+             absl::FunctionRef<bool(const PageInfo&)> accept) const;
 
   // Lets l2_slot of the frames of [first, first + count) be `slot`, `slot` + 1
   // and so on. REQUIRES: kL2SlotMany is out of reach.
