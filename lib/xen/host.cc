@@ -4,9 +4,6 @@
 #include <bit>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "base/text.h"
 #include "xmmu/base/check.h"
 #include "xmmu/machine/control_registers.h"
 
@@ -16,9 +13,6 @@ namespace {
 // The hypervisor, its heap and the legacy areas lie below all domains (assumed:
 // Xen is linked to run below 16 MiB; xen/arch/x86/setup.c relocates it).
 constexpr uint64_t kReservedFrames = (uint64_t{16} << 20) >> kPageShift;
-// Domains, and further extents of Xen's heap, begin at 4 MiB boundaries.
-constexpr uint64_t kExtentFrames = (uint64_t{4} << 20) >> kPageShift;
-constexpr int kMibShift = 20 - kPageShift;
 // First megabyte: BIOS, VGA and I/O; never handed out.
 constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 
@@ -28,11 +22,6 @@ constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 bool RefusesFlush(const Cpu& cpu, const std::optional<PageFault>& fault) {
   XMMU_CHECK(!fault.has_value() || cpu.mmu.vm().nested);
   return fault.has_value();
-}
-
-// The number of frames in as many whole extents as `frames` need.
-constexpr uint64_t RoundUpToExtent(uint64_t frames) {
-  return (frames + kExtentFrames - 1) / kExtentFrames * kExtentFrames;
 }
 
 // What a machine has if nobody asks for more: 1 TiB (assumed).
@@ -85,158 +74,6 @@ OwnEventId Host::AddOwnEvent(OwnEvent event) {
   }
   own_events_.push_back(std::move(event));
   return static_cast<OwnEventId>(own_events_.size() - 1);
-}
-
-absl::StatusOr<Domain*> Host::CreateDomain(const DomainOptions& options) {
-  if (options.vcpus < 1 || options.vcpus > kMaxCpus) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a domain has 1 to ", kMaxCpus, " vCPUs, not ", options.vcpus));
-  }
-  if (options.memory_frames == 0) {
-    return absl::InvalidArgumentError("a domain needs memory");
-  }
-  const uint64_t limit = FrameLimit(options.mode);
-  const uint64_t first = next_extent_;
-  if (first > limit || options.memory_frames > limit - first) {
-    return NoRoom(options, first > limit ? 0 : limit - first);
-  }
-  next_extent_ = RoundUpToExtent(first + options.memory_frames);
-  GrowTo(first + options.memory_frames);
-  const auto id = static_cast<DomainId>(domains_.size() + 1);
-  domains_.push_back(std::make_unique<Domain>(id, options));
-  Populate(*domains_.back(), Mfn(first), options.memory_frames);
-  Place(*domains_.back());
-  return domains_.back().get();
-}
-
-absl::Status Host::NoRoom(const DomainOptions& options, uint64_t room) const {
-  const bool by_entry = FrameLimit(options.mode) < most_frames_;
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "no room for a domain of ", options.memory_frames >> kMibShift,
-      " MiB: at most ", room >> kMibShift, " MiB are left of what ",
-      by_entry ? absl::StrCat("entries of 4 bytes name, 4096 MiB")
-               : absl::StrCat("machine ", Abs(model_.name), " can have, ",
-                              most_frames_ >> kMibShift, " MiB")));
-}
-
-void Host::GrowTo(uint64_t frames) {
-  XMMU_CHECK(frames <= most_frames_);
-  frames_.Grow(frames);
-}
-
-uint64_t Host::frame_bookkeeping_bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& domain : domains_) {
-    const bool xen3 = domain->mode() == PagingMode::k2Level;
-    bytes += domain->p2m().size() * (xen3 ? 24 + 4 : 32 + 8);
-  }
-  return bytes;
-}
-
-uint64_t Host::FrameLimit(PagingMode mode) const {
-  const bool narrow = mode == PagingMode::k2Level;
-  return narrow ? std::min(most_frames_, uint64_t{1} << 20) : most_frames_;
-}
-
-void Host::Populate(Domain& domain, Mfn first, uint64_t frames) {
-  domain.p2m().SetAll(first, frames);
-  PageInfo page;
-  page.ref_count = 1;
-  page.owner = domain.id();
-  page.allocated = true;
-  page.type = PageType::kWritable;
-  page.validated = true;
-  frames_.SetRange(first, frames, page);
-}
-
-void Host::Place(Domain& domain) {
-  for (uint32_t i = 0; i < domain.vcpu_count(); ++i) {
-    Cpu& cpu = *cpus_[i % cpus_.size()];
-    domain.vcpu(i).cpu = &cpu;
-    if (cpu.current != nullptr) continue;
-    cpu.current = &domain.vcpu(i);
-    domain.set_dirty_cpus(domain.dirty_cpus() | MaskOf(cpu.id));
-  }
-}
-
-Domain* Host::FindDomain(DomainId id) {
-  for (const auto& domain : domains_) {
-    if (domain->id() == id) return domain.get();
-  }
-  return nullptr;
-}
-
-void Host::FreeFrame(Mfn mfn) {
-  PageInfo& page = frames_[mfn];
-  if (Domain* owner = FindDomain(page.owner)) {
-    const Pfn pfn = owner->p2m().PfnOf(mfn);
-    if (pfn != kInvalidPfn) owner->p2m().Clear(pfn);
-  }
-  page = PageInfo();
-  page.tlbflush_timestamp = tlb_clock_;
-  free_frames_.push_back(mfn);
-}
-
-std::optional<Mfn> Host::AllocFrame(Domain& domain, Pfn pfn) {
-  const uint64_t limit = FrameLimit(domain.mode());
-  const auto last =
-      std::find_if(free_frames_.rbegin(), free_frames_.rend(),
-                   [limit](Mfn mfn) { return mfn.value() < limit; });
-  if (last == free_frames_.rend()) return std::nullopt;
-  const Mfn mfn = *last;
-  free_frames_.erase(std::next(last).base());
-  domain.p2m().Set(pfn, mfn);
-  PageInfo& page = frames_[mfn];
-  page.ref_count = 1;
-  page.owner = domain.id();
-  page.allocated = true;
-  return mfn;
-}
-
-Mfn Host::AllocXenFrame() {
-  Mfn mfn;
-  if (!free_xen_frames_.empty()) {
-    mfn = free_xen_frames_.back();
-    free_xen_frames_.pop_back();
-  } else {
-    if (next_xen_frame_ == xen_extent_end_) {
-      next_xen_frame_ = next_extent_;
-      next_extent_ += kExtentFrames;
-      xen_extent_end_ = next_extent_;
-      GrowTo(xen_extent_end_);
-    }
-    mfn = Mfn(next_xen_frame_++);
-  }
-  memory_.ZeroFrame(mfn);
-  if (std::as_const(frames_)[mfn] != PageInfo()) frames_[mfn] = PageInfo();
-  ++xen_frames_;
-  peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
-  return mfn;
-}
-
-std::optional<Mfn> Host::AllocXenFrames(uint64_t count) {
-  if (!free_xen_frames_.empty()) return std::nullopt;
-  if (next_xen_frame_ == xen_extent_end_) {
-    next_xen_frame_ = xen_extent_end_ = next_extent_;
-  }
-  const bool goes_on = xen_extent_end_ == next_extent_;
-  const uint64_t end = next_xen_frame_ + count;
-  if (end > xen_extent_end_) {
-    if (!goes_on) return std::nullopt;
-    next_extent_ += RoundUpToExtent(end - xen_extent_end_);
-    xen_extent_end_ = next_extent_;
-    GrowTo(xen_extent_end_);
-  }
-  const Mfn first(std::exchange(next_xen_frame_, end));
-  xen_frames_ += count;
-  peak_xen_frames_ = std::max(peak_xen_frames_, xen_frames_);
-  return first;
-}
-
-void Host::FreeXenFrame(Mfn mfn) {
-  XMMU_CHECK(xen_frames_ > 0);
-  --xen_frames_;
-  free_xen_frames_.push_back(mfn);
 }
 
 template <typename FlushOne>

@@ -41,13 +41,12 @@ NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
     : host_(host),
       domain_(domain),
       max_leaf_(std::min(max_leaf, LargestLeafOf(host.model()))),
-      ept_(host.model().features.vendor == Vendor::kIntel),
-      tables_{{host.AllocXenFrame(), 1}} {}
+      ept_(host.model().features.vendor == Vendor::kIntel) {
+  tables_.Push(host.AllocXenFrame());
+}
 
 NestedTables::~NestedTables() {
-  for (const TableRun& run : tables_) {
-    for (uint64_t i = 0; i < run.count; ++i) host_.FreeXenFrame(run.first + i);
-  }
+  tables_.ForEach([this](Mfn table) { host_.FreeXenFrame(table); });
 }
 
 VmControls NestedTables::Controls(uint16_t tag) const {
@@ -61,23 +60,8 @@ VmControls NestedTables::Controls(uint16_t tag) const {
 Mfn NestedTables::NewTable(CycleClock& clock) {
   clock.Charge(CostEvent::kZeroPage);
   const Mfn table = host_.AllocXenFrame();
-  AddTables(table, 1);
+  tables_.Push(table);
   return table;
-}
-
-void NestedTables::AddTables(Mfn first, uint64_t count) {
-  TableRun& last = tables_.back();
-  if (last.first + last.count == first) {
-    last.count += count;
-  } else {
-    tables_.push_back({first, count});
-  }
-}
-
-uint64_t NestedTables::table_count() const {
-  uint64_t count = 0;
-  for (const TableRun& run : tables_) count += run.count;
-  return count;
 }
 
 uint64_t NestedTables::Read(MachineAddr slot) const {
@@ -220,7 +204,7 @@ bool NestedTables::MapTables(Pfn pfn, const Place& place, CycleClock& clock) {
   const std::optional<Mfn> l2 = host_.AllocXenFrames(1 + kCount);
   if (!l2.has_value()) return false;
   const Mfn l1 = *l2 + 1;
-  AddTables(*l2, 1 + kCount);
+  tables_.Push(*l2, 1 + kCount);
   clock.Charge(CostEvent::kZeroPage, 1 + kCount);
   host_.memory().DescribeTables(*l2, 1, TableEntry(l1), kPageSize);
   host_.memory().DescribeTables(
@@ -326,12 +310,7 @@ bool NestedTables::Unmap(Pfn pfn, CycleClock& clock) {
   return true;
 }
 
-bool NestedTables::Owns(Mfn mfn) const {
-  return std::any_of(tables_.begin(), tables_.end(),
-                     [mfn](const TableRun& run) {
-                       return mfn.value() - run.first.value() < run.count;
-                     });
-}
+bool NestedTables::Owns(Mfn mfn) const { return tables_.Contains(mfn); }
 
 absl::Status NestedTables::AuditTable(Mfn table, int level, Pfn first,
                                       Recount& recount) const {
@@ -373,10 +352,10 @@ absl::Status NestedTables::Audit(bool complete) const {
   Recount recount;
   absl::Status status = AuditTable(root(), kRootLevel, Pfn(), recount);
   if (!status.ok()) return status;
-  if (recount.tables != table_count()) {
+  if (recount.tables != tables_.size()) {
     return absl::InternalError(
         absl::StrFormat("%d nested tables are in use, %d allocated",
-                        recount.tables, table_count()));
+                        recount.tables, tables_.size()));
   }
   if (recount.leaves != leaves_) {
     return absl::InternalError("leaves of nested tables are miscounted");

@@ -22,6 +22,7 @@
 #include "xmmu/mmu/mmu.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/domain.h"
+#include "xmmu/xen/internal/frame_runs.h"
 #include "xmmu/xen/internal/frame_table.h"
 #include "xmmu/xen/internal/shared_pages.h"
 #include "xmmu/xen/linear_map.h"
@@ -225,7 +226,7 @@ class Host {
   uint64_t next_extent_;          // first frame of the next domain
   std::vector<Mfn> free_frames_;  // given back by domains
   SharedPages sharing_;
-  std::vector<Mfn> free_xen_frames_;
+  FrameRuns free_xen_frames_;
   uint64_t next_xen_frame_;
   uint64_t xen_extent_end_;
   uint64_t xen_frames_ = 0;

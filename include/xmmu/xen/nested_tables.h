@@ -16,12 +16,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "xmmu/base/cycles.h"
 #include "xmmu/mmu/vm_controls.h"
 #include "xmmu/xen/host.h"
+#include "xmmu/xen/internal/frame_runs.h"
 
 namespace xmmu {
 
@@ -65,7 +65,7 @@ class NestedTables {
   }
 
   // Host bytes in use beside the frames.
-  uint64_t host_bytes() const { return tables_.size() * sizeof(TableRun); }
+  uint64_t host_bytes() const { return tables_.host_bytes(); }
 
   // Whether `mfn` is one of the tables.
   bool Owns(Mfn mfn) const;
@@ -85,17 +85,9 @@ class NestedTables {
     uint64_t pages = 0;
     LeafCounts leaves{};
   };
-  // Tables in frames that follow each other.
-  struct TableRun {
-    Mfn first;
-    uint64_t count = 0;
-  };
-
   // Allocates a table, empty; charges kZeroPage.
   Mfn NewTable(CycleClock& clock);
-  void AddTables(Mfn first, uint64_t count);
-  uint64_t table_count() const;
-  Mfn root() const { return tables_.front().first; }
+  Mfn root() const { return tables_.front(); }
   uint64_t& leaves(int level) { return leaves_[static_cast<size_t>(level)]; }
 
   // What Map() does page by page, for the pages from `pfn` on in one piece, if
@@ -135,7 +127,7 @@ class NestedTables {
   const Domain& domain_;
   const int max_leaf_;
   const bool ept_;
-  std::vector<TableRun> tables_;  // the root first
+  FrameRuns tables_;  // the root first
   LeafCounts leaves_{};
 };
 
