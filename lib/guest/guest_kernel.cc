@@ -93,6 +93,10 @@ uint64_t GuestKernel::free_frames() const {
   return impl_->core->frames.free_frames();
 }
 
+uint64_t GuestKernel::host_bytes() const {
+  return impl_->core->frames.host_bytes();
+}
+
 std::optional<ResidentMemory> GuestKernel::ResidentOf(TaskId task) const {
   return impl_->scheduler.ResidentOf(task);
 }

@@ -136,6 +136,14 @@ class NestedPaging final : public Policy {
 
   std::vector<NestedPages> NestedPageCounts() const override;
 
+  uint64_t HostBytes() const override {
+    uint64_t bytes = 0;
+    for (const auto& domain : domains_) {
+      if (domain != nullptr) bytes += domain->tables.host_bytes();
+    }
+    return bytes;
+  }
+
   absl::Status Audit() const override {
     for (const auto& domain : domains_) {
       if (domain == nullptr) continue;
@@ -224,6 +232,14 @@ absl::Status NestedPaging::Run(VcpuContext& vcpu, Instruction instruction) {
 }
 
 absl::Status NestedPaging::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
+  if (vcpu.id == 0) {
+    // As many tables as there would be with leaves of 4 KiB alone, whole ones
+    // of all levels; large leaves may be split.
+    const uint64_t leaves = vcpu.domain->p2m().size() / 512 + 1;
+    const absl::Status room =
+        host_.CheckXenRoom(name(), leaves + leaves / 512 + 4);
+    if (!room.ok()) return room;
+  }
   ControlRegisters registers =
       KernelControlRegisters(vcpu.domain->mode(), host_.model().features);
   registers.cr3 = AddressOf(root).value();

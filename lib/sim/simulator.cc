@@ -323,6 +323,8 @@ ReportRow Simulator::Row() const {
   if (policy_->has_hypervisor()) {
     row.memory_overhead_bytes += host_.frame_bookkeeping_bytes();
   }
+  row.host_bytes = host_.host_bytes() + policy_->HostBytes();
+  for (const auto& guest : guests_) row.host_bytes += guest->host_bytes();
   row.memory_parts = policy_->MemoryParts();
   row.migration = migration_;
   row.vcpus = options_.vcpus * options_.domains;

@@ -69,6 +69,16 @@ uint64_t Host::frame_bookkeeping_bytes() const {
   return bytes;
 }
 
+uint64_t Host::host_bytes() const {
+  uint64_t bytes = memory_.host_bytes() + frames_.host_bytes() +
+                   free_frames_.size() * sizeof(Mfn) +
+                   free_xen_frames_.host_bytes();
+  for (const auto& domain : domains_) {
+    bytes += domain->p2m().host_bytes() + domain->dirty_log().bitmap().bytes();
+  }
+  return bytes;
+}
+
 uint64_t Host::FrameLimit(PagingMode mode) const {
   const bool narrow = mode == PagingMode::k2Level;
   return narrow ? std::min(most_frames_, uint64_t{1} << 20) : most_frames_;
@@ -129,6 +139,19 @@ std::optional<Mfn> Host::AllocFrame(Domain& domain, Pfn pfn) {
   return mfn;
 }
 
+absl::Status Host::CheckXenRoom(std::string_view what, uint64_t count) const {
+  const uint64_t left = free_xen_frames_.size() +
+                        (xen_extent_end_ - next_xen_frame_) +
+                        (most_frames_ - std::min(most_frames_, next_extent_)) /
+                            kExtentFrames * kExtentFrames;
+  if (count <= left) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      Abs(what), ": no room for ", count >> kMibShift,
+      " MiB of the hypervisor's beside the guests: at most ", left >> kMibShift,
+      " MiB are left of what machine ", Abs(model_.name), " can have, ",
+      most_frames_ >> kMibShift, " MiB"));
+}
+
 Mfn Host::AllocXenFrame() {
   Mfn mfn;
   if (!free_xen_frames_.empty()) {
@@ -168,10 +191,35 @@ std::optional<Mfn> Host::AllocXenFrames(uint64_t count) {
   return first;
 }
 
+FrameRuns Host::AllocXenPool(uint64_t count) {
+  FrameRuns pool;
+  while (pool.size() < count) {
+    const uint64_t rest = count - pool.size();
+    const uint64_t fresh = xen_extent_end_ - next_xen_frame_;
+    const bool goes_on = fresh == 0 || xen_extent_end_ == next_extent_;
+    const uint64_t wanted = goes_on ? rest : std::min(rest, fresh);
+    const std::optional<Mfn> first = AllocXenFrames(wanted);
+    if (first.has_value()) {
+      pool.Push(*first, wanted);
+    } else {
+      pool.Push(AllocXenFrame());
+    }
+  }
+  return pool;
+}
+
 void Host::FreeXenFrame(Mfn mfn) {
   XMMU_CHECK(xen_frames_ > 0);
   --xen_frames_;
   free_xen_frames_.Push(mfn);
+}
+
+void Host::FreeXenFrames(const FrameRuns& frames) {
+  XMMU_CHECK(xen_frames_ >= frames.size());
+  xen_frames_ -= frames.size();
+  for (const auto& [first, count] : frames.runs()) {
+    free_xen_frames_.Push(first, count);
+  }
 }
 
 }  // namespace xmmu

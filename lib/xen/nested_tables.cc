@@ -46,7 +46,7 @@ NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
 }
 
 NestedTables::~NestedTables() {
-  tables_.ForEach([this](Mfn table) { host_.FreeXenFrame(table); });
+  host_.FreeXenFrames(tables_);
 }
 
 VmControls NestedTables::Controls(uint16_t tag) const {

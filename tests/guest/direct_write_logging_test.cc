@@ -262,7 +262,7 @@ TEST_F(DirectWriteLoggingTest,
   table.type = PageType::kL2;
   EXPECT_THAT(destination.Missed(), testing::HasSubstr("another type or pin"));
   table.type = PageType::kL1;
-  const uint64_t uses = std::exchange(table.type_count, 0);
+  const uint32_t uses = std::exchange(table.type_count, 0);
   EXPECT_THAT(destination.Missed(), testing::HasSubstr("another type or pin"));
   table.type_count = uses;
   EXPECT_EQ(destination.Missed(), "");

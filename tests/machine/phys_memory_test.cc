@@ -1,5 +1,8 @@
 #include "xmmu/machine/phys_memory.h"
 
+#include <optional>
+#include <utility>
+
 #include "gtest/gtest.h"
 
 namespace xmmu::phys_memory_test {
@@ -103,6 +106,43 @@ TEST(PhysMemoryTest, DescribedTablesFollowTheirRuleInOneRecord) {
   EXPECT_EQ(memory.Read64(last + 8), 0u);
   EXPECT_TRUE(memory.HasWords(Mfn(0x1000 + kTables - 1)));
   EXPECT_FALSE(memory.HasWords(Mfn(0x1000 + kTables)));
+}
+
+TEST(PhysMemoryTest, ARuleIsReplacedInPartWhereverThatIs) {
+  for (const auto& [first, count] :
+       {std::pair<uint64_t, uint64_t>{0, 10}, {0, 3}, {4, 3}, {7, 3}}) {
+    SCOPED_TRACE(first);
+    PhysMemory memory;
+    memory.DescribeTables(Mfn(100), 10, 0x1003, kPageSize);
+    memory.DescribeTables(Mfn(100 + first), count, 0x7, kPageSize);
+    for (uint64_t k = 0; k < 10; ++k) {
+      const bool replaced = first <= k && k < first + count;
+      const uint64_t word = replaced ? 0x7 + (k - first) * 512 * kPageSize
+                                     : 0x1003 + k * 512 * kPageSize;
+      EXPECT_EQ(memory.Read64(AddressOf(Mfn(100 + k))), word) << k;
+      EXPECT_EQ(memory.Read64(AddressOf(Mfn(100 + k)) + 16),
+                word + 2 * kPageSize);
+    }
+    EXPECT_FALSE(memory.HasWords(Mfn(99)));
+    EXPECT_FALSE(memory.HasWords(Mfn(110)));
+  }
+}
+
+TEST(PhysMemoryTest, RulesThatGoOnAreOneRule) {
+  PhysMemory memory;
+  for (uint64_t k = 0; k < 1000; ++k) {
+    memory.DescribeTables(Mfn(100 + k), 1, 0x1003 + k * 512 * kPageSize,
+                          kPageSize);
+  }
+  EXPECT_LE(memory.host_bytes(), 32u);
+  EXPECT_EQ(memory.RuleFrom(Mfn(150), 5000)->count, 950u);
+  EXPECT_EQ(memory.RuleFrom(Mfn(150), 20)->count, 20u);
+  EXPECT_EQ(memory.RuleFrom(Mfn(150), 20)->entry,
+            memory.Read64(AddressOf(Mfn(150))));
+  memory.Write64(AddressOf(Mfn(160)), 5);
+  EXPECT_EQ(memory.RuleFrom(Mfn(150), 20)->count, 10u);
+  EXPECT_EQ(memory.RuleFrom(Mfn(160), 20), std::nullopt);
+  EXPECT_EQ(memory.RuleFrom(Mfn(99), 20), std::nullopt);
 }
 
 TEST(PhysMemoryTest, ADescribedTableThatIsWrittenKeepsItsOtherWords) {

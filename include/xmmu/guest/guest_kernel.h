@@ -128,6 +128,8 @@ class GuestKernel {
 
   // Frames of guest memory that are free.
   uint64_t free_frames() const;
+  // Bytes of the simulating computer's memory that the page allocator takes.
+  uint64_t host_bytes() const;
 
   // What of a live process's memory is in memory now, or nullopt if there is no
   // such process. Charges nothing.

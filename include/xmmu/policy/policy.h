@@ -206,6 +206,10 @@ class Policy {
   // has kinds of memory beside page tables and bookkeeping.
   virtual std::vector<MemoryPart> MemoryParts() const { return {}; }
 
+  // Bytes of the simulating computer's memory that the strategy takes for its
+  // records of frames, tables and shadows, beside simulated memory.
+  virtual uint64_t HostBytes() const { return 0; }
+
   // The pages of the host's nested tables as of now, the largest first, sizes
   // of which there is none left out. Empty for a strategy without such tables.
   virtual std::vector<NestedPages> NestedPageCounts() const { return {}; }

@@ -92,6 +92,14 @@ struct ReportRow {
   // only its page tables.
   uint64_t memory_overhead_bytes = 0;
 
+  // What the simulator itself takes of the simulating computer's memory for
+  // that of the guests, at the end: the contents of page tables and the tokens
+  // of pages, the frame table, the maps of frames, the guest kernels' page
+  // allocators, what strategies keep of frames and shadows. It is a count of
+  // these structures, the same in every run; the program itself, its caches and
+  // TLBs, and the workload are not in it.
+  uint64_t host_bytes = 0;
+
   // What the strategy uses its part of memory_overhead_bytes for, as far as it
   // says: see Policy::MemoryParts().
   std::vector<MemoryPart> memory_parts;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -108,11 +109,19 @@ class Host {
   // zeroing.
   Mfn AllocXenFrame();
   void FreeXenFrame(Mfn mfn);
+  // Frees all of them, in their order.
+  void FreeXenFrames(const FrameRuns& frames);
   // Allocates `count` frames that follow each other, if those are the next that
   // AllocXenFrame() would return, and takes no host memory for them. Else
   // nothing is done.
   std::optional<Mfn> AllocXenFrames(uint64_t count);
+  // Allocates what `count` calls of AllocXenFrame() would, in that order, and
+  // takes host memory for pieces of frames that follow each other only.
+  FrameRuns AllocXenPool(uint64_t count);
   uint64_t xen_frames() const { return xen_frames_; }
+  // Whether AllocXenFrame() can be called `count` times.
+  // Errors: ResourceExhausted, with what takes them named as `what`.
+  absl::Status CheckXenRoom(std::string_view what, uint64_t count) const;
   // The most frames that the hypervisor has had at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
@@ -121,6 +130,10 @@ class Host {
   // table each. 32 + 8 on 64-bit Xen (4.17), taken for all but 2-level guests;
   // 24 + 4 for those (Xen 3.0.0 for i386, struct pfn_info).
   uint64_t frame_bookkeeping_bytes() const;
+
+  // Bytes of the simulating computer's memory that simulated memory, the frame
+  // table and the domains' maps of frames take.
+  uint64_t host_bytes() const;
 
   // One past the last frame that a guest of `mode` can have: as far as the
   // machine's addresses reach; a 4-byte entry names frames below 2^20.

@@ -225,7 +225,7 @@ std::vector<ShadowSlot> Shadow2005Paging::LinksTo(Cpu& cpu, ShadowId id) {
 // Counts all references again.
 absl::Status Shadow2005Paging::AuditFrames() const {
   std::vector<FrameInfo> counted(domain().p2m().size());
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     if (!pages()[id].in_use) continue;
     for (int i = 0; i < shape().entries(); ++i) {
       const Pte entry = pages().Read({id, i});
@@ -288,7 +288,7 @@ absl::Status Shadow2005Paging::AuditMore() const {
     const absl::Status status = AuditOpen(*open);
     if (!status.ok()) return status;
   }
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     const ShadowPage& page = pages()[id];
     const bool waits =
         std::find(unlinked_.begin(), unlinked_.end(), id) != unlinked_.end();

@@ -31,8 +31,7 @@ Shadow2005Paging::Shadow2005Paging(Host& host, Domain& domain,
                                    const Shadow2005Options& options,
                                    uint32_t shadows)
     : ShadowStrategy(host, domain, shape, shadows, DoorOf(options)),
-      options_(options),
-      extras_(shadows) {
+      options_(options) {
   XMMU_CHECK(shape.guest() == shape.shadow());
 }
 
@@ -73,6 +72,7 @@ bool Shadow2005Paging::IsCurrent(Cpu& cpu, const ShadowSlot& slot, Pte) {
 void Shadow2005Paging::ShadowTaken(Cpu& cpu, ShadowId id) {
   const ShadowKey& key = pages()[id].key;
   const bool l1 = key.level == 1 && !key.splinter;
+  if (id >= extras_.size()) extras_.resize(id + size_t{1});
   if (!l1 || !extras_[id].was_l1) Charge(cpu, CostEvent::kZeroPage);
   extras_[id] = {{}, l1, extras_[id].hl2};
   if (HasHl2(id) && extras_[id].hl2 == kInvalidMfn) {

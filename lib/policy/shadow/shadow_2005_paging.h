@@ -22,6 +22,7 @@
 //
 // Single-threaded.
 
+#include <deque>
 #include <list>
 #include <optional>
 #include <span>
@@ -46,6 +47,10 @@ class Shadow2005Paging final : public ShadowStrategy {
   }
 
   uint64_t BookkeepingBytes() const override;
+  uint64_t HostBytes() const override {
+    return ShadowStrategy::HostBytes() + extras_.size() * sizeof(Extra) +
+           frames_.host_bytes();
+  }
 
  private:
   // The entries `first` to `last` of a table, or none if last < first.
@@ -198,7 +203,7 @@ class Shadow2005Paging final : public ShadowStrategy {
   absl::Status AuditOpen(const OpenTable& open) const;
 
   const Shadow2005Options options_;
-  std::vector<Extra> extras_;      // by shadow
+  std::deque<Extra> extras_;       // by shadow, as far as they were in use
   SparseArray<FrameInfo> frames_;  // by guest frame
   std::list<OpenTable> open_;      // in the order in which they went so
   absl::flat_hash_map<Gfn, std::list<OpenTable>::iterator> open_at_;

@@ -252,7 +252,7 @@ uint32_t Shadow2006Paging::MissingOn(const VcpuContext& vcpu,
 
 absl::Status Shadow2006Paging::AuditMore() const {
   absl::flat_hash_map<Mfn, uint32_t> counted;
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     const ShadowPage& page = pages()[id];
     if (!page.in_use) continue;
     const bool noted =

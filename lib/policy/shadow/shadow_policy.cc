@@ -13,6 +13,12 @@
 #include "xmmu/xen/vm_exit.h"
 
 namespace xmmu {
+namespace {
+
+// Frames of the hypervisor's for roots, snapshots and their like: 4 MiB.
+constexpr uint64_t kXenSlack = 1024;
+
+}  // namespace
 
 absl::Status ShadowStrategy::LoadCr3(VcpuContext& vcpu, Gfn root) {
   door_.EnterByCall(*vcpu.cpu);
@@ -103,6 +109,10 @@ absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
                                        : guest);
     const absl::StatusOr<uint32_t> pool = PoolOf(domain, shape);
     if (!pool.ok()) return pool.status();
+    // What a strategy takes beside its pool is assumed to be no more than that.
+    const absl::Status room = host_.CheckXenRoom(
+        name(), uint64_t{*pool} * options_.frames_a_shadow + kXenSlack);
+    if (!room.ok()) return room;
     shadows = make_(domain, shape, *pool);
   }
   const absl::Status status = shadows->StartVcpu(vcpu, root);
@@ -163,6 +173,14 @@ uint64_t ShadowPolicy::BookkeepingBytes() const {
   uint64_t bytes = 0;
   for (const auto& shadows : domains_) {
     if (shadows != nullptr) bytes += shadows->BookkeepingBytes();
+  }
+  return bytes;
+}
+
+uint64_t ShadowPolicy::HostBytes() const {
+  uint64_t bytes = 0;
+  for (const auto& shadows : domains_) {
+    if (shadows != nullptr) bytes += shadows->HostBytes();
   }
   return bytes;
 }

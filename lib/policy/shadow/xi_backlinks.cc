@@ -12,28 +12,43 @@ namespace {
 constexpr uint64_t kLinksAPage = 256;
 constexpr uint64_t kLinkBytes = 16;  // the next one, then the previous one
 
+// The frames of one shadow's snapshot and backlinks.
+uint64_t FramesOfExtras(const XiShadowOptions& options) {
+  return (options.snapshots_on_demand ? 0 : 1) + (options.backlinks ? 2 : 0);
+}
+
 }  // namespace
 
 XiPaging::XiPaging(Host& host, Domain& domain, const ShadowShape& shape,
                    const XiShadowOptions& options, uint32_t shadows)
     : ShadowStrategy(host, domain, shape, shadows),
       options_(options),
-      extras_(shadows),
-      heads_(domain.p2m().size()),
-      shadow_heads_(shadows) {
-  for (Extras& extra : extras_) {
-    if (!options_.snapshots_on_demand) extra.snapshot = host.AllocXenFrame();
-    if (!options_.backlinks) continue;
-    for (Mfn& page : extra.backlinks) page = host.AllocXenFrame();
+      pool_(host.AllocXenPool(shadows * FramesOfExtras(options))),
+      heads_(domain.p2m().size()) {}
+
+XiPaging::~XiPaging() {
+  host().FreeXenFrames(pool_);
+  if (!options_.snapshots_on_demand) return;
+  for (const Extras& extra : extras_) {
+    if (extra.snapshot != kInvalidMfn) host().FreeXenFrame(extra.snapshot);
   }
 }
 
-XiPaging::~XiPaging() {
-  for (const Extras& extra : extras_) {
-    if (extra.snapshot != kInvalidMfn) host().FreeXenFrame(extra.snapshot);
+XiPaging::Extras& XiPaging::ExtrasOf(ShadowId id) const {
+  while (extras_.size() <= id) {
+    uint64_t next = extras_.size() * FramesOfExtras(options_);
+    Extras& extra = extras_.emplace_back();
+    if (!options_.snapshots_on_demand) extra.snapshot = pool_.At(next++);
     if (!options_.backlinks) continue;
-    for (const Mfn page : extra.backlinks) host().FreeXenFrame(page);
+    for (Mfn& page : extra.backlinks) page = pool_.At(next++);
   }
+  return extras_[id];
+}
+
+uint64_t XiPaging::HostBytes() const {
+  return ShadowStrategy::HostBytes() + extras_.size() * sizeof(Extras) +
+         pool_.host_bytes() + frame_heads_.host_bytes() +
+         shadow_heads_.host_bytes();
 }
 
 uint64_t XiPaging::BookkeepingBytes() const {
@@ -48,7 +63,7 @@ std::vector<MemoryPart> XiPaging::MemoryParts() const {
 }
 
 MachineAddr XiPaging::SnapshotAt(const ShadowSlot& slot) const {
-  return AddressOf(extras_[slot.page].snapshot) +
+  return AddressOf(ExtrasOf(slot.page).snapshot) +
          static_cast<uint64_t>(slot.index) * sizeof(uint64_t);
 }
 
@@ -68,7 +83,7 @@ void XiPaging::SetSource(Cpu& cpu, const ShadowSlot& slot, Pte guest) {
 }
 
 void XiPaging::ShadowTaken(Cpu& cpu, ShadowId id) {
-  const Extras& extra = extras_[id];
+  const Extras& extra = ExtrasOf(id);
   if (extra.snapshot != kInvalidMfn) host().memory().ZeroFrame(extra.snapshot);
   if (options_.backlinks) {
     for (const Mfn page : extra.backlinks) host().memory().ZeroFrame(page);
@@ -80,7 +95,7 @@ void XiPaging::ShadowTaken(Cpu& cpu, ShadowId id) {
 MachineAddr XiPaging::BacklinkAt(Ref ref) const {
   const ShadowSlot slot = SlotOf(ref);
   const auto index = static_cast<uint64_t>(slot.index);
-  return AddressOf(extras_[slot.page].backlinks[index / kLinksAPage]) +
+  return AddressOf(ExtrasOf(slot.page).backlinks[index / kLinksAPage]) +
          index % kLinksAPage * kLinkBytes;
 }
 
@@ -98,7 +113,7 @@ void XiPaging::SetPrevious(Ref ref, Ref previous) {
 }
 
 XiPaging::Ref& XiPaging::HeadOf(const ShadowSlot& slot, Pte entry) {
-  if (IsLink(slot, entry)) return shadow_heads_[Child(entry)];
+  if (IsLink(slot, entry)) return shadow_heads_.At(Child(entry));
   const uint64_t pfn = domain().p2m().PfnOf(entry.frame()).value();
   XMMU_CHECK(pfn < domain().p2m().size());
   heads_ = std::max(heads_, pfn + 1);
@@ -165,7 +180,7 @@ std::vector<ShadowSlot> XiPaging::MappingsOf(Cpu& cpu, Gfn gfn) {
 std::vector<ShadowSlot> XiPaging::LinksTo(Cpu& cpu, ShadowId id) {
   if (!options_.backlinks) return ShadowPaging::LinksTo(cpu, id);
   std::vector<ShadowSlot> found;
-  for (Ref ref = shadow_heads_[id]; ref != 0; ref = Next(ref)) {
+  for (Ref ref = shadow_heads_.Get(id); ref != 0; ref = Next(ref)) {
     Charge(cpu, CostEvent::kXenPteRead);
     found.push_back(SlotOf(ref));
   }
@@ -222,9 +237,10 @@ absl::Status XiPaging::AuditMore() const {
     if (!status.ok()) return status;
   }
   uint64_t present = 0;
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     const uint64_t mfn = pages()[id].mfn.value();
-    const absl::Status status = AuditList(shadow_heads_[id], mfn, true, listed);
+    const absl::Status status =
+        AuditList(shadow_heads_.Get(id), mfn, true, listed);
     if (!status.ok()) return status;
     if (!pages()[id].in_use) continue;
     for (int i = 0; i < shape().entries(); ++i) {

@@ -23,11 +23,13 @@
 // says so. Single-threaded.
 
 #include <array>
+#include <deque>
 #include <vector>
 
 #include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/policy/shadow_options.h"
+#include "xmmu/xen/internal/frame_runs.h"
 
 namespace xmmu {
 
@@ -44,6 +46,7 @@ class XiPaging : public ShadowStrategy {
 
   uint64_t BookkeepingBytes() const override;
   std::vector<MemoryPart> MemoryParts() const override;
+  uint64_t HostBytes() const override;
 
  protected:
   // --- Steps of ShadowStrategy.
@@ -79,8 +82,8 @@ class XiPaging : public ShadowStrategy {
 
   // Where the snapshot of the shadow has the source of the entry at `slot`.
   MachineAddr SnapshotAt(const ShadowSlot& slot) const;
-  Mfn snapshot(ShadowId id) const { return extras_[id].snapshot; }
-  void set_snapshot(ShadowId id, Mfn frame) { extras_[id].snapshot = frame; }
+  Mfn snapshot(ShadowId id) const { return ExtrasOf(id).snapshot; }
+  void set_snapshot(ShadowId id, Mfn frame) { ExtrasOf(id).snapshot = frame; }
   // Makes a table out of sync in sync again, or no table if nothing uses it.
   void SyncTable(VcpuContext& vcpu, Gfn gfn);
 
@@ -122,11 +125,14 @@ class XiPaging : public ShadowStrategy {
     std::array<Mfn, 2> backlinks{kInvalidMfn, kInvalidMfn};
   };
 
+  Extras& ExtrasOf(ShadowId id) const;
+
   const XiShadowOptions options_;
-  std::vector<Extras> extras_;     // by shadow
-  SparseArray<Ref> frame_heads_;   // by guest frame
-  uint64_t heads_;                 // how many there are
-  std::vector<Ref> shadow_heads_;  // by shadow
+  const FrameRuns pool_;  // the frames of all extras, in the order of shadows
+  mutable std::deque<Extras> extras_;  // by shadow, as far as it was asked for
+  SparseArray<Ref> frame_heads_;       // by guest frame
+  uint64_t heads_;                     // how many there are
+  SparseArray<Ref> shadow_heads_;      // by shadow
 };
 
 }  // namespace xmmu

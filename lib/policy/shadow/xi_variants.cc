@@ -125,7 +125,7 @@ void XiTableBacklinks::ShadowGoes(Cpu& cpu, ShadowId id) {
 
 absl::Status XiTableBacklinks::AuditMore() const {
   uint64_t listed = 0;
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     if (!pages()[id].in_use) continue;
     const ShadowKey& key = pages()[id].key;
     if (!key.splinter && !lists_.contains(KeyOf(key.gfn))) {
@@ -160,11 +160,11 @@ XiSnapshotPool::XiSnapshotPool(Host& host, Domain& domain,
       count_(std::max<uint64_t>(shadows / kShadowsASnapshot,
                                 MostShadowsOfATable(shape))),
       most_a_table_(MostShadowsOfATable(shape)) {
-  for (uint64_t i = 0; i < count_; ++i) free_.push_back(host.AllocXenFrame());
+  free_ = host.AllocXenPool(count_);
 }
 
 XiSnapshotPool::~XiSnapshotPool() {
-  for (const Mfn frame : free_) host().FreeXenFrame(frame);
+  host().FreeXenFrames(free_);
 }
 
 std::vector<MemoryPart> XiSnapshotPool::MemoryParts() const {
@@ -178,14 +178,13 @@ std::vector<MemoryPart> XiSnapshotPool::MemoryParts() const {
 
 void XiSnapshotPool::TakeSnapshot(ShadowId id) {
   XMMU_CHECK(!free_.empty() && !HasSnapshot(id));
-  set_snapshot(id, free_.back());
-  free_.pop_back();
+  set_snapshot(id, free_.Pop());
   peak_ = std::max<uint64_t>(peak_, count_ - free_.size());
 }
 
 void XiSnapshotPool::GiveSnapshot(ShadowId id) {
   if (!HasSnapshot(id)) return;
-  free_.push_back(snapshot(id));
+  free_.Push(snapshot(id));
   set_snapshot(id, kInvalidMfn);
 }
 
@@ -269,7 +268,7 @@ void XiSnapshotPool::OpenTable(VcpuContext& vcpu, Gfn gfn) {
 
 absl::Status XiSnapshotPool::AuditMore() const {
   uint64_t taken = 0;
-  for (ShadowId id = 0; id < pages().count(); ++id) {
+  for (ShadowId id = 0; id < pages().made(); ++id) {
     const ShadowPage& page = pages()[id];
     const bool wanted = page.in_use && !page.key.splinter &&
                         pages().FindTable(page.key.gfn)->out_of_sync;

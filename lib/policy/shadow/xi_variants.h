@@ -89,7 +89,7 @@ class XiSnapshotPool final : public XiPaging {
 
   const uint64_t count_;
   const uint64_t most_a_table_;  // the most shadows that one table can have
-  std::vector<Mfn> free_;
+  FrameRuns free_;
   uint64_t peak_ = 0;  // the most snapshots that were in use at a time
 };
 

@@ -90,9 +90,9 @@ absl::Status DirectWriteLogging::CloseTables(Cpu& cpu) {
 absl::Status DirectWriteLogging::TakePool() {
   shadows_.emplace(host_, mode_, pool_);
   bool reachable = true;
-  for (ShadowId id = 0; id < pool_; ++id) {
+  for (const auto& [first, count] : shadows_->pool().runs()) {
     reachable &= mode_ == PagingMode::k4Level ||
-                 (*shadows_)[id].mfn.value() < kFramesBelow4GiB;
+                 first.value() + count <= kFramesBelow4GiB;
   }
   if (reachable) return absl::OkStatus();
   ReturnPool();

@@ -21,7 +21,7 @@ absl::Status Wrong(std::string what) {
 absl::Status DirectWriteLogging::Audit() const {
   if (!on()) return absl::OkStatus();
   uint32_t in_use = 0;
-  for (ShadowId id = 0; id < shadows_->count(); ++id) {
+  for (ShadowId id = 0; id < shadows_->made(); ++id) {
     if (!(*shadows_)[id].in_use) continue;
     ++in_use;
     absl::Status status = AuditShadow(id);

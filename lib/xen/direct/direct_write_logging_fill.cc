@@ -44,7 +44,7 @@ bool DirectWriteLogging::IsLoaded(ShadowId id) const {
 // above L1 to drop references (Xen 4.17: sh_destroy_l2_shadow and up; none are
 // kept for what L1 shadows map).
 void DirectWriteLogging::DropAll(Cpu& cpu) {
-  for (ShadowId id = 0; id < shadows_->count(); ++id) {
+  for (ShadowId id = 0; id < shadows_->made(); ++id) {
     const ShadowPage& shadow = (*shadows_)[id];
     if (!shadow.in_use) continue;
     if (ShadowLevel(id) > 1) {

@@ -43,7 +43,7 @@ absl::Status ShadowPaging::Audit() const {
   if (absl::Status index = AuditIndex(); !index.ok()) return index;
   if (absl::Status refs = AuditRefs(); !refs.ok()) return refs;
   const std::vector<bool> live = LiveShadows();
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use) continue;
     for (int i = 0; i < shape_.entries(); ++i) {
       const absl::Status entry = AuditEntry({id, i}, live[id]);
@@ -56,7 +56,7 @@ absl::Status ShadowPaging::Audit() const {
 
 absl::Status ShadowPaging::AuditPool() const {
   uint32_t in_use = 0;
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     const ShadowPage& page = pages_[id];
     if (!page.in_use) continue;
     ++in_use;
@@ -83,7 +83,7 @@ absl::Status ShadowPaging::AuditIndex() const {
   std::vector<uint32_t> below(static_cast<size_t>(LevelCount(shape_.shadow())) +
                               2);
   std::vector<std::pair<Mfn, ShadowSlot>> entries;
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use) continue;
     const int level = pages_[id].key.level;
     if (pages_.InUseBelow(level, id) != below[static_cast<size_t>(level)]++) {
@@ -118,13 +118,13 @@ absl::Status ShadowPaging::AuditIndex() const {
 }
 
 absl::Status ShadowPaging::AuditRefs() const {
-  std::vector<uint32_t> refs(pages_.count());
+  std::vector<uint32_t> refs(pages_.made());
   for (const Root& root : roots_) {
     for (const ShadowId top : root.top) {
       if (top != kNoShadow) ++refs[top];
     }
   }
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use) continue;
     for (int i = 0; i < shape_.entries(); ++i) {
       const ShadowSlot slot{id, i};
@@ -138,7 +138,7 @@ absl::Status ShadowPaging::AuditRefs() const {
       ++refs[child];
     }
   }
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (refs[id] == (pages_[id].in_use ? pages_[id].refs : 0)) continue;
     return absl::InternalError(absl::StrFormat("%s: %d references, counted %d",
                                                NameOf(pages_, {id}),
@@ -148,7 +148,7 @@ absl::Status ShadowPaging::AuditRefs() const {
 }
 
 std::vector<bool> ShadowPaging::LiveShadows() const {
-  std::vector<bool> live(pages_.count());
+  std::vector<bool> live(pages_.made());
   std::vector<ShadowId> to_visit;
   const auto visit = [&](ShadowId id) {
     if (id == kNoShadow || live[id]) return;

@@ -6,8 +6,11 @@
 namespace xmmu {
 
 void ShadowIndex::Add(const ShadowSlot& slot, Mfn mfn) {
-  std::unique_ptr<Link[]>& links = links_[slot.page];
-  if (links == nullptr) links = std::make_unique<Link[]>(entries_);
+  std::unique_ptr<Link[]>& links = links_.At(slot.page);
+  if (links == nullptr) {
+    links = std::make_unique<Link[]>(entries_);
+    ++linked_;
+  }
   const Ref ref = RefOf(slot);
   Ref& head = heads_.At(mfn.value());
   LinkOf(ref) = {.next = head, .previous = 0};
@@ -25,6 +28,13 @@ void ShadowIndex::Remove(const ShadowSlot& slot, Mfn mfn) {
   } else {
     heads_.At(mfn.value()) = link.next;
   }
+}
+
+uint64_t ShadowIndex::host_bytes() const {
+  uint64_t bytes = links_.host_bytes() + linked_ * entries_ * sizeof(Link) +
+                   heads_.host_bytes();
+  for (const ShadowRanks& ranks : ranks_) bytes += ranks.host_bytes();
+  return bytes;
 }
 
 std::vector<ShadowSlot> ShadowIndex::EntriesTo(Mfn mfn) const {

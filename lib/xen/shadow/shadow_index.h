@@ -25,24 +25,26 @@ namespace xmmu {
 // binary indexed tree).
 class ShadowRanks {
  public:
-  explicit ShadowRanks(uint32_t places) : sums_(places + size_t{1}) {}
+  explicit ShadowRanks(uint32_t places) : size_(places + size_t{1}) {}
 
   void Add(ShadowId place, int change) {
     total_ += static_cast<uint32_t>(change);
-    for (size_t i = place + size_t{1}; i < sums_.size(); i += i & (~i + 1)) {
-      sums_[i] += static_cast<uint32_t>(change);
+    for (size_t i = place + size_t{1}; i < size_; i += i & (~i + 1)) {
+      sums_.At(i) += static_cast<uint32_t>(change);
     }
   }
   uint32_t total() const { return total_; }
+  uint64_t host_bytes() const { return sums_.host_bytes(); }
   // How many are below `place`.
   uint32_t Below(ShadowId place) const {
     uint32_t sum = 0;
-    for (size_t i = place; i != 0; i &= i - 1) sum += sums_[i];
+    for (size_t i = place; i != 0; i &= i - 1) sum += sums_.Get(i);
     return sum;
   }
 
  private:
-  std::vector<uint32_t> sums_;
+  size_t size_;
+  SparseArray<uint32_t> sums_;
   uint32_t total_ = 0;
 };
 
@@ -53,9 +55,9 @@ class ShadowIndex {
   // For `shadows` shadows of levels up to `levels`, and of `entries` entries
   // each, at most 1,024.
   ShadowIndex(uint32_t shadows, int levels, int entries)
-      : entries_(static_cast<size_t>(entries)),
-        ranks_(static_cast<size_t>(levels) + 1, ShadowRanks(shadows)),
-        links_(shadows) {}
+      : entries_(static_cast<size_t>(entries)) {
+    for (int level = 0; level <= levels; ++level) ranks_.emplace_back(shadows);
+  }
 
   // The shadows in use of `level`, 1 to `levels`.
   ShadowRanks& ranks(int level) { return ranks_[static_cast<size_t>(level)]; }
@@ -66,6 +68,8 @@ class ShadowIndex {
 
   // The entries that lead to `mfn`, by shadow and then by index.
   std::vector<ShadowSlot> EntriesTo(Mfn mfn) const;
+
+  uint64_t host_bytes() const;
 
   // How many entries there are.
   uint64_t size() const { return size_; }
@@ -92,7 +96,7 @@ class ShadowIndex {
   }
   Link& LinkOf(Ref ref) {
     const ShadowSlot slot = SlotOf(ref);
-    return links_[slot.page][static_cast<size_t>(slot.index)];
+    return (*links_.Find(slot.page))[static_cast<size_t>(slot.index)];
   }
   const Link& LinkOf(Ref ref) const {
     return const_cast<ShadowIndex*>(this)->LinkOf(ref);
@@ -100,7 +104,8 @@ class ShadowIndex {
 
   const size_t entries_;
   std::vector<ShadowRanks> ranks_;              // by level
-  std::vector<std::unique_ptr<Link[]>> links_;  // by shadow, made when needed
+  SparseArray<std::unique_ptr<Link[]>> links_;  // by shadow, made when needed
+  uint64_t linked_ = 0;                         // how many of them there are
   SparseArray<Ref> heads_;                      // by frame
   uint64_t size_ = 0;
   mutable uint64_t steps_ = 0;

@@ -21,10 +21,10 @@ void ShadowPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap*) {
 }
 
 void ShadowPaging::DropShadows(Cpu& cpu) {
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (pages_[id].in_use && pages_[id].pins == 0) ShadowGoes(cpu, id);
   }
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use) continue;
     Charge(cpu, CostEvent::kXenPteRead,
            static_cast<uint64_t>(shape_.entries()));
@@ -35,14 +35,14 @@ void ShadowPaging::DropShadows(Cpu& cpu) {
       for (int j = 0; j < 4; ++j) SetTop(domain_.vcpu(i), j, kNoShadow);
     }
   }
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (pages_[id].in_use && pages_[id].refs == 0) pages_.Release(id);
   }
   Owe(domain_.dirty_cpus());
 }
 
 void ShadowPaging::ProtectAll(Cpu& cpu) {
-  for (ShadowId id = 0; id < pages_.count(); ++id) {
+  for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use || pages_[id].key.level > 2) continue;
     Charge(cpu, CostEvent::kXenPteRead,
            static_cast<uint64_t>(shape_.entries()));

@@ -12,16 +12,10 @@ ShadowPages::ShadowPages(Host& host, PagingMode mode, uint32_t count)
     : host_(host),
       mode_(mode),
       large_shift_(LevelShift(mode, 2) - kPageShift),
-      pages_(count) {
-  for (ShadowId id = 0; id < count; ++id) {
-    pages_[id].mfn = host_.AllocXenFrame();
-    by_frame_.At(pages_[id].mfn.value()) = id + 1;
-    free_.push_back(count - 1 - id);
-  }
-}
+      pool_(host.AllocXenPool(count)) {}
 
 ShadowPages::~ShadowPages() {
-  for (const ShadowPage& page : pages_) host_.FreeXenFrame(page.mfn);
+  host_.FreeXenFrames(pool_);
 }
 
 ShadowId ShadowPages::Find(const ShadowKey& key) const {
@@ -56,15 +50,19 @@ void ShadowPages::DropTable(Gfn gfn) {
 }
 
 uint32_t& ShadowPages::TablesNear(Gfn gfn) {
-  const uint64_t index = gfn.value() >> large_shift_;
-  if (index >= tables_near_.size()) tables_near_.resize(index + 1);
-  return tables_near_[index];
+  return tables_near_.At(gfn.value() >> large_shift_);
 }
 
 ShadowId ShadowPages::Take(const ShadowKey& key) {
   XMMU_CHECK(!full());
-  const ShadowId id = free_.back();
-  free_.pop_back();
+  ShadowId id = made();
+  if (free_.empty()) {
+    pages_.emplace_back().mfn = pool_.At(id);
+    by_frame_.At(pages_[id].mfn.value()) = id + 1;
+  } else {
+    id = free_.back();
+    free_.pop_back();
+  }
   ShadowPage& page = pages_[id];
   page.in_use = true;
   page.key = key;
@@ -123,6 +121,16 @@ void ShadowPages::PushNewest(ShadowId id) {
   newest_ = id;
 }
 
+uint64_t ShadowPages::host_bytes() const {
+  uint64_t bytes = pool_.host_bytes() + made() * sizeof(ShadowPage) +
+                   free_.size() * sizeof(ShadowId) + by_frame_.host_bytes() +
+                   tables_.size() * (sizeof(GuestTable) + sizeof(ShadowId)) +
+                   table_at_.host_bytes() + tables_near_.host_bytes() +
+                   splinters_.size() * sizeof(std::pair<Gfn, ShadowId>);
+  if (index_ != nullptr) bytes += index_->host_bytes();
+  return bytes;
+}
+
 void ShadowPages::Touch(ShadowId id) {
   if (newest_ == id) return;
   Unlink(id);
@@ -145,7 +153,7 @@ ShadowIndex& ShadowPages::Index() const {
   const int levels = LevelCount(mode_) + 1;
   const int entries = EntryCount(mode_, 1);
   index_ = std::make_unique<ShadowIndex>(count(), levels, entries);
-  for (ShadowId id = 0; id < count(); ++id) {
+  for (ShadowId id = 0; id < made(); ++id) {
     if (!pages_[id].in_use) continue;
     index_->ranks(pages_[id].key.level).Add(id, +1);
     for (int i = 0; i < entries; ++i) {
@@ -169,8 +177,7 @@ uint32_t ShadowPages::InUseBelow(int level, ShadowId id) const {
 }
 
 bool ShadowPages::AnyTableIn(Gfn first) const {
-  const uint64_t index = first.value() >> large_shift_;
-  return index < tables_near_.size() && tables_near_[index] != 0;
+  return tables_near_.Get(first.value() >> large_shift_) != 0;
 }
 
 int ShadowPages::LevelOf(const GuestTable& table) const {

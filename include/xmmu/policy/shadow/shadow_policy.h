@@ -71,6 +71,9 @@ class ShadowStrategy : public ShadowPaging {
 
   // Bytes of the hypervisor's heap beside the pool.
   virtual uint64_t BookkeepingBytes() const { return 0; }
+  // Bytes of the simulating computer's memory that the shadows take, beside
+  // simulated memory.
+  virtual uint64_t HostBytes() const { return pages().host_bytes(); }
   // The pool, and whatever else belongs to it. The parts of one strategy are
   // always the same.
   virtual std::vector<MemoryPart> MemoryParts() const {
@@ -170,6 +173,7 @@ class ShadowPolicy : public Policy {
     return &StrategyOf(domain);
   }
   uint64_t BookkeepingBytes() const override;
+  uint64_t HostBytes() const override;
   std::vector<MemoryPart> MemoryParts() const override;
   absl::Status Audit() const override;
 

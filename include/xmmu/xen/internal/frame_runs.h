@@ -7,6 +7,7 @@
 // Single-threaded.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,14 @@ class FrameRuns {
     });
   }
 
+  // The frame at place `place` in the order in which they were added. REQUIRES:
+  // `place` < size().
+  Mfn At(uint64_t place) const {
+    size_t run = 0;
+    for (; place >= runs_[run].count; ++run) place -= runs_[run].count;
+    return runs_[run].first + place;
+  }
+
   // Adds `count` frames from `first` on, in ascending order.
   void Push(Mfn first, uint64_t count = 1) {
     size_ += count;
@@ -50,13 +59,8 @@ class FrameRuns {
     return mfn;
   }
 
-  // Calls `visit(mfn)` for all frames in their order.
-  template <typename Visit>
-  void ForEach(Visit visit) const {
-    for (const Run& run : runs_) {
-      for (uint64_t i = 0; i < run.count; ++i) visit(run.first + i);
-    }
-  }
+  // All frames in their order.
+  const std::vector<Run>& runs() const { return runs_; }
 
   uint64_t host_bytes() const { return runs_.size() * sizeof(Run); }
 

@@ -86,15 +86,20 @@ class ShadowPages {
   ShadowPages(const ShadowPages&) = delete;
   ShadowPages& operator=(const ShadowPages&) = delete;
 
-  uint32_t count() const { return static_cast<uint32_t>(pages_.size()); }
+  uint32_t count() const { return static_cast<uint32_t>(pool_.size()); }
+  // The frames of all shadows, used or not, in their order.
+  const FrameRuns& pool() const { return pool_; }
+  // One past the last shadow that was ever in use: those from it on take no
+  // host memory yet.
+  uint32_t made() const { return static_cast<uint32_t>(pages_.size()); }
   uint32_t in_use() const { return in_use_; }
   uint32_t peak_in_use() const { return peak_in_use_; }
-  bool full() const { return free_.empty(); }
+  bool full() const { return free_.empty() && made() == count(); }
   const ShadowPage& operator[](ShadowId id) const { return pages_[id]; }
   ShadowPage& operator[](ShadowId id) { return pages_[id]; }
 
-  // The shadow of `key`, or the shadow whose frame is `mfn`, in use or not;
-  // kNoShadow if there is none.
+  // The shadow of `key`, or the shadow whose frame is `mfn`, in use or not by
+  // now; kNoShadow if there is none.
   ShadowId Find(const ShadowKey& key) const;
   ShadowId FindFrame(Mfn mfn) const { return by_frame_.Get(mfn.value()) - 1; }
 
@@ -161,6 +166,9 @@ class ShadowPages {
   bool AnyOutOfSync(int lowest = 1) const;
   void SetOutOfSync(Gfn gfn, bool on);
 
+  // Host bytes in use beside the frames.
+  uint64_t host_bytes() const;
+
  private:
   // Take a shadow out of the order of last use, and put it at its new end.
   void Unlink(ShadowId id);
@@ -179,9 +187,10 @@ class ShadowPages {
 
   Host& host_;
   const PagingMode mode_;
-  const int large_shift_;  // log2 of the frames of a large page
-  std::vector<ShadowPage> pages_;
-  std::vector<ShadowId> free_;  // last one goes first
+  const int large_shift_;         // log2 of the frames of a large page
+  const FrameRuns pool_;          // the frames, by shadow
+  std::deque<ShadowPage> pages_;  // by shadow, as far as they were in use
+  std::vector<ShadowId> free_;    // of those; the last one goes first
   uint32_t in_use_ = 0;
   uint32_t peak_in_use_ = 0;
   ShadowId newest_ = kNoShadow;
@@ -194,7 +203,7 @@ class ShadowPages {
   std::vector<uint32_t> free_tables_;
   SparseArray<uint32_t> table_at_;
   absl::flat_hash_map<Gfn, ShadowId> splinters_;  // only looked up
-  std::vector<uint32_t> tables_near_;  // by large page of guest memory
+  SparseArray<uint32_t> tables_near_;  // by large page of guest memory
   // The tables out of sync, by level and by turn.
   std::array<absl::btree_map<uint64_t, Gfn>, 6> out_of_sync_;
   uint64_t turns_ = 0;
