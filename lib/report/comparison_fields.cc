@@ -306,12 +306,16 @@ Value OptionValue(const void* option, const Line& line) {
   return cell;
 }
 
-// Younger than those: what is measured.
+// Younger than those: what is measured, and what that took of the host.
 constexpr FieldOf<Line> kMeasured[] = {
     {1, "operations", "operations",
      "operations of the workload that cycles and counters are of: all, or "
      "those of the region",
      [](const Line& l) { return l.row->operations; }, Shown::kCsvOnlyAtEnd},
+    {1, "host_bytes", "bytes",
+     "memory of the simulating computer that the simulator takes for the "
+     "guests' memory at the end: tables, tokens of pages, records of frames",
+     [](const Line& l) { return l.row->host_bytes; }, Shown::kCsvAtEnd},
 };
 
 FieldOf<Line> OptionField(const RunField& option, Shown shown) {

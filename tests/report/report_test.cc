@@ -280,7 +280,8 @@ TEST(JsonReportTest, TheFixedKeysComeInTheirOrder) {
                                           "guest_digest",
                                           "accesses_not_compared",
                                           "pages_not_compared",
-                                          "spaces_not_compared"};
+                                          "spaces_not_compared",
+                                          "host_bytes"};
   std::vector<std::string> found;
   for (const auto& item : json["rows"][0].items()) {
     if (std::find(fixed.begin(), fixed.end(), item.key()) != fixed.end()) {
@@ -368,9 +369,9 @@ TEST(CsvReportTest, WhatTellsFilesApartStandsBehindTheOlderColumns) {
                 "flush_ceiling_pages,reclaim,migration.rounds,"
                 "migration.every_ops,trace_sha1,command_line,thp,large_pages,"
                 "region.skip,region.warmup,region.operations,"
-                "region.interval,operations\n"));
+                "region.interval,operations,host_bytes\n"));
   EXPECT_THAT(text, HasSubstr(",\"fork:pages=1,times=2\",9.9.9,67108864,1000,"
-                              "1,0,none,,,,,never,1,,,,,0\n"));
+                              "1,0,none,,,,,never,1,,,,,0,0\n"));
 }
 
 }  // namespace

@@ -160,7 +160,9 @@ class PhysMemory {
   absl::flat_hash_map<uint64_t, uint64_t> stores_;
   std::vector<TableRule> rules_;  // ascending
   WordBlocks blocks_;
-  SparseArray<Words*> words_;  // null: zeros, or what a rule says
+  // Null: zeros, or what a rule says. One frame in some hundred is a table, so
+  // that most chunks of 128 frames have none.
+  SparseArray<Words*, 7> words_;
   SparseArray<uint64_t> tokens_;
 };
 

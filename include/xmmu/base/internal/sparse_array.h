@@ -2,9 +2,10 @@
 #define XMMU_BASE_INTERNAL_SPARSE_ARRAY_H_
 
 // An array of values by frame number, most of which have the value that T() has.
-// It takes host memory for chunks of 4,096 neighbours in which one has been
-// changed, and for a directory of them: two dependent loads, which the host's
-// first cache holds, lead to a value.
+// It takes host memory for chunks of 2^kChunkBits neighbours in which one has
+// been changed, and for a directory of them: two dependent loads, which the
+// host's first cache holds, lead to a value. Small chunks suit values that few
+// frames have, large ones those that most have.
 //
 // Single-threaded.
 
@@ -18,7 +19,7 @@
 
 namespace xmmu {
 
-template <typename T>
+template <typename T, int kChunkBits = 12>
 class SparseArray {
  public:
   // Returns the value at `index`, or nullptr if none near it was ever changed.
@@ -54,7 +55,6 @@ class SparseArray {
   uint64_t host_bytes() const { return host_bytes_; }
 
  private:
-  static constexpr int kChunkBits = 12;
   static constexpr int kMidBits = 12;
   static constexpr uint64_t kChunkMask = (uint64_t{1} << kChunkBits) - 1;
   static constexpr uint64_t kMidMask = (uint64_t{1} << kMidBits) - 1;
