@@ -79,7 +79,8 @@ class NestedTables {
     MachineAddr slot;
     int level = 0;
   };
-  using LeafCounts = std::array<uint64_t, 4>;  // by level
+  // By level. No leaf is at [0], and at [4] only a fault that an audit finds.
+  using LeafCounts = std::array<uint64_t, 5>;
   struct Recount {
     uint64_t tables = 1;
     uint64_t pages = 0;
