@@ -48,6 +48,29 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(
 }
 
 TranslateResult Mmu::TranslateBeyondL1(Access access) {
+  if (ABSL_PREDICT_FALSE(walked_ || clock_.overlaps() || !paging() ||
+                         !IsCanonicalNow(access.va))) {
+    return TranslateBySearch(access);
+  }
+  TlbSlot slot;
+  const Tlb::Quick quick = tlb_.RefillQuickly(
+      SideOf(access), access.va, context_.pcid, slot,
+      [this, access](const TlbSlot& found) ABSL_ATTRIBUTE_ALWAYS_INLINE {
+        return context_.rules.Serves(found.rights(), access);
+      });
+  if (quick == Tlb::Quick::kMissed) return WalkAfterMiss(access);
+  if (quick == Tlb::Quick::kOther) return TranslateBySearch(access);
+  counters_.Add(Counter::kTlbL2Hits);
+  clock_.Charge(CostEvent::kTlbL2Hit);
+  return TranslateResult(slot.Translate(access.va));
+}
+
+TranslateResult Mmu::WalkAfterMiss(Access access) {
+  walked_ = true;
+  return WalkFor(access);
+}
+
+TranslateResult Mmu::TranslateBySearch(Access access) {
   if (ABSL_PREDICT_FALSE(!paging())) return TranslateWithoutPaging(access);
   if (ABSL_PREDICT_FALSE(!IsCanonicalNow(access.va))) {
     return GeneralProtection(access.va);
@@ -72,8 +95,7 @@ TranslateResult Mmu::TranslateBeyondL1(Access access) {
     TakeL2Hit(hit, access, probe);
     return TranslateResult(slot.Translate(access.va));
   }
-  walked_ = true;
-  return WalkFor(access);
+  return WalkAfterMiss(access);
 }
 
 // While the TLBs are searched, the host can fetch what a walk will read.

@@ -6,55 +6,9 @@
 
 #include "absl/base/optimization.h"
 #include "tlb_search.h"
-#include "xmmu/base/check.h"
 #include "xmmu/base/internal/lanes.h"
 
 namespace xmmu {
-Tlb::Tlb(const TlbGeometry& geometry, uint32_t last_stamp)
-    : unified_l2_(geometry.unified_l2), last_stamp_(last_stamp) {
-  MakeLevel(geometry.instruction_l1, levels_[0]);
-  MakeLevel(geometry.data_l1, levels_[1]);
-  if (!unified_l2_) MakeLevel(geometry.instruction_l2, levels_[2]);
-  MakeLevel(geometry.data_l2, levels_[3]);
-  XMMU_CHECK(slots_.size() <= size_t{1} << 16);  // hints are 16 bits
-  XMMU_CHECK(last_stamp > slots_.size() && last_stamp <= kLastStamp);
-  const size_t words = slots_.size() + lanes::kReadOn;
-  tags_.resize(words, kFreeTag);
-  stamps_.resize(words);
-  extras_.resize(slots_.size());
-}
-
-// Appends the arrays of a level to slots_. The first array that holds a page
-// size is its home.
-void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
-                    Level& level) {
-  for (const TlbArrayGeometry& array : geometry) {
-    if (array.entries == 0) continue;
-    Home home;
-    home.first = static_cast<uint32_t>(slots_.size());
-    home.ways = array.ways == 0 ? array.entries : array.ways;
-    XMMU_CHECK(array.entries % home.ways == 0);
-    XMMU_CHECK(home.ways <= kMaxWays);
-    home.sets = array.entries / home.ways;
-    home.power_of_two = std::has_single_bit(home.sets);
-    if (home.power_of_two && home.ways >= 4 && home.ways <= 16) {
-      home.search = home.ways == 4 ? Search::kFour : Search::kSixteen;
-      home.way_bits = (1u << home.ways) - 1;
-    }
-    home.words = (array.entries + 63u) / 64;
-    slots_.resize(slots_.size() + array.entries);
-    for (size_t size = 0; size < kSizeClasses; ++size) {
-      const bool holds = (array.page_sizes >> size & 1) != 0;
-      if (!holds || level.homes[size].sets != 0) continue;
-      level.homes[size] = home;
-      for (uint32_t& bits : level.homes[size].bits) {
-        bits = static_cast<uint32_t>(held_.size());
-        held_.resize(held_.size() + home.words);
-      }
-    }
-  }
-  SetHeldSizes(level, 0);
-}
 
 template <typename Visit>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::VisitMatches(
@@ -115,11 +69,6 @@ void Tlb::Renumber() {
             [this](size_t a, size_t b) { return stamps_[a] < stamps_[b]; });
   stamp_ = 0;
   for (const size_t index : order) stamps_[index] = ++stamp_;
-}
-
-void Tlb::SetHeldSizes(Level& level, uint32_t sizes) {
-  level.held_sizes = sizes;
-  level.search = sizes <= 1 ? level.homes[0].search : Search::kAny;
 }
 
 void Tlb::Book(Level& level, size_t slot, size_t size_class, bool global) {
@@ -184,7 +133,7 @@ void Tlb::PutInL1(TlbSide side, VirtAddr va, TlbSlot entry, TlbExtras extras) {
 inline TlbExtras Tlb::ExtrasFor(const TlbEntry& entry) {
   const TlbExtras extras(vm_, entry);
   fractured_ |= extras.guest_shift() != 0;
-  has_extras_ |= extras.any();
+  if (ABSL_PREDICT_FALSE(extras.any())) SetHasExtras(true);
   return extras;
 }
 
@@ -340,13 +289,13 @@ void Tlb::DropAllVms() {
   fractured_ = false;
   if (!has_extras_) return;
   std::fill(extras_.begin(), extras_.end(), TlbExtras());
-  has_extras_ = vm_ != VmTag();
+  SetHasExtras(vm_ != VmTag());
 }
 
 void Tlb::SetVm(VmTag vm) {
   if (vm == vm_) return;
   vm_ = vm;
-  has_extras_ |= vm != VmTag();
+  if (vm != VmTag()) SetHasExtras(true);
   for (auto& side : hints_) side.fill(0);
 }
 

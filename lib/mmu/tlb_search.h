@@ -133,6 +133,39 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::Refill(TlbSide side, size_t found,
   PutInL1(side, probe.va_, entry, extras);
 }
 
+// All that might forbid it is asked before anything changes.
+template <typename Serves>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline Tlb::Quick Tlb::RefillQuickly(
+    TlbSide side, VirtAddr va, uint16_t pcid, TlbSlot& entry, Serves serves) {
+  const QuickSide& quick = quick_[static_cast<size_t>(side)];
+  const uint32_t stamp = stamp_;
+  if (ABSL_PREDICT_FALSE(!quick.usable || last_stamp_ - stamp < 2)) {
+    return Quick::kOther;
+  }
+  const Probe probe(va, pcid);
+  const size_t l1_set = quick.l1_first + (probe.vpn_ & quick.l1_last_set) * 4;
+  if (lanes::MarkEqual4(&tags_[l1_set], probe.tag_) != 0) return Quick::kOther;
+  const size_t l2_set =
+      quick.l2_first + (probe.vpn_ & quick.l2_last_set) * quick.l2_ways;
+  const uint32_t marks =
+      lanes::MarkEqual16(&tags_[l2_set], probe.tag_) & quick.l2_way_bits;
+  if (marks == 0) return Quick::kMissed;
+  const size_t found = l2_set + static_cast<uint32_t>(std::countr_zero(marks));
+  entry = slots_[found];
+  const size_t victim = l1_set + lanes::IndexOfSmallest4(&stamps_[l1_set]);
+  if (ABSL_PREDICT_FALSE(!entry.MatchesSmall(probe.key_) || !serves(entry) ||
+                         !slots_[victim].IsOfKind(entry))) {
+    return Quick::kOther;
+  }
+  slots_[victim] = entry;
+  tags_[victim] = FilterTag(0, probe.vpn_);
+  stamps_[found] = stamp + 1;
+  stamps_[victim] = stamp + 2;
+  stamp_ = stamp + 2;
+  SetHint(side, va, victim);
+  return Quick::kRefilled;
+}
+
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutBySearch(Level& level,
                                                             VirtAddr va,
                                                             TlbSlot entry,

@@ -268,8 +268,10 @@ class Mmu {
     return access.is_fetch() ? TlbSide::kInstruction : TlbSide::kData;
   }
 
-  // Translates by a search of L1, by L2, or by a walk.
+  // Translate by the usual hit of L2, or else by a search of L1, L2 and tables.
   TranslateResult TranslateBeyondL1(Access access);
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult TranslateBySearch(Access access);
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult WalkAfterMiss(Access access);
   // As PrefetchHost(), unless whoever makes the accesses has done so lately.
   void PrefetchUnlessAhead(VirtAddr va);
   // Walks, and caches what the walk found.
@@ -380,8 +382,7 @@ class Mmu {
   Tlb tlb_;
   VmControls vm_;
   NestedWalker nested_;
-  // Whether WalkAnew() applies: on AMD's processors, and on any in a virtual
-  // machine.
+  // Whether WalkAnew() applies: on AMD's processors, and in virtual machines.
   bool walks_anew_ = false;
   // What the host is asked to fetch depends on these two, and nothing else
   // does: whether the last access that missed the L1 TLBs has walked, and for

@@ -76,6 +76,19 @@ class Tlb {
   // pages is unpublished).
   void FillExecuteOnly(VirtAddr va, const TlbEntry& entry);
 
+  // Does at once what FindL1(), FindL2() and Refill() do for the usual hit of
+  // L2: both levels hold pages of 4 KiB alone, in sets of the usual size and of
+  // no guest, `serves(slot)` is true of the entry, and L1 evicts one of its
+  // kind. Sets `entry` to the slot, if there was such a hit.
+  enum class Quick : uint8_t {
+    kRefilled,  // it was such a hit
+    kMissed,    // neither level serves the access; nothing has changed
+    kOther,     // a search must tell; nothing has changed
+  };
+  template <typename Serves>
+  Quick RefillQuickly(TlbSide side, VirtAddr va, uint16_t pcid, TlbSlot& entry,
+                      Serves serves);
+
   // These drop entries of the VPID in force, on both sides and levels and under
   // whichever nested tables. DropPage() drops every entry whose page contains
   // `va` in `pcid`, with globals under any PCID or without any globals. If
@@ -151,6 +164,17 @@ class Tlb {
     Search search = Search::kAny;
   };
 
+  // What RefillQuickly() must know of a side's levels, close together.
+  struct QuickSide {
+    bool usable = false;  // both levels are searched quickly, without extras
+    uint32_t l1_first = 0;
+    uint32_t l1_last_set = 0;  // 2^n - 1
+    uint32_t l2_first = 0;
+    uint32_t l2_last_set = 0;
+    uint32_t l2_ways = 0;
+    uint32_t l2_way_bits = 0;
+  };
+
   static size_t HintIndex(VirtAddr va) {
     const uint64_t vpn = va.value() >> kPageShift;
     return (vpn ^ (vpn >> 10)) % kHints;
@@ -184,7 +208,11 @@ class Tlb {
   static size_t QuickSet(const Level& level, const Probe& probe);
   uint32_t QuickMarks(const Level& level, size_t set, const Probe& probe) const;
   // Sets which sizes of pages a level holds.
-  static void SetHeldSizes(Level& level, uint32_t sizes);
+  void SetHeldSizes(Level& level, uint32_t sizes);
+  // Sets has_extras_.
+  void SetHasExtras(bool has_extras);
+  // Makes quick_ tell of the levels and of has_extras_.
+  void UpdateQuickSides();
   // Return the index of the least recently used slot of a set. REQUIRES
   // (OldestOf): `search` is kFour or kSixteen.
   size_t OldestOf(Search search, size_t set, uint32_t ways) const;
@@ -256,6 +284,7 @@ class Tlb {
   // The levels are L1 I, L1 D, L2 I and L2 D; with a unified L2 the L2 I arrays
   // are empty.
   std::array<Level, 4> levels_;
+  std::array<QuickSide, 2> quick_;
   bool unified_l2_;
   std::array<int, kSizeClasses> shifts_ = {kPageShift, 21, 30};
   uint32_t stamp_ = 0;

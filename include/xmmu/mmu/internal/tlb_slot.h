@@ -58,6 +58,10 @@ class TlbSlot {
     return (va.value() & ~kPageOffsetMask) | pcid;
   }
   constexpr bool Matches(uint64_t key) const { return (key & mask()) == tag_; }
+  // The same in fewer instructions. REQUIRES: a valid entry of 4 KiB.
+  constexpr bool MatchesSmall(uint64_t key) const {
+    return key == tag_ || (global() && (key & ~kPageOffsetMask) == tag_);
+  }
   constexpr MachineAddr Translate(VirtAddr va) const {
     return MachineAddr(va.value() + (word_ & ~kPageOffsetMask));
   }
