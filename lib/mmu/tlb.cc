@@ -133,7 +133,7 @@ void Tlb::PutInL1(TlbSide side, VirtAddr va, TlbSlot entry, TlbExtras extras) {
 inline TlbExtras Tlb::ExtrasFor(const TlbEntry& entry) {
   const TlbExtras extras(vm_, entry);
   fractured_ |= extras.guest_shift() != 0;
-  if (ABSL_PREDICT_FALSE(extras.any())) SetHasExtras(true);
+  has_extras_ |= extras.any();
   return extras;
 }
 
@@ -289,13 +289,13 @@ void Tlb::DropAllVms() {
   fractured_ = false;
   if (!has_extras_) return;
   std::fill(extras_.begin(), extras_.end(), TlbExtras());
-  SetHasExtras(vm_ != VmTag());
+  has_extras_ = vm_ != VmTag();
 }
 
 void Tlb::SetVm(VmTag vm) {
   if (vm == vm_) return;
   vm_ = vm;
-  if (vm != VmTag()) SetHasExtras(true);
+  has_extras_ |= vm != VmTag();
   for (auto& side : hints_) side.fill(0);
 }
 

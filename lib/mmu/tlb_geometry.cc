@@ -63,19 +63,13 @@ void Tlb::SetHeldSizes(Level& level, uint32_t sizes) {
   UpdateQuickSides();
 }
 
-void Tlb::SetHasExtras(bool has_extras) {
-  if (has_extras == has_extras_) return;
-  has_extras_ = has_extras;
-  UpdateQuickSides();
-}
-
 void Tlb::UpdateQuickSides() {
   for (const TlbSide side : {TlbSide::kInstruction, TlbSide::kData}) {
     const Home& l1 = L1(side).homes[0];
     const Home& l2 = L2(side).homes[0];
     QuickSide& quick = quick_[static_cast<size_t>(side)];
-    quick.usable = !has_extras_ && L1(side).search == Search::kFour &&
-                   L2(side).search == Search::kSixteen;
+    quick.usable =
+        L1(side).search == Search::kFour && L2(side).search == Search::kSixteen;
     quick.l1_first = l1.first;
     quick.l1_last_set = l1.sets - 1;
     quick.l2_first = l2.first;

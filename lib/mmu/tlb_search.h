@@ -157,6 +157,10 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Tlb::Quick Tlb::RefillQuickly(
                          !slots_[victim].IsOfKind(entry))) {
     return Quick::kOther;
   }
+  if (ABSL_PREDICT_FALSE(has_extras_)) {
+    if (!IsOwn(found)) return Quick::kOther;
+    extras_[victim] = extras_[found];
+  }
   slots_[victim] = entry;
   tags_[victim] = FilterTag(0, probe.vpn_);
   stamps_[found] = stamp + 1;

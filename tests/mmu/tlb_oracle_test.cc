@@ -60,6 +60,8 @@ class TlbOracle {
     DropOfVms();
   }
 
+  uint64_t quick_refills() const { return quick_refills_; }
+
   void ExpectEqual() {
     const std::vector<TlbEntry> entries = tlb_.Entries();
     ASSERT_EQ(entries, naive_.Entries());
@@ -96,6 +98,7 @@ class TlbOracle {
     const VirtAddr va = Va();
     const uint16_t pcid = Pcid();
     if (FoundByHint(side, va, pcid)) return;
+    if (Once(2) && RefilledQuickly(side, va, pcid)) return;
     const std::optional<TlbEntry> l1 = naive_.FindL1(side, va, pcid);
     Tlb::Probe probe(va, pcid);
     if (!Agree(tlb_.FindL1(side, probe), l1) || l1.has_value()) return;
@@ -126,6 +129,25 @@ class TlbOracle {
     if (!matches || serving == 0) return false;
     Agree(index, naive_.FindL1(side, va, pcid));
     tlb_.Touch(index);
+    return true;
+  }
+
+  // Where it does not say that another search must tell, the levels agree.
+  bool RefilledQuickly(TlbSide side, VirtAddr va, uint16_t pcid) {
+    const bool serves = !Once(8);
+    TlbSlot slot;
+    const Tlb::Quick quick = tlb_.RefillQuickly(
+        side, va, pcid, slot, [serves](const TlbSlot&) { return serves; });
+    if (quick == Tlb::Quick::kOther) return false;
+    EXPECT_FALSE(naive_.FindL1(side, va, pcid).has_value());
+    const std::optional<TlbEntry> l2 = naive_.FindL2(side, va, pcid);
+    EXPECT_EQ(quick == Tlb::Quick::kRefilled, l2.has_value());
+    if (quick == Tlb::Quick::kMissed || !l2.has_value()) return false;
+    EXPECT_TRUE(serves);
+    EXPECT_EQ(slot.Translate(l2->va()), l2->base);
+    EXPECT_EQ(slot.rights(), l2->rights);
+    naive_.Refill(side, *l2);
+    ++quick_refills_;
     return true;
   }
 
@@ -249,6 +271,7 @@ class TlbOracle {
   NaiveTlb naive_;
   Habits habits_;
   std::mt19937 random_;
+  uint64_t quick_refills_ = 0;
 };
 
 constexpr uint8_t kAllSizes = kTlb4K | kTlbLarge | kTlb1G;
@@ -315,6 +338,22 @@ void RunSteps(TlbOracle& oracle, int steps) {
     oracle.Step();
     if (i % 16 == 0) oracle.ExpectEqual();
     if (testing::Test::HasFailure()) FAIL() << "step " << i;
+  }
+}
+
+TEST(TlbOracleTest, QuickRefillsServePagesOf4KiBOfNoGuest) {
+  for (const bool large_pages : {true, false}) {
+    for (const bool vms : {true, false}) {
+      TlbOracle oracle(Skylake(),
+                       {.pages = 40,
+                        .vms = vms,
+                        .large_pages = large_pages,
+                        .drops_in_1000 = 1},
+                       41);
+      RunSteps(oracle, 20000);
+      if (large_pages || vms) continue;
+      EXPECT_GT(oracle.quick_refills(), 100u);
+    }
   }
 }
 

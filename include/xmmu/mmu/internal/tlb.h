@@ -77,9 +77,9 @@ class Tlb {
   void FillExecuteOnly(VirtAddr va, const TlbEntry& entry);
 
   // Does at once what FindL1(), FindL2() and Refill() do for the usual hit of
-  // L2: both levels hold pages of 4 KiB alone, in sets of the usual size and of
-  // no guest, `serves(slot)` is true of the entry, and L1 evicts one of its
-  // kind. Sets `entry` to the slot, if there was such a hit.
+  // L2: both levels hold pages of 4 KiB alone, in sets of the usual size,
+  // `serves(slot)` is true of the entry, and L1 evicts one of its kind. Sets
+  // `entry` to the slot, if there was such a hit.
   enum class Quick : uint8_t {
     kRefilled,  // it was such a hit
     kMissed,    // neither level serves the access; nothing has changed
@@ -166,7 +166,7 @@ class Tlb {
 
   // What RefillQuickly() must know of a side's levels, close together.
   struct QuickSide {
-    bool usable = false;  // both levels are searched quickly, without extras
+    bool usable = false;  // whether both levels have the search for it
     uint32_t l1_first = 0;
     uint32_t l1_last_set = 0;  // 2^n - 1
     uint32_t l2_first = 0;
@@ -209,9 +209,7 @@ class Tlb {
   uint32_t QuickMarks(const Level& level, size_t set, const Probe& probe) const;
   // Sets which sizes of pages a level holds.
   void SetHeldSizes(Level& level, uint32_t sizes);
-  // Sets has_extras_.
-  void SetHasExtras(bool has_extras);
-  // Makes quick_ tell of the levels and of has_extras_.
+  // Makes quick_ tell of the levels.
   void UpdateQuickSides();
   // Return the index of the least recently used slot of a set. REQUIRES
   // (OldestOf): `search` is kFour or kSixteen.
