@@ -190,12 +190,14 @@ TranslateResult Mmu::WalkFor(const Access& access) {
 // fault would drop them at once. PAE's PDPTEs have no rights to accumulate.
 void Mmu::FillStructureCaches(VirtAddr va, uint8_t rights,
                               const WalkResult& walk) {
-  for (size_t i = 0; i + 1 < walk.entries.size(); ++i) {
-    const WalkEntry& used = walk.entries[i];
-    const bool pdpte = context_.mode == PagingMode::kPae && used.level == 3;
-    if (!pdpte) rights = AccumulateRights(rights, used.entry);
-    psc_.FillMissed(used.level, va, context_.pcid,
-                    AddressOf(used.entry.frame()), rights);
+  const uint16_t pcid = context_.pcid;
+  const bool pae = context_.mode == PagingMode::kPae;
+  const WalkEntry* const leaf = walk.entries.end() - 1;
+  for (const WalkEntry* used = walk.entries.begin(); used != leaf; ++used) {
+    const bool pdpte = pae && used->level == 3;
+    if (!pdpte) rights = AccumulateRights(rights, used->entry);
+    psc_.FillMissed(used->level, va, pcid, AddressOf(used->entry.frame()),
+                    rights);
   }
 }
 
@@ -221,7 +223,10 @@ TranslateResult Mmu::WalkAnew(const Access& access, bool refused) {
   return WalkFor(access);
 }
 
+// What is translated next is most likely the same page, whose entry the host
+// has just read: it need not fetch it ahead.
 TranslateResult Mmu::RaisePageFault(const Access& access, uint32_t error_code) {
+  walked_ = false;
   DropFaulting(access.va);
   return TranslateResult(PageFault{access.va, error_code});
 }

@@ -77,29 +77,13 @@ void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
 }
 
 // The least recently used entry of the set goes.
-void PagingStructureCache::FillNew(int level, VirtAddr va, uint16_t pcid,
-                                   MachineAddr table, uint8_t rights,
-                                   Gfn guest_table) {
-  Array& array = arrays_[static_cast<size_t>(level)];
-  const Place place = PlaceOf(array, va, pcid);
+size_t PagingStructureCache::TakeVictim(Array& array, const Place& place) {
   TagSets::Set tags = array.tags[place.set];
-  const size_t way = tags.Victim();
+  const size_t way =
+      array.live == array.slots.size() ? tags.VictimOfFull() : tags.Victim();
   tags.Renew(way);
   tags.set_tag(way, place.tag);
-  const size_t slot = place.set * array.ways + way;
-  PagingStructureEntry& entry = array.slots[slot];
-  if (entry.level == 0) {
-    array.held[slot / 64] |= uint64_t{1} << slot % 64;
-    ++array.live;
-    ++live_;
-  }
-  entry.level = level;
-  entry.va = place.va;
-  entry.pcid = pcid;
-  entry.table = table;
-  entry.rights = rights;
-  entry.tag = vm_;
-  entry.guest_table = guest_table;
+  return way;
 }
 
 void PagingStructureCache::Drop(Array& array, size_t slot) {
@@ -110,9 +94,29 @@ void PagingStructureCache::Drop(Array& array, size_t slot) {
   --live_;
 }
 
+// As all ways will be free, none keeps a place in the order of use.
+void PagingStructureCache::DropEverything() {
+  for (Array& array : arrays_) {
+    if (array.live == 0) continue;
+    size_t first = 0;
+    for (uint64_t& word : array.held) {
+      for (uint64_t left = word; left != 0; left &= left - 1) {
+        const size_t slot = first + static_cast<size_t>(std::countr_zero(left));
+        const size_t set = array.sets == 1 ? 0 : slot / array.ways;
+        array.tags[set].FreeWithAll(slot - set * array.ways);
+        array.slots[slot].level = 0;
+      }
+      word = 0;
+      first += 64;
+    }
+    array.live = 0;
+  }
+  live_ = 0;
+}
+
 // Entries under any nested root go, as a guest's invalidation does not depend
 // on it.
-void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
+void PagingStructureCache::DropAddressHeld(VirtAddr va, uint16_t pcid) {
   for (int level = 2; level <= kTopLevel; ++level) {
     Array& array = arrays_[static_cast<size_t>(level)];
     if (array.live == 0) continue;
@@ -128,13 +132,21 @@ void PagingStructureCache::DropAddress(VirtAddr va, uint16_t pcid) {
   }
 }
 
-void PagingStructureCache::DropPcid(uint16_t pcid) {
+void PagingStructureCache::DropPcidHeld(uint16_t pcid) {
+  if (ABSL_PREDICT_TRUE(one_owner_)) {
+    if (owner_ == OwnerOf(pcid)) DropEverything();
+    return;
+  }
   DropIf([=, this](const PagingStructureEntry& entry) {
     return entry.pcid == pcid && entry.tag.vpid == vm_.vpid;
   });
 }
 
-void PagingStructureCache::DropAll() {
+void PagingStructureCache::DropAllHeld() {
+  if (ABSL_PREDICT_TRUE(one_owner_)) {
+    if (static_cast<uint16_t>(owner_) == vm_.vpid) DropEverything();
+    return;
+  }
   DropIf([this](const PagingStructureEntry& entry) {
     return entry.tag.vpid == vm_.vpid;
   });

@@ -65,6 +65,33 @@ TEST(PagingStructureCacheTest, OneMoreThanItHoldsEvictsTheLeastRecentlyUsed) {
   EXPECT_NE(cache.Lookup(c, 0), nullptr);
 }
 
+// Whether one PCID is held or two, what is dropped is the same, and the order of
+// use starts anew.
+TEST(PagingStructureCacheTest, DroppingAPcidSparesTheOthers) {
+  for (const bool two : {false, true}) {
+    PagingStructureCache cache(Geometry(2));
+    const VirtAddr a(uint64_t{1} << 21);
+    const VirtAddr b(uint64_t{2} << 21);
+    if (two) FillAt(cache, 3, kVa, 2);
+    FillAt(cache, 2, a, 1);
+    FillAt(cache, 2, b, 1);
+    FillAt(cache, 4, a, 1);
+    cache.DropPcid(3);
+    EXPECT_EQ(cache.Entries().size(), two ? 4u : 3u);
+    cache.DropPcid(1);
+    EXPECT_EQ(cache.Entries().size(), two ? 1u : 0u);
+    EXPECT_EQ(cache.Lookup(a, 1), nullptr);
+    EXPECT_EQ(cache.Lookup(kVa, 2) != nullptr, two);
+    FillAt(cache, 2, b, 1);
+    FillAt(cache, 2, a, 1);
+    FillAt(cache, 2, VirtAddr(uint64_t{3} << 21), 1);
+    EXPECT_EQ(cache.Lookup(b, 1), nullptr);
+    EXPECT_NE(cache.Lookup(a, 1), nullptr);
+    cache.DropAll();
+    EXPECT_TRUE(cache.Entries().empty());
+  }
+}
+
 TEST(PagingStructureCacheTest, SetsAreChosenByTheRegionNumber) {
   PagingStructureCache cache(Geometry(4, 2));   // 2 sets
   for (const uint64_t region : {0u, 2u, 4u}) {  // set 0, thrice

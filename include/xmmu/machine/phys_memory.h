@@ -21,6 +21,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
@@ -37,7 +38,8 @@ class PhysMemory {
   PhysMemory& operator=(const PhysMemory&) = delete;
 
   // Read and write words. REQUIRES: `addr` is naturally aligned and below 2^52.
-  uint64_t Read64(MachineAddr addr) const {
+  // Always inline, as a walk reads one entry after the other.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t Read64(MachineAddr addr) const {
     const Words* const words = words_.Get(FrameOf(addr).value());
     if (ABSL_PREDICT_FALSE(words == nullptr)) return ReadUnwritten(addr);
     return (*words)[WordIndex(addr)];
@@ -54,7 +56,8 @@ class PhysMemory {
   }
 
   // Read and write a page-table entry of 4 or 8 bytes.
-  uint64_t ReadEntry(MachineAddr addr, int bytes) const {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t ReadEntry(MachineAddr addr,
+                                                  int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
   }
   void WriteEntry(MachineAddr addr, int bytes, uint64_t value);

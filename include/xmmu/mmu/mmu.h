@@ -385,8 +385,9 @@ class Mmu {
   // Whether WalkAnew() applies: on AMD's processors, and in virtual machines.
   bool walks_anew_ = false;
   // What the host is asked to fetch depends on these two, and nothing else
-  // does: whether the last access that missed the L1 TLBs has walked, and for
-  // how many such accesses PrefetchHost() is taken to be called ahead of them.
+  // does: whether the last access that missed the L1 TLBs has walked without a
+  // page fault, and for how many such accesses PrefetchHost() is taken to be
+  // called ahead of them.
   bool walked_ = false;
   static constexpr uint32_t kTrustAhead = 64;
   mutable uint32_t ahead_ = 0;

@@ -102,6 +102,17 @@ class TagSets {
       return ABSL_PREDICT_TRUE(!wide_) ? VictimIn<int8_t>()
                                        : VictimIn<int16_t>();
     }
+    // As Victim(). REQUIRES: no way of the set is free.
+    size_t VictimOfFull() const {
+      return ABSL_PREDICT_TRUE(!wide_) ? VictimOfFullIn<int8_t>()
+                                       : VictimOfFullIn<int16_t>();
+    }
+    // Gives the first way a tag and makes it the most recently used. REQUIRES:
+    // all ways of the set are free.
+    void TakeFirst(uint32_t tag) {
+      SetAge(0, newest_);
+      set_tag(0, tag);
+    }
     // Makes a way, free or not, the most recently used.
     void Renew(size_t way) {
       const int age = AgeOf(way);
@@ -116,6 +127,11 @@ class TagSets {
     // Makes the way that Victim() has returned the next to go.
     void MakeNextToGo(size_t way) { SetAge(way, kNextToGo); }
     void Free(size_t way);
+    // As Free(), where all ways of the set are freed, one by one.
+    void FreeWithAll(size_t way) {
+      SetAge(way, kFree);
+      set_tag(way, kFreeTag);
+    }
 
    private:
     friend class TagSets;
@@ -146,6 +162,8 @@ class TagSets {
     size_t FirstOfAge() const;
     template <typename Age>
     size_t VictimIn() const;
+    template <typename Age>
+    size_t VictimOfFullIn() const;
     template <typename Age>
     void RenewIn(int age);
     // Moves what is older than `age`, which is no longer taken, one place up.
@@ -237,10 +255,15 @@ size_t TagSets::Set::FirstOfAge() const {
 // The order has no gaps: without a way of the first two ages it has all ways.
 template <typename Age>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t TagSets::Set::VictimIn() const {
-  size_t way = FirstOfAge<Age, kFree>();
-  if (way == kNoWay) way = FirstOfAge<Age, kNextToGo>();
-  if (way == kNoWay) way = FirstOfAge<Age, kOldest>();
-  return way;
+  const size_t way = FirstOfAge<Age, kFree>();
+  return way != kNoWay ? way : VictimOfFullIn<Age>();
+}
+
+template <typename Age>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t TagSets::Set::VictimOfFullIn()
+    const {
+  const size_t way = FirstOfAge<Age, kNextToGo>();
+  return way != kNoWay ? way : FirstOfAge<Age, kOldest>();
 }
 
 // What is newer than `age` loses a place; a way that had none makes all others

@@ -62,15 +62,35 @@ class PagingStructureCache {
   // of `va` has found none at this level or below.
   void FillMissed(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
                   uint8_t rights, Gfn guest_table = Gfn()) {
-    if (arrays_[static_cast<size_t>(level)].sets == 0) return;
-    FillNew(level, va, pcid, table, rights, guest_table);
+    Array& array = arrays_[static_cast<size_t>(level)];
+    if (array.sets == 0) return;
+    const Place place = PlaceOf(array, va, pcid);
+    const size_t way =
+        array.live == 0 ? TakeFirst(array, place) : TakeVictim(array, place);
+    NoteOwner(pcid);
+    PagingStructureEntry& entry = array.slots[place.set * array.ways + way];
+    if (entry.level == 0) Hold(array, place.set * array.ways + way);
+    array.hints[HintOf(place)] = static_cast<uint16_t>(way);
+    entry.level = level;
+    entry.va = place.va;
+    entry.pcid = pcid;
+    entry.table = table;
+    entry.rights = rights;
+    entry.tag = vm_;
+    entry.guest_table = guest_table;
   }
 
   // Drop what would serve `va` in `pcid`, all of a PCID, or all. Each drops
   // entries of the VPID in force alone, but under whichever nested tables.
-  void DropAddress(VirtAddr va, uint16_t pcid);
-  void DropPcid(uint16_t pcid);
-  void DropAll();
+  void DropAddress(VirtAddr va, uint16_t pcid) {
+    if (live_ != 0) DropAddressHeld(va, pcid);
+  }
+  void DropPcid(uint16_t pcid) {
+    if (live_ != 0) DropPcidHeld(pcid);
+  }
+  void DropAll() {
+    if (live_ != 0) DropAllHeld();
+  }
   // Drops every entry of any guest for which `predicate(entry)` holds.
   template <typename Predicate>
   void DropIf(Predicate predicate) {
@@ -98,6 +118,7 @@ class PagingStructureCache {
 
  private:
   static constexpr int kTopLevel = 5;
+  static constexpr size_t kHints = 64;
 
   struct Array {
     uint32_t sets = 0;
@@ -106,6 +127,9 @@ class PagingStructureCache {
     int shift = 0;          // an entry maps 2^shift bytes
     uint64_t set_mask = 0;  // sets - 1, if that is a power of two
     bool divides = false;   // it is none
+    // By low bits of the tag, the way that an entry with such a tag was last
+    // filled into or found in. A wrong hint costs a search, nothing else.
+    std::array<uint16_t, kHints> hints{};
     TagSets tags;
     std::vector<PagingStructureEntry> slots;  // by set and way
     std::vector<uint64_t> held;  // a bit for each slot that holds an entry
@@ -128,16 +152,21 @@ class PagingStructureCache {
             static_cast<uint32_t>(region) ^ owner,
             VirtAddr(region << array.shift)};
   }
+  static size_t HintOf(const Place& place) { return place.tag % kHints; }
   // Returns the way that holds the entry, or TagSets::kNoWay.
-  size_t Find(const Array& array, const TagSets::Set& tags, const Place& place,
+  size_t Find(Array& array, const TagSets::Set& tags, const Place& place,
               uint16_t pcid) const {
-    const size_t way = tags.Find(place.tag);
-    if (way == TagSets::kNoWay) return way;
     const size_t first = place.set * array.ways;
-    if (ABSL_PREDICT_TRUE(IsAt(array.slots[first + way], place, pcid))) {
-      return way;
+    uint16_t& hint = array.hints[HintOf(place)];
+    if (IsAt(array.slots[first + hint], place, pcid)) return hint;
+    size_t way = tags.Find(place.tag);
+    if (way == TagSets::kNoWay) return way;
+    if (ABSL_PREDICT_FALSE(!IsAt(array.slots[first + way], place, pcid))) {
+      way = FindWithTag(array, place, pcid);
+      if (way == TagSets::kNoWay) return way;
     }
-    return FindWithTag(array, place, pcid);
+    hint = static_cast<uint16_t>(way);
+    return way;
   }
   // As Find(), where several entries may have the same tag.
   size_t FindWithTag(const Array& array, const Place& place,
@@ -148,13 +177,43 @@ class PagingStructureCache {
            entry.level != 0;
   }
   const PagingStructureEntry* LookupHeld(VirtAddr va, uint16_t pcid);
-  void FillNew(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
-               uint8_t rights, Gfn guest_table);
+  void DropAddressHeld(VirtAddr va, uint16_t pcid);
+  void DropPcidHeld(uint16_t pcid);
+  void DropAllHeld();
   void Drop(Array& array, size_t slot);
+  void DropEverything();
+
+  // Give the way of the set that is filled next the tag and make it the most
+  // recently used. REQUIRES (TakeFirst): the array is empty.
+  static size_t TakeFirst(Array& array, const Place& place) {
+    array.tags[place.set].TakeFirst(place.tag);
+    return 0;
+  }
+  static size_t TakeVictim(Array& array, const Place& place);
+  // Counts `slot`, which was free.
+  void Hold(Array& array, size_t slot) {
+    array.held[slot / 64] |= uint64_t{1} << slot % 64;
+    ++array.live;
+    ++live_;
+  }
+
+  uint32_t OwnerOf(uint16_t pcid) const {
+    return uint32_t{pcid} << 16 | vm_.vpid;
+  }
+  // An entry in `pcid` is about to be filled.
+  void NoteOwner(uint16_t pcid) {
+    const uint32_t owner = OwnerOf(pcid);
+    one_owner_ = live_ == 0 || (one_owner_ && owner == owner_);
+    owner_ = owner;
+  }
 
   std::array<Array, kTopLevel + 1> arrays_;
   uint32_t capacity_ = 0;  // entries that all caches have room for
   uint32_t live_ = 0;      // entries held in all caches
+  // The PCID and VPID that the last entry was filled for, and whether all that
+  // are held have them, so that what drops one of them can drop all.
+  uint32_t owner_ = 0;
+  bool one_owner_ = true;
   VmTag vm_;
 };
 
