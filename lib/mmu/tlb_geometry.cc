@@ -59,7 +59,9 @@ void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
 
 void Tlb::SetHeldSizes(Level& level, uint32_t sizes) {
   level.held_sizes = sizes;
-  level.search = sizes <= 1 ? level.homes[0].search : Search::kAny;
+  const Search search = sizes <= 1 ? level.homes[0].search : Search::kAny;
+  if (search == level.search) return;
+  level.search = search;
   UpdateQuickSides();
 }
 
