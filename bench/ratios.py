@@ -5,8 +5,8 @@ import json
 import sys
 
 # What is to hold of a benchmark, by the beginning of its name: a counter, the
-# most that it may be, and in which words. `hits` stands for the floor's time of
-# a hit, which is that of 32 pages.
+# most that it may be, and in which words. `x_hit` is the ratio to the floor's
+# time of a hit, which is that of 32 pages.
 GOALS = [
     ("drawn/32-pages/4k/native/", "x_floor", 1.5, "at most 1.5 x the floor"),
     ("drawn/1024-pages/4k/native/", "x_hit", 4.0,
@@ -93,8 +93,8 @@ def table(before_path, after_path):
     for name, row in after.items():
         old = before.get(name)
         floor = row.get("floor_ns", row.get("bare_ns"))
-        print(f"| `{name}` | {floor:.1f} "
-              f"| {old['ns']:.1f} " if old else "| - ", end="")
+        past = f"{old['ns']:.1f}" if old else "-"
+        print(f"| `{name}` | {floor:.1f} | {past} ", end="")
         print(f"| {row['ns']:.1f} | {ratio(old) if old else '-'} "
               f"| {ratio(row)} | {verdict(row)} |")
 

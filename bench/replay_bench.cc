@@ -210,8 +210,9 @@ void BM_Replay(benchmark::State& state, const Case& c) {
 }
 
 void Register(const Case& c) {
-  benchmark::RegisterBenchmark(("replay/" + c.size + "/" + c.policy).c_str(),
-                               BM_Replay, c)
+  const std::string name =
+      "replay/" + c.size + "/" + c.policy + (c.ahead ? "/ahead" : "");
+  benchmark::RegisterBenchmark(name.c_str(), BM_Replay, c)
       ->Iterations(RoundCount() * RoundOps())
       ->UseManualTime();
 }

@@ -112,14 +112,16 @@ absl::Status Arguments::WantsFor(
 
 absl::StatusOr<uint64_t> WholeNumber(const Arguments& arguments,
                                      const std::string& name,
-                                     uint64_t otherwise, uint64_t most) {
+                                     uint64_t otherwise, uint64_t most,
+                                     uint64_t least) {
   if (!arguments.Given(name)) return otherwise;
   const std::string text = arguments.Text(name);
   const char* const end = text.data() + text.size();
   uint64_t number = 0;
   const auto [last, error] = std::from_chars(text.data(), end, number);
-  if (error == std::errc() && last == end && number <= most) return number;
-  return arguments.Refuse(name, absl::StrCat("want 0 to ", most));
+  const bool whole = error == std::errc() && last == end;
+  if (whole && number >= least && number <= most) return number;
+  return arguments.Refuse(name, absl::StrCat("want ", least, " to ", most));
 }
 
 }  // namespace xmmu::cli

@@ -127,13 +127,9 @@ std::vector<Option> OptionsOfJobs() {
 }
 
 absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console) {
-  const auto threads =
-      WholeNumber(arguments, "jobs", Cores(), Jobs::kMaxThreads);
+  const auto threads = WholeNumber(arguments, "jobs", Cores(),
+                                   Jobs::kMaxThreads, /*least=*/1);
   if (!threads.ok()) return threads.status();
-  if (*threads == 0) {
-    return arguments.Refuse("jobs",
-                            absl::StrCat("want 1 to ", Jobs::kMaxThreads));
-  }
   return Jobs{.threads = static_cast<int>(*threads),
               .stop = console.stop(),
               .progress = &console.progress()};

@@ -145,8 +145,6 @@ class FramePool {
   bool OpenUnit();
   // Makes units of the single frames that are free.
   void JoinFrames();
-  // Returns the highest of the runs of `count` free units that are aligned.
-  std::optional<uint64_t> FindUnits(uint64_t count) const;
 
   // Frames that were never given out, or those of an opened unit.
   Pfn next_;

@@ -139,14 +139,14 @@ std::optional<Mfn> Host::AllocFrame(Domain& domain, Pfn pfn) {
   return mfn;
 }
 
-absl::Status Host::CheckXenRoom(std::string_view what, uint64_t count) const {
+absl::Status Host::CheckXenRoom(uint64_t count) const {
   const uint64_t left = free_xen_frames_.size() +
                         (xen_extent_end_ - next_xen_frame_) +
                         (most_frames_ - std::min(most_frames_, next_extent_)) /
                             kExtentFrames * kExtentFrames;
   if (count <= left) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
-      Abs(what), ": no room for ", count >> kMibShift,
+      "no room for ", count >> kMibShift,
       " MiB of the hypervisor's beside the guests: at most ", left >> kMibShift,
       " MiB are left of what machine ", Abs(model_.name), " can have, ",
       most_frames_ >> kMibShift, " MiB"));

@@ -119,7 +119,8 @@ class PackedTraceReader {
   virtual absl::StatusOr<std::span<const GuestOp>> Next(TaskId task) = 0;
 
   // The byte of the file where the block begins that has the operations which
-  // Next() returned last for `task`. REQUIRES: it returned some.
+  // Next() returned last for `task`, or of which none were left or that was
+  // damaged. REQUIRES: it was called.
   virtual uint64_t OffsetOf(TaskId task) const = 0;
 
   // Goes to operation `number` of `task`, from 0; at most its operations().

@@ -120,8 +120,8 @@ class Host {
   FrameRuns AllocXenPool(uint64_t count);
   uint64_t xen_frames() const { return xen_frames_; }
   // Whether AllocXenFrame() can be called `count` times.
-  // Errors: ResourceExhausted, with what takes them named as `what`.
-  absl::Status CheckXenRoom(std::string_view what, uint64_t count) const;
+  // Errors: ResourceExhausted.
+  absl::Status CheckXenRoom(uint64_t count) const;
   // The most frames that the hypervisor has had at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 

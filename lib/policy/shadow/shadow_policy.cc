@@ -111,7 +111,7 @@ absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
     if (!pool.ok()) return pool.status();
     // What a strategy takes beside its pool is assumed to be no more than that.
     const absl::Status room = host_.CheckXenRoom(
-        name(), uint64_t{*pool} * options_.frames_a_shadow + kXenSlack);
+        uint64_t{*pool} * options_.frames_a_shadow + kXenSlack);
     if (!room.ok()) return room;
     shadows = make_(domain, shape, *pool);
   }

@@ -199,8 +199,14 @@ void XiPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap* marked) {
   }
   // All heads are looked at; one read is a cache line of eight.
   Charge(cpu, CostEvent::kXenPteRead, (heads_ + 7) / 8);
-  for (uint64_t pfn = 0; pfn < heads_; ++pfn) {
-    if (frame_heads_.Get(pfn) != 0) protect(Pfn(pfn));
+  for (uint64_t pfn = 0; pfn < heads_;) {
+    const Ref* const head = frame_heads_.Find(pfn);
+    if (head == nullptr) {
+      pfn = frame_heads_.NextChunk(pfn);
+      continue;
+    }
+    if (*head != 0) protect(Pfn(pfn));
+    ++pfn;
   }
 }
 

@@ -163,9 +163,7 @@ XiSnapshotPool::XiSnapshotPool(Host& host, Domain& domain,
   free_ = host.AllocXenPool(count_);
 }
 
-XiSnapshotPool::~XiSnapshotPool() {
-  host().FreeXenFrames(free_);
-}
+XiSnapshotPool::~XiSnapshotPool() { host().FreeXenFrames(free_); }
 
 std::vector<MemoryPart> XiSnapshotPool::MemoryParts() const {
   std::vector<MemoryPart> parts = XiPaging::MemoryParts();

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -66,7 +67,10 @@ class ReadAheadReader final : public PackedTraceReader {
     if (!Take(task, /*waits=*/true)) {
       const std::lock_guard lock(decoding_);
       // The thread may have been at it.
-      if (!Take(task, /*waits=*/false)) DecodeInto(task, &task.current);
+      if (!Take(task, /*waits=*/false)) {
+        if (out_of_memory_) throw std::bad_alloc();
+        DecodeInto(task, &task.current);
+      }
     }
     if (++task.asked == kFirstPieces) Start();
     if (!task.current.status.ok()) return task.current.status;
@@ -136,11 +140,11 @@ class ReadAheadReader final : public PackedTraceReader {
   void DecodeInto(const AheadTask& task, Piece* piece) {
     const auto ops = reader_->Next(task.id);
     piece->status = ops.status();
+    piece->offset = reader_->OffsetOf(task.id);
     if (!ops.ok()) return;
     piece->ops.assign(ops->begin(), ops->end());
     // A task's last operation stays, and room for more is not to stay with it.
     if (ops->size() <= 1) piece->ops.shrink_to_fit();
-    if (!ops->empty()) piece->offset = reader_->OffsetOf(task.id);
   }
 
   // Whether there is something to decode ahead. REQUIRES: queues_ is held.
@@ -158,15 +162,28 @@ class ReadAheadReader final : public PackedTraceReader {
       while (!stop_ && HasWork()) {
         AheadTask& task = *ahead_;
         lock.unlock();
-        DecodeAhead(task);
+        const bool decoded = TryDecodeAhead(task);
         lock.lock();
+        if (!decoded) return;
       }
       if (stop_) return;
     }
   }
 
-  void DecodeAhead(AheadTask& task) {
+  // Whoever asks next is told that there is no memory, as if it had decoded.
+  bool TryDecodeAhead(AheadTask& task) {
     const std::lock_guard decoding(decoding_);
+    try {
+      DecodeAhead(task);
+      return true;
+    } catch (const std::bad_alloc&) {
+      out_of_memory_ = true;
+      return false;
+    }
+  }
+
+  // REQUIRES: decoding_ is held.
+  void DecodeAhead(AheadTask& task) {
     Piece piece;
     {
       const std::lock_guard lock(queues_);
@@ -184,9 +201,10 @@ class ReadAheadReader final : public PackedTraceReader {
     ++kept_;
   }
 
-  // Guards reader_. Who holds both locks took this one first.
+  // Guards the next two. Who holds both locks took this one first.
   std::mutex decoding_;
   std::unique_ptr<PackedTraceReader> reader_;
+  bool out_of_memory_ = false;  // the thread has ended for want of it
 
   // Guards what follows, and AheadTask's `pieces` and `ended`. The rest is of
   // the thread that reads.

@@ -59,13 +59,13 @@ class ReadAheadTest : public PackedTest {
     const auto expected = plain.Next(task);
     const auto got = ahead.Next(task);
     EXPECT_EQ(got.status(), expected.status());
+    EXPECT_EQ(ahead.OffsetOf(task), plain.OffsetOf(task));
     if (!got.ok() || !expected.ok()) return false;
     EXPECT_EQ(got->size(), expected->size());
     if (got->size() != expected->size() || got->empty()) return false;
     for (size_t i = 0; i < got->size(); ++i) {
       EXPECT_EQ(FieldsOf((*got)[i]), FieldsOf((*expected)[i]));
     }
-    EXPECT_EQ(ahead.OffsetOf(task), plain.OffsetOf(task));
     return !::testing::Test::HasFailure();
   }
 
