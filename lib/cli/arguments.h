@@ -87,11 +87,12 @@ class Arguments {
   std::map<std::string, Value, std::less<>> given_;
 };
 
-// The decimal number, 0 to `most`, that is given, or `otherwise`.
+// The decimal number, `least` to `most`, that is given, or `otherwise`.
 // Errors: InvalidArgument, by Arguments::Refuse().
 absl::StatusOr<uint64_t> WholeNumber(const Arguments& arguments,
                                      const std::string& name,
-                                     uint64_t otherwise, uint64_t most);
+                                     uint64_t otherwise, uint64_t most,
+                                     uint64_t least = 0);
 
 }  // namespace xmmu::cli
 

@@ -181,7 +181,7 @@ void World::MapOpaquely(const Json& init) {
   MachineAddr entry = AddressOf(opaque_);
   for (const auto& [name, state] : init.items()) {
     const Mfn mfn = frames_.at(name);
-    const PageInfo& page = std::as_const(*host_).frames()[mfn];
+    const PageInfo& page = host_->frames()[mfn];
     while (page.ref_count < state[2].get<uint64_t>()) {
       const bool writable = page.type_count < state[1].get<uint64_t>();
       const std::array map = {
