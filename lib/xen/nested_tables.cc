@@ -45,9 +45,7 @@ NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
   tables_.Push(host.AllocXenFrame());
 }
 
-NestedTables::~NestedTables() {
-  host_.FreeXenFrames(tables_);
-}
+NestedTables::~NestedTables() { host_.FreeXenFrames(tables_); }
 
 VmControls NestedTables::Controls(uint16_t tag) const {
   return {.nested = true,

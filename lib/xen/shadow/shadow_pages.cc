@@ -14,9 +14,7 @@ ShadowPages::ShadowPages(Host& host, PagingMode mode, uint32_t count)
       large_shift_(LevelShift(mode, 2) - kPageShift),
       pool_(host.AllocXenPool(count)) {}
 
-ShadowPages::~ShadowPages() {
-  host_.FreeXenFrames(pool_);
-}
+ShadowPages::~ShadowPages() { host_.FreeXenFrames(pool_); }
 
 ShadowId ShadowPages::Find(const ShadowKey& key) const {
   if (key.splinter) {

@@ -74,6 +74,11 @@ class TagSets {
   static constexpr size_t kNoWay = ~size_t{0};
   // The tag of a way that is free.
   static constexpr uint32_t kFreeTag = 0x7fffffff;
+  // Returns a tag that no free way has, and no way behind the last, for tags
+  // that are only a part of what tells entries apart.
+  static constexpr uint32_t PartialTag(uint32_t tag) {
+    return tag == kFreeTag ? 0 : tag;
+  }
 
   TagSets() = default;
   // All ways are free. REQUIRES: neither is 0; at most 4,096 ways.

@@ -71,8 +71,8 @@ class NestedTlb {
   static uint32_t TagOf(GuestAddr gpa, int page_shift, VmTag tag) {
     const uint64_t number = gpa.value() >> page_shift;
     const uint32_t owner = uint32_t{tag.vpid} << 8 ^ tag.root;
-    return static_cast<uint32_t>(number) ^ owner << 8 ^
-           static_cast<uint32_t>(page_shift) << 27;
+    return TagSets::PartialTag(static_cast<uint32_t>(number) ^ owner << 8 ^
+                               static_cast<uint32_t>(page_shift) << 27);
   }
   bool IsHeld(size_t entry) const { return !tags_[0].IsFree(entry); }
   bool IsAt(size_t entry, GuestAddr gpa, VmTag tag) const {

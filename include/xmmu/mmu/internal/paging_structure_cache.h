@@ -149,7 +149,7 @@ class PagingStructureCache {
     const auto owner = uint32_t{pcid} << 20 ^ uint32_t { vm_.vpid } << 16;
     return {ABSL_PREDICT_TRUE(!array.divides) ? region & array.set_mask
                                               : region % array.sets,
-            static_cast<uint32_t>(region) ^ owner,
+            TagSets::PartialTag(static_cast<uint32_t>(region) ^ owner),
             VirtAddr(region << array.shift)};
   }
   static size_t HintOf(const Place& place) { return place.tag % kHints; }
