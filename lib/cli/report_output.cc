@@ -127,8 +127,8 @@ std::vector<Option> OptionsOfJobs() {
 }
 
 absl::StatusOr<Jobs> JobsOf(const Arguments& arguments, Console& console) {
-  const auto threads = WholeNumber(arguments, "jobs", Cores(),
-                                   Jobs::kMaxThreads, /*least=*/1);
+  const auto threads =
+      WholeNumber(arguments, "jobs", Cores(), Jobs::kMaxThreads, /*least=*/1);
   if (!threads.ok()) return threads.status();
   return Jobs{.threads = static_cast<int>(*threads),
               .stop = console.stop(),

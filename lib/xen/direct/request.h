@@ -102,9 +102,7 @@ class RequestPart {
   }
 
   PageInfo& Page(Mfn mfn) { return host_.frames()[mfn]; }
-  PageInfo Page(Mfn mfn) const {
-    return std::as_const(host_).frames()[mfn];
-  }
+  PageInfo Page(Mfn mfn) const { return std::as_const(host_).frames()[mfn]; }
 
   int entry_bytes() const { return EntryBytes(rules_.mode); }
   int CountSlots(int level) const { return EntryCount(rules_.mode, level); }
