@@ -25,9 +25,9 @@ step() { printf '\n== %s (at %d s)\n' "$*" "$SECONDS"; }
 jobs=$(nproc)
 
 if $all; then
-  echo "On two cores this takes about 20 minutes."
+  echo "On two cores this takes about 35 minutes."
 else
-  echo "On two cores this takes about 6 minutes; with --all, 20."
+  echo "On two cores this takes about 9 minutes; with --all, 35."
 fi
 
 step packages

@@ -391,8 +391,7 @@ class Mmu {
   bool walked_ = false;
   static constexpr uint32_t kTrustAhead = 64;
   mutable uint32_t ahead_ = 0;
-  // The nested roots that cached entries may be tagged with; number n is at n -
-  // 1.
+  // The nested roots that entries may be tagged with; number n is at n - 1.
   std::vector<MachineAddr> nested_roots_;
 };
 

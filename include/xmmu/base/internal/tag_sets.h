@@ -23,6 +23,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "xmmu/base/internal/host_prefetch.h"
+#include "xmmu/base/internal/lanes.h"
 
 namespace xmmu {
 
@@ -38,17 +39,6 @@ Vector<T> Load(const std::byte* from) {
   Vector<T> vector;
   std::memcpy(&vector, from, kBytes);
   return vector;
-}
-
-// A bit for each lane of 4 bytes that is set in the result of a comparison.
-inline uint64_t BitsOf(Vector<int32_t> mask) {
-#if defined(__SSE2__)
-  return static_cast<uint64_t>(_mm_movemask_ps(reinterpret_cast<__m128>(mask)));
-#else
-  const auto halves = reinterpret_cast<Vector<uint64_t> >(mask);
-  const auto bits = [](uint64_t half) { return (half & 1) | (half >> 62 & 2); };
-  return bits(halves[0]) | bits(halves[1]) << 2;
-#endif
 }
 
 // The first lane of T that is set in the result of a comparison, or the number
@@ -234,7 +224,7 @@ size_t TagSets::Set::Find(uint32_t tag) const {
     uint64_t found = 0;
     for (size_t lane = 0; lane != 64 && at != ages_; lane += kLanes) {
       const auto tags = vectors::Load<uint32_t>(at) & kMask;
-      found |= vectors::BitsOf(tags == wanted) << lane;
+      found |= uint64_t{lanes::MaskOf(tags == wanted)} << lane;
       at += vectors::kBytes;
     }
     if (found != 0) return first + static_cast<size_t>(std::countr_zero(found));
