@@ -119,14 +119,6 @@ std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
   return std::nullopt;
 }
 
-TranslateResult Vcpu::TranslateKernel(const Access& access) {
-  if (ABSL_PREDICT_FALSE(access.va >= limit_)) {
-    return TranslateResult(
-        PageFault{access.va, 0, FaultVector::kGeneralProtection});
-  }
-  return context_.cpu->mmu.Translate(access);
-}
-
 std::optional<MachineAddr> Vcpu::ResolveKernelFault(const PageFault& fault,
                                                     const Access& access,
                                                     MemoryOperand& operand) {
@@ -153,7 +145,7 @@ void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
   const Access access{va,
                       operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
                       kernel_in_ring3_};
-  const TranslateResult result = TranslateKernel(access);
+  const TranslateResult result = Translate(access);
   const std::optional<MachineAddr> addr =
       ABSL_PREDICT_TRUE(result.ok())
           ? result.addr()
@@ -181,7 +173,7 @@ void Vcpu::KernelExecute(std::span<Instruction> code) {
 // Most kernel accesses go through at once, and these take the short way.
 uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   const Access access{va, AccessKind::kRead, kernel_in_ring3_};
-  const TranslateResult result = TranslateKernel(access);
+  const TranslateResult result = Translate(access);
   if (ABSL_PREDICT_TRUE(result.ok())) {
     ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
     return host_.memory().ReadEntry(result.addr(), bytes);
@@ -198,7 +190,7 @@ uint64_t Vcpu::Load(VirtAddr va, int bytes) {
 
 void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
   const Access access{va, AccessKind::kWrite, kernel_in_ring3_};
-  const TranslateResult result = TranslateKernel(access);
+  const TranslateResult result = Translate(access);
   std::optional<MachineAddr> addr;
   if (ABSL_PREDICT_TRUE(result.ok())) {
     addr = result.addr();
@@ -224,7 +216,7 @@ uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
 std::optional<MachineAddr> Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
   MemoryOperand none;
   const Access access{va, kind, kernel_in_ring3_};
-  const TranslateResult result = TranslateKernel(access);
+  const TranslateResult result = Translate(access);
   if (ABSL_PREDICT_TRUE(result.ok())) return result.addr();
   const auto addr = ResolveKernelFault(result.fault(), access, none);
   if (!addr.has_value()) Fail(access, "a policy emulates a whole page by");

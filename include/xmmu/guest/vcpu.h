@@ -145,9 +145,7 @@ class Vcpu {
   Outcome Resolve(const Access& access, MemoryOperand& operand);
   Outcome ResolveFault(PageFault fault, const Access& access,
                        MemoryOperand& operand);
-  // Translates an access of the kernel's own, within the segment limit.
-  TranslateResult TranslateKernel(const Access& access);
-  // As ResolveFault(), for such an access.
+  // As ResolveFault(), for an access of the kernel's own.
   std::optional<MachineAddr> ResolveKernelFault(const PageFault& fault,
                                                 const Access& access,
                                                 MemoryOperand& operand);
