@@ -173,7 +173,7 @@ class TagSets {
   };
 
   Set operator[](size_t set) {
-    return Set(blocks_.data()->bytes + set * block_bytes_, *this);
+    return Set(const_cast<std::byte*>(block(set)), *this);
   }
   // What is called on such a set must change nothing.
   const Set operator[](size_t set) const {
@@ -181,9 +181,9 @@ class TagSets {
   }
   // Asks the host to bring a set into its caches.
   void PrefetchHost(size_t set) const {
-    const std::byte* const block = blocks_.data()->bytes + set * block_bytes_;
-    HostPrefetch(block);
-    HostPrefetch(block + used_bytes_ - 1);
+    const std::byte* const first = block(set);
+    HostPrefetch(first);
+    HostPrefetch(first + used_bytes_ - 1);
   }
   // Frees all ways.
   void Clear();
@@ -203,6 +203,12 @@ class TagSets {
   struct alignas(64) HostLine {
     std::byte bytes[64];
   };
+
+  // A block may go on over several lines.
+  const std::byte* block(size_t set) const {
+    return reinterpret_cast<const std::byte*>(blocks_.data()) +
+           set * block_bytes_;
+  }
 
   size_t sets_ = 0;
   size_t ways_ = 0;
