@@ -34,11 +34,12 @@ void Require(bool holds) {
 std::vector<GuestOp> Decode(xmmu::ColumnBytes columns, bool* whole) {
   xmmu::OpDecoder decoder(std::move(columns));
   std::vector<GuestOp> all;
-  std::vector<GuestOp> piece(2 * xmmu::kLongestRun);
+  xmmu::OpPiece piece;
+  piece.ops.resize(2 * xmmu::kLongestRun);
   while (all.size() < xmmu::kMostBlockOps) {
-    const size_t count = decoder.Read(piece);
-    all.insert(all.end(), piece.begin(),
-               piece.begin() + static_cast<std::ptrdiff_t>(count));
+    const size_t count = decoder.Read(&piece);
+    all.insert(all.end(), piece.ops.begin(),
+               piece.ops.begin() + static_cast<std::ptrdiff_t>(count));
     if (count == 0) break;
   }
   *whole = decoder.wrong() == nullptr && all.size() < xmmu::kMostBlockOps;

@@ -39,6 +39,7 @@ const char* ColumnUnpacker::Unpack(absl::string_view data, size_t total,
     packed[i] = cursor.Varint();
     if (bytes > total) return "columns of more bytes than the block";
     total -= static_cast<size_t>(bytes);
+    (*columns)[i].reserve(static_cast<size_t>(bytes) + kBehindColumn);
     (*columns)[i].resize(static_cast<size_t>(bytes));
   }
   if (total != 0) return "columns of fewer bytes than the block";

@@ -55,6 +55,10 @@ inline constexpr size_t kLongestRunOfData = 8;
 
 using ColumnBytes = std::array<std::string, kColumns>;
 
+// Bytes of 0 that OpDecoder puts behind columns of addresses: numbers of a run
+// that are not there take one each, the last may be read with the 7 behind it.
+inline constexpr size_t kBehindColumn = kLongestRun + 16;
+
 // Compresses and decompresses columns. The frames and buffers of zstd are kept
 // from one block to the next.
 class ColumnPacker {
@@ -74,8 +78,9 @@ class ColumnUnpacker {
  public:
   ColumnUnpacker() : context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {}
 
-  // Decompresses the data of a block to columns that have `total` bytes in all.
-  // Returns nothing, or what is wrong.
+  // Decompresses the data of a block to columns that have `total` bytes in all;
+  // what was in them before is lost, and its memory used again. Returns nothing,
+  // or what is wrong.
   const char* Unpack(absl::string_view data, size_t total,
                      ColumnBytes* columns);
 

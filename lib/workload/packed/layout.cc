@@ -73,6 +73,13 @@ uint64_t ByteCursor::LongVarint() {
   return Fail();
 }
 
+uint64_t UnevenCursor::LongVarint() {
+  ByteCursor cursor({at_, static_cast<size_t>(end_ - at_)});
+  const uint64_t value = cursor.Varint();
+  at_ = cursor.failed() ? end_ + 1 : cursor.at();
+  return value;
+}
+
 uint32_t ByteCursor::Varint32() {
   const uint64_t value = Varint();
   if (value >> 32 != 0) return Fail();

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/string_view.h"
 #include "xmmu/workload/workload.h"
 
@@ -91,23 +92,6 @@ class ByteCursor {
     }
     return LongVarint();
   }
-  // The same, for numbers whose sizes nobody can foresee: it takes as long for
-  // each of up to 8 bytes.
-  uint64_t UnevenVarint() {
-    if (left() < 8) return Varint();
-    const uint64_t word = Word();
-    // Bit 7 of each byte that is a last one.
-    const uint64_t ends = ~word & 0x8080808080808080;
-    if (ends == 0) return LongVarint();
-    const int last = std::countr_zero(ends);
-    at_ += (last + 1) / 8;
-    // The bytes of the number, and of each the 7 bits that count: in pairs, in
-    // fours and all together.
-    uint64_t bits = word & ((uint64_t{2} << last) - 1) & 0x7F7F7F7F7F7F7F7F;
-    bits = (bits & 0x007F007F007F007F) | (bits & 0x7F007F007F007F00) >> 1;
-    bits = (bits & 0x00003FFF00003FFF) | (bits & 0x3FFF00003FFF0000) >> 2;
-    return (bits & 0x000000000FFFFFFF) | (bits & 0x0FFFFFFF00000000) >> 4;
-  }
   uint8_t Byte() {
     if (at_ == end_) return Fail();
     return static_cast<uint8_t>(*at_++);
@@ -116,20 +100,12 @@ class ByteCursor {
   uint64_t Number64();
   absl::string_view Text(uint64_t bytes);
 
+  const char* at() const { return at_; }
   bool failed() const { return failed_; }
   size_t left() const { return static_cast<size_t>(end_ - at_); }
 
  private:
   uint64_t LongVarint();
-  // The next 8 bytes as a little-endian number.
-  uint64_t Word() const {
-    if constexpr (std::endian::native != std::endian::little) {
-      return Fixed64(at_);
-    }
-    uint64_t word;
-    std::memcpy(&word, at_, sizeof(word));
-    return word;
-  }
   uint8_t Fail() {
     failed_ = true;
     at_ = end_;
@@ -139,6 +115,55 @@ class ByteCursor {
   const char* at_ = nullptr;
   const char* end_ = nullptr;
   bool failed_ = false;
+};
+
+// Takes varints one by one, each of up to 8 bytes as quickly: for numbers whose
+// sizes nobody can foresee. kBehindColumn bytes of 0 are behind all that it is
+// given, so it looks at its end but once for many numbers; those that are not
+// there are 0.
+class UnevenCursor {
+ public:
+  UnevenCursor() = default;
+  explicit UnevenCursor(absl::string_view bytes)
+      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+
+  uint64_t Varint() {
+    const uint64_t word = WordAt(at_);
+    // Bit 7 of each byte that is a last one.
+    const uint64_t ends = ~word & 0x8080808080808080;
+    if (ABSL_PREDICT_FALSE(ends == 0)) return LongVarint();
+    const auto last = static_cast<size_t>(std::countr_zero(ends)) / 8;
+    at_ += last + 1;
+    // Of the bytes of the number the 7 bits that count: in pairs, in fours and
+    // all together.
+    uint64_t bits = word & kNumberBits[last];
+    bits -= (bits & 0x7F007F007F007F00) >> 1;
+    bits = (bits & 0x00003FFF00003FFF) | (bits & 0x3FFF00003FFF0000) >> 2;
+    return (bits & 0x000000000FFFFFFF) | (bits & 0x0FFFFFFF00000000) >> 4;
+  }
+  bool failed() const { return at_ > end_; }
+  bool at_end() const { return at_ == end_; }
+
+ private:
+  // By the number of the last byte.
+  static constexpr std::array<uint64_t, 8> kNumberBits = {
+      0x7F,         0x7F7F,         0x7F7F7F,         0x7F7F7F7F,
+      0x7F7F7F7F7F, 0x7F7F7F7F7F7F, 0x7F7F7F7F7F7F7F, 0x7F7F7F7F7F7F7F7F};
+
+  // REQUIRES: the next 8 bytes are there.
+  uint64_t LongVarint();
+  // The 8 bytes at `at` as a little-endian number.
+  static uint64_t WordAt(const char* at) {
+    if constexpr (std::endian::native != std::endian::little) {
+      return Fixed64(at);
+    }
+    uint64_t word;
+    std::memcpy(&word, at, sizeof(word));
+    return word;
+  }
+
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
 };
 
 // The hash of a stream of operations, 128 bits in two lanes.

@@ -1,5 +1,6 @@
 #include "workload/packed/op_decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "workload/packed/op_check.h"
@@ -12,14 +13,24 @@ constexpr char kCutOff[] = "a column that ends too early";
 }  // namespace
 
 OpDecoder::OpDecoder(ColumnBytes columns) : columns_(std::move(columns)) {
-  for (size_t i = 0; i < kColumns; ++i) cursors_[i] = ByteCursor(columns_[i]);
+  static_assert(kOwn == kNear + 1);
+  for (size_t i = 0; i < kColumns; ++i) {
+    std::string& column = columns_[i];
+    if (i != kNear && i != kOwn) {
+      cursors_[i] = ByteCursor(column);
+      continue;
+    }
+    const size_t bytes = column.size();
+    column.append(kBehindColumn, '\0');
+    told_[i - kNear] = UnevenCursor({column.data(), bytes});
+  }
 }
 
 size_t OpDecoder::bytes() const {
   size_t bytes = sizeof(*this) + runs_.capacity() * sizeof(Run) +
                  accesses_.capacity() * sizeof(Access) +
                  places_.capacity() * sizeof(DataPlace);
-  for (const std::string& column : columns_) bytes += column.size();
+  for (const std::string& column : columns_) bytes += column.capacity();
   return bytes;
 }
 
@@ -27,10 +38,14 @@ bool OpDecoder::AtEnd() const {
   for (const ByteCursor& cursor : cursors_) {
     if (cursor.left() != 0) return false;
   }
-  return true;
+  return told_[0].at_end() && told_[1].at_end();
 }
 
-size_t OpDecoder::Read(std::span<GuestOp> ops) {
+size_t OpDecoder::Read(OpPiece* piece) {
+  std::vector<GuestOp>& ops = piece->ops;
+  if (std::exchange(piece->has_calls, false)) {
+    std::fill(ops.begin(), ops.end(), GuestOp());
+  }
   size_t done = 0;
   while (wrong_ == nullptr && done + kLongestRun <= ops.size()) {
     if (cursors_[kSteps].left() == 0) {
@@ -39,6 +54,7 @@ size_t OpDecoder::Read(std::span<GuestOp> ops) {
     }
     const uint8_t step = cursors_[kSteps].Byte();
     if (step == kCall) {
+      piece->has_calls = true;
       if (ReadCall(&ops[done])) ++done;
       continue;
     }
@@ -118,38 +134,40 @@ bool OpDecoder::ReadShapes(size_t count, Run* run) {
 }
 
 // This is the hot path of a replay from a packed trace. Which of two ways an
-// address is told is a choice between numbers where it can be, and no branch:
-// programs that jump about in memory leave nothing to predict.
+// address is told is a choice between numbers and no branch, which compilers
+// would make of a condition: programs that jump about in memory leave nothing to
+// predict.
 bool OpDecoder::ReadData(const Run& run, GuestOp* ops) {
-  static_assert(kOwn == kNear + 1 && kByOwn == kByNear + 1);
+  // Bit 0 says whose address the difference is from, and bit 1 that a column
+  // has it.
+  static_assert(kSameDistance == 0 && kSameStride == 1 && kByNear == 2 &&
+                kByOwn == 3);
   const absl::string_view ways = cursors_[kWays].Text(run.data_count);
   if (ways.size() != run.data_count) return Fail(kCutOff);
   const Access* access = &accesses_[run.first];
   DataPlace* place = places_.data() + run.first_data;
   const char* next_way = ways.data();
   uint64_t before = last_data_;
-  for (size_t i = 0; i < run.count; ++i, ++access) {
+  uint8_t all_ways = 0;
+  for (GuestOp* const end = ops + run.count; ops != end; ++ops, ++access) {
     uint64_t va = access->va;
     if (access->kind != GuestOpKind::kFetch) {
       const auto way = static_cast<uint8_t>(*next_way++);
-      const bool from_before = way == kSameDistance || way == kByNear;
-      va = from_before ? before : place->last;
-      if (way < kByNear) {
-        va += from_before ? place->distance : place->stride;
-      } else if (way <= kByOwn) {
-        va += UnZigZag(cursors_[kNear + (way - kByNear)].UnevenVarint());
-      } else {
-        return Fail("an address that nothing tells");
-      }
+      all_ways |= way;
+      const size_t own = way & 1;
+      va = place->last ^ ((place->last ^ before) & (own - 1));
+      va += way >= kByNear ? UnZigZag(told_[own].Varint()) : place->known[own];
       place->Note(va, before);
       ++place;
       before = va;
     }
-    ops[i] = {
-        .kind = access->kind, .va = VirtAddr(va), .length = access->length};
+    ops->kind = access->kind;
+    ops->va = VirtAddr(va);
+    ops->length = access->length;
   }
+  if (all_ways > kByOwn) return Fail("an address that nothing tells");
+  if (told_[0].failed() || told_[1].failed()) return Fail(kCutOff);
   last_data_ = before;
-  if (cursors_[kNear].failed() || cursors_[kOwn].failed()) return Fail(kCutOff);
   return true;
 }
 

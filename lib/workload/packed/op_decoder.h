@@ -6,8 +6,8 @@
 // what is wrong. Single-threaded.
 
 #include <cstdint>
-#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "workload/packed/columns.h"
@@ -17,6 +17,14 @@
 
 namespace xmmu {
 
+// Operations that are decoded at a time: the first so many of `ops`. Of those
+// that are accesses only kind, address and length are written, so the other
+// fields stay blank for as long as there are no calls.
+struct OpPiece {
+  std::vector<GuestOp> ops;
+  bool has_calls = false;
+};
+
 class OpDecoder {
  public:
   // Takes over the columns of a block.
@@ -24,15 +32,19 @@ class OpDecoder {
   OpDecoder(const OpDecoder&) = delete;
   OpDecoder& operator=(const OpDecoder&) = delete;
 
-  // Writes the next operations to `ops`, as long as there is room for a whole
+  // Writes the next operations to `piece`, as long as there is room for a whole
   // run, and returns how many, or 0 at the end of the block and if something
-  // is wrong. REQUIRES: room for kLongestRun.
-  size_t Read(std::span<GuestOp> ops);
+  // is wrong. REQUIRES: room for kLongestRun; what others have not written is
+  // blank.
+  size_t Read(OpPiece* piece);
 
   // What is wrong with the operation behind those that were read, or nothing.
   const char* wrong() const { return wrong_; }
   // Bytes that are kept, about.
   size_t bytes() const;
+  // Returns the columns, whose memory may be used again. REQUIRES: nothing is
+  // read after it.
+  ColumnBytes TakeColumns() { return std::move(columns_); }
 
  private:
   struct Access {
@@ -64,7 +76,8 @@ class OpDecoder {
   static constexpr size_t kNoRun = ~size_t{0};
 
   ColumnBytes columns_;
-  std::array<ByteCursor, kColumns> cursors_;
+  std::array<ByteCursor, kColumns> cursors_;  // but for the next two
+  std::array<UnevenCursor, 2> told_;          // of kNear and kOwn
   std::vector<Run> runs_;
   std::vector<Access> accesses_;
   std::vector<DataPlace> places_;

@@ -117,9 +117,9 @@ void OpEncoder::PutAddresses(const Run& run) {
   for (const uint64_t address : addresses_) {
     const uint64_t near = ZigZag(address - last_data_);
     const uint64_t own = ZigZag(address - place->last);
-    if (address == last_data_ + place->distance) {
+    if (address == last_data_ + place->known[kSameDistance]) {
       PutByte(kWays, kSameDistance);
-    } else if (address == place->last + place->stride) {
+    } else if (address == place->last + place->known[kSameStride]) {
       PutByte(kWays, kSameStride);
     } else {
       PutByte(kWays, near < own ? kByNear : kByOwn);

@@ -11,6 +11,7 @@
 // changes from one time to the next is where loads and stores go. Each place of
 // a run remembers that of itself (DataPlace).
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,15 +25,16 @@ namespace xmmu {
 
 // What is known of an access of a run that is no fetch. All zero at first.
 struct DataPlace {
-  uint64_t last = 0;      // its address, the last time
-  uint64_t stride = 0;    // from the time before to the last time
-  uint64_t distance = 0;  // from the access before it to it, the last time
+  uint64_t last = 0;  // its address, the last time
+  // By AddressWay, the last time: the distance to it from the access before it,
+  // and the stride to it from the time before.
+  std::array<uint64_t, 2> known{};
 
   // `before` is the address of the access before it that is no fetch.
   void Note(uint64_t address, uint64_t before) {
-    stride = address - last;
+    known[kSameStride] = address - last;
     last = address;
-    distance = address - before;
+    known[kSameDistance] = address - before;
   }
 };
 

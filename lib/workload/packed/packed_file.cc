@@ -153,8 +153,8 @@ absl::Status PackedFile::ReadTail() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ColumnBytes> PackedFile::ReadBlock(const IndexedTask& task,
-                                                  size_t number) {
+absl::Status PackedFile::ReadBlock(const IndexedTask& task, size_t number,
+                                   ColumnBytes* columns) {
   const uint64_t at = task.blocks[number].offset;
   const uint64_t room = header_.tail_offset - at;
   std::string head;
@@ -190,14 +190,12 @@ absl::StatusOr<ColumnBytes> PackedFile::ReadBlock(const IndexedTask& task,
                          " from operation ", task.blocks[number].first,
                          " as the index has it"));
   }
-  ColumnBytes columns;
-  const char* const wrong =
-      unpacker_.Unpack(packed_, header.unpacked, &columns);
+  const char* const wrong = unpacker_.Unpack(packed_, header.unpacked, columns);
   if (wrong != nullptr) {
     return ErrorAt(at + kBlockHeaderBytes,
                    absl::StrCat(wrong, ", expected none"));
   }
-  return columns;
+  return absl::OkStatus();
 }
 
 }  // namespace xmmu

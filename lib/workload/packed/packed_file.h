@@ -30,8 +30,10 @@ class PackedFile {
   const PackedDirectory& directory() const { return directory_; }
   const std::string& content_hash() const { return header_.content_hash; }
 
-  // Returns the columns of block `number` of a task.
-  absl::StatusOr<ColumnBytes> ReadBlock(const IndexedTask& task, size_t number);
+  // Reads the columns of block `number` of a task. The memory of those before
+  // is used again.
+  absl::Status ReadBlock(const IndexedTask& task, size_t number,
+                         ColumnBytes* columns);
 
   absl::Status ErrorAt(uint64_t offset, absl::string_view what) const;
 

@@ -30,7 +30,7 @@ struct ReadTask {
   size_t bytes = 0;                // that the decoder keeps
   uint64_t used = 0;               // when it was read last
   uint64_t offset = 0;             // of the block of what was returned last
-  std::vector<GuestOp> ops;        // the piece that was decoded last
+  OpPiece piece;                   // that was decoded last
   std::span<const GuestOp> ready;  // of it, not returned yet
 };
 
@@ -57,7 +57,7 @@ class PackedTraceFileReader final : public PackedTraceReader {
     task.used = ++time_;
     if (task.position == task.entry->task.operations) {
       Drop(task);
-      task.ops = {};
+      task.piece = {};
       return std::span<const GuestOp>();
     }
     if (task.ready.empty()) {
@@ -108,6 +108,7 @@ class PackedTraceFileReader final : public PackedTraceReader {
   }
 
   void Drop(ReadTask& task) {
+    if (task.decoder != nullptr) spare_ = task.decoder->TakeColumns();
     task.decoder.reset();
     open_bytes_ -= std::exchange(task.bytes, 0);
   }
@@ -123,8 +124,8 @@ class PackedTraceFileReader final : public PackedTraceReader {
       task.ready = ready.last(1);
       return ready.first(ready.size() - 1);
     }
-    task.ops = std::vector<GuestOp>(1, GuestOp(ready[0]));
-    return task.ops;
+    task.piece.ops = std::vector<GuestOp>(1, GuestOp(ready[0]));
+    return task.piece.ops;
   }
 
   void DropOldest(const ReadTask& but) {
@@ -146,11 +147,12 @@ class PackedTraceFileReader final : public PackedTraceReader {
 
   // Decodes the block of the task's position up to the piece that has it.
   absl::Status OpenBlock(ReadTask& task) {
-    absl::StatusOr<ColumnBytes> columns =
-        file_->ReadBlock(*task.entry, task.block);
-    if (!columns.ok()) return columns.status();
-    task.decoder = std::make_unique<OpDecoder>(*std::move(columns));
-    task.ops.resize(kPieceOps);
+    ColumnBytes columns = std::exchange(spare_, {});
+    const absl::Status opened =
+        file_->ReadBlock(*task.entry, task.block, &columns);
+    if (!opened.ok()) return opened;
+    task.decoder = std::make_unique<OpDecoder>(std::move(columns));
+    task.piece.ops.resize(kPieceOps);
     const uint64_t wanted = task.position;
     task.position = task.entry->blocks[task.block].first;
     for (;;) {
@@ -167,7 +169,7 @@ class PackedTraceFileReader final : public PackedTraceReader {
 
   // Decodes the next piece, which is there.
   absl::Status ReadPiece(ReadTask& task) {
-    const size_t count = task.decoder->Read(task.ops);
+    const size_t count = task.decoder->Read(&task.piece);
     Account(task);
     if (task.decoder->wrong() != nullptr) {
       return Wrong(task, task.decoder->wrong());
@@ -177,16 +179,17 @@ class PackedTraceFileReader final : public PackedTraceReader {
                    "a block of another number of operations than the "
                    "index says");
     }
-    task.ready = std::span(task.ops).first(count);
+    task.ready = std::span(task.piece.ops).first(count);
     return absl::OkStatus();
   }
 
   // Closes the block that has been read to its end.
   absl::Status EndBlock(ReadTask& task) {
     if (task.position < EndOf(task)) return absl::OkStatus();
-    std::vector<GuestOp> room(kLongestRun);
+    OpPiece room;
+    if (task.decoder != nullptr) room.ops.resize(kLongestRun);
     if (task.decoder != nullptr &&
-        (task.decoder->Read(room) != 0 || task.decoder->wrong() != nullptr)) {
+        (task.decoder->Read(&room) != 0 || task.decoder->wrong() != nullptr)) {
       return Wrong(task, "more in a block than its operations");
     }
     Drop(task);
@@ -212,6 +215,7 @@ class PackedTraceFileReader final : public PackedTraceReader {
   std::vector<PackedTask> tasks_;
   absl::btree_map<TaskId, ReadTask> reading_;
   size_t open_bytes_ = 0;
+  ColumnBytes spare_;  // of the block that was closed last
   uint64_t time_ = 0;
 };
 
