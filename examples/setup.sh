@@ -12,6 +12,7 @@ build_packages=(
   cmake ninja-build g++ pkg-config
   libabsl-dev libboost-container-dev libcli11-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev libarchive-dev libzstd-dev libgtest-dev libgmock-dev
+  libjs-chart.js
 )
 
 # What `xmmu record` runs programs with; Valgrind for --with=lackey.

@@ -112,7 +112,7 @@ def difference(name, golden, printed):
 
 
 # Every command has them, and tests/cli/ looks after them.
-EVERYWHERE = {"--config", "--help", "--legend", "--output"}
+EVERYWHERE = {"--config", "--help", "--legend", "--output", "--report"}
 
 
 def unused_flags(commands, programs):

@@ -42,8 +42,9 @@ MAY_USE = {
     "policy/shadow": "base machine mmu xen xen/shadow policy",
     "guest": "base machine workload mmu xen policy",
     "sim": "base machine machine/file workload mmu xen policy guest",
-    "report": "base machine machine/file workload workload/inspect"
+    "report": "base machine machine/file workload workload/inspect report/page"
               " workload/linux_text workload/xentrace mmu xen policy guest sim",
+    "report/page": "base sim report",
     "study": "base machine machine/file workload mmu xen policy guest sim"
              " report study/grid study/published",
     "study/grid": "base machine machine/file mmu report study",

@@ -34,7 +34,8 @@ step packages
 require_packages "${build_packages[@]}" "${optional_packages[@]}" \
   "${record_packages[@]}" python3 gcc-multilib
 if $all; then
-  require_packages clang clang-format libclang-rt-14-dev libbenchmark-dev
+  require_packages clang clang-format libclang-rt-14-dev libbenchmark-dev \
+    chromium-headless-shell fonts-dejavu-core
 fi
 
 step "build, warnings as errors"

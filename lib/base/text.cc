@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "absl/strings/str_replace.h"
+
 namespace xmmu {
 namespace {
 
@@ -38,6 +40,22 @@ std::string CsvLine(const std::vector<std::string>& cells) {
     AppendCell(cells[i], line);
   }
   return line + "\n";
+}
+
+std::string CommandText(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+      "_-+=./:,%@";
+  std::vector<std::string> words;
+  for (const std::string& argument : arguments) {
+    const bool plain = !argument.empty() &&
+                       argument.find_first_not_of(kPlain) == std::string::npos;
+    words.push_back(
+        plain ? argument
+              : absl::StrCat(
+                    "'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'"));
+  }
+  return absl::StrJoin(words, " ");
 }
 
 }  // namespace xmmu

@@ -54,6 +54,10 @@ std::string WantedName(std::string_view given,
 // break is put in quotes, and its own quotes are doubled. No byte is changed.
 std::string CsvLine(const std::vector<std::string>& cells);
 
+// Returns `arguments` as a POSIX shell takes them: those with more than letters,
+// digits and _-+=./:,%@ in single quotes.
+std::string CommandText(const std::vector<std::string>& arguments);
+
 }  // namespace xmmu
 
 #endif  // XMMU_LIB_BASE_TEXT_H_

@@ -170,9 +170,9 @@ absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
   RunIdentity identity;
   identity.command_line = arguments.command_line();
   identity.trace = input.facts->Get();
-  const auto format = FormatOf(arguments);
-  if (!format.ok()) return format.status();
-  if (*format == ReportFormat::kText) return identity;
+  const auto says_all = SaysAll(arguments);
+  if (!says_all.ok()) return says_all.status();
+  if (!*says_all) return identity;
   identity.machine_file = MachineToml(machine);
   if (arguments.files().empty()) return identity;
   auto digest = TraceDigest(input.files.paths());

@@ -119,10 +119,15 @@ absl::Status RunGrid(const Arguments& arguments, const Catalog&,
   if (!output.ok()) return output.status();
   status = SimulateGrid(*cells, *clock, *seed, *jobs);
   if (!status.ok()) return status;
-  if (!*errors) return output->WriteText(FormatGridCsv(*cells));
+  if (!*errors) {
+    const Document document = GridDocument(*cells);
+    return output->WriteText(Render(document, ReportFormat::kCsv), document);
+  }
   const auto found = CompareGrid(*cells, *worst);
   if (!found.ok()) return found.status();
-  return output->Write(GridErrorsDocument(*found));
+  Document document = GridErrorsDocument(*found);
+  document.charts = GridCharts(*cells);
+  return output->Write(document);
 }
 
 }  // namespace

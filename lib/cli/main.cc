@@ -116,7 +116,7 @@ std::vector<std::string> WithoutOption(std::string_view name,
 
 // Where a report goes, and on how many cores it was made, is no part of what it
 // says.
-constexpr std::string_view kOfThisRun[] = {"output", "jobs"};
+constexpr std::string_view kOfThisRun[] = {"output", "report", "jobs"};
 
 // Whether `word`, of a file of options, is one of those.
 bool IsOfThisRun(std::string_view word) {

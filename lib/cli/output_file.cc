@@ -10,7 +10,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -181,6 +183,13 @@ absl::StatusOr<OutputFile> OutputFile::Open(const std::string& path,
   const absl::Status replaceable = CheckReplaceable(*file, console);
   if (!replaceable.ok()) return replaceable;
   return OutputFile(*file, -1, console);
+}
+
+bool OutputFile::IsAlso(const OutputFile& other) const {
+  if (path_.empty() || other.path_.empty()) return path_ == other.path_;
+  std::error_code error;  // of a path that is none: it stays as it is
+  return std::filesystem::weakly_canonical(path_, error) ==
+         std::filesystem::weakly_canonical(other.path_, error);
 }
 
 absl::Status OutputFile::Write(const std::string& text) {

@@ -33,6 +33,9 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
+  // Whether both write to the same place.
+  bool IsAlso(const OutputFile& other) const;
+
   // Writes `text` and closes. Errors: Unavailable with the path and the reason;
   // Cancelled after an interrupt.
   absl::Status Write(const std::string& text);

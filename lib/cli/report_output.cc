@@ -1,5 +1,5 @@
-// Where reports go and how they look: --format, --legend, --output; and how what
-// they tell of is run: --jobs.
+// Where reports go and how they look: --format, --legend, --output, --report; and
+// how what they tell of is run: --jobs.
 
 #include <sched.h>
 
@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "cli/run_options.h"
+#include "xmmu/report/page.h"
 
 namespace xmmu::cli {
 namespace {
@@ -37,6 +38,15 @@ uint64_t Cores() {
   const uint64_t cores = known ? static_cast<uint64_t>(CPU_COUNT(&allowed))
                                : std::thread::hardware_concurrency();
   return std::clamp(cores, uint64_t{1}, uint64_t{Jobs::kMaxThreads});
+}
+
+// The files that a command reads.
+std::vector<std::string> InputsOf(const Arguments& arguments) {
+  std::vector<std::string> inputs = arguments.files();
+  for (const char* name : {"machine-file", "config", "cells"}) {
+    if (arguments.Given(name)) inputs.push_back(arguments.Text(name));
+  }
+  return inputs;
 }
 
 }  // namespace
@@ -63,20 +73,25 @@ std::vector<Option> OptionsOfOutput(std::string_view formats) {
 std::vector<Option> OptionsOfReport(std::string_view of_what) {
   std::vector<Option> options =
       OptionsOfOutput(absl::StrCat(Abs(of_what), FormatNames()));
+  const std::string group = options.front().group;
   options.insert(options.begin() + 1,
                  {.name = "legend",
-                  .group = options.front().group,
+                  .group = group,
                   .help = "say behind a text what its columns and words mean"});
+  options.insert(
+      options.begin() + 3,
+      {.name = "report",
+       .group = group,
+       .value = "FILE.html",
+       .help = "page to write as well, with tables and charts, in one "
+               "file that needs nothing else"});
   return options;
 }
 
 absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
                                       Console& console) {
-  std::vector<std::string> inputs = arguments.files();
-  for (const char* name : {"machine-file", "config", "cells"}) {
-    if (arguments.Given(name)) inputs.push_back(arguments.Text(name));
-  }
-  return OutputFile::Open(arguments.Text("output"), inputs, console);
+  return OutputFile::Open(arguments.Text("output"), InputsOf(arguments),
+                          console);
 }
 
 absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
@@ -88,6 +103,12 @@ absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
   const std::optional<ReportFormat> format = ParseReportFormat(name);
   if (format.has_value()) return *format;
   return arguments.Refuse("format", WantedName(name, names));
+}
+
+absl::StatusOr<bool> SaysAll(const Arguments& arguments) {
+  const auto format = FormatOf(arguments);
+  if (!format.ok()) return format.status();
+  return *format != ReportFormat::kText || arguments.Given("report");
 }
 
 absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
@@ -103,16 +124,36 @@ absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
   }
   auto file = OpenOutput(arguments, console);
   if (!file.ok()) return file.status();
-  return ReportOutput(*format, *legend, *std::move(file));
+  std::optional<OutputFile> page;
+  if (arguments.Given("report")) {
+    auto opened = OutputFile::Open(arguments.Text("report"),
+                                   InputsOf(arguments), console);
+    if (!opened.ok()) return opened.status();
+    if (opened->IsAlso(*file)) {
+      return arguments.Refuse("report", "want another file than the output's");
+    }
+    page.emplace(*std::move(opened));
+  }
+  return ReportOutput(*format, *legend, *std::move(file), std::move(page),
+                      arguments.command_line());
 }
 
 absl::Status ReportOutput::Write(const Document& document) {
   std::string text = Render(document, format_);
   if (legend_) absl::StrAppend(&text, "\n", Legend(document));
-  return file_.Write(text);
+  return WriteText(text, document);
 }
 
-absl::Status ReportOutput::WriteText(const std::string& text) {
+absl::Status ReportOutput::WriteText(const std::string& text,
+                                     const Document& document) {
+  if (page_.has_value()) {
+    Document whole = document;
+    whole.again.insert(whole.again.begin(), {"command", CommandText(command_)});
+    const std::string title =
+        command_.size() > 1 ? absl::StrCat("xmmu ", command_[1]) : "xmmu";
+    const absl::Status status = page_->Write(RenderPage(whole, title));
+    if (!status.ok()) return status;
+  }
   return file_.Write(text);
 }
 

@@ -73,26 +73,39 @@ absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
 // Errors: InvalidArgument for a name that is none.
 absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments);
 
-// Where a report goes, and how it looks: --output, --format and --legend.
+// Whether the report is looked at by programs, or by people on a page, so that
+// it says all that there is to say of how to get the same again.
+absl::StatusOr<bool> SaysAll(const Arguments& arguments);
+
+// Where a report goes, and how it looks: --output, --format and --legend; and
+// where its page goes: --report.
 class ReportOutput {
  public:
   // Errors: InvalidArgument for a format that is none, for a legend that no
-  // text has, and as OpenOutput().
+  // text has, for one file for both, and as OpenOutput().
   static absl::StatusOr<ReportOutput> Open(const Arguments& arguments,
                                            Console& console);
 
-  // Writes the document, behind a text its legend if that is wanted. Once.
+  // Writes the document, behind a text its legend if that is wanted; and its
+  // page, with the command line. Once.
   absl::Status Write(const Document& document);
-  // Writes a text as it is. Once.
-  absl::Status WriteText(const std::string& text);
+  // Writes `text` as it is where a report goes, and the page of `document`. Once.
+  absl::Status WriteText(const std::string& text, const Document& document);
 
  private:
-  ReportOutput(ReportFormat format, bool legend, OutputFile file)
-      : format_(format), legend_(legend), file_(std::move(file)) {}
+  ReportOutput(ReportFormat format, bool legend, OutputFile file,
+               std::optional<OutputFile> page, std::vector<std::string> command)
+      : format_(format),
+        legend_(legend),
+        file_(std::move(file)),
+        page_(std::move(page)),
+        command_(std::move(command)) {}
 
   ReportFormat format_;
   bool legend_;
   OutputFile file_;
+  std::optional<OutputFile> page_;
+  std::vector<std::string> command_;
 };
 
 // --jobs, of a command that runs simulations.

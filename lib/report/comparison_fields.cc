@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "report/common_fields.h"
 #include "report/trace_records.h"
 #include "xmmu/sim/run_fields.h"
@@ -61,23 +60,6 @@ std::vector<Cell> TextsOf(const std::vector<std::string>& texts) {
 
 Value TextIfAny(const std::string& text) {
   return text.empty() ? Value(Absent()) : AsValue(text);
-}
-
-// `arguments` as a shell takes them.
-std::string CommandText(const std::vector<std::string>& arguments) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-      "_-+=./:,%@";
-  std::vector<std::string> words;
-  for (const std::string& argument : arguments) {
-    const bool plain = !argument.empty() &&
-                       argument.find_first_not_of(kPlain) == std::string::npos;
-    words.push_back(
-        plain ? argument
-              : absl::StrCat(
-                    "'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'"));
-  }
-  return absl::StrJoin(words, " ");
 }
 
 // The rows of a comparison as records.

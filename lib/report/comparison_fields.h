@@ -39,6 +39,9 @@ TextTable OverlapTable(const Comparison& comparison);
 // What the words of that text mean.
 std::vector<TermGroup> ComparisonLegend(const Comparison& comparison);
 
+// What pages show of it as charts.
+std::vector<Chart> ComparisonCharts(const Comparison& comparison);
+
 Record ComparisonRecord(const Comparison& comparison,
                         const RunIdentity& identity);
 Table ComparisonTable(const Comparison& comparison,

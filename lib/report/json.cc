@@ -1,5 +1,7 @@
 // The data of a document as JSON. The only file that knows the JSON library.
 
+#include "report/json.h"
+
 #include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
@@ -40,6 +42,11 @@ struct ToJson {
 };
 
 }  // namespace
+
+std::string JsonText(const Value& value) {
+  return std::visit(ToJson(), value)
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string RenderJson(const Document& document) {
   return std::visit(ToJson(), document.data)

@@ -25,6 +25,17 @@ void AddTrace(const TraceFacts& facts, Document& document) {
   document.legend.push_back(std::move(trace));
 }
 
+// What it takes to get the same again, besides the command, which the program
+// adds.
+void AddAgain(const RunIdentity& identity, Document& document) {
+  if (!identity.machine_file.empty()) {
+    document.again.push_back({"machine file", identity.machine_file});
+  }
+  if (!identity.trace_sha1.empty()) {
+    document.again.push_back({"SHA-1 of the trace", identity.trace_sha1});
+  }
+}
+
 }  // namespace
 
 Document ComparisonDocument(const Comparison& comparison,
@@ -37,6 +48,8 @@ Document ComparisonDocument(const Comparison& comparison,
   document.data = ComparisonRecord(comparison, identity);
   document.json_indent = 2;
   document.legend = ComparisonLegend(comparison);
+  document.charts = ComparisonCharts(comparison);
+  AddAgain(identity, document);
   if (identity.trace.has_value()) AddTrace(*identity.trace, document);
   return document;
 }

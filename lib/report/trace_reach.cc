@@ -103,6 +103,28 @@ std::string ReachHeading(const TraceFacts& facts, std::string_view what,
       LackLines(facts), "\n");
 }
 
+Chart ReachChart(const std::vector<ReachLine>& lines) {
+  Chart chart;
+  chart.kind = ChartKind::kLines;
+  chart.title = "Misses by the entries of the TLB";
+  chart.help =
+      "Share of the touches that miss a fully associative LRU TLB of "
+      "so many entries; the axis of entries is logarithmic.";
+  chart.x = {"entries", true};
+  chart.y = {"% of touches that miss"};
+  ChartSeries small = {"pages of 4 KiB", "", {}};
+  ChartSeries large = {"pages of 2 MiB", "", {}};
+  for (const ReachLine& line : lines) {
+    const auto entries = static_cast<double>(line.entries);
+    small.points.push_back(
+        {.x = entries, .y = 100 * line.RateOf(line.small_misses())});
+    large.points.push_back(
+        {.x = entries, .y = 100 * line.RateOf(line.large_misses())});
+  }
+  chart.series = {std::move(small), std::move(large)};
+  return chart;
+}
+
 }  // namespace
 
 Document TraceReachDocument(const TraceFacts& facts, std::string_view what,
@@ -139,6 +161,7 @@ Document TraceReachDocument(const TraceFacts& facts, std::string_view what,
         "touches that miss it, the first one of each page included"},
        {"%", "", "these, of all touches"}}};
   document.legend = {std::move(columns)};
+  document.charts = {ReachChart(lines)};
   return document;
 }
 

@@ -10,6 +10,7 @@
 #include "report/common_fields.h"
 #include "report/field_table.h"
 #include "study/batches.h"
+#include "study/study_charts.h"
 #include "xmmu/report/text_table.h"
 
 namespace xmmu {
@@ -232,6 +233,7 @@ Document BatchesDocument(const std::vector<Batches>& all) {
   std::vector<BatchLine> lines;
   for (const Batches& batches : all) {
     AddText(batches, document.text);
+    document.charts.push_back(BatchChart(batches));
     records.push_back(RecordOf(kBatches, 0, BatchLine{batches, nullptr}));
     for (const BatchRow& row : batches.rows) lines.push_back({batches, &row});
   }

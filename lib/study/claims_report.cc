@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "base/text.h"
 #include "study/claims.h"
+#include "study/study_charts.h"
 #include "study/sweep_report.h"
 #include "xmmu/report/report.h"
 
@@ -129,6 +130,7 @@ Document SensitivityDocument(const Comparison& comparison,
   Document document = ComparisonDocument(comparison, identity);
   document.text.emplace_back(Words(comparison, sensitivity));
   document.table = TableOf<OrderLine>(fields, lines);
+  document.charts.push_back(OrderChart(comparison, sensitivity));
   Record swept = SweepRecord(sensitivity.sweep);
   swept.fields.push_back(
       {"orders", "", "one object for each two rows", std::move(orders)});

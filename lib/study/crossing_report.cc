@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "study/crossing_sensitivity.h"
+#include "study/study_charts.h"
 #include "study/sweep_report.h"
 #include "xmmu/report/text_table.h"
 
@@ -173,6 +174,9 @@ Document CrossingSensitivityDocument(const std::vector<SweptCrossover>& all) {
     document.text.emplace_back("\n" + FormatCrossingSensitivityText(
                                           *swept.crossover, swept.sensitivity));
     document.legend = std::move(crossover.legend);
+    std::move(crossover.charts.begin(), crossover.charts.end(),
+              std::back_inserter(document.charts));
+    document.charts.push_back(CrossingChart(swept));
     records.push_back(RecordOf(kPairTable, 0, PairLine{swept, nullptr}));
     for (const CrossingVerdict& verdict : swept.sensitivity.verdicts) {
       lines.push_back({swept, &verdict});

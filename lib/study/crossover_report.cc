@@ -8,6 +8,7 @@
 #include "report/common_fields.h"
 #include "report/field_table.h"
 #include "study/crossover.h"
+#include "study/study_charts.h"
 #include "xmmu/report/text_table.h"
 
 namespace xmmu {
@@ -230,6 +231,7 @@ Document CrossoverDocument(const std::vector<Crossover>& crossovers) {
   std::vector<Record> records;
   for (const Crossover& crossover : crossovers) {
     AddText(crossover, document.text);
+    document.charts.push_back(CrossoverChart(crossover));
     records.push_back(RecordOf(kWays, 0, WayLine{crossover, nullptr, 0}));
   }
   document.legend = WayLegend(crossovers);

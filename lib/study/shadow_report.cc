@@ -10,6 +10,7 @@
 #include "report/field_table.h"
 #include "study/shadow_fields.h"
 #include "study/shadow_study.h"
+#include "study/study_charts.h"
 #include "xmmu/report/text_table.h"
 
 namespace xmmu {
@@ -316,6 +317,10 @@ Document ShadowStudyDocument(const std::vector<ShadowStudy>& studies) {
   std::vector<Record> records;
   for (const ShadowStudy& study : studies) {
     AddText(study, document.text);
+    document.charts.push_back(ShadowEventChart(study));
+    if (!study.workloads.empty()) {
+      document.charts.push_back(ShadowWorkloadChart(study));
+    }
     records.push_back(ShadowRecord(study));
   }
   if (studies.size() > 1) {

@@ -68,6 +68,21 @@ echo old >kept
 accepts "${report[@]}" --output=link
 whole kept
 [[ -L link ]] || fail "a link was replaced"
+# A page is written beside the report, which stays what it is; not over it, nor
+# over what is read.
+"$xmmu" compare "${report[@]}" --report=page.html >kept
+whole kept
+grep -q '</html>' page.html || fail "page.html is not whole"
+"$xmmu" compare "${report[@]}" --report=again.html --jobs=1 >/dev/null
+cmp -s page.html again.html || fail "a page depends on its name or --jobs"
+refuses "--report=./new: want another file than the output's" "${report[@]}" \
+  --output=new --report=./new
+refuses "--report=/dev/stdout: want another file" "${report[@]}" \
+  --report=/dev/stdout
+refuses "Is a directory" "${report[@]}" --report=.
+printf 'policies = "native"\n' >run.toml
+refuses "run.toml: is also read" --workload=touch:pages=10 --config=run.toml \
+  --report=run.toml
 ln -s nowhere dangling
 refuses "dangling: a link" "${report[@]}" --output=dangling
 refuses "Is a directory" "${report[@]}" --output=.

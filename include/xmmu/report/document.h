@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "xmmu/report/chart.h"
 #include "xmmu/report/records.h"
 #include "xmmu/report/text_table.h"
 
@@ -65,6 +66,17 @@ struct Document {
 
   // Every word in `text` that is not plain English, see Legend().
   std::vector<TermGroup> legend;
+
+  // For pages, see xmmu/report/page.h: figures that show what the tables say.
+  std::vector<Chart> charts;
+
+  // What it takes to get the same again, for pages: the command, the machine as
+  // a file, the hash of the trace. JSON says it in keys of its own.
+  struct Fact {
+    std::string name;
+    std::string text;  // of one line or several
+  };
+  std::vector<Fact> again;
 };
 
 // `document` in `format`, ending in a newline.

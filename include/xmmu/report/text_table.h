@@ -22,6 +22,12 @@ class TextTable {
   // Draws a line under what has been added so far.
   void Rule() { rules_.push_back(rows_.size()); }
 
+  // The cells by row, each Printable(); how many of the first columns are aligned
+  // to the left; and the rows before which a line is drawn, by their index.
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+  size_t left() const { return left_; }
+  const std::vector<size_t>& rules() const { return rules_; }
+
   // The table as text. Each line is indented as much as the columns are apart,
   // which is two blanks, or one in a table of more than 120 columns; and ends
   // in a newline.

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -239,7 +241,7 @@ Value MeasuredText(const GridCell& cell) {
   return AsValue(absl::StrCat(*cell.measured));
 }
 
-// The fields of a file of cells; see FormatGridCsv().
+// The fields of a file of cells; see GridDocument().
 std::vector<FieldOf<GridCell>> FileFields(bool measured) {
   std::vector<FieldOf<GridCell>> fields;
   for (const FieldOf<GridCell>& field : kCellFields) {
@@ -288,15 +290,58 @@ std::vector<TermGroup> GridErrorsLegend() {
         {"not claimed", "", "why the model claims nothing here"}}}};
 }
 
+// Cycles a load of one machine and order: a line a working set, a column a
+// stride; as measured behind it, where that is known.
+TextTable CellTable(const std::vector<const GridCell*>& cells) {
+  std::map<uint64_t, std::map<uint64_t, std::string>> lines;
+  std::set<uint64_t> strides;
+  for (const GridCell* cell : cells) {
+    strides.insert(cell->stride_bytes);
+    std::string& text = lines[cell->working_set_bytes][cell->stride_bytes];
+    text = Tenths(cell->simulated);
+    if (cell->measured.has_value()) {
+      absl::StrAppend(&text, " / ", Tenths(*cell->measured));
+    }
+  }
+  TextTable table(0);
+  std::vector<std::string> head = {"KiB"};
+  for (const uint64_t stride : strides) head.push_back(absl::StrCat(stride));
+  table.Add(std::move(head));
+  table.Rule();
+  for (const auto& [bytes, by_stride] : lines) {
+    std::vector<std::string> cells_of_line = {Grouped(bytes >> 10)};
+    for (const uint64_t stride : strides) {
+      const auto cell = by_stride.find(stride);
+      cells_of_line.push_back(cell == by_stride.end() ? "" : cell->second);
+    }
+    table.Add(std::move(cells_of_line));
+  }
+  return table;
+}
+
 }  // namespace
 
-std::string FormatGridCsv(std::span<const GridCell> cells) {
+Document GridDocument(std::span<const GridCell> cells) {
   const bool measured = std::any_of(
       cells.begin(), cells.end(),
       [](const GridCell& cell) { return cell.measured.has_value(); });
   Document document;
   document.table = TableOf<GridCell>(FileFields(measured), cells);
-  return Render(document, ReportFormat::kCsv);
+  std::vector<Record> records;
+  for (const GridCell& cell : cells) {
+    records.push_back(RecordOf<GridCell>(FileFields(measured), 0, cell));
+  }
+  document.data = std::move(records);
+  for (const auto& [group, members] : GroupsOf(cells)) {
+    document.text.emplace_back(
+        absl::StrCat(document.text.empty() ? "" : "\n", group.first, ", ",
+                     Abs(ChaseOrderName(group.second)),
+                     " order: cycles a load by working set and stride in bytes",
+                     measured ? ", simulated / measured" : "", "\n"));
+    document.text.emplace_back(CellTable(members));
+  }
+  document.charts = GridCharts(cells);
+  return document;
 }
 
 Document GridErrorsDocument(const GridErrors& errors) {

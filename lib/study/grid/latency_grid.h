@@ -14,10 +14,12 @@
 // Called by one thread; runs as many chases at a time as Jobs::threads says.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -60,9 +62,19 @@ absl::Status SimulateGrid(std::span<GridCell> cells,
                           std::optional<double> clock_ghz, uint64_t seed,
                           const Jobs& jobs = {});
 
-// Returns the file of `cells`. Where there are measured figures, a column
-// `simulated` follows theirs; else the simulated ones stand in their place.
-std::string FormatGridCsv(std::span<const GridCell> cells);
+// Returns the document of `cells`; its CSV is the file of them. Where there are
+// measured figures, a column `simulated` follows theirs; else the simulated ones
+// stand in their place.
+Document GridDocument(std::span<const GridCell> cells);
+
+// The cells of each machine and order.
+using GridGroups =
+    std::map<std::pair<std::string, ChaseOrder>, std::vector<const GridCell*>>;
+GridGroups GroupsOf(std::span<const GridCell> cells);
+
+// Cycles a load by working set: a chart a machine and order, a line a stride,
+// simulated and, where there are such figures, measured.
+std::vector<Chart> GridCharts(std::span<const GridCell> cells);
 
 // What holds a working set: the TLB level with an entry for each of its pages,
 // the cache level with room for each of its lines in the sets that the stride

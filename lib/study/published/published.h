@@ -73,6 +73,9 @@ absl::StatusOr<PublishedTable> MeasurePublished(PublishedStudy study,
 absl::StatusOr<std::vector<PublishedTable>> MeasurePublishedTables(
     std::span<const PublishedStudy> studies, const Jobs& jobs = {});
 
+// Ours by theirs, a dot a figure.
+Chart PublishedChart(const PublishedTable& table);
+
 // The document of tables.
 //   text   each table with its notes below
 //   data   an object a table

@@ -171,6 +171,7 @@ Document PublishedDocument(const std::vector<PublishedTable>& tables) {
   std::vector<PublishedLine> lines;
   for (const PublishedTable& table : tables) {
     AddText(table, document.text);
+    document.charts.push_back(PublishedChart(table));
     records.push_back(
         RecordOf(kPublished, 0, PublishedLine{table, nullptr, 0}));
     for (const PublishedRow& row : table.rows) {

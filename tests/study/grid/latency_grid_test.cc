@@ -171,9 +171,10 @@ TEST(LatencyGridTest, APrintedGridIsReadAgain) {
                                   .working_set_bytes = 4096,
                                   .stride_bytes = 64}};
   ASSERT_TRUE(SimulateGrid(cells, {}, 1).ok());
-  EXPECT_EQ(FormatGridCsv(cells),
+  EXPECT_EQ(Render(GridDocument(cells), ReportFormat::kCsv),
             std::string(kHead) + "p4-x,page-random,4096,64,2.0\n");
-  const auto again = ParseGridCells("f", FormatGridCsv(cells));
+  const auto again =
+      ParseGridCells("f", Render(GridDocument(cells), ReportFormat::kCsv));
   ASSERT_TRUE(again.ok());
   EXPECT_EQ((*again)[0].measured, 2.0);
 }
