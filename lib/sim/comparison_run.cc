@@ -1,5 +1,6 @@
 #include "sim/comparison_run.h"
 
+#include <deque>
 #include <span>
 #include <string_view>
 
@@ -45,12 +46,17 @@ SimulatorOptions SharedOptions(const Simulator& simulator,
   return options;
 }
 
-// Passes a workload through, counts what it hands out, and keeps the error that
-// it ended with, if any.
+// Passes a workload through, counts what it hands out, until it is gone unless
+// that was all, and keeps the error that it ended with, if any.
 class WatchedWorkload final : public Workload {
  public:
   WatchedWorkload(Workload& workload, JobProgress* progress)
       : workload_(workload), progress_(progress) {}
+  ~WatchedWorkload() override {
+    if (progress_ != nullptr) progress_->TakeBackOperations(handed_out_);
+  }
+  WatchedWorkload(const WatchedWorkload&) = delete;
+  WatchedWorkload& operator=(const WatchedWorkload&) = delete;
 
   std::string name() const override { return workload_.name(); }
   TaskId first_task() const override { return workload_.first_task(); }
@@ -60,15 +66,19 @@ class WatchedWorkload final : public Workload {
       error_ = ops.status();
     } else if (progress_ != nullptr) {
       progress_->AddOperations(ops->size());
+      handed_out_ += ops->size();
     }
     return ops;
   }
+  // The run has ended well: what was counted stays.
+  void Keep() { handed_out_ = 0; }
 
   const absl::Status& error() const { return error_; }
 
  private:
   Workload& workload_;
   JobProgress* const progress_;
+  uint64_t handed_out_ = 0;
   absl::Status error_;
 };
 
@@ -133,7 +143,7 @@ absl::StatusOr<ReportRow> ComparisonRun::RunOnce(const SimulatorOptions& row,
   if (!made.ok()) return made;
   absl::StatusOr<std::unique_ptr<Simulator>> simulator = Simulator::Create(row);
   if (!simulator.ok()) return OfRow(row, simulator.status());
-  std::vector<WatchedWorkload> watched;
+  std::deque<WatchedWorkload> watched;
   for (const auto& workload : workloads) {
     watched.emplace_back(*workload, plan_.jobs.progress);
   }
@@ -144,6 +154,7 @@ absl::StatusOr<ReportRow> ComparisonRun::RunOnce(const SimulatorOptions& row,
     if (!workload.error().ok()) return workload.error();
   }
   if (!result.ok()) return OfRow(row, result.status());
+  for (WatchedWorkload& workload : watched) workload.Keep();
   if (describes) {
     DescribeComparison(**simulator, (*simulator)->guest().options(),
                        workloads.front()->name(), comparison_);

@@ -24,11 +24,16 @@ class JobProgress {
   void Expect(uint64_t jobs) { Add(expected_, jobs); }
   void Finish(uint64_t jobs) { Add(finished_, jobs); }
   void AddOperations(uint64_t operations) { Add(operations_, operations); }
+  // Of a job that has ended without a result: it may be run again.
+  void TakeBackOperations(uint64_t operations) {
+    operations_.fetch_sub(operations, std::memory_order_relaxed);
+  }
 
   // Jobs that are known to come, with those that have ended.
   uint64_t expected() const { return Get(expected_); }
   uint64_t finished() const { return Get(finished_); }
-  // Operations of workloads that were handed to guests, in all jobs.
+  // Operations of workloads that were handed to guests, in all jobs that run or
+  // have ended well.
   uint64_t operations() const { return Get(operations_); }
 
  private:
