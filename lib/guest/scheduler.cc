@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "workload/next_operations.h"
 #include "xmmu/policy/tick.h"
 
 namespace xmmu {
@@ -38,7 +39,7 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   if (current != nullptr) Preempt(*current);
   absl::StatusOr<std::unique_ptr<AddressSpace>> mm = memory_.Create(vcpu);
   if (!mm.ok()) return mm.status();
-  (*task)->mm = *std::move(mm);
+  BeginUse(**task, *std::move(mm));
   (*task)->ready_at = vcpu.now();
   ops_->Activate(vcpu, *(*task)->mm);
   return core_.failure;
@@ -82,13 +83,8 @@ absl::StatusOr<uint64_t> Scheduler::RunFor(Workload& workload,
 }
 
 absl::Status Scheduler::Fetch(Task& task, Workload& workload) {
-  const absl::StatusOr<std::span<const GuestOp>> ops = workload.Next(task.id);
+  const auto ops = NextOperations(workload, task.id);
   if (!ops.ok()) return ops.status();
-  if (ops->empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the workload has no next operation of task ", task.id,
-                     ": want one at least, and kExit for the last"));
-  }
   task.pending = *ops;
   return absl::OkStatus();
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "guest/digest.h"
@@ -118,6 +119,8 @@ class Scheduler {
     Task* current = nullptr;
     std::shared_ptr<AddressSpace> loaded;
     uint32_t tasks = 0;
+    // How many of them use an address space, if any does.
+    absl::flat_hash_map<const AddressSpace*, uint32_t> users;
     bool ran = false;  // whether it ever ran a task
   };
 
@@ -148,11 +151,15 @@ class Scheduler {
   absl::StatusOr<FaultResult> Fault(Task& task, Vcpu& vcpu,
                                     const PageFault& fault, ModeSwitch back);
   // --- The next are in scheduler_digest.cc.
-  // The address space of `task` has several threads from now on.
+  // The address space of `task` has several threads from now on, of which the
+  // new one is not told yet.
   void BeginThreads(Task& task);
   // Tells the sightings of `task` whether others change its memory, which
   // depends on its address space.
   void SightRaces(Task& task);
+  // The same for all that use the address space of `task`, which has had no
+  // second thread before.
+  void SightRacesOfUsers(Task& task);
   // A mapping of `file`, shared or not, in an address space of several threads.
   void NoteShared(Backing backing, const FileRef& file);
   // Records what an operation of `task` on a range changes or depends on, where
@@ -184,6 +191,10 @@ class Scheduler {
   void Exit(Task& task, Vcpu& vcpu);
   // Takes an exiting task from its process, and wakes who waited for either.
   void LeaveProcess(Task& task, Cycles when);
+  // Lets `task` use `mm`, of whose users it is one already, from now on, or the
+  // one that it has no longer.
+  void BeginUse(Task& task, std::shared_ptr<AddressSpace> mm);
+  void EndUse(Task& task);
   // Drops `task`'s use of its address space; the last use tears it down.
   void DropMm(Task& task, Vcpu& vcpu);
   // Makes a waiting task runnable at `when`.

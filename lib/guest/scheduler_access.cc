@@ -52,8 +52,8 @@ size_t Scheduler::RunAccesses(Task& task, Vcpu& vcpu,
                               std::span<const GuestOp> ops, Cycles limit,
                               absl::Status& status) {
   EnterUser(task, vcpu);
-  const AddressSpace& mm = *task.mm;
-  const bool has_sightings = task.digest.sightings() != nullptr;
+  AddressSpace& mm = *task.mm;
+  Sightings* const sightings = task.digest.sightings();
   // Each load waits for the digest of the one before, so it is kept at hand
   // until somebody else needs it.
   uint64_t digest = task.digest.value();
@@ -67,7 +67,7 @@ size_t Scheduler::RunAccesses(Task& task, Vcpu& vcpu,
     if (op.kind > GuestOpKind::kModify) break;
     ++done;
     const AccessKind kind = AccessKindOf(op.kind);
-    if (ABSL_PREDICT_FALSE(has_sightings || !LiesInOnePage(op))) {
+    if (ABSL_PREDICT_FALSE(!LiesInOnePage(op))) {
       task.digest.set_value(digest);
       status = ExecuteAccess(task, vcpu, op);
       digest = task.digest.value();
@@ -79,7 +79,15 @@ size_t Scheduler::RunAccesses(Task& task, Vcpu& vcpu,
     const TranslateResult result =
         vcpu.TryUserAccess(kind, op.va, value, &token);
     if (ABSL_PREDICT_TRUE(result.ok())) {
-      const bool counts = kind != AccessKind::kWrite && !IsShared(mm, op.va);
+      const bool read = kind != AccessKind::kWrite;
+      bool counts = read;
+      if (ABSL_PREDICT_TRUE(sightings == nullptr)) {
+        counts = read && !IsShared(mm, op.va);
+      } else if (read) {
+        counts = sightings->Load(mm, op.va, token);
+      } else {
+        sightings->Store(mm, op.va, writers_);
+      }
       if (counts) digest = MixHash(digest, token);
       continue;
     }

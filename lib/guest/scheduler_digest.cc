@@ -22,7 +22,8 @@ bool ChangesMapping(const GuestOp& op) {
 
 }  // namespace
 
-// A parent that sleeps in a vfork uses the address space as well.
+// Before that only parents that sleep in a vfork use the address space as well;
+// afterwards whoever comes to use it is told as it begins.
 void Scheduler::BeginThreads(Task& task) {
   AddressSpace& mm = *task.mm;
   mm.changed_by_several = true;
@@ -31,11 +32,18 @@ void Scheduler::BeginThreads(Task& task) {
     if (mm.object == 0) {
       mm.object = SpaceObject(task.id, ++task.spaces_shared);
       ++threaded_spaces_;
+      SightRacesOfUsers(task);
     }
     for (const Vma& vma : mm.vmas.All()) NoteShared(vma.backing, vma.file);
   }
-  for (const auto& [id, other] : tasks_) {
-    if (other->mm == task.mm) SightRaces(*other);
+}
+
+void Scheduler::SightRacesOfUsers(Task& task) {
+  for (Task* user = &task; user->mm == task.mm;) {
+    SightRaces(*user);
+    const auto parent = tasks_.find(user->vfork_parent);
+    if (user->vfork_parent == 0 || parent == tasks_.end()) return;
+    user = parent->second.get();
   }
 }
 

@@ -45,7 +45,7 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   (*child)->files = std::make_shared<OpenFiles>(*task.files);
   vcpu.cpu().counters.Add(Counter::kForks);
   if (op.kind == GuestOpKind::kVfork) {
-    (*child)->mm = task.mm;
+    BeginUse(**child, task.mm);
     ++task.mm->users;
     (*child)->vfork_parent = task.id;
     Block(task, WaitsFor::kVfork, op.child);
@@ -53,7 +53,7 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
     absl::StatusOr<std::unique_ptr<AddressSpace>> mm =
         memory_.Fork(vcpu, *task.mm);
     if (!mm.ok()) return mm.status();
-    (*child)->mm = *std::move(mm);
+    BeginUse(**child, *std::move(mm));
     (*child)->mm->object = task.mm->object;
     if (task.mm->object != 0) ++threaded_spaces_;
   }
@@ -67,9 +67,10 @@ absl::Status Scheduler::Clone(Task& task, Vcpu& vcpu, const GuestOp& op) {
   absl::StatusOr<Task*> thread = AddTask(op.child, task.process);
   if (!thread.ok()) return thread.status();
   (*thread)->files = task.files;
-  (*thread)->mm = task.mm;
+  BeginUse(**thread, task.mm);
   ++task.mm->users;
   BeginThreads(task);
+  SightRaces(**thread);
   (*thread)->ready_at = vcpu.now();
   return absl::OkStatus();
 }
@@ -85,7 +86,8 @@ absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
   absl::Status status = memory_.PlaceArguments(vcpu, **mm, op);
   if (!status.ok()) return status;
   const std::shared_ptr<AddressSpace> old = task.mm;
-  task.mm = *std::move(mm);
+  EndUse(task);
+  BeginUse(task, *std::move(mm));
   task.files = std::make_shared<OpenFiles>(*task.files);  // unshare_files
   ops_->Activate(vcpu, *task.mm);
   LoadMm(vcpu, task.mm);
@@ -126,19 +128,26 @@ void Scheduler::Block(Task& task, WaitsFor what, TaskId whom) {
   vcpus_[task.vcpu].current = nullptr;
 }
 
+void Scheduler::BeginUse(Task& task, std::shared_ptr<AddressSpace> mm) {
+  task.mm = std::move(mm);
+  ++vcpus_[task.vcpu].users[task.mm.get()];
+}
+
+void Scheduler::EndUse(Task& task) {
+  auto& users = vcpus_[task.vcpu].users;
+  const auto it = users.find(task.mm.get());
+  if (--it->second == 0) users.erase(it);
+}
+
 // As long as a live task of this vCPU uses the address space it stays in CR3:
 // the switch to that task loads nothing (switch_mm). If all those are elsewhere
 // it must not stay behind, as nothing here would leave it when it is torn down.
 void Scheduler::DropMm(Task& task, Vcpu& vcpu) {
   const std::shared_ptr<AddressSpace> mm = task.mm;
   VcpuState& state = vcpus_[vcpu.id()];
+  EndUse(task);
   if (--mm->users > 0) {
-    const bool stays =
-        mm->threaded &&
-        std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
-          const Task& other = *entry.second;
-          return &other != &task && other.mm == mm && other.vcpu == task.vcpu;
-        });
+    const bool stays = mm->threaded && state.users.contains(mm.get());
     if (!stays) LoadMm(vcpu, init_mm_);
     return;
   }
