@@ -1,5 +1,5 @@
 """Turns what footprint_bench and replay_bench print into bench/ratios.sh's JSON
-(report FILE...), and two of those into a table (table BEFORE AFTER)."""
+(report ROUNDS FILE...), and two of those into a table (table BEFORE AFTER)."""
 
 import json
 import sys
@@ -51,7 +51,7 @@ def judge(name, row, hit):
         row["holds"] = row[counter] <= most
 
 
-def report(paths):
+def report(rounds, paths):
     rows = {}
     for path in paths:
         rows.update(load(path))
@@ -60,13 +60,18 @@ def report(paths):
         judge(name, row, hit)
     with_goal = [row for row in rows.values() if "goal" in row]
     json.dump({
-        "unit": "ns of CPU time an access or operation; least of 7 rounds,"
-                " and the median",
+        "unit": "ns of CPU time an access or operation; least of"
+                f" {rounds} rounds, and the median",
         "goals": len(with_goal),
         "goals_that_hold": sum(row["holds"] for row in with_goal),
+        "missed": missed(rows),
         "benchmarks": rows,
     }, sys.stdout, indent=1)
     print()
+
+
+def missed(rows):
+    return [name for name, row in rows.items() if not row.get("holds", True)]
 
 
 def ratio(row):
@@ -79,7 +84,12 @@ def ratio(row):
 def verdict(row):
     if "goal" not in row:
         return ""
-    return row["goal"] + (": holds" if row["holds"] else ": missed")
+    words = row["goal"] + (": holds" if row["holds"] else ": missed")
+    if "15 ns more" in row["goal"]:
+        words += f" ({row['over_bare']:.1f})"
+    elif "floor's hit" in row["goal"]:
+        words += f" ({row['x_hit']:.1f})"
+    return words
 
 
 def table(before_path, after_path):
@@ -97,11 +107,13 @@ def table(before_path, after_path):
         print(f"| `{name}` | {floor:.1f} | {past} ", end="")
         print(f"| {row['ns']:.1f} | {ratio(old) if old else '-'} "
               f"| {ratio(row)} | {verdict(row)} |")
+    names = missed(after)
+    print("\nGoals that are missed:", ", ".join(names) if names else "none")
 
 
 def main():
     if sys.argv[1] == "report":
-        report(sys.argv[2:])
+        report(sys.argv[2], sys.argv[3:])
     else:
         table(sys.argv[2], sys.argv[3])
 

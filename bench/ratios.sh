@@ -9,18 +9,22 @@
 #   bench/ratios.sh --table=REV     a table of both: before (REV) and after
 #   bench/ratios.sh --table=FILE    the same; FILE is what --commit has printed
 #
-# --filter=REGEX measures some benchmarks alone. Builds are below build/ratios,
-# as Release.
+# --filter=REGEX measures some benchmarks alone; --quick measures 3 short rounds
+# without 8 GiB, which is good to try this out and for no verdict. Builds are below
+# build/ratios, as Release.
 set -eu
 cd "$(dirname "$0")/.."
 commit=
 table=
 filter=.
+rounds=7
+full=XMMU_BENCH_FULL=1  # for env
 for argument; do
   case $argument in
     --commit=*) commit=${argument#*=} ;;
     --table=*) table=${argument#*=} ;;
     --filter=*) filter=${argument#*=} ;;
+    --quick) rounds=3 full="-u XMMU_BENCH_FULL" ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
@@ -46,11 +50,11 @@ build_commit() {
 # measure BUILD
 measure() {
   for bench in footprint replay; do
-    XMMU_BENCH_FULL=1 "$1/bench/xmmu_${bench}_bench" \
+    env $full "$1/bench/xmmu_${bench}_bench" \
       --benchmark_filter="$filter" --benchmark_out_format=json \
       --benchmark_out="$scratch/$bench.json" >&2
   done
-  python3 bench/ratios.py report "$scratch/footprint.json" \
+  python3 bench/ratios.py report "$rounds" "$scratch/footprint.json" \
     "$scratch/replay.json"
 }
 
