@@ -31,20 +31,6 @@ CacheArray::CacheArray(const CacheGeometry& geometry, bool resists_thrashing)
   tags_ = TagSets(sets_, ways_);
 }
 
-CacheArray::Found CacheArray::UseOrFill(uint64_t line, uint64_t index,
-                                        uint64_t& evicted) {
-  if (absent()) {
-    evicted = kNoLine;
-    return Found::kNo;
-  }
-  const size_t set = SetOf(index);
-  TagSets::Set tags = tags_[set];
-  const size_t way = WayOf(set, tags, line);
-  if (way != kNoWay) return UseWay(tags, way);
-  evicted = FillSet(set, tags, line, /*prefetched=*/false);
-  return Found::kNo;
-}
-
 bool CacheArray::Holds(uint64_t line) const {
   if (absent()) return false;
   const size_t set = SetOf(line);
@@ -67,6 +53,11 @@ void CacheArray::Drop(uint64_t line) {
 }
 
 void CacheArray::Clear() { tags_.Clear(); }
+
+uint64_t CacheArray::FillAbsent(size_t set, uint64_t line) {
+  TagSets::Set tags = tags_[set];
+  return FillSet(set, tags, line, /*prefetched=*/false);
+}
 
 size_t CacheArray::WayOfAny(size_t set, const TagSets::Set& tags,
                             uint64_t line) const {

@@ -98,7 +98,12 @@ void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
 void PhysMemory::Put64(MachineAddr addr, uint64_t value) {
   XMMU_DCHECK(addr.value() % 8 == 0);
   const Mfn mfn = FrameOf(addr);
-  if (value == 0 && !HasWords(mfn)) return;  // reads as zero already
+  Words* const words = words_.Get(mfn.value());
+  if (ABSL_PREDICT_TRUE(words != nullptr)) {
+    (*words)[WordIndex(addr)] = value;
+    return;
+  }
+  if (value == 0 && !IsDescribed(mfn)) return;  // reads as zero already
   OwnWords(mfn)[WordIndex(addr)] = value;
 }
 

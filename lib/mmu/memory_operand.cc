@@ -24,7 +24,7 @@ uint64_t MemoryOperand::Compute(uint64_t old) {
 }
 
 void MemoryOperand::Perform(PhysMemory& memory, MachineAddr addr) {
-  XMMU_CHECK(addr.value() % size == 0);
+  XMMU_CHECK((addr.value() & (size - 1u)) == 0);
   // PhysMemory keeps words of 8 bytes; the operand is a part of one.
   const MachineAddr word = MachineAddr(addr.value() & ~uint64_t{7});
   const int shift = static_cast<int>(addr.value() & 7) * 8;

@@ -33,7 +33,11 @@ NestedWalker::NestedWalker(const MachineModel& model, PhysMemory& memory,
       accessed_(ept_ ? ept::kAccessed : pte::kAccessed),
       dirty_(ept_ ? ept::kDirty : pte::kDirty),
       psc_(model.nested.psc),
-      tlb_(model.nested.tlb_entries) {}
+      tlb_(model.nested.tlb_entries) {
+  for (int level = 1; level < static_cast<int>(ept_levels_.size()); ++level) {
+    ept_levels_[static_cast<size_t>(level)] = EptLevelOf(level);
+  }
+}
 
 void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
   controls_ = controls;
@@ -116,6 +120,17 @@ uint8_t NestedWalker::EptRights(uint64_t raw) const {
   return rights;
 }
 
+NestedWalker::EptLevel NestedWalker::EptLevelOf(int level) const {
+  const bool may_map = MayMap(level);
+  const uint64_t beyond = BeyondMachine(model_.features);
+  EptLevel bits;
+  bits.leaf = level == 1 ? ~uint64_t{0} : may_map ? ept::kPageSize : 0;
+  bits.reserved_in_leaf = beyond | LeafHole(level, kPageShift);
+  bits.reserved_in_table = beyond | ept::kMemoryType | uint64_t{1} << 6 |
+                           (may_map ? 0 : ept::kPageSize);
+  return bits;
+}
+
 // Reserved bits, reserved memory types and write-only entries are
 // misconfigurations.
 // Source: SDM Vol. 3C, "EPT Misconfigurations".
@@ -124,18 +139,13 @@ NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
   entry.rights = EptRights(raw);
   entry.present = entry.rights != 0;
   if (!entry.present) return entry;
-  const bool may_map = MayMap(level);
-  entry.leaf = level == 1 || (may_map && (raw & ept::kPageSize) != 0);
-  uint64_t reserved = BeyondMachine(model_.features);
-  bool bad_type = false;
-  if (entry.leaf) {
-    reserved |= LeafHole(level, kPageShift);
-    const uint64_t type = (raw & ept::kMemoryType) >> 3;
-    bad_type = type == 2 || type == 3 || type == 7;
-  } else {
-    reserved |= ept::kMemoryType | uint64_t{1} << 6;
-    if (!may_map) reserved |= ept::kPageSize;
-  }
+  const EptLevel& bits = ept_levels_[static_cast<size_t>(level)];
+  entry.leaf = (raw & bits.leaf) != 0;
+  const uint64_t reserved =
+      entry.leaf ? bits.reserved_in_leaf : bits.reserved_in_table;
+  constexpr uint64_t kBadTypes = 1u << 2 | 1u << 3 | 1u << 7;
+  const uint64_t type = (raw & ept::kMemoryType) >> 3;
+  const bool bad_type = entry.leaf && (kBadTypes >> type & 1) != 0;
   const bool unreadable =
       (raw & ept::kRead) == 0 &&
       ((raw & ept::kWrite) != 0 || !model_.nested.execute_only);
@@ -206,7 +216,6 @@ bool NestedWalker::Fail(const NestedAccess& access, uint8_t rights,
 template <bool kProbe>
 bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
                         uint32_t& why) {
-  const PagingMode mode = controls_.nested_mode;
   const VirtAddr key = KeyOf(access.gpa);
   int level = top_level();
   MachineAddr table = controls_.root;
@@ -225,8 +234,11 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
     }
   }
   for (;; --level) {
+    // Tables of four and of five levels have the same entries, and there are no
+    // others.
+    constexpr PagingMode kEntries = PagingMode::k4Level;
     const MachineAddr addr =
-        EntryAddress(mode, table, IndexOf(mode, level, key));
+        EntryAddress(kEntries, table, IndexOf(kEntries, level, key));
     if constexpr (!kProbe) ChargeLoad(addr);
     const Pte entry(memory_.Read64(addr));
     const Decoded decoded = Decode(entry, level);
@@ -248,7 +260,7 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
     SetFlags<kProbe>(addr, entry, accessed_ | (write ? dirty_ : 0));
     const bool dirty = !flags_ || write || (entry.raw() & dirty_) != 0;
     if (dirty) rights |= nested_rights::kDirty;
-    const int shift = LevelShift(mode, level);
+    const int shift = LevelShift(kEntries, level);
     page.gpa = GuestAddr(access.gpa.value() >> shift << shift);
     page.base = MachineAddr(table.value() >> shift << shift);
     page.page_shift = static_cast<uint8_t>(shift);

@@ -34,7 +34,7 @@ XiPaging::~XiPaging() {
   }
 }
 
-XiPaging::Extras& XiPaging::ExtrasOf(ShadowId id) const {
+void XiPaging::MakeExtras(ShadowId id) const {
   while (extras_.size() <= id) {
     uint64_t next = extras_.size() * FramesOfExtras(options_);
     Extras& extra = extras_.emplace_back();
@@ -42,7 +42,6 @@ XiPaging::Extras& XiPaging::ExtrasOf(ShadowId id) const {
     if (!options_.backlinks) continue;
     for (Mfn& page : extra.backlinks) page = pool_.At(next++);
   }
-  return extras_[id];
 }
 
 uint64_t XiPaging::HostBytes() const {

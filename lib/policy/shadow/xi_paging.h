@@ -23,9 +23,9 @@
 // says so. Single-threaded.
 
 #include <array>
-#include <deque>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/policy/shadow_options.h"
@@ -125,14 +125,20 @@ class XiPaging : public ShadowStrategy {
     std::array<Mfn, 2> backlinks{kInvalidMfn, kInvalidMfn};
   };
 
-  Extras& ExtrasOf(ShadowId id) const;
+  // The reference is valid until the next shadow is asked for.
+  Extras& ExtrasOf(ShadowId id) const {
+    if (ABSL_PREDICT_FALSE(extras_.size() <= id)) MakeExtras(id);
+    return extras_[id];
+  }
+  // Gives all shadows up to `id` what they have of them.
+  void MakeExtras(ShadowId id) const;
 
   const XiShadowOptions options_;
   const FrameRuns pool_;  // the frames of all extras, in the order of shadows
-  mutable std::deque<Extras> extras_;  // by shadow, as far as it was asked for
-  SparseArray<Ref> frame_heads_;       // by guest frame
-  uint64_t heads_;                     // how many there are
-  SparseArray<Ref> shadow_heads_;      // by shadow
+  mutable std::vector<Extras> extras_;  // by shadow, as far as asked for
+  SparseArray<Ref> frame_heads_;        // by guest frame
+  uint64_t heads_;                      // how many there are
+  SparseArray<Ref> shadow_heads_;       // by shadow
 };
 
 }  // namespace xmmu

@@ -55,7 +55,7 @@ ShadowId ShadowPages::Take(const ShadowKey& key) {
   XMMU_CHECK(!full());
   ShadowId id = made();
   if (free_.empty()) {
-    pages_.emplace_back().mfn = pool_.At(id);
+    pages_.Add().mfn = pool_.At(id);
     by_frame_.At(pages_[id].mfn.value()) = id + 1;
   } else {
     id = free_.back();

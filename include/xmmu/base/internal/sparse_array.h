@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 
 namespace xmmu {
@@ -62,7 +63,8 @@ class SparseArray {
   using Chunk = std::array<T, size_t{1} << kChunkBits>;
   using Mid = std::array<std::unique_ptr<Chunk>, size_t{1} << kMidBits>;
 
-  T& Make(uint64_t index) {
+  // Out of line, so that At() is short.
+  ABSL_ATTRIBUTE_NOINLINE T& Make(uint64_t index) {
     const uint64_t top = index >> (kChunkBits + kMidBits);
     if (top >= top_.size()) top_.resize(top + 1);
     if (top_[top] == nullptr) {

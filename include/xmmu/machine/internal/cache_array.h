@@ -56,7 +56,18 @@ class CacheArray {
   }
   // As Use(), and as Fill() if the line is absent; `evicted` is set in that
   // case alone.
-  Found UseOrFill(uint64_t line, uint64_t index, uint64_t& evicted);
+  Found UseOrFill(uint64_t line, uint64_t index, uint64_t& evicted) {
+    if (absent()) {
+      evicted = kNoLine;
+      return Found::kNo;
+    }
+    const size_t set = SetOf(index);
+    TagSets::Set tags = tags_[set];
+    const size_t way = WayOf(set, tags, line);
+    if (ABSL_PREDICT_TRUE(way != kNoWay)) return UseWay(tags, way);
+    evicted = FillAbsent(set, line);
+    return Found::kNo;
+  }
   // Whether `line` is there; nothing changes.
   bool Holds(uint64_t line) const;
   // Puts an absent line in and returns the one evicted, or kNoLine.
@@ -97,6 +108,8 @@ class CacheArray {
   }
   uint64_t FillSet(size_t set, TagSets::Set& tags, uint64_t line,
                    bool prefetched);
+  // The rest of UseOrFill(), out of line so that a hit takes few instructions.
+  uint64_t FillAbsent(size_t set, uint64_t line);
   // Returns the line in a way, or kNoLine.
   uint64_t LineAt(size_t set, const TagSets::Set& tags, size_t way) const;
 

@@ -24,6 +24,7 @@
 //
 // Single-threaded.
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -137,6 +138,15 @@ class NestedWalker {
   static bool Serves(const NestedPage& page, const NestedAccess& access);
   static uint8_t RightsFor(const NestedAccess& access);
 
+  // The bits of an EPT entry of one level that decide what it is on this
+  // machine.
+  struct EptLevel {
+    uint64_t leaf = 0;  // those of which one set makes a present entry a leaf
+    uint64_t reserved_in_leaf = 0;
+    uint64_t reserved_in_table = 0;
+  };
+  EptLevel EptLevelOf(int level) const;
+
   Decoded Decode(Pte entry, int level) const;
   Decoded DecodeEpt(uint64_t raw, int level) const;
   uint8_t EptRights(uint64_t raw) const;
@@ -162,7 +172,8 @@ class NestedWalker {
   VmControls controls_;
   VmTag tag_;
   bool ept_;
-  bool flags_ = false;  // whether A and D are kept
+  std::array<EptLevel, 6> ept_levels_;  // by level
+  bool flags_ = false;                  // whether A and D are kept
   bool table_reads_write_ = false;
   uint64_t accessed_;
   uint64_t dirty_;

@@ -170,6 +170,30 @@ class ShadowPages {
   uint64_t host_bytes() const;
 
  private:
+  // Shadows by their place. One keeps its address when others are added, and is
+  // found by two loads, without the division that a std::deque needs.
+  class Pages {
+   public:
+    size_t size() const { return size_; }
+    ShadowPage& operator[](ShadowId id) {
+      return (*chunks_[id / kChunk])[id % kChunk];
+    }
+    const ShadowPage& operator[](ShadowId id) const {
+      return (*chunks_[id / kChunk])[id % kChunk];
+    }
+    ShadowPage& Add() {
+      const size_t place = size_++;
+      if (place % kChunk == 0) chunks_.push_back(std::make_unique<Chunk>());
+      return (*chunks_.back())[place % kChunk];
+    }
+
+   private:
+    static constexpr size_t kChunk = 64;
+    using Chunk = std::array<ShadowPage, kChunk>;
+    std::vector<std::unique_ptr<Chunk>> chunks_;
+    size_t size_ = 0;
+  };
+
   // Take a shadow out of the order of last use, and put it at its new end.
   void Unlink(ShadowId id);
   void PushNewest(ShadowId id);
@@ -187,10 +211,10 @@ class ShadowPages {
 
   Host& host_;
   const PagingMode mode_;
-  const int large_shift_;         // log2 of the frames of a large page
-  const FrameRuns pool_;          // the frames, by shadow
-  std::deque<ShadowPage> pages_;  // by shadow, as far as they were in use
-  std::vector<ShadowId> free_;    // of those; the last one goes first
+  const int large_shift_;       // log2 of the frames of a large page
+  const FrameRuns pool_;        // the frames, by shadow
+  Pages pages_;                 // by shadow, as far as they were in use
+  std::vector<ShadowId> free_;  // of those; the last one goes first
   uint32_t in_use_ = 0;
   uint32_t peak_in_use_ = 0;
   ShadowId newest_ = kNoShadow;
