@@ -46,6 +46,7 @@ Command CrossoverCommand();
 Command ShadowsCommand();
 Command GridCommand();
 Command PublishedCommand();
+Command DiffCommand();
 Command RecordCommand();
 Command ListCommand();
 Command TraceCommand();

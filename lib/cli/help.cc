@@ -86,7 +86,8 @@ std::string HelpOfProgram(std::span<const Command> commands) {
               "status is 0, or 2 for what the user can put right, 130, 143 or "
               "129 after SIGINT, SIGTERM or SIGHUP, or 1 for anything else; "
               "with all but 0 one line is on standard error and nothing on "
-              "standard output. record ends with the status of the "
+              "standard output. diff ends with 1 and its report if two reports "
+              "differ, and record with the status of the "
               "command that it runs, or 125 if there is no recording.",
               0, 0),
       "\n");
