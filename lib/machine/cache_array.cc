@@ -1,5 +1,6 @@
 #include "xmmu/machine/internal/cache_array.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "xmmu/base/check.h"
@@ -28,6 +29,7 @@ CacheArray::CacheArray(const CacheGeometry& geometry, bool resists_thrashing)
     inverse_ = ~uint64_t{0} / sets_ + 1;
   }
   simple_lines_ = kFirstHigh;
+  if (sets_ <= kMostSetsNoted) last_used_.assign(sets_, kNoLine);
   tags_ = TagSets(sets_, ways_);
 }
 
@@ -49,14 +51,22 @@ void CacheArray::Drop(uint64_t line) {
   const size_t set = SetOf(line);
   TagSets::Set tags = tags_[set];
   const size_t way = WayOf(set, tags, line);
+  NoteLastUsed(set, kNoLine);
   if (way != kNoWay) tags.Free(way);
 }
 
-void CacheArray::Clear() { tags_.Clear(); }
+void CacheArray::Clear() {
+  tags_.Clear();
+  std::fill(last_used_.begin(), last_used_.end(), kNoLine);
+}
 
-uint64_t CacheArray::FillAbsent(size_t set, uint64_t line) {
+CacheArray::Found CacheArray::UseOrFillSet(size_t set, uint64_t line,
+                                           uint64_t& evicted) {
   TagSets::Set tags = tags_[set];
-  return FillSet(set, tags, line, /*prefetched=*/false);
+  const size_t way = WayOf(set, tags, line);
+  if (ABSL_PREDICT_TRUE(way != kNoWay)) return UseWay(set, tags, way, line);
+  evicted = FillSet(set, tags, line, /*prefetched=*/false);
+  return Found::kNo;
 }
 
 size_t CacheArray::WayOfAny(size_t set, const TagSets::Set& tags,
@@ -87,6 +97,7 @@ uint64_t CacheArray::FillSet(size_t set, TagSets::Set& tags, uint64_t line,
   const size_t way = tags.Victim();
   const uint64_t evicted = LineAt(set, tags, way);
   const bool next_to_go = resists_thrashing_ && ++fills_ % kBimodalPeriod != 0;
+  NoteLastUsed(set, next_to_go || prefetched ? kNoLine : line);
   if (next_to_go) {
     tags.MakeNextToGo(way);
   } else {

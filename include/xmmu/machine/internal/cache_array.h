@@ -50,9 +50,10 @@ class CacheArray {
   Found Use(uint64_t line, uint64_t index) {
     if (absent()) return Found::kNo;
     const size_t set = SetOf(index);
+    if (IsLastUsed(set, line)) return Found::kYes;
     TagSets::Set tags = tags_[set];
     const size_t way = WayOf(set, tags, line);
-    return way == kNoWay ? Found::kNo : UseWay(tags, way);
+    return way == kNoWay ? Found::kNo : UseWay(set, tags, way, line);
   }
   // As Use(), and as Fill() if the line is absent; `evicted` is set in that
   // case alone.
@@ -62,11 +63,8 @@ class CacheArray {
       return Found::kNo;
     }
     const size_t set = SetOf(index);
-    TagSets::Set tags = tags_[set];
-    const size_t way = WayOf(set, tags, line);
-    if (ABSL_PREDICT_TRUE(way != kNoWay)) return UseWay(tags, way);
-    evicted = FillAbsent(set, line);
-    return Found::kNo;
+    if (ABSL_PREDICT_TRUE(IsLastUsed(set, line))) return Found::kYes;
+    return UseOrFillSet(set, line, evicted);
   }
   // Whether `line` is there; nothing changes.
   bool Holds(uint64_t line) const;
@@ -99,7 +97,16 @@ class CacheArray {
   }
   // As WayOf(), of a line that its tag alone does not tell.
   size_t WayOfAny(size_t set, const TagSets::Set& tags, uint64_t line) const;
-  static Found UseWay(TagSets::Set& tags, size_t way) {
+  // Whether `line` is known to be the one that was used last in the set, and to
+  // have no mark: to use it once more changes nothing.
+  bool IsLastUsed(size_t set, uint64_t line) const {
+    return set < last_used_.size() && last_used_[set] == line;
+  }
+  void NoteLastUsed(size_t set, uint64_t line) {
+    if (set < last_used_.size()) last_used_[set] = line;
+  }
+  Found UseWay(size_t set, TagSets::Set& tags, size_t way, uint64_t line) {
+    NoteLastUsed(set, line);
     tags.Renew(way);
     const uint32_t tag = tags.tag(way);
     if (ABSL_PREDICT_TRUE((tag & kMark) == 0)) return Found::kYes;
@@ -108,8 +115,9 @@ class CacheArray {
   }
   uint64_t FillSet(size_t set, TagSets::Set& tags, uint64_t line,
                    bool prefetched);
-  // The rest of UseOrFill(), out of line so that a hit takes few instructions.
-  uint64_t FillAbsent(size_t set, uint64_t line);
+  // As UseOrFill(), out of line so that what is used again takes few
+  // instructions.
+  Found UseOrFillSet(size_t set, uint64_t line, uint64_t& evicted);
   // Returns the line in a way, or kNoLine.
   uint64_t LineAt(size_t set, const TagSets::Set& tags, size_t way) const;
 
@@ -144,6 +152,10 @@ class CacheArray {
   // The tags of lines below this one tell which they are. It is kFirstHigh, or
   // 0 once there are high parts.
   uint64_t simple_lines_ = 0;
+  // By set, the line that was used last, or kNoLine if it is not known. Empty
+  // if there are so many sets that the host's caches would miss it.
+  std::vector<uint64_t> last_used_;
+  static constexpr uint64_t kMostSetsNoted = 1024;
   TagSets tags_;
   // By set and way, the high parts of lines. Empty until a line has one.
   std::vector<uint16_t> high_parts_;
