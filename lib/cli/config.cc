@@ -31,7 +31,12 @@ std::string TextOf(const MachineValue& value) {
         } else {
           char text[64];  // the shortest that reads as the same number
           const auto end = std::to_chars(text, text + sizeof(text), plain).ptr;
-          return std::string(text, end);
+          std::string number(text, end);
+          // 1.0 is no whole number here either, as it is none to --vcpus.
+          const bool looks_whole =
+              std::is_same_v<T, double> &&
+              number.find_first_not_of("-0123456789") == std::string::npos;
+          return looks_whole ? number + ".0" : number;
         }
       },
       value);

@@ -43,6 +43,8 @@ std::string Million(uint64_t operations) {
 
 }  // namespace
 
+Console::Console() { BlockSignals(); }
+
 Console::~Console() {
   End();
   if (!before_.has_value()) return;
@@ -65,7 +67,6 @@ void Console::BlockSignals() {
 void Console::Begin(std::string name) {
   name_ = std::move(name);
   shows_ = isatty(STDERR_FILENO) == 1;
-  BlockSignals();
   signal_fd_ = signalfd(-1, &signals_, SFD_CLOEXEC);
   end_fd_ = eventfd(0, EFD_CLOEXEC);
   try {
@@ -76,6 +77,10 @@ void Console::Begin(std::string name) {
   } catch (const std::system_error&) {
   }
   // Without the thread signals do what they do by default.
+  LeaveSignals();
+}
+
+void Console::LeaveSignals() {
   pthread_sigmask(SIG_SETMASK, &*before_, nullptr);
   before_.reset();
 }

@@ -30,7 +30,9 @@ namespace xmmu::cli {
 
 class Console {
  public:
-  Console() = default;
+  // Signals wait from now on for Begin() or LeaveSignals(): one that comes while
+  // the command line is read is answered as any other.
+  Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
   // Gives signals back to whoever had them.
@@ -39,6 +41,8 @@ class Console {
   // The command `name`, for messages, begins. What it runs inherits that the
   // signals are blocked, hence not for a command that starts other programs.
   void Begin(std::string name);
+  // A command begins that takes signals by itself.
+  void LeaveSignals();
   // It is over: nothing ends the program any more, and the line is wiped.
   void End();
 

@@ -153,7 +153,11 @@ absl::Status RunCommand(const Command& command,
     return absl::InvalidArgumentError(absl::StrCat(
         arguments.files().front(), ": want options alone, see --help"));
   }
-  if (!command.takes_signals) console.Begin(std::string(command.name));
+  if (command.takes_signals) {
+    console.LeaveSignals();
+  } else {
+    console.Begin(std::string(command.name));
+  }
   return command.run(arguments, catalog, console);
 }
 

@@ -189,16 +189,10 @@ class BootTables {
   std::vector<Leaves> leaves_;
 };
 
-// The direct map must have room for all memory; large pages map 4 MiB at once.
-absl::Status CheckMemory(const Domain& domain, const GuestAbi& abi) {
+// Large pages of the direct map map 4 MiB at once.
+absl::Status CheckGranule(const Domain& domain, const GuestAbi& abi) {
   const uint64_t bytes = domain.p2m().size() << kPageShift;
   const uint64_t granule = uint64_t{4} << 20;
-  const KernelLayout layout = LayoutOf(domain.mode());
-  if (bytes > layout.max_memory) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "guest memory of %d MiB: the kernel of a %s guest maps at most %d MiB",
-        bytes >> 20, PagingModeName(domain.mode()), layout.max_memory >> 20));
-  }
   if (bytes == 0 || (abi.large_pages && bytes % granule != 0)) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "guest memory of %d KiB: expected a multiple of 4 MiB", bytes >> 10));
@@ -226,12 +220,23 @@ absl::Status StartVcpus(KernelCore& core) {
 
 }  // namespace
 
+absl::Status CheckMemoryOf(PagingMode mode, uint64_t frames) {
+  const uint64_t most = LayoutOf(mode).max_memory;
+  if (frames <= most >> kPageShift) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "guest memory of %d MiB: the kernel of a %s guest maps at most %d MiB",
+      frames >> (20 - kPageShift), PagingModeName(mode), most >> 20));
+}
+
 absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
     Host& host, Policy& policy, Domain& domain, const GuestOptions& options) {
   absl::StatusOr<GuestAbi> abi = policy.Abi(domain.mode());
   if (!abi.ok()) return abi.status();
   absl::Status status = CheckGuestOptions(*abi, options);
-  if (status.ok()) status = CheckMemory(domain, *abi);
+  if (status.ok()) {
+    status = CheckMemoryOf(domain.mode(), domain.p2m().size());
+  }
+  if (status.ok()) status = CheckGranule(domain, *abi);
   if (!status.ok()) return status;
   BootTables tables(host, domain, *abi);
   const Pfn root = tables.Build();

@@ -16,6 +16,9 @@ namespace xmmu {
 absl::StatusOr<std::unique_ptr<KernelCore>> BootKernel(
     Host& host, Policy& policy, Domain& domain, const GuestOptions& options);
 
+// As GuestKernel::CheckMemory().
+absl::Status CheckMemoryOf(PagingMode mode, uint64_t frames);
+
 }  // namespace xmmu
 
 #endif  // XMMU_LIB_GUEST_BOOT_H_

@@ -21,6 +21,10 @@ class GuestKernel::Impl {
 GuestKernel::GuestKernel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GuestKernel::~GuestKernel() = default;
 
+absl::Status GuestKernel::CheckMemory(PagingMode mode, uint64_t frames) {
+  return CheckMemoryOf(mode, frames);
+}
+
 absl::StatusOr<std::unique_ptr<GuestKernel>> GuestKernel::Boot(
     Host& host, Policy& policy, Domain& domain, const GuestOptions& options) {
   absl::StatusOr<std::unique_ptr<KernelCore>> core =

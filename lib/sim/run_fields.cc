@@ -152,10 +152,13 @@ absl::Status SetOverlap(Text text, Options& o) {
 
 absl::Status SetMemory(Text text, Options& o) {
   uint64_t mib = 0;
-  absl::Status status =
-      SetInteger(text, uint64_t{1}, kMaxMemoryMib, mib, "MiB, ");
-  if (status.ok()) o.guest_memory_bytes = mib << 20;
-  return status;
+  const bool good = ReadInteger(text, mib) && mib != 0 && mib % 4 == 0 &&
+                    mib <= kMaxMemoryMib;
+  if (!good) {
+    return Want(absl::StrCat("a multiple of 4 MiB, up to ", kMaxMemoryMib));
+  }
+  o.guest_memory_bytes = mib << 20;
+  return absl::OkStatus();
 }
 
 // A power of two is wanted because windows are aligned to their size.
@@ -285,8 +288,9 @@ constexpr RunField kFields[] = {
      "thousandths; default 0",
      kTiming, kAllRows, &GetOverlap, &SetOverlap},
     {"guest_memory_bytes", "memory", "bytes", "MIB",
-     "memory of the guest in MiB; default 512", kGuest, kAllRows,
-     [](const Options& o) { return Cell(o.guest_memory_bytes); }, &SetMemory},
+     "memory of the guest in MiB, a multiple of 4; default 512", kGuest,
+     kAllRows, [](const Options& o) { return Cell(o.guest_memory_bytes); },
+     &SetMemory},
     {"quantum_ops", "quantum", "operations", "N",
      "accesses of a process between two scheduling decisions; default 100000",
      kGuest, kAllRows,

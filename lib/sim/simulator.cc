@@ -202,6 +202,10 @@ absl::Status Simulator::MakePolicy() {
 absl::Status Simulator::Boot() {
   const absl::StatusOr<GuestAbi> abi = policy_->Abi(options_.mode);
   if (!abi.ok()) return abi.status();
+  // The machine may have room for more than the guest's kernel can map.
+  const absl::Status memory = GuestKernel::CheckMemory(
+      options_.mode, options_.guest_memory_bytes >> kPageShift);
+  if (!memory.ok()) return memory;
   for (int i = 0; i < options_.domains; ++i) {
     if (absl::Status status = BootGuest(*abi); !status.ok()) return status;
   }

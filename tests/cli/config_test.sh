@@ -45,6 +45,9 @@ bad() {
 }
 bad "bad.toml:2: vcpus=65: want 1 to 64" 'vcpus = 65'
 bad "bad.toml:2: vcpus=1.5: want 1 to 64" 'vcpus = 1.5'
+bad "bad.toml:2: vcpus=1.0: want 1 to 64" 'vcpus = 1.0'
+bad "bad.toml:2: jobs=2.0: want 1 to 4096" 'jobs = 2.0'
+bad "bad.toml:2: quantum=1000.0: want operations" 'quantum = 1e3'
 bad "bad.toml:3: overlap=nan: want 0 to 1" '' 'overlap = nan'
 bad "bad.toml:2: polices: no such option; did you mean policies?" \
   'polices = "native"'

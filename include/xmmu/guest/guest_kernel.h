@@ -33,6 +33,11 @@ namespace xmmu {
 
 class GuestKernel {
  public:
+  // Returns InvalidArgument, with what would do, if the kernel of a guest of
+  // `mode` cannot map `frames` frames of memory, all of which are in its direct
+  // map (Linux: LOWMEM, as there is no high memory here).
+  static absl::Status CheckMemory(PagingMode mode, uint64_t frames);
+
   // Builds the boot tables in `domain`'s memory, as its domain builder would,
   // and starts all vCPUs on them. What this charges is in no result: those
   // begin after the boot (see Simulator).
