@@ -29,14 +29,15 @@ std::string TextOf(const MachineValue& value) {
         } else if constexpr (std::is_same_v<T, std::string>) {
           return plain;
         } else {
-          char text[64];  // the shortest that reads as the same number
-          const auto end = std::to_chars(text, text + sizeof(text), plain).ptr;
-          std::string number(text, end);
-          // 1.0 is no whole number here either, as it is none to --vcpus.
+          char buffer[64];  // the shortest that reads as the same number
+          const auto end =
+              std::to_chars(buffer, buffer + sizeof(buffer), plain).ptr;
+          std::string text(buffer, end);
+          // A number with a fraction stays one, be that 0: 1.0 is no integer.
           const bool looks_whole =
-              std::is_same_v<T, double> &&
-              number.find_first_not_of("-0123456789") == std::string::npos;
-          return looks_whole ? number + ".0" : number;
+              text.find_first_not_of("+-0123456789") == std::string::npos;
+          if (std::is_floating_point_v<T> && looks_whole) text += ".0";
+          return text;
         }
       },
       value);
@@ -74,6 +75,11 @@ class ConfigReader {
     if (text.empty() && !MayBeEmpty(name)) {
       return Bad(entry, absl::StrCat(entry.key, ": want a value"));
     }
+    if (std::holds_alternative<std::string>(entry.value) &&
+        entry.list.empty() && IsInteger(name)) {
+      return Bad(entry, absl::StrCat(entry.key, "=\"", text,
+                                     "\": want a number without quotes"));
+    }
     if (!arguments_.Given(name) && !IsOutdone(name)) {
       arguments_.Add(name, text, absl::StrCat(path_, ":", entry.line));
     }
@@ -108,6 +114,15 @@ class ConfigReader {
     }
     return Bad(entry, absl::StrCat(entry.key, ": no such option; ",
                                    WantedName(entry.key, names)));
+  }
+
+  // Whether the value of the option `name` is one integer, not a list of them.
+  bool IsInteger(std::string_view name) const {
+    return std::any_of(options_.begin(), options_.end(),
+                       [&](const Option& option) {
+                         return option.name == name &&
+                                (option.value == "N" || option.value == "MIB");
+                       });
   }
 
   bool MayBeEmpty(std::string_view name) const {

@@ -2,10 +2,12 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -36,6 +38,24 @@ bool IsTaken(int signal) {
          action.sa_handler == SIG_DFL;
 }
 
+// The first signal that came, and the eventfd that tells of it: a handler of
+// signals reaches nothing but what is static. A console has them as long as it
+// lives.
+std::atomic<int> first_signal = 0;
+std::atomic<int> told_fd = -1;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void Note(int signal) {
+  const int error = errno;
+  int none = 0;
+  if (first_signal.compare_exchange_strong(none, signal) && told_fd >= 0) {
+    const uint64_t one = 1;
+    // An eventfd that is 0 takes it.
+    [[maybe_unused]] const ssize_t written = write(told_fd, &one, sizeof(one));
+  }
+  errno = error;
+}
+
 std::string Million(uint64_t operations) {
   return absl::StrFormat("%.1f million operations",
                          static_cast<double>(operations) / 1e6);
@@ -43,31 +63,47 @@ std::string Million(uint64_t operations) {
 
 }  // namespace
 
-Console::Console() { BlockSignals(); }
+Console::Console() {
+  first_signal = 0;
+  told_fd = signal_fd_ = eventfd(0, EFD_CLOEXEC);
+  if (signal_fd_ < 0) return;
+  struct sigaction action = {};
+  action.sa_handler = &Note;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    sigaddset(&action.sa_mask, signal);
+  }
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (!IsTaken(signal)) continue;
+    sigaction(signal, &action, nullptr);
+    taken_.push_back(signal);
+  }
+}
 
 Console::~Console() {
   End();
-  if (!before_.has_value()) return;
-  // What has come since is of the same interrupt.
-  constexpr timespec kNow = {};
-  while (signal_ != 0 && sigtimedwait(&signals_, nullptr, &kNow) > 0) {
-  }
-  pthread_sigmask(SIG_SETMASK, &*before_, nullptr);
+  GiveBack();
 }
 
-void Console::BlockSignals() {
-  sigemptyset(&signals_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (IsTaken(signal)) sigaddset(&signals_, signal);
-  }
-  before_.emplace();
-  pthread_sigmask(SIG_BLOCK, &signals_, &*before_);
+void Console::GiveBack() {
+  // Those that follow the first are of the same interrupt until the program has
+  // ended.
+  if (first_signal != 0) return;
+  for (const int signal : taken_) std::signal(signal, SIG_DFL);
+  taken_.clear();
+  told_fd = -1;
+  if (signal_fd_ >= 0) close(std::exchange(signal_fd_, -1));
+}
+
+absl::Status Console::BeginWithoutSignals() {
+  GiveBack();
+  signal_ = first_signal.load();
+  return signal_ == 0 ? absl::OkStatus() : absl::CancelledError("stopped");
 }
 
 void Console::Begin(std::string name) {
   name_ = std::move(name);
   shows_ = isatty(STDERR_FILENO) == 1;
-  signal_fd_ = signalfd(-1, &signals_, SFD_CLOEXEC);
   end_fd_ = eventfd(0, EFD_CLOEXEC);
   try {
     if (signal_fd_ >= 0 && end_fd_ >= 0) {
@@ -77,12 +113,9 @@ void Console::Begin(std::string name) {
   } catch (const std::system_error&) {
   }
   // Without the thread signals do what they do by default.
-  LeaveSignals();
-}
-
-void Console::LeaveSignals() {
-  pthread_sigmask(SIG_SETMASK, &*before_, nullptr);
-  before_.reset();
+  GiveBack();
+  signal_ = first_signal.load();
+  if (signal_ != 0) stop_.request_stop();
 }
 
 void Console::End() {
@@ -92,9 +125,7 @@ void Console::End() {
     if (write(end_fd_, &one, sizeof(one)) < 0) return;
     thread_.join();
   }
-  for (int* descriptor : {&signal_fd_, &end_fd_}) {
-    if (*descriptor >= 0) close(std::exchange(*descriptor, -1));
-  }
+  if (end_fd_ >= 0) close(std::exchange(end_fd_, -1));
   Wipe();
 }
 
@@ -144,13 +175,10 @@ void Console::Watch() {
 
 bool Console::Wait(int milliseconds) {
   pollfd events[] = {{end_fd_, POLLIN, 0}, {signal_fd_, POLLIN, 0}};
-  poll(events, 2, milliseconds);
+  // Once a signal is known there is nothing more to learn of it.
+  poll(events, signal_ == 0 ? 2 : 1, milliseconds);
   if (events[0].revents != 0) return false;
-  signalfd_siginfo info;
-  if (events[1].revents != 0 &&
-      read(signal_fd_, &info, sizeof(info)) == sizeof(info) && signal_ == 0) {
-    signal_ = static_cast<int>(info.ssi_signo);
-  }
+  signal_ = first_signal.load();
   return true;
 }
 

@@ -4,8 +4,10 @@
 // The user's side of a command that works: the interrupt that ends it, and the
 // line on standard error that says how far it is.
 //
-// SIGINT, SIGTERM and SIGHUP, where they are not ignored, reach a thread of its
-// own. That asks what runs to stop (stop()), and ends the program itself if that
+// The first SIGINT, SIGTERM or SIGHUP, where they are not ignored, that comes
+// while a console lives ends the program, and decides the exit status; those
+// that follow are of the same interrupt (timeout(1) sends it twice). A thread of
+// its own asks what runs to stop (stop()), and ends the program itself if that
 // takes long: a single operation of a guest may, a read from a pipe, or tables
 // of many GiB that are given back. What must not be cut in the middle, and what
 // must not stay, it is told.
@@ -13,15 +15,14 @@
 // The line is there from the first second on if standard error is a terminal. It
 // is the only thing here that looks at the time of day.
 //
-// Called by one thread; stop() and progress() may be used by all.
+// One at a time. Called by one thread; stop() and progress() may be used by all.
 
 #include <atomic>
-#include <csignal>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "xmmu/base/jobs.h"
@@ -30,19 +31,19 @@ namespace xmmu::cli {
 
 class Console {
  public:
-  // Signals wait from now on for Begin() or LeaveSignals(): one that comes while
-  // the command line is read is answered as any other.
+  // From here on signals are noted.
   Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
   // Gives signals back to whoever had them.
   ~Console();
 
-  // The command `name`, for messages, begins. What it runs inherits that the
-  // signals are blocked, hence not for a command that starts other programs.
+  // The command `name`, for messages, begins.
   void Begin(std::string name);
-  // A command begins that takes signals by itself.
-  void LeaveSignals();
+  // Instead of Begin() for what ends at once, and for a command that takes
+  // signals itself as it starts other programs: they do again what they do by
+  // default. Errors: Cancelled if one has come already.
+  absl::Status BeginWithoutSignals();
   // It is over: nothing ends the program any more, and the line is wiped.
   void End();
 
@@ -71,7 +72,8 @@ class Console {
   void RemoveIfEnded(std::string path);
 
  private:
-  void BlockSignals();
+  // Signals do again what they do by default, unless one has come.
+  void GiveBack();
   // What the thread does.
   void Watch();
   // Waits for a signal until `milliseconds` have passed, or for ever if that is
@@ -96,9 +98,8 @@ class Console {
   std::atomic<bool> shows_ = false;
   bool drawn_ = false;  // guarded by drawing_
 
-  sigset_t signals_{};  // that this has blocked
-  std::optional<sigset_t> before_;
-  int signal_fd_ = -1;
+  std::vector<int> taken_;  // signals that are noted
+  int signal_fd_ = -1;      // an eventfd: one has come
   int end_fd_ = -1;
   std::thread thread_;
 };

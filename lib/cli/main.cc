@@ -87,7 +87,9 @@ absl::Status WantCommand(std::string_view group,
 
 // Does what the program does without a command.
 absl::Status RunWithout(const Arguments& arguments,
-                        std::span<const Command> commands) {
+                        std::span<const Command> commands, Console& console) {
+  const absl::Status begun = console.BeginWithoutSignals();
+  if (!begun.ok()) return begun;
   const auto help = arguments.IsOn("help");
   if (!help.ok()) return help.status();
   if (*help) return WriteStandardOutput(HelpOfProgram(commands));
@@ -133,6 +135,12 @@ absl::Status RunCommand(const Command& command,
                         const Catalog& catalog, Console& console) {
   const auto help = arguments.IsOn("help");
   if (!help.ok()) return help.status();
+  if (*help || command.run == nullptr || command.takes_signals) {
+    const absl::Status begun = console.BeginWithoutSignals();
+    if (!begun.ok()) return begun;
+  } else {
+    console.Begin(std::string(command.name));
+  }
   if (*help) {
     return WriteStandardOutput(HelpOfCommand(command, commands, options));
   }
@@ -152,11 +160,6 @@ absl::Status RunCommand(const Command& command,
   if (command.files.empty() && !arguments.files().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         arguments.files().front(), ": want options alone, see --help"));
-  }
-  if (command.takes_signals) {
-    console.LeaveSignals();
-  } else {
-    console.Begin(std::string(command.name));
   }
   return command.run(arguments, catalog, console);
 }
@@ -196,19 +199,20 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
     return RunCommand(commands[i], commands, options[i].options,
                       std::move(line->arguments), *catalog, console);
   }
-  return RunWithout(line->arguments, commands);
+  return RunWithout(line->arguments, commands, console);
 }
 
 }  // namespace
 
 int Main(int argc, char** argv, const Extensions& extensions) {
+  // A signal is noted from the first moment on.
+  Console console;
   FillStandardDescriptors();
   // A pipe that nobody reads any more is an error to report like a full disk.
   std::signal(SIGPIPE, SIG_IGN);
   // So is a file that grows beyond the limit of ulimit -f.
   std::signal(SIGXFSZ, SIG_IGN);
   std::string command;
-  Console console;
   try {
     std::vector<std::string> words;
     if (argc > 1) words.assign(argv + 1, argv + argc);

@@ -48,6 +48,25 @@ bad "bad.toml:2: vcpus=1.5: want 1 to 64" 'vcpus = 1.5'
 bad "bad.toml:2: vcpus=1.0: want 1 to 64" 'vcpus = 1.0'
 bad "bad.toml:2: jobs=2.0: want 1 to 4096" 'jobs = 2.0'
 bad "bad.toml:2: quantum=1000.0: want operations" 'quantum = 1e3'
+for value in 1.0 1e0 true; do
+  bad "bad.toml:2: jobs=$([[ $value == 1e0 ]] && echo 1.0 || echo $value): want" \
+    "jobs = $value"
+done
+# No option that is an integer takes another number, a truth or a text.
+integers=(vcpus domains levels walkers memory quantum fault-around flush-ceiling
+  migrate migrate-every skip warmup operations interval jobs samples seed)
+for option in "${integers[@]}"; do
+  for value in 2.0 2e0 true '"2"' '[2.0]'; do
+    bad "bad.toml:3: $option" 'sensitivity = true' "$option = $value"
+  done
+done
+bad 'bad.toml:2: vcpus="2": want a number without quotes' 'vcpus = "2"'
+bad 'bad.toml:2: memory=1000.0: want' 'memory = 1e3'
+accepts --workload=touch:pages=10 --policies=native --overlap=1
+mv out whole_number
+printf 'workload = "touch:pages=10"\npolicies = "native"\noverlap = 1.0\n' >one.toml
+accepts --config=one.toml
+diff -q out whole_number >/dev/null || fail "overlap = 1.0 is not --overlap=1"
 bad "bad.toml:3: overlap=nan: want 0 to 1" '' 'overlap = nan'
 bad "bad.toml:2: polices: no such option; did you mean policies?" \
   'polices = "native"'

@@ -118,6 +118,50 @@ begin published --jobs=2
 until_true threads_are 3
 ends TERM 143
 
+# A signal may come as soon as main() has begun; of two the first decides.
+python3 - "$xmmu" <<'END' || fail "signals that come early, or one after the other"
+import os, signal, subprocess, sys, time
+
+words = [sys.argv[1], "compare", "--workload=churn:pages=16,rounds=100000000",
+         "--memory=64", "--jobs=2"]
+
+
+def default():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def started(number):
+    """The program, once it takes `number`."""
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, preexec_fn=default)
+    while True:
+        with open(f"/proc/{run.pid}/status") as status:
+            text = status.read()
+        caught = int(text.partition("SigCgt:")[2].split()[0], 16)
+        if caught >> (number - 1) & 1:
+            return run
+
+
+def ends(run, number):
+    output, error = run.communicate(timeout=60)
+    name = signal.Signals(number).name
+    assert (run.returncode, output) == (128 + number, ""), (run.returncode, error)
+    assert error == f"xmmu compare: interrupted by {name}: nothing is written\n", error
+
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 3:
+    run = started(number)
+    run.send_signal(number)
+    ends(run, number)
+for first, second in [(signal.SIGTERM, signal.SIGINT),
+                      (signal.SIGINT, signal.SIGTERM)] * 5:
+    run = started(signal.SIGTERM)
+    run.send_signal(first)
+    time.sleep(0.01)
+    run.send_signal(second)
+    ends(run, first)
+END
+
 # A single operation that takes long, and a read that waits.
 begin compare --workload=touch:pages=60000000 --memory=262144 --levels=4 --jobs=2
 until_true threads_are 3
