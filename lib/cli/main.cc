@@ -205,9 +205,10 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
 }  // namespace
 
 int Main(int argc, char** argv, const Extensions& extensions) {
-  // A signal is noted from the first moment on.
-  Console console;
   FillStandardDescriptors();
+  // From here on a signal is noted; the console's own descriptors are none of
+  // the standard ones.
+  Console console;
   // A pipe that nobody reads any more is an error to report like a full disk.
   std::signal(SIGPIPE, SIG_IGN);
   // So is a file that grows beyond the limit of ulimit -f.

@@ -4,6 +4,7 @@
 # Usage: output_test.sh <xmmu>
 set -uo pipefail
 xmmu=$1 command=(compare)
+inputs=$(cd "$(dirname "$0")/../golden/outputs/inputs" && pwd)
 source "$(dirname "$0")/command_line.sh"
 
 report=(--workload=touch:pages=10 --policies=native)
@@ -37,7 +38,7 @@ lost list prices
 lost compare "${report[@]}"
 lost compare "${report[@]}" --sensitivity --format=json
 lost crossover --help
-lost crossover --machine=xeon-2003 --levels=3
+lost crossover --machine=xeon-2003 --levels=3 "$inputs"/tiny.20?
 lost grid --help
 lost grid --cells=cells.csv
 lost published --help
