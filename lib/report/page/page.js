@@ -19,6 +19,10 @@ function colourOf(i) {
   return kColours[i % kColours.length];
 }
 
+function pointOf(i) {
+  return kPoints[(i + 3 * Math.floor(i / kColours.length)) % kPoints.length];
+}
+
 function dashOf(i) {
   return [[], [6, 3], [2, 2], [8, 3, 2, 3]][Math.floor(i / kColours.length) % 4];
 }
@@ -141,7 +145,7 @@ function datasetsOf(data, shares) {
     }
     const dots = data.kind === "dots";
     return {...common, backgroundColor: colourOf(i), borderDash: dashOf(i),
-      showLine: !dots, borderWidth: 2, pointStyle: kPoints[i % kPoints.length],
+      showLine: !dots, borderWidth: 2, pointStyle: pointOf(i),
       pointRadius: dots ? 5 : series.points.length > 40 ? 0 : 3, hitRadius: 6,
       data: series.points.map((p) => data.categories.length > 0
         ? {x: p.y, y: data.categories[p.x]} : {x: p.x, y: p.y})};
@@ -200,7 +204,8 @@ function configOf(data, shares) {
       plugins: {
         extras: {data},
         legend: {position: "top", align: "start",
-          labels: {boxWidth: 14, usePointStyle: !bars}},
+          labels: data.kind === "lines" ? {boxWidth: 26, boxHeight: 0}
+            : {boxWidth: 14, usePointStyle: !bars}},
         tooltip: {callbacks: {
           title: (items) => named
             ? data.categories[pointAt(data, data.series[items[0].datasetIndex],
