@@ -219,10 +219,11 @@ void RegisterSize(const Size& size) {
             Pattern::kSequential, Pattern::kStrided, Pattern::kZipf}) {
         const bool is_native = dimension == Dimension::kNative;
         const bool is_small = size.footprint.page_shift == kPageShift;
-        // The other dimensions, and large pages, have the first pattern alone.
-        if (pattern != Pattern::kUniform && !(is_native && is_small)) continue;
+        // What draws its addresses is what the goals are about, no stream more.
+        if (pattern == Pattern::kDrawn && !(is_native && is_small)) continue;
         Case c = {dimension, timing, pattern, size.footprint};
-        if (pattern == Pattern::kStrided && c.footprint.pages <= 1024) {
+        if (pattern == Pattern::kStrided && is_small &&
+            c.footprint.pages <= 1024) {
           c.footprint = SpreadOut(c.footprint);
         }
         Register(NameOf(c, size.name), BM_Translate, c, RoundOps());
