@@ -33,24 +33,37 @@ Record AxisRecord(const ChartAxis& axis) {
            Member("log", Cell(axis.logarithmic))}};
 }
 
-Record PointRecord(const ChartPoint& point, ChartKind kind) {
-  Record record = {
-      {Member("x", Number(point.x)), Member("y", Number(point.y))}};
-  if (kind == ChartKind::kIntervals) {
-    record.fields.push_back(Member("low", Number(point.low)));
-    record.fields.push_back(Member("high", Number(point.high)));
+// One number of each point.
+Value NumbersOf(const std::vector<ChartPoint>& points,
+                double ChartPoint::*member) {
+  std::vector<Cell> cells;
+  for (const ChartPoint& point : points) {
+    cells.emplace_back(Real{point.*member, 0});
   }
-  record.fields.push_back(Member("note", Text(point.note)));
-  return record;
+  return cells;
 }
 
+// A list for each number of the points, as a list of objects would have their
+// keys a thousand times.
 Record SeriesRecord(const ChartSeries& series, ChartKind kind) {
-  std::vector<Record> points;
-  for (const ChartPoint& point : series.points) {
-    points.push_back(PointRecord(point, kind));
+  Record record = {{Member("name", Text(series.name)),
+                    Member("help", Text(series.help)),
+                    Member("x", NumbersOf(series.points, &ChartPoint::x)),
+                    Member("y", NumbersOf(series.points, &ChartPoint::y))}};
+  if (kind == ChartKind::kIntervals) {
+    record.fields.push_back(
+        Member("low", NumbersOf(series.points, &ChartPoint::low)));
+    record.fields.push_back(
+        Member("high", NumbersOf(series.points, &ChartPoint::high)));
   }
-  return {{Member("name", Text(series.name)), Member("help", Text(series.help)),
-           Member("points", std::move(points))}};
+  std::vector<Cell> notes;
+  bool any = false;
+  for (const ChartPoint& point : series.points) {
+    notes.emplace_back(point.note);
+    any = any || !point.note.empty();
+  }
+  if (any) record.fields.push_back(Member("notes", std::move(notes)));
+  return record;
 }
 
 Record ChartRecord(const Chart& chart) {

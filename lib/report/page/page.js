@@ -253,8 +253,17 @@ function draw(figure, data) {
   return again;
 }
 
+// The points of a series, of which the page has a list for each number.
+function pointsOf(series) {
+  return series.x.map((x, i) => ({x, y: series.y[i], low: series.low?.[i],
+    high: series.high?.[i], note: series.notes?.[i] ?? ""}));
+}
+
 function drawAll() {
   const data = parsed("chart-data");
+  for (const chart of data) {
+    for (const series of chart.series) series.points = pointsOf(series);
+  }
   Chart.register(kExtras);
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const dark = matchMedia("(prefers-color-scheme: dark)");
