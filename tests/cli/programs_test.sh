@@ -52,7 +52,7 @@ accepts $touch_few --overlap=1 --policies=native
 accepts $touch_few --overlap 1.0 --policies native --help=false --flush-filter=false
 refuses "--flush-filter=0: want true or false" $touch_few --flush-filter=0
 refuses "did you mean --flush-filter?" $touch_few --flush_filter
-refuses "MiB, 1 to 16777216" $touch_few --memory=16777217
+refuses "a multiple of 4 MiB, up to 16777216" $touch_few --memory=16777220
 accepts $touch_few --levels=4 --memory=16777216 --policies=native
 refuses "at most" $touch_few --levels=2 --memory=1048576
 

@@ -65,7 +65,7 @@ TEST(RunFieldsTest, NumbersAreTakenToTheirEdgesAndNoFurther) {
       {"domains", "1", "64", "0", "65"},
       {"walkers", "1", "16", "0", "17"},
       {"levels", "2", "5", "1", "6"},
-      {"guest_memory_bytes", "1", "16777216", "0", "16777217", 1 << 20},
+      {"guest_memory_bytes", "4", "16777216", "0", "16777220", 1 << 20},
       {"quantum_ops", "1", "18446744073709551615", "0", "18446744073709551616"},
       {"flush_ceiling_pages", "0", "18446744073709551615", "-1",
        "18446744073709551616"},
@@ -81,6 +81,13 @@ TEST(RunFieldsTest, NumbersAreTakenToTheirEdgesAndNoFurther) {
     EXPECT_THAT(Refusal(edge.key, edge.below), StartsWith("want "));
     EXPECT_THAT(Refusal(edge.key, edge.above), StartsWith("want "));
   }
+}
+
+TEST(RunFieldsTest, MemoryComesInPiecesOf4Mib) {
+  EXPECT_THAT(Refusal("guest_memory_bytes", "6"),
+              "want a multiple of 4 MiB, up to 16777216");
+  SimulatorOptions options;
+  EXPECT_TRUE(Set("guest_memory_bytes", "8", options).ok());
 }
 
 TEST(RunFieldsTest, WhatIsNoDecimalNumberIsRefused) {
