@@ -32,9 +32,9 @@ absl::Status Failed(const std::string& path) {
       path.empty() ? "standard output" : path, ": ", std::strerror(errno)));
 }
 
+// What is wrong with the path of an option, whose name Open() adds.
 absl::Status Refused(const std::string& path, std::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--output: ", path, ": ", std::string(why)));
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", std::string(why)));
 }
 
 bool WriteAll(int descriptor, const std::string& text) {
@@ -157,9 +157,19 @@ OutputFile::~OutputFile() {
   if (descriptor_ > STDERR_FILENO) close(descriptor_);
 }
 
-absl::StatusOr<OutputFile> OutputFile::Open(const std::string& path,
+absl::StatusOr<OutputFile> OutputFile::Open(std::string_view option,
+                                            const std::string& path,
                                             std::span<const std::string> inputs,
                                             Console& console) {
+  auto file = OpenPath(path, inputs, console);
+  if (file.ok() || !absl::IsInvalidArgument(file.status())) return file;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", std::string(option), ": ", file.status().message()));
+}
+
+absl::StatusOr<OutputFile> OutputFile::OpenPath(
+    const std::string& path, std::span<const std::string> inputs,
+    Console& console) {
   if (path.empty()) return OutputFile("", -1, console);
   struct stat status;
   const bool exists = stat(path.c_str(), &status) == 0;

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,8 +25,10 @@ class OutputFile {
  public:
   // An empty path is standard output. `inputs` are files that must not be
   // overwritten. `console` outlives this.
-  // Errors: InvalidArgument with the path and what is wrong.
-  static absl::StatusOr<OutputFile> Open(const std::string& path,
+  // Errors: InvalidArgument with the option that has the path ("output"), the
+  // path and what is wrong.
+  static absl::StatusOr<OutputFile> Open(std::string_view option,
+                                         const std::string& path,
                                          std::span<const std::string> inputs,
                                          Console& console);
 
@@ -42,6 +45,10 @@ class OutputFile {
 
  private:
   OutputFile(std::string path, int descriptor, Console& console);
+  // As Open(), without the option.
+  static absl::StatusOr<OutputFile> OpenPath(
+      const std::string& path, std::span<const std::string> inputs,
+      Console& console);
 
   std::string path_;  // empty: standard output
   int descriptor_;    // -1: the file at `path_` is replaced

@@ -90,8 +90,8 @@ std::vector<Option> OptionsOfReport(std::string_view of_what) {
 
 absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
                                       Console& console) {
-  return OutputFile::Open(arguments.Text("output"), InputsOf(arguments),
-                          console);
+  return OutputFile::Open("output", arguments.Text("output"),
+                          InputsOf(arguments), console);
 }
 
 absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
@@ -126,7 +126,7 @@ absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
   if (!file.ok()) return file.status();
   std::optional<OutputFile> page;
   if (arguments.Given("report")) {
-    auto opened = OutputFile::Open(arguments.Text("report"),
+    auto opened = OutputFile::Open("report", arguments.Text("report"),
                                    InputsOf(arguments), console);
     if (!opened.ok()) return opened.status();
     if (opened->IsAlso(*file)) {

@@ -331,6 +331,10 @@ absl::StatusOr<ReportDiff> DiffReports(std::string_view name_a,
   diff.name_b = name_b;
   diff.tolerance = tolerance;
   Comparer(diff).Compare(*a, *b, {});
+  if (diff.compared == 0 && diff.only_a.empty() && diff.only_b.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        Printable(name_a), ":1: found no results, want the JSON of a report"));
+  }
   return diff;
 }
 

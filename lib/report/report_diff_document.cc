@@ -21,6 +21,7 @@ namespace {
 
 // More lines are for programs; assumed.
 constexpr size_t kMostShown = 40;
+constexpr size_t kMostRows = 200;
 constexpr size_t kWidestCell = 40;
 constexpr int kDecimals = 6;
 // What everybody wants to know of a row stands first.
@@ -101,6 +102,15 @@ double SizeOf(const ReportDifference& difference) {
                                         : HUGE_VAL;
 }
 
+// Leaves the first `most` of `differences`, and says how many others there are.
+std::string Cut(size_t most,
+                std::vector<const ReportDifference*>& differences) {
+  if (differences.size() <= most) return "";
+  const size_t left = differences.size() - most;
+  differences.resize(most);
+  return absl::StrCat(" (", left, " more in JSON and CSV)");
+}
+
 std::string OnlyLines(std::string_view side,
                       const std::vector<std::string>& what) {
   if (what.empty()) return "";
@@ -138,7 +148,7 @@ void AddTexts(const ReportDiff& diff, std::vector<Document::Block>& text) {
     (result.key == kCycles ? cycles : others).push_back(&result);
   }
   if (!cycles.empty()) {
-    text.emplace_back("\ncycles\n");
+    text.emplace_back(absl::StrCat("\ncycles", Cut(kMostRows, cycles), "\n"));
     text.emplace_back(DifferenceTable(cycles, /*keys=*/false));
   }
   if (!others.empty()) {
@@ -146,14 +156,10 @@ void AddTexts(const ReportDiff& diff, std::vector<Document::Block>& text) {
                      [](const ReportDifference* a, const ReportDifference* b) {
                        return SizeOf(*a) > SizeOf(*b);
                      });
-    const size_t left = others.size() - std::min(others.size(), kMostShown);
-    others.resize(others.size() - left);
-    text.emplace_back(absl::StrCat(
-        "\nother results that have moved",
-        left == 0 ? ""
-                  : absl::StrCat(", the ", kMostShown, " that have most; ",
-                                 left, " more in JSON and CSV"),
-        "\n"));
+    const std::string cut = Cut(kMostShown, others);
+    text.emplace_back(absl::StrCat("\nother results that have moved",
+                                   cut.empty() ? "" : ", the furthest first",
+                                   cut, "\n"));
     text.emplace_back(DifferenceTable(others, /*keys=*/true));
   }
   text.emplace_back(OnlyLines("A", diff.only_a) + OnlyLines("B", diff.only_b));

@@ -80,7 +80,9 @@ refuses "--report=./new: want another file than the output's" "${report[@]}" \
   --output=new --report=./new
 refuses "--report=/dev/stdout: want another file" "${report[@]}" \
   --report=/dev/stdout
-refuses "Is a directory" "${report[@]}" --report=.
+refuses "--report: .: Is a directory" "${report[@]}" --report=.
+refuses "--report: nowhere/page.html: No such file" "${report[@]}" \
+  --report=nowhere/page.html
 printf 'policies = "native"\n' >run.toml
 refuses "run.toml: is also read" --workload=touch:pages=10 --config=run.toml \
   --report=run.toml

@@ -132,6 +132,7 @@ TEST(ReportDiffTest, RefusesWhatIsNoReportWithTheLine) {
   EXPECT_THAT(RefusalOf("{\"a\":\n1,\n\"a\": 2}"),
               HasSubstr("a.json:3: found key 'a' a second time"));
   EXPECT_THAT(RefusalOf("{\n\n]"), HasSubstr("a.json:3: found ']'"));
+  EXPECT_THAT(RefusalOf("{}"), HasSubstr("a.json:1: found no results"));
   EXPECT_THAT(RefusalOf("7"), HasSubstr("a.json:1: found no object"));
   EXPECT_THAT(RefusalOf(std::string(33, '[')),
               HasSubstr("more than 32 objects in each other"));
