@@ -45,9 +45,8 @@ std::string GuestOf(const ShadowStudy& study) {
 }
 
 // A series with a point for each category that has a value.
-ChartSeries SeriesOf(std::string name, std::string help,
-                     const std::vector<double>& values) {
-  ChartSeries series = {std::move(name), std::move(help), {}};
+ChartSeries SeriesOf(std::string name, const std::vector<double>& values) {
+  ChartSeries series = {std::move(name), "", {}};
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] > 0) {
       series.points.push_back({.x = static_cast<double>(i), .y = values[i]});
@@ -199,7 +198,7 @@ Chart ShadowEventChart(const ShadowStudy& study) {
     for (const EventCost& event : study.events[i]) {
       cycles.push_back(static_cast<double>(event.cost.cycles.count()));
     }
-    chart.series.push_back(SeriesOf(study.policies[i], "", cycles));
+    chart.series.push_back(SeriesOf(study.policies[i], cycles));
   }
   return chart;
 }
@@ -221,7 +220,7 @@ Chart ShadowWorkloadChart(const ShadowStudy& study) {
           static_cast<double>(workload.rows[i].cost.cycles.count()) /
           static_cast<double>(workload.rows.front().cost.cycles.count()));
     }
-    chart.series.push_back(SeriesOf(study.policies[i], "", times));
+    chart.series.push_back(SeriesOf(study.policies[i], times));
   }
   return chart;
 }
