@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -76,14 +77,29 @@ std::array<Cycles, kComponentCount> CycleClock::by_component() const {
 void CycleClock::SetOverlap(const Overlap& overlap) {
   XMMU_CHECK(overlap.walkers >= 1 && overlap.walkers <= kMaxWalkers);
   XMMU_CHECK(overlap.hidden_per_mille >= 0 && overlap.hidden_per_mille <= 1000);
+  XMMU_CHECK(spans_ == nullptr || !overlap.on());
   WaitForWalks();
   overlap_ = overlap;
   overlaps_ = overlap.on();
+  does_more_ = overlaps_ || (spans_ != nullptr && spans_->options().charges);
+}
+
+void CycleClock::set_span_log(SpanLog* log, uint32_t track) {
+  XMMU_CHECK(log == nullptr || !overlaps_);
+  spans_ = log;
+  span_track_ = track;
+  does_more_ = overlaps_ || (log != nullptr && log->options().charges);
+  if (log != nullptr) log->Attach(*this);
 }
 
 // Work of the program itself and its latencies may go on beside outstanding
 // walks; anything else first waits for those (see overlap.h).
-void CycleClock::ChargeWithOverlap(CostEvent event, uint64_t times) {
+void CycleClock::ChargeAndMore(CostEvent event, uint64_t times) {
+  if (!overlaps_) {
+    spans_->AddCharge(*this, SpanKind::kCharge, static_cast<uint32_t>(event),
+                      times);
+    return Add(event, times);
+  }
   const bool latency = IsLatency(ComponentOf(event));
   if (!latency && event != CostEvent::kAccess) WaitForWalks();
   Add(event, times);
@@ -96,6 +112,10 @@ OwnEventId CycleClock::AddOwnEvent(Component component, uint64_t price) {
 }
 
 void CycleClock::Charge(OwnEventId id, uint64_t times) {
+  if (does_more_ && !overlaps_) {
+    spans_->AddCharge(*this, SpanKind::kOwnCharge, static_cast<uint32_t>(id),
+                      times);
+  }
   OwnEvent& own = own_events_[static_cast<size_t>(id)];
   const bool latency = IsLatency(own.component);
   if (overlaps_ && !latency) WaitForWalks();

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "xen/layout.h"
+#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -9,6 +10,23 @@ namespace {
 // A policy that keeps "fixing" an access without it ever going through is
 // broken. Every built-in policy needs at most one retry for each table level.
 constexpr int kMaxRetries = 16;
+
+// The SDM's words for what stops an access.
+const char* SpanName(const PageFault& fault) {
+  switch (fault.vector) {
+    case FaultVector::kPageFault:
+      return "#PF";
+    case FaultVector::kNestedViolation:
+      return "EPT violation";
+    case FaultVector::kGeneralProtection:
+      return "#GP";
+    case FaultVector::kInvalidOpcode:
+      return "#UD";
+    case FaultVector::kFailedEntry:
+      return "VM-entry failure";
+  }
+  return "fault";
+}
 
 }  // namespace
 
@@ -39,6 +57,8 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
   for (int i = 0; i < kMaxRetries; ++i) {
     // A violation of nested tables is a VM exit and counted as that.
     const bool exits = fault.is_violation();
+    Span span(context_.cpu->clock, Actor::kProcessor, SpanName(fault));
+    span.Hex("va", access.va.value()).Hex("error", fault.error_code);
     if (!exits) counters.Add(Counter::kHardwareFaults);
     const FaultOutcome outcome =
         policy_.HandlePageFault(context_, fault, access, operand);

@@ -37,6 +37,7 @@ SimulatorOptions SharedOptions(const Simulator& simulator,
   options.share_file_pages = unset.share_file_pages;
   options.linear_map = unset.linear_map;
   options.thp = unset.thp;
+  options.spans = unset.spans;
   options.stop = unset.stop;
   options.quantum_ops = guest.quantum_ops;
   options.fault_around_pages = guest.fault_around_pages;
@@ -169,6 +170,7 @@ absl::Status ComparisonRun::RunRow(size_t index, const std::stop_token& stop) {
   if (!result.ok()) return result.status();
   if (result->migration.has_value() && result->migration->refused.empty()) {
     row.migration = MigrationOptions();
+    row.spans.reset();
     const absl::StatusOr<ReportRow> without = RunOnce(row, index == 0);
     if (!without.ok()) return without.status();
     if (without->guest_digest != result->guest_digest) {

@@ -111,6 +111,10 @@ absl::Status CheckRanges(const SimulatorOptions& options) {
                      overlap.hidden_per_mille, " thousandths: want 1 to ",
                      kMaxWalkers, " walkers and 0 to 1000 thousandths"));
   }
+  if (options.spans.has_value() && overlap.on()) {
+    return absl::InvalidArgumentError(
+        "spans beside an overlap, where time steps back: want one of both");
+  }
   const MigrationOptions& migration = options.migration;
   if (migration.rounds < 0 || (migration.wanted() && migration.every_ops < 1)) {
     return absl::InvalidArgumentError(
@@ -214,6 +218,12 @@ absl::Status Simulator::Boot() {
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.AdvanceTo(boot_.elapsed);
   }
+  if (options_.spans.has_value()) {
+    spans_ = std::make_unique<SpanLog>(*options_.spans, boot_.elapsed);
+    for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
+      host_.cpu(i).clock.set_span_log(spans_.get(), i);
+    }
+  }
   policy_->BootEnded();
   StartTicks(*policy_, host_);
   return absl::OkStatus();
@@ -285,6 +295,15 @@ absl::Status Simulator::Measure(size_t index, Workload& workload) {
                            [&] { migrating.Finish(); });
 }
 
+std::shared_ptr<const SpanLog> Simulator::Spans() const {
+  if (spans_ == nullptr) return nullptr;
+  auto spans = std::make_shared<SpanLog>(*spans_);
+  for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
+    spans->AddAccesses(host_.cpu(i).clock);
+  }
+  return spans;
+}
+
 ReportRow Simulator::Row() const {
   const GuestKernel& first = *guests_.front();
   ReportRow row;
@@ -331,6 +350,7 @@ ReportRow Simulator::Row() const {
   for (const auto& guest : guests_) row.host_bytes += guest->host_bytes();
   row.memory_parts = policy_->MemoryParts();
   row.migration = migration_;
+  row.spans = Spans();
   row.vcpus = options_.vcpus * options_.domains;
   for (const auto& guest : guests_) row.idle_vcpus += guest->idle_vcpus();
   row.by_mark = CyclesByMark(row.cost, machine_.costs);

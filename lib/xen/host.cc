@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/machine/control_registers.h"
 
 namespace xmmu {
@@ -22,6 +23,24 @@ constexpr uint64_t kLegacyFrames = (uint64_t{1} << 20) >> kPageShift;
 bool RefusesFlush(const Cpu& cpu, const std::optional<PageFault>& fault) {
   XMMU_CHECK(!fault.has_value() || cpu.mmu.vm().nested);
   return fault.has_value();
+}
+
+// What is sent, by its name in spans.
+constexpr char kIpi[] = "IPI";
+
+// What a processor executes to flush.
+const char* SpanName(const TlbFlush& flush) {
+  switch (flush.scope) {
+    case FlushScope::kNone:
+      break;
+    case FlushScope::kPage:
+      return "INVLPG";
+    case FlushScope::kNonGlobal:
+      return "flush of non-global entries";
+    case FlushScope::kAll:
+      return "flush of all entries";
+  }
+  return "no flush";
 }
 
 // What a machine has if nobody asks for more: 1 TiB (assumed).
@@ -93,6 +112,9 @@ void Host::OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush) {
     // A target whose clock is ahead took the interrupt in its past: only the
     // interrupt itself keeps the initiator waiting.
     const Cycles before = cpu->clock.now();
+    const uint64_t flow = NoteFlowOut(initiator.clock, kIpi);
+    Span span(cpu->clock, Actor::kProcessor, kIpi);
+    NoteFlowIn(cpu->clock, kIpi, flow);
     if (cpu->mmu.vm() != VmControls()) {
       cpu->mmu.VmExit();
       cpu->clock.Charge(CostEvent::kVmExitWork);
@@ -107,10 +129,12 @@ void Host::OnCpus(Cpu& initiator, CpuMask cpus, FlushOne flush) {
 
 void Host::Flush(Cpu& initiator, CpuMask cpus, const TlbFlush& flush) {
   if (flush.scope == FlushScope::kNone) return;
+  Span span(initiator.clock, Actor::kProcessor, SpanName(flush));
   OnCpus(initiator, cpus, [&](Cpu& cpu) { FlushHere(cpu, flush); });
 }
 
 void Host::FlushNested(Cpu& initiator, Domain& domain) {
+  Span span(initiator.clock, Actor::kProcessor, "INVEPT");
   OnCpus(initiator, domain.dirty_cpus(),
          [&](Cpu& cpu) { FlushNestedHere(cpu, domain); });
 }
@@ -162,6 +186,7 @@ void Host::Apply(Cpu& initiator, PendingInvalidation& pending) {
 }
 
 std::optional<PageFault> Host::LoadCr3(Cpu& cpu, uint64_t value) {
+  Span span(cpu.clock, Actor::kProcessor, "MOV CR3");
   std::optional<PageFault> fault = cpu.mmu.LoadCr3(value);
   if (fault.has_value()) return fault;
   if (MayHoldGlobals(cpu)) {

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include "xmmu/base/span_log.h"
+
 namespace xmmu {
 
 void ChargeVmExit(Cpu& cpu, uint64_t times) {
+  Span span(cpu.clock, Actor::kProcessor, "VM exit");
+  if (times > 1) span.Arg("times", times);
   for (uint64_t i = 0; i < times; ++i) cpu.mmu.VmExit();
   cpu.clock.Charge(CostEvent::kVmExitWork, times);
 }

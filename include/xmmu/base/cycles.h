@@ -186,6 +186,9 @@ std::string_view CostEventName(CostEvent event);
 std::string_view CostEventHelp(CostEvent event);
 Component ComponentOf(CostEvent event);
 
+// See base/span_log.h.
+class SpanLog;
+
 // Names an event of a policy's own that takes time, beside the CostEvents: they
 // are numbered in the order in which CycleClock::AddOwnEvent() was given them.
 enum class OwnEventId : uint32_t {};
@@ -202,9 +205,10 @@ class CycleClock {
 
   // Charges `event`, `times` times.
   void Charge(CostEvent event, uint64_t times = 1) {
-    // The program's own accesses are never hidden and wait for no walk.
-    if (event != CostEvent::kAccess && ABSL_PREDICT_FALSE(overlaps_)) {
-      return ChargeWithOverlap(event, times);
+    // The program's own accesses are never hidden and wait for no walk; a log
+    // finds them by the tally.
+    if (event != CostEvent::kAccess && ABSL_PREDICT_FALSE(does_more_)) {
+      return ChargeAndMore(event, times);
     }
     Add(event, times);
   }
@@ -229,6 +233,14 @@ class CycleClock {
   // walker, if there is more than one. REQUIRES: nothing but the walk has been
   // charged since.
   void LeaveToWalker(Cycles begin);
+
+  // Lets spans of this clock go to track `track` of `log`, which outlives the
+  // clock or is taken away by nullptr; charges go there too if the log wants
+  // them. REQUIRES: nothing overlaps, since time steps back with that.
+  void set_span_log(SpanLog* log, uint32_t track);
+  // nullptr: nobody wants spans.
+  SpanLog* spans() const { return spans_; }
+  uint32_t span_track() const { return span_track_; }
 
   // Lets time pass to `when` without work, if that lies in the future: the CPU
   // was idle. Idle cycles are in now() but in no component.
@@ -269,7 +281,8 @@ class CycleClock {
     tally_[index] += times;
     busy_ += times * prices_[index];
   }
-  void ChargeWithOverlap(CostEvent event, uint64_t times);
+  // Charge() where anything overlaps or charges are recorded.
+  void ChargeAndMore(CostEvent event, uint64_t times);
   // Hides the share Overlap::hidden_per_mille of `cycles` of latency.
   void Hide(uint64_t cycles);
   // Lets the program wait until all outstanding walks have ended.
@@ -281,10 +294,13 @@ class CycleClock {
   uint64_t busy_ = 0;
   uint64_t idle_ = 0;
   uint64_t hidden_ = 0;
+  bool does_more_ = false;  // whether a charge does more than to add
   bool overlaps_ = false;
   Overlap overlap_;
   uint64_t hidden_thousandths_ = 0;  // not in hidden_ yet
   std::vector<uint64_t> walk_ends_;  // of the outstanding walks
+  SpanLog* spans_ = nullptr;
+  uint32_t span_track_ = 0;
 };
 
 }  // namespace xmmu

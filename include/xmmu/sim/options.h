@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "xmmu/base/overlap.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/machine/memory_timing.h"
@@ -103,6 +104,11 @@ struct SimulatorOptions {
   // Which part of the workload Simulator::Run measures. Not beside a migration,
   // unless the region is the whole.
   RegionOptions region = {};
+
+  // What of the spans of the run ReportRow::spans keeps; if not set, nothing.
+  // Times are cycles since the end of the boot. It changes no figure. Not beside
+  // an overlap, where time steps back.
+  std::optional<SpanOptions> spans = std::nullopt;
 
   // Once a stop is requested, by any thread, no simulator is made of these
   // options any more, and one that runs a workload ends within some ten thousand

@@ -7,6 +7,7 @@
 // Plain values; any thread.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "xmmu/base/cycles.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
 #include "xmmu/machine/machine_model.h"
@@ -125,6 +127,10 @@ struct ReportRow {
 
   // The cycles by the marks of their prices; their sum is cost.cycles.
   MarkCycles by_mark{};
+
+  // What happened on each CPU, if SimulatorOptions::spans asked for it. A track
+  // is a CPU: vCPU N of each domain runs on CPU N.
+  std::shared_ptr<const SpanLog> spans;
 
   // See GuestKernel::digest().
   uint64_t guest_digest = 0;

@@ -69,6 +69,8 @@ class Simulator {
   // The domain with that index, and its guest; by default the first.
   Domain& domain(size_t index = 0) { return host_.domain(index); }
   GuestKernel& guest(size_t index = 0) { return *guests_[index]; }
+  // What SimulatorOptions::spans asked for, so far; or nullptr.
+  std::shared_ptr<const SpanLog> Spans() const;
 
  private:
   Simulator(const SimulatorOptions& options, const MachineModel& machine);
@@ -86,7 +88,8 @@ class Simulator {
   Host host_;
   std::unique_ptr<Policy> policy_;
   std::vector<std::unique_ptr<GuestKernel>> guests_;
-  Cost boot_;  // what the boot took
+  Cost boot_;                       // what the boot took
+  std::unique_ptr<SpanLog> spans_;  // if it is wanted
   std::optional<MigrationReport> migration_;
   std::unique_ptr<Measurement> measurement_;
 };

@@ -14,6 +14,7 @@
 
 #include "xen/direct/audit.h"
 #include "xen/direct/direct_write_logging.h"
+#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -58,6 +59,7 @@ FaultOutcome ParavirtualPolicy::HandlePageFault(VcpuContext& vcpu,
                                                 const Access& access,
                                                 MemoryOperand& operand) {
   vcpu.cpu->clock.Charge(CostEvent::kExceptionEntry);
+  Span span(vcpu.cpu->clock, Actor::kXen, "do_page_fault");
   DirectWriteLogging* const log = vcpu.domain->direct().write_logging();
   if (log == nullptr) return HandleGuestFault(vcpu, fault, access, operand);
   const std::optional<PageFault> guest_fault =
@@ -76,6 +78,7 @@ absl::StatusOr<WriteLogging*> ParavirtualPolicy::WriteLoggingOf(
 
 FaultOutcome ParavirtualPolicy::Reflect(VcpuContext& vcpu,
                                         const PageFault& fault) {
+  Span span(vcpu.cpu->clock, Actor::kXen, "create_bounce_frame");
   const bool from_user = !vcpu.kernel_mode;
   if (from_user && KernelInRing3(vcpu)) {
     paging_.ToggleGuestMode(vcpu, /*to_kernel=*/true);

@@ -9,6 +9,7 @@
 #include "xen/direct/pte_emulator.h"
 #include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -80,11 +81,30 @@ bool ClosesTables(const Call&) {
   return true;
 }
 
+// Xen's functions for them.
+constexpr const char* SpanName(const MmuUpdateCall&) { return "do_mmu_update"; }
+constexpr const char* SpanName(const MmuextCall&) { return "do_mmuext_op"; }
+constexpr const char* SpanName(const UpdateVaMappingCall&) {
+  return "do_update_va_mapping";
+}
+constexpr const char* SpanName(const VmAssistCall&) { return "do_vm_assist"; }
+constexpr const char* SpanName(const SetGdtCall&) { return "do_set_gdt"; }
+constexpr const char* SpanName(const DecreaseReservationCall&) {
+  return "decrease_reservation";
+}
+constexpr const char* SpanName(const PopulatePhysmapCall&) {
+  return "populate_physmap";
+}
+constexpr const char* SpanName(const MakeRoAndShareCall&) {
+  return "make_ro_and_share";
+}
+
 // Executes one call: the part of a hypercall that a multicall does not save.
 template <typename Call>
 HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
                            const Call& call) {
   if (vcpu.domain->crashed()) return {CrashStatus(*vcpu.domain), 0};
+  Span span(vcpu.cpu->clock, Actor::kXen, SpanName(call));
   vcpu.cpu->clock.Charge(CostEvent::kHypercallWork);
   if (rules.big_lock) vcpu.cpu->clock.Charge(CostEvent::kLockedOp);
   PvRequest request(host, vcpu, rules);
@@ -102,6 +122,8 @@ HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
 HypercallResult ExecuteAll(Host& host, VcpuContext& vcpu, const PvRules& rules,
                            const MulticallCall& multicall) {
   vcpu.cpu->counters.Add(Counter::kMulticalls);
+  Span span(vcpu.cpu->clock, Actor::kXen, "do_multicall");
+  span.Arg("calls", multicall.calls.size());
   HypercallResult result;
   result.entries.reserve(multicall.calls.size());
   for (const Subcall& subcall : multicall.calls) {
@@ -159,6 +181,7 @@ HypercallResult DirectPaging::Execute(VcpuContext& vcpu,
                                       const Hypercall& call) {
   XMMU_CHECK(vcpu.kernel_mode);
   const PvRules& rules = RulesOf(host_, vcpu);
+  Span span(vcpu.cpu->clock, Actor::kProcessor, "hypercall");
   vcpu.cpu->counters.Add(Counter::kHypercalls);
   vcpu.cpu->clock.Charge(rules.mode == PagingMode::k4Level
                              ? CostEvent::kHypercallSyscall
