@@ -97,8 +97,10 @@ void SpanLog::AddAccesses(const CycleClock& clock) {
 }
 
 void SpanNote::Open(const CycleClock& clock, SpanKind kind, Actor actor,
-                    const char* name) {
-  const std::optional<uint32_t> record = log_->Add(clock, kind, actor, name);
+                    const char* name, SpanDetail detail) {
+  const bool left_out = detail == SpanDetail::kFine && !log_->options().charges;
+  std::optional<uint32_t> record;
+  if (!left_out) record = log_->Add(clock, kind, actor, name);
   if (record.has_value()) {
     record_ = *record;
   } else {

@@ -1,6 +1,7 @@
 // Splits the leaves of large pages, and keeps the tables that this takes
 // (Linux: mm/huge_memory.c, mm/pgtable-generic.c).
 
+#include "guest/kernel_span.h"
 #include "guest/page_tables.h"
 #include "xmmu/base/check.h"
 
@@ -25,6 +26,7 @@ void PageTables::DropDeposit(AddressSpace& mm) {
 // entries keep all flags but D: Linux 6.1 leaves it to the next write to set
 // ("we don't do pte_mkdirty when dirty==true").
 void PageTables::Split(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot) {
+  const Span span = KernelSpan(vcpu, "__split_huge_pmd");
   XMMU_CHECK(slot.level == 2 && !mm.deposits.empty());
   const Pte old(ops_.ClearPte(vcpu, mm, slot));
   ops_.Flush(vcpu, mm, TlbFlush::Page(slot.va));

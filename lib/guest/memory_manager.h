@@ -276,6 +276,8 @@ class MemoryManager {
   // flushes before it forgets dirty pages of shared mappings.
   void Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma, TaskDigest& digest,
            TlbGather& gather, bool flush);
+  // Clears the entry and returns what it was.
+  uint64_t TakeEntry(Vcpu& vcpu, AddressSpace& mm, const PteSlot& slot);
   // Whether the kernel flushes only what has changed, not all that it was asked
   // to change.
   bool gathers() const { return core_.traits.gathers; }

@@ -1,10 +1,20 @@
 // Handles faults of the program: demand-zero, file pages, copy-on-write (Linux:
 // mm/memory.c, handle_mm_fault).
 
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
+namespace {
+
+const char* FaultInName(const Vma& vma, bool write) {
+  if (vma.file == nullptr) return "do_anonymous_page";
+  if (!write) return "do_read_fault";
+  return vma.shared() ? "do_shared_fault" : "do_cow_fault";
+}
+
+}  // namespace
 
 // The entry has A set, as Linux's vm_page_prot has it.
 uint64_t MemoryManager::UserEntry(Pfn pfn, const Vma& vma, bool writable,
@@ -26,6 +36,7 @@ bool MemoryManager::WritableUnwritten(const Vma& vma) const {
 }
 
 absl::StatusOr<Pfn> MemoryManager::ZeroedPage(Vcpu& vcpu) {
+  const Span span = KernelSpan(vcpu, "clear_page");
   absl::StatusOr<Pfn> pfn = core_.AllocFrame();
   if (!pfn.ok()) return pfn;
   vcpu.ZeroPage(core_.layout.DirectVa(*pfn));
@@ -36,6 +47,7 @@ absl::StatusOr<Pfn> MemoryManager::ZeroedPage(Vcpu& vcpu) {
 // A copy of the zero page is a zeroed page, which costs less.
 absl::StatusOr<Pfn> MemoryManager::CopyOf(Vcpu& vcpu, Pfn page) {
   if (page == core_.zero_page) return ZeroedPage(vcpu);
+  const Span span = KernelSpan(vcpu, "copy_user_highpage");
   absl::StatusOr<Pfn> copy = core_.AllocFrame();
   if (!copy.ok()) return copy;
   vcpu.CopyPage(core_.layout.DirectVa(*copy), core_.layout.DirectVa(page));
@@ -102,6 +114,7 @@ void MemoryManager::FreeCachePage(Vcpu& vcpu, Pfn page) {
 
 absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
                                         const Vma& vma, const PteSlot& slot) {
+  const Span span = KernelSpan(vcpu, "do_fault_around");
   // The window begins at a multiple of its size, or else with the VMA, and it
   // has that size from there on, within the VMA and the L1 table
   // (do_fault_around). Each entry is set by itself, as Linux does.
@@ -132,6 +145,7 @@ absl::Status MemoryManager::FaultAround(Vcpu& vcpu, AddressSpace& mm,
     uint64_t entry =
         UserEntry(*page, vma, WritableUnwritten(vma), /*dirty=*/false);
     if (va != slot.va) entry &= ~pte::kAccessed;
+    const Span set = EntrySpan(vcpu, "set_pte_at");
     ops_.InstallPte(vcpu, mm, near, entry);
     vcpu.cpu().counters.Add(Counter::kFileMapped);
   }
@@ -146,6 +160,7 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                       (vma.shared() && !vma.one_page_faults &&
                        core_.options.fault_around_pages > 1);
   if (!write && around) return FaultAround(vcpu, mm, vma, slot);
+  const Span span = KernelSpan(vcpu, FaultInName(vma, write));
   absl::StatusOr<Pfn> page;
   bool writable = write;
   if (vma.shared()) {
@@ -172,12 +187,14 @@ absl::Status MemoryManager::FaultIn(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
     vma.has_own_pages |= own;
     core_.frames.SetExclusive(*page, own);
   }
+  const Span set = EntrySpan(vcpu, "set_pte_at");
   ops_.InstallPte(vcpu, mm, slot, UserEntry(*page, vma, writable, write));
   return absl::OkStatus();
 }
 
 absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
                                      const PteSlot& slot, uint64_t entry) {
+  const Span span = KernelSpan(vcpu, "do_wp_page");
   const Pfn page = core_.PfnOf(entry);
   // The mark tells that other domains use the frame, too.
   const bool others = (entry & kSharedMark) != 0;
@@ -188,6 +205,7 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
     // writable.
     vcpu.cpu().counters.Add(Counter::kCowReuses);
     if (!vma.shared()) core_.frames.SetExclusive(page, true);
+    const Span set = EntrySpan(vcpu, "ptep_set_access_flags");
     ops_.UpgradePte(vcpu, mm, slot, UserEntry(page, vma, true, true));
     return absl::OkStatus();
   }
@@ -195,7 +213,10 @@ absl::Status MemoryManager::BreakCow(Vcpu& vcpu, AddressSpace& mm, Vma& vma,
   if (!copy.ok()) return copy.status();
   vma.has_own_pages = true;
   core_.frames.SetExclusive(*copy, true);
-  ops_.ReplacePte(vcpu, mm, slot, UserEntry(*copy, vma, true, true));
+  {
+    const Span set = EntrySpan(vcpu, "ptep_clear_flush, set_pte_at");
+    ops_.ReplacePte(vcpu, mm, slot, UserEntry(*copy, vma, true, true));
+  }
   core_.frames.Put(page);
   return absl::OkStatus();
 }
@@ -206,6 +227,7 @@ absl::StatusOr<FaultResult> MemoryManager::HandleFault(Vcpu& vcpu,
                                                        AddressSpace& mm,
                                                        const PageFault& fault) {
   if (fault.vector != FaultVector::kPageFault) return FaultResult::kRefused;
+  const Span span = KernelSpan(vcpu, "handle_mm_fault");
   Vma* const vma = mm.vmas.Find(fault.va);
   if (vma == nullptr) return FaultResult::kRefused;
   const bool fetch = (fault.error_code & pf::kFetch) != 0;

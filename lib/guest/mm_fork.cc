@@ -1,6 +1,7 @@
 // Does the work of fork and exit (Linux: kernel/fork.c, dup_mmap; mm/memory.c,
 // copy_page_range; mm/mmap.c, exit_mmap).
 
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
@@ -28,6 +29,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Create(
 
 absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
                                         AddressSpace& child, const Vma& vma) {
+  const Span span = KernelSpan(vcpu, "copy_page_range");
   return tables_.ForEachEntry(
       vcpu, parent, vma.start, vma.end,
       [&](const PteSlot& slot, uint64_t entry) {
@@ -40,6 +42,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
           status = tables_.Deposit(vcpu, child);
         if (!status.ok()) return status;
         if (Pte(entry).present() && Pte(entry).writable() && !vma.shared()) {
+          const Span set = EntrySpan(vcpu, "ptep_set_wrprotect");
           ops_.WriteProtectPte(vcpu, parent, slot, entry);
         }
         // The child has not touched the page yet, and copies it on its first
@@ -60,6 +63,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
                             (large ? pte::kPageSize : 0))));
         const uint64_t value =
             clean.present() ? clean.Without(pte::kGlobal).raw() : clean.raw();
+        const Span set = EntrySpan(vcpu, "set_pte_at");
         ops_.SetPte(vcpu, child, *target, value);
         return absl::OkStatus();
       });
@@ -67,6 +71,7 @@ absl::Status MemoryManager::CopyEntries(Vcpu& vcpu, AddressSpace& parent,
 
 absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
     Vcpu& vcpu, AddressSpace& parent) {
+  const Span span = KernelSpan(vcpu, "dup_mmap");
   Reserve(vcpu, kRoots + parent.tables.size() + parent.deposits.size());
   absl::StatusOr<std::unique_ptr<AddressSpace>> child = Create(vcpu);
   if (!child.ok()) return child;
@@ -98,6 +103,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> MemoryManager::Fork(
 }
 
 void MemoryManager::Teardown(Vcpu& vcpu, AddressSpace& mm, TaskDigest& digest) {
+  const Span span = KernelSpan(vcpu, "exit_mmap");
   ops_.Retire(vcpu, mm);
   // No program runs on these tables any more, so one flush at the end will do.
   const std::vector<Vma> all = mm.vmas.All();

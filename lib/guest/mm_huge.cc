@@ -6,6 +6,7 @@
 //
 // Memory that has 4 KiB pages keeps them: there is no khugepaged.
 
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 
 namespace xmmu {
@@ -35,6 +36,7 @@ void MemoryManager::ZeroBlock(Vcpu& vcpu, Pfn head, uint64_t frames) {
 absl::StatusOr<bool> MemoryManager::FaultInHuge(Vcpu& vcpu, AddressSpace& mm,
                                                 Vma& vma, const PteSlot& slot,
                                                 bool write) {
+  const Span span = KernelSpan(vcpu, "do_huge_pmd_anonymous_page");
   const bool known = !write && core_.huge_zero_page != kInvalidPfn;
   const std::optional<Pfn> head =
       known ? core_.huge_zero_page : core_.frames.AllocBlock(LeafFrames(2));
@@ -60,6 +62,7 @@ absl::StatusOr<bool> MemoryManager::FaultInHuge(Vcpu& vcpu, AddressSpace& mm,
 // A reference of anybody else, be it of one 4 KiB page, stands in the way.
 bool MemoryManager::ReuseHuge(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                               const PteSlot& slot, uint64_t entry) {
+  const Span span = KernelSpan(vcpu, "do_huge_pmd_wp_page");
   const Pfn head = core_.PfnOf(entry);
   const bool own =
       core_.frames.exclusive(head) ||

@@ -6,6 +6,7 @@
 // (huge_pmd_share is left out).
 
 #include "absl/strings/str_format.h"
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
@@ -155,6 +156,7 @@ absl::Status MemoryManager::BreakCowOfHugetlb(Vcpu& vcpu, AddressSpace& mm,
 
 absl::StatusOr<FaultResult> MemoryManager::MakeHugetlbPage(
     Vcpu& vcpu, AddressSpace& mm, Vma& vma, VirtAddr va, bool write) {
+  const Span span = KernelSpan(vcpu, "hugetlb_fault");
   const int level = core_.LevelOfPages(vma.page_shift);
   Reserve(vcpu, LeafFrames(level));
   const absl::StatusOr<PteSlot> slot = tables_.Make(vcpu, mm, va, level);

@@ -2,6 +2,7 @@
 // the new stack (Linux: mm/mremap.c; fs/exec.c, setup_arg_pages).
 
 #include "absl/strings/str_format.h"
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
@@ -44,6 +45,7 @@ absl::Status MemoryManager::MoveEntries(Vcpu& vcpu, AddressSpace& mm,
 // piece (move_ptes).
 absl::Status MemoryManager::MovePages(Vcpu& vcpu, AddressSpace& mm,
                                       const Range& from, VirtAddr to) {
+  const Span move = KernelSpan(vcpu, "move_page_tables");
   const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), 2);
   // The tables of the new place, at either end of which some may be shared.
   Reserve(vcpu, (from.end - from.start) / span + 2 * FramesOfFault());

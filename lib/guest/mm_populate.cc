@@ -3,6 +3,7 @@
 // mm/gup.c, __mm_populate, populate_vma_page_range, faultin_vma_page_range;
 // mm/mlock.c; mm/madvise.c, madvise_populate).
 
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 
 namespace xmmu {
@@ -12,6 +13,7 @@ namespace xmmu {
 // the walk, beside what making the page takes.
 absl::Status MemoryManager::PopulatePages(Vcpu& vcpu, AddressSpace& mm,
                                           const Range& range, bool write) {
+  const Span span = KernelSpan(vcpu, "populate_vma_page_range");
   ops_.FinishKernelWork(vcpu);
   for (VirtAddr va = range.start; va < range.end;) {
     vcpu.cpu().clock.Charge(CostEvent::kGuestPteWork);

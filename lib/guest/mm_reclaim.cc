@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/xen/hypercall.h"
 
@@ -29,6 +30,7 @@ uint64_t MemoryManager::FramesOfFault() const {
 }
 
 void MemoryManager::MakeRoom(Vcpu& vcpu, uint64_t frames) {
+  const Span span = KernelSpan(vcpu, "shrink_lruvec");
   ops_.FinishKernelWork(vcpu);
   uint64_t dropped = 0;
   // Pages that have to stay become the youngest, so each is looked at once.

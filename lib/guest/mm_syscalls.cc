@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "guest/kernel_span.h"
 #include "guest/memory_manager.h"
 #include "xmmu/base/check.h"
 
@@ -48,11 +49,18 @@ void MemoryManager::NoteShared(AddressSpace& mm, const Vma& vma) {
   mm.shared_high = std::max(mm.shared_high, vma.end);
 }
 
+uint64_t MemoryManager::TakeEntry(Vcpu& vcpu, AddressSpace& mm,
+                                  const PteSlot& slot) {
+  const Span span = EntrySpan(vcpu, "ptep_get_and_clear_full");
+  return ops_.ClearPte(vcpu, mm, slot);
+}
+
 void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
                         TaskDigest& digest, TlbGather& gather, bool flush) {
+  const Span span = KernelSpan(vcpu, "unmap_page_range");
   bool dirty_shared = false;
   const auto clear = [&](const PteSlot& slot, uint64_t) {
-    const uint64_t entry = ops_.ClearPte(vcpu, mm, slot);
+    const uint64_t entry = TakeEntry(vcpu, mm, slot);
     const Pfn page = core_.PfnOf(entry);
     const bool large = slot.level > 1;
     const bool reclaimable = LeavesCache(vma, slot.va, entry);
@@ -83,6 +91,7 @@ void MemoryManager::Zap(Vcpu& vcpu, AddressSpace& mm, const Vma& vma,
 void MemoryManager::FlushGather(Vcpu& vcpu, AddressSpace& mm,
                                 TlbGather& gather) {
   if (gather.empty()) return;
+  const Span span = KernelSpan(vcpu, "tlb_flush_mmu_tlbonly");
   const TlbGather what = std::exchange(gather, {});
   const uint64_t step = what.step(core_.mode());
   const bool elsewhere = (mm.active & ~MaskOf(vcpu.id())) != 0;
@@ -111,6 +120,7 @@ void MemoryManager::GatherTables(const std::vector<TablePage>& tables,
 
 void MemoryManager::FlushRange(Vcpu& vcpu, AddressSpace& mm, const Range& range,
                                TlbGather& gather) {
+  const Span span = KernelSpan(vcpu, "flush_tlb_mm_range");
   if (gathers() || gather.only_large()) {
     FlushGather(vcpu, mm, gather);
   } else if (range.pages() <= core_.options.flush_ceiling_pages) {
@@ -205,6 +215,7 @@ uint64_t MemoryManager::ProtectedEntry(const Vma& vma, int level,
 
 absl::Status MemoryManager::ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma,
                                        uint8_t rights, TlbGather& gather) {
+  const Span span = KernelSpan(vcpu, "change_protection");
   // The program has locked the page so as not to wait for it, so it is copied
   // now (mprotect_fixup).
   const bool populate = vma.lock == MemoryLock::kLocked && !vma.shared() &&
@@ -214,6 +225,7 @@ absl::Status MemoryManager::ProtectVma(Vcpu& vcpu, AddressSpace& mm, Vma vma,
   mm.vmas.Insert(vma);
   const absl::Status status = tables_.ForEachEntry(
       vcpu, mm, vma.start, vma.end, [&](const PteSlot& slot, uint64_t entry) {
+        const Span set = EntrySpan(vcpu, "ptep_modify_prot_commit");
         ops_.ProtectPte(vcpu, mm, slot, entry,
                         ProtectedEntry(vma, slot.level, entry));
         gather.AddLeaf(slot.va, slot.level);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guest/kernel_span.h"
 #include "xmmu/base/check.h"
 
 namespace xmmu {
@@ -18,6 +19,13 @@ bool IsLeaf(uint64_t entry) { return Pte(entry).page_size(); }
 // Linux 2.4 frees kept tables beyond the upper value of pgt_cache_water
 // (do_check_pgt_cache); here no more than that are kept.
 constexpr size_t kMaxKept = 50;
+
+// What makes the table that an entry of `level` leads to.
+const char* AllocName(int level) {
+  constexpr const char* kNames[] = {"__pte_alloc", "__pmd_alloc", "__pud_alloc",
+                                    "__p4d_alloc"};
+  return kNames[level - 2];
+}
 
 }  // namespace
 
@@ -65,6 +73,7 @@ void PageTables::CopyKernelEntries(Vcpu& vcpu, int level, Pfn from, Pfn to) {
 // A kept root has its kernel entries and is pinned already, so only a new one
 // is announced.
 absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
+  const Span span = KernelSpan(vcpu, "pgd_alloc");
   auto mm = std::make_unique<AddressSpace>();
   ++core_.address_spaces;
   if (const std::optional<Pfn> kept = Take(kept_roots_)) {
@@ -100,6 +109,7 @@ absl::StatusOr<std::unique_ptr<AddressSpace>> PageTables::Create(Vcpu& vcpu) {
 }
 
 void PageTables::Destroy(Vcpu& vcpu, AddressSpace& mm) {
+  const Span span = KernelSpan(vcpu, "pgd_free");
   XMMU_CHECK(mm.active == 0 && mm.users == 0 && mm.deposits.empty());
   if (Keeps(0)) {
     kept_roots_.push_back(mm.root);
@@ -134,6 +144,7 @@ void PageTables::ReleaseFrames(const std::vector<TablePage>& freed) {
 
 absl::StatusOr<Pfn> PageTables::MakeTable(Vcpu& vcpu, AddressSpace& mm,
                                           const PteSlot& slot) {
+  const Span span = KernelSpan(vcpu, AllocName(slot.level));
   const std::optional<Pfn> kept = Take(kept_tables_);
   const absl::StatusOr<Pfn> child = kept.has_value() ? *kept : AllocTable(vcpu);
   if (!child.ok()) return child;
@@ -307,6 +318,7 @@ void PageTables::FreeLevel(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table,
 
 void PageTables::FreeUnused(Vcpu& vcpu, AddressSpace& mm, VirtAddr start,
                             VirtAddr end, std::vector<TablePage>& freed) {
+  const Span span = KernelSpan(vcpu, "free_pgtables");
   FreeLevel(vcpu, mm, core_.levels(), mm.root, VirtAddr(0), start, end, freed);
 }
 

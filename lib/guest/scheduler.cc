@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "guest/kernel_span.h"
 #include "workload/next_operations.h"
 #include "xmmu/policy/tick.h"
 
@@ -212,6 +213,7 @@ absl::Status Scheduler::Perform(TaskId id, const GuestOp& op) {
 void Scheduler::LoadMm(Vcpu& vcpu, const std::shared_ptr<AddressSpace>& mm) {
   VcpuState& state = vcpus_[vcpu.id()];
   if (state.loaded == mm) return;
+  const Span span = KernelSpan(vcpu, "switch_mm_irqs_off");
   ops_->LoadRoot(vcpu, *mm);
   mm->active |= MaskOf(vcpu.id());
   const std::shared_ptr<AddressSpace> old = std::exchange(state.loaded, mm);
@@ -228,6 +230,8 @@ void Scheduler::SwitchTo(Task& task) {
   state.current = &task;
   state.ran = true;
   vcpu.cpu().clock.AdvanceTo(task.ready_at);
+  Span span = KernelSpan(vcpu, "__schedule");
+  span.Arg("task", task.id);
   vcpu.cpu().clock.Charge(CostEvent::kGuestSwitchPath);
   vcpu.cpu().counters.Add(Counter::kContextSwitches);
   LoadMm(vcpu, task.mm);

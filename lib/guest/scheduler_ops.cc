@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guest/kernel_span.h"
 #include "guest/scheduler.h"
 #include "xmmu/base/check.h"
 
@@ -21,6 +22,7 @@ absl::Status Scheduler::Execute(Task& task, const GuestOp& op) {
     Await(task, op);
     return absl::OkStatus();
   }
+  const Span span = KernelSpan(vcpu, SyscallName(op.kind));
   if (!task.in_call) EnterKernel(task, vcpu);
   task.in_call = (op.flags & kCallGoesOn) != 0;
   return ExecuteSyscall(task, vcpu, op);
@@ -35,6 +37,8 @@ void Scheduler::EnterKernel(Task& task, Vcpu& vcpu) {
 absl::StatusOr<FaultResult> Scheduler::Fault(Task& task, Vcpu& vcpu,
                                              const PageFault& fault,
                                              ModeSwitch back) {
+  Span span = KernelSpan(vcpu, "do_user_addr_fault");
+  span.Hex("va", fault.va.value());
   vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
   absl::StatusOr<FaultResult> result =
       memory_.HandleFault(vcpu, *task.mm, fault);

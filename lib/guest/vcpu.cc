@@ -11,13 +11,13 @@ namespace {
 // broken. Every built-in policy needs at most one retry for each table level.
 constexpr int kMaxRetries = 16;
 
-// The SDM's words for what stops an access.
-const char* SpanName(const PageFault& fault) {
+// The manuals' words for what stops an access.
+const char* SpanName(const PageFault& fault, Vendor vendor) {
   switch (fault.vector) {
     case FaultVector::kPageFault:
       return "#PF";
     case FaultVector::kNestedViolation:
-      return "EPT violation";
+      return vendor == Vendor::kAmd ? "#NPF" : "EPT violation";
     case FaultVector::kGeneralProtection:
       return "#GP";
     case FaultVector::kInvalidOpcode:
@@ -26,6 +26,21 @@ const char* SpanName(const PageFault& fault) {
       return "VM-entry failure";
   }
   return "fault";
+}
+
+const char* SpanName(ModeSwitch how) {
+  switch (how) {
+    case ModeSwitch::kSyscall:
+      return "system call";
+    case ModeSwitch::kSysret:
+      return "return from system call";
+    case ModeSwitch::kInterrupt:
+      return "interrupt";
+    case ModeSwitch::kFaultReturn:
+    case ModeSwitch::kFaultReturnToKernel:
+      break;
+  }
+  return "IRET";
 }
 
 }  // namespace
@@ -57,7 +72,8 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
   for (int i = 0; i < kMaxRetries; ++i) {
     // A violation of nested tables is a VM exit and counted as that.
     const bool exits = fault.is_violation();
-    Span span(context_.cpu->clock, Actor::kProcessor, SpanName(fault));
+    Span span(context_.cpu->clock, Actor::kProcessor,
+              SpanName(fault, host_.model().features.vendor));
     span.Hex("va", access.va.value()).Hex("error", fault.error_code);
     if (!exits) counters.Add(Counter::kHardwareFaults);
     const FaultOutcome outcome =
@@ -145,6 +161,8 @@ std::optional<MachineAddr> Vcpu::ResolveKernelFault(const PageFault& fault,
   Outcome outcome = ResolveFault(fault, access, operand);
   if (ABSL_PREDICT_FALSE(outcome.fault.has_value())) {
     // The handler finds nothing to do; the fault has dropped the stale entry.
+    const Span span(context_.cpu->clock, Actor::kGuestKernel,
+                    "spurious_kernel_fault");
     context_.cpu->clock.Charge(CostEvent::kGuestFaultPath);
     policy_.SwitchMode(context_, ModeSwitch::kFaultReturnToKernel);
     outcome = Resolve(access, operand);
@@ -262,6 +280,7 @@ void Vcpu::SwitchMode(ModeSwitch how) {
   if (how == ModeSwitch::kSyscall) {
     context_.cpu->counters.Add(Counter::kSyscalls);
   }
+  const Span span(context_.cpu->clock, Actor::kProcessor, SpanName(how));
   policy_.SwitchMode(context_, how);
 }
 

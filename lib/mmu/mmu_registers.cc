@@ -6,6 +6,7 @@
 
 #include "mmu/register_rules.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/mmu/mmu.h"
 
 namespace xmmu {
@@ -113,6 +114,8 @@ std::optional<PageFault> Mmu::LoadCr3(uint64_t value) {
   if (!AllowsCr3(model_.features, next, next.cr3)) return GeneralProtection();
   PdpteRegisters pdpte;
   if (const auto fault = ReadPdptes(next, pdpte)) return fault;
+  Span span(clock_, Actor::kProcessor, "MOV to CR3");
+  span.Hex("value", value);
   registers_.cr3 = next.cr3;
   context_.LoadRoot(next);
   context_.pdpte = pdpte;

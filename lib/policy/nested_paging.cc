@@ -22,6 +22,7 @@
 
 #include "absl/strings/str_format.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/machine/control_registers.h"
 #include "xmmu/policy/policies.h"
 #include "xmmu/xen/nested_tables.h"
@@ -69,6 +70,7 @@ class NestedLog final : public WriteLogging {
     tables_.SetAllWritable(true, cpu.clock);
   }
   void Protect(Cpu& cpu) {
+    const Span span(cpu.clock, Actor::kXen, "hap_enable_log_dirty");
     tables_.SetAllWritable(false, cpu.clock);
     host_.FlushNested(cpu, domain_);
   }
@@ -302,6 +304,8 @@ void NestedPaging::MapRoot(VcpuContext& target) {
 
 bool NestedPaging::Fix(VcpuContext& vcpu, const PageFault& violation) {
   ChargeVmExit(*vcpu.cpu);
+  Span span(vcpu.cpu->clock, Actor::kXen, "hvm_hap_nested_page_fault");
+  span.Hex("gpa", violation.gpa.value());
   vcpu.cpu->clock.Charge(CostEvent::kNestedViolation);
   XMMU_CHECK((violation.error_code & nested::kMisconfiguration) == 0);
   Domain& domain = *vcpu.domain;
@@ -332,6 +336,7 @@ FaultOutcome NestedPaging::HandlePageFault(VcpuContext& vcpu,
 FaultOutcome NestedPaging::Emulate(VcpuContext& vcpu,
                                    const PageFault& violation,
                                    MemoryOperand& operand) {
+  const Span span(vcpu.cpu->clock, Actor::kXen, "handle_mmio");
   vcpu.cpu->clock.Charge(CostEvent::kEmulate);
   if ((violation.error_code & nested::kFinalAddress) == 0) {
     vcpu.domain->Crash(absl::StrFormat(

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "xmmu/base/span_log.h"
 #include "xmmu/xen/host.h"
 
 namespace xmmu {
@@ -36,6 +37,7 @@ void MarkDirty(Cpu& cpu, Domain& domain, Pfn pfn) {
   if (!log.Mark(pfn)) return;
   cpu.clock.Charge(CostEvent::kXenPteWrite);
   cpu.counters.Add(Counter::kLogDirtyMarked);
+  NoteCounter(cpu.clock, "dirty pages", log.bitmap().count());
 }
 
 void MarkDirty(Cpu& cpu, Domain& domain, Mfn mfn) {

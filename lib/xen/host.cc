@@ -186,7 +186,6 @@ void Host::Apply(Cpu& initiator, PendingInvalidation& pending) {
 }
 
 std::optional<PageFault> Host::LoadCr3(Cpu& cpu, uint64_t value) {
-  Span span(cpu.clock, Actor::kProcessor, "MOV CR3");
   std::optional<PageFault> fault = cpu.mmu.LoadCr3(value);
   if (fault.has_value()) return fault;
   if (MayHoldGlobals(cpu)) {

@@ -35,6 +35,11 @@ int LargestLeafOf(const MachineModel& model) {
   return pages_1g && (!ept || model.nested.pages_1g) ? 3 : 2;
 }
 
+// Xen 4.17, xen/arch/x86/mm/p2m-ept.c and p2m-pt.c.
+const char* SetEntryName(bool ept) {
+  return ept ? "ept_set_entry" : "p2m_pt_set_entry";
+}
+
 }  // namespace
 
 NestedTables::NestedTables(Host& host, const Domain& domain, int max_leaf)
@@ -218,6 +223,8 @@ bool NestedTables::MapTables(Pfn pfn, const Place& place, CycleClock& clock) {
 }
 
 bool NestedTables::Map(Pfn pfn, CycleClock& clock) {
+  Span span(clock, Actor::kXen, SetEntryName(ept_));
+  span.Hex("gfn", pfn.value());
   const Mfn mfn = domain_.p2m().MfnOf(pfn);
   if (mfn == kInvalidMfn) return false;
   Place place = Find(pfn);
@@ -261,6 +268,7 @@ void NestedTables::SetAllWritable(bool writable, CycleClock& clock) {
 }
 
 bool NestedTables::MakeWritable(Pfn pfn, CycleClock& clock) {
+  const Span span(clock, Actor::kXen, SetEntryName(ept_));
   Place place = Find(pfn);
   clock.Charge(CostEvent::kXenPteRead,
                static_cast<uint64_t>(kRootLevel - place.level + 1));
@@ -277,6 +285,7 @@ bool NestedTables::MakeWritable(Pfn pfn, CycleClock& clock) {
 // The pieces lead where the whole did: no flush is owed for this alone. Flags
 // that the processor has set go to each piece.
 void NestedTables::Split(const Place& place, CycleClock& clock) {
+  const Span span(clock, Actor::kXen, "split of a large page");
   const uint64_t whole = Read(place.slot);
   const int level = place.level - 1;
   const bool writable = (whole & kWritable) != 0;
@@ -295,6 +304,8 @@ void NestedTables::Split(const Place& place, CycleClock& clock) {
 }
 
 bool NestedTables::Unmap(Pfn pfn, CycleClock& clock) {
+  Span span(clock, Actor::kXen, SetEntryName(ept_));
+  span.Hex("gfn", pfn.value());
   Place place = Find(pfn);
   clock.Charge(CostEvent::kXenPteRead,
                static_cast<uint64_t>(kRootLevel - place.level + 1));

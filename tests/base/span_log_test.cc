@@ -136,6 +136,20 @@ TEST(SpanLogTest, AccessesOfTheProgramComeBeforeTheNextRecord) {
   EXPECT_EQ(log.records()[4].time, 14u);
 }
 
+TEST(SpanLogTest, StepsAndFineSpansComeWithChargesOnly) {
+  for (const bool charges : {false, true}) {
+    CycleClock clock(Prices());
+    SpanLog log(SpanOptions{.charges = charges});
+    clock.set_span_log(&log, 0);
+    {
+      Span span(clock, Actor::kXen, "a");
+      Step(clock, Actor::kXen, "found").Arg("level", 1);
+      Span fine(clock, Actor::kXen, "b", SpanDetail::kFine);
+    }
+    EXPECT_EQ(KindsOf(log), charges ? "BsBEE" : "BE");
+  }
+}
+
 TEST(SpanLogTest, TheWindowTakesWhatBeginsInIt) {
   CycleClock clock(Prices());
   SpanLog log(SpanOptions{.from = 10, .length = 20});

@@ -48,7 +48,7 @@ enum class SpanKind : uint8_t {
   kBegin,
   kEnd,        // of the span that was begun last on the track and is open
   kInstant,    // something that takes no time
-  kStep,       // what the span that is open has found or done, in words
+  kStep,       // what the open span has found or done: see Step
   kCounter,    // a counter has the value `value` from now on
   kFlowOut,    // something leaves for another track: the flow `value` begins
   kFlowIn,     // it has arrived: the flow `value` ends
@@ -74,6 +74,10 @@ struct SpanRecord {
   uint32_t event = 0;          // see SpanKind
   uint32_t last_arg = 0;       // SpanLog's own
 };
+
+// Spans of single entries and the like are fine: a log has them, as it has
+// steps, if it has charges.
+enum class SpanDetail : uint8_t { kUsual, kFine };
 
 // What a log takes. Times are cycles of each clock since the log's origin.
 struct SpanOptions {
@@ -168,9 +172,10 @@ class SpanNote {
 
  protected:
   SpanNote(const CycleClock& clock, SpanKind kind, Actor actor,
-           const char* name)
+           const char* name, SpanDetail detail)
       : log_(clock.spans()) {
-    if (ABSL_PREDICT_FALSE(log_ != nullptr)) Open(clock, kind, actor, name);
+    if (ABSL_PREDICT_TRUE(log_ == nullptr)) return;
+    Open(clock, kind, actor, name, detail);
   }
   ~SpanNote() = default;
 
@@ -179,14 +184,15 @@ class SpanNote {
 
  private:
   void Open(const CycleClock& clock, SpanKind kind, Actor actor,
-            const char* name);
+            const char* name, SpanDetail detail);
 };
 
 // A span from its construction to its end of life.
 class Span final : public SpanNote {
  public:
-  Span(const CycleClock& clock, Actor actor, const char* name)
-      : SpanNote(clock, SpanKind::kBegin, actor, name), clock_(clock) {}
+  Span(const CycleClock& clock, Actor actor, const char* name,
+       SpanDetail detail = SpanDetail::kUsual)
+      : SpanNote(clock, SpanKind::kBegin, actor, name, detail), clock_(clock) {}
   ~Span() {
     if (ABSL_PREDICT_FALSE(log_ != nullptr)) log_->End(clock_);
   }
@@ -199,14 +205,15 @@ class Span final : public SpanNote {
 class Instant final : public SpanNote {
  public:
   Instant(const CycleClock& clock, Actor actor, const char* name)
-      : SpanNote(clock, SpanKind::kInstant, actor, name) {}
+      : SpanNote(clock, SpanKind::kInstant, actor, name, SpanDetail::kUsual) {}
 };
 
-// What the open span has found or done. Timelines leave steps out.
+// What the open span has found or done. A log has steps if it has charges: the
+// story of an event needs both.
 class Step final : public SpanNote {
  public:
   Step(const CycleClock& clock, Actor actor, const char* name)
-      : SpanNote(clock, SpanKind::kStep, actor, name) {}
+      : SpanNote(clock, SpanKind::kStep, actor, name, SpanDetail::kFine) {}
 };
 
 // Counter `name` has the value `value` from now on; names are one a run.

@@ -47,6 +47,7 @@ bool Shadow2005Paging::HasHl2(ShadowId id) const {
 }
 
 GuestWalk Shadow2005Paging::Look(VcpuContext& vcpu, const Access& access) {
+  const Span span = XenSpan(*vcpu.cpu, &ShadowWords::walk);
   return WalkGuest(host(), domain(), *vcpu.cpu, RootOf(vcpu).guest, access,
                    /*mapped=*/door().hypervisor_in_shadows());
 }
@@ -181,6 +182,7 @@ bool Shadow2005Paging::WouldShadowOpenTable(const GuestWalk& walk) const {
 // then from the faulting one on, until the next that cannot (Xen:
 // shadow_map_l1_into_current_l2).
 void Shadow2005Paging::Prefetch(VcpuContext& vcpu, ShadowId id, int index) {
+  const Span span = XenSpan(*vcpu.cpu, "shadow_prefetch");
   for (int i = 0; i < shape().entries(); ++i) {
     const ShadowSlot slot{id, i};
     const Pte guest = GuestEntry(slot);

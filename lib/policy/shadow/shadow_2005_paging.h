@@ -113,6 +113,22 @@ class Shadow2005Paging final : public ShadowStrategy {
   bool MayStayWritable(Gfn gfn) const override { return !IsTableInSync(gfn); }
   bool LargeAllowed() const override { return false; }
   absl::Status AuditMore() const override;
+  // Where Xen 3.0 has no function for a step, words stand for it.
+  ShadowWords Words() const override {
+    return {.fault = "shadow_fault",
+            .walk = "__guest_get_l1e",
+            .fill = "shadow_set_l1e",
+            .make = "alloc_shadow_page",
+            .make_room = "recycle",
+            .protect = "shadow_remove_all_write_access",
+            .evict = "free_shadow_page",
+            .evict_table = "shadow_unpin",
+            .frame_leaves = "shadow_remove_all_access",
+            .drop_all = "free_shadow_pages",
+            .emulate = "handle_mmio",
+            .load_root = "__update_pagetables",
+            .flush = "shadow_invlpg"};
+  }
 
   // --- Out of sync and back (shadow_2005_sync.cc).
   // The record of the table `gfn`, or nullptr if it is not out of sync.

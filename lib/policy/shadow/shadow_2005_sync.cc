@@ -57,6 +57,7 @@ Shadow2005Paging::Range Shadow2005Paging::RangeOf(Gfn gfn) const {
 }
 
 void Shadow2005Paging::Open(Cpu& cpu, Gfn gfn, const ShadowSlot& slot) {
+  const Span span = XenSpan(cpu, "__mark_out_of_sync");
   Charge(cpu, CostEvent::kLockedOp);  // the list's reference to the table
   MarkDirty(cpu, domain(), domain().MfnOf(gfn));
   if (IsTableInSync(gfn)) {
@@ -154,6 +155,8 @@ void Shadow2005Paging::ProtectOpen(Cpu& cpu) {
 void Shadow2005Paging::SyncAll(VcpuContext& vcpu) {
   if (!pages().AnyOutOfSync()) return;
   Cpu& cpu = *vcpu.cpu;
+  Span span = XenSpan(cpu, "__shadow_sync_all");
+  span.Arg("tables", pages().OutOfSyncCount());
   ProtectOpen(cpu);
   const std::vector<Gfn> tables = pages().OutOfSync();
   for (int level = 1; level <= shape().top_level(); ++level) {
@@ -175,6 +178,8 @@ void Shadow2005Paging::SyncAll(VcpuContext& vcpu) {
 void Shadow2005Paging::Resync(VcpuContext& vcpu, ShadowId id,
                               const OpenTable& open) {
   Cpu& cpu = *vcpu.cpu;
+  Span span = XenSpan(cpu, "resync_all");
+  span.Arg("level", pages()[id].key.level);
   const ShadowKey& key = pages()[id].key;
   const bool root = key.level == shape().top_level();
   Range range{0, shape().entries() - 1};

@@ -85,6 +85,7 @@ std::vector<ShadowSlot> Shadow2006Paging::WritableMappingsOf(Cpu& cpu,
     if (std::any_of(found.begin(), found.end(), known)) continue;
     found.push_back(*slot);
     --left;
+    Step(cpu.clock, Actor::kXen, "guess").Hex("va", va.value());
     cpu.counters.Add(Counter::kShadowGuessed);
   }
   if (left != 0) {
@@ -141,6 +142,7 @@ uint64_t Shadow2006Paging::LookedAt(int level, const ShadowSlot& last) const {
 // known, and so is where the search ends.
 void Shadow2006Paging::SearchAll(Cpu& cpu, Gfn gfn, uint32_t left,
                                  std::vector<ShadowSlot>& found) {
+  const Span span = XenSpan(cpu, "sh_remove_write_access: search");
   cpu.counters.Add(Counter::kShadowBruteForce);
   const Mfn mfn = domain().MfnOf(gfn);
   for (const ShadowSlot& slot : pages().EntriesTo(mfn)) {
@@ -193,6 +195,7 @@ bool Shadow2006Paging::Reap(Cpu& cpu) {
 
 // Empties `root`, so that it maps nothing (Xen: shadow_unhook_mappings).
 void Shadow2006Paging::Unhook(Cpu& cpu, ShadowId root) {
+  const Span span = XenSpan(cpu, "shadow_unhook_mappings");
   Charge(cpu, CostEvent::kXenPteRead, static_cast<uint64_t>(shape().entries()));
   for (int i = 0; i < shape().entries(); ++i) {
     const ShadowSlot slot{root, i};
@@ -204,6 +207,7 @@ void Shadow2006Paging::Unhook(Cpu& cpu, ShadowId root) {
 // first; then those in use are emptied. Under an L3 of the hypervisor's own the
 // emptied ones go as well (assumed, so that a pool of one path is enough).
 bool Shadow2006Paging::MakeRoom(Cpu& cpu) {
+  const Span span = XenSpan(cpu, &ShadowWords::make_room);
   const uint32_t before = pages().in_use();
   const auto made = [&] {
     Reap(cpu);

@@ -53,6 +53,7 @@ void Shadow2006Paging::EmulateStore(VcpuContext& vcpu, const GuestWalk& walk,
 // Xen: sh_validate_guest_pt_write.
 void Shadow2006Paging::Validate(VcpuContext& vcpu, Gfn gfn, uint64_t offset,
                                 uint64_t size) {
+  const Span span = XenSpan(*vcpu.cpu, "__shadow_validate_guest_entry");
   const std::vector<ShadowId> shadows = pages().FindTable(gfn)->shadows;
   const auto bytes = static_cast<uint64_t>(EntryBytes(shape().guest()));
   const auto first = static_cast<int>(offset / bytes);
@@ -117,6 +118,7 @@ void Shadow2006Paging::CountZero(VcpuContext& vcpu, Gfn gfn) {
 }
 
 void Shadow2006Paging::UnshadowEarly(VcpuContext& vcpu, Gfn gfn) {
+  const Span span = XenSpan(*vcpu.cpu, "check_for_early_unshadow");
   Cpu& cpu = *vcpu.cpu;
   if (!IsTop(gfn)) {
     cpu.counters.Add(Counter::kShadowEarlyUnshadow);

@@ -98,6 +98,7 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
     const bool marked = slot.has_value() && IsMark(pages().Read(*slot)) &&
                         !IsOutOfSync(pages()[slot->page].key.gfn);
     if (!marked) return std::nullopt;
+    Step(cpu.clock, Actor::kXen, "fast path: entry marked not present");
     cpu.counters.Add(Counter::kShadowFastNotPresent);
     ForgetZeros(vcpu);
     Inject(vcpu);
@@ -113,6 +114,7 @@ std::optional<FaultOutcome> Shadow2008Paging::AnswerFast(
                      PageBase(access.va) == last.page &&
                      IsTableInSync(last.gfn);
   if (!again) return std::nullopt;
+  Step(cpu.clock, Actor::kXen, "fast path: table of the last store");
   cpu.counters.Add(Counter::kShadowFastEmulations);
   Lock(cpu);
   Charge(cpu, CostEvent::kXenPteRead);  // the virtual TLB has the destination
@@ -150,6 +152,7 @@ void Shadow2008Paging::Emulated(VcpuContext& vcpu, Gfn gfn, MachineAddr addr,
 // (Xen 3.1: "fast, can fail").
 void Shadow2008Paging::UnshadowEarly(VcpuContext& vcpu, Gfn gfn) {
   if (IsTop(gfn)) return;
+  const Span span = XenSpan(*vcpu.cpu, "check_for_early_unshadow");
   Cpu& cpu = *vcpu.cpu;
   cpu.counters.Add(Counter::kShadowEarlyUnshadow);
   const std::vector<ShadowId> shadows = pages().FindTable(gfn)->shadows;
@@ -181,6 +184,7 @@ void Shadow2008Paging::Map(VcpuContext& vcpu, const GuestWalk& walk,
 // Xen: sh_prefetch, which goes no further than the end of the shadow.
 void Shadow2008Paging::Prefetch(VcpuContext& vcpu, const GuestWalk& walk,
                                 VirtAddr va) {
+  const Span span = XenSpan(*vcpu.cpu, "sh_prefetch");
   ShadowId page = TopOf(vcpu, va);
   for (int level = shape().top_level(); level > 1; --level) {
     page = Child(pages().Read({page, shape().IndexIn(level, va)}));

@@ -66,6 +66,7 @@ bool Shadow2008Paging::LetWrite(VcpuContext& vcpu, Gfn gfn) {
 
 // Xen: oos_hash_add.
 void Shadow2008Paging::Unsync(VcpuContext& vcpu, Gfn gfn) {
+  const Span span = XenSpan(*vcpu.cpu, "sh_unsync");
   Cpu& cpu = *vcpu.cpu;
   std::array<Place, kPlaces>& places = places_[vcpu.id];
   const size_t home = HomeOf(gfn);
@@ -88,6 +89,7 @@ void Shadow2008Paging::Unsync(VcpuContext& vcpu, Gfn gfn) {
 
 // Xen: _sh_resync.
 void Shadow2008Paging::Resync(VcpuContext& vcpu, Place& place) {
+  const Span span = XenSpan(*vcpu.cpu, "sh_resync");
   Cpu& cpu = *vcpu.cpu;
   const Gfn gfn = place.gfn;
   // Entries that are made from here on are read-only.
@@ -106,6 +108,7 @@ void Shadow2008Paging::Resync(VcpuContext& vcpu, Place& place) {
 
 // Xen: _sh_resync_l1. An entry that is not there is left to a fault.
 void Shadow2008Paging::ResyncEntries(VcpuContext& vcpu, const Place& place) {
+  const Span span = XenSpan(*vcpu.cpu, "sh_resync_l1");
   Cpu& cpu = *vcpu.cpu;
   for (const ShadowId id : pages().FindTable(place.gfn)->shadows) {
     Charge(cpu, CostEvent::kSnapshotCompare,

@@ -45,6 +45,7 @@ void ShadowStrategy::FlushTlb(VcpuContext& vcpu, CpuMask vcpus,
   const uint64_t exits = flush.scope == FlushScope::kAll ? 2 : flush.count;
   const std::optional<uint64_t> others_exit =
       door_.EnterToFlush(cpu, own != 0, exits);
+  const Span span = XenSpan(cpu, &ShadowWords::flush);
   GuestShootdown shootdown(host(), vcpu, vcpus & ~own, others_exit);
   FlushReach reach = FlushReach::kNothing;
   flush.ForEach([&](const TlbFlush& part) {
@@ -74,6 +75,7 @@ FaultOutcome ShadowStrategy::HandlePageFault(VcpuContext& vcpu,
     Inject(vcpu);
     return {FaultAction::kReflect, fault};
   }
+  const Span span = XenSpan(*vcpu.cpu, &ShadowWords::fault);
   const FaultOutcome outcome = Answer(vcpu, fault, access, operand);
   Finish(*vcpu.cpu);
   return outcome;

@@ -75,6 +75,7 @@ FaultOutcome XiPaging::Answer(VcpuContext& vcpu, const PageFault& fault,
 }
 
 void XiPaging::OpenTable(VcpuContext& vcpu, Gfn gfn) {
+  Step(vcpu.cpu->clock, Actor::kXen, "table goes out of sync");
   mutable_pages().SetOutOfSync(gfn, true);
   vcpu.cpu->counters.Add(Counter::kShadowOpened);
 }
@@ -95,6 +96,8 @@ void XiPaging::SyncTables(VcpuContext& vcpu, int lowest) {
 // that the guest has freed and writes to as data is left alone.
 void XiPaging::SyncTable(VcpuContext& vcpu, Gfn gfn) {
   Cpu& cpu = *vcpu.cpu;
+  Span span = XenSpan(cpu, "resync");
+  span.Hex("table", gfn.value());
   if (Unused(gfn)) {
     cpu.counters.Add(Counter::kShadowDropped);
     return EvictTable(cpu, gfn);

@@ -49,6 +49,23 @@ class XiPaging : public ShadowStrategy {
   uint64_t HostBytes() const override;
 
  protected:
+  // The message names no functions, so these are words.
+  ShadowWords Words() const override {
+    return {.fault = "page fault",
+            .walk = "walk of the guest's tables",
+            .fill = "fill",
+            .make = "new shadow",
+            .make_room = "recycle",
+            .protect = "revoke write access",
+            .evict = "give up shadow",
+            .evict_table = "give up shadows of table",
+            .frame_leaves = "unmap everywhere",
+            .drop_all = "drop all shadows",
+            .emulate = "emulate",
+            .load_root = "new root",
+            .flush = "flush for the guest"};
+  }
+
   // --- Steps of ShadowStrategy.
   void BeforeCr3(VcpuContext& vcpu) override;
   void BeforeFlush(VcpuContext& vcpu, CpuMask vcpus,

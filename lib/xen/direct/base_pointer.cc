@@ -56,6 +56,7 @@ void BasePointers::LoadCr3(Mfn root) {
 
 XenErrno BasePointers::NewBasePointer(Mfn root) {
   if (rules_.hidden_l4) return NewHiddenRoot(root);
+  const Span span = XenSpan("new_guest_cr3");
   const Mfn old = vcpu_.guest_table;
   if (root != old) {
     const bool narrow = LinearAddressBits(rules_.hardware) == 32;
@@ -74,6 +75,7 @@ XenErrno BasePointers::NewBasePointer(Mfn root) {
 }
 
 XenErrno BasePointers::NewHiddenRoot(Mfn root) {
+  const Span span = XenSpan("new_guest_cr3");
   const Mfn old = vcpu_.guest_table;
   const MachineAddr slot0 = AddressOf(direct_.vcpu(vcpu_.id).hidden_l4);
   const Pte old_entry = ReadEntry(slot0);

@@ -262,6 +262,7 @@ void DirectPaging::ToggleGuestMode(VcpuContext& vcpu, bool to_kernel) {
   if (two_roots && !to_kernel && vcpu.guest_table_user == kInvalidMfn) return;
   vcpu.kernel_mode = to_kernel;
   if (!two_roots) return;
+  const Span span(vcpu.cpu->clock, Actor::kXen, "toggle_guest_mode");
   const Mfn root = to_kernel ? vcpu.guest_table : vcpu.guest_table_user;
   DirectWriteLogging* const log = vcpu.domain->direct().write_logging();
   const Mfn loaded =

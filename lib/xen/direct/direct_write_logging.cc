@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "xen/direct/writable_tables.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/xen/direct/direct_paging.h"
 
 namespace xmmu {
@@ -131,6 +132,7 @@ std::optional<PageFault> DirectWriteLogging::HandleFault(VcpuContext& vcpu,
                                                          const Access& access) {
   if (fault.vector != FaultVector::kPageFault) return fault;
   Cpu& cpu = *vcpu.cpu;
+  const Span span(cpu.clock, Actor::kXen, "sh_page_fault");
   cpu.clock.Charge(CostEvent::kLockedOp);
   const WalkResult walk = WalkGuest(vcpu, access);
   if (!walk.ok) return PageFault{access.va, walk.error_code, walk.vector};

@@ -5,6 +5,7 @@
 
 #include "xen/direct/direct_write_logging.h"
 #include "xmmu/base/check.h"
+#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -44,6 +45,7 @@ bool DirectWriteLogging::IsLoaded(ShadowId id) const {
 // above L1 to drop references (Xen 4.17: sh_destroy_l2_shadow and up; none are
 // kept for what L1 shadows map).
 void DirectWriteLogging::DropAll(Cpu& cpu) {
+  const Span span(cpu.clock, Actor::kXen, "shadow_blow_tables");
   for (ShadowId id = 0; id < shadows_->made(); ++id) {
     const ShadowPage& shadow = (*shadows_)[id];
     if (!shadow.in_use) continue;
@@ -115,6 +117,7 @@ Pte DirectWriteLogging::LinkTo(Mfn frame, Pte guest, int level) const {
 }
 
 bool DirectWriteLogging::TryFill(VcpuContext& vcpu, VirtAddr va) {
+  const Span span(vcpu.cpu->clock, Actor::kXen, "shadow_get_and_create_l1e");
   Cpu& cpu = *vcpu.cpu;
   Mfn table = roots_[vcpu.id];
   ShadowId id = Find(table, top_level());

@@ -81,6 +81,7 @@ XenErrno PageTypes::GetPageOfL1e(Pte& entry, DomainId page_owner) {
 }
 
 XenErrno PageTypes::GetIoMemory(Pte& entry, DomainId page_owner) {
+  XenStep("get_page_from_l1e: device memory");
   const Mfn mfn = entry.frame();
   // Xen takes a reference to a frame with a PageInfo before it finds that the
   // frame is a device's.

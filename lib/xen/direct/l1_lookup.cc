@@ -3,6 +3,7 @@
 namespace xmmu {
 
 std::optional<MachineAddr> L1Lookup::FindL1Entry(VirtAddr va) {
+  const Span span = XenSpan("map_guest_l1e", "linear_pg_table");
   if (!IsCanonical(rules_.mode, va)) return std::nullopt;
   // A 64-bit Xen does not check where a 32-bit guest points: the guest has no
   // tables for Xen's addresses.
@@ -25,6 +26,7 @@ std::optional<MachineAddr> L1Lookup::FindL1Entry(VirtAddr va) {
 }
 
 std::optional<MachineAddr> L1Lookup::FindMapping(VirtAddr va) {
+  const Span span = XenSpan("guest_get_eff_l1e", "linear_pg_table");
   const bool linear = rules_.linear_slot >= 0 && !walks_shadows();
   return linear ? ThroughLinearMap(va, 1) : WalkToL1Entry(va);
 }

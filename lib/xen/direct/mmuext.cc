@@ -4,6 +4,52 @@
 #include "xen/direct/hypercalls.h"
 
 namespace xmmu {
+namespace {
+
+// Xen 4.17, xen/include/public/xen.h.
+const char* SpanName(MmuextCommand command) {
+  switch (command) {
+    case MmuextCommand::kPinL1:
+      return "MMUEXT_PIN_L1_TABLE";
+    case MmuextCommand::kPinL2:
+      return "MMUEXT_PIN_L2_TABLE";
+    case MmuextCommand::kPinL3:
+      return "MMUEXT_PIN_L3_TABLE";
+    case MmuextCommand::kPinL4:
+      return "MMUEXT_PIN_L4_TABLE";
+    case MmuextCommand::kUnpin:
+      return "MMUEXT_UNPIN_TABLE";
+    case MmuextCommand::kNewBaseptr:
+      return "MMUEXT_NEW_BASEPTR";
+    case MmuextCommand::kNewUserBaseptr:
+      return "MMUEXT_NEW_USER_BASEPTR";
+    case MmuextCommand::kTlbFlushLocal:
+      return "MMUEXT_TLB_FLUSH_LOCAL";
+    case MmuextCommand::kInvlpgLocal:
+      return "MMUEXT_INVLPG_LOCAL";
+    case MmuextCommand::kTlbFlushMulti:
+      return "MMUEXT_TLB_FLUSH_MULTI";
+    case MmuextCommand::kInvlpgMulti:
+      return "MMUEXT_INVLPG_MULTI";
+    case MmuextCommand::kTlbFlushAll:
+      return "MMUEXT_TLB_FLUSH_ALL";
+    case MmuextCommand::kInvlpgAll:
+      return "MMUEXT_INVLPG_ALL";
+    case MmuextCommand::kFlushCache:
+      return "MMUEXT_FLUSH_CACHE";
+    case MmuextCommand::kSetLdt:
+      return "MMUEXT_SET_LDT";
+    case MmuextCommand::kClearPage:
+      return "MMUEXT_CLEAR_PAGE";
+    case MmuextCommand::kCopyPage:
+      return "MMUEXT_COPY_PAGE";
+    case MmuextCommand::kUnknown:
+      break;
+  }
+  return "unknown mmuext_op";
+}
+
+}  // namespace
 
 HypercallResult Hypercalls::MmuextOps(const MmuextCall& call) {
   Count(Counter::kCallsToMmuextOp);
@@ -30,6 +76,8 @@ HypercallResult Hypercalls::MmuextOps(const MmuextCall& call) {
 }
 
 XenErrno Hypercalls::OneOp(const MmuextOp& op, DomainId owner) {
+  Span span = XenSpan(SpanName(op.command));
+  span.Hex("frame", op.mfn.value());
   switch (op.command) {
     case MmuextCommand::kPinL1:
       return PinOp(op, owner, 1);

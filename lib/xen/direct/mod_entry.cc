@@ -8,6 +8,7 @@ namespace xmmu {
 
 XenErrno PageTypes::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
                                DomainId page_owner) {
+  const Span span = XenSpan("mod_l1_entry");
   const Pte old = ReadEntry(entry);
   if (!value.present()) {
     UpdateEntry(entry, old, value, preserve_ad);
@@ -30,6 +31,9 @@ XenErrno PageTypes::ModL1Entry(MachineAddr entry, Pte value, bool preserve_ad,
 
 XenErrno PageTypes::ModUpperEntry(MachineAddr entry, Pte value, int level,
                                   bool preserve_ad) {
+  static constexpr const char* kNames[] = {"mod_l2_entry", "mod_l3_entry",
+                                           "mod_l4_entry"};
+  const Span span = XenSpan(kNames[level - 2]);
   const Mfn table = FrameOf(entry);
   const int slot = SlotOf(entry);
   if (!IsGuestSlot(Page(table), level, slot)) {

@@ -36,12 +36,13 @@ XenErrno PageTypes::GetPageType(Mfn mfn, PageInfo& page,
     WritableTables(request_).CloseTables();
   }
   if (page.type_count == 0) return FirstUse(mfn, page, request);
-  return FurtherUse(page, request);
+  return FurtherUse(mfn, page, request);
 }
 
 XenErrno PageTypes::FirstUse(Mfn mfn, PageInfo& page,
                              const TypeRequest& request) {
   XMMU_DCHECK(!page.pae_xen_l2);
+  StepOfType("get_page_type", mfn, request.type, 1);
   if (page.type != request.type || request.kernel_l2) {
     FlushForTypeChange(page);
     page.type = request.type;
@@ -66,6 +67,7 @@ XenErrno PageTypes::FirstUse(Mfn mfn, PageInfo& page,
                              : Promote(mfn, LevelOf(request.type), keeps_type);
   if (error == XenErrno::kOk) {
     page.validated = true;
+    NoteTables(IsPageTable(page.type) ? 1 : 0);
     return error;
   }
   page.type_count = 0;
@@ -79,12 +81,14 @@ XenErrno PageTypes::FirstUse(Mfn mfn, PageInfo& page,
   return error;
 }
 
-XenErrno PageTypes::FurtherUse(PageInfo& page, const TypeRequest& request) {
+XenErrno PageTypes::FurtherUse(Mfn mfn, PageInfo& page,
+                               const TypeRequest& request) {
   if (page.type != request.type || page.pae_xen_l2 != request.kernel_l2) {
     return Refuse(XenErrno::kEINVAL, "the frame is in use with another type");
   }
   // While a frame is being validated nobody asks for its type.
   XMMU_CHECK(page.validated);
+  StepOfType("get_page_type", mfn, page.type, page.type_count + 1);
   Charge(CostEvent::kLockedOp);
   ++page.type_count;
   NoteHook(page, request);
@@ -104,6 +108,7 @@ void PageTypes::FlushForTypeChange(const PageInfo& page) {
   const CpuMask cpus =
       host_.NeedFlush(owner->dirty_cpus(), page.tlbflush_timestamp);
   if (cpus == 0) return;
+  const Span span = XenSpan("flush_tlb_mask");
   Count(Counter::kTypeChangeFlushes);
   FlushNow(cpus, FullFlush());
 }
@@ -111,6 +116,7 @@ void PageTypes::FlushForTypeChange(const PageInfo& page) {
 void PageTypes::PutPageType(Mfn mfn, Mfn parent) {
   PageInfo& page = Page(mfn);
   XMMU_CHECK(page.type_count > 0 && page.validated);
+  StepOfType("put_page_type", mfn, page.type, page.type_count - 1);
   Charge(CostEvent::kLockedOp);
   const bool linear = parent != kInvalidMfn && Page(parent).type == page.type;
   if (page.type_count == 1) {
@@ -135,6 +141,7 @@ void PageTypes::LastUse(Mfn mfn, PageInfo& page) {
     Charge(CostEvent::kLockedOp,
            static_cast<uint64_t>(rules_.locked_ops_of_last_put - 1));
     Demote(mfn, level);
+    NoteTables(-1);
     page.pae_xen_l2 = false;
     if (rules_.flush_on_teardown) {
       request_.pending.Add(domain_.dirty_cpus(), FullFlush());
@@ -142,6 +149,19 @@ void PageTypes::LastUse(Mfn mfn, PageInfo& page) {
   }
   page.type_count = 0;
   page.tlbflush_timestamp = host_.tlb_clock();
+}
+
+void PageTypes::WriteTypeStep(const char* name, Mfn mfn, PageType type,
+                              uint64_t count) const {
+  XenStep(name)
+      .Hex("frame", mfn.value())
+      .Word("type", PageTypeName(type))
+      .Arg("count", count);
+}
+
+void PageTypes::NoteTables(int64_t more) {
+  direct_.AddValidatedTables(more);
+  NoteCounter(cpu_.clock, "validated tables", direct_.validated_tables());
 }
 
 XenErrno PageTypes::GetPageAndType(Mfn mfn, const TypeRequest& request) {

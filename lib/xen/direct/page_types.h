@@ -106,11 +106,21 @@ class PageTypes : private RequestPart {
   // page_type.cc
   // GetPageType() of a frame whose type count is zero, or is not.
   XenErrno FirstUse(Mfn mfn, PageInfo& page, const TypeRequest& request);
-  XenErrno FurtherUse(PageInfo& page, const TypeRequest& request);
+  XenErrno FurtherUse(Mfn mfn, PageInfo& page, const TypeRequest& request);
   // Flushes the owner's CPUs that may hold entries of the frame's earlier use.
   void FlushForTypeChange(const PageInfo& page);
   // PutPageType() of the last reference, which devalidates a table.
   void LastUse(Mfn mfn, PageInfo& page);
+  // Says that the count of a type has become `count`, if anybody listens.
+  void StepOfType(const char* name, Mfn mfn, PageType type,
+                  uint64_t count) const {
+    if (ABSL_PREDICT_TRUE(cpu_.clock.spans() == nullptr)) return;
+    WriteTypeStep(name, mfn, type, count);
+  }
+  void WriteTypeStep(const char* name, Mfn mfn, PageType type,
+                     uint64_t count) const;
+  // Counts validated tables, `more` of them.
+  void NoteTables(int64_t more);
   // Marks `page`, a table or a page of descriptors, whose type count is about
   // to become non-zero, or a table whose count is about to become zero: the
   // toolstack sends the type with the page (Xen 4.17: validate_page,
@@ -212,6 +222,7 @@ inline bool PageTypes::GetPage(PageInfo& page, DomainId owner) {
     Charge(CostEvent::kLockedOp, 2);
     return false;
   }
+  XenStep("get_page").Arg("references", page.ref_count + 1);
   Charge(CostEvent::kLockedOp);
   ++page.ref_count;
   return true;
@@ -219,12 +230,16 @@ inline bool PageTypes::GetPage(PageInfo& page, DomainId owner) {
 
 inline void PageTypes::PutPage(Mfn mfn, PageInfo& page) {
   XMMU_CHECK(page.ref_count > 0);
+  XenStep("put_page")
+      .Hex("frame", mfn.value())
+      .Arg("references", page.ref_count - 1);
   Charge(CostEvent::kLockedOp);
   if (--page.ref_count == 0) FreePage(mfn);
 }
 
 inline bool PageTypes::LockPage(PageInfo& page) {
   if (!page.validated || page.type_count == 0) return false;
+  XenStep("page_lock");
   Charge(CostEvent::kLockedOp);
   ++page.type_count;
   return true;
@@ -234,6 +249,7 @@ inline void PageTypes::UnlockPage(PageInfo& page) {
   // No operation on a table under its lock drops the reference that keeps its
   // type.
   XMMU_CHECK(page.type_count > 1);
+  XenStep("page_unlock");
   Charge(CostEvent::kLockedOp);
   --page.type_count;
 }

@@ -12,6 +12,22 @@ constexpr Mfn kXensTables{0x200};
 // Xen 4.17: PERDOMAIN_VIRT_START is slot 260 of the L4, for every guest.
 constexpr int kPerDomainSlot = 260;
 
+// What validates and devalidates a table of `level`, under 4.17 and 3.0.
+constexpr const char* PromoteName(bool of_4_17, int level) {
+  constexpr const char* kNames[2][kMaxPvLevels] = {
+      {"alloc_l1_table", "alloc_l2_table", "alloc_l3_table", "alloc_l4_table"},
+      {"promote_l1_table", "promote_l2_table", "promote_l3_table",
+       "promote_l4_table"}};
+  return kNames[of_4_17 ? 1 : 0][level - 1];
+}
+constexpr const char* DemoteName(bool of_4_17, int level) {
+  constexpr const char* kNames[2][kMaxPvLevels] = {
+      {"free_l1_table", "free_l2_table", "free_l3_table", "free_l4_table"},
+      {"demote_l1_table", "demote_l2_table", "demote_l3_table",
+       "demote_l4_table"}};
+  return kNames[of_4_17 ? 1 : 0][level - 1];
+}
+
 }  // namespace
 
 bool PageTypes::IsGuestSlot(const PageInfo& table, int level, int slot) const {
@@ -21,6 +37,8 @@ bool PageTypes::IsGuestSlot(const PageInfo& table, int level, int slot) const {
 }
 
 XenErrno PageTypes::Promote(Mfn table, int level, bool& keeps_type) {
+  Span span = XenSpan(PromoteName(rules_.detailed_errors, level));
+  span.Hex("frame", table.value());
   Charge(CostEvent::kTempMap);
   Count(Counter::kPromotions);
   if (level == 1) return PromoteL1(table);
@@ -163,6 +181,8 @@ void PageTypes::WriteXenSlots(Mfn table, int level) {
 }
 
 void PageTypes::Demote(Mfn table, int level) {
+  Span span = XenSpan(DemoteName(rules_.detailed_errors, level));
+  span.Hex("frame", table.value());
   Charge(CostEvent::kTempMap);
   Count(Counter::kDemotions);
   uint64_t scanned = 0;

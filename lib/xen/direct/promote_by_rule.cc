@@ -103,6 +103,7 @@ void PageTypes::PromoteLeafTables(const LeafTables& leaves, Mfn table,
     host_.memory().DescribeTables(leaves.tables, leaves.count, adjusted.raw(),
                                   kPageSize);
   }
+  NoteTables(static_cast<int64_t>(leaves.count));
   Charge(CostEvent::kLockedOp,
          2 * leaves.count + (write ? 2 : 1) * leaves.pages());
   Charge(CostEvent::kTempMap, leaves.count);
@@ -137,6 +138,7 @@ int PageTypes::PromoteByRule(Mfn table, int level, int slot) {
   PromoteLeafTables(leaves, child, 0);
   const Pte adjusted = Adjust(link, 3);
   if (adjusted != link) StoreUnlogged(EntryOf(table, slot), adjusted);
+  NoteTables(1);
   Charge(CostEvent::kLockedOp, 2);
   Charge(CostEvent::kTempMap);
   Count(Counter::kPromotions);

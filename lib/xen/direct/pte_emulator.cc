@@ -10,6 +10,7 @@ namespace xmmu {
 
 bool PteEmulator::EmulatePteWrite(const PageFault& fault, const Access& access,
                                   MemoryOperand& operand) {
+  const Span span = XenSpan("pv_ro_page_fault", "ptwr_do_page_fault");
   const bool may_be = operand.writes() && operand.size <= entry_bytes();
   if (!may_be || !tables_.IsTableWriteFault(fault)) return false;
   const std::optional<MachineAddr> mapping = lookup_.FindMapping(access.va);
@@ -24,6 +25,7 @@ bool PteEmulator::EmulatePteWrite(const PageFault& fault, const Access& access,
   bool done = false;
   if (types_.LockPage(table)) {
     if (Page(table).type == PageType::kL1) {
+      const Span emulation = XenSpan("x86_emulate", "x86_emulate_memop");
       Charge(CostEvent::kEmulate);
       const MachineAddr addr = AddressOf(table) + PageOffset(access.va);
       done = EmulateStore(addr, access, operand);
@@ -70,6 +72,7 @@ bool PteEmulator::ReadAsGuest(const Access& access) {
 // value and drops those of the old.
 bool PteEmulator::ReplaceEmulated(MachineAddr addr, uint64_t value,
                                   const MemoryOperand& operand) {
+  const Span span = XenSpan("ptwr_emulated_update");
   const bool plain = operand.kind == OperandKind::kStore;
   const auto bytes = static_cast<uint64_t>(entry_bytes());
   const MachineAddr where(addr.value() & ~(bytes - 1));

@@ -31,6 +31,7 @@ bool WritableTables::IsTableWriteFault(const PageFault& fault) const {
 
 TableWrite WritableTables::FindTableWrite(const PageFault& fault,
                                           const Access& access) {
+  const Span span = XenSpan("ptwr_do_page_fault");
   TableWrite write{.va = access.va};
   if (!IsTableWriteFault(fault)) return write;
   const std::optional<MachineAddr> mapping = lookup_.FindMapping(access.va);
@@ -133,6 +134,8 @@ bool WritableTables::PlaceInLoadedRoots(TableWrite& write) {
 
 void WritableTables::OpenTable(const TableWrite& write, PtwrSlot slot,
                                PtwrMethod method) {
+  Span span = XenSpan("ptwr_do_page_fault: open");
+  span.Hex("table", write.table.value());
   PtwrInfo& info = direct_.ptwr(slot);
   XMMU_CHECK(!info.in_use());
   // A mapping with RW that no count knows of must neither be in a snapshot nor
@@ -184,6 +187,7 @@ void WritableTables::KeepTypeFor(PtwrInfo& open, bool active) {
 
 // No CPU may go on using the table, nor what the CPU has cached of it.
 void WritableTables::Unhook(MachineAddr l2_entry) {
+  const Span span = XenSpan("unhook from L2");
   Charge(CostEvent::kXenPteWrite);
   Store(l2_entry, Load(l2_entry).Without(pte::kPresent));
   FlushNow(domain_.dirty_cpus(), FullFlush());

@@ -34,6 +34,7 @@ void WritableTables::CloseTouching(Mfn table) {
 }
 
 void WritableTables::CloseTable(PtwrSlot which) {
+  Span span = XenSpan("ptwr_flush");
   PtwrInfo& info = direct_.ptwr(which);
   const PtwrInfo open = info;
   // From here on the table is no longer open, also for callees that close all
@@ -58,6 +59,7 @@ void WritableTables::CloseTable(PtwrSlot which) {
     RetakeTypeFor(open, active);
   } else {
     info.last_updates = Revalidate(open);
+    span.Arg("changed", info.last_updates);
     Count(Counter::kPtwrChanged, info.last_updates);
     Count(PtwrClosedCounter(info.last_updates));
     if (active) {
@@ -106,6 +108,7 @@ bool WritableTables::HasOnePlace(Mfn table) const {
 // Compares the table with the snapshot, or the copy with the table, and takes
 // the references of what has changed. Returns how many entries have.
 uint64_t WritableTables::Revalidate(const PtwrInfo& open) {
+  const Span span = XenSpan("revalidate_l1");
   const bool copied = open.method == PtwrMethod::kCopy;
   const int slots = CountSlots(1);
   Charge(CostEvent::kTempMap);

@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "xen/direct/pv_rules.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/machine/pte.h"
 #include "xmmu/mmu/pending_invalidation.h"
 #include "xmmu/xen/domain.h"
@@ -85,6 +86,17 @@ class RequestPart {
   }
   void Count(Counter counter, uint64_t times = 1) {
     cpu_.counters.Add(counter, times);
+  }
+
+  // A function of Xen's, by the name that it has under these rules.
+  Span XenSpan(const char* name) const {
+    return Span(cpu_.clock, Actor::kXen, name);
+  }
+  Span XenSpan(const char* in_4_17, const char* in_3_0) const {
+    return XenSpan(rules_.detailed_errors ? in_4_17 : in_3_0);
+  }
+  Step XenStep(const char* name) const {
+    return Step(cpu_.clock, Actor::kXen, name);
   }
 
   // Notes why a request is refused. Returns `error`, or EINVAL under rules

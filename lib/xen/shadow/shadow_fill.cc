@@ -85,7 +85,10 @@ ShadowId ShadowPaging::FindOrMake(VcpuContext& vcpu, const ShadowKey& key) {
 
 ShadowId ShadowPaging::TryMake(Cpu& cpu, const ShadowKey& key) {
   if (pages_.full() && !MakeRoom(cpu)) return kNoShadow;
+  Span span = XenSpan(cpu, &ShadowWords::make);
+  span.Arg("level", key.level);
   const ShadowId id = pages_.Take(key);
+  NoteInUse(cpu);
   guards_.push_back(id);
   owed_ |= host_.NeedFlush(domain_.dirty_cpus(), pages_[id].tlbflush_timestamp);
   ShadowTaken(cpu, id);
@@ -192,6 +195,7 @@ void ShadowPaging::LinkTable(VcpuContext& vcpu, const ShadowSlot& slot,
 }
 
 void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
+  const Span span = XenSpan(*vcpu.cpu, &ShadowWords::fill);
   XMMU_CHECK(walk.ok);
   Cpu& cpu = *vcpu.cpu;
   guards_.clear();

@@ -21,6 +21,7 @@ void ShadowPaging::RevokeWrites(Cpu& cpu, const DirtyBitmap*) {
 }
 
 void ShadowPaging::DropShadows(Cpu& cpu) {
+  const Span span = XenSpan(cpu, &ShadowWords::drop_all);
   for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (pages_[id].in_use && pages_[id].pins == 0) ShadowGoes(cpu, id);
   }
@@ -38,10 +39,12 @@ void ShadowPaging::DropShadows(Cpu& cpu) {
   for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (pages_[id].in_use && pages_[id].refs == 0) pages_.Release(id);
   }
+  NoteInUse(cpu);
   Owe(domain_.dirty_cpus());
 }
 
 void ShadowPaging::ProtectAll(Cpu& cpu) {
+  const Span span = XenSpan(cpu, "write access of all shadows");
   for (ShadowId id = 0; id < pages_.made(); ++id) {
     if (!pages_[id].in_use || pages_[id].key.level > 2) continue;
     Charge(cpu, CostEvent::kXenPteRead,

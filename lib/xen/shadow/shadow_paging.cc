@@ -122,6 +122,7 @@ void ShadowPaging::ReloadPdptes(VcpuContext& vcpu) {
 }
 
 absl::Status ShadowPaging::SetRoot(VcpuContext& vcpu, Gfn gfn) {
+  const Span span = XenSpan(*vcpu.cpu, &ShadowWords::load_root);
   const absl::Status status = ReadRoot(vcpu, gfn);
   if (!status.ok()) return status;
   Cpu& cpu = *vcpu.cpu;
@@ -200,11 +201,13 @@ ShadowId ShadowPaging::MakeTop(VcpuContext& vcpu, VirtAddr va) {
 }
 
 GuestWalk ShadowPaging::Walk(VcpuContext& vcpu, const Access& access) {
+  const Span span = XenSpan(*vcpu.cpu, &ShadowWords::walk);
   return WalkGuest(host_, domain_, *vcpu.cpu, RootOf(vcpu).guest, access);
 }
 
 void ShadowPaging::Emulate(Cpu& cpu, const GuestWalk& walk,
                            const Access& access, MemoryOperand& operand) {
+  const Span span = XenSpan(cpu, &ShadowWords::emulate);
   cpu.clock.Charge(CostEvent::kEmulate);
   const Mfn mfn = domain_.MfnOf(walk.gfn);
   if (mfn == kInvalidMfn) {

@@ -66,6 +66,7 @@ std::vector<ShadowSlot> ShadowPaging::LinksOf(ShadowId child) const {
 }
 
 void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
+  const Span span = XenSpan(cpu, &ShadowWords::protect);
   const Mfn mfn = domain_.MfnOf(gfn);
   for (const ShadowSlot& slot : WritableMappingsOf(cpu, gfn)) {
     // To divide one large page may have recycled the shadow that held another.
@@ -98,6 +99,7 @@ void ShadowPaging::Divide(Cpu& cpu, const ShadowSlot& slot, Gfn first) {
 // A root that is loaded cannot go: it is emptied, and filled again from
 // whatever frame comes to be at `gfn`.
 void ShadowPaging::FrameLeaves(Cpu& cpu, Gfn gfn) {
+  const Span span = XenSpan(cpu, &ShadowWords::frame_leaves);
   EvictTable(cpu, gfn);
   if (const GuestTable* const table = pages_.FindTable(gfn)) {
     for (const ShadowId id : table->shadows) Empty(cpu, id);
@@ -108,6 +110,7 @@ void ShadowPaging::FrameLeaves(Cpu& cpu, Gfn gfn) {
 }
 
 bool ShadowPaging::MakeRoom(Cpu& cpu) {
+  const Span span = XenSpan(cpu, &ShadowWords::make_room);
   for (ShadowId id = pages_.oldest(); id != kNoShadow;
        id = pages_.NewerThan(id)) {
     const bool guarded =
@@ -121,6 +124,8 @@ bool ShadowPaging::MakeRoom(Cpu& cpu) {
 }
 
 void ShadowPaging::Evict(Cpu& cpu, ShadowId id) {
+  Span span = XenSpan(cpu, &ShadowWords::evict);
+  span.Arg("level", pages_[id].key.level);
   ShadowGoes(cpu, id);
   for (const ShadowSlot& slot : LinksTo(cpu, id)) Clear(cpu, slot);
   for (uint32_t i = 0; i < roots_.size(); ++i) {
@@ -132,6 +137,7 @@ void ShadowPaging::Evict(Cpu& cpu, ShadowId id) {
   }
   Empty(cpu, id);
   pages_.Release(id);
+  NoteInUse(cpu);
 }
 
 void ShadowPaging::Empty(Cpu& cpu, ShadowId id) {
@@ -147,6 +153,7 @@ void ShadowPaging::Empty(Cpu& cpu, ShadowId id) {
 void ShadowPaging::EvictTable(Cpu& cpu, Gfn gfn) {
   const GuestTable* const table = pages_.FindTable(gfn);
   if (table == nullptr) return;
+  const Span span = XenSpan(cpu, &ShadowWords::evict_table);
   const std::vector<ShadowId> shadows = table->shadows;
   for (const ShadowId id : shadows) {
     if (pages_[id].pins == 0) Evict(cpu, id);

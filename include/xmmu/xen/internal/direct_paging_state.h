@@ -59,6 +59,12 @@ class DirectPagingState {
     return found == ptwr_.end() ? nullptr : &*found;
   }
 
+  // How many of the domain's tables are validated.
+  uint64_t validated_tables() const { return validated_tables_; }
+  void AddValidatedTables(int64_t more) {
+    validated_tables_ += static_cast<uint64_t>(more);
+  }
+
   // What logs the domain's writes, while processors walk its shadows instead
   // of the guest's tables; nullptr while they walk the guest's own.
   DirectWriteLogging* write_logging() const { return write_logging_; }
@@ -68,6 +74,7 @@ class DirectPagingState {
   std::vector<Vcpu> vcpus_;
   bool writable_pagetables_ = false;
   std::array<PtwrInfo, kPtwrSlots> ptwr_;
+  uint64_t validated_tables_ = 0;
   DirectWriteLogging* write_logging_ = nullptr;
 };
 

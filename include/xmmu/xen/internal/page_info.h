@@ -36,6 +36,13 @@ enum class PageType : uint8_t {
   kShared,  // shared copy-on-write, owned by kDomCow
 };
 
+// "l1", "writable": a literal.
+constexpr const char* PageTypeName(PageType type) {
+  constexpr const char* kNames[] = {"none", "l1",       "l2",       "l3",
+                                    "l4",   "seg_desc", "writable", "shared"};
+  return kNames[static_cast<size_t>(type)];
+}
+
 constexpr bool IsPageTable(PageType type) {
   return type >= PageType::kL1 && type <= PageType::kL4;
 }

@@ -42,12 +42,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "xmmu/base/span_log.h"
 #include "xmmu/mmu/page_walker.h"
 #include "xmmu/xen/host.h"
 #include "xmmu/xen/physmap.h"
 #include "xmmu/xen/shadow/guest_walk.h"
 #include "xmmu/xen/shadow/shadow_pages.h"
 #include "xmmu/xen/shadow/shadow_shape.h"
+#include "xmmu/xen/shadow/shadow_words.h"
 #include "xmmu/xen/write_logging.h"
 
 namespace xmmu {
@@ -151,6 +153,21 @@ class ShadowPaging : public WriteLogging, public PhysmapUser {
   virtual bool MakeRoom(Cpu& cpu);
   // The strategy's own part of Audit().
   virtual absl::Status AuditMore() const { return absl::OkStatus(); }
+  // What spans call the steps.
+  virtual ShadowWords Words() const { return {}; }
+
+  // Notes how many shadows are in use.
+  void NoteInUse(const Cpu& cpu) const {
+    NoteCounter(cpu.clock, "shadows in use", pages_.in_use());
+  }
+  // A step of this class, by its word; a step of a strategy's own, by its name.
+  Span XenSpan(const Cpu& cpu, const char* ShadowWords::*word) const {
+    const bool told = cpu.clock.spans() != nullptr;
+    return Span(cpu.clock, Actor::kXen, told ? Words().*word : nullptr);
+  }
+  static Span XenSpan(const Cpu& cpu, const char* name) {
+    return Span(cpu.clock, Actor::kXen, name);
+  }
 
   // --- What they share.
 
