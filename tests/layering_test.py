@@ -46,7 +46,9 @@ MAY_USE = {
               " workload/linux_text workload/xentrace mmu xen policy guest sim",
     "report/page": "base sim report",
     "study": "base machine machine/file workload mmu xen policy guest sim"
-             " report study/grid study/published",
+             " report study/explain study/grid study/published",
+    "study/explain": "base machine workload workload/inspect mmu xen policy guest"
+                     " sim report study",
     "study/grid": "base machine machine/file mmu report study",
     "study/published": "base machine machine/file workload mmu xen policy guest"
                        " sim report study",

@@ -46,6 +46,7 @@ Command CrossoverCommand();
 Command ShadowsCommand();
 Command GridCommand();
 Command PublishedCommand();
+Command ExplainCommand();
 Command DiffCommand();
 Command RecordCommand();
 Command ListCommand();

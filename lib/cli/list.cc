@@ -17,6 +17,7 @@
 #include "study/published/published.h"
 #include "xmmu/report/dictionary.h"
 #include "xmmu/report/machine_report.h"
+#include "xmmu/study/explain.h"
 #include "xmmu/workload/system_calls.h"
 #include "xmmu/workload/trace.h"
 
@@ -76,6 +77,17 @@ NameList OptionList(const Catalog&) {
   for (const RunField& field : RunFields()) {
     list.push_back(
         {absl::StrCat("--", Abs(field.flag)), std::string(field.help)});
+  }
+  return list;
+}
+
+NameList EventList(const Catalog&) {
+  NameList list;
+  for (const StoryEvent& event : StoryEvents()) {
+    std::string help(event.help);
+    if (event.pages > 0) absl::StrAppend(&help, "; --pages=", event.pages);
+    if (event.vcpus > 1) absl::StrAppend(&help, "; --vcpus=", event.vcpus);
+    list.push_back({std::string(event.name), std::move(help)});
   }
   return list;
 }
@@ -153,6 +165,7 @@ constexpr Topic kTopics[] = {
                           &MemoryTimingHelp);
      },
      true},
+    {"stories", "events that can be told (xmmu explain)", &EventList, false},
     {"options", "options of a run (xmmu compare)", &OptionList, false},
     {"tables", "tables of others' measurements (xmmu published --table)",
      &TableList, false},

@@ -46,6 +46,8 @@ std::vector<std::string> InputsOf(const Arguments& arguments) {
   for (const char* name : {"machine-file", "config", "cells"}) {
     if (arguments.Given(name)) inputs.push_back(arguments.Text(name));
   }
+  const auto trace = arguments.List("trace");
+  if (trace.ok()) inputs.insert(inputs.end(), trace->begin(), trace->end());
   return inputs;
 }
 

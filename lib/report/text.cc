@@ -13,6 +13,8 @@ std::string RenderText(const Document& document) {
   for (const Document::Block& block : document.text) {
     if (const auto* table = std::get_if<TextTable>(&block)) {
       text += table->Format();
+    } else if (const auto* outline = std::get_if<Outline>(&block)) {
+      text += outline->Format();
     } else {
       text += std::get<std::string>(block);
     }

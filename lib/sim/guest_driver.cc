@@ -64,31 +64,39 @@ void GuestDriver::Read(uint64_t pages, uint64_t first) {
   Access(GuestOpKind::kLoad, pages, first);
 }
 
-Cost GuestDriver::StoreToEntry(uint64_t times) {
-  if (!status_.ok()) return {};
+GuestDriver::L1Entry GuestDriver::FindEntry(uint64_t page) {
   Domain& domain = simulator_->domain();
   const PagingMode mode = domain.mode();
-  const int bytes = EntryBytes(mode);
   const auto roots = simulator_->guest().RootsOf(task_);
   XMMU_CHECK(roots.has_value());
+  const VirtAddr va = kRegion + page * kPageSize;
   Pfn table = roots->root;
-  uint64_t entry = 0;
-  VirtAddr entry_va;
+  L1Entry entry;
+  entry.bytes = EntryBytes(mode);
   for (int level = LevelCount(mode); level > 0; --level) {
-    const int index = IndexOf(mode, level, kRegion);
+    const int index = IndexOf(mode, level, va);
     const MachineAddr frame = AddressOf(domain.p2m().MfnOf(table));
-    entry = simulator_->host().memory().ReadEntry(
-        EntryAddress(mode, frame, index), bytes);
-    entry_va = LayoutOf(mode).DirectVa(table) +
-               static_cast<uint64_t>(index) * static_cast<uint64_t>(bytes);
-    table = domain.PfnOf(Gfn(Pte(entry).frame().value()));
+    entry.at = EntryAddress(mode, frame, index);
+    entry.value = simulator_->host().memory().ReadEntry(entry.at, entry.bytes);
+    entry.va =
+        LayoutOf(mode).DirectVa(table) +
+        static_cast<uint64_t>(index) * static_cast<uint64_t>(entry.bytes);
+    table = domain.PfnOf(Gfn(Pte(entry.value).frame().value()));
   }
+  return entry;
+}
+
+Cost GuestDriver::StoreToEntry(uint64_t times) {
+  if (!status_.ok()) return {};
+  const L1Entry entry = FindEntry();
   Vcpu& vcpu = simulator_->guest().vcpu(0);
   vcpu.SwitchMode(ModeSwitch::kSyscall);
-  vcpu.Store(entry_va, bytes, entry);  // the first store is not measured
+  // The first store is not measured.
+  vcpu.Store(entry.va, entry.bytes, entry.value);
   const Cost cost = Measure([&] {
     for (uint64_t i = 0; i < times; ++i) {
-      vcpu.Store(entry_va, bytes, i % 2 == 0 ? entry | kUnused : entry);
+      vcpu.Store(entry.va, entry.bytes,
+                 i % 2 == 0 ? entry.value | kUnused : entry.value);
     }
   });
   vcpu.SwitchMode(ModeSwitch::kSysret);

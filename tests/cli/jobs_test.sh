@@ -37,6 +37,7 @@ same 0 crossover "${tiny[@]}" --machine=xeon-2003,zen2-2019 --format=csv
 same 0 crossover --machine=core2-2006 --levels=4 --sensitivity --samples=300
 same 0 shadows --machine=xeon-2003,core2-2006 --levels=2,3 --vcpus=1 \
   --workloads=touch:pages=20 --sensitivity --samples=30 --format=csv
+same 0 explain fork --policies=all+variants --format=json
 same 0 published --table=asplos06,vmexit --format=json
 same 0 grid --cells="$tree/tests/golden/outputs/inputs/cells.csv" --errors
 same 0 trace compare "$ftrace" --format=json

@@ -39,6 +39,8 @@ lost compare "${report[@]}"
 lost compare "${report[@]}" --sensitivity --format=json
 lost crossover --help
 lost crossover --machine=xeon-2003 --levels=3 "$inputs"/tiny.20?
+lost explain --help
+lost explain fork --policies=all
 lost grid --help
 lost grid --cells=cells.csv
 lost published --help

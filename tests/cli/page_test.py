@@ -33,6 +33,8 @@ PAGES = {
     "batches": (["crossover", "--machine=xeon-2003", "--levels=3", "TRACE"], 1),
     "shadows": (["shadows", "--machine=xeon-2003", "--levels=3",
                  "--workloads=fork:pages=50"], 4),
+    "explain": (["explain", "write-fault", "--machine=xeon-2003", "--levels=3",
+                 "--policies=pinning,xi-shadow,nested-paging"], 3),
     "grid": (["grid", "--machine=xeon-2003"], None),
     "published": (["published", "--table=vmexit"], 1),
     "info": (["trace", "info", "TRACE"], 0),
@@ -69,6 +71,19 @@ WHOLE = """(() => {
   const chart = Chart.getChart(document.querySelector('figure canvas'));
   const sets = chart.data.datasets;
   return sets[0].data.map((_, i) => sets.reduce((sum, s) => sum + s.data[i], 0));
+})()"""
+# A step that is folded: where to click, and how high what it holds is.
+FOLDED = """(() => {
+  const step = document.querySelector('.outline details:not([open])');
+  step.scrollIntoView();
+  const place = step.querySelector('summary').getBoundingClientRect();
+  return {x: place.left + 30, y: place.top + place.height / 2,
+          height: step.children[1].getBoundingClientRect().height};
+})()"""
+UNFOLDED = """(() => {
+  const at = (row) => row.getBoundingClientRect().height > 0;
+  return [...document.querySelectorAll('.outline details[open] details[open] ' +
+      'details[open] > .row')].some(at);
 })()"""
 SAVED = """new Promise((done) => {
   const make = URL.createObjectURL;
@@ -151,6 +166,26 @@ def check_without_scripts(browser, path):
                          ".display") == "none", "charts without scripts")
 
 
+def check_steps(browser, program, words, path):
+    """Steps unfold by a click, also without scripts, and are all there."""
+    browser.scripts(False)
+    browser.open(path)
+    browser.scripts(True)
+    steps = browser.value("document.querySelectorAll('.outline .row').length")
+    stories = json.loads(run(program, words + ["--format=json"]))["stories"]
+    count = lambda steps: sum(1 + count(s.get("steps", [])) for s in steps)
+    told = sum(1 + count(story["steps"]) for story in stories)
+    expect(steps == told, "%d rows of steps, not %d" % (steps, told))
+    folded = browser.value(FOLDED)
+    expect(folded["height"] == 0, "a folded step is seen")
+    browser.click(folded["x"], folded["y"])
+    expect(browser.value(LATER % UNFOLDED), "a click unfolds no step")
+    at = browser.value("[...document.querySelectorAll('.outline .row')].map("
+                       "(row) => Math.round(row.lastElementChild"
+                       ".getBoundingClientRect().right)).filter((x) => x > 0)")
+    expect(len(set(at)) == 1, "columns are at %s" % sorted(set(at)))
+
+
 def check_dark(browser, path):
     """A dark page has light ink, in its charts, too."""
     browser.emulate(prefers_color_scheme="dark")
@@ -180,6 +215,9 @@ def check_page(browser, program, name, folder, trace):
         check_dark(browser, path)
         check_without_scripts(browser, path)
         expect(len(browser.call("Page.printToPDF")["data"]) > 10000, "no print")
+        browser.open(path)
+    if name == "explain":
+        check_steps(browser, program, words, path)
         browser.open(path)
     wide = browser.value("document.documentElement.scrollWidth <= innerWidth")
     expect(wide, "the page is wider than its window")

@@ -11,6 +11,7 @@ header=machine,pattern,working_set_bytes,stride_bytes,cycles_per_load
 printf '%s\nxeon-2003,linear,4096,64,2\n' "$header" >cells.csv
 declare -A works=([compare]=$touch_few
   [crossover]="--machine=xeon-2003 --levels=3"
+  [explain]=load-hit
   [grid]=--cells=cells.csv
   [published]=--table=vmexit
   [shadows]="--machine=xeon-2003 --levels=3 --vcpus=1 --workloads=")

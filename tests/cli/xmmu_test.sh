@@ -8,11 +8,11 @@ source "$(dirname "$0")/command_line.sh"
 accepts --version
 grep -qE '^xmmu [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version"
 accepts --help
-for name in compare crossover shadows grid published trace list; do
+for name in compare crossover shadows grid published explain trace list; do
   grep -q "^  $name  " out || fail "--help does not name $name"
 done
 (($(wc -L <out) <= 80)) || fail "a line of --help is long"
-for name in compare crossover shadows grid published trace list; do
+for name in compare crossover shadows grid published explain trace list; do
   accepts "$name" --help
   (($(wc -L <out) <= 80)) || fail "a line of $name --help is long"
   grep -q "^Usage: xmmu $name " out || fail "no usage of $name"

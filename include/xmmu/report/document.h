@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "xmmu/report/chart.h"
+#include "xmmu/report/outline.h"
 #include "xmmu/report/records.h"
 #include "xmmu/report/text_table.h"
 
@@ -52,9 +53,9 @@ struct TermGroup {
 };
 
 struct Document {
-  // For people: paragraphs that are ready, and tables. Each paragraph ends in a
-  // newline, an empty line between two blocks is a part of one of them.
-  using Block = std::variant<std::string, TextTable>;
+  // For people: paragraphs that are ready, tables and outlines. Each paragraph
+  // ends in a newline, an empty line between two blocks is a part of one of them.
+  using Block = std::variant<std::string, TextTable, Outline>;
   std::vector<Block> text;
 
   // CSV renders this.

@@ -51,6 +51,17 @@ class GuestDriver {
     return simulator_->cost() - before;
   }
 
+  // An entry of an L1 table of the process that acts.
+  struct L1Entry {
+    MachineAddr at = {};  // in machine memory
+    VirtAddr va = {};     // in the kernel's direct map
+    int bytes = 0;        // 4 or 8
+    uint64_t value = 0;   // as the guest has written it
+  };
+  // Returns the entry of page `page` of kRegion. Charges nothing. REQUIRES: the
+  // page is mapped.
+  L1Entry FindEntry(uint64_t page = 0);
+
   // The kernel stores to the first L1 entry of kRegion `times` times, switching
   // a bit that neither processor nor hypervisor looks at on and off in turns.
   // Returns what the stores cost. REQUIRES: the page is mapped.

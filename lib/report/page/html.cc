@@ -78,6 +78,28 @@ std::string RowOf(const TextTable& table, size_t row,
   return html + "</tr>\n";
 }
 
+// `text` as HTML; what it means, if that is known, as a tooltip.
+std::string Explained(std::string_view text, const Meanings& meanings) {
+  const auto meaning = meanings.find(text);
+  if (meaning == meanings.end()) return Html(text);
+  return absl::StrCat("<span title=\"", Html(meaning->second), "\">",
+                      Html(text), "</span>");
+}
+
+// The cells of a row of an outline, in `element`.
+std::string OutlineRow(const Outline& outline,
+                       const std::vector<std::string>& cells,
+                       absl::string_view element, const Meanings& meanings) {
+  std::string html = absl::StrCat("<", element, " class=\"row\">");
+  for (size_t i = 0; i < cells.size(); ++i) {
+    absl::StrAppend(
+        &html, outline.IsLeft(i) ? "<span class=\"left\">" : "<span>",
+        outline.IsLeft(i) ? Explained(cells[i], meanings) : Html(cells[i]),
+        "</span>");
+  }
+  return absl::StrCat(html, "</", element, ">\n");
+}
+
 }  // namespace
 
 std::string Html(std::string_view text) {
@@ -131,6 +153,29 @@ std::string HtmlTable(const TextTable& table, std::string_view caption,
     html += RowOf(table, r, meanings);
   }
   return html + "</tbody>\n</table></div>\n";
+}
+
+std::string HtmlOutline(const Outline& outline, std::string_view caption,
+                        size_t open, const Meanings& meanings) {
+  std::string html = "<div class=\"wide\"><div class=\"outline\">\n";
+  if (!caption.empty()) {
+    absl::StrAppend(&html, "<div class=\"title\">", Html(caption), "</div>\n");
+  }
+  html += OutlineRow(outline, outline.head(), "header", meanings);
+  size_t unfolded = 0;  // rows that are not closed yet
+  for (size_t i = 0; i < outline.rows().size(); ++i) {
+    const Outline::Row& row = outline.rows()[i];
+    for (; unfolded > row.depth; --unfolded) html += "</details>\n";
+    if (outline.HasRows(i)) {
+      absl::StrAppend(&html, row.depth < open ? "<details open>" : "<details>",
+                      OutlineRow(outline, row.cells, "summary", meanings));
+      ++unfolded;
+    } else {
+      html += OutlineRow(outline, row.cells, "div", meanings);
+    }
+  }
+  for (; unfolded > 0; --unfolded) html += "</details>\n";
+  return html + "</div></div>\n";
 }
 
 std::string HtmlData(const Table& table, size_t most) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "xmmu/report/document.h"
+#include "xmmu/report/outline.h"
 #include "xmmu/report/records.h"
 #include "xmmu/report/text_table.h"
 
@@ -28,6 +29,11 @@ Meanings MeaningsOf(const std::vector<TermGroup>& legend);
 // its first columns that `meanings` knows have their meaning as a tooltip.
 std::string HtmlTable(const TextTable& table, std::string_view caption,
                       const Meanings& meanings);
+
+// `outline` as rows that unfold: each that has rows within it is open if its
+// depth is less than `open`.
+std::string HtmlOutline(const Outline& outline, std::string_view caption,
+                        size_t open, const Meanings& meanings);
 
 // The first `most` lines of a table of data, every column with what it means.
 std::string HtmlData(const Table& table, size_t most);

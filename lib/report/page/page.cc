@@ -71,26 +71,38 @@ std::string Paragraph(std::string_view text) {
   return absl::StrCat("<pre>", Html(text), "</pre>\n");
 }
 
+// Rows of an outline with a smaller depth are open at first; assumed.
+constexpr size_t kOpenSteps = 2;
+
+// What stands before block `i`, if it is text.
+std::string_view TextBefore(const Document& document, size_t i) {
+  if (i == 0) return "";
+  const auto* text = std::get_if<std::string>(&document.text[i - 1]);
+  return text == nullptr ? std::string_view() : std::string_view(*text);
+}
+
+std::string BlockHtml(const Document& document, size_t i,
+                      const Meanings& meanings) {
+  const Document::Block& block = document.text[i];
+  const std::string_view caption = SplitCaption(TextBefore(document, i)).second;
+  if (const auto* table = std::get_if<TextTable>(&block)) {
+    return HtmlTable(*table, caption, meanings);
+  }
+  if (const auto* outline = std::get_if<Outline>(&block)) {
+    return HtmlOutline(*outline, caption, kOpenSteps, meanings);
+  }
+  const std::string_view text = std::get<std::string>(block);
+  const bool captions =
+      i + 1 < document.text.size() &&
+      !std::holds_alternative<std::string>(document.text[i + 1]);
+  return Paragraph(captions ? SplitCaption(text).first : text);
+}
+
 std::string Tables(const Document& document) {
   const Meanings meanings = MeaningsOf(document.legend);
   std::string html = "<section id=\"tables\">\n<h2>Tables</h2>\n";
   for (size_t i = 0; i < document.text.size(); ++i) {
-    const Document::Block& block = document.text[i];
-    if (const auto* table = std::get_if<TextTable>(&block)) {
-      std::string_view caption;
-      if (i > 0 && std::holds_alternative<std::string>(document.text[i - 1])) {
-        caption =
-            SplitCaption(std::get<std::string>(document.text[i - 1])).second;
-      }
-      html += HtmlTable(*table, caption, meanings);
-      continue;
-    }
-    std::string_view text = std::get<std::string>(block);
-    if (i + 1 < document.text.size() &&
-        std::holds_alternative<TextTable>(document.text[i + 1])) {
-      text = SplitCaption(text).first;
-    }
-    html += Paragraph(text);
+    html += BlockHtml(document, i, meanings);
   }
   return html + "</section>\n";
 }
