@@ -51,7 +51,7 @@ std::vector<Option> ExplainCommandOptions() {
          .help = absl::StrCat("pages that the event is about, 1 to ",
                               kMostStoryPages,
                               ", of events that have any; see xmmu list "
-                              "events")},
+                              "stories")},
         {.name = "trace",
          .group = kEvent,
          .value = "FILE,...",

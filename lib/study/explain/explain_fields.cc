@@ -191,9 +191,13 @@ constexpr FieldOf<StepLine> kStoryFields[] = {
      [](const StepLine& l) {
        return OfStep(l, [](const StoryStep& s) { return s.cycles; });
      }},
-    {2, "charged", "events",
-     "how often the price was charged; nothing if the step has none, but for "
-     "those of the steps within it",
+    {2, "charge", "",
+     "what is charged; nothing if the step takes no time but for the steps "
+     "within it",
+     [](const StepLine& l) {
+       return OfPrice(l, [](const StepPrice& p) { return p.event; });
+     }},
+    {2, "charged", "events", "how often it was charged",
      [](const StepLine& l) {
        return OfPrice(l, [](const StepPrice& p) { return p.times; });
      }},

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
-#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,9 +28,23 @@ StoryActor ActorOf(Actor actor) {
   return StoryActor::kProcessor;
 }
 
-// Who takes the time of `component` within a step of `outer`: what the
+// Steps of Xen's that are one locked update of a count each, which is charged
+// right behind them (Xen: arch/x86/mm.c).
+constexpr std::string_view kCountSteps[] = {"get_page",      "put_page",
+                                            "get_page_type", "put_page_type",
+                                            "page_lock",     "page_unlock"};
+
+bool IsCountStep(const StoryStep& step) {
+  return step.actor == StoryActor::kXen && !step.price.has_value() &&
+         step.steps.empty() &&
+         std::find(std::begin(kCountSteps), std::end(kCountSteps), step.what) !=
+             std::end(kCountSteps);
+}
+
+// Who takes the time of `event`, of `component`, within a step of `outer`: what the
 // processor does by itself is its own, all else is the work of whoever is at it.
-StoryActor ActorWithin(Component component, StoryActor outer) {
+StoryActor ActorWithin(Component component, std::string_view event,
+                       StoryActor outer) {
   switch (component) {
     case Component::kExecute:
       return StoryActor::kProgram;
@@ -54,6 +68,11 @@ StoryActor ActorWithin(Component component, StoryActor outer) {
     case Component::kEmulation:
     case Component::kSharing:
       return StoryActor::kXen;
+    case Component::kVmExit:
+      return event == CostEventName(CostEvent::kVmExitWork) ||
+                     event == CostEventName(CostEvent::kNestedViolation)
+                 ? StoryActor::kXen
+                 : StoryActor::kProcessor;
     default:
       return outer;
   }
@@ -156,16 +175,31 @@ class Builder {
   void AddCharge(const SpanRecord& record, StepPrice price) {
     price.times = record.value;
     if (price.times * price.price == 0) return;
-    const std::vector<StoryStep>& open = tracks_[record.track].open;
+    std::vector<StoryStep>& open = tracks_[record.track].open;
+    if (!open.empty() && PayForStep(price, open.back())) return;
     const StoryActor outer =
         open.empty() ? StoryActor::kGuestKernel : open.back().actor;
     StoryStep step;
-    step.actor = ActorWithin(price.component, outer);
+    step.actor = ActorWithin(price.component, price.event, outer);
     step.cpu = record.track;
     step.what = price.event;
     step.cycles = Cycles(price.times * price.price);
     step.price = std::move(price);
     Add(record.track, std::move(step));
+  }
+
+  // Makes `price` that of the last step within `outer`, if it is that.
+  static bool PayForStep(const StepPrice& price, StoryStep& outer) {
+    if (price.event != CostEventName(CostEvent::kLockedOp) ||
+        price.times != 1 || outer.steps.empty() ||
+        !IsCountStep(outer.steps.back())) {
+      return false;
+    }
+    StoryStep& step = outer.steps.back();
+    step.cycles = Cycles(price.price);
+    step.price = price;
+    outer.cycles += step.cycles;
+    return true;
   }
 
   // Adds a step that is whole to what is open on its CPU; what another CPU does
@@ -193,9 +227,9 @@ class Builder {
 
 // What steps that are alike have in common.
 std::string ShapeOf(const StoryStep& step) {
-  std::string shape =
-      absl::StrCat(static_cast<int>(step.actor), ".", step.cpu, ".",
-                   step.price.has_value() ? "$" : "", step.what, "(");
+  std::string shape = absl::StrCat(
+      static_cast<int>(step.actor), ".", step.cpu, ".",
+      step.price.has_value() ? step.price->event : "", ":", step.what, "(");
   for (const StoryStep& inner : step.steps) shape += ShapeOf(inner);
   return shape + ")";
 }

@@ -149,6 +149,39 @@ TEST_F(StoryBuilderTest, RowsThatComeAgainAreOneButNotAcrossWhatDiffers) {
   EXPECT_EQ(sum, first_.busy());
 }
 
+TEST_F(StoryBuilderTest, ALockedUpdateBehindAStepOfACountIsItsPrice) {
+  {
+    const Span outer(first_, Actor::kXen, "mod_l1_entry");
+    Step(first_, Actor::kXen, "get_page").Arg("references", 2);
+    first_.Charge(CostEvent::kLockedOp);
+    first_.Charge(CostEvent::kLockedOp);
+    Step(first_, Actor::kXen, "put_page");
+    first_.Charge(CostEvent::kXenPteRead);
+    Step(first_, Actor::kXen, "table goes out of sync");
+    first_.Charge(CostEvent::kLockedOp);
+  }
+  const std::vector<StoryStep> steps = Steps();
+  ASSERT_THAT(Names(steps[0].steps),
+              ElementsAre("get_page", "locked_op", "put_page", "xen_pte_read",
+                          "table goes out of sync", "locked_op"));
+  ASSERT_TRUE(steps[0].steps[0].price.has_value());
+  EXPECT_EQ(steps[0].steps[0].price->event, "locked_op");
+  EXPECT_FALSE(steps[0].steps[2].price.has_value());
+  EXPECT_FALSE(steps[0].steps[4].price.has_value());
+  EXPECT_EQ(steps[0].cycles, first_.busy());
+}
+
+TEST_F(StoryBuilderTest, WhatAHypervisorDoesAtAnExitIsXensAndTheExitIsNot) {
+  {
+    const Span exit(first_, Actor::kProcessor, "VM exit");
+    first_.Charge(CostEvent::kVmExit);
+    first_.Charge(CostEvent::kVmExitWork);
+  }
+  const std::vector<StoryStep> steps = Steps();
+  EXPECT_EQ(steps[0].steps[0].actor, StoryActor::kProcessor);
+  EXPECT_EQ(steps[0].steps[1].actor, StoryActor::kXen);
+}
+
 TEST_F(StoryBuilderTest, StepsOfOtherContentsOrActorsStayApart) {
   {
     const Span one(first_, Actor::kXen, "step");
