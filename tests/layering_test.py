@@ -43,8 +43,10 @@ MAY_USE = {
     "guest": "base machine workload mmu xen policy",
     "sim": "base machine machine/file workload mmu xen policy guest",
     "report": "base machine machine/file workload workload/inspect report/page"
+              " report/timeline"
               " workload/linux_text workload/xentrace mmu xen policy guest sim",
     "report/page": "base sim report",
+    "report/timeline": "base sim report",
     "study": "base machine machine/file workload mmu xen policy guest sim"
              " report study/explain study/grid study/published",
     "study/explain": "base machine workload workload/inspect mmu xen policy guest"

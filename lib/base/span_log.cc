@@ -31,6 +31,7 @@ void SpanLog::Attach(const CycleClock& clock) {
   const size_t track = clock.span_track();
   if (track >= accesses_.size()) accesses_.resize(track + 1);
   accesses_[track] = clock.tally(CostEvent::kAccess);
+  if (options_.sums) sums_.Attach(clock.span_track(), clock.busy().count());
 }
 
 bool SpanLog::Takes(uint64_t time) {
@@ -61,8 +62,18 @@ void SpanLog::AddArg(uint32_t record, const SpanArg& arg) {
   records_[record].last_arg = static_cast<uint32_t>(args_.size());
 }
 
-void SpanLog::End(const CycleClock& clock) {
+std::optional<uint32_t> SpanLog::Begin(const CycleClock& clock, Actor actor,
+                                       const char* name) {
+  if (options_.sums) {
+    sums_.Begin(clock.span_track(), actor, name, clock.busy().count());
+  }
+  return Add(clock, SpanKind::kBegin, actor, name);
+}
+
+void SpanLog::End(const CycleClock& clock, bool taken) {
+  if (options_.sums) sums_.End(clock.span_track(), clock.busy().count());
   AddAccesses(clock);
+  if (!taken) return;
   records_.push_back({.kind = SpanKind::kEnd,
                       .track = clock.span_track(),
                       .time = clock.now().count() - origin_});
@@ -78,6 +89,11 @@ void SpanLog::AddCharge(const CycleClock& clock, SpanKind kind, uint32_t event,
                       .time = time,
                       .value = times,
                       .event = event});
+}
+
+void SpanLog::CatchUp(const CycleClock& clock) {
+  AddAccesses(clock);
+  if (options_.sums) sums_.CatchUp(clock.span_track(), clock.busy().count());
 }
 
 void SpanLog::AddAccesses(const CycleClock& clock) {
@@ -98,14 +114,17 @@ void SpanLog::AddAccesses(const CycleClock& clock) {
 
 void SpanNote::Open(const CycleClock& clock, SpanKind kind, Actor actor,
                     const char* name, SpanDetail detail) {
-  const bool left_out = detail == SpanDetail::kFine && !log_->options().charges;
-  std::optional<uint32_t> record;
-  if (!left_out) record = log_->Add(clock, kind, actor, name);
-  if (record.has_value()) {
-    record_ = *record;
-  } else {
+  if (detail == SpanDetail::kFine && !log_->options().charges) {
     log_ = nullptr;
+  } else if (kind == SpanKind::kBegin) {
+    record_ = log_->Begin(clock, actor, name);
+  } else {
+    record_ = log_->Add(clock, kind, actor, name);
   }
+}
+
+void SpanNote::AddArg(const SpanArg& arg) {
+  if (record_.has_value()) log_->AddArg(*record_, arg);
 }
 
 }  // namespace xmmu

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/comparison_options.h"
 #include "cli/run_options.h"
+#include "cli/span_output.h"
 #include "cli/trace_input.h"
 #include "study/claims.h"
 #include "xmmu/machine/machine_file.h"
@@ -40,7 +41,8 @@ std::vector<Option> CompareOptions() {
        OptionsOfRun(RunGroup::kRegion),
        OptionsOfSweep(),
        OptionsOfJobs(),
-       OptionsOfReport()});
+       OptionsOfReport(),
+       OptionsOfSpans()});
 }
 
 // Errors: InvalidArgument unless there is either a workload or a trace, or if
@@ -97,12 +99,17 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
     return arguments.Refuse("interval", "want it without --sensitivity");
   }
   if (!status.ok()) return status;
+  const auto wanted = SpansOf(arguments, options->base.overlap);
+  if (!wanted.ok()) return wanted.status();
+  options->base.spans = *wanted;
   const auto plan = PlanComparison(*options);
   if (!plan.ok()) return plan.status();
   status = CheckEffects(arguments, *plan);
   if (!status.ok()) return status;
   auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
+  auto spans = SpanOutput::Open(arguments, *output, console);
+  if (!spans.ok()) return spans.status();
   auto files = TraceInput::Open(arguments.files());
   if (!files.ok()) return files.status();
   const CompareInput input{*std::move(files),
@@ -115,6 +122,8 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
   const auto identity =
       IdentityOf(arguments, input, *options->base.custom_machine);
   if (!identity.ok()) return input.files.Named(identity.status());
+  status = spans->Write(*comparison);
+  if (!status.ok()) return status;
   if (!sweep->has_value()) {
     return output->Write(ComparisonDocument(*comparison, *identity));
   }

@@ -197,9 +197,13 @@ absl::StatusOr<OutputFile> OutputFile::OpenPath(
 
 bool OutputFile::IsAlso(const OutputFile& other) const {
   if (path_.empty() || other.path_.empty()) return path_ == other.path_;
-  std::error_code error;  // of a path that is none: it stays as it is
-  return std::filesystem::weakly_canonical(path_, error) ==
-         std::filesystem::weakly_canonical(other.path_, error);
+  // A relative path of which nothing exists would stay relative.
+  const auto whole = [](const std::string& path) {
+    std::error_code error;  // of a path that is none: it stays as it is
+    return std::filesystem::weakly_canonical(
+        std::filesystem::absolute(path, error), error);
+  };
+  return whole(path_) == whole(other.path_);
 }
 
 absl::Status OutputFile::Write(const std::string& text) {

@@ -40,7 +40,8 @@ uint64_t Cores() {
   return std::clamp(cores, uint64_t{1}, uint64_t{Jobs::kMaxThreads});
 }
 
-// The files that a command reads.
+}  // namespace
+
 std::vector<std::string> InputsOf(const Arguments& arguments) {
   std::vector<std::string> inputs = arguments.files();
   for (const char* name : {"machine-file", "config", "cells"}) {
@@ -50,8 +51,6 @@ std::vector<std::string> InputsOf(const Arguments& arguments) {
   if (trace.ok()) inputs.insert(inputs.end(), trace->begin(), trace->end());
   return inputs;
 }
-
-}  // namespace
 
 std::vector<Option> OptionsOfOutput(std::string_view formats) {
   const std::string group = "Output";

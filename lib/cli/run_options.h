@@ -64,6 +64,9 @@ absl::StatusOr<std::optional<SweepOptions>> SweepOf(const Arguments& arguments);
 // one vCPU, or its prefetchers look at the clock.
 absl::Status CheckSweepable(const SimulatorOptions& base);
 
+// The files that a command reads, which are not to be overwritten.
+std::vector<std::string> InputsOf(const Arguments& arguments);
+
 // Opens what --output names. The files that are read are not overwritten.
 // Errors: InvalidArgument with the path and what is wrong.
 absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
@@ -86,6 +89,10 @@ class ReportOutput {
   static absl::StatusOr<ReportOutput> Open(const Arguments& arguments,
                                            Console& console);
 
+  // Whether `file` is one of those.
+  bool WritesTo(const OutputFile& file) const {
+    return file_.IsAlso(file) || (page_.has_value() && page_->IsAlso(file));
+  }
   // Writes the document, behind a text its legend if that is wanted; and its
   // page, with the command line. Once.
   absl::Status Write(const Document& document);

@@ -37,8 +37,7 @@ void Scheduler::EnterKernel(Task& task, Vcpu& vcpu) {
 absl::StatusOr<FaultResult> Scheduler::Fault(Task& task, Vcpu& vcpu,
                                              const PageFault& fault,
                                              ModeSwitch back) {
-  Span span = KernelSpan(vcpu, "do_user_addr_fault");
-  span.Hex("va", fault.va.value());
+  const Span span = KernelSpan(vcpu, "do_user_addr_fault");
   vcpu.cpu().clock.Charge(CostEvent::kGuestFaultPath);
   absl::StatusOr<FaultResult> result =
       memory_.HandleFault(vcpu, *task.mm, fault);

@@ -299,7 +299,7 @@ std::shared_ptr<const SpanLog> Simulator::Spans() const {
   if (spans_ == nullptr) return nullptr;
   auto spans = std::make_shared<SpanLog>(*spans_);
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
-    spans->AddAccesses(host_.cpu(i).clock);
+    spans->CatchUp(host_.cpu(i).clock);
   }
   return spans;
 }

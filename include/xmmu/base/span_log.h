@@ -34,6 +34,7 @@
 
 #include "absl/base/optimization.h"
 #include "xmmu/base/cycles.h"
+#include "xmmu/base/span_sums.h"
 
 namespace xmmu {
 
@@ -86,6 +87,7 @@ struct SpanOptions {
   // Assumed: 80 MiB of memory, and as much as viewers of timelines bear.
   uint64_t most_records = 2'000'000;
   bool charges = false;  // whether each charge is a record
+  bool sums = false;     // whether spans are summed, window and limit or not
 };
 
 class SpanLog {
@@ -102,6 +104,8 @@ class SpanLog {
   std::vector<SpanArg> ArgsOf(const SpanRecord& record) const;
   // How many records were left out because there were `most_records` already.
   uint64_t dropped() const { return dropped_; }
+  // The sums of all spans, if they are wanted; else of none.
+  const SpanSums& sums() const { return sums_; }
   // One more than the highest track of a clock that writes, or wrote, here.
   size_t track_count() const { return accesses_.size(); }
 
@@ -112,16 +116,21 @@ class SpanLog {
                               Actor actor, const char* name,
                               uint64_t value = 0);
   void AddArg(uint32_t record, const SpanArg& arg);
-  // Ends a span, whose begin was taken, whatever the time and the limit.
-  void End(const CycleClock& clock);
+  // Begins a span, and returns its record if it is taken.
+  std::optional<uint32_t> Begin(const CycleClock& clock, Actor actor,
+                                const char* name);
+  // Ends a span, whatever the time and the limit; `taken`: its begin was.
+  void End(const CycleClock& clock, bool taken);
   void AddCharge(const CycleClock& clock, SpanKind kind, uint32_t event,
                  uint64_t times);
-  // Adds the accesses of the program since the last record of the track, if
-  // charges are wanted: a clock charges them without a word. All of the above
-  // call it; whoever copies a log calls it last.
-  void AddAccesses(const CycleClock& clock);
+  // Adds what a clock has been charged without a word since the last record of
+  // its track: accesses of the program, if charges are wanted, and their sums.
+  // To be called last, by whoever copies a log.
+  void CatchUp(const CycleClock& clock);
   // Returns the number of a new flow.
   uint64_t NewFlow() { return ++flows_; }
+  // How many flows have a number.
+  uint64_t flow_count() const { return flows_; }
 
  private:
   struct ChainedArg {
@@ -129,6 +138,7 @@ class SpanLog {
     uint32_t previous = 0;  // one more than its index; 0: none
   };
 
+  void AddAccesses(const CycleClock& clock);
   // Whether a record at `time` is taken; counts it if it is beyond the limit.
   bool Takes(uint64_t time);
 
@@ -137,6 +147,7 @@ class SpanLog {
   std::vector<SpanRecord> records_;
   std::vector<ChainedArg> args_;
   std::vector<uint64_t> accesses_;  // seen so far, by track
+  SpanSums sums_;
   uint64_t dropped_ = 0;
   uint64_t flows_ = 0;
 };
@@ -151,24 +162,24 @@ class SpanNote {
   template <std::integral Integer>
   SpanNote& Arg(const char* name, Integer number) {
     if (ABSL_PREDICT_FALSE(log_ != nullptr)) {
-      log_->AddArg(record_, {name, static_cast<uint64_t>(number)});
+      AddArg({name, static_cast<uint64_t>(number)});
     }
     return *this;
   }
   SpanNote& Hex(const char* name, uint64_t number) {
     if (ABSL_PREDICT_FALSE(log_ != nullptr)) {
-      log_->AddArg(record_, {name, number, nullptr, true});
+      AddArg({name, number, nullptr, true});
     }
     return *this;
   }
   SpanNote& Word(const char* name, const char* word) {
     if (ABSL_PREDICT_FALSE(log_ != nullptr)) {
-      log_->AddArg(record_, {name, 0, word});
+      AddArg({name, 0, word});
     }
     return *this;
   }
-  // Whether anybody will read it, for arguments that take work.
-  bool kept() const { return log_ != nullptr; }
+  // Whether there is a record of it.
+  bool kept() const { return log_ != nullptr && record_.has_value(); }
 
  protected:
   SpanNote(const CycleClock& clock, SpanKind kind, Actor actor,
@@ -179,10 +190,11 @@ class SpanNote {
   }
   ~SpanNote() = default;
 
-  SpanLog* log_;  // nullptr: it is not kept
-  uint32_t record_ = 0;
+  SpanLog* log_;  // nullptr: nobody wants it
+  std::optional<uint32_t> record_;
 
  private:
+  void AddArg(const SpanArg& arg);
   void Open(const CycleClock& clock, SpanKind kind, Actor actor,
             const char* name, SpanDetail detail);
 };
@@ -194,7 +206,9 @@ class Span final : public SpanNote {
        SpanDetail detail = SpanDetail::kUsual)
       : SpanNote(clock, SpanKind::kBegin, actor, name, detail), clock_(clock) {}
   ~Span() {
-    if (ABSL_PREDICT_FALSE(log_ != nullptr)) log_->End(clock_);
+    if (ABSL_PREDICT_FALSE(log_ != nullptr)) {
+      log_->End(clock_, record_.has_value());
+    }
   }
 
  private:
