@@ -29,7 +29,8 @@ CacheArray::CacheArray(const CacheGeometry& geometry, bool resists_thrashing)
     inverse_ = ~uint64_t{0} / sets_ + 1;
   }
   simple_lines_ = kFirstHigh;
-  if (sets_ <= kMostSetsNoted) last_used_.assign(sets_, kNoLine);
+  if (sets_ <= kMostSetsNoted) noted_sets_ = sets_;
+  last_used_.assign(noted_sets_, kNoLine);
   tags_ = TagSets(sets_, ways_);
 }
 

@@ -55,7 +55,7 @@ MemoryHierarchy::MemoryHierarchy(const MachineModel& model, CacheArray* l3)
 
 // Entry loads fill the levels that they went through, and no prefetcher sees
 // them (assumed).
-MemoryLevel MemoryHierarchy::Touch(MachineAddr addr) {
+MemoryLevel MemoryHierarchy::TouchSets(MachineAddr addr) {
   if (ABSL_PREDICT_FALSE(rules_.exclusive_l2)) return TouchExclusive(addr);
   if (!rules_.walker_skips_l1 && l1_.Touch(addr)) return MemoryLevel::kL1;
   if (l2_.Touch(addr)) return MemoryLevel::kL2;

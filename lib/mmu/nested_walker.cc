@@ -35,7 +35,9 @@ NestedWalker::NestedWalker(const MachineModel& model, PhysMemory& memory,
       psc_(model.nested.psc),
       tlb_(model.nested.tlb_entries) {
   for (int level = 1; level < static_cast<int>(ept_levels_.size()); ++level) {
-    ept_levels_[static_cast<size_t>(level)] = EptLevelOf(level);
+    const auto i = static_cast<size_t>(level);
+    ept_levels_[i] = EptLevelOf(level);
+    usual_levels_[i] = ept_ ? UsualEptLevel(level) : UsualNptLevel(level);
   }
 }
 
@@ -45,6 +47,8 @@ void NestedWalker::Enter(const VmControls& controls, VmTag tag) {
   tag_ = ept_ ? VmTag{0, tag.root} : tag;
   flags_ = !ept_ || controls.accessed_dirty;
   table_reads_write_ = flags_;
+  leaf_also_ = ept_ && controls.mode_based_execute ? ept::kUserExecute : 0;
+  link_also_ = leaf_also_ | (flags_ ? accessed_ : 0);
   psc_.SetVm(tag_);
   psc_.SetMode(controls.nested_mode);
 }
@@ -80,7 +84,7 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
     tlb_.Drop(hit);
   }
   bool found = Walk<false>(access, page, why);
-  if (!found) {
+  if (ABSL_PREDICT_FALSE(!found)) {
     DropAddress(access.gpa);
     // AMD's processors report a violation only after a walk that used no cached
     // entry.
@@ -153,22 +157,56 @@ NestedWalker::Decoded NestedWalker::DecodeEpt(uint64_t raw, int level) const {
   return entry;
 }
 
+NestedWalker::UsualLevel NestedWalker::UsualEptLevel(int level) const {
+  const EptLevel& bits = ept_levels_[static_cast<size_t>(level)];
+  UsualLevel usual;
+  const uint64_t leaf = level == 1 ? 0 : bits.leaf;
+  if (level > 1) {
+    usual.link_mask = ept::kRights | bits.reserved_in_table | leaf;
+    usual.link = ept::kRights;
+  }
+  if (level == 1 || leaf != 0) {
+    usual.leaf_mask =
+        ept::kRights | ept::kMemoryType | bits.reserved_in_leaf | leaf;
+    usual.leaf = ept::kRights | ept::kWriteBack | leaf;
+  }
+  return usual;
+}
+
+NestedWalker::UsualLevel NestedWalker::UsualNptLevel(int level) const {
+  constexpr uint64_t kAll = pte::kPresent | pte::kWritable | pte::kUser;
+  const uint64_t leaf = level == 1 ? 0 : pte::kPageSize;
+  UsualLevel usual;
+  if (level > 1) {
+    usual.link_mask =
+        kAll | pte::kNoExecute | ReservedInNpt(level, /*leaf=*/false) | leaf;
+    usual.link = kAll;
+  }
+  if (level == 1 || MayMap(level)) {
+    usual.leaf_mask =
+        kAll | pte::kNoExecute | ReservedInNpt(level, /*leaf=*/true) | leaf;
+    usual.leaf = kAll | leaf;
+  }
+  return usual;
+}
+
+uint64_t NestedWalker::ReservedInNpt(int level, bool leaf) const {
+  uint64_t reserved = BeyondMachine(model_.features);
+  if (!model_.features.nx) reserved |= pte::kNoExecute;
+  if (leaf) return reserved | LeafHole(level, kPageShift + 1);  // bit 12 is PAT
+  if (!MayMap(level)) reserved |= pte::kPageSize;
+  if (level >= 4) reserved |= pte::kGlobal;
+  return reserved;
+}
+
 // Under AMD's rules EFER.NXE of the hypervisor is 1 (assumed: Xen's is).
 NestedWalker::Decoded NestedWalker::DecodeNpt(Pte entry, int level) const {
   Decoded decoded;
   decoded.present = entry.present();
   if (!decoded.present) return decoded;
-  const bool may_map = MayMap(level);
-  decoded.leaf = level == 1 || (may_map && entry.page_size());
-  uint64_t reserved = BeyondMachine(model_.features);
-  if (!model_.features.nx) reserved |= pte::kNoExecute;
-  if (decoded.leaf) {
-    reserved |= LeafHole(level, kPageShift + 1);  // bit 12 is PAT
-  } else {
-    if (!may_map) reserved |= pte::kPageSize;
-    if (level >= 4) reserved |= pte::kGlobal;
-  }
-  decoded.misconfigured = (entry.raw() & reserved) != 0;
+  decoded.leaf = level == 1 || (MayMap(level) && entry.page_size());
+  decoded.misconfigured =
+      (entry.raw() & ReservedInNpt(level, decoded.leaf)) != 0;
   // All nested accesses are user accesses: a supervisor page grants nothing.
   if (!entry.user()) return decoded;
   decoded.rights = nested_rights::kRead;
@@ -241,14 +279,22 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
         EntryAddress(kEntries, table, IndexOf(kEntries, level, key));
     if constexpr (!kProbe) ChargeLoad(addr);
     const Pte entry(memory_.Read64(addr));
-    const Decoded decoded = Decode(entry, level);
-    if (!decoded.present || decoded.misconfigured) {
-      return Fail(access, 0, decoded.misconfigured, why);
-    }
-    rights &= decoded.rights;
     table = xmmu::AddressOf(entry.frame());
-    if (!decoded.leaf) {
-      SetFlags<kProbe>(addr, entry, accessed_);
+    const UsualLevel& usual = usual_levels_[static_cast<size_t>(level)];
+    bool leaf = (entry.raw() & (usual.link_mask | link_also_)) !=
+                (usual.link | link_also_);
+    const bool usual_leaf = (entry.raw() & (usual.leaf_mask | leaf_also_)) ==
+                            (usual.leaf | leaf_also_);
+    if (ABSL_PREDICT_FALSE(leaf && !usual_leaf)) {
+      const Decoded decoded = Decode(entry, level);
+      if (!decoded.present || decoded.misconfigured) {
+        return Fail(access, 0, decoded.misconfigured, why);
+      }
+      leaf = decoded.leaf;
+      rights &= decoded.rights;
+      if (!leaf) SetFlags<kProbe>(addr, entry, accessed_);
+    }
+    if (!leaf) {
       if constexpr (!kProbe) {
         psc_.FillMissed(level, key, /*pcid=*/0, table, rights);
       }

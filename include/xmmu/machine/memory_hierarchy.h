@@ -63,7 +63,17 @@ class MemoryHierarchy {
   MemoryHierarchy(const MachineModel& model, CacheArray* l3);
 
   // The page walker loads the line of `addr`; returns where the line was found.
-  MemoryLevel Touch(MachineAddr addr);
+  MemoryLevel Touch(MachineAddr addr) {
+    const uint64_t line = addr.value() >> kLineShift;
+    // Most walks begin with the entries that the last one began with: a line
+    // used again in the level that the walker asks first.
+    if (rules_.walker_skips_l1) {
+      if (l2_.WasUsedLast(line, line)) return MemoryLevel::kL2;
+    } else {
+      if (l1_.WasUsedLast(line, line)) return MemoryLevel::kL1;
+    }
+    return TouchSets(addr);
+  }
 
   // Asks the host to bring into its caches what Touch() of `addr` will look at.
   // No simulated state changes.
@@ -89,6 +99,8 @@ class MemoryHierarchy {
   void Clear();
 
  private:
+  // Touch() in general.
+  MemoryLevel TouchSets(MachineAddr addr);
   MemoryLevel TouchExclusive(MachineAddr addr);
   // A load that missed L1. `index` chooses the set of L1 to fill.
   DataAccess LoadBeyondL1(uint64_t line, uint64_t index, uint64_t now);

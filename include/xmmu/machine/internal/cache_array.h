@@ -66,6 +66,12 @@ class CacheArray {
     if (ABSL_PREDICT_TRUE(IsLastUsed(set, line))) return Found::kYes;
     return UseOrFillSet(set, line, evicted);
   }
+  // Whether `line` is known to be the one that was used last in the set that
+  // `index` chooses, and to have no mark: then Use() would find it and change
+  // nothing.
+  bool WasUsedLast(uint64_t line, uint64_t index) const {
+    return IsLastUsed(SetOf(index), line);
+  }
   // Whether `line` is there; nothing changes.
   bool Holds(uint64_t line) const;
   // Puts an absent line in and returns the one evicted, or kNoLine.
@@ -100,10 +106,10 @@ class CacheArray {
   // Whether `line` is known to be the one that was used last in the set, and to
   // have no mark: to use it once more changes nothing.
   bool IsLastUsed(size_t set, uint64_t line) const {
-    return set < last_used_.size() && last_used_[set] == line;
+    return set < noted_sets_ && last_used_[set] == line;
   }
   void NoteLastUsed(size_t set, uint64_t line) {
-    if (set < last_used_.size()) last_used_[set] = line;
+    if (set < noted_sets_) last_used_[set] = line;
   }
   Found UseWay(size_t set, TagSets::Set& tags, size_t way, uint64_t line) {
     NoteLastUsed(set, line);
@@ -155,6 +161,7 @@ class CacheArray {
   // By set, the line that was used last, or kNoLine if it is not known. Empty
   // if there are so many sets that the host's caches would miss it.
   std::vector<uint64_t> last_used_;
+  uint64_t noted_sets_ = 0;  // their number
   static constexpr uint64_t kMostSetsNoted = 1024;
   TagSets tags_;
   // By set and way, the high parts of lines. Empty until a line has one.

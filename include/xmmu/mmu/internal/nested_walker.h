@@ -138,6 +138,19 @@ class NestedWalker {
   static bool Serves(const NestedPage& page, const NestedAccess& access);
   static uint8_t RightsFor(const NestedAccess& access);
 
+  // What tells at one comparison each that an entry of one level is a usual one:
+  // it grants all rights, nothing is wrong with it, and a link has A. Decode()
+  // would say no more. link_also_ and leaf_also_ add the bits that the rules of
+  // the virtual machine ask for.
+  struct UsualLevel {
+    uint64_t link_mask = 0;
+    uint64_t link = ~uint64_t{0};  // no entry, where there is no mask
+    uint64_t leaf_mask = 0;
+    uint64_t leaf = ~uint64_t{0};
+  };
+  UsualLevel UsualEptLevel(int level) const;
+  UsualLevel UsualNptLevel(int level) const;
+
   // The bits of an EPT entry of one level that decide what it is on this
   // machine.
   struct EptLevel {
@@ -150,6 +163,8 @@ class NestedWalker {
   Decoded Decode(Pte entry, int level) const;
   Decoded DecodeEpt(uint64_t raw, int level) const;
   uint8_t EptRights(uint64_t raw) const;
+  // The bits that an entry of NPT must not have, as a leaf or as a link.
+  uint64_t ReservedInNpt(int level, bool leaf) const;
   Decoded DecodeNpt(Pte entry, int level) const;
   // Whether an entry of `level`, 2 or more, can be a leaf on this machine.
   bool MayMap(int level) const;
@@ -172,8 +187,11 @@ class NestedWalker {
   VmControls controls_;
   VmTag tag_;
   bool ept_;
-  std::array<EptLevel, 6> ept_levels_;  // by level
-  bool flags_ = false;                  // whether A and D are kept
+  std::array<EptLevel, 6> ept_levels_;      // by level
+  std::array<UsualLevel, 6> usual_levels_;  // by level
+  uint64_t link_also_ = 0;
+  uint64_t leaf_also_ = 0;
+  bool flags_ = false;  // whether A and D are kept
   bool table_reads_write_ = false;
   uint64_t accessed_;
   uint64_t dirty_;
