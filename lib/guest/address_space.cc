@@ -4,8 +4,7 @@
 
 namespace xmmu {
 
-Vma* VmaMap::Find(VirtAddr va) {
-  if (last_ != nullptr && last_->start <= va && va < last_->end) return last_;
+Vma* VmaMap::Search(VirtAddr va) {
   auto it = by_start_.upper_bound(va);
   if (it == by_start_.begin()) return nullptr;
   --it;

@@ -109,7 +109,10 @@ struct Vma {
 class VmaMap {
  public:
   // Returns the VMA that holds `va`, or nullptr.
-  Vma* Find(VirtAddr va);
+  Vma* Find(VirtAddr va) {
+    if (last_ != nullptr && last_->start <= va && va < last_->end) return last_;
+    return Search(va);
+  }
   const Vma* Find(VirtAddr va) const {
     return const_cast<VmaMap*>(this)->Find(va);
   }
@@ -144,6 +147,8 @@ class VmaMap {
   VirtAddr EndOfMapped(VirtAddr start, VirtAddr end) const;
 
  private:
+  // Find() where it is not the last one again.
+  Vma* Search(VirtAddr va);
   void SplitAt(VirtAddr va);
   // To be called before a VMA comes, goes, or gets other bounds.
   void ForgetLast() { last_ = nullptr; }

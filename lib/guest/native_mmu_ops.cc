@@ -84,14 +84,11 @@ std::unique_ptr<MmuOps> MakeMmuOps(KernelCore& core) {
                                               : MakeXenMmuOps(core);
 }
 
-// The upper half goes first: the lower one has the present bit.
 void StorePteByInstruction(KernelCore& core, Vcpu& vcpu, const PteSlot& slot,
                            uint64_t value) {
   const VirtAddr va = core.EntryVa(slot.table, slot.index);
   if (core.mode() == PagingMode::kPae) {
-    std::array code = {Half(OperandKind::kStore, va + kUpperHalf, value >> 32),
-                       Half(OperandKind::kStore, va, value & 0xffffffff)};
-    vcpu.KernelExecute(code);
+    vcpu.StoreByHalves(va, value);
   } else {
     vcpu.Store(va, core.entry_bytes(), value);
   }

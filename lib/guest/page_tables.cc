@@ -29,6 +29,15 @@ const char* AllocName(int level) {
 
 }  // namespace
 
+PageTables::PageTables(KernelCore& core, MmuOps& ops)
+    : core_(core), ops_(ops), entry_shift_(core.entry_bytes() == 8 ? 3 : 2) {
+  for (int level = 1; level <= core.levels(); ++level) {
+    shapes_[static_cast<size_t>(level)] = {
+        LevelShift(core.mode(), level),
+        static_cast<uint64_t>(EntryCount(core.mode(), level) - 1)};
+  }
+}
+
 absl::StatusOr<Pfn> PageTables::AllocTable(Vcpu& vcpu) {
   absl::StatusOr<Pfn> pfn = core_.AllocFrame();
   if (!pfn.ok()) return pfn;
@@ -167,10 +176,15 @@ absl::StatusOr<PteSlot> PageTables::MakeDownTo(Vcpu& vcpu, AddressSpace& mm,
     const uint64_t entry = Load(vcpu, slot);
     const bool may_be_leaf = entry == 0 && slot.level <= largest;
     if (IsLeaf(entry) || may_be_leaf) return slot;
-    absl::StatusOr<Pfn> child =
-        IsLinked(entry) ? core_.PfnOf(entry) : MakeTable(vcpu, mm, slot);
-    if (!child.ok()) return child.status();
-    slot = SlotOf(*child, slot.level - 1, va);
+    Pfn table;
+    if (ABSL_PREDICT_TRUE(IsLinked(entry))) {
+      table = core_.PfnOf(entry);
+    } else {
+      const absl::StatusOr<Pfn> made = MakeTable(vcpu, mm, slot);
+      if (!made.ok()) return made.status();
+      table = *made;
+    }
+    slot = SlotOf(table, slot.level - 1, va);
   }
   return slot;
 }

@@ -9,6 +9,7 @@
 // A leaf is an entry of L2 or above that maps a large page. It has PS whether
 // it is present or not (Linux: pmd_trans_huge, pmd_huge).
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -22,7 +23,7 @@ namespace xmmu {
 
 class PageTables {
  public:
-  PageTables(KernelCore& core, MmuOps& ops) : core_(core), ops_(ops) {}
+  PageTables(KernelCore& core, MmuOps& ops);
 
   // Makes a new address space with the kernel's mappings and nothing else
   // (Linux: pgd_alloc).
@@ -106,7 +107,8 @@ class PageTables {
   std::optional<Pfn> FindDownTo(Vcpu& vcpu, AddressSpace& mm, int lowest,
                                 VirtAddr va, int* absent_level = nullptr);
   uint64_t LoadEntry(Vcpu& vcpu, Pfn table, int index) {
-    return vcpu.Load(core_.EntryVa(table, index), core_.entry_bytes());
+    const auto offset = static_cast<uint64_t>(index) << entry_shift_;
+    return vcpu.Load(core_.layout.DirectVa(table) + offset, 1 << entry_shift_);
   }
 
  private:
@@ -120,9 +122,10 @@ class PageTables {
   // Takes one of the kept tables, if there is one.
   static std::optional<Pfn> Take(std::vector<Pfn>& kept);
   PteSlot SlotOf(Pfn table, int level, VirtAddr va) const {
-    const uint64_t span = uint64_t{1} << LevelShift(core_.mode(), level);
-    return {table, IndexOf(core_.mode(), level, va),
-            VirtAddr(va.value() & ~(span - 1)), level};
+    const LevelShape& shape = shapes_[static_cast<size_t>(level)];
+    return {table,
+            static_cast<int>(va.value() >> shape.shift & shape.last_index),
+            VirtAddr(va.value() >> shape.shift << shape.shift), level};
   }
   // Makes a table and links it in `slot`, which is empty and of L2 or above.
   absl::StatusOr<Pfn> MakeTable(Vcpu& vcpu, AddressSpace& mm,
@@ -146,8 +149,17 @@ class PageTables {
   void FreeChild(Vcpu& vcpu, AddressSpace& mm, int level, Pfn table, int index,
                  Pfn child, std::vector<TablePage>& freed);
 
+  // How addresses choose entries of one level, as LevelShift() and IndexOf()
+  // say.
+  struct LevelShape {
+    int shift = 0;
+    uint64_t last_index = 0;
+  };
+
   KernelCore& core_;
   MmuOps& ops_;
+  std::array<LevelShape, 6> shapes_;  // by level
+  int entry_shift_;                   // log2 of the bytes of an entry
   // Tables that were given up and kept: empty, and still read-only and pinned
   // if they were.
   std::vector<Pfn> kept_roots_;

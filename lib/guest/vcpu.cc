@@ -11,6 +11,8 @@ namespace {
 // broken. Every built-in policy needs at most one retry for each table level.
 constexpr int kMaxRetries = 16;
 
+constexpr int kHalfBytes = 4;
+
 // The manuals' words for what stops an access.
 const char* SpanName(const PageFault& fault, Vendor vendor) {
   switch (fault.vector) {
@@ -173,12 +175,6 @@ std::optional<MachineAddr> Vcpu::ResolveKernelFault(const PageFault& fault,
   return outcome.addr;
 }
 
-void Vcpu::ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr) {
-  Cpu& cpu = *context_.cpu;
-  cpu.clock.Charge(event);
-  if (cpu.data_through_caches) cpu.TouchData(addr, va);
-}
-
 void Vcpu::KernelExecute(VirtAddr va, MemoryOperand& operand) {
   const Access access{va,
                       operand.writes() ? AccessKind::kWrite : AccessKind::kRead,
@@ -212,15 +208,20 @@ void Vcpu::KernelExecute(std::span<Instruction> code) {
 uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   const Access access{va, AccessKind::kRead, kernel_in_ring3_};
   const TranslateResult result = Translate(access);
-  if (ABSL_PREDICT_TRUE(result.ok())) {
-    ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
-    return host_.memory().ReadEntry(result.addr(), bytes);
+  if (ABSL_PREDICT_FALSE(!result.ok())) {
+    return FinishLoad(result.fault(), access, bytes);
   }
+  ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
+  return host_.memory().ReadEntry(result.addr(), bytes);
+}
+
+uint64_t Vcpu::FinishLoad(const PageFault& fault, const Access& access,
+                          int bytes) {
   MemoryOperand operand{.kind = OperandKind::kLoad,
                         .size = static_cast<uint8_t>(bytes)};
-  const auto addr = ResolveKernelFault(result.fault(), access, operand);
+  const auto addr = ResolveKernelFault(fault, access, operand);
   if (addr.has_value()) {
-    ChargeKernelAccess(CostEvent::kGuestAccess, va, *addr);
+    ChargeKernelAccess(CostEvent::kGuestAccess, access.va, *addr);
     operand.Perform(host_.memory(), *addr);
   }
   return operand.seen;
@@ -229,18 +230,51 @@ uint64_t Vcpu::Load(VirtAddr va, int bytes) {
 void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
   const Access access{va, AccessKind::kWrite, kernel_in_ring3_};
   const TranslateResult result = Translate(access);
-  std::optional<MachineAddr> addr;
-  if (ABSL_PREDICT_TRUE(result.ok())) {
-    addr = result.addr();
-  } else {
+  if (ABSL_PREDICT_FALSE(!result.ok())) {
     MemoryOperand operand{.kind = OperandKind::kStore,
                           .size = static_cast<uint8_t>(bytes),
                           .value = value};
-    addr = ResolveKernelFault(result.fault(), access, operand);
+    return FinishStore(result.fault(), access, operand);
   }
+  ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
+  host_.memory().WriteEntry(result.addr(), bytes, value);
+}
+
+void Vcpu::FinishStore(const PageFault& fault, const Access& access,
+                       MemoryOperand& operand) {
+  const auto addr = ResolveKernelFault(fault, access, operand);
   if (!addr.has_value()) return;  // emulated
-  ChargeKernelAccess(CostEvent::kGuestAccess, va, *addr);
-  host_.memory().WriteEntry(*addr, bytes, value);
+  ChargeKernelAccess(CostEvent::kGuestAccess, access.va, *addr);
+  host_.memory().WriteEntry(*addr, operand.size, operand.value);
+}
+
+// An emulator of the first store may go on to the second one, and so it sees
+// both as code.
+void Vcpu::StoreByHalves(VirtAddr va, uint64_t value) {
+  const Access upper{va + kHalfBytes, AccessKind::kWrite, kernel_in_ring3_};
+  const TranslateResult result = Translate(upper);
+  bool both = false;
+  if (ABSL_PREDICT_TRUE(result.ok())) {
+    ChargeKernelAccess(CostEvent::kGuestAccess, upper.va, result.addr());
+    host_.memory().WriteEntry(result.addr(), kHalfBytes, value >> 32);
+  } else {
+    both = FinishUpperHalf(result.fault(), upper, value);
+  }
+  if (!both) Store(va, kHalfBytes, value & 0xffffffff);
+}
+
+bool Vcpu::FinishUpperHalf(const PageFault& fault, const Access& upper,
+                           uint64_t value) {
+  Instruction lower{.va = VirtAddr(upper.va.value() - kHalfBytes),
+                    .operand = {.kind = OperandKind::kStore,
+                                .size = kHalfBytes,
+                                .value = value & 0xffffffff}};
+  MemoryOperand operand{
+      .kind = OperandKind::kStore, .size = kHalfBytes, .value = value >> 32};
+  context_.following = {&lower, 1};
+  FinishStore(fault, upper, operand);
+  context_.following = {};
+  return lower.done;
 }
 
 uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {

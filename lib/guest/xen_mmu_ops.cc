@@ -170,12 +170,16 @@ class XenMmuOps final : public ParavirtualMmuOps {
     return way == PteWay::kMapping ? PteWay::kRequest : PteWay::kStore;
   }
   HypercallQueue& QueueOf(Vcpu& vcpu) {
-    while (queues_.size() <= vcpu.id()) {
-      const auto id = static_cast<uint32_t>(queues_.size());
-      queues_.push_back(
-          std::make_unique<HypercallQueue>(core_, *core_.vcpus[id]));
+    const size_t id = vcpu.id();
+    if (ABSL_PREDICT_FALSE(queues_.size() <= id)) MakeQueues(id);
+    return *queues_[id];
+  }
+  // Makes the queues of the vCPUs up to `last`.
+  ABSL_ATTRIBUTE_NOINLINE void MakeQueues(size_t last) {
+    while (queues_.size() <= last) {
+      Vcpu& vcpu = *core_.vcpus[queues_.size()];
+      queues_.push_back(std::make_unique<HypercallQueue>(core_, vcpu));
     }
-    return *queues_[vcpu.id()];
   }
 
   void Update(Vcpu& vcpu, Pfn table, int index, uint64_t value,

@@ -6,13 +6,6 @@
 #include "xmmu/base/check.h"
 
 namespace xmmu {
-namespace {
-
-// Architectural machine addresses have at most 52 bits, so frame numbers have
-// 40.
-constexpr int kFrameBits = 40;
-
-}  // namespace
 
 const PhysMemory::TableRule* PhysMemory::RuleOf(Mfn mfn) const {
   auto after = std::upper_bound(
@@ -85,38 +78,11 @@ PhysMemory::Words& PhysMemory::OwnWords(Mfn mfn) {
   return *words;
 }
 
-uint64_t& PhysMemory::TokenOf(Mfn mfn) {
-  XMMU_CHECK(mfn.value() >> kFrameBits == 0);
-  return tokens_.At(mfn.value());
-}
-
-void PhysMemory::Write64(MachineAddr addr, uint64_t value) {
-  NoteStore(addr);
-  Put64(addr, value);
-}
-
-void PhysMemory::Put64(MachineAddr addr, uint64_t value) {
+void PhysMemory::PutFirst(MachineAddr addr, uint64_t value) {
   XMMU_DCHECK(addr.value() % 8 == 0);
   const Mfn mfn = FrameOf(addr);
-  Words* const words = words_.Get(mfn.value());
-  if (ABSL_PREDICT_TRUE(words != nullptr)) {
-    (*words)[WordIndex(addr)] = value;
-    return;
-  }
   if (value == 0 && !IsDescribed(mfn)) return;  // reads as zero already
   OwnWords(mfn)[WordIndex(addr)] = value;
-}
-
-// Memory is kept as words of 8 bytes; a 4-byte entry is one half of such a
-// word.
-uint64_t PhysMemory::WordWith(MachineAddr addr, uint32_t value) const {
-  const uint64_t mask = uint64_t{0xffffffff} << HalfShift(addr);
-  const uint64_t placed = static_cast<uint64_t>(value) << HalfShift(addr);
-  return (Read64(WordBase(addr)) & ~mask) | placed;
-}
-
-void PhysMemory::Write32(MachineAddr addr, uint32_t value) {
-  Write64(WordBase(addr), WordWith(addr, value));
 }
 
 void PhysMemory::WriteEntryByWalker(MachineAddr addr, int bytes,
@@ -124,15 +90,7 @@ void PhysMemory::WriteEntryByWalker(MachineAddr addr, int bytes,
   if (bytes == 8) {
     Put64(addr, value);
   } else {
-    Put64(WordBase(addr), WordWith(addr, static_cast<uint32_t>(value)));
-  }
-}
-
-void PhysMemory::WriteEntry(MachineAddr addr, int bytes, uint64_t value) {
-  if (bytes == 8) {
-    Write64(addr, value);
-  } else {
-    Write32(addr, static_cast<uint32_t>(value));
+    Put32(addr, static_cast<uint32_t>(value));
   }
 }
 

@@ -106,6 +106,9 @@ class Vcpu {
   void KernelExecute(std::span<Instruction> code);
   uint64_t Load(VirtAddr va, int bytes);
   void Store(VirtAddr va, int bytes, uint64_t value);
+  // Stores an entry of 8 bytes as 32-bit code does: the upper half first, since
+  // the lower one has P. As KernelExecute() of both stores.
+  void StoreByHalves(VirtAddr va, uint64_t value);
   // XCHG: returns what was there.
   uint64_t Exchange(VirtAddr va, int bytes, uint64_t value);
 
@@ -150,7 +153,19 @@ class Vcpu {
                                                 const Access& access,
                                                 MemoryOperand& operand);
   // Charges for an access of the kernel's at `va` that went through to `addr`.
-  void ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr);
+  void ChargeKernelAccess(CostEvent event, VirtAddr va, MachineAddr addr) {
+    Cpu& cpu = *context_.cpu;
+    cpu.clock.Charge(event);
+    if (cpu.data_through_caches) cpu.TouchData(addr, va);
+  }
+  // Go on with a Load(), a Store() and the first store of StoreByHalves() that
+  // have faulted. The last one returns whether an emulator has done both
+  // stores.
+  uint64_t FinishLoad(const PageFault& fault, const Access& access, int bytes);
+  void FinishStore(const PageFault& fault, const Access& access,
+                   MemoryOperand& operand);
+  bool FinishUpperHalf(const PageFault& fault, const Access& upper,
+                       uint64_t value);
 
   // Performs an access of the program's or of the kernel for it. Programs' data
   // is kept as one token a frame: a recorded trace says where a program stores,

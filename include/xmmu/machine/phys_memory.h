@@ -25,6 +25,7 @@
 #include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "xmmu/base/address.h"
+#include "xmmu/base/check.h"
 #include "xmmu/base/internal/host_prefetch.h"
 #include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/machine/internal/word_blocks.h"
@@ -47,8 +48,14 @@ class PhysMemory {
   uint32_t Read32(MachineAddr addr) const {
     return static_cast<uint32_t>(Read64(WordBase(addr)) >> HalfShift(addr));
   }
-  void Write64(MachineAddr addr, uint64_t value);
-  void Write32(MachineAddr addr, uint32_t value);
+  void Write64(MachineAddr addr, uint64_t value) {
+    NoteStore(addr);
+    Put64(addr, value);
+  }
+  void Write32(MachineAddr addr, uint32_t value) {
+    NoteStore(addr);
+    Put32(addr, value);
+  }
 
   // Whether a frame may have words that are not zero.
   bool HasWords(Mfn mfn) const {
@@ -60,7 +67,13 @@ class PhysMemory {
                                                   int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
   }
-  void WriteEntry(MachineAddr addr, int bytes, uint64_t value);
+  void WriteEntry(MachineAddr addr, int bytes, uint64_t value) {
+    if (bytes == 8) {
+      Write64(addr, value);
+    } else {
+      Write32(addr, static_cast<uint32_t>(value));
+    }
+  }
   // As WriteEntry(), by a page walker that sets A or D; it is not counted as a
   // store (WatchStores).
   void WriteEntryByWalker(MachineAddr addr, int bytes, uint64_t value);
@@ -130,6 +143,10 @@ class PhysMemory {
  private:
   using Words = WordBlocks::Block;
 
+  // Architectural machine addresses have at most 52 bits, so frame numbers have
+  // 40.
+  static constexpr int kFrameBits = 40;
+
   static size_t WordIndex(MachineAddr addr) {
     return (addr.value() & kPageOffsetMask) >> 3;
   }
@@ -150,10 +167,30 @@ class PhysMemory {
   }
   // The words of a frame to be written to.
   Words& OwnWords(Mfn mfn);
-  uint64_t& TokenOf(Mfn mfn);
-  void Put64(MachineAddr addr, uint64_t value);
-  // The word around `addr` with the half at `addr` replaced by `value`.
-  uint64_t WordWith(MachineAddr addr, uint32_t value) const;
+  uint64_t& TokenOf(Mfn mfn) {
+    XMMU_CHECK(mfn.value() >> kFrameBits == 0);
+    return tokens_.At(mfn.value());
+  }
+  void Put64(MachineAddr addr, uint64_t value) {
+    Words* const words = words_.Get(FrameOf(addr).value());
+    if (ABSL_PREDICT_FALSE(words == nullptr)) return PutFirst(addr, value);
+    (*words)[WordIndex(addr)] = value;
+  }
+  // Memory is kept as words of 8 bytes; a 4-byte entry is one half of such a
+  // word.
+  void Put32(MachineAddr addr, uint32_t value) {
+    const uint64_t mask = uint64_t{0xffffffff} << HalfShift(addr);
+    const uint64_t placed = uint64_t{value} << HalfShift(addr);
+    Words* const words = words_.Get(FrameOf(addr).value());
+    if (ABSL_PREDICT_FALSE(words == nullptr)) {
+      const uint64_t old = ReadUnwritten(WordBase(addr));
+      return PutFirst(WordBase(addr), (old & ~mask) | placed);
+    }
+    uint64_t& word = (*words)[WordIndex(addr)];
+    word = (word & ~mask) | placed;
+  }
+  // Put64() to a frame that has no words of its own.
+  void PutFirst(MachineAddr addr, uint64_t value);
   void NoteStore(MachineAddr addr) {
     if (ABSL_PREDICT_TRUE(stores_.empty())) return;
     const auto it = stores_.find(LineOf(addr));

@@ -42,6 +42,7 @@ void XiPaging::MakeExtras(ShadowId id) const {
     if (!options_.backlinks) continue;
     for (Mfn& page : extra.backlinks) page = pool_.At(next++);
   }
+  extras_made_ = static_cast<ShadowId>(extras_.size());
 }
 
 uint64_t XiPaging::HostBytes() const {
@@ -135,8 +136,9 @@ void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
 void XiPaging::LinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
   const Ref ref = RefOf(slot);
   Ref& head = HeadOf(slot, entry);
-  SetNext(ref, head);
-  SetPrevious(ref, 0);
+  const MachineAddr own = BacklinkAt(ref);
+  host().memory().Write64(own, head);
+  host().memory().Write64(own + sizeof(Ref), 0);
   if (head != 0) SetPrevious(head, ref);
   Charge(cpu, CostEvent::kXenPteWrite, head != 0 ? 3 : 2);
   head = ref;

@@ -144,7 +144,7 @@ class XiPaging : public ShadowStrategy {
 
   // The reference is valid until the next shadow is asked for.
   Extras& ExtrasOf(ShadowId id) const {
-    if (ABSL_PREDICT_FALSE(extras_.size() <= id)) MakeExtras(id);
+    if (ABSL_PREDICT_FALSE(extras_made_ <= id)) MakeExtras(id);
     return extras_[id];
   }
   // Gives all shadows up to `id` what they have of them.
@@ -153,6 +153,7 @@ class XiPaging : public ShadowStrategy {
   const XiShadowOptions options_;
   const FrameRuns pool_;  // the frames of all extras, in the order of shadows
   mutable std::vector<Extras> extras_;  // by shadow, as far as asked for
+  mutable ShadowId extras_made_ = 0;    // how many those are
   SparseArray<Ref> frame_heads_;        // by guest frame
   uint64_t heads_;                      // how many there are
   SparseArray<Ref> shadow_heads_;       // by shadow

@@ -111,8 +111,11 @@ HypercallResult ExecuteOne(Host& host, VcpuContext& vcpu, const PvRules& rules,
   if (ClosesTables(call) && vcpu.domain->direct().ptwr_in_use()) {
     WritableTables(request).CloseTables();
   }
-  HypercallResult result;
-  if (!vcpu.domain->crashed()) result = Dispatch(request, call);
+  if (vcpu.domain->crashed()) {
+    request.Finish();
+    return {CrashStatus(*vcpu.domain), 0};
+  }
+  HypercallResult result = Dispatch(request, call);
   request.Finish();
   if (vcpu.domain->crashed()) result.status = CrashStatus(*vcpu.domain);
   return result;

@@ -53,8 +53,9 @@ XenErrno PageTypes::GetPageFromL1e(Pte& entry, DomainId page_owner) {
 
 XenErrno PageTypes::GetPageOfL1e(Pte& entry, DomainId page_owner) {
   const Mfn mfn = entry.frame();
-  if (IsIoMemory(mfn)) return GetIoMemory(entry, page_owner);
-  PageInfo& page = Page(mfn);
+  PageInfo* const ram = FindRam(mfn);
+  if (ABSL_PREDICT_FALSE(ram == nullptr)) return GetIoMemory(entry, page_owner);
+  PageInfo& page = *ram;
   if (page.ref_count == 0) {
     return Refuse(XenErrno::kEBUSY, "the frame is nobody's");
   }
@@ -110,8 +111,9 @@ bool PageTypes::MayMapIoMemory(Mfn mfn) const {
 
 void PageTypes::PutPageOfPresent(Pte entry) {
   const Mfn mfn = entry.frame();
-  if (IsIoMemory(mfn)) return;
-  PageInfo& page = Page(mfn);
+  PageInfo* const ram = FindRam(mfn);
+  if (ram == nullptr) return;
+  PageInfo& page = *ram;
   if (page.owner == kDomCow) return PutSharedPage(mfn);
   if (entry.writable()) PutPageType(mfn);
   PutPage(mfn, page);

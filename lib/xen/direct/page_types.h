@@ -44,6 +44,14 @@ class PageTypes : private RequestPart {
   void PutPage(Mfn mfn, PageInfo& page);
   // Whether `mfn` is not RAM, or a device's (Xen: is_iomem_page).
   bool IsIoMemory(Mfn mfn) const;
+  // The PageInfo of `mfn`, or nullptr for such a frame.
+  PageInfo* FindRam(Mfn mfn) {
+    PageInfo* const own = host_.frames().FindOwn(mfn);
+    if (ABSL_PREDICT_FALSE(own == nullptr)) {
+      return IsIoMemory(mfn) ? nullptr : &Page(mfn);
+    }
+    return own->is_ram && own->owner != kDomIo ? own : nullptr;
+  }
 
   // --- page_type.cc: type references, and what validation adds to their price.
   // Takes a reference to the type asked for. The first one flushes whoever may

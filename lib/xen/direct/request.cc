@@ -16,18 +16,6 @@ PvRequest::PvRequest(Host& on_host, VcpuContext& of_vcpu,
       cpu(payer),
       rules(by_rules) {}
 
-Pte RequestPart::ReadEntry(MachineAddr entry) {
-  Charge(CostEvent::kXenPteRead);
-  return Load(entry);
-}
-
-void RequestPart::UpdateEntry(MachineAddr entry, Pte old, Pte value,
-                              bool preserve_ad) {
-  constexpr uint64_t kAd = pte::kAccessed | pte::kDirty;
-  Charge(CostEvent::kXenPteCas);
-  Store(entry, preserve_ad ? value.With(old.raw() & kAd) : value);
-}
-
 void RequestPart::FlushPage(CpuMask cpus, VirtAddr va) {
   if (IsHypervisorAddress(rules_.mode, va)) return;
   if (rules_.invlpg_mask_is_full_here && (cpus & own_cpu()) != 0) {

@@ -145,10 +145,17 @@ class RequestPart {
     host_.memory().WriteEntry(entry, entry_bytes(), value.raw());
   }
   // Reads an entry; charges kXenPteRead.
-  Pte ReadEntry(MachineAddr entry);
+  Pte ReadEntry(MachineAddr entry) {
+    Charge(CostEvent::kXenPteRead);
+    return Load(entry);
+  }
   // Replaces `old` by `value` with a locked write, which keeps A and D of `old`
   // if `preserve_ad`; charges kXenPteCas.
-  void UpdateEntry(MachineAddr entry, Pte old, Pte value, bool preserve_ad);
+  void UpdateEntry(MachineAddr entry, Pte old, Pte value, bool preserve_ad) {
+    constexpr uint64_t kAd = pte::kAccessed | pte::kDirty;
+    Charge(CostEvent::kXenPteCas);
+    Store(entry, preserve_ad ? value.With(old.raw() & kAd) : value);
+  }
 
   CpuMask own_cpu() const { return MaskOf(cpu_.id); }
   // The flush by which this Xen flushes "the TLB".

@@ -250,11 +250,12 @@ bool ShadowPaging::Freshen(VcpuContext& vcpu, const GuestWalk& walk,
     if (used.level == 2 && source.page_size()) {
       in_pieces |= IsLink(slot, entry) || shape_.guest() != shape_.shadow();
     }
+    Pte now = entry;
     if (source.raw() != 0 && source != used.entry) {
       Remake(vcpu, slot, used.entry);
       cpu.counters.Add(Counter::kShadowResynced);
+      now = pages_.Read(slot);
     }
-    const Pte now = pages_.Read(slot);
     page = IsLink(slot, now) ? Child(now) : kNoShadow;
   }
   return in_pieces;

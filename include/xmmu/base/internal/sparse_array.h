@@ -20,18 +20,25 @@
 
 namespace xmmu {
 
+namespace sparse_array {
+
+inline constexpr int kMidBits = 12;
+using Mid = std::array<void*, size_t{1} << kMidBits>;  // to chunks
+// What stands where there are no chunks yet, so that a look-up need not ask.
+inline constexpr Mid kNoChunks{};
+
+}  // namespace sparse_array
+
 template <typename T, int kChunkBits = 12>
 class SparseArray {
  public:
   // Returns the value at `index`, or nullptr if none near it was ever changed.
   const T* Find(uint64_t index) const {
-    const uint64_t top = index >> (kChunkBits + kMidBits);
-    if (ABSL_PREDICT_FALSE(top >= top_.size())) return nullptr;
-    const Mid* const mid = top_[top].get();
-    if (ABSL_PREDICT_FALSE(mid == nullptr)) return nullptr;
-    const Chunk* const chunk = (*mid)[index >> kChunkBits & kMidMask].get();
+    if (ABSL_PREDICT_FALSE(index >= limit_)) return nullptr;
+    const Mid& mid = *top_[index >> (kChunkBits + kMidBits)];
+    const void* const chunk = mid[index >> kChunkBits & kMidMask];
     if (ABSL_PREDICT_FALSE(chunk == nullptr)) return nullptr;
-    return &(*chunk)[index & kChunkMask];
+    return &(*static_cast<const Chunk*>(chunk))[index & kChunkMask];
   }
   T Get(uint64_t index) const {
     const T* const found = Find(index);
@@ -56,31 +63,41 @@ class SparseArray {
   uint64_t host_bytes() const { return host_bytes_; }
 
  private:
-  static constexpr int kMidBits = 12;
+  static constexpr int kMidBits = sparse_array::kMidBits;
   static constexpr uint64_t kChunkMask = (uint64_t{1} << kChunkBits) - 1;
   static constexpr uint64_t kMidMask = (uint64_t{1} << kMidBits) - 1;
 
   using Chunk = std::array<T, size_t{1} << kChunkBits>;
-  using Mid = std::array<std::unique_ptr<Chunk>, size_t{1} << kMidBits>;
+  using Mid = sparse_array::Mid;
 
   // Out of line, so that At() is short.
   ABSL_ATTRIBUTE_NOINLINE T& Make(uint64_t index) {
     const uint64_t top = index >> (kChunkBits + kMidBits);
-    if (top >= top_.size()) top_.resize(top + 1);
-    if (top_[top] == nullptr) {
-      top_[top] = std::make_unique<Mid>();
+    if (top >= top_.size()) {
+      top_.resize(top + 1, &sparse_array::kNoChunks);
+      mids_.resize(top + 1);
+      limit_ = (top + 1) << (kChunkBits + kMidBits);
+    }
+    std::unique_ptr<Mid>& mid = mids_[top];
+    if (mid == nullptr) {
+      mid = std::make_unique<Mid>();
+      top_[top] = mid.get();
       host_bytes_ += sizeof(Mid);
     }
-    std::unique_ptr<Chunk>& chunk =
-        (*top_[top])[index >> kChunkBits & kMidMask];
+    void*& chunk = (*mid)[index >> kChunkBits & kMidMask];
     if (chunk == nullptr) {
-      chunk = std::make_unique<Chunk>();
+      chunk = chunks_.emplace_back(std::make_unique<Chunk>()).get();
       host_bytes_ += sizeof(Chunk);
     }
-    return (*chunk)[index & kChunkMask];
+    return (*static_cast<Chunk*>(chunk))[index & kChunkMask];
   }
 
-  std::vector<std::unique_ptr<Mid>> top_;
+  // Where a look-up begins: the directory's parts, and how far they reach.
+  std::vector<const Mid*> top_;
+  uint64_t limit_ = 0;
+  // Those that there are, and the chunks.
+  std::vector<std::unique_ptr<Mid>> mids_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
   uint64_t host_bytes_ = 0;
 };
 

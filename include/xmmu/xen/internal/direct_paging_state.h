@@ -41,17 +41,22 @@ class DirectPagingState {
   void set_writable_pagetables(bool on) { writable_pagetables_ = on; }
 
   // The tables that are open for writing (Xen 3.0: arch.ptwr), by slot.
-  PtwrInfo& ptwr(PtwrSlot slot) { return ptwr_[static_cast<size_t>(slot)]; }
+  PtwrInfo& ptwr(PtwrSlot slot) {
+    ptwr_ever_used_ = true;
+    return ptwr_[static_cast<size_t>(slot)];
+  }
   const PtwrInfo& ptwr(PtwrSlot slot) const {
     return ptwr_[static_cast<size_t>(slot)];
   }
   const std::array<PtwrInfo, kPtwrSlots>& ptwr() const { return ptwr_; }
   bool ptwr_in_use() const {
-    return std::any_of(ptwr_.begin(), ptwr_.end(),
+    return ptwr_ever_used_ &&
+           std::any_of(ptwr_.begin(), ptwr_.end(),
                        [](const PtwrInfo& info) { return info.in_use(); });
   }
   // The slot in which `table` is open; nullptr if it is not.
   const PtwrInfo* FindOpen(Mfn table) const {
+    if (!ptwr_ever_used_) return nullptr;
     const auto found =
         std::find_if(ptwr_.begin(), ptwr_.end(), [table](const PtwrInfo& info) {
           return info.in_use() && info.table == table;
@@ -74,6 +79,8 @@ class DirectPagingState {
   std::vector<Vcpu> vcpus_;
   bool writable_pagetables_ = false;
   std::array<PtwrInfo, kPtwrSlots> ptwr_;
+  // Whether anybody may have changed a slot: most strategies open no table.
+  bool ptwr_ever_used_ = false;
   uint64_t validated_tables_ = 0;
   DirectWriteLogging* write_logging_ = nullptr;
 };

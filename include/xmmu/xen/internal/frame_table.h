@@ -49,6 +49,13 @@ class FrameTable {
     return ByRange(mfn);
   }
 
+  // Returns the same if `mfn` has host memory of its own, or else nullptr.
+  PageInfo* FindOwn(Mfn mfn) {
+    const Slot* const slot = own_.Find(mfn.value());
+    const bool own = slot != nullptr && slot->owner != kNotOwn;
+    return ABSL_PREDICT_TRUE(own) ? const_cast<Slot*>(slot) : nullptr;
+  }
+
   // Makes each frame of [first, first + count) what `page` says. Takes host
   // memory for one record. REQUIRES: all are valid; nobody holds a reference to
   // one of them.
