@@ -39,10 +39,34 @@ std::vector<Option> CompareOptions() {
        OptionsOfRun(RunGroup::kGuest),
        OptionsOfRun(RunGroup::kTiming),
        OptionsOfRun(RunGroup::kRegion),
+       {{.name = "per",
+         .group = GroupName(RunGroup::kRegion),
+         .value = "WHAT",
+         .help =
+             "cycles and counters of the region by vcpu or by task as well, "
+             "in all formats; default not"}},
        OptionsOfSweep(),
        OptionsOfJobs(),
        OptionsOfReport(),
        OptionsOfSpans()});
+}
+
+// Sets what rows are taken apart by. The series of intervals and the sensitivity
+// are tables of their own.
+absl::Status SetPer(const Arguments& arguments, bool sweeps,
+                    SimulatorOptions& base) {
+  if (!arguments.Given("per")) return absl::OkStatus();
+  const std::string per = arguments.Text("per");
+  constexpr std::string_view kKnown[] = {"vcpu", "task"};
+  if (per != "vcpu" && per != "task") {
+    return arguments.Refuse("per", per, WantedName(per, kKnown));
+  }
+  if (arguments.Given("interval")) {
+    return arguments.Refuse("per", "want it without --interval");
+  }
+  if (sweeps) return arguments.Refuse("per", "want it without --sensitivity");
+  base.per = per == "vcpu" ? Per::kVcpu : Per::kTask;
+  return absl::OkStatus();
 }
 
 // Errors: InvalidArgument unless there is either a workload or a trace, or if
@@ -98,6 +122,8 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
   if (sweep->has_value() && arguments.Given("interval")) {
     return arguments.Refuse("interval", "want it without --sensitivity");
   }
+  if (status.ok())
+    status = SetPer(arguments, sweep->has_value(), options->base);
   if (!status.ok()) return status;
   const auto wanted = SpansOf(arguments, options->base.overlap);
   if (!wanted.ok()) return wanted.status();

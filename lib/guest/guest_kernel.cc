@@ -49,6 +49,12 @@ absl::StatusOr<uint64_t> GuestKernel::RunFor(Workload& workload,
   return impl_->scheduler.RunFor(workload, operations);
 }
 
+void GuestKernel::KeepTaskAccounts() { impl_->scheduler.KeepTaskAccounts(); }
+
+std::vector<TaskAccount> GuestKernel::TakeTaskAccounts() {
+  return impl_->scheduler.TakeTaskAccounts();
+}
+
 bool GuestKernel::has_tasks() const { return impl_->scheduler.has_tasks(); }
 
 absl::Status GuestKernel::CreateProcess(TaskId task) {

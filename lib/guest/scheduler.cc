@@ -34,6 +34,7 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   turn_.reset();
   Vcpu& vcpu = VcpuOf(**task);
   vcpu.Resume();
+  if (accounts_ != nullptr) accounts_->Begin(vcpu.cpu());
   // A task that is run there by hand may be in user mode, where no kernel can
   // make tables.
   Task* const current = vcpus_[(*task)->vcpu].current;
@@ -43,6 +44,7 @@ absl::Status Scheduler::CreateFirst(TaskId id) {
   BeginUse(**task, *std::move(mm));
   (*task)->ready_at = vcpu.now();
   ops_->Activate(vcpu, *(*task)->mm);
+  if (accounts_ != nullptr) accounts_->Add(NameOf(**task), vcpu.cpu(), 0);
   return core_.failure;
 }
 
@@ -76,15 +78,33 @@ absl::StatusOr<uint64_t> Scheduler::RunFor(Workload& workload,
       if (!id.has_value()) break;
       turn_ = BeginTurn(*id);
     }
-    const absl::Status status = RunTurn(workload, left);
+    const absl::Status status = accounts_ == nullptr
+                                    ? RunTurn(workload, left)
+                                    : RunAccountedTurn(workload, left);
     if (!status.ok()) return status;
   }
   if (left > 0 && has_tasks()) return Deadlock();
   return operations - left;
 }
 
+// The turn may be the task's last one.
+absl::Status Scheduler::RunAccountedTurn(Workload& workload, uint64_t& left) {
+  const Task& task = *vcpus_[turn_->vcpu].current;
+  const TaskName name = NameOf(task);
+  const Cpu& cpu = VcpuOf(task).cpu();
+  const uint64_t before = left;
+  absl::Status status = RunTurn(workload, left);
+  accounts_->Add(name, cpu, before - left);
+  return status;
+}
+
+std::vector<TaskAccount> Scheduler::TakeTaskAccounts() {
+  return accounts_ == nullptr ? std::vector<TaskAccount>() : accounts_->Take();
+}
+
 absl::Status Scheduler::Fetch(Task& task, Workload& workload) {
-  const auto ops = NextOperations(workload, task.id);
+  const auto ops =
+      Interrupt(task, [&] { return NextOperations(workload, task.id); });
   if (!ops.ok()) return ops.status();
   task.pending = *ops;
   return absl::OkStatus();
@@ -94,6 +114,7 @@ Scheduler::Turn Scheduler::BeginTurn(uint32_t id) {
   VcpuState& state = vcpus_[id];
   Vcpu& vcpu = *core_.vcpus[id];
   vcpu.Resume();
+  if (accounts_ != nullptr) accounts_->Begin(vcpu.cpu());
   if (state.current == nullptr) SwitchTo(*state.queue.front());
   TickIfDue(*state.current);
   Cycles limit = vcpu.cpu().next_tick - Cycles(1);
@@ -161,7 +182,11 @@ absl::Status Scheduler::RunTurn(Workload& workload, uint64_t& left) {
 void Scheduler::TickIfDue(const Task& task) {
   if (task.in_call) return;
   Vcpu& vcpu = VcpuOf(task);
-  if (TickIsDue(vcpu.context())) DeliverTick(core_.policy, vcpu.context());
+  if (!TickIsDue(vcpu.context())) return;
+  Interrupt(task, [&] {
+    DeliverTick(core_.policy, vcpu.context());
+    return 0;
+  });
 }
 
 void Scheduler::Preempt(Task& task) {
@@ -197,6 +222,8 @@ absl::StatusOr<Task*> Scheduler::PutOnVcpu(TaskId id) {
     if (state.current != nullptr) Preempt(*state.current);
     SwitchTo(task);
   }
+  // What is done by hand is on no account.
+  if (accounts_ != nullptr) accounts_->Begin(VcpuOf(task).cpu());
   TickIfDue(task);
   return &task;
 }

@@ -31,6 +31,7 @@
 #include "guest/memory_manager.h"
 #include "guest/mmu_ops.h"
 #include "guest/sightings.h"
+#include "guest/task_accounts.h"
 #include "xmmu/guest/not_compared.h"
 #include "xmmu/workload/workload.h"
 
@@ -103,6 +104,12 @@ class Scheduler {
   absl::StatusOr<VirtAddr> MapKernelPages(TaskId id, uint64_t pages);
   absl::StatusOr<uint64_t> KernelExchange(TaskId id, VirtAddr va,
                                           uint64_t value);
+
+  // See GuestKernel for the next two.
+  void KeepTaskAccounts() {
+    accounts_ = std::make_unique<TaskAccounts>(core_.host);
+  }
+  std::vector<TaskAccount> TakeTaskAccounts();
 
   // See GuestKernel for the next three.
   uint64_t digest() const;
@@ -256,8 +263,24 @@ class Scheduler {
   // Goes on with turn_ to its end, which resets it, or for `left` operations,
   // from which those executed are taken.
   absl::Status RunTurn(Workload& workload, uint64_t& left);
-  // Fetches more operations of a task that has none pending.
-  static absl::Status Fetch(Task& task, Workload& workload);
+  // RunTurn() with an account of it, where accounts are kept.
+  absl::Status RunAccountedTurn(Workload& workload, uint64_t& left);
+  // Fetches more operations of a task that has none pending. What that charges,
+  // as a toolstack between two operations may, is no task's.
+  absl::Status Fetch(Task& task, Workload& workload);
+  // The task that runs has its turn interrupted by what is no task's, which
+  // `work` does.
+  template <typename Work>
+  auto Interrupt(const Task& task, Work work) {
+    const Cpu& cpu = VcpuOf(task).cpu();
+    if (accounts_ != nullptr) accounts_->Add(NameOf(task), cpu, 0);
+    auto result = work();
+    if (accounts_ != nullptr) accounts_->Begin(cpu);
+    return result;
+  }
+  static TaskName NameOf(const Task& task) {
+    return {.process = task.process->id, .task = task.id};
+  }
 
   // A program's access goes through after one fault, on several vCPUs after a
   // few, as another vCPU may change the entry in between. If it takes more the
@@ -274,6 +297,7 @@ class Scheduler {
   // Where RunFor() has stopped in the middle of a turn, which its next call
   // goes on with: so what happens does not depend on where it stops.
   std::optional<Turn> turn_;
+  std::unique_ptr<TaskAccounts> accounts_;  // if they are kept
   absl::flat_hash_set<TaskId> gone_;
   std::vector<Task*> awaiting_;  // points, in the order in which they blocked
   uint64_t digest_of_the_gone_ = 0;

@@ -17,15 +17,6 @@
 namespace xmmu {
 namespace {
 
-// "2 pinning/queue/late": a row as notes name it.
-std::vector<std::string> RowNames(const Comparison& comparison) {
-  std::vector<std::string> names;
-  for (const ReportRow& row : comparison.rows) {
-    names.push_back(absl::StrCat(names.size() + 1, " ", RowLabel(row)));
-  }
-  return names;
-}
-
 // A bar a row; of `columns` those that are above 0 in some row, each with its
 // value in a row.
 Chart BarsOf(const Comparison& comparison, const std::vector<Column>& columns,
@@ -152,12 +143,23 @@ Chart SeriesChart(const Comparison& comparison) {
 
 }  // namespace
 
+std::vector<std::string> RowNames(const Comparison& comparison) {
+  std::vector<std::string> names;
+  for (const ReportRow& row : comparison.rows) {
+    names.push_back(absl::StrCat(names.size() + 1, " ", RowLabel(row)));
+  }
+  return names;
+}
+
 std::vector<Chart> ComparisonCharts(const Comparison& comparison) {
   if (comparison.rows.empty()) return {};
   std::vector<Chart> charts = {ComponentChart(comparison),
                                MarkChart(comparison), MemoryChart(comparison)};
   if (!comparison.rows.front().intervals.empty()) {
     charts.push_back(SeriesChart(comparison));
+  }
+  if (comparison.options.per != Per::kNothing) {
+    charts.push_back(PartChart(comparison));
   }
   return charts;
 }

@@ -192,6 +192,22 @@ constexpr FieldOf<Line> kResults[] = {
        return IntervalRecords(*l.row);
      },
      Shown::kJson},
+    {1, "by_vcpu", "",
+     "what each vCPU took of the row, an object each, that --per=vcpu asks "
+     "for",
+     [](const Line& l) -> Value {
+       if (l.run.options.per != Per::kVcpu) return Absent();
+       return PartRecords(*l.row, Per::kVcpu);
+     },
+     Shown::kJson},
+    {1, "by_task", "",
+     "what each task took of the row, an object each, that --per=task asks "
+     "for",
+     [](const Line& l) -> Value {
+       if (l.run.options.per != Per::kTask) return Absent();
+       return PartRecords(*l.row, Per::kTask);
+     },
+     Shown::kJson},
     {1, "cycles_by_mark", "cycles",
      "cycles by what is known of their prices; they add up to cycles",
      [](const Line& l) { return MarkCyclesCells(l.row->by_mark); },

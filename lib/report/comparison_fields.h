@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "report/field_table.h"
 #include "xmmu/report/document.h"
 #include "xmmu/report/report.h"
@@ -52,6 +53,22 @@ Table ComparisonTable(const Comparison& comparison,
 Table IntervalTable(const Comparison& comparison, const RunIdentity& identity);
 std::vector<Record> IntervalRecords(const ReportRow& row);
 std::vector<FieldInfo> IntervalInfos();
+// A line for each that `lines_of` a row has, behind what says of itself what was
+// run. The columns of all rows are the same.
+Table WithIdentity(const Comparison& comparison, const RunIdentity& identity,
+                   absl::FunctionRef<Table(const ReportRow&)> lines_of);
+
+// The same of what each vCPU or task took: see SimulatorOptions::per.
+Table PartTable(const Comparison& comparison, const RunIdentity& identity);
+std::vector<Record> PartRecords(const ReportRow& row, Per per);
+std::vector<FieldInfo> PartInfos();
+// Text for people, nothing if it was not asked for: the parts of each row that
+// took most.
+std::vector<Document::Block> PartText(const Comparison& comparison);
+Chart PartChart(const Comparison& comparison);
+// Rows as notes and charts name them: "2 pinning/queue/late".
+std::vector<std::string> RowNames(const Comparison& comparison);
+
 // Lines of a text report that say what region is measured, and where the series
 // is; nothing if there is none.
 std::string RegionLines(const Comparison& comparison);

@@ -98,12 +98,12 @@ std::vector<Record> IntervalRecords(const ReportRow& row) {
   return records;
 }
 
-Table IntervalTable(const Comparison& comparison, const RunIdentity& identity) {
+Table WithIdentity(const Comparison& comparison, const RunIdentity& identity,
+                   absl::FunctionRef<Table(const ReportRow&)> lines_of) {
   const Table rows = IdentityTable(comparison, identity);
   Table table;
   for (size_t i = 0; i < comparison.rows.size(); ++i) {
-    Table series =
-        TableOf<IntervalLine>(kIntervalFields, LinesOf(comparison.rows[i]));
+    Table series = lines_of(comparison.rows[i]);
     if (i == 0) {
       table.columns = rows.columns;
       table.columns.insert(table.columns.end(), series.columns.begin(),
@@ -117,6 +117,12 @@ Table IntervalTable(const Comparison& comparison, const RunIdentity& identity) {
     }
   }
   return table;
+}
+
+Table IntervalTable(const Comparison& comparison, const RunIdentity& identity) {
+  return WithIdentity(comparison, identity, [](const ReportRow& row) {
+    return TableOf<IntervalLine>(kIntervalFields, LinesOf(row));
+  });
 }
 
 std::string RegionLines(const Comparison& comparison) {

@@ -335,6 +335,9 @@ std::vector<Document::Block> ComparisonText(const Comparison& comparison) {
     text.emplace_back("\n");
     text.emplace_back(OverlapTable(comparison));
   }
+  for (Document::Block& block : PartText(comparison)) {
+    text.push_back(std::move(block));
+  }
   return text;
 }
 

@@ -50,6 +50,7 @@ std::vector<Term> ColumnTerms() {
   return ColumnTermsOf(InfosOf<ComparisonLine>(ComparisonFields()));
 }
 std::vector<Term> IntervalTerms() { return ColumnTermsOf(IntervalInfos()); }
+std::vector<Term> PartTerms() { return ColumnTermsOf(PartInfos()); }
 
 constexpr DictionaryEntry kEntries[] = {
     {"columns", "columns of the CSV of a comparison", &ColumnTerms},
@@ -57,6 +58,11 @@ constexpr DictionaryEntry kEntries[] = {
      "columns of the CSV of a comparison with --interval, behind those that "
      "say what was run",
      &IntervalTerms},
+    {"parts",
+     "columns of the CSV of a comparison with --per, behind those that say "
+     "what "
+     "was run",
+     &PartTerms},
     {"counters", "events that are counted", &CounterTerms},
     {"components", "what cycles are spent on", &ComponentTerms},
     {"events", "what has a price", &EventTerms},

@@ -36,15 +36,22 @@ void AddAgain(const RunIdentity& identity, Document& document) {
   }
 }
 
+Table TableFor(const Comparison& comparison, const RunIdentity& identity) {
+  if (comparison.options.region.interval.has_value()) {
+    return IntervalTable(comparison, identity);
+  }
+  return comparison.options.per == Per::kNothing
+             ? ComparisonTable(comparison, identity)
+             : PartTable(comparison, identity);
+}
+
 }  // namespace
 
 Document ComparisonDocument(const Comparison& comparison,
                             const RunIdentity& identity) {
   Document document;
   document.text = ComparisonText(comparison);
-  document.table = comparison.options.region.interval.has_value()
-                       ? IntervalTable(comparison, identity)
-                       : ComparisonTable(comparison, identity);
+  document.table = TableFor(comparison, identity);
   document.data = ComparisonRecord(comparison, identity);
   document.json_indent = 2;
   document.legend = ComparisonLegend(comparison);

@@ -171,6 +171,7 @@ absl::Status ComparisonRun::RunRow(size_t index, const std::stop_token& stop) {
   if (result->migration.has_value() && result->migration->refused.empty()) {
     row.migration = MigrationOptions();
     row.spans.reset();
+    row.per = Per::kNothing;
     const absl::StatusOr<ReportRow> without = RunOnce(row, index == 0);
     if (!without.ok()) return without.status();
     if (without->guest_digest != result->guest_digest) {

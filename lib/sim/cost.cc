@@ -52,36 +52,56 @@ namespace {
 
 // A policy's own events have marks of their own, so their cycles are kept apart
 // by mark.
-void AddOwnEvents(const Host& host, const CycleClock& clock, Cost& cost) {
+void AddOwnMarks(const Host& host, Cost& cost) {
   for (size_t i = 0; i < cost.own_tally.size(); ++i) {
     const OwnEvent& event = host.own_events()[i];
-    const uint64_t times = clock.tally(static_cast<OwnEventId>(i));
-    cost.own_tally[i] += times;
     cost.own_by_mark[static_cast<size_t>(event.mark)] +=
-        Cycles(times * event.price);
+        Cycles(cost.own_tally[i] * event.price);
   }
 }
 
 }  // namespace
 
+Cost CostOf(const Host& host, uint32_t cpu) {
+  const CycleClock& clock = host.cpu(cpu).clock;
+  Cost cost = CostOf(host, WorkOf(host, host.cpu(cpu)));
+  cost.elapsed = clock.now();
+  return cost;
+}
+
+Cost CostOf(const Host& host, const CpuWork& work) {
+  Cost cost;
+  cost.cycles = work.cycles;
+  cost.hidden = work.hidden;
+  cost.tally = work.tally;
+  cost.counters = work.counters;
+  cost.own_tally = work.own_tally;
+  cost.own_tally.resize(host.own_events().size());  // if nothing has run
+  // All CPUs have the same prices.
+  const CycleClock& clock = host.cpu(0).clock;
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    const auto event = static_cast<CostEvent>(i);
+    cost.by_component[static_cast<size_t>(ComponentOf(event))] +=
+        Cycles(work.tally[i] * clock.price(event));
+  }
+  for (size_t i = 0; i < cost.own_tally.size(); ++i) {
+    const OwnEvent& event = host.own_events()[i];
+    cost.by_component[static_cast<size_t>(event.component)] +=
+        Cycles(cost.own_tally[i] * event.price);
+  }
+  AddOwnMarks(host, cost);
+  return cost;
+}
+
 Cost CostOf(const Host& host) {
   Cost cost;
   cost.own_tally.resize(host.own_events().size());
+  Cycles furthest;
   for (uint32_t i = 0; i < host.cpu_count(); ++i) {
-    const Cpu& cpu = host.cpu(i);
-    const auto by_component = cpu.clock.by_component();
-    for (size_t c = 0; c < kComponentCount; ++c) {
-      cost.by_component[c] += by_component[c];
-    }
-    for (size_t e = 0; e < kCostEventCount; ++e) {
-      cost.tally[e] += cpu.clock.tallies()[e];
-    }
-    AddOwnEvents(host, cpu.clock, cost);
-    cost.cycles += cpu.clock.busy();
-    cost.hidden += cpu.clock.hidden();
-    cost.elapsed = std::max(cost.elapsed, cpu.clock.now());
-    cost.counters += cpu.counters;
+    cost += CostOf(host, i);
+    furthest = std::max(furthest, host.cpu(i).clock.now());
   }
+  cost.elapsed = furthest;
   return cost;
 }
 

@@ -20,6 +20,8 @@ absl::Status TooShort(uint64_t has, absl::string_view want) {
 
 absl::Status Measurement::Approach(GuestKernel& guest, Workload& workload) {
   last_ = CostOf(host_);
+  if (per_ == Per::kTask) guest.KeepTaskAccounts();
+  BeginParts(guest);
   absl::Status status = guest.Begin(workload);
   if (!status.ok()) return status;
   const uint64_t before = options_.skip + options_.warmup;
@@ -35,7 +37,34 @@ absl::Status Measurement::Approach(GuestKernel& guest, Workload& workload) {
         absl::StrCat("more than ", before, ", behind which the region begins"));
   }
   last_ = CostOf(host_);
+  BeginParts(guest);
   return absl::OkStatus();
+}
+
+void Measurement::BeginParts(GuestKernel& guest) {
+  guest.TakeTaskAccounts();
+  cpus_.clear();
+  if (per_ != Per::kVcpu) return;
+  for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
+    cpus_.push_back(CostOf(host_, i));
+  }
+}
+
+void Measurement::AddParts(int domain, GuestKernel& guest) {
+  for (uint32_t i = 0; i < cpus_.size(); ++i) {
+    parts_.push_back({.domain = domain,
+                      .vcpu = i,
+                      .task = std::nullopt,
+                      .operations = 0,
+                      .cost = CostOf(host_, i) - cpus_[i]});
+  }
+  for (const TaskAccount& account : guest.TakeTaskAccounts()) {
+    parts_.push_back({.domain = domain,
+                      .vcpu = std::nullopt,
+                      .task = account.name,
+                      .operations = account.operations,
+                      .cost = CostOf(host_, account.work)});
+  }
 }
 
 absl::Status Measurement::Add(int domain, uint64_t first, uint64_t operations) {
@@ -72,6 +101,7 @@ absl::Status Measurement::Run(int domain, GuestKernel& guest,
     if (!status.ok()) return status;
     done += *ran;
   }
+  AddParts(domain, guest);
   if (options_.operations.has_value() && done < wanted) {
     return TooShort(before + done,
                     absl::StrCat(before + wanted, ", where the region ends"));

@@ -10,6 +10,12 @@
 
 namespace xmmu {
 
+// Their interrupts come from other CPUs (Host::FlushOthers), their rounds from a
+// toolstack.
+bool CountsByTask(Counter counter) {
+  return counter != Counter::kIpis && counter != Counter::kLogDirtyRounds;
+}
+
 std::string RowLabel(const ReportRow& row) {
   if (!row.paravirtual) {
     return absl::StrCat(row.policy, ThpSuffix(ChosenThp(row)));

@@ -79,6 +79,10 @@ absl::Status CheckRegion(const SimulatorOptions& options) {
     return absl::InvalidArgumentError(
         "a region or interval of 0 operations, want one at least");
   }
+  if (region.interval.has_value() && options.per != Per::kNothing) {
+    return absl::InvalidArgumentError(
+        "intervals and parts by vCPU or task: want one of both");
+  }
   if (region.wanted() && options.migration.wanted()) {
     return absl::InvalidArgumentError(
         "a region and a migration, which is of the whole run: want one of "
@@ -133,6 +137,23 @@ HostOptions HostOptionsOf(const SimulatorOptions& options) {
   return host;
 }
 
+// What is left of `whole` is nobody's.
+std::vector<RowPart> PartsOf(std::vector<RowPart> parts, const Cost& whole) {
+  if (parts.empty()) return parts;
+  Cost sum;
+  for (const RowPart& part : parts) sum += part.cost;
+  RowPart rest = {.domain = 0,
+                  .vcpu = std::nullopt,
+                  .task = std::nullopt,
+                  .operations = 0,
+                  .cost = whole - sum};
+  rest.cost.elapsed = Cycles();
+  if (rest.cost.cycles.count() > 0 || rest.cost.counters != Counters()) {
+    parts.push_back(std::move(rest));
+  }
+  return parts;
+}
+
 // Options that are not set are the defaults for the ABI.
 GuestOptions GuestOptionsOf(const SimulatorOptions& options,
                             const GuestAbi& abi) {
@@ -160,7 +181,8 @@ Simulator::Simulator(const SimulatorOptions& options,
     : options_(options),
       machine_(machine),
       host_(machine_, HostOptionsOf(options)),
-      measurement_(std::make_unique<Measurement>(host_, options.region)) {
+      measurement_(
+          std::make_unique<Measurement>(host_, options.region, options.per)) {
   for (uint32_t i = 0; i < host_.cpu_count(); ++i) {
     host_.cpu(i).clock.SetOverlap(options.overlap);
   }
@@ -322,6 +344,7 @@ ReportRow Simulator::Row() const {
   row.cost.own_tally.resize(host_.own_events().size());  // if nothing has run
   row.operations = measurement_->operations();
   row.intervals = measurement_->intervals();
+  row.parts = PartsOf(measurement_->parts(), row.cost);
   row.hypothetical = std::string(HypotheticalPart(whole, machine_));
   row.guest_digest = first.digest();
   uint64_t spaces = 0;

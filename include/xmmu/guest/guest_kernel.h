@@ -26,6 +26,7 @@
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
 #include "xmmu/guest/resident_memory.h"
+#include "xmmu/guest/task_account.h"
 #include "xmmu/guest/vcpu.h"
 #include "xmmu/workload/workload.h"
 
@@ -70,6 +71,14 @@ class GuestKernel {
   absl::Status Begin(Workload& workload);
   absl::StatusOr<uint64_t> RunFor(Workload& workload, uint64_t operations);
   bool has_tasks() const;
+
+  // From now on Begin() and RunFor() keep an account of each task. That changes
+  // nothing of what happens, and charges nothing.
+  void KeepTaskAccounts();
+  // Returns the accounts since KeepTaskAccounts() or the last call, in the order
+  // of the tasks, those that have ended included; and begins anew. Empty if none
+  // are kept.
+  std::vector<TaskAccount> TakeTaskAccounts();
 
   // These two run processes by hand, for tests and examples, one after another
   // on vCPU 0. A process is named by the TaskId it was created with.

@@ -42,7 +42,8 @@ inline constexpr uint64_t kComparisonSchema = 1;
 //          has every counter; the digest is 16 hex digits
 //   table  a line a row, cycles of a component as cycles_<name>, the share of a
 //          mark as share_<name>; with RegionOptions::interval a line an
-//          interval of a row, with its cycles and counters
+//          interval of a row, with its cycles and counters; with
+//          SimulatorOptions::per the same a vCPU or task
 Document ComparisonDocument(const Comparison& comparison,
                             const RunIdentity& identity = {});
 

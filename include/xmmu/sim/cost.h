@@ -16,6 +16,7 @@
 
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
+#include "xmmu/guest/task_account.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/xen/host.h"
 
@@ -61,6 +62,10 @@ struct Cost {
 
 // Returns everything charged and counted on the CPUs of `host` so far.
 Cost CostOf(const Host& host);
+// The same of CPU number `cpu` alone; `elapsed` is its own time.
+Cost CostOf(const Host& host, uint32_t cpu);
+// The same of a task of a guest there; `elapsed` is 0, as a task has no clock.
+Cost CostOf(const Host& host, const CpuWork& work);
 
 // Returns what `model` lacks and the work that took `cost` has used all the
 // same, with the costs and the geometry given for it: "VM extension", "nested

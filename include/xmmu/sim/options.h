@@ -30,6 +30,9 @@ namespace xmmu {
 // Assumed: no comparison needs more.
 inline constexpr int kMaxDomains = 64;
 
+// By what a row's cycles and counters are given besides as a whole.
+enum class Per : uint8_t { kNothing, kVcpu, kTask };
+
 struct SimulatorOptions {
   // The preset of the machine, see Machines(). The default is the machine of
   // the first Xen paper.
@@ -109,6 +112,10 @@ struct SimulatorOptions {
   // Times are cycles since the end of the boot. It changes no figure. Not beside
   // an overlap, where time steps back.
   std::optional<SpanOptions> spans = std::nullopt;
+
+  // By what ReportRow::parts gives what the region took. Not beside intervals.
+  // It changes no figure.
+  Per per = Per::kNothing;
 
   // Once a stop is requested, by any thread, no simulator is made of these
   // options any more, and one that runs a workload ends within some ten thousand

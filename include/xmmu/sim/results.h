@@ -18,6 +18,7 @@
 #include "xmmu/base/span_log.h"
 #include "xmmu/guest/guest_options.h"
 #include "xmmu/guest/not_compared.h"
+#include "xmmu/guest/task_account.h"
 #include "xmmu/machine/machine_model.h"
 #include "xmmu/policy/policy.h"
 #include "xmmu/sim/by_mark.h"
@@ -42,6 +43,25 @@ struct Interval {
   uint64_t operations = 0;  // how many there are
   Cost cost;
 };
+
+// What one vCPU or one task took of a row: see SimulatorOptions::per.
+struct RowPart {
+  // Whose vCPU or task it is, from 0 on.
+  int domain = 0;
+  std::optional<uint32_t> vcpu;  // from 0 on
+  std::optional<TaskName> task;
+  uint64_t operations = 0;  // of a task
+  // `elapsed` is how far the vCPU's time went on, idle time included; 0 for a
+  // task.
+  Cost cost;
+
+  // Whether it is what belongs to nobody: what is left of the row.
+  bool rest() const { return !vcpu.has_value() && !task.has_value(); }
+};
+
+// Whether `counter` counts what a task does, or has done for it. The others
+// count what comes to a CPU from elsewhere, between turns: no task has any.
+bool CountsByTask(Counter counter);
 
 // The results of one simulation.
 struct ReportRow {
@@ -75,6 +95,12 @@ struct ReportRow {
   // The region piece by piece, one domain after the other, if that was asked
   // for. Their costs add up to `cost`.
   std::vector<Interval> intervals;
+
+  // What each vCPU or task took of that, if it was asked for: domain by domain,
+  // in the order of the vCPUs or of the tasks. The costs, but for `elapsed`, add
+  // up to `cost`; what belongs to no vCPU or task is the last one, if there is
+  // any.
+  std::vector<RowPart> parts;
 
   // Guest memory in use as page tables at the peak, in bytes. Differs between
   // policies where the ABI asks for more tables (a user root, a kernel L2).
