@@ -48,6 +48,7 @@ Command GridCommand();
 Command PublishedCommand();
 Command ExplainCommand();
 Command DiffCommand();
+Command CiteCommand();
 Command RecordCommand();
 Command ListCommand();
 Command TraceCommand();

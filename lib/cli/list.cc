@@ -14,7 +14,9 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/run_options.h"
+#include "report/field_table.h"
 #include "study/published/published.h"
+#include "xmmu/machine/machine_file.h"
 #include "xmmu/report/dictionary.h"
 #include "xmmu/report/machine_report.h"
 #include "xmmu/study/explain.h"
@@ -194,7 +196,8 @@ std::vector<Option> ListOptions() {
   return Joined(
       {std::move(machine),
        OptionsOfOutput("text; of names in reports also csv or json; of prices "
-                       "csv, json or toml, which --machine-file takes")});
+                       "csv, json or toml, which --machine-file takes"),
+       {OptionOfPage()}});
 }
 
 void AddTopic(const Topic& topic, const Catalog& catalog, std::string& text) {
@@ -260,6 +263,93 @@ absl::StatusOr<std::string> TopicsOf(const Arguments& arguments,
   return text;
 }
 
+// A line of a list on a page.
+struct PageLine {
+  std::string_view topic;
+  const Name& name;
+};
+
+constexpr FieldOf<PageLine> kPageFields[] = {
+    {0, "topic", "", "what it is a name of",
+     [](const PageLine& l) { return l.topic; }},
+    {0, "name", "", "the name; empty where a line says more of the one above",
+     [](const PageLine& l) { return l.name.name; }},
+    {0, "help", "", "what it means",
+     [](const PageLine& l) { return l.name.help; }},
+};
+
+// The topics that `arguments` name, or those that are listed without any.
+Document TopicsDocument(const Arguments& arguments, const Catalog& catalog) {
+  const std::vector<std::string>& wanted = arguments.files();
+  Document document;
+  std::vector<Record> records;
+  TableBuilder builder(InfosOf<PageLine>(kPageFields));
+  for (const Topic& topic : kTopics) {
+    const bool named =
+        std::find(wanted.begin(), wanted.end(), topic.name) != wanted.end();
+    if (!named && !(wanted.empty() && topic.by_default)) continue;
+    TextTable table(2);
+    table.Add({std::string(topic.name), "meaning"});
+    table.Rule();
+    for (const Name& name : topic.list(catalog)) {
+      table.Add({name.name, name.help});
+      const PageLine line = {topic.name, name};
+      records.push_back(RecordOf<PageLine>(kPageFields, 0, line));
+      builder.AddLine([&](size_t i) { return kPageFields[i].ValueIn(line); });
+    }
+    document.text.emplace_back(absl::StrCat("\n", Abs(topic.title), "\n"));
+    document.text.emplace_back(std::move(table));
+  }
+  for (const std::string& name : wanted) {
+    const auto* entry = FindDictionaryEntry(name);
+    if (entry == nullptr) continue;
+    for (Document::Block& block : DictionaryDocument(*entry).text) {
+      document.text.push_back(std::move(block));
+    }
+  }
+  document.table = std::move(builder).Finish();
+  document.data = std::move(records);
+  return document;
+}
+
+// A machine with its sources in a column, which a page has room for.
+Document PricesDocument(const MachineModel& machine) {
+  Document document = MachineDocument(machine);
+  TextTable table(2);
+  std::vector<std::string> head;
+  for (const Column& column : document.table.columns) {
+    head.push_back(column.key);
+  }
+  table.Add(std::move(head));
+  table.Rule();
+  for (const std::vector<Cell>& line : document.table.lines) {
+    std::vector<std::string> cells;
+    for (const Cell& cell : line) cells.push_back(CellText(cell));
+    table.Add(std::move(cells));
+  }
+  document.text = {
+      absl::StrCat(Abs(machine.name), ": ", Abs(machine.description), "\n"),
+      std::move(table)};
+  document.again.push_back({"machine file", MachineToml(machine)});
+  return document;
+}
+
+// What --report shows; the text of it goes elsewhere.
+absl::StatusOr<Document> PageOf(const Arguments& arguments,
+                                const Catalog& catalog, bool prices) {
+  if (!arguments.Given("report")) return Document();
+  if (prices) {
+    const auto base = BaseOf(arguments, catalog);
+    if (!base.ok()) return base.status();
+    return PricesDocument(*base->custom_machine);
+  }
+  if (arguments.files().size() == 1) {
+    const auto* entry = FindDictionaryEntry(arguments.files().front());
+    if (entry != nullptr) return DictionaryDocument(*entry);
+  }
+  return TopicsDocument(arguments, catalog);
+}
+
 absl::Status RunList(const Arguments& arguments, const Catalog& catalog,
                      Console& console) {
   const std::vector<std::string>& wanted = arguments.files();
@@ -274,12 +364,14 @@ absl::Status RunList(const Arguments& arguments, const Catalog& catalog,
   if (prices && wanted.size() > 1) {
     return absl::InvalidArgumentError("prices: want this topic alone");
   }
-  auto output = OpenOutput(arguments, console);
+  auto output = ReportOutput::OpenForText(arguments, console);
   if (!output.ok()) return output.status();
   const auto text =
       prices ? PricesOf(arguments, catalog) : TopicsOf(arguments, catalog);
   if (!text.ok()) return text.status();
-  return output->Write(*text);
+  const auto page = PageOf(arguments, catalog, prices);
+  if (!page.ok()) return page.status();
+  return output->WriteText(*text, *page);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "cli/run_options.h"
+#include "xmmu/machine/machine_file.h"
 #include "xmmu/report/page.h"
 
 namespace xmmu::cli {
@@ -40,8 +41,28 @@ uint64_t Cores() {
   return std::clamp(cores, uint64_t{1}, uint64_t{Jobs::kMaxThreads});
 }
 
+<<<<<<< HEAD
 }  // namespace
 
+=======
+// Adds the machines of a study, each once, to what it takes to get the same
+// again.
+void AddMachines(const std::vector<SimulatorOptions>& bases,
+                 Document& document) {
+  std::vector<std::string> files;
+  for (const SimulatorOptions& base : bases) {
+    if (base.custom_machine == nullptr) continue;
+    std::string file = MachineToml(*base.custom_machine);
+    if (std::find(files.begin(), files.end(), file) != files.end()) continue;
+    document.again.push_back(
+        {absl::StrCat("machine file of ", Abs(base.custom_machine->name)),
+         file});
+    files.push_back(std::move(file));
+  }
+}
+
+// The files that a command reads.
+>>>>>>> a00a5fd (xmmu cite, charts of events and claims, pages of lists)
 std::vector<std::string> InputsOf(const Arguments& arguments) {
   std::vector<std::string> inputs = arguments.files();
   for (const char* name : {"machine-file", "config", "cells"}) {
@@ -71,6 +92,15 @@ std::vector<Option> OptionsOfOutput(std::string_view formats) {
           {.name = "help", .group = group, .help = "show this help and end"}};
 }
 
+Option OptionOfPage() {
+  return {.name = "report",
+          .group = "Output",
+          .value = "FILE.html",
+          .help =
+              "page to write as well, with tables and charts, in one "
+              "file that needs nothing else"};
+}
+
 std::vector<Option> OptionsOfReport(std::string_view of_what) {
   std::vector<Option> options =
       OptionsOfOutput(absl::StrCat(Abs(of_what), FormatNames()));
@@ -79,13 +109,7 @@ std::vector<Option> OptionsOfReport(std::string_view of_what) {
                  {.name = "legend",
                   .group = group,
                   .help = "say behind a text what its columns and words mean"});
-  options.insert(
-      options.begin() + 3,
-      {.name = "report",
-       .group = group,
-       .value = "FILE.html",
-       .help = "page to write as well, with tables and charts, in one "
-               "file that needs nothing else"});
+  options.insert(options.begin() + 3, OptionOfPage());
   return options;
 }
 
@@ -123,6 +147,18 @@ absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
     const absl::Status status = arguments.WantsFor("--format=text", kOfText);
     if (!status.ok()) return status;
   }
+  return OpenFiles(*format, *legend, arguments, console);
+}
+
+absl::StatusOr<ReportOutput> ReportOutput::OpenForText(
+    const Arguments& arguments, Console& console) {
+  return OpenFiles(ReportFormat::kText, /*legend=*/false, arguments, console);
+}
+
+absl::StatusOr<ReportOutput> ReportOutput::OpenFiles(ReportFormat format,
+                                                     bool legend,
+                                                     const Arguments& arguments,
+                                                     Console& console) {
   auto file = OpenOutput(arguments, console);
   if (!file.ok()) return file.status();
   std::optional<OutputFile> page;
@@ -135,7 +171,7 @@ absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
     }
     page.emplace(*std::move(opened));
   }
-  return ReportOutput(*format, *legend, *std::move(file), std::move(page),
+  return ReportOutput(format, legend, *std::move(file), std::move(page),
                       arguments.command_line());
 }
 
@@ -190,8 +226,9 @@ absl::Status RunStudy(std::string_view name, StudyRequest request,
   request.jobs = *std::move(jobs);
   auto output = ReportOutput::Open(arguments, console);
   if (!output.ok()) return output.status();
-  const auto document = FindStudy(name)->run(request);
+  auto document = FindStudy(name)->run(request);
   if (!document.ok()) return document.status();
+  AddMachines(request.bases, *document);
   return output->Write(*document);
 }
 

@@ -76,6 +76,9 @@ absl::StatusOr<OutputFile> OpenOutput(const Arguments& arguments,
 // Errors: InvalidArgument for a name that is none.
 absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments);
 
+// --report, of a command that has formats of its own.
+Option OptionOfPage();
+
 // Whether the report is looked at by programs, or by people on a page, so that
 // it says all that there is to say of how to get the same again.
 absl::StatusOr<bool> SaysAll(const Arguments& arguments);
@@ -88,6 +91,10 @@ class ReportOutput {
   // text has, for one file for both, and as OpenOutput().
   static absl::StatusOr<ReportOutput> Open(const Arguments& arguments,
                                            Console& console);
+  // The same for a command with formats of its own, which renders by itself and
+  // calls WriteText().
+  static absl::StatusOr<ReportOutput> OpenForText(const Arguments& arguments,
+                                                  Console& console);
 
   // Whether `file` is one of those.
   bool WritesTo(const OutputFile& file) const {
@@ -100,6 +107,10 @@ class ReportOutput {
   absl::Status WriteText(const std::string& text, const Document& document);
 
  private:
+  static absl::StatusOr<ReportOutput> OpenFiles(ReportFormat format,
+                                                bool legend,
+                                                const Arguments& arguments,
+                                                Console& console);
   ReportOutput(ReportFormat format, bool legend, OutputFile file,
                std::optional<OutputFile> page, std::vector<std::string> command)
       : format_(format),

@@ -106,6 +106,18 @@ std::vector<Cell> ComponentCells(const Cost& cost) {
   return cells;
 }
 
+Record EventCycles(const Cost& cost, const CostTable& costs) {
+  Record record;
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    const auto event = static_cast<CostEvent>(i);
+    const uint64_t cycles = cost.count(event) * costs[i].value;
+    if (cycles == 0) continue;
+    record.fields.push_back({std::string(CostEventName(event)), "cycles",
+                             std::string(CostEventHelp(event)), Cell(cycles)});
+  }
+  return record;
+}
+
 std::vector<Cell> CounterCells(const Cost& cost) {
   std::vector<Cell> cells;
   for (size_t i = 0; i < kCounterCount; ++i) {

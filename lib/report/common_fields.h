@@ -28,6 +28,8 @@ extern const FieldGroup kMarkGroup;
 
 std::vector<Cell> ComponentCells(const Cost& cost);
 std::vector<Cell> CounterCells(const Cost& cost);
+// The cycles of each CostEvent that was charged, at the prices `costs`.
+Record EventCycles(const Cost& cost, const CostTable& costs);
 std::vector<Cell> MarkCyclesCells(const MarkCycles& cycles);
 // Six decimals, rounded so that they add up to 1.
 std::vector<Cell> MarkShareCells(const MarkCycles& cycles);

@@ -51,6 +51,52 @@ Chart ComponentChart(const Comparison& comparison) {
   return chart;
 }
 
+// The events that a row was charged most for, and all others as one. A policy's
+// own events are among the others.
+Chart EventChart(const Comparison& comparison) {
+  // Assumed: a reader can tell no more apart.
+  constexpr size_t kMostEvents = 12;
+  const auto cycles_of = [&](const ReportRow& row, size_t event) {
+    return row.cost.tally[event] * comparison.costs[event].value;
+  };
+  std::vector<std::pair<uint64_t, size_t>> most;  // of any row, and the event
+  for (size_t i = 0; i < kCostEventCount; ++i) {
+    uint64_t cycles = 0;
+    for (const ReportRow& row : comparison.rows) {
+      cycles = std::max(cycles, cycles_of(row, i));
+    }
+    if (cycles > 0) most.emplace_back(cycles, i);
+  }
+  std::stable_sort(most.begin(), most.end(), [](const auto& a, const auto& b) {
+    return a.first > b.first;
+  });
+  if (most.size() > kMostEvents) most.resize(kMostEvents);
+  std::vector<Column> columns;
+  for (const auto& [cycles, index] : most) {
+    const auto event = static_cast<CostEvent>(index);
+    columns.push_back({std::string(CostEventName(event)), "cycles",
+                       std::string(CostEventHelp(event))});
+  }
+  columns.push_back({"others", "cycles", "all other events together"});
+  Chart chart = BarsOf(comparison, columns,
+                       [&](const ReportRow& row, size_t i) -> uint64_t {
+                         if (i < most.size()) {
+                           return cycles_of(row, most[i].second);
+                         }
+                         uint64_t others = row.cost.cycles.count();
+                         for (const auto& [cycles, index] : most) {
+                           others -= cycles_of(row, index);
+                         }
+                         return others;
+                       });
+  chart.title = "Cycles by priced event";
+  chart.help =
+      "How much each price counts in a row: xmmu list prices says what they "
+      "are from.";
+  chart.y.title = "cycles";
+  return chart;
+}
+
 Chart MarkChart(const Comparison& comparison) {
   Chart chart = BarsOf(
       comparison, kMarkGroup.members(),
@@ -154,7 +200,8 @@ std::vector<std::string> RowNames(const Comparison& comparison) {
 std::vector<Chart> ComparisonCharts(const Comparison& comparison) {
   if (comparison.rows.empty()) return {};
   std::vector<Chart> charts = {ComponentChart(comparison),
-                               MarkChart(comparison), MemoryChart(comparison)};
+                               EventChart(comparison), MarkChart(comparison),
+                               MemoryChart(comparison)};
   if (!comparison.rows.front().intervals.empty()) {
     charts.push_back(SeriesChart(comparison));
   }

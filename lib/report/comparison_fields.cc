@@ -166,6 +166,11 @@ constexpr FieldOf<Line> kResults[] = {
      "cycles by what they were spent on; they add up to cycles",
      [](const Line& l) { return ComponentCells(l.row->cost); }, Shown::kBoth,
      &kComponentGroup},
+    {1, "cycles_by_event", "cycles",
+     "cycles by the priced event that they were charged for, of those that "
+     "were; with own_events they add up to cycles",
+     [](const Line& l) { return EventCycles(l.row->cost, l.run.costs); },
+     Shown::kJson},
     {1, "counters", "events", "events counted, of all CPUs",
      [](const Line& l) { return CounterCells(l.row->cost); }, Shown::kBoth,
      &kCounterGroup},
@@ -195,18 +200,12 @@ constexpr FieldOf<Line> kResults[] = {
     {1, "by_vcpu", "",
      "what each vCPU took of the row, an object each, that --per=vcpu asks "
      "for",
-     [](const Line& l) -> Value {
-       if (l.run.options.per != Per::kVcpu) return Absent();
-       return PartRecords(*l.row, Per::kVcpu);
-     },
+     [](const Line& l) { return PartsValue(l.run, *l.row, Per::kVcpu); },
      Shown::kJson},
     {1, "by_task", "",
      "what each task took of the row, an object each, that --per=task asks "
      "for",
-     [](const Line& l) -> Value {
-       if (l.run.options.per != Per::kTask) return Absent();
-       return PartRecords(*l.row, Per::kTask);
-     },
+     [](const Line& l) { return PartsValue(l.run, *l.row, Per::kTask); },
      Shown::kJson},
     {1, "cycles_by_mark", "cycles",
      "cycles by what is known of their prices; they add up to cycles",

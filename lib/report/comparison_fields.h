@@ -60,7 +60,8 @@ Table WithIdentity(const Comparison& comparison, const RunIdentity& identity,
 
 // The same of what each vCPU or task took: see SimulatorOptions::per.
 Table PartTable(const Comparison& comparison, const RunIdentity& identity);
-std::vector<Record> PartRecords(const ReportRow& row, Per per);
+// Absent unless the comparison has its rows by `per`.
+Value PartsValue(const Comparison& comparison, const ReportRow& row, Per per);
 std::vector<FieldInfo> PartInfos();
 // Text for people, nothing if it was not asked for: the parts of each row that
 // took most.

@@ -262,7 +262,8 @@ std::vector<ChartSeries> MostOf(std::vector<ChartSeries> all, size_t rows) {
 
 std::vector<FieldInfo> PartInfos() { return InfosOf<RowPart>(kPartFields); }
 
-std::vector<Record> PartRecords(const ReportRow& row, Per per) {
+Value PartsValue(const Comparison& comparison, const ReportRow& row, Per per) {
+  if (comparison.options.per != per) return Absent();
   std::vector<Record> records;
   for (const RowPart& part : row.parts) {
     Record record = RecordOf<RowPart>(kPartFields, 0, part);

@@ -9,6 +9,7 @@
 #include "base/job_list.h"
 #include "base/printable.h"
 #include "base/text.h"
+#include "study/study_charts.h"
 #include "study/sweep_report.h"
 
 namespace xmmu {
@@ -251,6 +252,7 @@ Document ShadowSensitivityDocument(const std::vector<SweptShadowStudy>& all) {
   for (const SweptShadowStudy& swept : all) {
     document.text.emplace_back(
         "\n" + FormatShadowSensitivityText(*swept.study, swept.sensitivity));
+    document.charts.push_back(ShadowClaimChart(swept));
   }
   document.table = TableOf<ClaimLine>(fields, lines);
   document.data = std::move(records);

@@ -225,4 +225,81 @@ Chart ShadowWorkloadChart(const ShadowStudy& study) {
   return chart;
 }
 
+namespace {
+
+// What can be said of a claim: whether it is true at the machine's own prices,
+// and whether other prices turn that.
+struct ClaimState {
+  const char* name;
+  const char* help;
+  bool is_true;
+  bool holds;
+};
+constexpr ClaimState kClaimStates[] = {
+    {"true, whatever the prices", "no price within its band turns it", true,
+     true},
+    {"true, but turned by some prices",
+     "so at the machine's own prices; a tooltip names what turns it", true,
+     false},
+    {"false, but turned by some prices",
+     "not so at the machine's own prices; a tooltip names what turns it", false,
+     false},
+    {"false, whatever the prices", "no price within its band turns it", false,
+     true}};
+
+std::string CategoryOf(const ShadowVerdict& verdict) {
+  return absl::StrCat(Abs(verdict.pair.newer), " for ", Abs(verdict.pair.older),
+                      ": ", Abs(ShadowClaimName(verdict.claim)));
+}
+
+// The categories in the order in which they are met first, and which one each
+// verdict is of.
+std::vector<size_t> CategoriesOf(const std::vector<ShadowVerdict>& verdicts,
+                                 std::vector<std::string>& categories) {
+  std::vector<size_t> of;
+  for (const ShadowVerdict& verdict : verdicts) {
+    const std::string name = CategoryOf(verdict);
+    const auto found = std::find(categories.begin(), categories.end(), name);
+    of.push_back(static_cast<size_t>(found - categories.begin()));
+    if (found == categories.end()) categories.push_back(name);
+  }
+  return of;
+}
+
+}  // namespace
+
+Chart ShadowClaimChart(const SweptShadowStudy& swept) {
+  const std::vector<ShadowVerdict>& verdicts = swept.sensitivity.verdicts;
+  Chart chart;
+  chart.title =
+      absl::StrCat(GuestOf(*swept.study), ": how sure the claims are");
+  chart.help =
+      "Of the events and workloads that each claim is made of, how many it is "
+      "true of, and whether prices elsewhere in their bands would turn that.";
+  chart.y.title = "events and workloads";
+  chart.as_shares = true;
+  const std::vector<size_t> of = CategoriesOf(verdicts, chart.categories);
+  for (const ClaimState& state : kClaimStates) {
+    ChartSeries series = {state.name, state.help, {}};
+    for (size_t i = 0; i < chart.categories.size(); ++i) {
+      series.points.push_back({.x = static_cast<double>(i)});
+    }
+    bool any = false;
+    for (size_t i = 0; i < verdicts.size(); ++i) {
+      const ShadowVerdict& verdict = verdicts[i];
+      const bool holds = verdict.verdict.holds();
+      if (verdict.is_true != state.is_true || holds != state.holds) continue;
+      any = true;
+      ChartPoint& point = series.points[of[i]];
+      ++point.y;
+      if (holds) continue;
+      absl::StrAppend(&point.note, point.note.empty() ? "" : "; ",
+                      verdict.subject, ": ",
+                      VerdictWords(verdict.verdict, swept.sensitivity.sweep));
+    }
+    if (any) chart.series.push_back(std::move(series));
+  }
+  return chart;
+}
+
 }  // namespace xmmu

@@ -9,6 +9,7 @@
 #include "study/claims.h"
 #include "study/crossing_sensitivity.h"
 #include "study/crossover.h"
+#include "study/shadow_claims.h"
 #include "study/shadow_study.h"
 #include "xmmu/report/chart.h"
 
@@ -26,6 +27,8 @@ Chart BatchChart(const Batches& batches);
 // Cycles of each event, and of each workload as a multiple of bare hardware's.
 Chart ShadowEventChart(const ShadowStudy& study);
 Chart ShadowWorkloadChart(const ShadowStudy& study);
+// How many answers to each claim of each pair stand whatever the prices.
+Chart ShadowClaimChart(const SweptShadowStudy& swept);
 
 }  // namespace xmmu
 

@@ -22,23 +22,49 @@ FORK = ["compare", "--workload=fork:pages=50", "--machine=xeon-2003",
         "--levels=3"]
 # By the name of the page: the command, and how many charts there must be.
 PAGES = {
-    "compare": (FORK + ["--policies=all"], 3),
+    "compare": (FORK + ["--policies=all"], 4),
     "intervals": (FORK + ["--policies=all+variants", "--guest-ops=all",
-                          "--interval=40"], 4),
+                          "--interval=40"], 5),
     "sensitivity": (FORK + ["--policies=all", "--sensitivity",
-                            "--samples=20"], 4),
+                            "--samples=20"], 5),
+    "tasks": (["compare", "--workload=threads:pages=8,shared=4,rounds=2",
+               "--policies=native,pinning,xi-shadow", "--vcpus=2",
+               "--per=task"], 5),
+    "vcpus": (["compare", "--workload=threads:pages=8,shared=4,rounds=2",
+               "--policies=native,pinning,xi-shadow", "--vcpus=2",
+               "--per=vcpu"], 5),
     "crossover": (["crossover", "--machine=xeon-2003", "--levels=3"], 1),
     "crossings": (["crossover", "--machine=xeon-2003", "--levels=3",
                    "--sensitivity", "--samples=20"], 2),
     "batches": (["crossover", "--machine=xeon-2003", "--levels=3", "TRACE"], 1),
     "shadows": (["shadows", "--machine=xeon-2003", "--levels=3",
                  "--workloads=fork:pages=50"], 4),
+<<<<<<< HEAD
     "explain": (["explain", "write-fault", "--machine=xeon-2003", "--levels=3",
                  "--policies=pinning,xi-shadow,nested-paging"], 3),
+=======
+    "claims": (["shadows", "--machine=xeon-2003", "--levels=3",
+                "--workloads=fork:pages=50", "--vcpus=1", "--sensitivity",
+                "--samples=20"], 3),
+    "list": (["list"], 0),
+    "counters": (["list", "counters"], 0),
+    "prices": (["list", "prices", "--machine=xeon-2003"], 0),
+    "cite": (["cite", "--machine=xeon-2003"], 0),
+>>>>>>> 381fcd1 (xmmu cite, charts of events and claims, pages of lists)
     "grid": (["grid", "--machine=xeon-2003"], None),
     "published": (["published", "--table=vmexit"], 1),
     "info": (["trace", "info", "TRACE"], 0),
     "reach": (["trace", "reach", "TRACE"], 1),
+}
+# By the name of the page: words that stand on it.
+WORDS = {
+    "tasks": ["cycles and events of each task", "thread "],
+    "crossover": ["machine file of xeon-2003"],
+    "claims": ["machine file of xeon-2003"],
+    "list": ["trap-and-emulate", "policies (--policies"],
+    "counters": ["page_walks"],
+    "prices": ["cost.mov_cr3", "SOSP'03", "machine file"],
+    "cite": ["@inproceedings{barham2003xen"],
 }
 CHARTS = """[...document.querySelectorAll('figure canvas')].map((canvas) => {
   const chart = Chart.getChart(canvas);
@@ -206,6 +232,9 @@ def check_page(browser, program, name, folder, trace):
            "no policy")
     browser.open(path)
     drawn = check_charts(browser, charts)
+    shown = browser.value("document.body.textContent")
+    for text in WORDS.get(name, []):
+        expect(text in shown, "it does not say %r" % text)
     if name == "compare":
         check_legend(browser)
         check_shares(browser)

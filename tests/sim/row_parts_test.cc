@@ -95,7 +95,9 @@ TEST_P(RowPartsTest, AddUpToTheRowAndChangeNothing) {
       EXPECT_EQ(row.guest_digest, plain.guest_digest);
       ExpectSum(row);
       const bool alone = vcpus == 1 && domains == 1;
-      if (alone || per == Per::kVcpu) EXPECT_EQ(RestOf(row), nullptr);
+      if (alone || per == Per::kVcpu) {
+        EXPECT_EQ(RestOf(row), nullptr);
+      }
     }
   }
 }
