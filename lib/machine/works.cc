@@ -216,7 +216,7 @@ std::vector<Work> Others() {
        {"linux-kernel, 2020-12-02"}},
       {"mode-switch-stat",
        "misc",
-       {{"author", "{eecheng87 and others}"},
+       {{"author", "{eecheng87}"},
         {"title", "Result list"},
         {"howpublished", "Issue 1 of mode-switch-stat"},
         {"year", "2021"},
@@ -261,6 +261,10 @@ constexpr std::string_view kFromOthers[] = {"as ",
                                             "no INVPCID",
                                             "AMD's K8 alone has one"};
 
+// How it ends if the other one is no longer the machine's own: see
+// FollowPriceRules().
+constexpr std::string_view kFollows = ", which was changed";
+
 }  // namespace
 
 std::string_view Work::Field(std::string_view name) const {
@@ -304,7 +308,8 @@ Unsourced UnsourcedOf(Mark mark, std::string_view source) {
   const bool from_others = std::any_of(
       std::begin(kFromOthers), std::end(kFromOthers),
       [&](std::string_view start) { return source.starts_with(start); });
-  return from_others ? Unsourced::kFromOthers : Unsourced::kNo;
+  const bool follows = from_others || source.ends_with(kFollows);
+  return follows ? Unsourced::kFromOthers : Unsourced::kNo;
 }
 
 std::string BibtexOf(const Work& work) {

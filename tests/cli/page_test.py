@@ -39,10 +39,8 @@ PAGES = {
     "batches": (["crossover", "--machine=xeon-2003", "--levels=3", "TRACE"], 1),
     "shadows": (["shadows", "--machine=xeon-2003", "--levels=3",
                  "--workloads=fork:pages=50"], 4),
-<<<<<<< HEAD
     "explain": (["explain", "write-fault", "--machine=xeon-2003", "--levels=3",
                  "--policies=pinning,xi-shadow,nested-paging"], 3),
-=======
     "claims": (["shadows", "--machine=xeon-2003", "--levels=3",
                 "--workloads=fork:pages=50", "--vcpus=1", "--sensitivity",
                 "--samples=20"], 3),
@@ -50,7 +48,6 @@ PAGES = {
     "counters": (["list", "counters"], 0),
     "prices": (["list", "prices", "--machine=xeon-2003"], 0),
     "cite": (["cite", "--machine=xeon-2003"], 0),
->>>>>>> 381fcd1 (xmmu cite, charts of events and claims, pages of lists)
     "grid": (["grid", "--machine=xeon-2003"], None),
     "published": (["published", "--table=vmexit"], 1),
     "info": (["trace", "info", "TRACE"], 0),

@@ -93,7 +93,8 @@ TEST(CitationsTest, AReportCitesWhatItsCyclesRestOn) {
   const auto cited = CitationsOfReport("r.json", text);
   ASSERT_TRUE(cited.ok()) << cited.status();
   uint64_t cycles = 0;
-  for (const Json& row : Json::parse(text)["rows"]) {
+  const Json report = Json::parse(text);
+  for (const Json& row : report["rows"]) {
     uint64_t by_event = 0;
     for (const auto& each : row["cycles_by_event"].items()) {
       by_event += each.value().get<uint64_t>();
