@@ -70,7 +70,7 @@ refuses "--interval=0: want operations, 1 to" --interval=0 \
   --workload="$workload"
 refuses "--migrate=2: want it without --skip" --migrate=2 --warmup=1 \
   --workload="$workload"
-refuses "--per=cpu: want vcpu, task" --per=cpu --workload="$workload"
+refuses "--per=cpu: did you mean vcpu?" --per=cpu --workload="$workload"
 refuses "--per=vcpu: want it without --interval" --per=vcpu --interval=9 \
   --workload="$workload"
 refuses "--per=task: want it without --sensitivity" --per=task --sensitivity \
