@@ -41,10 +41,6 @@ uint64_t Cores() {
   return std::clamp(cores, uint64_t{1}, uint64_t{Jobs::kMaxThreads});
 }
 
-<<<<<<< HEAD
-}  // namespace
-
-=======
 // Adds the machines of a study, each once, to what it takes to get the same
 // again.
 void AddMachines(const std::vector<SimulatorOptions>& bases,
@@ -61,8 +57,8 @@ void AddMachines(const std::vector<SimulatorOptions>& bases,
   }
 }
 
-// The files that a command reads.
->>>>>>> a00a5fd (xmmu cite, charts of events and claims, pages of lists)
+}  // namespace
+
 std::vector<std::string> InputsOf(const Arguments& arguments) {
   std::vector<std::string> inputs = arguments.files();
   for (const char* name : {"machine-file", "config", "cells"}) {
