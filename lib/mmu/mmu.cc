@@ -49,10 +49,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(
 }
 
 TranslateResult Mmu::TranslateBeyondL1(Access access) {
-  if (ABSL_PREDICT_FALSE(walked_ || clock_.overlaps() || !paging() ||
+  if (ABSL_PREDICT_FALSE(clock_.overlaps() || !paging() ||
                          !IsCanonicalNow(access.va))) {
     return TranslateBySearch(access);
   }
+  if (ABSL_PREDICT_FALSE(walked_)) return TranslateAfterWalk(access);
   TlbSlot slot;
   const Tlb::Quick quick = tlb_.RefillQuickly(
       SideOf(access), access.va, context_.pcid, slot,
@@ -64,11 +65,6 @@ TranslateResult Mmu::TranslateBeyondL1(Access access) {
   counters_.Add(Counter::kTlbL2Hits);
   clock_.Charge(CostEvent::kTlbL2Hit);
   return TranslateResult(slot.Translate(access.va));
-}
-
-TranslateResult Mmu::WalkAfterMiss(Access access) {
-  walked_ = true;
-  return WalkFor(access);
 }
 
 TranslateResult Mmu::TranslateBySearch(Access access) {
@@ -96,7 +92,8 @@ TranslateResult Mmu::TranslateBySearch(Access access) {
     TakeL2Hit(hit, access, probe);
     return TranslateResult(slot.Translate(access.va));
   }
-  return WalkAfterMiss(access);
+  walked_ = true;
+  return WalkFor(access);
 }
 
 // While the TLBs are searched, the host can fetch what a walk will read.

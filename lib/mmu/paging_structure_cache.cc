@@ -10,8 +10,10 @@ PagingStructureCache::PagingStructureCache(
     const PagingStructureCacheArray& shape = geometry.level[level];
     if (shape.entries == 0) continue;
     Array& array = arrays_[level];
+    array.entries = shape.entries;
     array.ways = shape.ways == 0 ? shape.entries : shape.ways;
     XMMU_CHECK(shape.entries % array.ways == 0);
+    if (array.ways <= 4) array.way_bits = (1u << array.ways) - 1;
     array.sets = shape.entries / array.ways;
     array.divides = !std::has_single_bit(array.sets);
     array.set_mask = array.sets - 1;
@@ -39,22 +41,6 @@ size_t PagingStructureCache::FindWithTag(const Array& array, const Place& place,
   return TagSets::kNoWay;
 }
 
-// The deepest entry is that of the lowest level, so the search starts there.
-const PagingStructureEntry* PagingStructureCache::LookupHeld(VirtAddr va,
-                                                             uint16_t pcid) {
-  for (int level = 2; level <= kTopLevel; ++level) {
-    Array& array = arrays_[static_cast<size_t>(level)];
-    if (array.live == 0) continue;
-    const Place place = PlaceOf(array, va, pcid);
-    TagSets::Set tags = array.tags[place.set];
-    const size_t way = Find(array, tags, place, pcid);
-    if (way == TagSets::kNoWay) continue;
-    tags.Renew(way);
-    return &array.slots[place.set * array.ways + way];
-  }
-  return nullptr;
-}
-
 // An entry that is held is replaced in place.
 void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
                                 MachineAddr table, uint8_t rights,
@@ -64,6 +50,7 @@ void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
     const Place place = PlaceOf(array, va, pcid);
     TagSets::Set tags = array.tags[place.set];
     const size_t way = Find(array, tags, place, pcid);
+    missed_[static_cast<size_t>(level)] = place;
     if (way != TagSets::kNoWay) {
       tags.Renew(way);
       PagingStructureEntry& entry = array.slots[place.set * array.ways + way];
@@ -74,16 +61,6 @@ void PagingStructureCache::Fill(int level, VirtAddr va, uint16_t pcid,
     }
   }
   FillMissed(level, va, pcid, table, rights, guest_table);
-}
-
-// The least recently used entry of the set goes.
-size_t PagingStructureCache::TakeVictim(Array& array, const Place& place) {
-  TagSets::Set tags = array.tags[place.set];
-  const size_t way =
-      array.live == array.slots.size() ? tags.VictimOfFull() : tags.Victim();
-  tags.Renew(way);
-  tags.set_tag(way, place.tag);
-  return way;
 }
 
 void PagingStructureCache::Drop(Array& array, size_t slot) {

@@ -52,12 +52,35 @@ size_t Tlb::FindAmongSizes(const Level& level, const Probe& probe) const {
     const uint64_t vpn = probe.va_.value() >> shifts_[size];
     const size_t set = SetOf(home, vpn);
     if (found != 0 && set != found_set) continue;
+    if (home.search != Search::kAny && MarksIn(home, set, size, vpn) == 0) {
+      found_set = set;
+      continue;
+    }
     const size_t index =
         FindInSet(set, home.ways, FilterTag(size, vpn), probe.key_);
     if (index != 0 && (found == 0 || index < found)) found = index;
     found_set = set;
   }
   return found;
+}
+
+// A tag that is found may be that of another guest's entry, or another PCID's.
+bool Tlb::LacksLarge(const Level& level, VirtAddr va) const {
+  uint32_t marks = 0;
+  for (uint32_t sizes = level.held_sizes & ~1u; sizes != 0;
+       sizes &= sizes - 1) {
+    const auto size = static_cast<size_t>(std::countr_zero(sizes));
+    const Home& home = level.homes[size];
+    if (ABSL_PREDICT_FALSE(home.search == Search::kAny)) return false;
+    const uint64_t vpn = va.value() >> shifts_[size];
+    marks |= MarksIn(home, SetOf(home, vpn), size, vpn);
+  }
+  return marks == 0;
+}
+
+bool Tlb::LacksLarge(TlbSide side, VirtAddr va) const {
+  return LacksLarge(levels_[static_cast<size_t>(side)], va) &&
+         LacksLarge(levels_[L2Index(side)], va);
 }
 
 void Tlb::Renumber() {
@@ -181,8 +204,12 @@ void Tlb::DropMatches(VirtAddr va, uint16_t pcid, bool globals) {
       const auto size = static_cast<size_t>(std::countr_zero(sizes));
       const Home& home = level.homes[size];
       const uint64_t vpn = va.value() >> shifts_[size];
-      VisitMatches(SetOf(home, vpn), home.ways, FilterTag(size, vpn),
-                   probe.key_, [&](size_t index) {
+      const size_t set = SetOf(home, vpn);
+      if (home.search != Search::kAny && MarksIn(home, set, size, vpn) == 0) {
+        continue;
+      }
+      VisitMatches(set, home.ways, FilterTag(size, vpn), probe.key_,
+                   [&](size_t index) {
                      DropMatch(level, index, globals);
                      return false;
                    });

@@ -70,8 +70,9 @@ void Tlb::UpdateQuickSides() {
     const Home& l1 = L1(side).homes[0];
     const Home& l2 = L2(side).homes[0];
     QuickSide& quick = quick_[static_cast<size_t>(side)];
-    quick.usable =
-        L1(side).search == Search::kFour && L2(side).search == Search::kSixteen;
+    quick.usable = l1.search == Search::kFour && l2.search == Search::kSixteen;
+    quick.small_only =
+        L1(side).search != Search::kAny && L2(side).search != Search::kAny;
     quick.l1_first = l1.first;
     quick.l1_last_set = l1.sets - 1;
     quick.l2_first = l2.first;

@@ -48,6 +48,14 @@ inline size_t Tlb::SetOf(const Home& home, uint64_t vpn) {
   return home.first + set * home.ways;
 }
 
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline uint32_t Tlb::MarksIn(const Home& home,
+                                                          size_t set,
+                                                          size_t size_class,
+                                                          uint64_t vpn) const {
+  const lanes::Lanes tag = lanes::Broadcast(FilterTag(size_class, vpn));
+  return lanes::MarkEqual16(&tags_[set], tag) & home.way_bits;
+}
+
 inline size_t Tlb::QuickSet(const Level& level, const Probe& probe) {
   const Home& home = level.homes[0];
   return home.first + (probe.vpn_ & (home.sets - 1)) * home.ways;
@@ -95,6 +103,26 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::FindL2(TlbSide side,
   return found;
 }
 
+template <bool kSearches>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Tlb::FindPlaces(TlbSide side,
+                                                         VirtAddr va,
+                                                         Places& places) const {
+  const QuickSide& quick = quick_[static_cast<size_t>(side)];
+  if (ABSL_PREDICT_FALSE(!quick.usable)) return false;
+  const uint64_t vpn = va.value() >> kPageShift;
+  places.l1 = quick.l1_first + (vpn & quick.l1_last_set) * 4;
+  places.l2 = quick.l2_first + (vpn & quick.l2_last_set) * quick.l2_ways;
+  if constexpr (kSearches) {
+    const lanes::Lanes tag = lanes::Broadcast(FilterTag(0, vpn));
+    const uint32_t marks =
+        lanes::MarkEqual4(&tags_[places.l1], tag) |
+        (lanes::MarkEqual16(&tags_[places.l2], tag) & quick.l2_way_bits);
+    if (marks != 0) return false;
+    if (ABSL_PREDICT_FALSE(!quick.small_only)) return LacksLarge(side, va);
+  }
+  return true;
+}
+
 // A free slot has the stamp 0, so that it counts as the oldest.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::OldestOf(Search search,
                                                          size_t set,
@@ -104,21 +132,26 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::OldestOf(Search search,
   return set + lanes::IndexOfSmallest16(stamps, ways);
 }
 
-// Where only pages of 4 KiB are held, an entry of the same kind as the one that
-// it replaces needs no booking.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutQuickly(
-    Level& level, size_t set, uint64_t vpn, TlbSlot entry, TlbExtras extras) {
-  const size_t index = OldestOf(level.search, set, level.homes[0].ways);
+// An entry of the same kind as the one that it replaces needs no booking.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Tlb::Replace(
+    Level& level, size_t index, uint64_t vpn, TlbSlot entry, TlbExtras extras) {
   TlbSlot& slot = slots_[index];
   if (ABSL_PREDICT_FALSE(!slot.IsOfKind(entry))) {
-    if (slot.valid() || entry.size_class() != 0) return 0;
+    if (slot.valid() || entry.size_class() != 0) return false;
     Book(level, index, 0, entry.global());
   }
   slot = entry;
   tags_[index] = FilterTag(0, vpn);
   Touch(index);
   if (ABSL_PREDICT_FALSE(has_extras_)) extras_[index] = extras;
-  return index;
+  return true;
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutQuickly(
+    Level& level, size_t set, uint64_t vpn, TlbSlot entry, TlbExtras extras) {
+  const Home& home = level.homes[0];
+  const size_t index = OldestOf(home.search, set, home.ways);
+  return Replace(level, index, vpn, entry, extras) ? index : 0;
 }
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::Refill(TlbSide side, size_t found,
@@ -140,6 +173,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Tlb::Quick Tlb::RefillQuickly(
   const QuickSide& quick = quick_[static_cast<size_t>(side)];
   const uint32_t stamp = stamp_;
   if (ABSL_PREDICT_FALSE(!quick.usable || last_stamp_ - stamp < 2)) {
+    return Quick::kOther;
+  }
+  if (ABSL_PREDICT_FALSE(!quick.small_only) && !LacksLarge(side, va)) {
     return Quick::kOther;
   }
   const Probe probe(va, pcid);
@@ -174,14 +210,35 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t Tlb::PutBySearch(Level& level,
                                                             VirtAddr va,
                                                             TlbSlot entry,
                                                             TlbExtras extras) {
-  if (ABSL_PREDICT_TRUE(level.search != Search::kAny)) {
+  const Home& home = level.homes[0];
+  if (ABSL_PREDICT_TRUE(home.search != Search::kAny &&
+                        entry.size_class() == 0)) {
     const uint64_t vpn = va.value() >> kPageShift;
-    const Home& home = level.homes[0];
     const size_t set = home.first + (vpn & (home.sets - 1)) * home.ways;
     const size_t index = PutQuickly(level, set, vpn, entry, extras);
     if (ABSL_PREDICT_TRUE(index != 0)) return index;
   }
   return Put(level, va, entry, extras);
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Tlb::FillSmall(TlbSide side,
+                                                        VirtAddr va,
+                                                        const Places& places,
+                                                        TlbSlot entry,
+                                                        uint16_t pcid) {
+  const TlbExtras extras(vm_, /*guest_shift=*/0, entry.global(), pcid);
+  has_extras_ |= extras.any();
+  const uint64_t vpn = va.value() >> kPageShift;
+  size_t index = places.l1 + lanes::IndexOfSmallest4(&stamps_[places.l1]);
+  if (!Replace(L1(side), index, vpn, entry, extras)) {
+    index = Put(L1(side), va, entry, extras);
+  }
+  SetHint(side, va, index);
+  const uint32_t ways = quick_[static_cast<size_t>(side)].l2_ways;
+  index = places.l2 + lanes::IndexOfSmallest16(&stamps_[places.l2], ways);
+  if (!Replace(L2(side), index, vpn, entry, extras)) {
+    Put(L2(side), va, entry, extras);
+  }
 }
 
 }  // namespace xmmu

@@ -88,7 +88,7 @@ class CacheOracle {
     // Where linear addresses choose the set, a line may be in several.
     const uint64_t index = Below(4) == 0 ? line + Below(3) : line;
     const uint64_t dice = Below(10000);
-    if (dice < 6000) return UseOrFill(line, index);
+    if (dice < 6000) return Touch(line);
     if (dice < 8000) return UseThenFill(line, index);
     if (dice < 9000) {
       ASSERT_EQ(cache_.Holds(line), naive_.Holds(line)) << line;
@@ -104,12 +104,10 @@ class CacheOracle {
  private:
   uint64_t Below(uint64_t end) { return random_() % end; }
 
-  void UseOrFill(uint64_t line, uint64_t index) {
-    uint64_t evicted = 0;
-    const Found found = cache_.UseOrFill(line, index, evicted);
-    ASSERT_EQ(found, naive_.Use(line, index)) << line;
-    if (found != Found::kNo) return;
-    ASSERT_EQ(evicted, naive_.Fill(line, index, false)) << line;
+  void Touch(uint64_t line) {
+    const bool found = cache_.Touch(MachineAddr(line << kLineShift));
+    ASSERT_EQ(found, naive_.Use(line, line) != Found::kNo) << line;
+    if (!found) naive_.Fill(line, line, false);
   }
 
   void UseThenFill(uint64_t line, uint64_t index) {

@@ -37,6 +37,7 @@
 #include "xmmu/mmu/internal/paging_structure_cache.h"
 #include "xmmu/mmu/internal/tlb.h"
 #include "xmmu/mmu/page_walker.h"
+#include "xmmu/mmu/vm_controls.h"
 
 namespace xmmu {
 
@@ -46,23 +47,6 @@ enum class InvpcidType : uint8_t {
   kContext = 1,
   kAllWithGlobals = 2,
   kAllWithoutGlobals = 3,
-};
-
-// How an INVEPT, INVVPID or INVLPGA ends. Source: SDM Vol. 3C, "Conventions" of
-// the VMX instructions; both failures change and charge nothing.
-enum class VmOutcome : uint8_t {
-  kSucceeds,
-  kFails,          // VMfail: "invalid operand to INVEPT/INVVPID"
-  kInvalidOpcode,  // #UD: the processor lacks it
-};
-
-// INVEPT and INVVPID types (SDM Vol. 3C, "INVEPT", "INVVPID").
-enum class InveptType : uint8_t { kSingleContext = 1, kGlobal = 2 };
-enum class InvvpidType : uint8_t {
-  kAddress = 0,
-  kSingleContext = 1,
-  kAllContexts = 2,
-  kSingleContextRetainingGlobals = 3,
 };
 
 class Mmu {
@@ -272,13 +256,20 @@ class Mmu {
   TranslateResult TranslateBeyondL1(Access access);
   ABSL_ATTRIBUTE_NOINLINE TranslateResult TranslateBySearch(Access access);
   ABSL_ATTRIBUTE_NOINLINE TranslateResult WalkAfterMiss(Access access);
+  // Translates as TranslateBySearch(), and does so in fewer instructions where
+  // the tables are as a walk would leave them: see mmu_settled_walk.cc.
+  ABSL_ATTRIBUTE_NOINLINE TranslateResult TranslateAfterWalk(Access access);
+  struct SettledWalk;
+  template <bool kMissed>
+  bool FindSettled(const Access& access, SettledWalk& walk);
+  TranslateResult TakeSettled(const Access& access, const SettledWalk& walk);
   // As PrefetchHost(), unless whoever makes the accesses has done so lately.
   void PrefetchUnlessAhead(VirtAddr va);
   // Walks, and caches what the walk found.
   TranslateResult WalkFor(const Access& access);
   // Caches the upper entries of `walk`, which started with `rights`.
   void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
-  // Counts and charges a hit of the second level, and puts it into L1.
+  // Takes a hit of the second level, which goes into L1.
   void TakeL2Hit(size_t hit, const Access& access, const Tlb::Probe& probe);
   // Walk or fault, as a cached page does not serve the access: its rights
   // refuse it, or it is a write that has to set D first.

@@ -164,6 +164,23 @@ enum class WalkEffects : uint8_t {
   kCaches,  // A, D and counts; entry loads go through the memory hierarchy
 };
 
+// The entries on the way to a page of 4 KiB, or to an entry that is not
+// present, where a walk would leave all of them as they are.
+struct SettledPath {
+  SettledPath() {}  // NOLINT: leaves the entries unset, as WalkPath does
+  union {
+    std::array<MachineAddr, 6> addrs;  // of the entries, by level
+  };
+  union {
+    std::array<Pte, 6> entries;
+  };
+  // Of each entry, as accumulated from the root down to it and through it.
+  std::array<uint8_t, 6> rights;
+  size_t first;  // the levels of the first entry and the last
+  size_t last;
+  bool present;  // whether the last entry is
+};
+
 class PageWalker {
  public:
   // `hierarchy` may be null for flat timing. All arguments outlive the walker.
@@ -182,6 +199,15 @@ class PageWalker {
   void Walk(const PagingContext& context, const Access& access,
             const WalkStart& start, WalkResult& result);
 
+  // Follows the tables from `start` on as Walk() would, without any effect.
+  // Returns whether that is a way to a page of 4 KiB, or to an entry that is not
+  // present, through entries with A = 1 and no reserved bit. REQUIRES: no nested
+  // tables; the address is canonical.
+  bool FollowSettled(const PagingContext& context, VirtAddr va,
+                     const WalkStart& start, SettledPath& path) const;
+  // Charges and counts what Walk() does on such a way.
+  void ChargeFor(const SettledPath& path);
+
   // Asks the host to bring into its caches what a walk for `va` will read last,
   // the entry of its page. No simulated state changes.
   void PrefetchHost(const PagingContext& context, VirtAddr va) const;
@@ -197,6 +223,9 @@ class PageWalker {
     MachineAddr table;
   };
 
+  template <PagingMode kMode>
+  bool FollowInMode(const PagingContext& context, VirtAddr va,
+                    const WalkStart& start, SettledPath& path) const;
   template <PagingMode kMode>
   void PrefetchInMode(const PagingContext& context, VirtAddr va) const;
   // Returns the table of level 2 for `va` as memory has it, if there is one.

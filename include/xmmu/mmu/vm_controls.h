@@ -3,7 +3,8 @@
 
 // What a hypervisor tells the processor about the memory of a guest when it
 // enters it: Intel's VM-execution controls with EPTP and VPID, AMD's VMCB with
-// N_CR3 and ASID.
+// N_CR3 and ASID; and the types and outcomes of the instructions that drop what
+// is cached of guests.
 // Source: SDM Vol. 3C, "VMX Support for Address Translation"; AMD APM Vol. 2,
 // "Nested Paging".
 //
@@ -51,6 +52,23 @@ struct VmTag {
   uint8_t root = 0;  // the Mmu's number for a root; 0: not nested
 
   bool operator==(const VmTag&) const = default;
+};
+
+// How an INVEPT, INVVPID or INVLPGA ends. Source: SDM Vol. 3C, "Conventions" of
+// the VMX instructions; both failures change and charge nothing.
+enum class VmOutcome : uint8_t {
+  kSucceeds,
+  kFails,          // VMfail: "invalid operand to INVEPT/INVVPID"
+  kInvalidOpcode,  // #UD: the processor lacks it
+};
+
+// INVEPT and INVVPID types (SDM Vol. 3C, "INVEPT", "INVVPID").
+enum class InveptType : uint8_t { kSingleContext = 1, kGlobal = 2 };
+enum class InvvpidType : uint8_t {
+  kAddress = 0,
+  kSingleContext = 1,
+  kAllContexts = 2,
+  kSingleContextRetainingGlobals = 3,
 };
 
 }  // namespace xmmu

@@ -81,6 +81,14 @@ class TagSets {
     template <uint32_t kMask = ~uint32_t{0}>
     size_t Find(uint32_t tag) const;
 
+    // Returns bit i set for each way i that has `tag`, of up to four ways, which
+    // `way_bits` has a bit for each of.
+    uint32_t MarksOfFour(uint32_t tag, uint32_t way_bits) const {
+      return lanes::MarkEqual4(reinterpret_cast<const uint32_t*>(block_),
+                               lanes::Broadcast(tag)) &
+             way_bits;
+    }
+
     uint32_t tag(size_t way) const {
       uint32_t tag;
       std::memcpy(&tag, block_ + way * sizeof(tag), sizeof(tag));
@@ -101,6 +109,11 @@ class TagSets {
     size_t VictimOfFull() const {
       return ABSL_PREDICT_TRUE(!wide_) ? VictimOfFullIn<int8_t>()
                                        : VictimOfFullIn<int16_t>();
+    }
+    // The same, of a set with no way that is to be the next to go.
+    size_t OldestOfFull() const {
+      return ABSL_PREDICT_TRUE(!wide_) ? FirstOfAge<int8_t, kOldest>()
+                                       : FirstOfAge<int16_t, kOldest>();
     }
     // Gives the first way a tag and makes it the most recently used. REQUIRES:
     // all ways of the set are free.

@@ -34,9 +34,10 @@ class CacheArray {
   // Whether the line of `addr` was present; makes it the most recently used,
   // evicting the least recently used of its set if it was not.
   bool Touch(MachineAddr addr) {
+    if (absent()) return false;
     const uint64_t line = addr.value() >> kLineShift;
-    uint64_t evicted = kNoLine;
-    return UseOrFill(line, line, evicted) != Found::kNo;
+    const size_t set = SetOf(line);
+    return ABSL_PREDICT_TRUE(IsLastUsed(set, line)) || UseOrFillSet(set, line);
   }
 
   // Asks the host to bring the set of `addr` into its caches.
@@ -54,17 +55,6 @@ class CacheArray {
     TagSets::Set tags = tags_[set];
     const size_t way = WayOf(set, tags, line);
     return way == kNoWay ? Found::kNo : UseWay(set, tags, way, line);
-  }
-  // As Use(), and as Fill() if the line is absent; `evicted` is set in that
-  // case alone.
-  Found UseOrFill(uint64_t line, uint64_t index, uint64_t& evicted) {
-    if (absent()) {
-      evicted = kNoLine;
-      return Found::kNo;
-    }
-    const size_t set = SetOf(index);
-    if (ABSL_PREDICT_TRUE(IsLastUsed(set, line))) return Found::kYes;
-    return UseOrFillSet(set, line, evicted);
   }
   // Whether `line` is known to be the one that was used last in the set that
   // `index` chooses, and to have no mark: then Use() would find it and change
@@ -119,11 +109,13 @@ class CacheArray {
     tags.set_tag(way, tag & kTagMask);
     return Found::kPrefetched;
   }
-  uint64_t FillSet(size_t set, TagSets::Set& tags, uint64_t line,
-                   bool prefetched);
-  // As UseOrFill(), out of line so that what is used again takes few
-  // instructions.
-  Found UseOrFillSet(size_t set, uint64_t line, uint64_t& evicted);
+  // Returns the way that is filled next.
+  size_t VictimOf(const TagSets::Set& tags);
+  // Puts a line into such a way.
+  void FillWay(size_t set, TagSets::Set& tags, size_t way, uint64_t line,
+               bool prefetched);
+  // As Touch(), out of line so that what is used again takes few instructions.
+  bool UseOrFillSet(size_t set, uint64_t line);
   // Returns the line in a way, or kNoLine.
   uint64_t LineAt(size_t set, const TagSets::Set& tags, size_t way) const;
 
@@ -155,6 +147,7 @@ class CacheArray {
   bool power_of_two_ = true;
   bool resists_thrashing_ = false;
   uint32_t fills_ = 0;
+  uint64_t free_ways_ = 0;
   // The tags of lines below this one tell which they are. It is kFirstHigh, or
   // 0 once there are high parts.
   uint64_t simple_lines_ = 0;

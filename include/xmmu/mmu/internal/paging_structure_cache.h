@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/internal/tag_sets.h"
@@ -50,7 +51,24 @@ class PagingStructureCache {
   // Returns the deepest entry on the path of `va` in `pcid`, and makes it the
   // most recently used; or returns nullptr.
   const PagingStructureEntry* Lookup(VirtAddr va, uint16_t pcid) {
-    return live_ == 0 ? nullptr : LookupHeld(va, pcid);
+    if (live_ == 0) return nullptr;
+    const Held held = FindDeepest(va, pcid);
+    if (held.entry != nullptr) Use(held);
+    return held.entry;
+  }
+
+  // Lookup() in two steps: FindDeepest() changes nothing, and Use() makes what
+  // it has found the most recently used. REQUIRES (Use): an entry was found,
+  // and nothing has changed since.
+  struct Held {
+    const PagingStructureEntry* entry;  // nullptr: none
+    size_t set;
+    size_t way;
+  };
+  ABSL_ATTRIBUTE_ALWAYS_INLINE Held FindDeepest(VirtAddr va, uint16_t pcid);
+  void Use(const Held& held) {
+    arrays_[static_cast<size_t>(held.entry->level)].tags[held.set].Renew(
+        held.way);
   }
 
   // Caches the entry of `level` used on the way to `va`. Nothing happens at a
@@ -60,24 +78,22 @@ class PagingStructureCache {
             uint8_t rights, Gfn guest_table = Gfn());
   // As Fill(), of an entry that is not held: since the last change a Lookup()
   // of `va` has found none at this level or below.
-  void FillMissed(int level, VirtAddr va, uint16_t pcid, MachineAddr table,
-                  uint8_t rights, Gfn guest_table = Gfn()) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void FillMissed(int level, VirtAddr va,
+                                               uint16_t pcid, MachineAddr table,
+                                               uint8_t rights,
+                                               Gfn guest_table = Gfn()) {
     Array& array = arrays_[static_cast<size_t>(level)];
     if (array.sets == 0) return;
-    const Place place = PlaceOf(array, va, pcid);
-    const size_t way =
-        array.live == 0 ? TakeFirst(array, place) : TakeVictim(array, place);
-    NoteOwner(pcid);
-    PagingStructureEntry& entry = array.slots[place.set * array.ways + way];
-    if (entry.level == 0) Hold(array, place.set * array.ways + way);
-    array.hints[HintOf(place)] = static_cast<uint16_t>(way);
-    entry.level = level;
-    entry.va = place.va;
-    entry.pcid = pcid;
-    entry.table = table;
-    entry.rights = rights;
-    entry.tag = vm_;
-    entry.guest_table = guest_table;
+    // Lookup() left out empty arrays.
+    if (array.live == 0) {
+      const Place place = PlaceOf(array, va, pcid);
+      PutInto(array, TakeFirst(array, place), place, level, pcid, table, rights,
+              guest_table);
+    } else {
+      const Place& place = missed_[static_cast<size_t>(level)];
+      PutInto(array, TakeVictim(array, place), place, level, pcid, table,
+              rights, guest_table);
+    }
   }
 
   // Drop what would serve `va` in `pcid`, all of a PCID, or all. Each drops
@@ -121,14 +137,17 @@ class PagingStructureCache {
   static constexpr size_t kHints = 64;
 
   struct Array {
+    uint32_t entries = 0;
     uint32_t sets = 0;
     uint32_t ways = 0;
+    uint32_t way_bits = 0;  // a bit for each way, of up to four; else 0
     uint32_t live = 0;
     int shift = 0;          // an entry maps 2^shift bytes
     uint64_t set_mask = 0;  // sets - 1, if that is a power of two
     bool divides = false;   // it is none
-    // By low bits of the tag, the way that an entry with such a tag was last
-    // filled into or found in. A wrong hint costs a search, nothing else.
+    // Where there are more than four ways: by low bits of the tag, the way that
+    // an entry with such a tag was last filled into or found in. A wrong hint
+    // costs a search, nothing else.
     std::array<uint16_t, kHints> hints{};
     TagSets tags;
     std::vector<PagingStructureEntry> slots;  // by set and way
@@ -137,8 +156,8 @@ class PagingStructureCache {
 
   // Where an entry is, or would be.
   struct Place {
-    size_t set = 0;
-    uint32_t tag = 0;
+    size_t set;
+    uint32_t tag;
     VirtAddr va;  // the first address that the entry maps
   };
   // Sets are chosen by the low bits of the region's number (assumed). The tag
@@ -154,9 +173,19 @@ class PagingStructureCache {
   }
   static size_t HintOf(const Place& place) { return place.tag % kHints; }
   // Returns the way that holds the entry, or TagSets::kNoWay.
-  size_t Find(Array& array, const TagSets::Set& tags, const Place& place,
-              uint16_t pcid) const {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE size_t Find(Array& array,
+                                           const TagSets::Set& tags,
+                                           const Place& place,
+                                           uint16_t pcid) const {
     const size_t first = place.set * array.ways;
+    if (ABSL_PREDICT_TRUE(array.way_bits != 0)) {
+      const uint32_t marks = tags.MarksOfFour(place.tag, array.way_bits);
+      if (marks == 0) return TagSets::kNoWay;
+      const auto way = static_cast<size_t>(std::countr_zero(marks));
+      return ABSL_PREDICT_TRUE(IsAt(array.slots[first + way], place, pcid))
+                 ? way
+                 : FindWithTag(array, place, pcid);
+    }
     uint16_t& hint = array.hints[HintOf(place)];
     if (IsAt(array.slots[first + hint], place, pcid)) return hint;
     size_t way = tags.Find(place.tag);
@@ -176,7 +205,6 @@ class PagingStructureCache {
     return entry.va == place.va && entry.pcid == pcid && entry.tag == vm_ &&
            entry.level != 0;
   }
-  const PagingStructureEntry* LookupHeld(VirtAddr va, uint16_t pcid);
   void DropAddressHeld(VirtAddr va, uint16_t pcid);
   void DropPcidHeld(uint16_t pcid);
   void DropAllHeld();
@@ -189,7 +217,34 @@ class PagingStructureCache {
     array.tags[place.set].TakeFirst(place.tag);
     return 0;
   }
-  static size_t TakeVictim(Array& array, const Place& place);
+  static size_t TakeVictim(Array& array, const Place& place) {
+    TagSets::Set tags = array.tags[place.set];
+    const size_t way = ABSL_PREDICT_TRUE(array.live == array.entries)
+                           ? tags.OldestOfFull()
+                           : tags.Victim();
+    tags.Renew(way);
+    tags.set_tag(way, place.tag);
+    return way;
+  }
+  // Makes the entry of a way anew.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void PutInto(Array& array, size_t way,
+                                            const Place& place, int level,
+                                            uint16_t pcid, MachineAddr table,
+                                            uint8_t rights, Gfn guest_table) {
+    NoteOwner(pcid);
+    PagingStructureEntry& entry = array.slots[place.set * array.ways + way];
+    if (entry.level == 0) Hold(array, place.set * array.ways + way);
+    if (ABSL_PREDICT_FALSE(array.way_bits == 0)) {
+      array.hints[HintOf(place)] = static_cast<uint16_t>(way);
+    }
+    entry.level = level;
+    entry.va = place.va;
+    entry.pcid = pcid;
+    entry.table = table;
+    entry.rights = rights;
+    entry.tag = vm_;
+    entry.guest_table = guest_table;
+  }
   // Counts `slot`, which was free.
   void Hold(Array& array, size_t slot) {
     array.held[slot / 64] |= uint64_t{1} << slot % 64;
@@ -215,7 +270,31 @@ class PagingStructureCache {
   uint32_t owner_ = 0;
   bool one_owner_ = true;
   VmTag vm_;
+  // By level, where the last FindDeepest() has found no entry.
+  std::array<Place, kTopLevel + 1> missed_;
 };
+
+// The deepest entry is that of the lowest level, so the search starts there.
+inline PagingStructureCache::Held PagingStructureCache::FindDeepest(
+    VirtAddr va, uint16_t pcid) {
+  for (int level = 2; level <= kTopLevel; ++level) {
+    Array& array = arrays_[static_cast<size_t>(level)];
+    if (array.live == 0) continue;
+    const Place place = PlaceOf(array, va, pcid);
+    const size_t way = Find(array, array.tags[place.set], place, pcid);
+    if (way == TagSets::kNoWay) {
+      // Member by member: the whole would be copied with wider loads than it
+      // was stored with, which stalls the host.
+      Place& missed = missed_[static_cast<size_t>(level)];
+      missed.set = place.set;
+      missed.tag = place.tag;
+      missed.va = place.va;
+      continue;
+    }
+    return {&array.slots[place.set * array.ways + way], place.set, way};
+  }
+  return {nullptr, 0, 0};
+}
 
 }  // namespace xmmu
 

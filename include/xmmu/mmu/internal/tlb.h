@@ -76,9 +76,23 @@ class Tlb {
   // pages is unpublished).
   void FillExecuteOnly(VirtAddr va, const TlbEntry& entry);
 
+  // The sets of L1 and L2 for a page of 4 KiB, by their first slots.
+  struct Places {
+    size_t l1;
+    size_t l2;
+  };
+  // Finds them. Returns whether both levels have such sets of 4 to 16 ways, and
+  // if it `searches`, whether neither can have an entry that serves the access.
+  // If it is false a search must tell. Changes nothing.
+  template <bool kSearches>
+  bool FindPlaces(TlbSide side, VirtAddr va, Places& places) const;
+  // As Fill(), of a page of 4 KiB that no nested tables have cut up.
+  void FillSmall(TlbSide side, VirtAddr va, const Places& places, TlbSlot entry,
+                 uint16_t pcid);
+
   // Does at once what FindL1(), FindL2() and Refill() do for the usual hit of
-  // L2: both levels hold pages of 4 KiB alone, in sets of the usual size,
-  // `serves(slot)` is true of the entry, and L1 evicts one of its kind. Sets
+  // L2: it is of a page of 4 KiB, in sets of the usual size, `serves(slot)` is
+  // true of the entry, and L1 evicts one of its kind. Sets
   // `entry` to the slot, if there was such a hit.
   enum class Quick : uint8_t {
     kRefilled,  // it was such a hit
@@ -166,7 +180,10 @@ class Tlb {
 
   // What RefillQuickly() must know of a side's levels, close together.
   struct QuickSide {
-    bool usable = false;  // whether both levels have the search for it
+    // Whether both levels have the searches for it among pages of 4 KiB, and
+    // whether they hold no other pages besides.
+    bool usable = false;
+    bool small_only = false;
     uint32_t l1_first = 0;
     uint32_t l1_last_set = 0;  // 2^n - 1
     uint32_t l2_first = 0;
@@ -181,9 +198,10 @@ class Tlb {
   }
   void MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry, Level& level);
   Level& L1(TlbSide side) { return levels_[static_cast<size_t>(side)]; }
-  Level& L2(TlbSide side) {
-    return levels_[unified_l2_ ? 3 : 2 + static_cast<size_t>(side)];
+  size_t L2Index(TlbSide side) const {
+    return unified_l2_ ? 3 : 2 + static_cast<size_t>(side);
   }
+  Level& L2(TlbSide side) { return levels_[L2Index(side)]; }
   // Returns the index of the first slot of the set for page number `vpn`.
   static size_t SetOf(const Home& home, uint64_t vpn);
   // What a search compares before it looks at a slot: it has the size of the
@@ -207,6 +225,14 @@ class Tlb {
   // each way in it that has the tag. REQUIRES: `level.search` is not kAny.
   static size_t QuickSet(const Level& level, const Probe& probe);
   uint32_t QuickMarks(const Level& level, size_t set, const Probe& probe) const;
+  // Returns a bit for each way of a set that has the tag of a page. REQUIRES:
+  // `home.search` is not kAny.
+  uint32_t MarksIn(const Home& home, size_t set, size_t size_class,
+                   uint64_t vpn) const;
+  // Whether no entry of a level, or of those of a side, has the tag of a large
+  // page around `va`. It may be false without need.
+  bool LacksLarge(const Level& level, VirtAddr va) const;
+  bool LacksLarge(TlbSide side, VirtAddr va) const;
   // Sets which sizes of pages a level holds.
   void SetHeldSizes(Level& level, uint32_t sizes);
   // Makes quick_ tell of the levels.
@@ -233,10 +259,14 @@ class Tlb {
                                      TlbExtras extras);
   ABSL_ATTRIBUTE_NOINLINE void PutInL1(TlbSide side, VirtAddr va, TlbSlot entry,
                                        TlbExtras extras);
-  // The same in few instructions, for a set of 4 KiB pages alone. Returns 0 and
-  // does nothing if the slot's last entry is of another kind.
+  // The same in few instructions, of a page of 4 KiB whose home is not kAny.
+  // Returns 0 and does nothing if the slot's last entry is of another kind.
   size_t PutQuickly(Level& level, size_t set, uint64_t vpn, TlbSlot entry,
                     TlbExtras extras);
+  // Puts a page of 4 KiB into the slot at `index`. Returns false and does
+  // nothing if the slot's last entry is of another kind.
+  bool Replace(Level& level, size_t index, uint64_t vpn, TlbSlot entry,
+               TlbExtras extras);
   // Put(), in few instructions if that will do.
   size_t PutBySearch(Level& level, VirtAddr va, TlbSlot entry,
                      TlbExtras extras);

@@ -54,6 +54,17 @@ class TlbSlot {
     tag_ = Key(entry.va(), entry.pcid) & mask();
   }
 
+  // A page of 4 KiB around `va`.
+  static constexpr TlbSlot Small(VirtAddr va, MachineAddr base, uint16_t pcid,
+                                 uint8_t rights, bool global) {
+    TlbSlot slot;
+    const uint64_t page = va.value() & ~kPageOffsetMask;
+    slot.word_ =
+        (base.value() - page) | kValid | (global ? kGlobal : 0) | rights;
+    slot.tag_ = page | (global ? 0 : pcid);
+    return slot;
+  }
+
   static constexpr uint64_t Key(VirtAddr va, uint16_t pcid) {
     return (va.value() & ~kPageOffsetMask) | pcid;
   }
@@ -134,9 +145,10 @@ class TlbExtras {
  public:
   constexpr TlbExtras() = default;
   constexpr TlbExtras(VmTag vm, const TlbEntry& entry)
-      : bits_(vm.vpid | uint64_t{vm.root} << 16 |
-              uint64_t{entry.guest_shift} << 24 |
-              (entry.global ? uint64_t{entry.pcid} << 32 : 0)) {}
+      : TlbExtras(vm, entry.guest_shift, entry.global, entry.pcid) {}
+  constexpr TlbExtras(VmTag vm, uint8_t guest_shift, bool global, uint16_t pcid)
+      : bits_(vm.vpid | uint64_t{vm.root} << 16 | uint64_t{guest_shift} << 24 |
+              (global ? uint64_t{pcid} << 32 : 0)) {}
 
   constexpr uint16_t vpid() const { return static_cast<uint16_t>(bits_); }
   constexpr uint8_t root() const { return static_cast<uint8_t>(bits_ >> 16); }
