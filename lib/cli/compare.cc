@@ -91,13 +91,12 @@ struct CompareInput {
 // command, so a text report needs no hash of the trace.
 absl::StatusOr<RunIdentity> IdentityOf(const Arguments& arguments,
                                        const CompareInput& input,
-                                       const MachineModel& machine) {
+                                       const MachineModel& machine,
+                                       bool says_all) {
   RunIdentity identity;
   identity.command_line = arguments.command_line();
   identity.trace = input.facts->Get();
-  const auto says_all = SaysAll(arguments);
-  if (!says_all.ok()) return says_all.status();
-  if (!*says_all) return identity;
+  if (!says_all) return identity;
   identity.machine_file = MachineToml(machine);
   if (arguments.files().empty()) return identity;
   auto digest = TraceDigest(input.files.paths());
@@ -145,8 +144,8 @@ absl::Status RunCompare(const Arguments& arguments, const Catalog& catalog,
                                       input.files.paths(), input.facts,
                                       LeaveCores(*jobs, plan->rows.size())));
   if (!comparison.ok()) return input.files.Named(comparison.status());
-  const auto identity =
-      IdentityOf(arguments, input, *options->base.custom_machine);
+  const auto identity = IdentityOf(
+      arguments, input, *options->base.custom_machine, output->says_all());
   if (!identity.ok()) return input.files.Named(identity.status());
   status = spans->Write(*comparison);
   if (!status.ok()) return status;

@@ -82,7 +82,7 @@ Console::Console() {
 
 Console::~Console() {
   End();
-  GiveBack();
+  if (kept_ == nullptr) GiveBack();
 }
 
 void Console::GiveBack() {

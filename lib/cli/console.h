@@ -15,10 +15,16 @@
 // The line is there from the first second on if standard error is a terminal. It
 // is the only thing here that looks at the time of day.
 //
-// One at a time. Called by one thread; stop() and progress() may be used by all.
+// A program that calls commands as functions has another console for each call:
+// it takes no signals and draws nothing, is stopped by Stop(), and keeps the
+// document of a report.
+//
+// One at a time, but for those. Called by one thread; stop(), Stop() and
+// progress() may be used by all.
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -26,6 +32,7 @@
 
 #include "absl/status/status.h"
 #include "xmmu/base/jobs.h"
+#include "xmmu/report/document.h"
 
 namespace xmmu::cli {
 
@@ -33,6 +40,9 @@ class Console {
  public:
   // From here on signals are noted.
   Console();
+  // Takes no signals: the document of a report goes to `kept`, which outlives
+  // the console, and is not written.
+  explicit Console(std::optional<Document>& kept) : kept_(&kept) {}
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
   // Gives signals back to whoever had them.
@@ -50,6 +60,10 @@ class Console {
   // Requested once an interrupt has come.
   std::stop_token stop() const { return stop_.get_token(); }
   JobProgress& progress() { return progress_; }
+  // Does what an interrupt does, but does not end the program.
+  void Stop() { stop_.request_stop(); }
+  // Where the document of a report is to be kept; nullptr if it is written.
+  std::optional<Document>* kept() const { return kept_; }
 
   // The result of the command: `status`, or what to say of an interrupt, with
   // the exit status that shells have for its signal.
@@ -84,6 +98,7 @@ class Console {
   [[noreturn]] void EndProgram();
   std::string Message() const;
 
+  std::optional<Document>* kept_ = nullptr;
   std::string name_;
   std::stop_source stop_;
   JobProgress progress_;

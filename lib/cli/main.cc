@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <iterator>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -21,12 +19,12 @@
 #include "base/text.h"
 #include "cli/catalog.h"
 #include "cli/commands.h"
-#include "cli/config.h"
 #include "cli/console.h"
 #include "cli/exit_status.h"
 #include "cli/help.h"
 #include "cli/output_file.h"
 #include "cli/parser.h"
+#include "cli/run_command.h"
 #include "xmmu/sim/results.h"
 
 namespace xmmu::cli {
@@ -101,34 +99,6 @@ absl::Status RunWithout(const Arguments& arguments,
   return WantCommand("", commands);
 }
 
-// `words` without the option `name` and its value.
-std::vector<std::string> WithoutOption(std::string_view name,
-                                       const std::vector<std::string>& words) {
-  const std::string option = absl::StrCat("--", Abs(name));
-  std::vector<std::string> kept;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == option) {
-      ++i;  // its value
-    } else if (!words[i].starts_with(option + "=")) {
-      kept.push_back(words[i]);
-    }
-  }
-  return kept;
-}
-
-// Where a report goes, and on how many cores it was made, is no part of what it
-// says.
-constexpr std::string_view kOfThisRun[] = {"output", "report", "jobs"};
-
-// Whether `word`, of a file of options, is one of those.
-bool IsOfThisRun(std::string_view word) {
-  return std::any_of(
-      std::begin(kOfThisRun), std::end(kOfThisRun),
-      [&](std::string_view option) {
-        return word.starts_with(absl::StrCat("--", Abs(option), "="));
-      });
-}
-
 absl::Status RunCommand(const Command& command,
                         std::span<const Command> commands,
                         std::span<const Option> options, Arguments arguments,
@@ -145,23 +115,8 @@ absl::Status RunCommand(const Command& command,
     return WriteStandardOutput(HelpOfCommand(command, commands, options));
   }
   if (command.run == nullptr) return WantCommand(command.name, commands);
-  if (arguments.Given("config")) {
-    const absl::Status status =
-        ReadConfig(arguments.Text("config"), options, arguments);
-    if (!status.ok()) return status;
-    // A report tells what the file said, which may change or go.
-    std::vector<std::string> words =
-        WithoutOption("config", arguments.command_line());
-    for (std::string& word : arguments.WordsOfConfig()) {
-      if (!IsOfThisRun(word)) words.push_back(std::move(word));
-    }
-    arguments.SetCommandLine(std::move(words));
-  }
-  if (command.files.empty() && !arguments.files().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        arguments.files().front(), ": want options alone, see --help"));
-  }
-  return command.run(arguments, catalog, console);
+  return RunWithConfig(command, options, std::move(arguments), catalog,
+                       console);
 }
 
 // A bad command line, with the exit status that the command `name` has for it.
@@ -184,10 +139,7 @@ absl::Status Run(std::vector<std::string> words, const Extensions& extensions,
     options.push_back({command.name, command.options()});
   }
   name = CommandOf(options, words);
-  std::vector<std::string> command_line = words;
-  for (const std::string_view option : kOfThisRun) {
-    command_line = WithoutOption(option, command_line);
-  }
+  std::vector<std::string> command_line = WordsOfReport(words);
   command_line.insert(command_line.begin(), "xmmu");
   auto line = ParseCommandLine(options, std::move(words));
   if (!line.ok()) return RefusalBy(name, commands, line.status());

@@ -126,12 +126,6 @@ absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments) {
   return arguments.Refuse("format", WantedName(name, names));
 }
 
-absl::StatusOr<bool> SaysAll(const Arguments& arguments) {
-  const auto format = FormatOf(arguments);
-  if (!format.ok()) return format.status();
-  return *format != ReportFormat::kText || arguments.Given("report");
-}
-
 absl::StatusOr<ReportOutput> ReportOutput::Open(const Arguments& arguments,
                                                 Console& console) {
   const auto format = FormatOf(arguments);
@@ -168,10 +162,11 @@ absl::StatusOr<ReportOutput> ReportOutput::OpenFiles(ReportFormat format,
     page.emplace(*std::move(opened));
   }
   return ReportOutput(format, legend, *std::move(file), std::move(page),
-                      arguments.command_line());
+                      arguments.command_line(), console.kept());
 }
 
 absl::Status ReportOutput::Write(const Document& document) {
+  if (kept_ != nullptr) return WriteText("", document);
   std::string text = Render(document, format_);
   if (legend_) absl::StrAppend(&text, "\n", Legend(document));
   return WriteText(text, document);
@@ -186,6 +181,10 @@ absl::Status ReportOutput::WriteText(const std::string& text,
         command_.size() > 1 ? absl::StrCat("xmmu ", command_[1]) : "xmmu";
     const absl::Status status = page_->Write(RenderPage(whole, title));
     if (!status.ok()) return status;
+  }
+  if (kept_ != nullptr) {
+    *kept_ = document;
+    return absl::OkStatus();
   }
   return file_.Write(text);
 }

@@ -79,12 +79,8 @@ absl::StatusOr<ReportFormat> FormatOf(const Arguments& arguments);
 // --report, of a command that has formats of its own.
 Option OptionOfPage();
 
-// Whether the report is looked at by programs, or by people on a page, so that
-// it says all that there is to say of how to get the same again.
-absl::StatusOr<bool> SaysAll(const Arguments& arguments);
-
 // Where a report goes, and how it looks: --output, --format and --legend; and
-// where its page goes: --report.
+// where its page goes: --report. A console that keeps documents gets it instead.
 class ReportOutput {
  public:
   // Errors: InvalidArgument for a format that is none, for a legend that no
@@ -100,6 +96,14 @@ class ReportOutput {
   bool WritesTo(const OutputFile& file) const {
     return file_.IsAlso(file) || (page_.has_value() && page_->IsAlso(file));
   }
+
+  // Whether the report is looked at by programs, or by people on a page, so that
+  // it says all that there is to say of how to get the same again.
+  bool says_all() const {
+    return kept_ != nullptr || format_ != ReportFormat::kText ||
+           page_.has_value();
+  }
+
   // Writes the document, behind a text its legend if that is wanted; and its
   // page, with the command line. Once.
   absl::Status Write(const Document& document);
@@ -112,18 +116,21 @@ class ReportOutput {
                                                 const Arguments& arguments,
                                                 Console& console);
   ReportOutput(ReportFormat format, bool legend, OutputFile file,
-               std::optional<OutputFile> page, std::vector<std::string> command)
+               std::optional<OutputFile> page, std::vector<std::string> command,
+               std::optional<Document>* kept)
       : format_(format),
         legend_(legend),
         file_(std::move(file)),
         page_(std::move(page)),
-        command_(std::move(command)) {}
+        command_(std::move(command)),
+        kept_(kept) {}
 
   ReportFormat format_;
   bool legend_;
   OutputFile file_;
   std::optional<OutputFile> page_;
   std::vector<std::string> command_;
+  std::optional<Document>* kept_;  // see Console::kept()
 };
 
 // --jobs, of a command that runs simulations.
