@@ -18,8 +18,12 @@ build_packages=(
 # What `xmmu record` runs programs with; Valgrind for --with=lackey.
 record_packages=(qemu-user valgrind)
 
-# What the build uses where it is there: manual pages, and the API reference.
-optional_packages=(help2man doxygen)
+# What the build uses where it is there: manual pages, the API reference, and the
+# Python module.
+optional_packages=(help2man doxygen pybind11-dev python3-dev)
+
+# What examples/figure.py needs beside that module.
+python_packages=(python3-numpy python3-pandas python3-matplotlib)
 
 require_packages() {
   if ! command -v dpkg-query >/dev/null; then

@@ -57,6 +57,8 @@ MAY_USE = {
     "cli": "base machine machine/file workload workload/input workload/inspect"
            " workload/linux_text workload/qemu workload/xentrace mmu xen policy"
            " guest sim report study study/grid study/published",
+    "python": "base machine workload workload/inspect workload/packed sim"
+              " report cli",
     "testing": "base machine machine/file workload mmu xen policy guest sim"
                " report study testing/conformance",
     "testing/conformance": "base machine workload mmu xen xen/direct xen/shadow"

@@ -32,10 +32,10 @@ fi
 
 step packages
 require_packages "${build_packages[@]}" "${optional_packages[@]}" \
-  "${record_packages[@]}" python3 gcc-multilib
+  "${record_packages[@]}" "${python_packages[@]}" python3 gcc-multilib
 if $all; then
   require_packages clang clang-format libclang-rt-14-dev libbenchmark-dev \
-    chromium-headless-shell fonts-dejavu-core
+    chromium-headless-shell fonts-dejavu-core mypy
 fi
 
 step "build, warnings as errors"

@@ -15,6 +15,9 @@ namespace {
 
 // Operations that are copied and checked at a time.
 constexpr size_t kPiece = 512;
+// The most bytes that a call copies: Linux's MAX_RW_COUNT (include/linux/fs.h),
+// with pages of 4 KiB. An operation ends before a run can be stopped.
+constexpr uint64_t kMostCopied = 0x7ffff000;
 
 class OperationWorkload final : public Workload {
  public:
@@ -84,6 +87,11 @@ class OperationWorkload final : public Workload {
 
   std::string WrongIn(const GuestOp& op, bool is_last) {
     if (const char* const wrong = WrongInOp(op)) return wrong;
+    const bool copies =
+        op.kind == GuestOpKind::kCopyIn || op.kind == GuestOpKind::kCopyOut;
+    if (copies && op.length > kMostCopied) {
+      return absl::StrCat("a copy of more than ", kMostCopied, " bytes");
+    }
     if (op.kind == GuestOpKind::kExit && !is_last) {
       return "an exit, expected only as the last operation of a task";
     }

@@ -78,7 +78,7 @@ class _Function:
         for name, text in words:
             option = self.options[name.replace("-", "_")]
             if not text and not option["may_be_empty"]:
-                raise ValueError(f"--{name}: want a value")
+                raise ValueError(f"--{name}=: want a value")
         return words
 
     def __call__(self, args, kwargs):

@@ -24,7 +24,8 @@ class Machine(dict):
         self.table = Result(document, "xmmu list")
         self._toml = toml
         self._options = options
-        super().__init__(zip(self.table["key"], self.table["value"]))
+        super().__init__((value["key"], value["value"])
+                         for value in self.table.document["values"])
 
     def options(self):
         """The options that name this machine, as pairs."""
