@@ -161,12 +161,11 @@ absl::StatusOr<ComparisonPlan> RowsOf(const Arguments& arguments,
 
 absl::StatusOr<RunIdentity> IdentityOfStory(const Arguments& arguments,
                                             const TraceInput& files,
-                                            const MachineModel& machine) {
+                                            const MachineModel& machine,
+                                            bool says_all) {
   RunIdentity identity;
   identity.command_line = arguments.command_line();
-  const auto says_all = SaysAll(arguments);
-  if (!says_all.ok()) return says_all.status();
-  if (!*says_all) return identity;
+  if (!says_all) return identity;
   identity.machine_file = MachineToml(machine);
   if (files.paths().empty()) return identity;
   auto digest = TraceDigest(files.paths());
@@ -205,7 +204,8 @@ absl::Status RunExplain(const Arguments& arguments, const Catalog& catalog,
   const auto explanation = Explain(options);
   if (!explanation.ok()) return files->Named(explanation.status());
   const auto identity = IdentityOfStory(
-      arguments, *files, *options.plan.rows.front().custom_machine);
+      arguments, *files, *options.plan.rows.front().custom_machine,
+      output->says_all());
   if (!identity.ok()) return files->Named(identity.status());
   return output->Write(ExplanationDocument(*explanation, *identity));
 }

@@ -40,6 +40,12 @@ SAME = [
                  "workloads": ["fork:pages=20,cow=4", "touch:pages=9"]},
      ["shadows", "--machine=xeon-2003", "--levels=3", "--vcpus=1",
       "--workloads=fork:pages=20,cow=4;touch:pages=9"]),
+    ("explain", {"event": "write-fault", "policies": ["pinning", "xi-shadow"]},
+     ["explain", "write-fault", "--policies=pinning,xi-shadow"]),
+    ("explain", {"trace": support.TRACE, "fault": 20, "levels": 3,
+                 "policies": "native"},
+     ["explain", f"--trace={support.TRACE}", "--fault=20", "--levels=3",
+      "--policies=native"]),
     ("published", {"table": "vmexit"}, ["published", "--table=vmexit"]),
 ]
 

@@ -194,6 +194,36 @@ def crossover(
     progress: Callable[[int, int, int], object] | None = ...,
 ) -> Result: ...
 
+def explain(
+    event: str | None = ...,
+    *,
+    pages: _Value | None = ...,
+    trace: _Path | Sequence[_Path] | None = ...,
+    workload: str | Workload | _Operations | None = ...,
+    fault: _Value | None = ...,
+    policies: _Value | Sequence[_Value] | None = ...,
+    guest_ops: _Value | Sequence[_Value] | None = ...,
+    pin: _Value | Sequence[_Value] | None = ...,
+    share_file_pages: bool | None = ...,
+    linear_map: _Value | Sequence[_Value] | None = ...,
+    machine: str | Sequence[str] | os.PathLike[str] | Machine | None = ...,
+    machine_file: _Path | None = ...,
+    set: str | Mapping[str, _Value] | Sequence[str] | None = ...,
+    flush_filter: bool | None = ...,
+    levels: _Value | None = ...,
+    vcpus: _Value | None = ...,
+    memory: _Value | None = ...,
+    quantum: _Value | None = ...,
+    fault_around: _Value | None = ...,
+    flush_ceiling: _Value | None = ...,
+    thp: _Value | Sequence[_Value] | None = ...,
+    reclaim: _Value | None = ...,
+    timing: _Value | None = ...,
+    jobs: _Value | None = ...,
+    config: _Path | None = ...,
+    progress: Callable[[int, int, int], object] | None = ...,
+) -> Result: ...
+
 def grid(
     *,
     machine: str | Sequence[str] | os.PathLike[str] | Machine | None = ...,

@@ -10,6 +10,8 @@ from ._results import Result
 
 # Those that answer a question; the others are about files and names.
 _NAMES = ("compare", "crossover", "explain", "grid", "published", "shadows")
+# Arguments that need no keyword.
+_FIRST = {"compare": "workload", "explain": "event"}
 _PROGRESS = ("progress", "called as progress(jobs_done, jobs_known, operations) "
              "five times a second and at the end; what it raises stops the run")
 
@@ -21,25 +23,31 @@ class _Function:
         self.row = row
         self.options = {option["name"].replace("-", "_"): option
                         for option in row["options"]}
-        kind = inspect.Parameter.KEYWORD_ONLY
-        parameters = []
-        if "workload" in self.options:
-            parameters.append(inspect.Parameter(
-                "workload", inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=None))
-        names = [name for name in self.options if name != "workload"]
-        if row["files"] == "TRACE":
-            names.insert(0, "trace")
-        for name in names + ["progress"]:
-            parameters.append(inspect.Parameter(name, kind, default=None))
-        self.signature = inspect.Signature(parameters)
+        names = list(self.options)
+        # What is no option of the program has no name there.
+        self.files = row["files"].lower()
+        if self.files:
+            names.insert(0, self.files)
+        first = _FIRST.get(row["name"])
+        if first:
+            names.remove(first)
+            names.insert(0, first)
+        self.signature = inspect.Signature([
+            inspect.Parameter(
+                name, inspect.Parameter.POSITIONAL_OR_KEYWORD
+                if name == first else inspect.Parameter.KEYWORD_ONLY,
+                default=None)
+            for name in names + ["progress"]])
 
     def doc(self):
         lines = [self.row["help"], "", self.row["description"], ""]
         for name in self.signature.parameters:
-            if name == "trace":
+            if name == "trace" and name == self.files:
                 lines.append("trace: file of a recording, or a list of its "
                              "files")
+            elif name == self.files:
+                lines.append(f"{name}: which, see the program's xmmu list "
+                             f"stories")
             elif name == "progress":
                 lines.append(": ".join(_PROGRESS))
             else:
@@ -84,7 +92,7 @@ class _Function:
     def __call__(self, args, kwargs):
         given = self.bind(args, kwargs)
         progress = given.pop("progress", None)
-        files = paths_of(given.pop("trace", None))
+        files = paths_of(given.pop(self.files, None))
         workload = None
         if "workload" in self.options and not isinstance(
                 given.get("workload", ""), str):
