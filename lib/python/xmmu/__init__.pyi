@@ -174,6 +174,10 @@ def compare(
     seed: _Value | None = ...,
     jobs: _Value | None = ...,
     config: _Path | None = ...,
+    timeline: _Path | None = ...,
+    timeline_from: _Value | None = ...,
+    timeline_for: _Value | None = ...,
+    stacks: _Path | None = ...,
     progress: Callable[[int, int, int], object] | None = ...,
 ) -> Result: ...
 
