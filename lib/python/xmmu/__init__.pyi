@@ -168,6 +168,7 @@ def compare(
     warmup: _Value | None = ...,
     operations: _Value | None = ...,
     interval: _Value | None = ...,
+    per: _Value | None = ...,
     sensitivity: bool | None = ...,
     prices: _Value | None = ...,
     samples: _Value | None = ...,
