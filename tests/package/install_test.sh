@@ -55,6 +55,14 @@ if command -v valgrind >/dev/null; then
   "$tmp/prefix/bin/xmmu" compare "$tmp"/trace.*.gz --policies=native
 fi
 
+module=$(find "$tmp/prefix" -name '_xmmu*.so')
+if [[ -n $module ]]; then
+  echo "== Python"
+  PYTHONPATH=$(dirname "${module%/*}") /usr/bin/python3 -c \
+    'import xmmu; assert xmmu.compare("fork:pages=8")["cycles"]' ||
+    fail "import xmmu does not work"
+fi
+
 echo "== find_package"
 "$cmake" -S "$consumer" -B "$tmp/build" -G "$generator" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$cxx" \
