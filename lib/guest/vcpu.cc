@@ -1,5 +1,6 @@
 #include "xmmu/guest/vcpu.h"
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_format.h"
 #include "xen/layout.h"
 #include "xmmu/base/span_log.h"
@@ -94,7 +95,8 @@ Vcpu::Outcome Vcpu::ResolveFault(PageFault fault, const Access& access,
   return {};
 }
 
-void Vcpu::Fail(const Access& access, std::string_view what) {
+ABSL_ATTRIBUTE_NOINLINE void Vcpu::Fail(const Access& access,
+                                        std::string_view what) {
   if (!failure_->ok()) return;
   *failure_ = absl::FailedPreconditionError(absl::StrFormat(
       "%s: %s the access at 0x%x; want HandlePageFault() to remove the cause "
@@ -157,9 +159,8 @@ std::optional<PageFault> Vcpu::Execute(VirtAddr va, bool user,
   return std::nullopt;
 }
 
-std::optional<MachineAddr> Vcpu::ResolveKernelFault(const PageFault& fault,
-                                                    const Access& access,
-                                                    MemoryOperand& operand) {
+ABSL_ATTRIBUTE_NOINLINE std::optional<MachineAddr> Vcpu::ResolveKernelFault(
+    const PageFault& fault, const Access& access, MemoryOperand& operand) {
   Outcome outcome = ResolveFault(fault, access, operand);
   if (ABSL_PREDICT_FALSE(outcome.fault.has_value())) {
     // The handler finds nothing to do; the fault has dropped the stale entry.
@@ -204,8 +205,9 @@ void Vcpu::KernelExecute(std::span<Instruction> code) {
   context_.following = {};
 }
 
-// Most kernel accesses go through at once, and these take the short way.
-uint64_t Vcpu::Load(VirtAddr va, int bytes) {
+// Most kernel accesses go through at once, and these take the short way, which
+// calls nobody.
+[[gnu::flatten]] uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   const Access access{va, AccessKind::kRead, kernel_in_ring3_};
   const TranslateResult result = Translate(access);
   if (ABSL_PREDICT_FALSE(!result.ok())) {
@@ -215,8 +217,9 @@ uint64_t Vcpu::Load(VirtAddr va, int bytes) {
   return host_.memory().ReadEntry(result.addr(), bytes);
 }
 
-uint64_t Vcpu::FinishLoad(const PageFault& fault, const Access& access,
-                          int bytes) {
+ABSL_ATTRIBUTE_NOINLINE uint64_t Vcpu::FinishLoad(const PageFault& fault,
+                                                  const Access& access,
+                                                  int bytes) {
   MemoryOperand operand{.kind = OperandKind::kLoad,
                         .size = static_cast<uint8_t>(bytes)};
   const auto addr = ResolveKernelFault(fault, access, operand);
@@ -227,21 +230,22 @@ uint64_t Vcpu::FinishLoad(const PageFault& fault, const Access& access,
   return operand.seen;
 }
 
-void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
+[[gnu::flatten]] void Vcpu::Store(VirtAddr va, int bytes, uint64_t value) {
   const Access access{va, AccessKind::kWrite, kernel_in_ring3_};
   const TranslateResult result = Translate(access);
   if (ABSL_PREDICT_FALSE(!result.ok())) {
-    MemoryOperand operand{.kind = OperandKind::kStore,
-                          .size = static_cast<uint8_t>(bytes),
-                          .value = value};
-    return FinishStore(result.fault(), access, operand);
+    return FinishStore(result.fault(), access,
+                       {.kind = OperandKind::kStore,
+                        .size = static_cast<uint8_t>(bytes),
+                        .value = value});
   }
   ChargeKernelAccess(CostEvent::kGuestAccess, va, result.addr());
   host_.memory().WriteEntry(result.addr(), bytes, value);
 }
 
-void Vcpu::FinishStore(const PageFault& fault, const Access& access,
-                       MemoryOperand& operand) {
+ABSL_ATTRIBUTE_NOINLINE void Vcpu::FinishStore(const PageFault& fault,
+                                               const Access& access,
+                                               MemoryOperand operand) {
   const auto addr = ResolveKernelFault(fault, access, operand);
   if (!addr.has_value()) return;  // emulated
   ChargeKernelAccess(CostEvent::kGuestAccess, access.va, *addr);
@@ -250,7 +254,7 @@ void Vcpu::FinishStore(const PageFault& fault, const Access& access,
 
 // An emulator of the first store may go on to the second one, and so it sees
 // both as code.
-void Vcpu::StoreByHalves(VirtAddr va, uint64_t value) {
+[[gnu::flatten]] void Vcpu::StoreByHalves(VirtAddr va, uint64_t value) {
   const Access upper{va + kHalfBytes, AccessKind::kWrite, kernel_in_ring3_};
   const TranslateResult result = Translate(upper);
   bool both = false;
@@ -263,16 +267,17 @@ void Vcpu::StoreByHalves(VirtAddr va, uint64_t value) {
   if (!both) Store(va, kHalfBytes, value & 0xffffffff);
 }
 
-bool Vcpu::FinishUpperHalf(const PageFault& fault, const Access& upper,
-                           uint64_t value) {
+ABSL_ATTRIBUTE_NOINLINE bool Vcpu::FinishUpperHalf(const PageFault& fault,
+                                                   const Access& upper,
+                                                   uint64_t value) {
   Instruction lower{.va = VirtAddr(upper.va.value() - kHalfBytes),
                     .operand = {.kind = OperandKind::kStore,
                                 .size = kHalfBytes,
                                 .value = value & 0xffffffff}};
-  MemoryOperand operand{
-      .kind = OperandKind::kStore, .size = kHalfBytes, .value = value >> 32};
   context_.following = {&lower, 1};
-  FinishStore(fault, upper, operand);
+  FinishStore(
+      fault, upper,
+      {.kind = OperandKind::kStore, .size = kHalfBytes, .value = value >> 32});
   context_.following = {};
   return lower.done;
 }
@@ -285,7 +290,8 @@ uint64_t Vcpu::Exchange(VirtAddr va, int bytes, uint64_t value) {
   return operand.seen;
 }
 
-std::optional<MachineAddr> Vcpu::KernelAddress(VirtAddr va, AccessKind kind) {
+[[gnu::flatten]] std::optional<MachineAddr> Vcpu::KernelAddress(
+    VirtAddr va, AccessKind kind) {
   MemoryOperand none;
   const Access access{va, kind, kernel_in_ring3_};
   const TranslateResult result = Translate(access);

@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -12,6 +13,7 @@
 namespace xmmu::vcpu_test {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr VirtAddr kMapped{0x1000};
@@ -140,6 +142,46 @@ TEST_F(VcpuTest, AnEmulatorSeesWhatFollowsAndMayGoOnToIt) {
   EXPECT_EQ(code[1].operand.seen, 99u);
   EXPECT_EQ(vcpu_->Load(kMapped, 8), 3u);
   EXPECT_TRUE(vcpu_->context().following.empty());
+}
+
+TEST_F(VcpuTest, AnEntryIsStoredByHalvesTheUpperOneFirst) {
+  vcpu_->StoreByHalves(kMapped, 0x1122334455667788);
+  EXPECT_EQ(vcpu_->Load(kMapped, 8), 0x1122334455667788u);
+  EXPECT_EQ(policy_.faults, 0);
+  std::vector<VirtAddr> faults;
+  policy_.answer = [&](const PageFault& fault, MemoryOperand& operand) {
+    faults.push_back(fault.va);
+    EXPECT_EQ(operand.size, 4);
+    EXPECT_EQ(operand.value, faults.size() == 1 ? 0x55u : 0x66u);
+    EXPECT_EQ(vcpu_->context().following.size(), faults.size() == 1 ? 1u : 0u);
+    return FaultOutcome{FaultAction::kEmulated, {}};
+  };
+  vcpu_->StoreByHalves(kUnmapped, 0x5500000066);
+  EXPECT_THAT(faults, ElementsAre(kUnmapped + 4, kUnmapped));
+}
+
+TEST_F(VcpuTest, AnEmulatorOfTheUpperHalfMayDoTheLowerOneToo) {
+  policy_.answer = [&](const PageFault&, MemoryOperand&) {
+    const std::span<Instruction> code = vcpu_->context().following;
+    EXPECT_EQ(code[0].va, kUnmapped);
+    EXPECT_EQ(code[0].operand.kind, OperandKind::kStore);
+    EXPECT_EQ(code[0].operand.value, 0x66u);
+    code[0].done = true;
+    return FaultOutcome{FaultAction::kEmulated, {}};
+  };
+  vcpu_->StoreByHalves(kUnmapped, 0x5500000066);
+  EXPECT_EQ(policy_.faults, 1);
+  EXPECT_TRUE(vcpu_->context().following.empty());
+}
+
+TEST_F(VcpuTest, AStoreByHalvesGoesOnBehindAFaultThatIsRepaired) {
+  policy_.answer = [&](const PageFault&, MemoryOperand&) {
+    SetEntry(1, 2, Pfn(3));
+    return FaultOutcome{FaultAction::kRetry, {}};
+  };
+  vcpu_->StoreByHalves(kUnmapped, 0x5500000066);
+  EXPECT_EQ(policy_.faults, 1);
+  EXPECT_EQ(vcpu_->Load(kUnmapped, 8), 0x5500000066u);
 }
 
 TEST_F(VcpuTest, APolicyThatRetriesForEverIsToldSo) {

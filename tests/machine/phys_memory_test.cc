@@ -46,6 +46,23 @@ TEST(PhysMemoryTest, HalvesOfAWordAreIndependent) {
   EXPECT_EQ(memory.Read32(MachineAddr(0x2000)), 0x44444444u);
 }
 
+TEST(PhysMemoryTest, TwoWordsAreWrittenAsOneAfterTheOther) {
+  PhysMemory memory;
+  constexpr MachineAddr kFirst{0x3010};
+  memory.WriteTwo64(kFirst, 0, 0);
+  EXPECT_FALSE(memory.HasWords(Mfn(3)));
+  memory.WriteTwo64(kFirst, 0, 7);
+  memory.WriteTwo64(kFirst + 16, 8, 0);
+  EXPECT_EQ(memory.Read64(kFirst), 0u);
+  EXPECT_EQ(memory.Read64(kFirst + 8), 7u);
+  EXPECT_EQ(memory.Read64(kFirst + 16), 8u);
+  EXPECT_EQ(memory.WatchStores(kFirst), 0u);
+  memory.WriteTwo64(kFirst, 1, 2);
+  EXPECT_EQ(memory.WatchStores(kFirst), 2u);
+  EXPECT_EQ(memory.Read64(kFirst), 1u);
+  EXPECT_EQ(memory.Read64(kFirst + 8), 2u);
+}
+
 TEST(PhysMemoryTest, AMappedDataPageCostsTensOfBytesNotAPage) {
   PhysMemory memory;
   constexpr uint64_t kFrames = uint64_t{1} << 18;  // 1 GiB

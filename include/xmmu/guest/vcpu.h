@@ -163,7 +163,7 @@ class Vcpu {
   // stores.
   uint64_t FinishLoad(const PageFault& fault, const Access& access, int bytes);
   void FinishStore(const PageFault& fault, const Access& access,
-                   MemoryOperand& operand);
+                   MemoryOperand operand);
   bool FinishUpperHalf(const PageFault& fault, const Access& upper,
                        uint64_t value);
 

@@ -52,6 +52,21 @@ class PhysMemory {
     NoteStore(addr);
     Put64(addr, value);
   }
+  // Write64() of two words, of which the second follows the first and is in the
+  // same line. REQUIRES: `addr` is a multiple of 16.
+  void WriteTwo64(MachineAddr addr, uint64_t first, uint64_t second) {
+    if (ABSL_PREDICT_FALSE(!stores_.empty())) {
+      Write64(addr, first);
+      return Write64(addr + sizeof(uint64_t), second);
+    }
+    Words* const words = words_.Get(FrameOf(addr).value());
+    if (ABSL_PREDICT_FALSE(words == nullptr)) {
+      PutFirst(addr, first);
+      return Put64(addr + sizeof(uint64_t), second);
+    }
+    (*words)[WordIndex(addr)] = first;
+    (*words)[WordIndex(addr) + 1] = second;
+  }
   void Write32(MachineAddr addr, uint32_t value) {
     NoteStore(addr);
     Put32(addr, value);
@@ -67,7 +82,8 @@ class PhysMemory {
                                                   int bytes) const {
     return bytes == 8 ? Read64(addr) : Read32(addr);
   }
-  void WriteEntry(MachineAddr addr, int bytes, uint64_t value) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void WriteEntry(MachineAddr addr, int bytes,
+                                               uint64_t value) {
     if (bytes == 8) {
       Write64(addr, value);
     } else {

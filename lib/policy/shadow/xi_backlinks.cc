@@ -123,11 +123,14 @@ XiPaging::Ref& XiPaging::HeadOf(const ShadowSlot& slot, Pte entry) {
 void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
                             Pte now) {
   if (!options_.backlinks) return;
-  const bool same_target = old.present() && now.present() &&
-                           old.frame() == now.frame() &&
+  if (!old.present()) {
+    if (now.present()) LinkBack(cpu, slot, now);
+    return;
+  }
+  const bool same_target = now.present() && old.frame() == now.frame() &&
                            IsLink(slot, old) == IsLink(slot, now);
   if (same_target) return;
-  if (old.present()) UnlinkBack(cpu, slot, old);
+  UnlinkBack(cpu, slot, old);
   if (now.present()) LinkBack(cpu, slot, now);
 }
 
@@ -136,9 +139,7 @@ void XiPaging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
 void XiPaging::LinkBack(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
   const Ref ref = RefOf(slot);
   Ref& head = HeadOf(slot, entry);
-  const MachineAddr own = BacklinkAt(ref);
-  host().memory().Write64(own, head);
-  host().memory().Write64(own + sizeof(Ref), 0);
+  host().memory().WriteTwo64(BacklinkAt(ref), head, 0);
   if (head != 0) SetPrevious(head, ref);
   Charge(cpu, CostEvent::kXenPteWrite, head != 0 ? 3 : 2);
   head = ref;

@@ -26,6 +26,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "xen/direct/pv_rules.h"
 #include "xmmu/base/span_log.h"
@@ -132,7 +133,7 @@ class RequestPart {
   // Loads and stores of Xen's that are not charged, since the caller charges
   // for many entries at once, or none. A store marks the table dirty and is
   // followed by its shadows while the domain is being logged.
-  Pte Load(MachineAddr entry) const {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE Pte Load(MachineAddr entry) const {
     return Pte(host_.memory().ReadEntry(entry, entry_bytes()));
   }
   void Store(MachineAddr entry, Pte value) {

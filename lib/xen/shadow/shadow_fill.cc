@@ -47,8 +47,10 @@ Pte ShadowPaging::GuestEntry(const ShadowSlot& slot) const {
 void ShadowPaging::SetEntry(Cpu& cpu, const ShadowSlot& slot, Pte now) {
   const Pte old = pages_.Read(slot);
   if (old == now) return;
-  if (IsLink(slot, now)) ++pages_[Child(now)].refs;
-  if (IsLink(slot, old)) --pages_[Child(old)].refs;
+  if (pages_[slot.page].key.level > 1) {
+    if (IsLink(slot, now)) ++pages_[Child(now)].refs;
+    if (IsLink(slot, old)) --pages_[Child(old)].refs;
+  }
   Charge(cpu, CostEvent::kXenPteWrite);
   pages_.Write(slot, now);
   NoteLoss(slot, old, now);
@@ -213,7 +215,10 @@ void ShadowPaging::Fill(VcpuContext& vcpu, const GuestWalk& walk, VirtAddr va) {
       // The TLB may hold small pieces of the large page that this entry was.
       if (before.raw() != 0 && before != used.entry) Owe(MaskOf(cpu.id));
       MapLarge(vcpu, slot, used.entry, walk, va);
-    } else if (!IsCurrent(cpu, slot, used.entry)) {
+    } else if (IsCurrent(cpu, slot, used.entry)) {
+      page = Child(pages_.Read(slot));
+      continue;  // what it was made from is known
+    } else {
       LinkTable(vcpu, slot, used.entry);
     }
     SetSource(cpu, slot, used.entry);
