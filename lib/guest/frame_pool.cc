@@ -18,10 +18,20 @@ void FramePool::CountFree(Pfn pfn, int change) {
   if (count == unit_) ++full_units_;
 }
 
+std::vector<Pfn> FramePool::TakeAllFree() {
+  std::vector<Pfn> free(free_count_);
+  for (size_t i = free.size(); i-- > 0;) free[i] = PopFree();
+  return free;
+}
+
 // Single frames go on being taken from the bottom up, blocks come from the top.
 void FramePool::BeginUnits() {
   keeps_units_ = true;
-  for (const Pfn pfn : free_) CountFree(pfn, +1);
+  const std::vector<Pfn> free = TakeAllFree();
+  for (const Pfn pfn : free) {
+    CountFree(pfn, +1);
+    PushFree(pfn);
+  }
   const uint64_t first = UnitOf(next_ + (unit_ - 1));
   const Pfn bottom = std::min(StartOf(first), end_);
   const uint64_t above = UnitOf(end_);  // the first that is not whole
@@ -53,7 +63,13 @@ void FramePool::JoinFrames() {
   const auto full = [&](Pfn pfn) {
     return free_in_unit_.Get(UnitOf(pfn)) == unit_;
   };
-  free_.erase(std::remove_if(free_.begin(), free_.end(), full), free_.end());
+  for (const Pfn pfn : TakeAllFree()) {
+    if (full(pfn)) {
+      frames_.At(pfn.value()) = Frame();
+    } else {
+      PushFree(pfn);
+    }
+  }
   if (next_ < end_ && full(next_)) next_ = end_;
   for (uint64_t unit = 0; full_units_ > 0;) {
     if (free_in_unit_.Find(unit) == nullptr) {
@@ -151,7 +167,7 @@ void FramePool::FreeOfBlock(Pfn pfn, Pfn head, Block& block) {
 
 uint64_t FramePool::host_bytes() const {
   return frames_.host_bytes() + free_in_unit_.host_bytes() +
-         head_of_unit_.host_bytes() + free_.size() * sizeof(Pfn) +
+         head_of_unit_.host_bytes() + far_links_.size() * sizeof(Pfn) +
          free_units_.runs() * 2 * sizeof(uint64_t) +
          blocks_.size() * sizeof(std::pair<Pfn, Block>);
 }

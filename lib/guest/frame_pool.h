@@ -36,9 +36,8 @@ class FramePool {
   // Returns a frame with one reference, or nothing when memory is used up.
   std::optional<Pfn> Alloc() {
     Pfn pfn;
-    if (!free_.empty()) {
-      pfn = free_.back();
-      free_.pop_back();
+    if (free_count_ > 0) {
+      pfn = PopFree();
     } else if (next_ < end_ || OpenUnit()) {
       pfn = next_;
       ++next_;
@@ -59,7 +58,7 @@ class FramePool {
   // free.
   bool Put(Pfn pfn) {
     Frame& frame = frames_.At(pfn.value());
-    XMMU_CHECK(frame.references > 0);
+    XMMU_CHECK(!frame.free && frame.references > 0);
     --frame.references;
     if (frame.in_block) return PutOfBlock(pfn, frame);
     if (frame.references > 0) return false;
@@ -70,6 +69,7 @@ class FramePool {
   // (Linux: page_count).
   uint64_t references(Pfn pfn) const {
     const Frame frame = frames_.Get(pfn.value());
+    if (frame.free) return 0;
     if (!frame.in_block) return frame.references;
     return const_cast<FramePool*>(this)->BlockOf(pfn).references;
   }
@@ -96,19 +96,22 @@ class FramePool {
   void SplitBlock(Pfn head);
 
   uint64_t free_frames() const {
-    return free_.size() + (end_ - next_) + free_units_.size() * unit_ +
+    return free_count_ + (end_ - next_) + free_units_.size() * unit_ +
            (spare_end_ - spare_);
   }
 
-  // Host bytes in use: a word for each frame near one that was ever taken, and
-  // what is free singly; whole free units take next to none.
+  // Host bytes in use: 4 for each frame near one that was ever taken; whole free
+  // units take next to none.
   uint64_t host_bytes() const;
 
  private:
   struct Frame {
-    uint32_t references : 30 = 0;
+    // Of a frame that is free singly: the one that was freed before it, or
+    // kFarLink.
+    uint32_t references : 29 = 0;
     bool exclusive : 1 = false;
     bool in_block : 1 = false;
+    bool free : 1 = false;
   };
   static_assert(sizeof(Frame) == 4);
   struct Block {
@@ -122,8 +125,34 @@ class FramePool {
   Block& BlockOf(Pfn pfn) { return blocks_.find(HeadOf(pfn))->second; }
   Pfn HeadOf(Pfn pfn) const { return Pfn(head_of_unit_.Get(UnitOf(pfn))); }
   void Free(Pfn pfn) {
-    free_.push_back(pfn);
+    PushFree(pfn);
     if (keeps_units_) CountFree(pfn, +1);
+  }
+
+  // --- Single frames that are free, the last freed first: each frame's word
+  // names the next, so that they take no memory of their own.
+  static constexpr uint32_t kFarLink = (1u << 29) - 1;
+  void PushFree(Pfn pfn) {
+    const bool far = last_free_.value() >= kFarLink;
+    if (far) far_links_.push_back(last_free_);
+    const auto link =
+        far ? kFarLink : static_cast<uint32_t>(last_free_.value());
+    frames_.At(pfn.value()) = {.references = link & kFarLink, .free = true};
+    last_free_ = pfn;
+    ++free_count_;
+  }
+  // Takes the last one from the list; its word is to be written. REQUIRES:
+  // there is one.
+  Pfn PopFree() {
+    const Pfn pfn = last_free_;
+    const uint32_t link = frames_.Get(pfn.value()).references;
+    last_free_ = Pfn(link);
+    if (link == kFarLink) {
+      last_free_ = far_links_.back();
+      far_links_.pop_back();
+    }
+    --free_count_;
+    return pfn;
   }
   // Goes on with Put() of a frame of a block.
   bool PutOfBlock(Pfn pfn, const Frame& frame);
@@ -137,6 +166,8 @@ class FramePool {
   Pfn StartOf(uint64_t unit) const {
     return Pfn((unit + number_of_0_ / unit_) * unit_ - number_of_0_);
   }
+  // Empties the list of single free frames. Returns them, first freed first.
+  std::vector<Pfn> TakeAllFree();
   void CountFree(Pfn pfn, int change);
   // Begins to keep units, when the first block is asked for.
   void BeginUnits();
@@ -151,7 +182,9 @@ class FramePool {
   Pfn end_;
   uint64_t number_of_0_;
   uint64_t unit_;
-  std::vector<Pfn> free_;
+  Pfn last_free_;
+  uint64_t free_count_ = 0;
+  std::vector<Pfn> far_links_;  // links that name frames from 2 TiB on
   SparseArray<Frame> frames_;
 
   // These are empty until the first block is asked for.

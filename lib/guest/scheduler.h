@@ -42,11 +42,13 @@ struct Task;
 // What the threads of a process share as such (Linux: signal_struct). Memory
 // and files belong to the threads.
 struct Process {
-  TaskId id = 0;                  // its first thread's
-  std::vector<Task*> threads;     // that live, in the order of their start
-  std::weak_ptr<Process> parent;  // if it has any threads left
-  std::vector<TaskId> children;   // processes that live
-  std::vector<TaskId> zombies;    // that have exited, not yet waited for
+  TaskId id = 0;  // its first thread's
+  // That live, by Task::start.
+  absl::btree_map<uint64_t, Task*> threads;
+  uint32_t waiting = 0;                  // threads in a kWait
+  std::weak_ptr<Process> parent;         // if it has any threads left
+  absl::flat_hash_set<TaskId> children;  // processes that live
+  std::deque<TaskId> zombies;            // that have exited, not yet waited for
 };
 
 // What a task waits for.
@@ -59,6 +61,7 @@ enum class WaitsFor : uint8_t {
 
 struct Task {
   TaskId id = 0;
+  uint64_t start = 0;  // how many tasks were started before
   std::shared_ptr<Process> process;
   uint32_t vcpu = 0;
   std::shared_ptr<AddressSpace> mm;
@@ -294,6 +297,7 @@ class Scheduler {
   std::shared_ptr<AddressSpace> init_mm_;
   std::vector<VcpuState> vcpus_;
   absl::btree_map<TaskId, std::unique_ptr<Task>> tasks_;
+  uint64_t starts_ = 0;  // of tasks, so far
   // Where RunFor() has stopped in the middle of a turn, which its next call
   // goes on with: so what happens does not depend on where it stops.
   std::optional<Turn> turn_;

@@ -19,7 +19,8 @@ absl::StatusOr<Task*> Scheduler::AddTask(TaskId id,
   Task& task = *it->second;
   task.id = id;
   task.process = std::move(process);
-  task.process->threads.push_back(&task);
+  task.start = starts_++;
+  task.process->threads[task.start] = &task;
   task.vcpu = LeastLoadedVcpu();
   task.slice_left = core_.options.quantum_ops;
   if (vcpus_.size() > 1) task.digest.KeepSightings(id);
@@ -41,7 +42,7 @@ absl::Status Scheduler::Fork(Task& task, Vcpu& vcpu, const GuestOp& op) {
   absl::StatusOr<Task*> child = AddTask(op.child, NewProcess(op.child));
   if (!child.ok()) return child.status();
   (*child)->process->parent = task.process;
-  task.process->children.push_back(op.child);
+  task.process->children.insert(op.child);
   (*child)->files = std::make_shared<OpenFiles>(*task.files);
   vcpu.cpu().counters.Add(Counter::kForks);
   if (op.kind == GuestOpKind::kVfork) {
@@ -105,21 +106,21 @@ absl::Status Scheduler::Exec(Task& task, Vcpu& vcpu, const GuestOp& op) {
 // call fails (ECHILD). A thread that is gone is not waited for.
 void Scheduler::Wait(Task& task, TaskId id) {
   Process& process = *task.process;
-  std::vector<TaskId>& zombies = process.zombies;
+  std::deque<TaskId>& zombies = process.zombies;
   const auto gone =
       id == 0 ? zombies.begin() : std::find(zombies.begin(), zombies.end(), id);
   if (gone != zombies.end()) {
     zombies.erase(gone);
     return;
   }
-  const auto is_it = [id](TaskId child) { return id == 0 || child == id; };
-  const auto is_thread = [&](const Task* other) {
-    return other->id == id && other != &task;
-  };
-  const bool lives =
-      std::any_of(process.children.begin(), process.children.end(), is_it) ||
-      std::any_of(process.threads.begin(), process.threads.end(), is_thread);
-  if (lives) Block(task, WaitsFor::kExit, id);
+  const auto other = tasks_.find(id);
+  const bool thread = id != task.id && other != tasks_.end() &&
+                      other->second->process == task.process;
+  const bool child =
+      id == 0 ? !process.children.empty() : process.children.contains(id);
+  if (!child && !thread) return;
+  ++process.waiting;
+  Block(task, WaitsFor::kExit, id);
 }
 
 void Scheduler::Block(Task& task, WaitsFor what, TaskId whom) {
@@ -184,23 +185,23 @@ void Scheduler::Exit(Task& task, Vcpu& vcpu) {
 // A process is gone with the last of its threads (delay_group_leader).
 void Scheduler::LeaveProcess(Task& task, Cycles when) {
   const std::shared_ptr<Process> process = task.process;
-  std::vector<Task*>& threads = process->threads;
-  threads.erase(std::find(threads.begin(), threads.end(), &task));
-  for (Task* const other : threads) {
+  process->threads.erase(task.start);
+  for (const auto& [start, other] : process->threads) {
+    if (process->waiting == 0) break;
     if (other->WaitsForExitOf(task.id)) Wake(*other, when);
   }
   const std::shared_ptr<Process> parent = process->parent.lock();
-  if (!threads.empty() || parent == nullptr) return;
-  std::vector<TaskId>& children = parent->children;
-  children.erase(std::find(children.begin(), children.end(), process->id));
+  if (!process->threads.empty() || parent == nullptr) return;
+  parent->children.erase(process->id);
   // One of the parent's threads that wait gets the child; the calls of those
   // that have nothing left to wait for fail.
   bool taken = false;
-  for (Task* const waiter : parent->threads) {
+  for (const auto& [start, waiter] : parent->threads) {
+    if (parent->waiting == 0) break;
     const bool awaited = waiter->WaitsForExitOf(process->id);
     const bool any = waiter->WaitsForExitOf(0);
     if (!awaited && !any) continue;
-    if (taken && any && !children.empty()) continue;
+    if (taken && any && !parent->children.empty()) continue;
     taken = true;
     Wake(*waiter, when);
   }
@@ -209,6 +210,7 @@ void Scheduler::LeaveProcess(Task& task, Cycles when) {
 
 // A woken task gets a whole slice.
 void Scheduler::Wake(Task& task, Cycles when) {
+  if (task.waits == WaitsFor::kExit) --task.process->waiting;
   task.waits = WaitsFor::kNothing;
   task.ready_at = when;
   task.slice_left = core_.options.quantum_ops;

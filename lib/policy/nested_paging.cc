@@ -238,7 +238,7 @@ absl::Status NestedPaging::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
     // As many tables as there would be with leaves of 4 KiB alone, whole ones
     // of all levels; large leaves may be split.
     const uint64_t leaves = vcpu.domain->p2m().size() / 512 + 1;
-    const absl::Status room = host_.CheckXenRoom(leaves + leaves / 512 + 4);
+    const absl::Status room = host_.ReserveXenRoom(leaves + leaves / 512 + 4);
     if (!room.ok()) return room;
   }
   ControlRegisters registers =

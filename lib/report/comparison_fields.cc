@@ -311,7 +311,8 @@ constexpr FieldOf<Line> kMeasured[] = {
      [](const Line& l) { return l.row->operations; }, Shown::kCsvOnlyAtEnd},
     {1, "host_bytes", "bytes",
      "memory of the simulating computer that the simulator takes for the "
-     "guests' memory at the end: tables, tokens of pages, records of frames",
+     "guests' memory at the end: tables, tokens of pages, records of frames; "
+     "without VMAs, page caches and reverse maps of the guest kernels",
      [](const Line& l) { return l.row->host_bytes; }, Shown::kCsvAtEnd},
 };
 

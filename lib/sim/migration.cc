@@ -12,16 +12,6 @@ namespace {
 // passed on to other tasks are not executed yet when a round is due.
 constexpr uint64_t kPiece = 16;
 
-// Returns how many pages of the domain have a frame, which the first round
-// sends.
-uint64_t PagesOf(const Domain& domain) {
-  uint64_t pages = 0;
-  for (Pfn pfn; pfn.value() < domain.p2m().size(); ++pfn) {
-    if (domain.p2m().MfnOf(pfn) != kInvalidMfn) ++pages;
-  }
-  return pages;
-}
-
 }  // namespace
 
 absl::StatusOr<std::span<const GuestOp>> MigratingWorkload::Next(TaskId task) {
@@ -68,7 +58,7 @@ void MigratingWorkload::Start() {
   }
   state_ = State::kLogging;
   until_round_ = options_.every_ops;
-  report_.pages_sent += PagesOf(domain_);
+  report_.pages_sent += domain_.p2m().populated();  // by the first round
 }
 
 void MigratingWorkload::Round() {

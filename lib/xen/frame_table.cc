@@ -14,13 +14,18 @@ FrameTable::Ranges::const_iterator FrameTable::AtOrBelow(Mfn mfn) const {
 PageInfo FrameTable::ByRange(Mfn mfn) const {
   XMMU_DCHECK(Valid(mfn));
   const auto it = AtOrBelow(mfn);
-  if (it == ranges_.end() || mfn - it->first >= it->second.count)
-    return PageInfo();
-  return it->second.At(mfn - it->first);
+  PageInfo page;
+  if (it != ranges_.end() && mfn - it->first < it->second.count) {
+    page = it->second.At(mfn - it->first);
+  }
+  const uint32_t stamp = stamps_.Get(mfn.value());
+  if (stamp != kNoStamp) page.tlbflush_timestamp = stamp;
+  return page;
 }
 
 void FrameTable::MakeOwn(Mfn mfn, Slot& slot) {
   static_cast<PageInfo&>(slot) = ByRange(mfn);
+  if (stamps_.Get(mfn.value()) != kNoStamp) stamps_.At(mfn.value()) = kNoStamp;
 }
 
 void FrameTable::SplitAt(Mfn mfn) {
@@ -36,11 +41,13 @@ void FrameTable::SplitAt(Mfn mfn) {
 Mfn FrameTable::NextOwn(Mfn mfn, Mfn end) const {
   while (mfn < end) {
     const Slot* const slot = own_.Find(mfn.value());
-    if (slot == nullptr) {
+    const uint32_t* const stamp = stamps_.Find(mfn.value());
+    if (slot == nullptr && stamp == nullptr) {
       mfn = Mfn(decltype(own_)::NextChunk(mfn.value()));
       continue;
     }
-    if (slot->owner != kNotOwn) return mfn;
+    if (slot != nullptr && slot->owner != kNotOwn) return mfn;
+    if (stamp != nullptr && *stamp != kNoStamp) return mfn;
     ++mfn;
   }
   return end;
@@ -53,7 +60,11 @@ void FrameTable::SetRange(Mfn first, uint64_t count, const PageInfo& page) {
   SplitAt(end);
   ranges_.erase(ranges_.lower_bound(first), ranges_.lower_bound(end));
   for (Mfn own = NextOwn(first, end); own < end; own = NextOwn(own, end)) {
-    own_.At(own.value()) = Slot();
+    if (stamps_.Get(own.value()) != kNoStamp) {
+      stamps_.At(own.value()) = kNoStamp;
+    } else {
+      own_.At(own.value()) = Slot();
+    }
   }
   if (page == PageInfo()) return;  // as a frame that no range has
   ranges_[first] = {count, page};
@@ -79,14 +90,14 @@ void FrameTable::ForEachPiece(
       first += frames;
     }
     if (own == end) return;
-    visit(own, 1, own_.At(own.value()));
+    visit(own, 1, (*this)[own]);
     first = own + 1;
   }
 }
 
 FrameTable::Piece FrameTable::PieceFrom(Mfn mfn, uint64_t most) const {
   const Mfn own = NextOwn(mfn, mfn + most);
-  if (own == mfn) return {1, *own_.Find(mfn.value()), true};
+  if (own == mfn) return {1, (*this)[mfn], true};
   const auto it = AtOrBelow(mfn);
   const bool inside = it != ranges_.end() && mfn - it->first < it->second.count;
   if (inside) {
@@ -118,7 +129,8 @@ void FrameTable::SetSlots(Mfn first, uint64_t count, uint16_t slot) {
 }
 
 uint64_t FrameTable::host_bytes() const {
-  return own_.host_bytes() + ranges_.size() * sizeof(Ranges::value_type);
+  return own_.host_bytes() + stamps_.host_bytes() +
+         ranges_.size() * sizeof(Ranges::value_type);
 }
 
 }  // namespace xmmu

@@ -74,7 +74,8 @@ uint64_t Host::host_bytes() const {
                    free_frames_.size() * sizeof(Mfn) +
                    free_xen_frames_.host_bytes();
   for (const auto& domain : domains_) {
-    bytes += domain->p2m().host_bytes() + domain->dirty_log().bitmap().bytes();
+    bytes +=
+        domain->p2m().host_bytes() + domain->dirty_log().bitmap().host_bytes();
   }
   return bytes;
 }
@@ -139,12 +140,19 @@ std::optional<Mfn> Host::AllocFrame(Domain& domain, Pfn pfn) {
   return mfn;
 }
 
-absl::Status Host::CheckXenRoom(uint64_t count) const {
-  const uint64_t left = free_xen_frames_.size() +
+absl::Status Host::ReserveXenRoom(uint64_t count) {
+  const uint64_t free = free_xen_frames_.size() +
                         (xen_extent_end_ - next_xen_frame_) +
                         (most_frames_ - std::min(most_frames_, next_extent_)) /
                             kExtentFrames * kExtentFrames;
-  if (count <= left) return absl::OkStatus();
+  // Frames in use are taken to be those that were set aside, as far as possible.
+  const uint64_t spoken_for =
+      std::max(reserved_xen_frames_, xen_frames_) - xen_frames_;
+  const uint64_t left = free - std::min(free, spoken_for);
+  if (count <= left) {
+    reserved_xen_frames_ += count;
+    return absl::OkStatus();
+  }
   return absl::ResourceExhaustedError(absl::StrCat(
       "no room for ", count >> kMibShift,
       " MiB of the hypervisor's beside the guests: at most ", left >> kMibShift,

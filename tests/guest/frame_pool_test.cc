@@ -1,5 +1,6 @@
 #include "guest/frame_pool.h"
 
+#include <algorithm>
 #include <optional>
 #include <random>
 #include <set>
@@ -36,6 +37,33 @@ TEST(FramePoolTest, ReusesTheLastFreedFirst) {
   pool.Put(Pfn(3));
   EXPECT_EQ(pool.Alloc(), Pfn(3));
   EXPECT_EQ(pool.Alloc(), Pfn(1));
+}
+
+// A frame's word has 29 bits for the number of the one freed before it.
+TEST(FramePoolTest, ReusesTheLastFreedFirstAroundTwoTebibytes) {
+  const uint64_t limit = (uint64_t{1} << 29) - 1;
+  FramePool pool(Pfn(limit - 3), Pfn(limit + 3));
+  std::vector<Pfn> taken;
+  while (const std::optional<Pfn> pfn = pool.Alloc()) taken.push_back(*pfn);
+  ASSERT_EQ(taken.size(), 6u);
+  std::mt19937 dice(16);
+  for (int round = 0; round < 100; ++round) {
+    std::shuffle(taken.begin(), taken.end(), dice);
+    const size_t count = dice() % 7;
+    for (size_t i = 0; i < count; ++i) EXPECT_TRUE(pool.Put(taken[i]));
+    EXPECT_EQ(pool.free_frames(), count);
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(pool.references(taken[i]), 0u);
+    for (size_t i = count; i-- > 0;) EXPECT_EQ(pool.Alloc(), taken[i]);
+    EXPECT_EQ(pool.Alloc(), std::nullopt);
+  }
+}
+
+TEST(FramePoolTest, FreeFramesTakeNoMemoryOfTheirOwn) {
+  FramePool pool(Pfn(0), Pfn(8192));
+  for (int i = 0; i < 8192; ++i) ASSERT_TRUE(pool.Alloc().has_value());
+  const uint64_t bytes = pool.host_bytes();
+  for (uint64_t pfn = 0; pfn < 8192; ++pfn) pool.Put(Pfn(pfn));
+  EXPECT_EQ(pool.host_bytes(), bytes);
 }
 
 TEST(FramePoolTest, SingleFramesComeInTheSameOrderBesideBlocks) {

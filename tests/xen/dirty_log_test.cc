@@ -46,6 +46,24 @@ class NotingStrategy final : public WriteLogging {
   const DirtyLog& log_;
 };
 
+TEST(DirtyBitmapTest, PagesOfATebibyteTakeMemoryWhereTheyAreMarked) {
+  constexpr uint64_t kPages = uint64_t{1} << 28;
+  DirtyBitmap pages(kPages);
+  EXPECT_EQ(pages.bytes(), kPages / 8);
+  const std::vector<Pfn> marked = {Pfn(0), Pfn(32'767), Pfn(32'768),
+                                   Pfn(kPages - 1)};
+  for (const Pfn pfn : marked) EXPECT_TRUE(pages.Set(pfn));
+  for (const Pfn pfn : marked) EXPECT_FALSE(pages.Set(pfn));
+  EXPECT_EQ(pages.Pfns(), marked);
+  EXPECT_EQ(pages.count(), marked.size());
+  EXPECT_TRUE(pages.Test(Pfn(32'768)));
+  EXPECT_FALSE(pages.Test(Pfn(32'769)));
+  EXPECT_FALSE(pages.Test(Pfn(100'000)));
+  EXPECT_FALSE(pages.Test(Pfn(kPages)));
+  EXPECT_EQ(pages.bytes(), kPages / 8);
+  EXPECT_LT(pages.host_bytes(), 256u << 10);
+}
+
 class DirtyLogTest : public ::testing::Test {
  protected:
   // 9 KiB and 8 bytes of bitmap.

@@ -35,7 +35,7 @@ class FrameAccount {
   void Step(std::mt19937& dice) {
     const uint64_t first = kFirst + dice() % kFrames;
     const uint64_t count = 1 + dice() % (kFirst + kFrames - first);
-    switch (dice() % 5) {
+    switch (dice() % 6) {
       case 0: {
         const PageInfo page = dice() % 4 == 0
                                   ? PageInfo()
@@ -49,6 +49,12 @@ class FrameAccount {
         table_[Mfn(first)].type_count += 3;
         plain_[first].type_count += 3;
         return;
+      case 5: {
+        const auto stamp = static_cast<uint32_t>(dice() % 3);
+        table_.SetStamp(Mfn(first), stamp);
+        plain_[first].tlbflush_timestamp = stamp;
+        return;
+      }
       case 2:
         table_.ForEachPiece(
             Mfn(first), count,

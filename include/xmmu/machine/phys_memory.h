@@ -150,6 +150,9 @@ class PhysMemory {
     if (token != nullptr) HostPrefetch(token);
   }
 
+  // Host bytes of the frames that have words of their own, 4 KiB each: page
+  // tables of guests and hypervisor, and what else they keep in simulated memory.
+  uint64_t word_bytes() const { return blocks_.host_bytes(); }
   // Host bytes in use, for the memory figures of a report.
   uint64_t host_bytes() const {
     return words_.host_bytes() + tokens_.host_bytes() + blocks_.host_bytes() +

@@ -23,6 +23,7 @@
 //
 // Single-threaded.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -34,7 +35,8 @@ class Domain;
 class Host;
 struct Cpu;
 
-// A set of pfns: one bit for each.
+// A set of pfns: one bit for each in the toolstack's buffer. On the host only
+// pieces of it that have bits set take memory.
 class DirtyBitmap {
  public:
   // All clear.
@@ -42,7 +44,9 @@ class DirtyBitmap {
 
   bool Test(Pfn pfn) const {
     const uint64_t word = pfn.value() / 64;
-    return word < words_.size() && (words_[word] >> pfn.value() % 64 & 1) != 0;
+    const uint64_t piece = word / kPieceWords;
+    if (piece >= pieces_.size() || pieces_[piece].empty()) return false;
+    return (pieces_[piece][word % kPieceWords] >> pfn.value() % 64 & 1) != 0;
   }
   // Sets the bit, and grows the bitmap if need be. Returns whether the bit was
   // clear.
@@ -51,12 +55,18 @@ class DirtyBitmap {
   // The pfns whose bits are set, ascending.
   std::vector<Pfn> Pfns() const;
   // Size of the bitmap in the toolstack's buffer.
-  uint64_t bytes() const { return words_.size() * sizeof(uint64_t); }
+  uint64_t bytes() const { return words_ * sizeof(uint64_t); }
+  // Host bytes in use.
+  uint64_t host_bytes() const;
 
   bool operator==(const DirtyBitmap&) const = default;
 
  private:
-  std::vector<uint64_t> words_;
+  static constexpr size_t kPieceWords = 512;
+
+  uint64_t words_;
+  // Those with a bit set have their words, the others none.
+  std::vector<std::vector<uint64_t>> pieces_;
   uint64_t count_ = 0;
 };
 

@@ -119,9 +119,9 @@ class Host {
   // takes host memory for pieces of frames that follow each other only.
   FrameRuns AllocXenPool(uint64_t count);
   uint64_t xen_frames() const { return xen_frames_; }
-  // Whether AllocXenFrame() can be called `count` times.
-  // Errors: ResourceExhausted.
-  absl::Status CheckXenRoom(uint64_t count) const;
+  // Sets room for `count` calls of AllocXenFrame() aside, beside what others
+  // have had set aside. Errors: ResourceExhausted; then nothing is set aside.
+  absl::Status ReserveXenRoom(uint64_t count);
   // The most frames that the hypervisor has had at a time.
   uint64_t peak_xen_frames() const { return peak_xen_frames_; }
 
@@ -243,6 +243,7 @@ class Host {
   uint64_t next_xen_frame_;
   uint64_t xen_extent_end_;
   uint64_t xen_frames_ = 0;
+  uint64_t reserved_xen_frames_ = 0;  // by ReserveXenRoom(), used or not
   uint64_t peak_xen_frames_ = 0;
   uint32_t tlb_clock_ = 1;  // 0: wrapped
 };

@@ -62,13 +62,13 @@ void Shadow2005Paging::EntryChanged(Cpu& cpu, const ShadowSlot& slot, Pte old,
 void Shadow2005Paging::Get(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
   FrameInfo& info = InfoOf(entry.frame());
   Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
-  ++info.refs;
-  info.last = slot;
+  ++refs_;
+  info.set_last(slot);
   if (options_.search == WritableSearch::kBackPointer) {
     Charge(cpu, CostEvent::kXenPteWrite);
   }
   if (!entry.writable()) return;
-  ++info.writable;
+  info.add_writable();
   const Gfn gfn = domain().GfnOf(domain().p2m().PfnOf(entry.frame()));
   if (OpenTable* const open = FindOpen(gfn)) open->writable.push_back(slot);
 }
@@ -76,9 +76,9 @@ void Shadow2005Paging::Get(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
 void Shadow2005Paging::Put(Cpu& cpu, const ShadowSlot& slot, Pte entry) {
   FrameInfo& info = InfoOf(entry.frame());
   Charge(cpu, CostEvent::kLockedOp, entry.writable() ? 2 : 1);
-  --info.refs;
+  --refs_;
   if (!entry.writable()) return;
-  --info.writable;
+  info.drop_writable();
   const Gfn gfn = domain().GfnOf(domain().p2m().PfnOf(entry.frame()));
   OpenTable* const open = FindOpen(gfn);
   if (open == nullptr) return;
@@ -103,7 +103,7 @@ void Shadow2005Paging::SearchPage(Cpu& cpu, ShadowId id, Gfn gfn,
                                   std::vector<ShadowSlot>& found) {
   const Mfn mfn = domain().MfnOf(gfn);
   const bool predicting = options_.search == WritableSearch::kPrediction;
-  int first = InfoOf(mfn).last.index;
+  int first = InfoOf(mfn).last().index;
   if (predicting) {
     first = static_cast<int>(gfn.value() %
                              static_cast<uint64_t>(shape().entries()));
@@ -187,14 +187,14 @@ std::vector<ShadowSlot> Shadow2005Paging::WritableMappingsOf(Cpu& cpu,
   uint32_t wanted = ~uint32_t{0};
   ShadowId guess = kNoShadow;
   if (options_.search != WritableSearch::kAll) {
-    wanted = info.writable;
+    wanted = info.writable();
     if (wanted == 0) return found;
   }
   std::vector<ShadowSlot> all = pages().EntriesTo(mfn);
   std::erase_if(all, [&](const ShadowSlot& slot) {
     return !IsWritableMapping(slot, mfn);
   });
-  if (options_.search == WritableSearch::kBackPointer) guess = info.last.page;
+  if (options_.search == WritableSearch::kBackPointer) guess = info.last().page;
   if (options_.search == WritableSearch::kPrediction) {
     Charge(cpu, CostEvent::kXenPteRead);  // the hash
     const auto it = predictions_.find(gfn.value() /
@@ -222,9 +222,10 @@ std::vector<ShadowSlot> Shadow2005Paging::LinksTo(Cpu& cpu, ShadowId id) {
   return ShadowPaging::LinksTo(cpu, id);
 }
 
-// Counts all references again.
+// Counts all references again, the writable ones by frame.
 absl::Status Shadow2005Paging::AuditFrames() const {
-  std::vector<FrameInfo> counted(domain().p2m().size());
+  std::vector<uint32_t> writable(domain().p2m().size());
+  uint64_t refs = 0;
   for (ShadowId id = 0; id < pages().made(); ++id) {
     if (!pages()[id].in_use) continue;
     for (int i = 0; i < shape().entries(); ++i) {
@@ -236,22 +237,23 @@ absl::Status Shadow2005Paging::AuditFrames() const {
       }
       if (IsLink({id, i}, entry)) continue;
       const uint64_t pfn = domain().p2m().PfnOf(entry.frame()).value();
-      if (pfn >= counted.size()) {
+      if (pfn >= writable.size()) {
         return absl::InternalError("a frame that was never counted");
       }
-      ++counted[pfn].refs;
-      if (entry.writable()) ++counted[pfn].writable;
+      ++refs;
+      if (entry.writable()) ++writable[pfn];
     }
   }
-  for (uint64_t pfn = 0; pfn < counted.size(); ++pfn) {
-    const FrameInfo known = frames_.Get(pfn);
-    if (counted[pfn].refs == known.refs &&
-        counted[pfn].writable == known.writable) {
-      continue;
-    }
-    return absl::InternalError(absl::StrFormat(
-        "frame 0x%x: %d references, %d writable; counted %d, %d", pfn,
-        known.refs, known.writable, counted[pfn].refs, counted[pfn].writable));
+  if (refs != refs_) {
+    return absl::InternalError(
+        absl::StrFormat("%d references; counted %d", refs_, refs));
+  }
+  for (uint64_t pfn = 0; pfn < writable.size(); ++pfn) {
+    const uint32_t known = frames_.Get(pfn).writable();
+    if (writable[pfn] == known) continue;
+    return absl::InternalError(
+        absl::StrFormat("frame 0x%x: %d writable references; counted %d", pfn,
+                        known, writable[pfn]));
   }
   return absl::OkStatus();
 }
@@ -268,7 +270,7 @@ absl::Status Shadow2005Paging::AuditOpen(const OpenTable& open) const {
     if (!IsWritableMapping(slot, mfn)) return error("a stale record");
   }
   const uint64_t pfn = domain().p2m().PfnOf(mfn).value();
-  if (open.writable.size() != frames_.Get(pfn).writable) {
+  if (open.writable.size() != frames_.Get(pfn).writable()) {
     return error("a writable mapping without a record");
   }
   for (int i = 0; i < EntryCount(shape().guest(), 1); ++i) {

@@ -78,11 +78,30 @@ class Shadow2005Paging final : public ShadowStrategy {
   };
 
   // What the frame table says of a guest frame.
-  struct FrameInfo {
-    uint32_t refs = 0;      // entries that lead to it
-    uint32_t writable = 0;  // how many of them are writable
-    ShadowSlot last;        // the one that was made last
+  class FrameInfo {
+   public:
+    // The entry that leads to it that was made last.
+    ShadowSlot last() const {
+      if (last_page_ == kNone) return {};
+      return {static_cast<ShadowId>(last_page_), static_cast<int>(last_index_)};
+    }
+    // REQUIRES: fewer than 2^26 shadows are in use, which take 256 GiB.
+    void set_last(const ShadowSlot& slot) {
+      last_page_ = slot.page & kNone;
+      last_index_ = static_cast<uint64_t>(slot.index) & 0x3ff;
+    }
+    // How many entries let the guest write to it.
+    uint32_t writable() const { return static_cast<uint32_t>(writable_); }
+    void add_writable() { ++writable_; }
+    void drop_writable() { --writable_; }
+
+   private:
+    static constexpr uint64_t kNone = (1u << 26) - 1;
+    uint64_t writable_ : 28 = 0;
+    uint64_t last_page_ : 26 = kNone;
+    uint64_t last_index_ : 10 = 0;
   };
+  static_assert(sizeof(FrameInfo) == 8);
 
   // In which L1 table the mappings of a group of frames were found.
   struct Prediction {
@@ -221,7 +240,8 @@ class Shadow2005Paging final : public ShadowStrategy {
   const Shadow2005Options options_;
   std::deque<Extra> extras_;       // by shadow, as far as they were in use
   SparseArray<FrameInfo> frames_;  // by guest frame
-  std::list<OpenTable> open_;      // in the order in which they went so
+  uint64_t refs_ = 0;  // entries that lead to frames, of all frames together
+  std::list<OpenTable> open_;  // in the order in which they went so
   absl::flat_hash_map<Gfn, std::list<OpenTable>::iterator> open_at_;
   absl::flat_hash_map<uint64_t, Prediction> predictions_;  // only looked up
   std::vector<ShadowId> unlinked_;  // lost a link since the last Reap()

@@ -112,7 +112,7 @@ absl::Status ShadowPolicy::StartVcpu(VcpuContext& vcpu, Gfn root, Gfn) {
     const absl::StatusOr<uint32_t> pool = PoolOf(domain, shape);
     if (!pool.ok()) return pool.status();
     // What a strategy takes beside its pool is assumed to be no more than that.
-    const absl::Status room = host_.CheckXenRoom(
+    const absl::Status room = host_.ReserveXenRoom(
         uint64_t{*pool} * options_.frames_a_shadow + kXenSlack);
     if (!room.ok()) return room;
     shadows = make_(domain, shape, *pool);

@@ -65,7 +65,7 @@ void ShadowPaging::NoteLoss(const ShadowSlot& slot, Pte old, Pte now) {
   if (pages_[slot.page].key.level > 1) {
     large_stamp_ = host_.tlb_clock();
   } else {
-    host_.frames()[old.frame()].tlbflush_timestamp = host_.tlb_clock();
+    host_.frames().SetStamp(old.frame(), host_.tlb_clock());
   }
 }
 

@@ -12,9 +12,10 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
+#include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/internal/sparse_array.h"
 #include "xmmu/xen/shadow/shadow_pages.h"
@@ -48,14 +49,16 @@ class ShadowRanks {
   uint32_t total_ = 0;
 };
 
-// The entries that lead to each frame, as one doubly linked list a frame, and
-// the shadows in use of each level.
+// The entries that lead to each frame, and the shadows in use of each level.
+//
+// Most frames have two entries, that of a program and that of the kernel's
+// direct map; a fork makes it three. These are kept with the frame, further
+// ones in an ordered set of all frames' further ones.
 class ShadowIndex {
  public:
-  // For `shadows` shadows of levels up to `levels`, and of `entries` entries
-  // each, at most 1,024.
-  ShadowIndex(uint32_t shadows, int levels, int entries)
-      : entries_(static_cast<size_t>(entries)) {
+  // For `shadows` shadows of levels up to `levels`, of at most 1,024 entries
+  // each.
+  ShadowIndex(uint32_t shadows, int levels) {
     for (int level = 0; level <= levels; ++level) ranks_.emplace_back(shadows);
   }
 
@@ -80,9 +83,21 @@ class ShadowIndex {
   // An entry by its shadow and index, plus one; 0 is none.
   using Ref = uint64_t;
   static constexpr int kIndexBits = 10;
-  struct Link {
-    Ref next = 0;
-    Ref previous = 0;
+  static constexpr size_t kNear = 3;
+  // The entries that are kept with a frame, in no order. References too large
+  // for this, to shadows from 8 GiB of them on, are kept as further ones.
+  static constexpr Ref kMostNear = 0x7fffffff;
+  struct Near {
+    std::array<uint32_t, kNear> refs{};  // the low 31 bits
+    bool has_further() const { return (refs[0] & ~kMostNear) != 0; }
+    void set_has_further(bool has) {
+      refs[0] = static_cast<uint32_t>((refs[0] & kMostNear) |
+                                      (has ? kMostNear + 1 : 0));
+    }
+    Ref At(size_t place) const { return refs[place] & kMostNear; }
+    void Set(size_t place, Ref ref) {
+      refs[place] = static_cast<uint32_t>((refs[place] & ~kMostNear) | ref);
+    }
   };
 
   static Ref RefOf(const ShadowSlot& slot) {
@@ -94,19 +109,10 @@ class ShadowIndex {
     return {static_cast<ShadowId>((ref - 1) >> kIndexBits),
             static_cast<int>((ref - 1) & ((1u << kIndexBits) - 1))};
   }
-  Link& LinkOf(Ref ref) {
-    const ShadowSlot slot = SlotOf(ref);
-    return (*links_.Find(slot.page))[static_cast<size_t>(slot.index)];
-  }
-  const Link& LinkOf(Ref ref) const {
-    return const_cast<ShadowIndex*>(this)->LinkOf(ref);
-  }
 
-  const size_t entries_;
-  std::vector<ShadowRanks> ranks_;              // by level
-  SparseArray<std::unique_ptr<Link[]>> links_;  // by shadow, made when needed
-  uint64_t linked_ = 0;                         // how many of them there are
-  SparseArray<Ref> heads_;                      // by frame
+  std::vector<ShadowRanks> ranks_;  // by level
+  SparseArray<Near> near_;          // by frame
+  absl::btree_set<std::pair<Mfn, Ref>> further_;
   uint64_t size_ = 0;
   mutable uint64_t steps_ = 0;
 };

@@ -150,7 +150,7 @@ ShadowIndex& ShadowPages::Index() const {
   // A search may ask for the level above the topmost one.
   const int levels = LevelCount(mode_) + 1;
   const int entries = EntryCount(mode_, 1);
-  index_ = std::make_unique<ShadowIndex>(count(), levels, entries);
+  index_ = std::make_unique<ShadowIndex>(count(), levels);
   for (ShadowId id = 0; id < made(); ++id) {
     if (!pages_[id].in_use) continue;
     index_->ranks(pages_[id].key.level).Add(id, +1);

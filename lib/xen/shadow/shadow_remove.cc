@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "xmmu/base/check.h"
 #include "xmmu/xen/shadow/shadow_paging.h"
@@ -78,8 +79,8 @@ void ShadowPaging::Protect(Cpu& cpu, Gfn gfn) {
       SetEntry(cpu, slot, entry.Without(pte::kWritable));
     }
   }
-  const uint32_t stamp =
-      std::max(host_.frames()[mfn].tlbflush_timestamp, large_stamp_);
+  const uint32_t stamp = std::max(
+      std::as_const(host_).frames()[mfn].tlbflush_timestamp, large_stamp_);
   owed_ |= host_.NeedFlush(domain_.dirty_cpus(), stamp);
 }
 

@@ -32,8 +32,9 @@ class WordBlocks {
   Block* Alloc();
   void Free(Block* block);
 
-  // Bytes of the blocks in use. What is left of the last slab is not touched,
-  // and what was freed is used again.
+  // Bytes of the blocks in use. The host may give memory to all of a slab at
+  // once, as a large page, of which at most one is partly in use; what was freed
+  // is used again.
   uint64_t host_bytes() const { return used_ * sizeof(Block); }
 
  private:

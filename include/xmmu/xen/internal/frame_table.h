@@ -3,7 +3,8 @@
 
 // Xen's frame_table: a PageInfo for each machine frame. The table is sparse: a
 // range of frames that are alike is one record, whatever its length, and a
-// frame takes host memory of its own once it is asked for to be changed.
+// frame takes host memory of its own once it is asked for to be changed. A stamp
+// alone, which is all that shadows change, takes 4 bytes.
 //
 // It is only storage; the rules for counts and types are those of
 // xmmu/xen/direct/direct_paging.h. Charges nothing. Single-threaded. References
@@ -56,6 +57,18 @@ class FrameTable {
     return ABSL_PREDICT_TRUE(own) ? const_cast<Slot*>(slot) : nullptr;
   }
 
+  // Lets the TLB clock stand at `stamp` in the PageInfo of `mfn`. REQUIRES:
+  // Valid(mfn).
+  void SetStamp(Mfn mfn, uint32_t stamp) {
+    const Slot* const slot = own_.Find(mfn.value());
+    const bool own = slot != nullptr && slot->owner != kNotOwn;
+    if (own || stamp == kNoStamp) {
+      (*this)[mfn].tlbflush_timestamp = stamp;
+    } else {
+      stamps_.At(mfn.value()) = stamp;
+    }
+  }
+
   // Makes each frame of [first, first + count) what `page` says. Takes host
   // memory for one record. REQUIRES: all are valid; nobody holds a reference to
   // one of them.
@@ -73,7 +86,7 @@ class FrameTable {
   struct Piece {
     uint64_t count = 0;
     PageInfo page;
-    bool own = false;  // one frame, with host memory of its own
+    bool own = false;  // one frame, with host memory of its own or a stamp
   };
   // Returns the piece that begins at `mfn` and has at most `most` frames.
   Piece PieceFrom(Mfn mfn, uint64_t most) const;
@@ -91,6 +104,8 @@ class FrameTable {
  private:
   // No frame belongs to this domain: its PageInfo is that of its range.
   static constexpr DomainId kNotOwn = 0xffff;
+  // The stamp of a frame is that of its range.
+  static constexpr uint32_t kNoStamp = 0;
   struct Slot : PageInfo {
     Slot() { owner = kNotOwn; }
   };
@@ -114,12 +129,13 @@ class FrameTable {
   void SplitAt(Mfn mfn);
   // The last range that begins at `mfn` or below; end() if there is none.
   Ranges::const_iterator AtOrBelow(Mfn mfn) const;
-  // The first frame of [mfn, end) that has host memory of its own; `end` if
-  // none has.
+  // The first frame of [mfn, end) that has host memory of its own or a stamp;
+  // `end` if none has.
   Mfn NextOwn(Mfn mfn, Mfn end) const;
 
   uint64_t frames_;
   SparseArray<Slot> own_;
+  SparseArray<uint32_t> stamps_;  // of frames that are not there
   Ranges ranges_;
 };
 
