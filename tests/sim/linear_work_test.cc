@@ -51,7 +51,7 @@ class CountedGuest {
   // Instead of being driven by hand the guest runs `workload`.
   CountedGuest(const Maker& make, const std::string& workload) {
     SimulatorOptions options = Options(make);
-    options.guest_memory_bytes = uint64_t{2} << 30;
+    options.guest_memory_bytes = uint64_t{768} << 20;
     simulator_ = Simulator::Create(options).value();
     const auto made = MakeSyntheticWorkload(workload);
     const auto row = simulator_->Run(**made);
