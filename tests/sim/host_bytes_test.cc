@@ -13,7 +13,7 @@
 namespace xmmu::host_bytes_test {
 namespace {
 
-constexpr uint64_t kPages = 32'768;
+constexpr uint64_t kPages = 65'536;
 
 // Returns the bytes at the end of `workload` under `policy`.
 double BytesOf(std::string_view policy, const std::string& workload) {

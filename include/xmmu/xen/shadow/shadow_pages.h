@@ -225,7 +225,7 @@ class ShadowPages {
   // shadow is found by the table that it shadows.
   std::deque<GuestTable> tables_;
   std::vector<uint32_t> free_tables_;
-  SparseArray<uint32_t, 5> table_at_;  // few frames are tables
+  SparseArray<uint32_t, 5> table_at_;             // few frames are tables
   absl::flat_hash_map<Gfn, ShadowId> splinters_;  // only looked up
   SparseArray<uint32_t> tables_near_;  // by large page of guest memory
   // The tables out of sync, by level and by turn.
