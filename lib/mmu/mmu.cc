@@ -6,7 +6,6 @@
 #include "absl/base/optimization.h"
 #include "tlb_search.h"
 #include "xmmu/base/check.h"
-#include "xmmu/base/span_log.h"
 
 namespace xmmu {
 namespace {
@@ -49,7 +48,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Mmu::TakeL2Hit(
 }
 
 TranslateResult Mmu::TranslateBeyondL1(Access access) {
-  if (ABSL_PREDICT_FALSE(clock_.overlaps() || !paging() ||
+  if (ABSL_PREDICT_FALSE(clock_.does_more() || !paging() ||
                          !IsCanonicalNow(access.va))) {
     return TranslateBySearch(access);
   }
@@ -133,26 +132,6 @@ std::optional<TranslateResult> Mmu::WalkInstead(const Access& access,
   return WalkFor(access);
 }
 
-namespace {
-
-// A walk as a span, with the entries that it has read by their levels; and left
-// to a walker, if there are several.
-void WalkTold(PageWalker& walker, CycleClock& clock,
-              const PagingContext& context, const Access& access,
-              const WalkStart& start, WalkResult& walk) {
-  constexpr const char* kLevels[] = {"L1", "L2", "L3", "L4", "L5"};
-  const Cycles begin = clock.now();
-  Span span(clock, Actor::kProcessor, "page walk", SpanDetail::kFine);
-  span.Hex("va", access.va.value());
-  walker.Walk(context, access, start, walk);
-  for (const WalkEntry& used : walk.entries) {
-    span.Hex(kLevels[used.level - 1], used.addr.value());
-  }
-  clock.LeaveToWalker(begin);
-}
-
-}  // namespace
-
 TranslateResult Mmu::WalkFor(const Access& access) {
   const uint16_t pcid = context_.pcid;
   bool from_root = false;
@@ -171,10 +150,10 @@ TranslateResult Mmu::WalkFor(const Access& access) {
     from_root = true;
   }
   WalkResult walk;
-  if (ABSL_PREDICT_TRUE(!clock_.overlaps() && clock_.spans() == nullptr)) {
+  if (ABSL_PREDICT_TRUE(!clock_.does_more())) {
     walker_.Walk(context_, access, start, walk);
   } else {
-    WalkTold(walker_, clock_, context_, access, start, walk);
+    WalkAndMore(access, start, walk);
   }
   if (ABSL_PREDICT_FALSE(AppliesNested())) {
     if (walk.vector != FaultVector::kPageFault) {

@@ -1,5 +1,7 @@
 #include "xmmu/mmu/internal/nested_walker.h"
 
+#include "xmmu/base/span_log.h"
+
 namespace xmmu {
 namespace {
 
@@ -83,13 +85,18 @@ bool NestedWalker::Translate(const NestedAccess& access, NestedPage& page,
     }
     tlb_.Drop(hit);
   }
-  bool found = Walk<false>(access, page, why);
+  const auto walk = [&] {
+    return ABSL_PREDICT_TRUE(!clock_.does_more())
+               ? Walk<false>(access, page, why)
+               : WalkAndTell(access, page, why);
+  };
+  bool found = walk();
   if (ABSL_PREDICT_FALSE(!found)) {
     DropAddress(access.gpa);
     // AMD's processors report a violation only after a walk that used no cached
     // entry.
     if (!ept_ && used_cache_) {
-      found = Walk<false>(access, page, why);
+      found = walk();
       if (!found) DropAddress(access.gpa);
     }
   }
@@ -314,6 +321,16 @@ bool NestedWalker::Walk(const NestedAccess& access, NestedPage& page,
     page.tag = tag_;
     return true;
   }
+}
+
+bool NestedWalker::WalkAndTell(const NestedAccess& access, NestedPage& page,
+                               uint32_t& why) {
+  Span span(clock_, Actor::kProcessor, "nested walk");
+  span.Hex("gpa", access.gpa.value());
+  const bool found = Walk<false>(access, page, why);
+  span.Word("from", used_cache_ ? "cached entry" : "root");
+  if (found) span.Arg("page_kib", uint64_t{1} << (page.page_shift - 10));
+  return found;
 }
 
 void NestedWalker::DropAddress(GuestAddr gpa) {

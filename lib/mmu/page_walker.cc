@@ -101,9 +101,13 @@ std::optional<MachineAddr> PageWalker::TableOfLevel2(
 
 WalkResult PageWalker::Probe(const PagingContext& context,
                              const Access& access) const {
+  return Probe(context, access, context.StartAtRoot());
+}
+
+WalkResult PageWalker::Probe(const PagingContext& context, const Access& access,
+                             const WalkStart& start) const {
   WalkResult result;
-  WalkInMode<WalkEffects::kNone>(context, access, context.StartAtRoot(),
-                                 result);
+  WalkInMode<WalkEffects::kNone>(context, access, start, result);
   return result;
 }
 

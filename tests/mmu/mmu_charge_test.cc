@@ -5,7 +5,6 @@
 
 #include "gtest/gtest.h"
 #include "mmu/mmu_fixture.h"
-#include "xmmu/base/span_log.h"
 
 namespace xmmu::mmu_charge_test {
 namespace {
@@ -133,33 +132,6 @@ TEST_F(ChargeTest, PaePdpteRegistersAreNoLoads) {
                                         2 * Price(m, CostEvent::kPteLoadFlat));
   const VirtAddr absent(0xc0000000);
   EXPECT_EQ(CyclesOf(m, Read(absent)), Price(m, CostEvent::kWalkOverhead));
-}
-
-// ---- Walks are told to a log that has charges.
-
-TEST(WalkSpanTest, AWalkIsASpanWithTheEntriesItHasRead) {
-  TestMachine machine;
-  const VirtAddr va{0x40201000};
-  machine.Map(va, Mfn(0x345), kUserPage);
-  for (const bool charges : {false, true}) {
-    machine.mmu().Invlpg(va);
-    SpanLog log(SpanOptions{.charges = charges});
-    machine.clock().set_span_log(&log, 0);
-    machine.MustTranslate(Read(va));
-    machine.MustTranslate(Read(va));  // a TLB hit
-    machine.clock().set_span_log(nullptr, 0);
-    int walks = 0;
-    for (const SpanRecord& record : log.records()) {
-      if (record.kind != SpanKind::kBegin) continue;
-      ++walks;
-      EXPECT_STREQ(record.name, "page walk");
-      const std::vector<SpanArg> args = log.ArgsOf(record);
-      ASSERT_GE(args.size(), 2u);
-      EXPECT_EQ(args.front().number, va.value());
-      EXPECT_STREQ(args.back().name, "L1");
-    }
-    EXPECT_EQ(walks, charges ? 1 : 0);
-  }
 }
 
 }  // namespace

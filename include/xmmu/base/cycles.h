@@ -229,6 +229,9 @@ class CycleClock {
   // gives the ranges of the values.
   void SetOverlap(const Overlap& overlap);
   bool overlaps() const { return overlaps_; }
+  // Whether a charge does more than to add: anything overlaps, or charges are
+  // written to a log.
+  bool does_more() const { return does_more_; }
   // Leaves the walk that began at `begin` and has been charged since to a
   // walker, if there is more than one. REQUIRES: nothing but the walk has been
   // charged since.

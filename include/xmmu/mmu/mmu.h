@@ -267,6 +267,11 @@ class Mmu {
   void PrefetchUnlessAhead(VirtAddr va);
   // Walks, and caches what the walk found.
   TranslateResult WalkFor(const Access& access);
+  // Walks where something overlaps, or where the clock's log is told what the
+  // walk finds.
+  ABSL_ATTRIBUTE_NOINLINE void WalkAndMore(const Access& access,
+                                           const WalkStart& start,
+                                           WalkResult& walk);
   // Caches the upper entries of `walk`, which started with `rights`.
   void FillStructureCaches(VirtAddr va, uint8_t rights, const WalkResult& walk);
   // Takes a hit of the second level, which goes into L1.

@@ -212,8 +212,10 @@ class PageWalker {
   // the entry of its page. No simulated state changes.
   void PrefetchHost(const PagingContext& context, VirtAddr va) const;
 
-  // Walks from the root without any effect, charge or count.
+  // Walks from the root, or from `start`, without any effect, charge or count.
   WalkResult Probe(const PagingContext& context, const Access& access) const;
+  WalkResult Probe(const PagingContext& context, const Access& access,
+                   const WalkStart& start) const;
 
  private:
   // The table of level 2 for a region of addresses, as it was once. It tells

@@ -301,6 +301,9 @@ std::string StepText(const StoryStep& step) {
   if (!step.arguments.empty()) {
     absl::StrAppend(&text, " (", ArgumentsText(step), ")");
   }
+  if (step.price.has_value() && step.price->event != step.what) {
+    absl::StrAppend(&text, ": ", step.price->event);
+  }
   return text;
 }
 

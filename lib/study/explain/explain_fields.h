@@ -13,8 +13,9 @@
 
 namespace xmmu {
 
-// "mod_l1_entry (level 1, mfn 0x40)": a step as people read it; in front of it
-// how often it stood there, if that was more than once.
+// "4 x mod_l1_entry (slot 5)", "get_page (references 3): locked_op": a step as
+// people read it, with how often it stood there if that was more than once, and
+// with what is charged for it if that has another name.
 std::string StepText(const StoryStep& step);
 
 // The cycles of a story by who takes them, by StoryActor; they add up to its

@@ -84,6 +84,53 @@ std::string TextOf(const SpanArg& arg) {
   return absl::StrCat(arg.number);
 }
 
+bool IsEntryLoad(const StoryStep& step) {
+  if (!step.price.has_value()) return false;
+  switch (step.price->component) {
+    case Component::kPteLoad:
+    case Component::kPteLoadL1:
+    case Component::kPteLoadL2:
+    case Component::kPteLoadL3:
+    case Component::kPteLoadDram:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Gives the loads of a page walk the steps that say which entries were loaded:
+// those come behind the walk, in its order (mmu_told_walk.cc). A walk of flat
+// prices is charged for all its loads at once.
+void NameEntryLoads(StoryStep& walk) {
+  if (walk.what != "page walk") return;
+  std::vector<StoryStep> entries;
+  std::vector<StoryStep> others;
+  for (StoryStep& step : walk.steps) {
+    const bool entry = step.what == "entry" && !step.price.has_value();
+    (entry ? entries : others).push_back(std::move(step));
+  }
+  walk.steps.clear();
+  size_t next = 0;
+  for (StoryStep& step : others) {
+    const uint64_t loads = IsEntryLoad(step) ? step.price->times : 0;
+    if (loads == 0 || next + loads > entries.size()) {
+      walk.steps.push_back(std::move(step));
+      continue;
+    }
+    for (uint64_t i = 0; i < loads; ++i, ++next) {
+      StoryStep& entry = entries[next];
+      entry.price = step.price;
+      entry.price->times = 1;
+      entry.cycles = Cycles(entry.price->price);
+      walk.steps.push_back(std::move(entry));
+    }
+  }
+  walk.steps.insert(walk.steps.end(),
+                    std::make_move_iterator(entries.begin() +
+                                            static_cast<std::ptrdiff_t>(next)),
+                    std::make_move_iterator(entries.end()));
+}
+
 // Builds the steps of all CPUs, each with a stack of the steps that are open.
 class Builder {
  public:
@@ -116,6 +163,7 @@ class Builder {
         XMMU_CHECK(!open.empty());
         StoryStep step = std::move(open.back());
         open.pop_back();
+        NameEntryLoads(step);
         Add(record.track, std::move(step));
         break;
       }
@@ -225,11 +273,16 @@ class Builder {
   std::vector<StoryStep> roots_;
 };
 
-// What steps that are alike have in common.
+// What steps that are alike have in common: what is of another level of tables
+// is something else.
 std::string ShapeOf(const StoryStep& step) {
   std::string shape = absl::StrCat(
       static_cast<int>(step.actor), ".", step.cpu, ".",
-      step.price.has_value() ? step.price->event : "", ":", step.what, "(");
+      step.price.has_value() ? step.price->event : "", ":", step.what);
+  for (const StepArgument& argument : step.arguments) {
+    if (argument.name == "level") absl::StrAppend(&shape, "@", argument.text);
+  }
+  shape += "(";
   for (const StoryStep& inner : step.steps) shape += ShapeOf(inner);
   return shape + ")";
 }

@@ -21,7 +21,8 @@ SimulatorOptions Options() {
 // The number of the operation is the one before which one fault less has been
 // handled, and behind which there is that fault; wherever pieces end.
 TEST(FaultFinderTest, TheFaultIsInTheOperationFound) {
-  for (const uint64_t fault : {1, 2, 100, 8191, 8192, 8193, 8194, 9000}) {
+  for (const uint64_t fault :
+       {1u, 2u, 100u, 8191u, 8192u, 8193u, 8194u, 9000u}) {
     const auto found = FindFault(Options(), Of("touch:pages=9000"), fault);
     ASSERT_TRUE(found.ok()) << found.status();
     auto guest = GuestAtOperation::Create(Options(), Of("touch:pages=9000"),

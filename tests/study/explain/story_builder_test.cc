@@ -171,6 +171,42 @@ TEST_F(StoryBuilderTest, ALockedUpdateBehindAStepOfACountIsItsPrice) {
   EXPECT_EQ(steps[0].cycles, first_.busy());
 }
 
+TEST_F(StoryBuilderTest, TheLoadsOfAWalkAreItsEntries) {
+  {
+    const Span walk(first_, Actor::kProcessor, "page walk");
+    {
+      const Span nested(first_, Actor::kProcessor, "nested walk");
+      first_.Charge(CostEvent::kPteLoadL1);
+    }
+    first_.Charge(CostEvent::kPteLoadL2);
+    first_.Charge(CostEvent::kPteLoadDram);
+    first_.Charge(CostEvent::kWalkOverhead);
+    Step(first_, Actor::kProcessor, "entry").Arg("level", 2);
+    Step(first_, Actor::kProcessor, "entry").Arg("level", 1);
+  }
+  const std::vector<StoryStep> steps = Steps();
+  ASSERT_THAT(Names(steps[0].steps),
+              ElementsAre("nested walk", "entry", "entry", "walk_overhead"));
+  EXPECT_EQ(steps[0].steps[1].price->event, "pte_load_l2");
+  EXPECT_EQ(steps[0].steps[2].price->event, "pte_load_dram");
+  EXPECT_THAT(steps[0].steps[2].arguments,
+              ElementsAre(StepArgument{"level", "1"}));
+  EXPECT_EQ(steps[0].cycles, first_.busy());
+}
+
+TEST_F(StoryBuilderTest, OneChargeOfFlatLoadsIsThatOfAllEntries) {
+  {
+    const Span walk(first_, Actor::kProcessor, "page walk");
+    first_.Charge(CostEvent::kPteLoadFlat, 2);
+    Step(first_, Actor::kProcessor, "entry").Arg("level", 2);
+    Step(first_, Actor::kProcessor, "entry").Arg("level", 1);
+  }
+  const std::vector<StoryStep> steps = Steps();
+  ASSERT_THAT(Names(steps[0].steps), ElementsAre("entry", "entry"));
+  EXPECT_EQ(steps[0].steps[0].price->times, 1u);
+  EXPECT_EQ(steps[0].cycles, first_.busy());
+}
+
 TEST_F(StoryBuilderTest, WhatAHypervisorDoesAtAnExitIsXensAndTheExitIsNot) {
   {
     const Span exit(first_, Actor::kProcessor, "VM exit");

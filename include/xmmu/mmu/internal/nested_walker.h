@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "xmmu/base/address.h"
 #include "xmmu/base/counters.h"
 #include "xmmu/base/cycles.h"
@@ -173,6 +174,9 @@ class NestedWalker {
             uint32_t& why) const;
   template <bool kProbe>
   bool Walk(const NestedAccess& access, NestedPage& page, uint32_t& why);
+  // Walk() with its effects, of which the clock's log is told.
+  ABSL_ATTRIBUTE_NOINLINE bool WalkAndTell(const NestedAccess& access,
+                                           NestedPage& page, uint32_t& why);
   // Sets A or D as the processor does, if they are kept at all.
   template <bool kProbe>
   void SetFlags(MachineAddr addr, Pte entry, uint64_t flags);
