@@ -2,7 +2,10 @@
 // the structure that does it; times would depend on the machine.
 
 #include <memory>
+#include <set>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "policy/shadow/shadow_2005_paging.h"
 #include "policy/shadow/shadow_2006_paging.h"
@@ -11,6 +14,7 @@
 #include "xen/shadow/shadow_index.h"
 #include "xmmu/policy/shadow/shadow_policy.h"
 #include "xmmu/sim/guest_driver.h"
+#include "xmmu/workload/synthetic.h"
 
 namespace xmmu::linear_work_test {
 namespace {
@@ -39,21 +43,19 @@ Maker With(const Options& options) {
 class CountedGuest {
  public:
   explicit CountedGuest(const Maker& make) {
-    SimulatorOptions options;
-    options.custom_policy = [this, make](Host& host) {
-      return std::make_unique<ShadowPolicy>(
-          host, ShadowPolicyOptions{.name = "counted"},
-          [this, make, &host](Domain& domain, const ShadowShape& shape,
-                              uint32_t shadows) {
-            auto made = make(host, domain, shape, shadows);
-            shadows_ = made.get();
-            return made;
-          });
-    };
-    auto driver = GuestDriver::Create(options);
+    auto driver = GuestDriver::Create(Options(make));
     if (driver.ok()) {
       driver_ = std::make_unique<GuestDriver>(*std::move(driver));
     }
+  }
+  // Instead of being driven by hand the guest runs `workload`.
+  CountedGuest(const Maker& make, const std::string& workload) {
+    SimulatorOptions options = Options(make);
+    options.guest_memory_bytes = uint64_t{768} << 20;
+    simulator_ = Simulator::Create(options).value();
+    const auto made = MakeSyntheticWorkload(workload);
+    const auto row = simulator_->Run(**made);
+    EXPECT_TRUE(row.ok()) << workload << ": " << row.status();
   }
 
   GuestDriver& driver() { return *driver_; }
@@ -64,8 +66,25 @@ class CountedGuest {
   }
 
  private:
+  SimulatorOptions Options(const Maker& make) {
+    SimulatorOptions options;
+    options.timing = MemoryTiming::kFlat;
+    options.custom_policy = [this, make](Host& host) {
+      return std::make_unique<ShadowPolicy>(
+          host, ShadowPolicyOptions{.name = "counted"},
+          [this, make, &host](Domain& domain, const ShadowShape& shape,
+                              uint32_t shadows) {
+            auto made = make(host, domain, shape, shadows);
+            shadows_ = made.get();
+            return made;
+          });
+    };
+    return options;
+  }
+
   ShadowStrategy* shadows_ = nullptr;
   std::unique_ptr<GuestDriver> driver_;
+  std::unique_ptr<Simulator> simulator_;
 };
 
 // Returns the steps that the searches take of a program with `pages` pages that
@@ -114,6 +133,41 @@ TEST_P(LinearWorkTest, SearchesOfSwitchesGrowNoFasterThanTheProcesses) {
   const uint64_t few = StepsOfSwitches(GetParam(), 8);
   const uint64_t many = StepsOfSwitches(GetParam(), 64);
   EXPECT_LE(many, 10 * few + 64);
+}
+
+// Every built-in workload, at sizes that differ eightfold; those of several
+// tasks by tasks, too.
+TEST_P(LinearWorkTest, SearchesOfABuiltInWorkloadGrowNoFasterThanIt) {
+  struct Row {
+    std::string workload;
+    uint64_t size;
+  };
+  const Row kRows[] = {{"touch:pages=", 8192},
+                       {"fork:cow=500,pages=", 4096},
+                       {"mprotect:pages=", 4096},
+                       {"switch:rounds=2,pages=1,processes=", 16},
+                       {"switch:rounds=2,processes=4,pages=", 1024},
+                       {"churn:rounds=2,pages=", 4096},
+                       {"churn:pages=16,rounds=", 256},
+                       {"files:writes=500,pages=", 4096},
+                       {"walk:rounds=1,pages=", 4096},
+                       {"threads:rounds=2,threads=4,pages=", 1024},
+                       {"threads:rounds=2,pages=8,threads=", 16},
+                       {"read:pages=", 4096}};
+  std::set<std::string> left;
+  for (const SyntheticWorkload& known : SyntheticWorkloads()) {
+    left.emplace(known.name);
+  }
+  for (const Row& row : kRows) {
+    const std::string& workload = row.workload;
+    left.erase(workload.substr(0, workload.find(':')));
+    const auto steps = [&](uint64_t of) {
+      return CountedGuest(GetParam(), absl::StrCat(workload, of)).steps();
+    };
+    const uint64_t few = steps(row.size);
+    EXPECT_LE(steps(8 * row.size), 10 * few + 8 * row.size) << workload;
+  }
+  EXPECT_TRUE(left.empty()) << *left.begin() << " has no row";
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -111,6 +111,22 @@ TEST(HostTest, FourByteEntriesReachFourGib) {
   EXPECT_TRUE(host.CreateDomain(options).ok());
 }
 
+// What one domain's strategy has set aside no other's can have, used or not.
+TEST(HostTest, RoomIsSetAsideOnce) {
+  Host host(*FindMachine("xeon-2003"), Cpus(1));
+  uint64_t room = 0;  // found from the top, by halves
+  for (uint64_t step = uint64_t{1} << 40; step > 0; step /= 2) {
+    Host other(*FindMachine("xeon-2003"), Cpus(1));
+    if (other.ReserveXenRoom(room + step).ok()) room += step;
+  }
+  EXPECT_GT(room, 1000u);
+  EXPECT_TRUE(host.ReserveXenRoom(room - 10).ok());
+  for (int i = 0; i < 5; ++i) host.AllocXenFrame();
+  EXPECT_FALSE(host.ReserveXenRoom(11).ok());
+  EXPECT_TRUE(host.ReserveXenRoom(10).ok());
+  EXPECT_FALSE(host.ReserveXenRoom(1).ok());
+}
+
 TEST(HostTest, DomainsWithoutMemoryOrWithTooManyVcpusAreRefused) {
   Host host(*FindMachine("skylake-2017"), Cpus(1));
   EXPECT_FALSE(host.CreateDomain({.memory_frames = 0}).ok());
