@@ -74,13 +74,16 @@ if $all; then
     "build/fuzz/tests/fuzz/$1" -seed=1 -runs="$2" -max_len="$3" \
       "build/fuzz/found/$1" "${@:4}" 2>&1 | tail -n 5
   }
-  fuzz guest_fuzz 1000 1000 tests/fuzz/corpus
-  fuzz conformance_fuzz 300 400 tests/fuzz/corpus_conformance
-  fuzz tree_fuzz 100 2000
-  fuzz linux_text_fuzz 2000 4000 tests/fuzz/corpus_linux_text
-  fuzz drmemtrace_fuzz 2000 2000 tests/fuzz/corpus_drmemtrace
-  fuzz packed_fuzz 20000 1000 tests/fuzz/corpus_packed
-  fuzz lackey_fuzz 5000 4000 tests/fuzz/corpus_lackey
+  export -f fuzz
+  xargs -P "$jobs" -L 1 bash -euo pipefail -c 'fuzz "$@"' fuzz <<'END'
+guest_fuzz 1000 1000 tests/fuzz/corpus
+conformance_fuzz 300 400 tests/fuzz/corpus_conformance
+tree_fuzz 100 2000
+linux_text_fuzz 2000 4000 tests/fuzz/corpus_linux_text
+drmemtrace_fuzz 2000 2000 tests/fuzz/corpus_drmemtrace
+packed_fuzz 20000 1000 tests/fuzz/corpus_packed
+lackey_fuzz 5000 4000 tests/fuzz/corpus_lackey
+END
 
   step "benchmarks, a moment each"
   for bench in build/ci/bench/*_bench; do
