@@ -21,6 +21,7 @@ for name in "${!works[@]}"; do
   command=("$name")
   work=() # what a comparison wants before it looks at the format
   [[ $name == compare ]] && work=("$touch_few")
+  [[ $name == explain ]] && work=(write-fault)
   for flag in helpfull version flagfile=cells.csv -help x h; do
     refuses "no such option" "--$flag"
   done
