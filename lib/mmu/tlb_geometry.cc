@@ -60,8 +60,10 @@ void Tlb::MakeLevel(const std::array<TlbArrayGeometry, 3>& geometry,
 void Tlb::SetHeldSizes(Level& level, uint32_t sizes) {
   level.held_sizes = sizes;
   const Search search = sizes <= 1 ? level.homes[0].search : Search::kAny;
-  if (search == level.search) return;
+  const bool only_large = sizes > 1 && (sizes & 1) == 0;
+  if (search == level.search && only_large == level.only_large) return;
   level.search = search;
+  level.only_large = only_large;
   UpdateQuickSides();
 }
 
@@ -70,7 +72,9 @@ void Tlb::UpdateQuickSides() {
     const Home& l1 = L1(side).homes[0];
     const Home& l2 = L2(side).homes[0];
     QuickSide& quick = quick_[static_cast<size_t>(side)];
-    quick.usable = l1.search == Search::kFour && l2.search == Search::kSixteen;
+    quick.usable = l1.search == Search::kFour &&
+                   l2.search == Search::kSixteen && !L1(side).only_large &&
+                   !L2(side).only_large;
     quick.small_only =
         L1(side).search != Search::kAny && L2(side).search != Search::kAny;
     quick.l1_first = l1.first;

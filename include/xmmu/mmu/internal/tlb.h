@@ -176,12 +176,13 @@ class Tlb {
     // How the level is searched: as the home of 4 KiB pages while no others
     // are held.
     Search search = Search::kAny;
+    bool only_large = false;  // entries are held, and none of 4 KiB
   };
 
   // What RefillQuickly() must know of a side's levels, close together.
   struct QuickSide {
-    // Whether both levels have the searches for it among pages of 4 KiB, and
-    // whether they hold no other pages besides.
+    // Whether both levels have the searches for it among pages of 4 KiB, and do
+    // not hold other pages alone; and whether they hold no other pages at all.
     bool usable = false;
     bool small_only = false;
     uint32_t l1_first = 0;
