@@ -384,9 +384,10 @@ Command ListCommand() {
           "Lists what can be named, a line each. Topics are policies, "
           "machines, workloads, formats, guest-ops, pin, linear-map and "
           "timing, which "
-          "are listed without a topic, options and tables; columns, counters, "
-          "components, events and marks, which are names in reports, each with "
-          "unit and meaning; system-calls, what a replay makes of each; and "
+          "are listed without a topic; stories, options and tables; columns, "
+          "intervals, parts, counters, components, events and marks, which are "
+          "names in reports, each with unit and meaning; system-calls, what a "
+          "replay makes of each; and "
           "prices: all values that are assumed of a "
           "machine, each with band, mark and source.",
           &ListOptions,

@@ -1,5 +1,7 @@
 #include "python/call.h"
 
+#include <cxxabi.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -81,11 +83,12 @@ void Tell(const py::object& progress, const JobProgress& done) {
 void Await(Worker& worker, const JobProgress& done,
            const py::object& progress) {
   for (int look = 1;; ++look) {
-    bool ended = false;
-    {
-      const py::gil_scoped_release release;
-      ended = worker.Wait();
-    }
+    // Not by gil_scoped_release: where the interpreter has ended meanwhile, this
+    // ends a thread that is not the main one by unwinding it, which no
+    // destructor may do.
+    PyThreadState* const state = PyEval_SaveThread();
+    const bool ended = worker.Wait();
+    PyEval_RestoreThread(state);
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (ended) return;
     if (look % kLooksACall == 0) Tell(progress, done);
@@ -113,10 +116,15 @@ void CallWork(const std::function<absl::Status(cli::Console&)>& work,
     Worker worker(work, console);
     try {
       Await(worker, console.progress(), progress);
+    } catch (const abi::__forced_unwind&) {
+      console.Stop();
+      worker.Join();
+      throw;
     } catch (...) {
       console.Stop();
-      const py::gil_scoped_release release;
+      PyThreadState* const state = PyEval_SaveThread();
       worker.Join();
+      PyEval_RestoreThread(state);
       throw;
     }
     worker.Join();

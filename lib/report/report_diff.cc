@@ -313,6 +313,30 @@ absl::StatusOr<Value> ParseReport(std::string_view name,
                    "report"));
 }
 
+// Whether results stand somewhere in `value`: a list of objects.
+bool HasResults(const Value& value) {
+  if (std::holds_alternative<std::vector<Record>>(value)) return true;
+  const auto* const record = std::get_if<Record>(&value);
+  return record != nullptr &&
+         std::any_of(
+             record->fields.begin(), record->fields.end(),
+             [](const Field& field) { return HasResults(field.value); });
+}
+
+// The error for two reports without a result in common.
+absl::Status NothingInCommon(std::string_view name_a, const Value& a,
+                             std::string_view name_b, const Value& b) {
+  const bool a_has = HasResults(a);
+  if (a_has && HasResults(b)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        Printable(name_b), ":1: found no results of the kind that ",
+        Printable(name_a), " has, want two reports of one command"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(Printable(a_has ? name_b : name_a),
+                   ":1: found no results, want the JSON of a report"));
+}
+
 }  // namespace
 
 uint64_t ReportDiff::moved() const {
@@ -336,8 +360,7 @@ absl::StatusOr<ReportDiff> DiffReports(std::string_view name_a,
   diff.tolerance = tolerance;
   Comparer(diff).Compare(*a, *b, {});
   if (diff.compared == 0 && diff.only_a.empty() && diff.only_b.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        Printable(name_a), ":1: found no results, want the JSON of a report"));
+    return NothingInCommon(name_a, *a, name_b, *b);
   }
   return diff;
 }

@@ -172,7 +172,7 @@ absl::Status ComparisonRun::RunRow(size_t index, const std::stop_token& stop) {
     row.migration = MigrationOptions();
     row.spans.reset();
     row.per = Per::kNothing;
-    const absl::StatusOr<ReportRow> without = RunOnce(row, index == 0);
+    const absl::StatusOr<ReportRow> without = RunOnce(row, /*describes=*/false);
     if (!without.ok()) return without.status();
     if (without->guest_digest != result->guest_digest) {
       return absl::InternalError(absl::StrCat(

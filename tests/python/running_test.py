@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -73,6 +74,32 @@ class RunningTest(unittest.TestCase):
             with self.assertRaises(error):
                 xmmu.compare(**LONG, progress=progress)
             self.assertLess(time.monotonic() - begun, 3)
+
+    def test_an_interpreter_that_ends_takes_its_runs_along(self):
+        code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+                "import threading, time, xmmu\n"
+                f"threading.Thread(target=lambda: xmmu.compare(**{LONG!r}), "
+                "daemon=True).start()\n"
+                "time.sleep(0.3)\n")
+        for _ in range(3):
+            ended = subprocess.run(
+                [sys.executable, "-c", code, str(support.build() / "python")],
+                timeout=60, stderr=subprocess.PIPE, check=False)
+            self.assertEqual((ended.returncode, ended.stderr), (0, b""))
+
+    def test_a_page_is_written_to_a_device_and_through_a_link(self):
+        result = xmmu.compare("touch:pages=2", policies="native")
+        result.report("/dev/null")
+        self.assertTrue(os.path.exists("/dev/null"))
+        self.assertFalse(os.path.isfile("/dev/null"))
+        with tempfile.TemporaryDirectory() as folder:
+            page = os.path.join(folder, "page.html")
+            link = os.path.join(folder, "link.html")
+            open(page, "w").close()
+            os.symlink(page, link)
+            result.report(link)
+            self.assertTrue(os.path.islink(link))
+            self.assertGreater(os.path.getsize(page), 1000)
 
     def test_a_signal_stops_the_run(self):
         main = threading.main_thread().ident

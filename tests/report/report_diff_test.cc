@@ -133,6 +133,11 @@ TEST(ReportDiffTest, RefusesWhatIsNoReportWithTheLine) {
               HasSubstr("a.json:3: found key 'a' a second time"));
   EXPECT_THAT(RefusalOf("{\n\n]"), HasSubstr("a.json:3: found ']'"));
   EXPECT_THAT(RefusalOf("{}"), HasSubstr("a.json:1: found no results"));
+  EXPECT_EQ(DiffReports("a.json", R"({"rows": [{"policy": "native", "x": 1}]})",
+                        "b.json", R"({"kinds": []})")
+                .status()
+                .message(),
+            "b.json:1: found no results, want the JSON of a report");
   EXPECT_THAT(RefusalOf("7"), HasSubstr("a.json:1: found no object"));
   EXPECT_THAT(RefusalOf(std::string(33, '[')),
               HasSubstr("more than 32 objects in each other"));

@@ -16,7 +16,8 @@ def text_of(name, value):
 
 
 def _text(name, value):
-    if isinstance(value, bool):
+    # NumPy's own bool is none of Python's.
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
         return "true" if value else "false"
     if isinstance(value, str):
         return value
@@ -25,12 +26,17 @@ def _text(name, value):
     if isinstance(value, dict):
         return ",".join(f"{key}={_text(name, one)}"
                         for key, one in value.items())
+    if hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
+        value = value.tolist()  # an array of NumPy's
     if isinstance(value, (list, tuple)):
         # Specifications of workloads have commas in them.
         between = ";" if name == "workloads" else ","
         return between.join(_text(name, one) for one in value)
     if hasattr(value, "__index__"):
-        return str(value.__index__())
+        number = value.__index__()
+        if abs(number) >= 1 << 64:
+            raise ValueError(f"{name}: want a number below 2^64")
+        return str(number)
     if hasattr(value, "__float__"):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)

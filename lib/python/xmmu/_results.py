@@ -75,7 +75,13 @@ class Result(dict):
 
     def report(self, path):
         """Writes the page that --report writes: tables and charts, one file."""
-        path = os.path.abspath(os.fsdecode(path))
+        path = os.path.realpath(os.fsdecode(path))
+        if os.path.exists(path) and not os.path.isfile(path):
+            # A device or a pipe, which is written to and stays what it is.
+            page = self._ask("page")
+            with open(path, "wb") as file:
+                file.write(page)
+            return
         # The page appears when it is whole.
         with tempfile.NamedTemporaryFile(dir=os.path.dirname(path),
                                          prefix=".xmmu.", delete=False) as file:

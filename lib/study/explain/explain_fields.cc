@@ -50,6 +50,13 @@ Value StepTextIfAny(const std::string& text) {
   return text.empty() ? Value(Absent()) : AsValue(text);
 }
 
+// What `take` makes of the story's event, if there is one.
+template <typename Take>
+Value OfEvent(const StepLine& line, Take take) {
+  if (!line.story->absent.empty()) return Absent();
+  return AsValue(take(*line.story));
+}
+
 std::vector<Cell> TextCells(const std::vector<std::string>& texts) {
   return std::vector<Cell>(texts.begin(), texts.end());
 }
@@ -141,18 +148,27 @@ constexpr FieldOf<StepLine> kStoryFields[] = {
      "why there is no such event under this strategy; empty if there is",
      [](const StepLine& l) { return l.story->absent; }},
     {1, "cycles", "cycles", "cycles of the event, on all CPUs",
-     [](const StepLine& l) { return l.story->row.cost.cycles; }, Shown::kJson},
+     [](const StepLine& l) {
+       return OfEvent(l, [](const Story& s) { return s.row.cost.cycles; });
+     },
+     Shown::kJson},
     {1, "cycles_by_actor", "cycles",
      "cycles by who takes them; they add up to cycles",
-     [](const StepLine& l) { return ActorCells(*l.story); }, Shown::kJson,
+     [](const StepLine& l) { return OfEvent(l, &ActorCells); }, Shown::kJson,
      &kActorGroup},
     {1, "cycles_by_component", "cycles",
      "cycles by what they were spent on; they add up to cycles",
-     [](const StepLine& l) { return ComponentCells(l.story->row.cost); },
+     [](const StepLine& l) {
+       return OfEvent(
+           l, [](const Story& s) { return ComponentCells(s.row.cost); });
+     },
      Shown::kJson, &kComponentGroup},
     {1, "cycles_by_mark", "cycles",
      "cycles by what is known of their prices; they add up to cycles",
-     [](const StepLine& l) { return MarkCyclesCells(l.story->row.by_mark); },
+     [](const StepLine& l) {
+       return OfEvent(
+           l, [](const Story& s) { return MarkCyclesCells(s.row.by_mark); });
+     },
      Shown::kJson, &kMarkCyclesGroup},
     {2, "number", "",
      "number of the step within its story: 2.1.3 is the third one in 2.1",

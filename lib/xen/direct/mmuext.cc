@@ -75,9 +75,33 @@ HypercallResult Hypercalls::MmuextOps(const MmuextCall& call) {
   return result;
 }
 
+namespace {
+
+// A page to be forgotten has a linear address, and flushes of all have nothing
+// (xen/include/public/xen.h, struct mmuext_op).
+void TellOperand(const MmuextOp& op, Span& span) {
+  switch (op.command) {
+    case MmuextCommand::kInvlpgLocal:
+    case MmuextCommand::kInvlpgMulti:
+    case MmuextCommand::kInvlpgAll:
+      span.Hex("va", op.va.value());
+      return;
+    case MmuextCommand::kTlbFlushLocal:
+    case MmuextCommand::kTlbFlushMulti:
+    case MmuextCommand::kTlbFlushAll:
+    case MmuextCommand::kFlushCache:
+    case MmuextCommand::kSetLdt:
+      return;
+    default:
+      span.Hex("frame", op.mfn.value());
+  }
+}
+
+}  // namespace
+
 XenErrno Hypercalls::OneOp(const MmuextOp& op, DomainId owner) {
   Span span = XenSpan(SpanName(op.command));
-  span.Hex("frame", op.mfn.value());
+  TellOperand(op, span);
   switch (op.command) {
     case MmuextCommand::kPinL1:
       return PinOp(op, owner, 1);
