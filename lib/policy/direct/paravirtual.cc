@@ -110,10 +110,7 @@ void ParavirtualPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
       break;
     case ModeSwitch::kInterrupt:
       clock.Charge(CostEvent::kExceptionEntry);
-      clock.Charge(CostEvent::kBounce);
-      clock.Charge(CostEvent::kIret);
-      to_kernel = true;
-      break;
+      return BounceInterrupt(vcpu);
     case ModeSwitch::kSysret:
       if (ring3) clock.Charge(CostEvent::kIretHypercall);
       break;
@@ -125,11 +122,23 @@ void ParavirtualPolicy::SwitchMode(VcpuContext& vcpu, ModeSwitch how) {
       clock.Charge(ring3 ? CostEvent::kIretHypercall : CostEvent::kIret);
       break;
   }
-  if (ring3 && !stays) {
-    vcpu.cpu->counters.Add(Counter::kModeSwitches);
-    paging_.ToggleGuestMode(vcpu, to_kernel);
-  }
+  if (ring3 && !stays) Toggle(vcpu, to_kernel);
   vcpu.kernel_mode = to_kernel;
+}
+
+void ParavirtualPolicy::Toggle(VcpuContext& vcpu, bool to_kernel) {
+  vcpu.cpu->counters.Add(Counter::kModeSwitches);
+  paging_.ToggleGuestMode(vcpu, to_kernel);
+}
+
+// The frame is pushed onto the kernel's stack by its own tables (Xen 4.17,
+// xen/arch/x86/x86_64/entry.S, create_bounce_frame).
+void ParavirtualPolicy::BounceInterrupt(VcpuContext& vcpu) {
+  const Span span(vcpu.cpu->clock, Actor::kXen, "create_bounce_frame");
+  if (KernelInRing3(vcpu)) Toggle(vcpu, /*to_kernel=*/true);
+  vcpu.kernel_mode = true;
+  vcpu.cpu->clock.Charge(CostEvent::kBounce);
+  vcpu.cpu->clock.Charge(CostEvent::kIret);
 }
 
 absl::Status ParavirtualPolicy::LoadCr3(VcpuContext& vcpu, Gfn root) {

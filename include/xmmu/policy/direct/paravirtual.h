@@ -85,6 +85,11 @@ class ParavirtualPolicy : public Policy {
   DirectPaging& paging() { return paging_; }
 
  private:
+  // Puts the roots of the other mode of a 64-bit guest in place, and counts it.
+  void Toggle(VcpuContext& vcpu, bool to_kernel);
+  // Hands an interrupt to the guest, as Reflect() does a fault.
+  void BounceInterrupt(VcpuContext& vcpu);
+
   DirectPaging paging_;
   Host& host_;
   const bool stores_to_l1_;
